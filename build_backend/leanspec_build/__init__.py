@@ -1,0 +1,133 @@
+"""A PEP 517 and PEP 660 build backend for wheels that carry one executable.
+
+The hooks run with the project as the working directory. What cannot be built ends the process with status 1 and a message
+on standard error: a frontend shows that, where it would show a raised error as a traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn, ParamSpec, TypeVar
+
+from .errors import BuildError
+from .project import Binary, Project, choose_binary, load_project
+from .wheel import (
+    Entry,
+    dist_info,
+    editable_entries,
+    metadata_entries,
+    wheel_entries,
+    wheel_name,
+    write_wheel,
+)
+
+Settings = Mapping[str, object] | None
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turn a BuildError into a message and an exit status."""
+
+    @functools.wraps(hook)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return hook(*args, **kwargs)
+        except BuildError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - a hook has no other voice
+            raise SystemExit(1) from None
+
+    return wrapper
+
+
+@_reporting
+def build_wheel(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
+    del metadata_directory  # it would say the same: both come from the executable
+    project, binary = _load(config_settings)
+    _tell_tags(project, binary)
+    return _write(wheel_directory, project, binary, wheel_entries(project, binary))
+
+
+@_reporting
+def build_editable(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
+    del metadata_directory
+    project, binary = _load(config_settings)
+    _link(project, binary)
+    return _write(wheel_directory, project, binary, editable_entries(project, binary))
+
+
+@_reporting
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+    """Write the metadata alone; https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel."""
+    project, binary = _load(config_settings)
+    for entry in metadata_entries(project, binary):
+        path = Path(metadata_directory, entry.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(entry.data)
+    return dist_info(project)
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
+@_reporting
+def build_sdist(sdist_directory: str, config_settings: Settings = None) -> NoReturn:
+    """Refuse; https://peps.python.org/pep-0517/#build-sdist."""
+    del sdist_directory, config_settings
+    raise BuildError(
+        "there is no source distribution of a project that carries a ready-made executable",
+        hint="build the wheel alone: `python -m build --wheel`, `uv build --wheel` or `pip wheel .`",
+    )
+
+
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
+    """Return no further requirements; https://peps.python.org/pep-0517/#get-requires-for-build-wheel."""
+    del config_settings
+    return []
+
+
+get_requires_for_build_editable = get_requires_for_build_wheel
+get_requires_for_build_sdist = get_requires_for_build_wheel
+
+
+def _load(settings: Settings) -> tuple[Project, Binary]:
+    project = load_project(Path.cwd())
+    return project, choose_binary(project, settings)
+
+
+def _write(directory: str, project: Project, binary: Binary, entries: list[Entry]) -> str:
+    name = wheel_name(project, binary)
+    write_wheel(Path(directory, name), entries, dist_info(project))
+    return name
+
+
+def _tell_tags(project: Project, binary: Binary) -> None:
+    tags = binary.tags()
+    print(f"{project.metadata.name}: {', '.join(tags.platforms)}", file=sys.stderr)  # noqa: T201
+    for reason in tags.reasons:
+        print(f"  because {reason}", file=sys.stderr)  # noqa: T201
+    if not tags.publishable:
+        print("  for local use only: no public index takes a wheel with this tag", file=sys.stderr)  # noqa: T201
+
+
+def _link(project: Project, binary: Binary) -> None:
+    """Lead from the source package to the chosen executable, where an installed wheel has it."""
+    link = project.root / project.package / "bin" / f"{project.executable_name}{binary.suffix}"
+    try:
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(binary.path.resolve())
+    except OSError as error:
+        raise BuildError(
+            f"cannot link `{link}` to `{binary.path}`: {error.strerror}",
+            hint="install the wheel itself: `pip install .`",
+        ) from None

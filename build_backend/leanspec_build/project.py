@@ -1,0 +1,234 @@
+"""`pyproject.toml` and config settings to one value: everything that a wheel is made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyproject_metadata
+from packaging.version import InvalidVersion, Version
+
+from .errors import BuildError
+from .executable import Executable, parse_executable, read_file
+from .tags import Tags, host_platform_key, platform_key, platform_tags
+
+METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
+RECORD_NAME = "binary.json"
+SETTINGS = ("platform", "binary")
+KEYS = ("package", "executable")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """Hold what `pyproject.toml` says, and the files that it names."""
+
+    root: Path
+    metadata: pyproject_metadata.StandardMetadata
+    package: str
+    executable_name: str
+
+    @property
+    def name(self) -> str:
+        """The distribution's name as file names carry it (PEP 427)."""
+        return self.metadata.canonical_name.replace("-", "_")
+
+    @property
+    def version(self) -> str:
+        """The normalised version."""
+        return str(self.metadata.version)
+
+    def sources(self) -> list[Path]:
+        """Return the files of the import package, without the executable."""
+        folder = self.root / self.package
+        return sorted(path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed")
+
+    def license_files(self) -> list[Path]:
+        """Return the licence files, relative to the project."""
+        return sorted(Path(path) for path in self.metadata.license_files or [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Binary:
+    """Hold an executable as it goes into a wheel: its bytes, and what is known of them."""
+
+    path: Path
+    data: bytes
+    executable: Executable
+    record: bytes | None
+    """`binary.json` as it lies beside the executable."""
+
+    @property
+    def suffix(self) -> str:
+        """What its file name ends with on its system."""
+        return ".exe" if self.executable.format == "pe" else ""
+
+    def tags(self) -> Tags:
+        """Derive the platform tags from the bytes."""
+        try:
+            return platform_tags(self.executable)
+        except BuildError as error:
+            raise BuildError(f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint) from None
+
+
+def load_project(root: Path) -> Project:
+    """Read `pyproject.toml` in `root`.
+
+    Raises BuildError, in words that name the key, for anything that is missing, unknown or leaves the project.
+    """
+    path = root / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(f"cannot read `{path}`: {error}") from None
+    metadata = _metadata(table, root, path)
+    own = _own_table(table, path)
+    project = Project(root, metadata, package=own["package"], executable_name=own["executable"])
+    _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
+    if not (root / project.package / "__init__.py").is_file():
+        raise BuildError(f"`{path}` names the package `{project.package}`, but there is no such folder beside it")
+    return project
+
+
+def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metadata.StandardMetadata:
+    if "project" not in table:
+        raise BuildError(f"`{path}` has no `[project]` table")
+    project = table["project"]
+    if project.get("dynamic"):
+        fields = ", ".join(f"`{field}`" for field in project["dynamic"])
+        raise BuildError(
+            f"`{path}` calls {fields} dynamic, but nothing here computes it",
+            hint="write the value under `[project]` and take it out of `dynamic`",
+        )
+    for key in ("name", "version"):
+        if key not in project:
+            raise BuildError(
+                f"`{path}` has no `{key}` under `[project]`", hint=f'add `{key} = "..."` under `[project]`'
+            )
+    try:
+        return pyproject_metadata.StandardMetadata.from_pyproject(
+            table, root, metadata_version=METADATA_VERSION, allow_extra_keys=False
+        )
+    except (pyproject_metadata.ConfigurationError, OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"`{path}` is not valid: {error}") from None
+
+
+def _own_table(table: dict[str, Any], path: Path) -> dict[str, str]:
+    own = table.get("tool", {}).get("leanspec-build", {})
+    known = ", ".join(f"`{key}`" for key in KEYS)
+    for key in own:
+        if key not in KEYS:
+            raise BuildError(
+                f"`{path}` has the unknown key `{key}` under `[tool.leanspec-build]`",
+                hint=f"the keys are {known}",
+            )
+    for key in KEYS:
+        if not isinstance(own.get(key), str) or not own[key]:
+            raise BuildError(
+                f"`{path}` has no text `{key}` under `[tool.leanspec-build]`", hint=f"the keys are {known}"
+            )
+    if not own["package"].isidentifier():
+        raise BuildError(f"`{path}` names the package `{own['package']}`, which cannot be imported")
+    if Path(own["executable"]).name != own["executable"] or "\\" in own["executable"]:
+        raise BuildError(f"`{path}` names the executable `{own['executable']}`: a file name is wanted, not a path")
+    return dict(own)
+
+
+def _readme(table: dict[str, Any]) -> list[Path]:
+    readme = table["project"].get("readme")
+    if isinstance(readme, dict):
+        readme = readme.get("file")
+    return [Path(readme)] if readme else []
+
+
+def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
+    for file in files:
+        if not (root / file).resolve().is_relative_to(root.resolve()):
+            raise BuildError(
+                f"`{path}` names `{file}`, which lies outside the project", hint="copy the file into the project"
+            )
+
+
+def choose_binary(project: Project, settings: Mapping[str, object] | None) -> Binary:
+    """Read the executable that the config settings ask for, or the one for this machine.
+
+    Raises BuildError where it is missing, is for another platform, or is not the file that its `binary.json` describes.
+    """
+    chosen = _settings(settings)
+    if "binary" in chosen:
+        path, wanted = Path(chosen["binary"]), None
+    else:
+        wanted = chosen.get("platform") or host_platform_key()
+        path = _collected(project, wanted)
+    data = read_file(path)
+    executable = parse_executable(data, f"`{path}`")
+    found = platform_key(executable)
+    if wanted is not None and found != wanted:
+        described = found or f"several CPUs ({', '.join(executable.cpus)})"
+        raise BuildError(f"`{path}` is an executable for {described}, not for `{wanted}`")
+    record_path = path.with_name(RECORD_NAME)
+    record = record_path.read_bytes() if record_path.is_file() else None
+    if record is not None:
+        _must_match(record, record_path, data, found, project)
+    elif wanted is not None:
+        raise BuildError(
+            f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
+            hint="collect the binary anew with `python -m scripts collect`",
+        )
+    return Binary(path, data, executable, record)
+
+
+def _settings(settings: Mapping[str, object] | None) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for key, value in (settings or {}).items():
+        if key not in SETTINGS:
+            known = ", ".join(f"`-C {name}=...`" for name in SETTINGS)
+            raise BuildError(f"the config setting `{key}` is unknown", hint=f"the settings are {known}")
+        if not isinstance(value, str) or not value:
+            raise BuildError(f"the config setting `{key}` wants one text, not `{value}`")
+        chosen[key] = value
+    if len(chosen) > 1:
+        raise BuildError("the config settings `platform` and `binary` exclude each other", hint="give one of them")
+    return chosen
+
+
+def _collected(project: Project, platform: str) -> Path:
+    """Return the path of a collected executable; Windows names have an ending."""
+    if Path(platform).name != platform:
+        raise BuildError(f"`{platform}` is not the name of a platform", hint="names look like `linux-x64`")
+    folder = project.root / "binaries" / platform
+    for name in (project.executable_name, f"{project.executable_name}.exe"):
+        if (folder / name).exists():
+            return folder / name
+    raise BuildError(
+        f"there is no binary for `{platform}`: `{folder / project.executable_name}` does not exist",
+        hint="collect it with `python -m scripts collect`, or name one with `-C binary=/path`",
+    )
+
+
+def _must_match(record: bytes, path: Path, data: bytes, platform: str | None, project: Project) -> None:
+    """Compare an executable with the `binary.json` beside it."""
+    try:
+        said = json.loads(record)
+        facts = {key: said[key] for key in ("sha256", "size", "platform", "version")}
+        version = Version(str(facts["version"]))
+    except (ValueError, KeyError, TypeError, InvalidVersion) as error:
+        raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
+    found = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "platform": platform}
+    for key, value in found.items():
+        if facts[key] != value:
+            raise BuildError(
+                f"the executable beside `{path}` is not the one that it describes: `{key}` is `{value}`,"
+                f" expected `{facts[key]}`",
+                hint="collect the binary anew with `python -m scripts collect`",
+            )
+    # A packaging-only release V.postN carries the binaries of V.
+    wanted = Version(project.version).__replace__(post=None)
+    if version != wanted:
+        raise BuildError(
+            f"`{path}` describes version `{facts['version']}`, but `{project.metadata.name}` is `{project.version}`"
+        )

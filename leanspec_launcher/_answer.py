@@ -1,0 +1,56 @@
+"""What the launcher answers in the place of a binary that cannot: `--version` and `--help` of the MCP server.
+
+The version is the one that the server itself announces to a client, so that the two cannot differ.
+"""
+
+import json
+import subprocess
+import sys
+
+from ._families import Family
+
+SECONDS = 10
+REQUEST = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2024-11-05",
+        "capabilities": {},
+        "clientInfo": {"name": "leanspec-launcher", "version": "0"},
+    },
+}
+HELP = """\
+LeanSpec's MCP server, on standard input and output
+
+Usage: {program}
+
+An editor or agent starts it in the project's folder and speaks the Model Context Protocol with it: one JSON message a
+line. It has no options, and ends when its input ends.
+
+  --help     Print this help, alone
+  --version  Print the version that the server announces, alone
+"""
+
+
+def answer(family: Family, path: str, argument: str) -> int:
+    """Print the help, or the version of the server at `path`; return the exit code."""
+    if argument == "--help":
+        sys.stdout.write(HELP.format(program=family.program))
+    else:
+        sys.stdout.write(f"{family.program} {announced_version(path)}\n")
+    sys.stdout.flush()
+    return 0
+
+
+def announced_version(path: str) -> str:
+    """Ask a server for its version. Raises OSError where it does not answer as one."""
+    try:
+        done = subprocess.run(
+            [path], input=json.dumps(REQUEST) + "\n", capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        return str(json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["version"])
+    except subprocess.TimeoutExpired:
+        raise OSError(f"the server did not answer within {SECONDS} s") from None
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise OSError("the server did not answer an `initialize` request") from None

@@ -1,0 +1,226 @@
+"""Why did a start fail? In words, with the remedy. Imported only then, and by `which`."""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from ._families import Family
+from ._launch import CANNOT_RUN, NOT_FOUND, start
+from ._locate import DIRECTORY_VARIABLE, HOME, LOCAL, STORE, VARIABLE, WHEEL, candidates
+from ._pins import VERSION
+from ._platforms import PLATFORMS, Platform, machine
+from ._verify import Refusal, check
+
+TAKEN, REFUSED, ABSENT, PASSED = "taken", "refused", "absent", "not needed"
+ORIGINS = {
+    VARIABLE: "environment variable",
+    LOCAL: "local binaries",
+    WHEEL: "installed wheel",
+    STORE: "download store",
+}
+
+
+@dataclass
+class Place:
+    """Hold one place where a binary may be, and what was found there."""
+
+    origin: str
+    path: str
+    verdict: str
+    reason: str
+    expected: str = ""
+    found: str = ""
+
+
+def places(family: Family, platform: Platform) -> "list[Place]":
+    """Look at every place in order: what is there, and why it is taken or refused. Hashes in full."""
+    result = []
+    if not os.environ.get(family.variable):
+        result.append(Place(VARIABLE, "", ABSENT, f"`{family.variable}` is not set"))
+    decided = False
+    for origin, path in candidates(family, platform):
+        place = Place(origin, path, PASSED, "an earlier place decided")
+        if origin != VARIABLE and not os.path.lexists(path):
+            place = Place(origin, path, ABSENT, "not there")
+        elif not decided:
+            place = _judge(origin, path, family, platform)
+            decided = True
+        result.append(place)
+    return result
+
+
+def _judge(origin: str, path: str, family: Family, platform: Platform) -> Place:
+    try:
+        check(origin, path, family, platform, full=True)
+        problem = unfit(path)
+    except Refusal as refusal:
+        return Place(origin, path, REFUSED, refusal.reason, refusal.expected, refusal.found)
+    except OSError as error:
+        return Place(origin, path, REFUSED, unfit(path) or f"it cannot be read ({error.strerror})")
+    if problem:
+        return Place(origin, path, REFUSED, problem)
+    taken = "the user's choice" if origin == VARIABLE else "its sha256 is the expected one"
+    return Place(origin, path, TAKEN, taken)
+
+
+def unfit(path: str) -> str:
+    """Say what keeps the file at `path` from being run, whatever its content; empty where nothing does."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return "it is a link to a file that is not there" if os.path.islink(path) else "there is no such file"
+    except OSError as error:
+        return f"it cannot be looked at ({error.strerror})"
+    if stat.S_ISDIR(mode):
+        return "it is a directory"
+    if not stat.S_ISREG(mode):
+        return "it is not a regular file"
+    if not os.access(path, os.X_OK):
+        return "it has no permission to run (no run bit)"
+    return ""
+
+
+def explain(
+    family: Family, platform: "Optional[Platform]", path: str, arguments: "list[str]", error: Exception
+) -> int:
+    """Say on standard error why the family's program did not start, and what to do; return the exit code.
+
+    A verified file that only lacks its run bit gets it and is started after all.
+    """
+    if platform is None:
+        return _say(CANNOT_RUN, f"`{family.program}` has no build for this machine", _machine(), _platform_hint())
+    if path and _repaired(path, error):
+        try:
+            return start(path, arguments)
+        except OSError as again:
+            error = again
+    if path:
+        return _say(CANNOT_RUN, f"`{path}` cannot be started: {_cause(path, error)}", [], _start_hint(family, path, error))
+    found = places(family, platform)
+    bad = next((place for place in found if place.verdict == REFUSED), None)
+    if bad is None:
+        text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
+        return _say(NOT_FOUND, text, _table(found), remedy(family))
+    lines = [*_versions(family), *_table(found)]
+    if bad.expected:
+        lines = [f"expected  {bad.expected}", f"found     {bad.found}", *lines]
+    code = NOT_FOUND if bad.origin == VARIABLE and not os.path.lexists(bad.path) else CANNOT_RUN
+    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, _refusal_hint(family, bad))
+
+
+def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
+    text = "".join(f"{line}\n" for line in [f"error: {message}", *(f"  {line}" for line in lines), f"hint: {hint}"])
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+    return code
+
+
+def _table(found: "list[Place]") -> "list[str]":
+    width = max(len(name) for name in ORIGINS.values())
+    return [
+        f"{ORIGINS[place.origin]:{width}}  " + (f"`{place.path}`: " if place.path else "") + place.reason
+        for place in found
+    ]
+
+
+def _machine() -> "list[str]":
+    bits = "" if sys.maxsize > 2**32 else ", a 32-bit Python"
+    return [f"this is {sys.platform} on {machine()}{bits}", *(f"there is  {each.label}" for each in PLATFORMS.values())]
+
+
+def _platform_hint() -> str:
+    return "use a 64-bit Python on one of these" if sys.maxsize < 2**32 else "use it on one of these"
+
+
+def _repaired(path: str, error: Exception) -> bool:
+    """Give a verified file its run bit, which some installers drop; tell whether that worked."""
+    if not isinstance(error, PermissionError) or os.environ.get("LEANSPEC_VERIFY") == "off":
+        return False
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) or os.access(path, os.X_OK):
+            return False
+        # Whoever may read it may run it.
+        os.chmod(path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
+    except OSError:
+        return False
+    return os.access(path, os.X_OK)
+
+
+def _cause(path: str, error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    number = error.errno
+    problem = unfit(path)
+    if problem:
+        return problem
+    if number == errno.EACCES:
+        return "the system does not let it run (is the file system mounted `noexec`?)"
+    if number == errno.ENOENT:
+        return "the loader that it names is not on this system (a glibc program on a musl system?)"
+    if number == errno.ENOEXEC:
+        return "it is not a program for this system and CPU"
+    if number == errno.E2BIG:
+        return "the arguments and the environment are larger than the system allows"
+    return error.strerror or str(error)
+
+
+def _start_hint(family: Family, path: str, error: Exception) -> str:
+    if isinstance(error, PermissionError) and not os.access(path, os.X_OK):
+        return f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy(family)}"
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        return "pass less: most commands also read a file"
+    return remedy(family)
+
+
+def _refusal_hint(family: Family, bad: Place) -> str:
+    if bad.origin == VARIABLE:
+        return f"`unset {family.variable}`, or give it the absolute path of an executable"
+    if bad.origin == LOCAL:
+        chosen = os.environ.get(DIRECTORY_VARIABLE)
+        return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary anew" if chosen else _collect()
+    return remedy(family)
+
+
+def _versions(family: Family) -> "list[str]":
+    """Say which versions are installed, where they differ: the usual reason for a wrong checksum."""
+    import importlib.metadata
+
+    try:
+        installed = importlib.metadata.version(family.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    if not VERSION or installed == VERSION:
+        return []
+    return [f"installed is {family.distribution} {installed}, this lean-spec is {VERSION} and needs the same"]
+
+
+def remedy(family: Family) -> str:
+    """Return the command that brings the family's binary back, for the installer in use."""
+    if not VERSION:
+        return _collect()
+    requirement = f"{family.requirement}=={VERSION}"
+    quoted = f'"{requirement}"' if family.extra else requirement
+    if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
+        return f"pipx install --force {quoted}"
+    if os.path.exists(os.path.join(sys.prefix, "uv-receipt.toml")):
+        return f"uv tool install --reinstall {quoted}"
+    installer = next(_installers(), "pip")
+    if installer == "uv":
+        return f"uv pip install --python {sys.executable} --reinstall {quoted}"
+    return f"{sys.executable} -m pip install --force-reinstall {quoted}"
+
+
+def _installers() -> "Iterator[str]":
+    import importlib.metadata
+
+    for distribution in importlib.metadata.distributions(name="lean-spec", path=[HOME]):
+        yield (distribution.read_text("INSTALLER") or "").strip()
+
+
+def _collect() -> str:
+    return "collect the binaries of this checkout: python3 -m scripts collect --help"

@@ -1,0 +1,5 @@
+"""The sha256 of every binary of this release. A checkout has none: a built `lean-spec` carries its own table."""
+
+VERSION = ""
+# family -> platform -> hexadecimal digest
+SHA256: "dict[str, dict[str, str]]" = {}

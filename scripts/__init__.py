@@ -1,0 +1,1 @@
+"""The maintainers' commands: `python3 -m scripts --help`."""

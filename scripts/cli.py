@@ -1,0 +1,233 @@
+"""`python -m scripts`: what is asked of the maintainers' commands. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher.manage.errors import run_command
+
+from .console import say, size
+from .families import PROJECTS, choose_platforms, load_families
+from .environment import ROOT
+
+family_option = click.option(
+    "--family",
+    "families",
+    type=click.Choice(list(FAMILIES)),
+    multiple=True,
+    help="A family; may be repeated. All, where it is left out.",
+)
+platform_option = click.option(
+    "--platform",
+    "platforms",
+    type=click.Choice(list(PLATFORMS)),
+    multiple=True,
+    help="A platform; may be repeated. All that there are, where it is left out.",
+)
+into_option = click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="The binaries directory to fill.",
+)
+keep_option = click.option(
+    "--keep", is_flag=True, help="Keep what is there for other families and platforms; else it is emptied first."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Make, check and try the wheels of LeanSpec.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    \b
+    A first look:          python3 -m scripts demo
+    The test suite:        python3 -m scripts test
+    A build of one's own:  python -m scripts collect cargo WORKSPACE --build
+                           python -m scripts wheels
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@root.group()
+def collect() -> None:
+    """Fill platform_wheels/<family>/binaries/<platform>/ with binaries.
+
+    Each is checked (format, CPU, completeness) before it lands, with a binary.json that states its sha256, size,
+    version and where it came from. The place starts empty: afterwards it holds what this run collected, and nothing
+    else. Where anything fails, it stays as it was.
+    """
+
+
+@collect.command()
+@click.argument("version")
+@family_option
+@platform_option
+@into_option
+@keep_option
+def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool) -> None:
+    """Take the binaries of VERSION from npm packages.
+
+    Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity that the
+    registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
+
+    \b
+    Examples:
+      python -m scripts collect npm 0.3.0
+      python -m scripts collect npm 0.3.0 --family cli --platform linux-x64
+    """
+    from .collect.npm import collect_npm
+    from .collect.staging import staged
+
+    with staged(into, keep=keep) as staging:
+        collect_npm(
+            version, load_families(families), choose_platforms(platforms), staging, all_wanted=bool(platforms)
+        )
+    _tell_collected(into)
+
+
+@collect.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--target", "targets", multiple=True, metavar="TRIPLE", help="A Rust target; may be repeated.")
+@click.option("--profile", default="release", show_default=True, help="The cargo profile.")
+@click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
+@family_option
+@into_option
+@keep_option
+def cargo(  # noqa: PLR0913 - each is one option
+    workspace: Path,
+    targets: tuple[str, ...],
+    profile: str,
+    families: tuple[str, ...],
+    into: Path,
+    *,
+    build: bool,
+    keep: bool,
+) -> None:
+    """Take the binaries from the cargo WORKSPACE.
+
+    From target/<triple>/<profile>/ for a named target, from target/<profile>/ for this machine where none is named.
+    A family whose crate the workspace lacks is passed over, and an error where it was asked for with --family.
+
+    \b
+    Examples:
+      python -m scripts collect cargo ../leanspec/rust --build
+      python -m scripts collect cargo ../leanspec/rust --target aarch64-unknown-linux-gnu --build --keep
+    """
+    from .collect.cargo import collect_cargo
+    from .collect.staging import staged
+
+    with staged(into, keep=keep) as staging:
+        collect_cargo(
+            workspace, load_families(families), targets, profile, staging, all_wanted=bool(families), build=build
+        )
+    _tell_collected(into)
+
+
+@collect.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--allow-missing",
+    multiple=True,
+    type=click.Choice(list(PLATFORMS)),
+    help="A platform that this release lacks; may be repeated.",
+)
+@family_option
+@into_option
+@keep_option
+def artifacts(
+    folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, keep: bool
+) -> None:
+    """Take the binaries that a CI run left in DIR.
+
+    DIR has a folder binaries-<platform>/ a platform, each with the layout of platform_wheels/, binary.json included.
+
+    \b
+    Example:
+      python -m scripts collect artifacts artifacts/ --allow-missing windows-arm64
+    """
+    from .collect.artifacts import collect_artifacts
+    from .collect.staging import staged
+
+    with staged(into, keep=keep) as staging:
+        collect_artifacts(folder, load_families(families), allow_missing, staging)
+    _tell_collected(into)
+
+
+def _tell_collected(into: Path) -> None:
+    from .collect.staging import read_collected
+
+    for each in read_collected(into):
+        program = FAMILIES[each.family].program
+        say(f"  {each.platform:14} {program:14} {each.version:10} {size(each.size):>8}  sha256 {each.sha256[:16]}…")
+
+
+@root.command()
+@family_option
+@platform_option
+@click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "dist", show_default="dist")
+def wheels(families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path) -> None:
+    """Build the wheels of all that is collected.
+
+    A platform wheel each, its tag derived from the binary's own bytes, then lean-spec with the checksums of these binaries.
+    Prints the path of each file built.
+
+    \b
+    Examples:
+      python -m scripts wheels
+      python -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
+    """
+    from .wheels import build_wheels
+
+    for path in build_wheels(binaries, out, families, platforms):
+        click.echo(path)
+
+
+@root.command()
+def demo() -> None:
+    """Show the whole way: collect from npm, build, install with pip, run the CLI and the MCP server.
+
+    Everything is made in demo/ of the checkout, anew each time.
+    """
+    from .demo import show
+
+    show()
+
+
+@root.command()
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Run lint, type check and tests; with ARGUMENTS, pytest alone, with those.
+
+    \b
+    Examples:
+      python3 -m scripts test
+      python3 -m scripts test -- -k launcher -x
+      python3 -m scripts test -- -m slow
+    """
+    from .check_code import run_tests
+
+    run_tests(arguments)
+
+
+@root.command()
+def lock() -> None:
+    """Write dev.lock anew: the newest versions that pyproject.toml allows, with their hashes."""
+    from .lock import write_lock
+
+    write_lock()
+
+
+def run() -> NoReturn:
+    """Run the command line."""
+    run_command(root, "python -m scripts")

@@ -1,0 +1,1 @@
+"""Where binaries come from: npm packages, a cargo workspace, the artifacts of a CI run."""

@@ -1,0 +1,82 @@
+"""Taking one file out of a package archive that nobody vouches for."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from leanspec_launcher.manage.errors import CommandError
+
+# The largest package so far unpacks to 49 MB.
+LARGEST_ARCHIVE = 256 * 1024 * 1024
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that fails after a number of bytes: what an archive unpacks to is the archive's own word."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type] # typeshed's WriteableBuffer has no runtime name
+        count = self._stream.readinto(view)  # type: ignore[attr-defined] # GzipFile has it, IO does not say so
+        self._left -= count
+        if self._left < 0:
+            raise CommandError(f"it unpacks to more than {LARGEST_ARCHIVE} bytes")
+        return int(count)
+
+
+def extract_file(archive: Path, member: str, target: Path) -> None:
+    """Copy the regular file `member` of a `.tar.gz` to `target`; nothing else is ever written.
+
+    Raises CommandError where it is not there, and where any entry of the archive leaves it, links, or is too large.
+    """
+    try:
+        with gzip.open(archive) as unpacked, tarfile.open(
+            fileobj=io.BufferedReader(_Bounded(unpacked, LARGEST_ARCHIVE)), mode="r|"
+        ) as entries:
+            found = False
+            for entry in entries:
+                _must_be_harmless(entry)
+                if entry.name == member:
+                    if found:
+                        raise CommandError(f"it holds `{member}` twice")
+                    found = True
+                    _copy(entries, entry, target)
+        if not found:
+            raise CommandError(f"it holds no `{member}`")
+    except CommandError as error:
+        target.unlink(missing_ok=True)
+        raise CommandError(f"the archive `{archive.name}` is refused: {error.message}") from None
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        target.unlink(missing_ok=True)
+        raise CommandError(f"the archive `{archive.name}` is damaged: {error}") from None
+
+
+def _must_be_harmless(entry: tarfile.TarInfo) -> None:
+    path = PurePosixPath(entry.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in entry.name:
+        raise CommandError(f"its entry `{entry.name}` leads out of it")
+    if entry.issym() or entry.islnk():
+        raise CommandError(f"its entry `{entry.name}` is a link to `{entry.linkname}`")
+    if not (entry.isfile() or entry.isdir()):
+        raise CommandError(f"its entry `{entry.name}` is neither a file nor a folder")
+    if entry.size > LARGEST_ARCHIVE:
+        raise CommandError(f"its entry `{entry.name}` unpacks to {entry.size} bytes")
+
+
+def _copy(entries: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
+    source = entries.extractfile(entry)
+    if source is None:
+        raise CommandError(f"its entry `{entry.name}` has no content")
+    with source, target.open("xb") as file:
+        shutil.copyfileobj(source, file)

@@ -1,0 +1,49 @@
+"""Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some.
+
+Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with the executable and the
+`binary.json` that was written where it was built.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher.manage.errors import CommandError
+from scripts.console import say
+from scripts.families import FamilyProject, binary_path
+
+from .staging import Staging, read_record
+
+PREFIX = "binaries-"
+
+
+def collect_artifacts(
+    folder: Path, projects: list[FamilyProject], allow_missing: tuple[str, ...], staging: Staging
+) -> None:
+    """Stage every family for every platform; those of `allow_missing` may lack a folder, and then lack it whole."""
+    if not folder.is_dir():
+        raise CommandError(f"`{folder}` is not a folder of artifacts")
+    for path in sorted(folder.glob(f"{PREFIX}*")):
+        if path.name.removeprefix(PREFIX) not in PLATFORMS:
+            raise CommandError(f"`{path}` is for none of the known platforms", hint=f"they are {', '.join(PLATFORMS)}")
+    for platform in PLATFORMS.values():
+        artifact = folder / f"{PREFIX}{platform.key}"
+        if artifact.is_dir():
+            for project in projects:
+                _add(artifact, project, platform, staging)
+        elif platform.key in allow_missing:
+            say(f"missing, as allowed: `{platform.key}`")
+        else:
+            raise CommandError(
+                f"there is no `{artifact.name}/` in `{folder}`: the binaries for {platform.label} are missing",
+                hint=f"see why its job left none; a release without it needs `--allow-missing {platform.key}`",
+            )
+
+
+def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: Staging) -> None:
+    path = binary_path(artifact, project, platform)
+    if not path.exists():
+        raise CommandError(f"`{path}` does not exist: `{project.name}` for {platform.label} is missing")
+    record = read_record(path, project, platform)
+    staging.add(project, platform, path, version=record.version, source=record.source, commit=record.commit)

@@ -1,0 +1,183 @@
+"""Binaries from a cargo workspace: built there before, or built now."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._platforms import PLATFORMS, Platform, current
+from leanspec_launcher.manage.errors import CommandError
+from scripts.console import say
+from scripts.families import FamilyProject
+from scripts.processes import capture, find_program, must_succeed
+
+from .staging import Staging, integrity
+
+
+@dataclass(frozen=True)
+class Crate:
+    """Hold the crate of a family in a workspace."""
+
+    project: FamilyProject
+    version: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Hold what `cargo metadata` says of a workspace."""
+
+    root: Path
+    target_directory: Path
+    crates: list[Crate]
+    lock: str | None
+    """The integrity of `Cargo.lock`."""
+    commit: str | None
+
+
+def collect_cargo(  # noqa: PLR0913 - each is one option of the command
+    folder: Path,
+    projects: list[FamilyProject],
+    targets: tuple[str, ...],
+    profile: str,
+    staging: Staging,
+    *,
+    all_wanted: bool,
+    build: bool,
+) -> None:
+    """Stage the binaries of a workspace, for the targets named or for this machine.
+
+    A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this machine only: one
+    machine's binaries can not be taken for another's. A family whose crate the workspace lacks is an error with `all_wanted`,
+    and passed over otherwise.
+    """
+    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    builds = [(target, _platform_of(target)) for target in targets] or [(None, _host())]
+    workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
+    say(f"using {cargo}")
+    for target, platform in builds:
+        if build:
+            _build(cargo, workspace, target, profile)
+        for crate in workspace.crates:
+            file = _built_file(workspace, crate, platform, target, profile)
+            staging.add(
+                crate.project,
+                platform,
+                file,
+                version=crate.version,
+                source={
+                    "kind": "cargo",
+                    "crate": crate.project.crate,
+                    "version": crate.version,
+                    "target": target,
+                    "profile": profile,
+                    "integrity": workspace.lock,
+                },
+                commit=workspace.commit,
+            )
+
+
+def _host() -> Platform:
+    platform = current()
+    if platform is None:
+        raise CommandError("this machine is none of the known platforms", hint="name one with `--target TRIPLE`")
+    return platform
+
+
+def _platform_of(triple: str) -> Platform:
+    """Return the platform of a target triple: CPU and system agree with the table's own triple."""
+    parts = triple.split("-")
+    for platform in PLATFORMS.values():
+        cpu, _, system, *_ = platform.target.split("-")
+        if parts[0] == cpu and system in parts[1:]:
+            return platform
+    known = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
+    raise CommandError(f"the target `{triple}` is for none of the known platforms", hint=f"targets are {known}")
+
+
+def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool) -> Workspace:
+    manifest = folder / "Cargo.toml"
+    if not manifest.is_file():
+        raise CommandError(f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it")
+    command = [cargo, "metadata", "--format-version", "1", "--no-deps", "--manifest-path", str(manifest.absolute())]
+    metadata: dict[str, Any] = json.loads(must_succeed(capture(command), "`cargo metadata`").stdout)
+    members = {package["name"]: package for package in metadata["packages"]}
+    root = Path(metadata["workspace_root"])
+    lock = root / "Cargo.lock"
+    return Workspace(
+        root=root,
+        target_directory=Path(metadata["target_directory"]),
+        crates=list(_crates(members, projects, folder, all_wanted=all_wanted)),
+        lock=integrity("sha256", lock.read_bytes()) if lock.is_file() else None,
+        commit=_commit(root),
+    )
+
+
+def _crates(
+    members: dict[str, Any], projects: list[FamilyProject], folder: Path, *, all_wanted: bool
+) -> Iterator[Crate]:
+    found = 0
+    for project in projects:
+        package = members.get(project.crate)
+        if package is None:
+            if all_wanted:
+                raise CommandError(
+                    f"the workspace `{folder}` has no crate `{project.crate}`, which `{project.name}` is built from",
+                    hint=f"its crates are {', '.join(f'`{name}`' for name in sorted(members)) or 'none'}",
+                )
+            say(f"the workspace has no crate `{project.crate}`: `{project.name}` is passed over")
+            continue
+        binaries = [target["name"] for target in package["targets"] if "bin" in target["kind"]]
+        if project.family.program not in binaries:
+            raise CommandError(
+                f"the crate `{project.crate}` has no binary `{project.family.program}`",
+                hint=f"its binaries are {', '.join(f'`{name}`' for name in binaries) or 'none'}",
+            )
+        found += 1
+        yield Crate(project, package["version"])
+    if not found:
+        names = ", ".join(f"`{project.crate}`" for project in projects)
+        raise CommandError(f"the workspace `{folder}` has none of the crates {names}")
+
+
+def _commit(root: Path) -> str | None:
+    """Return the commit that the workspace is at, with `-dirty` where files differ from it; None outside git."""
+    try:
+        git = find_program("git", "")
+    except CommandError:
+        return None
+    head = capture([git, "-C", str(root), "rev-parse", "HEAD"])
+    if head.returncode != 0:
+        return None
+    changes = capture([git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    return head.stdout.strip() + ("-dirty" if changes else "")
+
+
+def _build(cargo: str, workspace: Workspace, target: str | None, profile: str) -> None:
+    """Run `cargo build`, its own output on the terminal."""
+    command = [cargo, "build", "--locked", "--profile", profile]
+    for crate in workspace.crates:
+        command += ["--package", crate.project.crate, "--bin", crate.project.family.program]
+    if target is not None:
+        command += ["--target", target]
+    say(" ".join(command))
+    if subprocess.run(command, cwd=workspace.root, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+        raise CommandError("`cargo build` failed: its own words stand above")
+
+
+def _built_file(
+    workspace: Workspace, crate: Crate, platform: Platform, target: str | None, profile: str
+) -> Path:
+    # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own name.
+    folder = workspace.target_directory / (target or "") / {"dev": "debug"}.get(profile, profile)
+    file = folder / (crate.project.family.program + platform.suffix)
+    if not file.exists():
+        named = f" --target {target}" if target else ""
+        raise CommandError(
+            f"`{file}` does not exist",
+            hint=f"add `--build`, or run `cargo build --locked --profile {profile}{named}` there first",
+        )
+    return file

@@ -1,0 +1,126 @@
+"""Binaries from the npm packages of a release, through the user's own npm client."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._platforms import Platform
+from leanspec_launcher.manage.errors import CommandError
+from scripts.console import say, step
+from scripts.families import FamilyProject
+from scripts.processes import capture, find_program
+
+from .archive import extract_file
+from .staging import Staging, integrity
+
+# npm waits for the registry most of the time.
+AT_ONCE = 6
+
+
+@dataclass(frozen=True)
+class Package:
+    """Hold one package of the registry, and what the registry says of it."""
+
+    project: FamilyProject
+    platform: Platform
+    name: str
+    version: str
+    integrity: str
+    commit: str | None
+
+
+def collect_npm(
+    version: str, projects: list[FamilyProject], platforms: list[Platform], staging: Staging, *, all_wanted: bool
+) -> None:
+    """Fetch, verify and stage the packages of a version.
+
+    What the registry lacks is an error with `all_wanted`, and listed otherwise.
+    """
+    npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
+    wanted = [(project, platform) for project in projects for platform in platforms]
+    with step(f"asking {npm} for {len(wanted)} packages of {version}"), ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda pair: _look_up(npm, *pair, version), wanted))
+    packages = [package for package in found if package is not None]
+    missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
+    _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
+    folder = staging.root / "npm"
+    for package in packages:
+        with step(f"fetching {package.name} {package.version}"):
+            _fetch(npm, package, folder / package.project.name / package.platform.key, staging)
+
+
+def _tell_missing(
+    missing: list[tuple[FamilyProject, Platform]], version: str, *, nothing: bool, all_wanted: bool
+) -> None:
+    names = [f"`{project.npm_package(platform)}@{version}`" for project, platform in missing]
+    if missing and (nothing or all_wanted):
+        raise CommandError(
+            f"the registry has no {', '.join(names)}",
+            hint="build it from a workspace: `python -m scripts collect cargo WORKSPACE --build`",
+        )
+    if missing:
+        say(f"not on the registry, so not collected: {', '.join(names)}")
+
+
+def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str) -> Package | None:
+    name = project.npm_package(platform)
+    answer = _ask(npm, ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"], name)
+    if answer is None:
+        return None
+    if not isinstance(answer, dict) or answer.get("version") != version:
+        raise CommandError(f"`{version}` is not an exact version of `{name}`", hint="name one, for example `0.3.0`")
+    values = str(answer.get("dist.integrity", "")).split()
+    strong = [value for value in values if value.startswith("sha512-")]
+    if not strong:
+        raise CommandError(f"the registry states no sha512 integrity for `{name}@{version}`")
+    return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
+
+
+def _ask(npm: str, arguments: list[str], name: str) -> Any:
+    """Return npm's JSON answer; None where the registry knows no such package or version."""
+    done = capture([npm, *arguments])
+    try:
+        answer = json.loads(done.stdout) if done.stdout.strip() else None
+    except ValueError:
+        raise CommandError(f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}") from None
+    if done.returncode == 0:
+        return answer
+    problem = answer.get("error", {}) if isinstance(answer, dict) else {}
+    if problem.get("code") == "E404":
+        return None
+    text = problem.get("summary", "").strip() or done.stderr.strip() or f"exit code {done.returncode}"
+    text = text.splitlines()[0]
+    raise CommandError(
+        f"npm could not ask its registry for `{name}`: {problem.get('code', '')} {text}".replace("  ", " "),
+        hint="see which registry and proxy npm uses with `npm config list`, and whether they answer: `npm ping`",
+    )
+
+
+def _fetch(npm: str, package: Package, folder: Path, staging: Staging) -> None:
+    folder.mkdir(parents=True)
+    spec = f"{package.name}@{package.version}"
+    _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
+    archives = list(folder.iterdir())
+    if len(archives) != 1:
+        raise CommandError(f"npm left {len(archives)} files for `{spec}`, expected one archive")
+    found = integrity("sha512", archives[0].read_bytes())
+    if found != package.integrity:
+        raise CommandError(
+            f"the archive of `{spec}` is not the one that the registry describes: integrity `{found}`,"
+            f" expected `{package.integrity}`",
+            hint="`npm cache clean --force`, then try again; do not use it if it stays so",
+        )
+    file = folder / (package.project.family.program + package.platform.suffix)
+    extract_file(archives[0], f"package/{file.name}", file)
+    staging.add(
+        package.project,
+        package.platform,
+        file,
+        version=package.version,
+        source={"kind": "npm", "package": package.name, "version": package.version, "integrity": found},
+        commit=package.commit,
+    )

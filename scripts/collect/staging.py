@@ -1,0 +1,188 @@
+"""What was collected, on its way into `platform_wheels/`: all of it lands, checked, or none."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import read_executable
+from leanspec_build.tags import platform_key
+
+from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher._verify import RECORD_NAME, digest
+from leanspec_launcher.manage.errors import CommandError
+from scripts.families import FamilyProject, binary_path, load_families
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Hold what `binary.json` states of one binary."""
+
+    family: str
+    platform: str
+    version: str
+    size: int
+    sha256: str
+    source: dict[str, Any]
+    commit: str | None
+
+
+class Staging:
+    """A new, empty binaries directory beside the one that it will replace."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.collected: list[Collected] = []
+
+    def add(
+        self,
+        project: FamilyProject,
+        platform: Platform,
+        file: Path,
+        *,
+        version: str,
+        source: dict[str, Any],
+        commit: str | None,
+    ) -> Collected:
+        """Copy a file in, as an executable for the platform.
+
+        Raises CommandError where the file is anything else.
+        """
+        must_be_executable_for(file, platform)
+        target = binary_path(self.root, project, platform)
+        target.parent.mkdir(parents=True)
+        shutil.copyfile(file, target)
+        target.chmod(0o755)
+        sha256 = digest(str(target))
+        collected = Collected(
+            project.name, platform.key, version, target.stat().st_size, sha256, source=source, commit=commit
+        )
+        (target.parent / RECORD_NAME).write_text(json.dumps(asdict(collected), indent=2) + "\n", "utf-8")
+        self.collected.append(collected)
+        return collected
+
+
+def must_be_executable_for(file: Path, platform: Platform) -> None:
+    """Raise CommandError unless a file is a complete executable for a platform."""
+    try:
+        executable = read_executable(file)
+    except BuildError as error:
+        raise CommandError(f"{error.message} for `{platform.key}`", hint=error.hint) from None
+    found = platform_key(executable)
+    if found != platform.key:
+        described = found or f"several CPUs ({', '.join(executable.cpus)})"
+        raise CommandError(f"`{file}` is an executable for {described}, not for `{platform.key}`")
+
+
+@contextlib.contextmanager
+def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
+    """Collect into an empty place; put it in the place of what `base` held when all went well.
+
+    With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and leaves `base` as it
+    was, where two binaries have the same bytes or different versions.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".staging-", dir=base) as folder:
+        staging = Staging(Path(folder))
+        yield staging
+        if not staging.collected:
+            raise CommandError("there was nothing to collect")
+        everything = list(staging.collected)
+        if keep:
+            everything += _take_over(base, staging)
+        _must_be_one_release(everything)
+        _swap(staging.root, base)
+
+
+def read_collected(base: Path) -> list[Collected]:
+    """Return what a binaries directory holds, each file compared with its `binary.json`.
+
+    Raises CommandError where one is missing, differs, or is for another platform than its folder's.
+    """
+    found = []
+    for project in load_families():
+        for platform in PLATFORMS.values():
+            path = binary_path(base, project, platform)
+            if path.parent.exists():
+                found.append(read_record(path, project, platform))
+    return found
+
+
+def read_record(path: Path, project: FamilyProject, platform: Platform) -> Collected:
+    """Return what the `binary.json` beside a binary states; raises CommandError where it is not true of it."""
+    record = path.parent / RECORD_NAME
+    hint = "collect the binary anew"
+    try:
+        collected = Collected(**json.loads(record.read_text("utf-8")))
+    except FileNotFoundError:
+        raise CommandError(f"`{record}` is missing: nothing says what `{path.name}` should be", hint=hint) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise CommandError(f"`{record}` is not a description of a binary: {error}", hint=hint) from None
+    if (collected.family, collected.platform) != (project.name, platform.key):
+        raise CommandError(
+            f"`{record}` describes `{collected.family}` for `{collected.platform}`,"
+            f" expected `{project.name}` for `{platform.key}`"
+        )
+    must_be_executable_for(path, platform)
+    found = digest(str(path))
+    if found != collected.sha256:
+        raise CommandError(f"`{path}` has the sha256 `{found}`, expected `{collected.sha256}`", hint=hint)
+    return collected
+
+
+def _take_over(base: Path, staging: Staging) -> list[Collected]:
+    new = {(each.family, each.platform) for each in staging.collected}
+    kept = []
+    for project in load_families():
+        for platform in PLATFORMS.values():
+            path = binary_path(base, project, platform)
+            if path.parent.exists() and (project.name, platform.key) not in new:
+                kept.append(read_record(path, project, platform))
+                shutil.copytree(path.parent, binary_path(staging.root, project, platform).parent)
+    return kept
+
+
+def _must_be_one_release(collected: list[Collected]) -> None:
+    seen: dict[str, Collected] = {}
+    for each in collected:
+        other = seen.setdefault(each.sha256, each)
+        if other is not each:
+            raise CommandError(
+                f"`{each.family}` for `{each.platform}` and `{other.family}` for `{other.platform}` have the same"
+                f" bytes (sha256 `{each.sha256}`): one of them is not what it is called"
+            )
+    versions = sorted({each.version for each in collected})
+    if len(versions) > 1:
+        raise CommandError(f"the binaries are of different versions: {', '.join(f'`{each}`' for each in versions)}")
+
+
+def _swap(staging: Path, base: Path) -> None:
+    """Put the staged families in place of the old ones; put the old ones back where that fails."""
+    old = staging / "old"
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for project in load_families():
+            place = base / project.name / "binaries"
+            for source, target in ((place, old / project.name), (staging / project.name / "binaries", place)):
+                if source.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    source.rename(target)
+                    undo.append((target, source))
+    except BaseException:
+        for target, source in reversed(undo):
+            target.rename(source)
+        raise
+
+
+def integrity(algorithm: str, data: bytes) -> str:
+    """Return a Subresource Integrity value, `sha512-<base64>`, as npm and browsers write it."""
+    return f"{algorithm}-{base64.b64encode(hashlib.new(algorithm, data).digest()).decode()}"

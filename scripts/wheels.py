@@ -1,0 +1,181 @@
+"""From collected binaries to wheels: a platform wheel each, then `lean-spec` with their checksums."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import build
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher.manage.errors import CommandError
+
+from .collect.staging import read_collected
+from .console import say, size, step
+from .environment import ROOT
+from .families import FamilyProject, binary_path, load_families, main_project
+from .pins import pins_source, wheel_digest
+from .processes import clean_environment, must_succeed
+
+# What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
+MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
+MAIN_PACKAGE = "leanspec_launcher"
+EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Hold one platform wheel to be built."""
+
+    project: FamilyProject
+    platform: Platform
+    binary: Path
+
+
+def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Path]:
+    """Build what `base` holds into `out`: the platform wheels, and `lean-spec` unless the choice was narrowed.
+
+    What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises CommandError where
+    nothing of the choice is collected or a build fails.
+    """
+    wanted = _choose(base, families, platforms)
+    narrowed = bool(families or platforms)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as folder:
+        built = _build_platform_wheels(wanted, Path(folder))
+        if narrowed:
+            say("lean-spec itself is left out: its checksums need every family and platform (no `--family`, `--platform`)")
+        else:
+            built += _build_main(Path(folder), _digests(wanted, built))
+        return _publish(built, out)
+
+
+def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Wanted]:
+    projects = {project.name: project for project in load_families()}
+    wanted = []
+    for each in read_collected(base):
+        project, platform = projects[each.family], PLATFORMS[each.platform]
+        if each.version != project.version:
+            raise CommandError(
+                f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
+                f" this is `{project.version}`",
+                hint=f"collect that version: `python -m scripts collect npm {project.version}`",
+            )
+        if each.family in (families or projects) and each.platform in (platforms or PLATFORMS):
+            wanted.append(Wanted(project, platform, binary_path(base, project, platform)))
+    _must_be_complete(wanted, families, platforms, base)
+    return wanted
+
+
+def _must_be_complete(
+    wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
+) -> None:
+    """Raise CommandError where something asked for by name is not collected, or nothing is."""
+    hint = "collect it first, for example `python -m scripts collect npm " + main_project()["version"] + "`"
+    for family in families:
+        if not any(each.project.name == family for each in wanted):
+            raise CommandError(f"no binary of `{family}` is collected in `{base}`", hint=hint)
+    for platform in platforms:
+        if not any(each.platform.key == platform for each in wanted):
+            raise CommandError(f"no binary for `{platform}` is collected in `{base}`", hint=hint)
+    if not wanted:
+        raise CommandError(f"no binary is collected in `{base}`", hint=hint)
+
+
+def _build_platform_wheels(wanted: list[Wanted], out: Path) -> list[Path]:
+    with step(f"building {len(wanted)} platform wheels"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda each: _build_one(each, out), wanted))
+    for wheel, words in results:
+        say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+        for line in words.splitlines():
+            if line.startswith("  "):
+                say(f"    {line.strip()}")
+    return [wheel for wheel, _ in results]
+
+
+def _build_one(wanted: Wanted, out: Path) -> tuple[Path, str]:
+    """Return the wheel and what the backend said of it."""
+    runner = _Runner(f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`")
+    builder = build.ProjectBuilder(wanted.project.root, python_executable=sys.executable, runner=runner)
+    wheel = builder.build("wheel", out, config_settings={"binary": str(wanted.binary.absolute())})
+    return Path(wheel), runner.words
+
+
+class _Runner:
+    """Runs a backend's hook in its own process and keeps what it says."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.words = ""
+
+    def __call__(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        environment = clean_environment(**(extra_environ or {}))
+        environment.setdefault("SOURCE_DATE_EPOCH", EPOCH)
+        done = subprocess.run(
+            list(cmd),
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        self.words = must_succeed(done, self.what).stderr
+
+
+def _digests(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, str]]:
+    digests: dict[str, dict[str, str]] = {}
+    for each, wheel in zip(wanted, wheels, strict=True):
+        family = digests.setdefault(each.project.name, {})
+        family[each.platform.key] = wheel_digest(wheel, each.project, each.platform)
+    return digests
+
+
+def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
+    """Build `lean-spec` from a copy of its sources with the checksums written in: no tracked file changes."""
+    version = main_project()["version"]
+    with step(f"building lean-spec {version} with the checksums of these binaries"):
+        source = out / "source"
+        shutil.copytree(
+            ROOT / MAIN_PACKAGE, source / MAIN_PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
+        for name in MAIN_FILES:
+            shutil.copyfile(ROOT / name, source / name)
+        (source / MAIN_PACKAGE / "_pins.py").write_text(pins_source(version, digests), "utf-8")
+        runner = _Runner("building `lean-spec`")
+        builder = build.ProjectBuilder(source, python_executable=sys.executable, runner=runner)
+        built = [Path(builder.build(kind, out)) for kind in ("wheel", "sdist")]
+        shutil.rmtree(source)
+    for path in built:
+        say(f"  {path.name}  {size(path.stat().st_size)}")
+    return built
+
+
+def _publish(built: list[Path], out: Path) -> list[Path]:
+    """Move the files into place, and what they replace out of it."""
+    replaced = {_distribution(path) for path in built}
+    names = {path.name for path in built}
+    old = [path for path in (*out.glob("*.whl"), *out.glob("*.tar.gz")) if path.name not in names]
+    moved = [path.replace(out / path.name) for path in built]
+    for path in old:
+        if _distribution(path) in replaced:
+            path.unlink()
+    return moved
+
+
+def _distribution(path: Path) -> str:
+    try:
+        parse = parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename
+        return str(parse(path.name)[0])
+    except ValueError:  # both of packaging's errors for a foreign name are one
+        return ""
