@@ -47,7 +47,12 @@ def announced_version(path: str) -> str:
     """Ask a server for its version. Raises OSError where it does not answer as one."""
     try:
         done = subprocess.run(
-            [path], input=json.dumps(REQUEST) + "\n", capture_output=True, text=True, check=False, timeout=SECONDS
+            [path],
+            input=json.dumps(REQUEST) + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
         )
         return str(json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["version"])
     except subprocess.TimeoutExpired:

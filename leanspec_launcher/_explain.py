@@ -10,7 +10,7 @@ from typing import Optional
 
 from ._families import Family
 from ._launch import CANNOT_RUN, NOT_FOUND, start
-from ._locate import DIRECTORY_VARIABLE, HOME, LOCAL, STORE, VARIABLE, WHEEL, candidates
+from ._locate import DIRECTORY_VARIABLE, HOME, LOCAL, STORE, VARIABLE, WHEEL, candidates, local_directory
 from ._pins import VERSION
 from ._platforms import PLATFORMS, Platform, machine
 from ._verify import Refusal, check
@@ -21,6 +21,15 @@ ORIGINS = {
     LOCAL: "local binaries",
     WHEEL: "installed wheel",
     STORE: "download store",
+}
+
+
+# What execve(2) answers for a file that is there, regular, and allowed to run.
+CAUSES = {
+    errno.EACCES: "the system does not let it run (is its file system mounted `noexec`?)",
+    errno.ENOENT: "the loader that it names is not on this system (a glibc program on a musl system?)",
+    errno.ENOEXEC: "it is not a program for this system and CPU",
+    errno.E2BIG: "the arguments and the environment are larger than the system allows",
 }
 
 
@@ -39,18 +48,37 @@ class Place:
 def places(family: Family, platform: Platform) -> "list[Place]":
     """Look at every place in order: what is there, and why it is taken or refused. Hashes in full."""
     result = []
-    if not os.environ.get(family.variable):
+    chosen = os.environ.get(family.variable)
+    if not chosen:
         result.append(Place(VARIABLE, "", ABSENT, f"`{family.variable}` is not set"))
+        if not local_directory():
+            result.append(Place(LOCAL, "", ABSENT, f"`{DIRECTORY_VARIABLE}` is not set, and this is no checkout"))
     decided = False
     for origin, path in candidates(family, platform):
-        place = Place(origin, path, PASSED, "an earlier place decided")
         if origin != VARIABLE and not os.path.lexists(path):
             place = Place(origin, path, ABSENT, "not there")
-        elif not decided:
+        elif decided:
+            place = Place(origin, path, PASSED, "an earlier place decided")
+        else:
             place = _judge(origin, path, family, platform)
             decided = True
         result.append(place)
     return result
+
+
+def described(found: "list[Place]") -> "list[tuple[str, str]]":
+    """Return (verdict, line) for people; the folders of `sys.path` that hold nothing share one line."""
+    lines = []
+    wheels = [place for place in found if place.origin == WHEEL]
+    empty = [place for place in wheels[1:] if place.verdict == ABSENT]
+    for place in found:
+        if empty and place is empty[-1]:
+            lines.append((ABSENT, WHEEL, f"nor in the other {len(empty)} folders of `sys.path`"))
+        elif place not in empty:
+            where = f"`{place.path}`: " if place.path else ""
+            lines.append((place.verdict, place.origin, where + place.reason))
+    width = max(len(name) for name in ORIGINS.values())
+    return [(verdict, f"{ORIGINS[origin]:{width}}  {text}") for verdict, origin, text in lines]
 
 
 def _judge(origin: str, path: str, family: Family, platform: Platform) -> Place:
@@ -84,9 +112,7 @@ def unfit(path: str) -> str:
     return ""
 
 
-def explain(
-    family: Family, platform: "Optional[Platform]", path: str, arguments: "list[str]", error: Exception
-) -> int:
+def explain(family: Family, platform: "Optional[Platform]", path: str, arguments: "list[str]", error: Exception) -> int:
     """Say on standard error why the family's program did not start, and what to do; return the exit code.
 
     A verified file that only lacks its run bit gets it and is started after all.
@@ -99,7 +125,12 @@ def explain(
         except OSError as again:
             error = again
     if path:
-        return _say(CANNOT_RUN, f"`{path}` cannot be started: {_cause(path, error)}", [], _start_hint(family, path, error))
+        return _say(
+            CANNOT_RUN,
+            f"`{path}` cannot be started: {_cause(path, error)}",
+            [],
+            _start_hint(family, path, error),
+        )
     found = places(family, platform)
     bad = next((place for place in found if place.verdict == REFUSED), None)
     if bad is None:
@@ -120,16 +151,15 @@ def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
 
 
 def _table(found: "list[Place]") -> "list[str]":
-    width = max(len(name) for name in ORIGINS.values())
-    return [
-        f"{ORIGINS[place.origin]:{width}}  " + (f"`{place.path}`: " if place.path else "") + place.reason
-        for place in found
-    ]
+    return [line for _, line in described(found)]
 
 
 def _machine() -> "list[str]":
     bits = "" if sys.maxsize > 2**32 else ", a 32-bit Python"
-    return [f"this is {sys.platform} on {machine()}{bits}", *(f"there is  {each.label}" for each in PLATFORMS.values())]
+    return [
+        f"this is {sys.platform} on {machine()}{bits}",
+        *(f"there is  {each.label}" for each in PLATFORMS.values()),
+    ]
 
 
 def _platform_hint() -> str:
@@ -154,19 +184,7 @@ def _repaired(path: str, error: Exception) -> bool:
 def _cause(path: str, error: Exception) -> str:
     if not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"
-    number = error.errno
-    problem = unfit(path)
-    if problem:
-        return problem
-    if number == errno.EACCES:
-        return "the system does not let it run (is the file system mounted `noexec`?)"
-    if number == errno.ENOENT:
-        return "the loader that it names is not on this system (a glibc program on a musl system?)"
-    if number == errno.ENOEXEC:
-        return "it is not a program for this system and CPU"
-    if number == errno.E2BIG:
-        return "the arguments and the environment are larger than the system allows"
-    return error.strerror or str(error)
+    return unfit(path) or CAUSES.get(error.errno or 0) or error.strerror or str(error)
 
 
 def _start_hint(family: Family, path: str, error: Exception) -> str:

@@ -67,7 +67,8 @@ def run(family: Family, arguments: "list[str]") -> int:
 def find(family: Family, platform: Platform) -> str:
     """Return the path of the first binary that is there, verified.
 
-    Raises FileNotFoundError where there is none, Refusal where it is not the right one, OSError where it cannot be read.
+    Raises FileNotFoundError where there is none, Refusal where it is not the right one, OSError where it cannot be
+    read.
     """
     debug = os.environ.get(DEBUG_VARIABLE, "").lower() in ("1", "true", "yes", "on")
     for origin, path in candidates(family, platform):
@@ -80,7 +81,7 @@ def find(family: Family, platform: Platform) -> str:
     raise FileNotFoundError
 
 
-def start(path: str, arguments: "list[str]") -> int:
+def start(path: str, arguments: "list[str]") -> int:  # noqa: RET503 - execv returns only by an exception
     """Replace this process by the program; where the system has no such call, wait for it."""
     if sys.platform == "win32":
         from ._windows import wait_for

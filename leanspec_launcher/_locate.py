@@ -27,7 +27,9 @@ def candidates(family: Family, platform: Platform) -> "Iterator[tuple[str, str]]
     if chosen:
         yield VARIABLE, chosen
         return  # what the user names is taken or refused, never passed over
-    yield LOCAL, local_path(local_directory(), family, platform)
+    directory = local_directory()
+    if directory:
+        yield LOCAL, local_path(directory, family, platform)
     beside = os.path.join(HOME, family.package, "bin", executable)
     yield WHEEL, beside
     for folder in sys.path:
@@ -42,8 +44,12 @@ def candidates(family: Family, platform: Platform) -> "Iterator[tuple[str, str]]
 
 
 def local_directory() -> str:
-    """Return the local binaries directory: the user's, or that of the checkout that this file lies in."""
-    return os.environ.get(DIRECTORY_VARIABLE) or os.path.join(HOME, "platform_wheels")
+    """Return the local binaries directory: the user's, or that of the checkout that this file lies in; else nothing."""
+    chosen = os.environ.get(DIRECTORY_VARIABLE)
+    if chosen:
+        return chosen
+    checkout = os.path.join(HOME, "platform_wheels")
+    return checkout if os.path.isdir(checkout) else ""
 
 
 def local_path(directory: str, family: Family, platform: Platform) -> str:

@@ -37,9 +37,9 @@ def check(origin: str, path: str, family: Family, platform: Platform, *, full: b
     `full` hashes it whatever the stamp and the user's setting say. Raises Refusal where it is another one, or where
     nothing says which one it should be; OSError where it cannot be read.
     """
+    if not os.path.isabs(path):
+        raise Refusal("it is a relative path, which depends on the working directory")
     if origin == VARIABLE:
-        if not os.path.isabs(path):
-            raise Refusal("it is a relative path, which would depend on the working directory")
         return  # the user's own choice; nothing else is known of it
     mode = "always" if full else os.environ.get(MODE_VARIABLE) or "once"
     if mode == "off":

@@ -12,8 +12,8 @@ from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import run_command
 
 from .console import say, size
-from .families import PROJECTS, choose_platforms, load_families
 from .environment import ROOT
+from .families import PROJECTS, choose_platforms, load_families
 
 family_option = click.option(
     "--family",
@@ -37,7 +37,9 @@ into_option = click.option(
     help="The binaries directory to fill.",
 )
 keep_option = click.option(
-    "--keep", is_flag=True, help="Keep what is there for other families and platforms; else it is emptied first."
+    "--keep",
+    is_flag=True,
+    help="Keep what is there for other families and platforms; else it is emptied first.",
 )
 
 
@@ -77,8 +79,8 @@ def collect() -> None:
 def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool) -> None:
     """Take the binaries of VERSION from npm packages.
 
-    Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity that the
-    registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
+    Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity
+    that the registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
 
     \b
     Examples:
@@ -89,9 +91,7 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
     from .collect.staging import staged
 
     with staged(into, keep=keep) as staging:
-        collect_npm(
-            version, load_families(families), choose_platforms(platforms), staging, all_wanted=bool(platforms)
-        )
+        collect_npm(version, load_families(families), choose_platforms(platforms), staging, all_wanted=bool(platforms))
     _tell_collected(into)
 
 
@@ -128,7 +128,13 @@ def cargo(  # noqa: PLR0913 - each is one option
 
     with staged(into, keep=keep) as staging:
         collect_cargo(
-            workspace, load_families(families), targets, profile, staging, all_wanted=bool(families), build=build
+            workspace,
+            load_families(families),
+            targets,
+            profile,
+            staging,
+            all_wanted=bool(families),
+            build=build,
         )
     _tell_collected(into)
 
@@ -179,8 +185,8 @@ def _tell_collected(into: Path) -> None:
 def wheels(families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path) -> None:
     """Build the wheels of all that is collected.
 
-    A platform wheel each, its tag derived from the binary's own bytes, then lean-spec with the checksums of these binaries.
-    Prints the path of each file built.
+    A platform wheel each, its tag derived from the binary's own bytes, then lean-spec with the checksums of these
+    binaries. Prints the path of each file built.
 
     \b
     Examples:

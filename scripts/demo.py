@@ -96,10 +96,14 @@ def _empty(folder: Path) -> Path:
 
 def _sum_up(version: str, wheels: list[Path], scripts: Path, seconds: float) -> None:
     total = size(sum(wheel.stat().st_size for wheel in wheels))
-    here = scripts.parent.relative_to(ROOT)
-    console.print(f"\n[bold green]LeanSpec {version}[/]: {len(wheels)} files built ({total}), installed and run in {seconds:.0f} s")
-    say("next:")
-    say(f"  {scripts.relative_to(ROOT) / 'lean-spec'} --help    the command line")
-    say(f"  {scripts.relative_to(ROOT) / 'leanspec-launcher'} which    which binaries run, and why those")
-    say(f"  ls {FOLDER.relative_to(ROOT) / 'dist'}    the wheels")
-    say(f"  python3 -m scripts test    the test suite\n  rm -r {FOLDER.relative_to(ROOT)}    when done with it ({here} included)")
+    what = f"{len(wheels)} files built ({total}), installed and run in {seconds:.0f} s"
+    console.print(f"\n[bold green]LeanSpec {version}[/]: {what}\nnext:")
+    here, folder = scripts.relative_to(ROOT), FOLDER.relative_to(ROOT)
+    for command, meaning in (
+        (f"{here / 'lean-spec'} --help", "the command line"),
+        (f"{here / 'leanspec-launcher'} which", "which binaries run, and why those"),
+        (f"ls {folder / 'dist'}", "the wheels"),
+        ("python3 -m scripts test", "the test suite"),
+        (f"rm -r {folder}", "when done with it"),
+    ):
+        say(f"  {command:44} {meaning}")

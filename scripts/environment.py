@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
 LOCK = ROOT / "dev.lock"
 MARKER = FOLDER / "leanspec-development.txt"
-# What is installed from the tree: a change in these files asks for a new installation.
+# What is installed from the tree: a change in their metadata asks for a new installation.
 LOCAL_PROJECTS = (ROOT / "build_backend", ROOT)
 
 
@@ -58,16 +59,20 @@ def _is_current() -> bool:
 
 
 def _made_from(python: str) -> str:
-    """Identify what the environment is made from: the lock, our own projects, the Python, the place."""
-    digest = hashlib.sha256(f"{python} {ROOT}".encode())
-    for path in (LOCK, *(project / "pyproject.toml" for project in LOCAL_PROJECTS)):
-        digest.update(path.read_bytes())
+    """Identify what the environment is made from: the lock, our own projects' metadata, the Python, the place."""
+    digest = hashlib.sha256(f"{python} {ROOT}".encode() + LOCK.read_bytes())
+    for project in LOCAL_PROJECTS:
+        table = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+        digest.update(repr((table["build-system"], table["project"])).encode())
     return digest.hexdigest()
 
 
 def _make() -> None:
     if FOLDER.exists() and not MARKER.is_file():
-        _fail(f"`{FOLDER}` is there but was not made by this command", "remove it or move it away, then try again")
+        _fail(
+            f"`{FOLDER}` is there but was not made by this command",
+            "remove it or move it away, then try again",
+        )
     started = time.monotonic()
     _say(f"making the development environment in {FOLDER.name} from {LOCK.name}; the next run reuses it")
     if FOLDER.exists():
@@ -82,14 +87,27 @@ def _make() -> None:
     count = sum(1 for line in LOCK.read_text("utf-8").splitlines() if "==" in line and not line.startswith("#"))
     _pip(f"installing {count} locked packages", "--require-hashes", "--requirement", str(LOCK))
     editable = [part for project in LOCAL_PROJECTS for part in ("--editable", str(project))]
-    _pip("installing lean-spec and leanspec-build from the tree", "--no-deps", "--no-build-isolation", *editable)
+    _pip(
+        "installing lean-spec and leanspec-build from the tree",
+        "--no-deps",
+        "--no-build-isolation",
+        *editable,
+    )
     MARKER.write_text(f"state finished\npython {python}\nmade-from {_made_from(python)}\n", "utf-8")
     _say(f"the development environment is ready ({time.monotonic() - started:.0f} s)")
 
 
 def _pip(title: str, *arguments: str) -> None:
     """Run `pip install`; show its last line while it works on a terminal, all of them when it fails."""
-    command = [str(_python()), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off", *arguments]
+    command = [
+        str(_python()),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--progress-bar=off",
+        *arguments,
+    ]
     _say(title)
     lines = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -102,14 +120,17 @@ def _pip(title: str, *arguments: str) -> None:
         sys.stderr.write("\r\033[K")
     if process.returncode != 0:
         sys.stderr.write("".join(lines))
-        _fail("pip could not install the development environment: its own words stand above", "mend that and try again")
+        _fail(
+            "pip could not install the development environment: its own words stand above",
+            "mend that and try again",
+        )
 
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
     """Let one process make the environment; another that comes meanwhile waits and finds it made."""
     with (ROOT / ".venv.lock").open("w") as file:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 - exists there only
 
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)

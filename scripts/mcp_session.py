@@ -1,4 +1,4 @@
-"""The shortest conversation with an MCP server: who are you, which tools have you?"""
+"""The shortest conversation with an MCP server: who are you, and which tools have you."""
 
 from __future__ import annotations
 
@@ -35,7 +35,14 @@ def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> tupl
     text = "".join(f"{json.dumps(message)}\n" for message in MESSAGES)
     try:
         done = subprocess.run(
-            command, cwd=folder, env=env, input=text, capture_output=True, text=True, check=False, timeout=SECONDS
+            command,
+            cwd=folder,
+            env=env,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise CommandError(f"`{command[0]}` did not end within {SECONDS} s after its input") from None

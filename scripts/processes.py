@@ -22,7 +22,11 @@ def find_program(name: str, hint: str) -> str:
 
 
 def capture(
-    command: list[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, text: str | None = None
+    command: list[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    text: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it printed, whatever its exit code."""
     return subprocess.run(

@@ -43,8 +43,8 @@ class Wanted:
 def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Path]:
     """Build what `base` holds into `out`: the platform wheels, and `lean-spec` unless the choice was narrowed.
 
-    What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises CommandError where
-    nothing of the choice is collected or a build fails.
+    What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises
+    CommandError where nothing of the choice is collected or a build fails.
     """
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
@@ -52,7 +52,7 @@ def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tu
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as folder:
         built = _build_platform_wheels(wanted, Path(folder))
         if narrowed:
-            say("lean-spec itself is left out: its checksums need every family and platform (no `--family`, `--platform`)")
+            say("lean-spec is left out: it carries the checksums of all families and platforms")
         else:
             built += _build_main(Path(folder), _digests(wanted, built))
         return _publish(built, out)
@@ -75,9 +75,7 @@ def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -
     return wanted
 
 
-def _must_be_complete(
-    wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
-) -> None:
+def _must_be_complete(wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path) -> None:
     """Raise CommandError where something asked for by name is not collected, or nothing is."""
     hint = "collect it first, for example `python -m scripts collect npm " + main_project()["version"] + "`"
     for family in families:

@@ -1,7 +1,7 @@
 """A PEP 517 and PEP 660 build backend for wheels that carry one executable.
 
-The hooks run with the project as the working directory. What cannot be built ends the process with status 1 and a message
-on standard error: a frontend shows that, where it would show a raised error as a traceback.
+The hooks run with the project as the working directory. What cannot be built ends the process with status 1 and a
+message on standard error: a frontend shows that, where it would show a raised error as a traceback.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 @_reporting
-def build_wheel(
-    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
-) -> str:
+def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
     project, binary = _load(config_settings)

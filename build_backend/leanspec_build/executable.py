@@ -157,7 +157,7 @@ def _parse_elf(data: bytes) -> Executable:
         _must_hold(data, segment.header.p_offset + segment.header.p_filesz, f"segment {number}")
     dynamic = next((each for each in segments if isinstance(each, DynamicSegment)), None)
     loader = next((each.get_interp_name() for each in segments if each.header.p_type == "PT_INTERP"), None)
-    tags = list(dynamic.iter_tags()) if dynamic is not None else []
+    tags: list[Any] = list(dynamic.iter_tags()) if dynamic is not None else []
     _must_be_elf_program(header.e_type, loader, tags)
     needed = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
     paths = [tag for tag in tags if tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH")]

@@ -149,7 +149,8 @@ def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
     for file in files:
         if not (root / file).resolve().is_relative_to(root.resolve()):
             raise BuildError(
-                f"`{path}` names `{file}`, which lies outside the project", hint="copy the file into the project"
+                f"`{path}` names `{file}`, which lies outside the project",
+                hint="copy the file into the project",
             )
 
 

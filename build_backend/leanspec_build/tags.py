@@ -1,7 +1,8 @@
 """Which machines may a wheel with this executable be promised to? All tag policy is here.
 
 Standards: PEP 425 (compatibility tags), PEP 600 (manylinux), PEP 656 (musllinux), and the platform compatibility tags
-page of the packaging specifications for macOS and Windows. The manylinux and musllinux policies are auditwheel's own data.
+page of the packaging specifications for macOS and Windows. The manylinux and musllinux policies are auditwheel's own
+data.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _windows_tags(executable: Executable) -> Tags:
     cpu = executable.cpus[0]
     if cpu not in WINDOWS_TAGS:
         raise BuildError(f"there is no Windows platform tag for the CPU `{cpu}`")
-    return Tags((WINDOWS_TAGS[cpu],), publishable=True, reasons=(f"a PE file for {cpu}",))
+    return Tags((WINDOWS_TAGS[cpu],), publishable=True, reasons=(f"it is a PE file for {cpu}",))
 
 
 def _macos_tags(executable: Executable) -> Tags:
@@ -119,7 +120,7 @@ def _static_linux_tags(cpu: str) -> Tags:
     names = [name for policy in lowest if policy is not None for name in (policy["name"], *policy["aliases"])]
     if not names:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
-    reason = "statically linked: it needs no libc of the system's"
+    reason = "it is statically linked and needs no libc of the system's"
     return Tags(tuple(f"{name}_{cpu}" for name in names), publishable=True, reasons=(reason,))
 
 
@@ -156,7 +157,7 @@ def _floor_reason(executable: Executable, name: str) -> str:
     )
     if highest is None:
         return f"`{name}` allows all that it needs"
-    return f"needs {highest[1]} of `{highest[2]}`; `{name}` is the lowest policy that allows all that it needs"
+    return f"it needs {highest[1]} of `{highest[2]}`; `{name}` is the lowest policy that allows all that it needs"
 
 
 @functools.cache

@@ -87,7 +87,10 @@ def write_wheel(path: Path, entries: list[Entry], folder: str) -> None:
     """
     moment = time.gmtime(_source_date_epoch())[:6]
     record = Entry(f"{folder}/RECORD", _record(entries, f"{folder}/RECORD"))
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with (
+        _replacing(path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
         for entry in [*entries, record]:
             info = zipfile.ZipInfo(entry.name, moment)
             info.compress_type = zipfile.ZIP_DEFLATED  # a ZipInfo made by hand is stored otherwise

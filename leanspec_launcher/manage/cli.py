@@ -8,13 +8,14 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher._explain import ABSENT, ORIGINS, REFUSED, TAKEN, Place
+from leanspec_launcher._explain import REFUSED, TAKEN, described
 from leanspec_launcher._families import FAMILIES
 
 from . import operations
 from .errors import FAILURE, run_command
 
-MARKS = {TAKEN: ("✓", "green"), REFUSED: ("✗", "red"), ABSENT: ("·", "bright_black")}
+MARKS = {TAKEN: ("✓", "green"), REFUSED: ("✗", "red")}
+OTHER_MARK = ("·", "bright_black")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -46,16 +47,11 @@ def which(family: str | None, *, as_json: bool) -> int:
     else:
         for search in searches:
             click.secho(f"{search.family} ({FAMILIES[search.family].program}, {search.platform})", bold=True)
-            for place in search.places:
-                click.echo(_line(place))
+            for verdict, line in described(search.places):
+                mark, colour = MARKS.get(verdict, OTHER_MARK)
+                click.echo(f"  {click.style(mark, fg=colour)} {line}")
     needed = [search for search in searches if family or not FAMILIES[search.family].extra]
     return 0 if all(search.taken for search in needed) else FAILURE
-
-
-def _line(place: Place) -> str:
-    mark, colour = MARKS.get(place.verdict, ("·", "bright_black"))
-    where = f"{place.path}: " if place.path else ""
-    return f"  {click.style(mark, fg=colour)} {ORIGINS[place.origin]:20}  {where}{place.reason}"
 
 
 def main() -> NoReturn:

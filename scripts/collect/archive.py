@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from leanspec_launcher.manage.errors import CommandError
 
@@ -16,23 +14,13 @@ from leanspec_launcher.manage.errors import CommandError
 LARGEST_ARCHIVE = 256 * 1024 * 1024
 
 
-class _Bounded(io.RawIOBase):
+class _Bounded(gzip.GzipFile):
     """A stream that fails after a number of bytes: what an archive unpacks to is the archive's own word."""
 
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream = stream
-        self._left = limit
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type] # typeshed's WriteableBuffer has no runtime name
-        count = self._stream.readinto(view)  # type: ignore[attr-defined] # GzipFile has it, IO does not say so
-        self._left -= count
-        if self._left < 0:
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > LARGEST_ARCHIVE:
             raise CommandError(f"it unpacks to more than {LARGEST_ARCHIVE} bytes")
-        return int(count)
+        return super().read(LARGEST_ARCHIVE if size is None or size < 0 else min(size, LARGEST_ARCHIVE))
 
 
 def extract_file(archive: Path, member: str, target: Path) -> None:
@@ -41,9 +29,7 @@ def extract_file(archive: Path, member: str, target: Path) -> None:
     Raises CommandError where it is not there, and where any entry of the archive leaves it, links, or is too large.
     """
     try:
-        with gzip.open(archive) as unpacked, tarfile.open(
-            fileobj=io.BufferedReader(_Bounded(unpacked, LARGEST_ARCHIVE)), mode="r|"
-        ) as entries:
+        with _Bounded(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:
             found = False
             for entry in entries:
                 _must_be_harmless(entry)

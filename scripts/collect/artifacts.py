@@ -1,7 +1,7 @@
 """Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some.
 
-Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with the executable and the
-`binary.json` that was written where it was built.
+Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with the executable and
+the `binary.json` that was written where it was built.
 """
 
 from __future__ import annotations

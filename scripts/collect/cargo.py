@@ -51,11 +51,12 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     """Stage the binaries of a workspace, for the targets named or for this machine.
 
     A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this machine only: one
-    machine's binaries can not be taken for another's. A family whose crate the workspace lacks is an error with `all_wanted`,
-    and passed over otherwise.
+    machine's binaries can not be taken for another's. A family whose crate the workspace lacks is an error with
+    `all_wanted`, and passed over otherwise.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
-    builds = [(target, _platform_of(target)) for target in targets] or [(None, _host())]
+    builds: list[tuple[str | None, Platform]] = [(target, _platform_of(target)) for target in targets]
+    builds = builds or [(None, _host())]
     workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
     say(f"using {cargo}")
     for target, platform in builds:
@@ -102,7 +103,15 @@ def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, 
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
         raise CommandError(f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it")
-    command = [cargo, "metadata", "--format-version", "1", "--no-deps", "--manifest-path", str(manifest.absolute())]
+    command = [
+        cargo,
+        "metadata",
+        "--format-version",
+        "1",
+        "--no-deps",
+        "--manifest-path",
+        str(manifest.absolute()),
+    ]
     metadata: dict[str, Any] = json.loads(must_succeed(capture(command), "`cargo metadata`").stdout)
     members = {package["name"]: package for package in metadata["packages"]}
     root = Path(metadata["workspace_root"])
@@ -168,9 +177,7 @@ def _build(cargo: str, workspace: Workspace, target: str | None, profile: str) -
         raise CommandError("`cargo build` failed: its own words stand above")
 
 
-def _built_file(
-    workspace: Workspace, crate: Crate, platform: Platform, target: str | None, profile: str
-) -> Path:
+def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: str | None, profile: str) -> Path:
     # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own name.
     folder = workspace.target_directory / (target or "") / {"dev": "debug"}.get(profile, profile)
     file = folder / (crate.project.family.program + platform.suffix)

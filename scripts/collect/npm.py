@@ -6,7 +6,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from leanspec_launcher._platforms import Platform
 from leanspec_launcher.manage.errors import CommandError
@@ -34,7 +33,12 @@ class Package:
 
 
 def collect_npm(
-    version: str, projects: list[FamilyProject], platforms: list[Platform], staging: Staging, *, all_wanted: bool
+    version: str,
+    projects: list[FamilyProject],
+    platforms: list[Platform],
+    staging: Staging,
+    *,
+    all_wanted: bool,
 ) -> None:
     """Fetch, verify and stage the packages of a version.
 
@@ -43,7 +47,7 @@ def collect_npm(
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
     wanted = [(project, platform) for project in projects for platform in platforms]
     with step(f"asking {npm} for {len(wanted)} packages of {version}"), ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda pair: _look_up(npm, *pair, version), wanted))
+        found = list(pool.map(lambda pair: _look_up(npm, pair[0], pair[1], version), wanted))
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
     _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
@@ -80,7 +84,7 @@ def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str)
     return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
 
 
-def _ask(npm: str, arguments: list[str], name: str) -> Any:
+def _ask(npm: str, arguments: list[str], name: str) -> object:
     """Return npm's JSON answer; None where the registry knows no such package or version."""
     done = capture([npm, *arguments])
     try:
