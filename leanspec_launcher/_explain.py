@@ -119,18 +119,8 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
     """
     if platform is None:
         return _say(CANNOT_RUN, f"`{family.program}` has no build for this machine", _machine(), _platform_hint())
-    if path and _repaired(path, error):
-        try:
-            return start(path, arguments)
-        except OSError as again:
-            error = again
     if path:
-        return _say(
-            CANNOT_RUN,
-            f"`{path}` cannot be started: {_cause(path, error)}",
-            [],
-            _start_hint(family, path, error),
-        )
+        return _explain_start(family, platform, path, arguments, error)
     found = places(family, platform)
     bad = next((place for place in found if place.verdict == REFUSED), None)
     if bad is None:
@@ -140,7 +130,23 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
     if bad.expected:
         lines = [f"expected  {bad.expected}", f"found     {bad.found}", *lines]
     code = NOT_FOUND if bad.origin == VARIABLE and not os.path.lexists(bad.path) else CANNOT_RUN
-    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, _refusal_hint(family, bad))
+    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, _hint(family, bad.origin))
+
+
+def _explain_start(family: Family, platform: Platform, path: str, arguments: "list[str]", error: Exception) -> int:
+    origin = next((origin for origin, place in candidates(family, platform) if place == path), VARIABLE)
+    if origin != VARIABLE and _repaired(path, error):
+        try:
+            return start(path, arguments)
+        except OSError as again:
+            error = again
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        hint = "pass less: most commands also read a file"
+    elif origin != VARIABLE and os.path.isfile(path) and not os.access(path, os.X_OK):
+        hint = f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy(family)}"
+    else:
+        hint = _hint(family, origin)
+    return _say(CANNOT_RUN, f"`{path}` cannot be started: {_cause(path, error)}", [], hint)
 
 
 def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
@@ -187,21 +193,12 @@ def _cause(path: str, error: Exception) -> str:
     return unfit(path) or CAUSES.get(error.errno or 0) or error.strerror or str(error)
 
 
-def _start_hint(family: Family, path: str, error: Exception) -> str:
-    if isinstance(error, PermissionError) and not os.access(path, os.X_OK):
-        return f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy(family)}"
-    if isinstance(error, OSError) and error.errno == errno.E2BIG:
-        return "pass less: most commands also read a file"
-    return remedy(family)
-
-
-def _refusal_hint(family: Family, bad: Place) -> str:
-    if bad.origin == VARIABLE:
+def _hint(family: Family, origin: str) -> str:
+    if origin == VARIABLE:
         return f"`unset {family.variable}`, or give it the absolute path of an executable"
-    if bad.origin == LOCAL:
-        chosen = os.environ.get(DIRECTORY_VARIABLE)
-        return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary anew" if chosen else _collect()
-    return remedy(family)
+    if origin == LOCAL and os.environ.get(DIRECTORY_VARIABLE):
+        return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary anew"
+    return _collect() if origin == LOCAL else remedy(family)
 
 
 def _versions(family: Family) -> "list[str]":

@@ -46,7 +46,9 @@ def main(arguments: "list[str]") -> int:
 
 def run(family: Family, arguments: "list[str]") -> int:
     """Become the family's binary; return an exit code where that fails, after saying why."""
-    _restore_signals()
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        # Ctrl-C from here on ends this process as it would end the program: by the signal, without a traceback.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     platform = current()
     path = ""
     try:
@@ -87,17 +89,7 @@ def start(path: str, arguments: "list[str]") -> int:  # noqa: RET503 - execv ret
         from ._windows import wait_for
 
         return wait_for(path, arguments)
+    # Python ignores these two at its start, and what is ignored stays so in the program.
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
     os.execv(path, [path, *arguments])
-
-
-def _restore_signals() -> None:
-    """Undo what the interpreter did to this process's signals, so that the program does not inherit it.
-
-    Python ignores SIGPIPE and SIGXFSZ at its start, and turns SIGINT into an exception with a traceback unless it was
-    ignored. The two ignored ones would stay so in the program.
-    """
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    if sys.platform != "win32":
-        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-        _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)

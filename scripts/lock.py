@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from .console import step
 from .environment import LOCK, ROOT
-from .processes import capture, find_program, must_succeed
+from .processes import capture, must_succeed, own_program
 
 
 def write_lock() -> None:
     """Resolve for every supported Python and system, and write hashes: no file of another content installs."""
-    uv = find_program("uv", "run this through `python3 -m scripts`, whose environment has it")
-    command = [uv, "pip", "compile", "build_backend/pyproject.toml", "--group", "pyproject.toml:dev"]
+    command = [own_program("uv"), "pip", "compile", "build_backend/pyproject.toml", "--group", "pyproject.toml:dev"]
     command += ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
     command += ["--custom-compile-command", "python -m scripts lock", "--output-file", LOCK.name]
     with step(f"resolving {LOCK.name}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,14 @@ def find_program(name: str, hint: str) -> str:
     if path is None:
         raise CommandError(f"`{name}` is not installed, or not on the path", hint=hint)
     return str(Path(path).absolute())
+
+
+def own_program(name: str) -> str:
+    """Return the absolute path of a program of the development environment."""
+    path = shutil.which(name, path=str(Path(sys.executable).parent))
+    if path is None:
+        raise CommandError(f"the development environment has no `{name}`", hint="run this through `python3 -m scripts`")
+    return path
 
 
 def capture(

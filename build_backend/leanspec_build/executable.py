@@ -324,6 +324,10 @@ def _parse_pe(data: bytes) -> Executable:
     _must_hold(data, 64, "the DOS header")
     pe = pefile.PE(data=data, fast_load=True)
     try:
+        # COFF header (20 bytes), optional header, section table (40 bytes a section)
+        optional = pe.DOS_HEADER.e_lfanew + 4 + 20
+        table = optional + pe.FILE_HEADER.SizeOfOptionalHeader
+        _must_hold(data, table + 40 * pe.FILE_HEADER.NumberOfSections, "the section table")
         for section in pe.sections:
             name = section.Name.rstrip(b"\0").decode("ascii", "replace")
             _must_hold(data, section.PointerToRawData + section.SizeOfRawData, f"the section `{name}`")

@@ -1,0 +1,123 @@
+"""The smallest ELF, Mach-O and PE programs, written from fields: what a loader reads, and nothing to run."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+
+ELF_MACHINES = {"i686": 3, "x86_64": 62, "aarch64": 183, "riscv64": 243, "s390x": 22}
+MACH_O_CPUS = {"x86_64": 0x01000007, "aarch64": 0x0100000C}
+PE_MACHINES = {"x86_64": 0x8664, "aarch64": 0xAA64, "i686": 0x014C}
+GLIBC_LOADER = "/lib64/ld-linux-x86-64.so.2"
+PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
+DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RUNPATH, DT_FLAGS_1 = 1, 5, 10, 14, 29, 0x6FFFFFFB
+DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+
+
+class _Strings:
+    """A string table, and where each text begins in it."""
+
+    def __init__(self) -> None:
+        self.data = b"\0"
+
+    def add(self, text: str) -> int:
+        place = len(self.data)
+        self.data += text.encode() + b"\0"
+        return place
+
+
+def elf(
+    cpu: str = "x86_64",
+    *,
+    loader: str | None = GLIBC_LOADER,
+    needed: Sequence[str] = ("libc.so.6",),
+    versions: Mapping[str, Sequence[str]] | None = None,
+    kind: int = 3,
+    osabi: int = 0,
+    soname: str | None = None,
+    run_path: str | None = None,
+) -> bytes:
+    """Return a 64-bit ELF file; `kind` 3 is position-independent, 2 is not. s390x is written big-endian."""
+    order = ">" if cpu == "s390x" else "<"
+    strings = _Strings()
+    tags = [(DT_NEEDED, strings.add(name)) for name in needed]
+    if soname:
+        tags.append((DT_SONAME, strings.add(soname)))
+    if run_path:
+        tags.append((DT_RUNPATH, strings.add(run_path)))
+    needs = _version_needs(versions or {}, strings, order)
+    interp = (loader or "").encode() + b"\0"
+    count = 1 + (loader is not None) + bool(tags)
+    at_interp = 64 + 56 * count
+    at_strings = at_interp + len(interp)
+    at_needs = at_strings + len(strings.data)
+    at_dynamic = at_needs + len(needs)
+    tags += [(DT_STRTAB, at_strings), (DT_STRSZ, len(strings.data))]
+    if needs:
+        tags += [(DT_VERNEED, at_needs), (DT_VERNEEDNUM, len(versions or {}))]
+    dynamic = b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)]) if count > 1 else b""
+    size = at_dynamic + len(dynamic)
+    segments = [_segment(order, PT_LOAD, 0, size)]
+    if loader is not None:
+        segments.append(_segment(order, PT_INTERP, at_interp, len(interp)))
+    if len(segments) < count:
+        segments.append(_segment(order, PT_DYNAMIC, at_dynamic, len(dynamic)))
+    ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1, osabi]) + bytes(8)
+    header = ident + struct.pack(
+        f"{order}HHIQQQIHHHHHH", kind, ELF_MACHINES[cpu], 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0
+    )
+    return header + b"".join(segments) + interp + strings.data + needs + dynamic
+
+
+def _segment(order: str, kind: int, offset: int, size: int) -> bytes:
+    return struct.pack(f"{order}IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 1)
+
+
+def _version_needs(versions: Mapping[str, Sequence[str]], strings: _Strings, order: str) -> bytes:
+    result = b""
+    for number, (library, names) in enumerate(versions.items()):
+        last = number == len(versions) - 1
+        link = 0 if last else 16 + 16 * len(names)
+        result += struct.pack(f"{order}HHIII", 1, len(names), strings.add(library), 16, link)
+        for place, name in enumerate(names):
+            link = 0 if place == len(names) - 1 else 16
+            result += struct.pack(f"{order}IHHII", 0, 0, 2, strings.add(name), link)
+    return result
+
+
+def mach_o(cpu: str = "aarch64", *, minimum: tuple[int, int] = (11, 0), old: bool = False, kind: int = 2) -> bytes:
+    """Return a thin 64-bit Mach-O file; `old` states the minimum as before macOS 10.14, `kind` 2 is a program."""
+    packed = minimum[0] << 16 | minimum[1] << 8
+    if old:
+        version = struct.pack("<IIII", 0x24, 16, packed, packed)
+    else:
+        version = struct.pack("<IIIIII", 0x32, 24, 1, packed, packed, 0)
+    name = b"/usr/lib/libSystem.B.dylib\0".ljust(32, b"\0")
+    dylib = struct.pack("<IIIIII", 0xC, 24 + len(name), 24, 0, 0, 0) + name
+    size = 32 + 72 + len(version) + len(dylib)
+    text = struct.pack("<II16sQQQQIIII", 0x19, 72, b"__TEXT", 0, size, 0, size, 5, 5, 0, 0)
+    commands = text + version + dylib
+    return struct.pack("<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3, len(commands), 0, 0) + commands
+
+
+def universal(*slices: bytes) -> bytes:
+    """Return a universal Mach-O file of these slices."""
+    offset = 8 + 20 * len(slices)
+    table = b""
+    for each in slices:
+        cpu = struct.unpack_from("<I", each, 4)[0]
+        table += struct.pack(">5I", cpu, 0, offset, len(each), 0)
+        offset += len(each)
+    return struct.pack(">II", 0xCAFEBABE, len(slices)) + table + b"".join(slices)
+
+
+def pe(cpu: str = "x86_64", *, dll: bool = False) -> bytes:
+    """Return a PE32+ file with one section and no imports."""
+    dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
+    flags = 0x0022 | (0x2000 if dll else 0)
+    coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1, 0, 0, 0, 240, flags)
+    optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, 512, 0, 0, 0x1000, 0x1000)
+    optional += struct.pack("<QIIHHHHHHIIIIHH", 0x140000000, 0x1000, 512, 6, 0, 0, 0, 6, 0, 0, 0x2000, 512, 0, 3, 0)
+    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
+    section = struct.pack("<8sIIIIIIHHI", b".text", 16, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
+    return (dos + b"PE\0\0" + coff + optional + section).ljust(1024, b"\0")

@@ -1,0 +1,53 @@
+"""A small project for the backend, which a test may spoil."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scripts.environment import ROOT
+from tests import headers
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hold a copy of a family's project."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "pyproject.toml"
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace a text of `pyproject.toml` that is there."""
+        text = self.manifest.read_text("utf-8")
+        assert old in text
+        self.manifest.write_text(text.replace(old, new), "utf-8")
+
+    def collect(
+        self, data: bytes, folder: str = "linux-x64", name: str = "leanspec", said: dict[str, object] | None = None
+    ) -> Path:
+        """Put an executable where `collect` would, with a true `binary.json` but for what is `said`."""
+        path = self.root / "binaries" / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        facts: dict[str, object] = {"platform": folder, "version": "0.3.0", "size": len(data)}
+        facts |= {"sha256": hashlib.sha256(data).hexdigest()}
+        path.with_name("binary.json").write_text(json.dumps(facts | (said or {}), indent=2), "utf-8")
+        return path
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    """Return a copy of the cli family's project with a small program for linux-x64."""
+    source = ROOT / "platform_wheels/cli"
+    shutil.copytree(source, tmp_path / "sample", ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__"))
+    made = Sample(tmp_path / "sample")
+    made.collect(headers.elf())
+    return made

@@ -1,0 +1,110 @@
+"""What `pyproject.toml` and the config settings may say, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from leanspec_build.errors import BuildError
+from leanspec_build.project import choose_binary, load_project
+
+from tests import headers
+from tests.leanspec_build.conftest import Sample
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('version = "0.3.0"', "", "has no `version`"),
+        ('name = "leanspec-cli-bin"', "", "has no `name`"),
+        ('name = "leanspec-cli-bin"', 'dynamic = ["name"]', "calls `name` dynamic"),
+        ('version = "0.3.0"', 'version = "0.3.0"\ndynamic = ["readme"]', "calls `readme` dynamic"),
+        ('version = "0.3.0"', 'version = "zero"', "is not valid"),
+        ('executable = "leanspec"', 'executable = "leanspec"\nextra = 1', "the unknown key `extra`"),
+        ('executable = "leanspec"', "", "has no text `executable`"),
+        ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
+        ('package = "leanspec_cli_bin"', 'package = "nothing_here"', "there is no such folder"),
+        ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
+        ('license-files = ["LICENSE"]', 'license-files = ["../LICENSE"]', "is not valid"),
+        ('readme = "README.md"', 'readme = "../README.md"', "lies outside the project"),
+        ("[project", "[projekt", "has no `[project]` table"),
+        ("[project]", "[project", "cannot read"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_name(sample: Sample, old: str, new: str, words: str) -> None:
+    (sample.root.parent / "README.md").write_text("outside")
+    sample.edit(old, new)
+    with pytest.raises(BuildError) as error:
+        load_project(sample.root)
+    assert words in error.value.message
+    assert "pyproject.toml" in error.value.message
+
+
+def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> None:
+    outside = sample.root.parent / "secret"
+    outside.write_text("outside")
+    (sample.root / "LICENSE").unlink()
+    (sample.root / "LICENSE").symlink_to(outside)
+    with pytest.raises(BuildError, match="lies outside the project"):
+        load_project(sample.root)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"plattform": "linux-x64"}, "`plattform` is unknown"),
+        ({"platform": ["linux-x64", "linux-arm64"]}, "wants one text"),
+        ({"platform": "linux-x64", "binary": "/bin/true"}, "exclude each other"),
+        ({"platform": "linux-riscv64"}, "there is no binary for `linux-riscv64`"),
+        ({"platform": "../linux-x64"}, "not the name of a platform"),
+        ({"binary": "/nowhere/leanspec"}, "does not exist"),
+    ],
+)
+def test_wrong_settings_are_refused(sample: Sample, settings: dict[str, object], words: str) -> None:
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), settings)
+    assert words in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"), "linux-arm64"),
+        (headers.mach_o("x86_64"), "darwin-x64"),
+        (headers.pe("x86_64"), "windows-x64"),
+        (headers.universal(headers.mach_o("x86_64"), headers.mach_o("aarch64")), "several CPUs (x86_64, aarch64)"),
+    ],
+)
+def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, found: str) -> None:
+    sample.collect(data)
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert f"is an executable for {found}, not for `linux-x64`" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"sha256": "0" * 64}, "`sha256` is"),
+        ({"size": 1}, "`size` is"),
+        ({"platform": "linux-arm64"}, "`platform` is `linux-x64`, expected `linux-arm64`"),
+        ({"version": "0.2.9"}, "describes version `0.2.9`, but `leanspec-cli-bin` is `0.3.0`"),
+        ({"version": None}, "is not a description"),
+    ],
+)
+def test_a_binary_that_its_record_does_not_describe_is_refused(
+    sample: Sample, said: dict[str, object], words: str
+) -> None:
+    sample.collect(headers.elf(), said=said)
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert words in error.value.message
+
+
+def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> None:
+    (sample.root / "binaries/linux-x64/binary.json").unlink()
+    with pytest.raises(BuildError, match=r"binary\.json` is missing"):
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+
+
+def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample) -> None:
+    sample.edit('version = "0.3.0"', 'version = "0.3.0.post1"')
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None

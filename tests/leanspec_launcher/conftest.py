@@ -1,0 +1,98 @@
+"""A launcher with pins of its own, beside small programs that say what they see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import Platform, current
+from scripts.environment import ROOT
+from scripts.pins import pins_source
+from tests.surroundings import clean, run
+
+
+def host() -> Platform:
+    """Return the platform of this machine."""
+    platform = current()
+    assert platform is not None, "the launcher's tests need one of the known platforms"
+    return platform
+
+
+HOST = host()
+
+
+@dataclass
+class Site:
+    """Hold a folder like site-packages: the launcher, pinned, and what the test puts beside it."""
+
+    root: Path
+    env: dict[str, str]
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def pin(self, family: str, data: bytes) -> None:
+        """Let the launcher expect these bytes of a family's binary."""
+        self.digests.setdefault(family, {})[HOST.key] = hashlib.sha256(data).hexdigest()
+        (self.root / "leanspec_launcher/_pins.py").write_text(pins_source("9.9.9", self.digests), "utf-8")
+
+    def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
+        """Put a binary where its platform wheel would."""
+        return self._put(self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode)
+
+    def local(self, family: str, data: bytes, base: Path, sha256: str | None = None) -> Path:
+        """Put a binary into a binaries directory, with its record."""
+        path = self._put(base / family / "binaries" / HOST.key / self.name(family), data, 0o755)
+        record = {"sha256": sha256 or hashlib.sha256(data).hexdigest(), "source": {"integrity": "sha512-x"}}
+        path.with_name("binary.json").write_text(json.dumps(record, indent=2), "utf-8")
+        return path
+
+    def name(self, family: str) -> str:
+        return FAMILIES[family].program + HOST.suffix
+
+    def _put(self, path: Path, data: bytes, mode: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        path.chmod(mode)
+        return path
+
+    def start(
+        self,
+        family: str,
+        *arguments: str,
+        code: int | None = 0,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> CompletedProcess[str]:
+        """Start a family's command as its console script does."""
+        command = [sys.executable, "-S", "-c", self.call(family), *arguments]
+        return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
+
+    def call(self, function: str, module: str = "_launch", before: str = "") -> str:
+        """Return the Python program of a console script of this site."""
+        return (
+            f"import sys; sys.path.insert(0, {str(self.root)!r}); {before};"
+            f"from leanspec_launcher.{module} import {function}; sys.exit({function}())"
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    root = tmp_path / "site packages"
+    shutil.copytree(
+        ROOT / "leanspec_launcher", root / "leanspec_launcher", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return Site(root, clean(tmp_path / "home"))
+
+
+def script(text: str = "echo started", marker: str = "") -> bytes:
+    """Return a program that the system can run on any CPU."""
+    return f"#!/bin/sh\n# {marker}{os.linesep}{text}\n".encode()
