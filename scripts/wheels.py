@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import build
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
@@ -23,7 +24,7 @@ from .console import say, size, step
 from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
 from .pins import pins_source, wheel_digest
-from .processes import clean_environment, must_succeed
+from .processes import capture, clean_environment
 
 # What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
 MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
@@ -101,34 +102,32 @@ def _build_platform_wheels(wanted: list[Wanted], out: Path) -> list[Path]:
 
 def _build_one(wanted: Wanted, out: Path) -> tuple[Path, str]:
     """Return the wheel and what the backend said of it."""
-    runner = _Runner(f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`")
-    builder = build.ProjectBuilder(wanted.project.root, python_executable=sys.executable, runner=runner)
-    wheel = builder.build("wheel", out, config_settings={"binary": str(wanted.binary.absolute())})
-    return Path(wheel), runner.words
+    what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
+    return _call_backend(wanted.project.root, "wheel", out, what, {"binary": str(wanted.binary.absolute())})
 
 
-class _Runner:
-    """Runs a backend's hook in its own process and keeps what it says."""
+def _call_backend(
+    source: Path, kind: Literal["wheel", "sdist"], out: Path, what: str, settings: Mapping[str, str] | None = None
+) -> tuple[Path, str]:
+    """Build with the backend that a project names, in this environment; return the file, and what was said."""
+    runs: list[subprocess.CompletedProcess[str]] = []
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.words = ""
+    def runner(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(**(extra_environ or {}))
+        runs.append(capture(list(cmd), cwd=Path(cwd or source), env=environment))
+        runs[-1].check_returncode()
 
-    def __call__(
-        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
-        environment = clean_environment(**(extra_environ or {}))
-        environment.setdefault("SOURCE_DATE_EPOCH", EPOCH)
-        done = subprocess.run(
-            list(cmd),
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
+    try:
+        built = build.ProjectBuilder(source, python_executable=sys.executable, runner=runner).build(
+            kind, out, config_settings=settings
         )
-        self.words = must_succeed(done, self.what).stderr
+    except build.BuildBackendException as error:
+        said = runs[-1].stderr if runs else str(error)
+        # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is progress.
+        _, _, problem = f"\n{said}".rpartition("\nerror: ")
+        message, _, hint = (problem or said).strip().partition("\nhint: ")
+        raise CommandError(f"{what} failed: {message}", hint=hint or None) from None
+    return Path(built), runs[-1].stderr
 
 
 def _digests(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, str]]:
@@ -150,9 +149,10 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         for name in MAIN_FILES:
             shutil.copyfile(ROOT / name, source / name)
         (source / MAIN_PACKAGE / "_pins.py").write_text(pins_source(version, digests), "utf-8")
-        runner = _Runner("building `lean-spec`")
-        builder = build.ProjectBuilder(source, python_executable=sys.executable, runner=runner)
-        built = [Path(builder.build(kind, out)) for kind in ("wheel", "sdist")]
+        built = [
+            _call_backend(source, "wheel", out, "building `lean-spec`")[0],
+            _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],
+        ]
         shutil.rmtree(source)
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")

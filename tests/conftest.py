@@ -27,13 +27,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Make a folder in one test process, and wait for it in the others."""
+    done = folder.with_name(f"{folder.name}.done")
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            half = folder.with_name(f"{folder.name}.half")
-            shutil.rmtree(half, ignore_errors=True)
-            half.mkdir()
-            make(half)
-            half.rename(folder)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
     return folder
 
 
@@ -84,17 +84,18 @@ def wheelhouse(shared: Path) -> Path:
 
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        run([*pip, "wheel", "--wheel-dir", folder, ROOT / "build_backend"], clean_environment())
+        run([*pip, "wheel", "--wheel-dir", str(folder), str(ROOT / "build_backend")], clean_environment())
         for python in ("3.9", "3.11"):
-            chosen = ["--only-binary=:all:", "--python-version", python, "--dest", folder]
-            run([*pip, "download", *chosen, *third_party()], clean_environment())
+            chosen = ["--only-binary=:all:", "--python-version", python, "--dest", str(folder)]
+            run([*pip, "download", *chosen, *third_party(), "pip"], clean_environment())
 
     return once(shared / "wheelhouse", make)
 
 
 def third_party() -> list[str]:
     """Return what `lean-spec` depends on beside its own distributions."""
-    return [str(each) for each in main_project()["dependencies"] if not each.startswith("leanspec-")]
+    names: list[str] = main_project()["dependencies"]
+    return [name for name in names if not name.startswith("leanspec-")]
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +119,7 @@ def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
 def install(environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None) -> None:
     """Make a virtual environment and let pip install into it, from files alone."""
     run([python or sys.executable, "-m", "venv", environment], clean(environment.parent / "home"))
-    links = ["--find-links", dist, "--find-links", wheelhouse]
+    links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]
     run(
         [environment / "bin/python", "-m", "pip", "install", *links, *(what or ["lean-spec[ui]"])],
         clean(environment.parent / "home"),

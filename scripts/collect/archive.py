@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from leanspec_launcher.manage.errors import CommandError
 
 # The largest package so far unpacks to 49 MB.
-LARGEST_ARCHIVE = 256 * 1024 * 1024
+LARGEST_ARCHIVE = 128 * 1024 * 1024
 
 
 class _Bounded(gzip.GzipFile):

@@ -76,7 +76,7 @@ class Site:
         command = [sys.executable, "-S", "-c", self.call(family), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
-    def call(self, function: str, module: str = "_launch", before: str = "") -> str:
+    def call(self, function: str, module: str = "_launch", before: str = "pass") -> str:
         """Return the Python program of a console script of this site."""
         return (
             f"import sys; sys.path.insert(0, {str(self.root)!r}); {before};"

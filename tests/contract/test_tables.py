@@ -1,0 +1,104 @@
+"""One fact, one home: what several parts say must agree."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from leanspec_build.executable import parse_executable
+from leanspec_build.tags import host_platform_key, platform_key
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS, current
+from scripts.environment import ROOT
+from scripts.families import load_families, main_project
+from tests import headers
+
+HOT = {"_families", "_launch", "_locate", "_pins", "_platforms", "_verify"}
+FORMATS: dict[str, Callable[[str], bytes]] = {"darwin": headers.mach_o, "linux": headers.elf, "windows": headers.pe}
+CPUS = {"x64": "x86_64", "arm64": "aarch64"}
+
+
+@pytest.mark.parametrize("key", PLATFORMS)
+def test_launcher_and_backend_name_platforms_alike(key: str) -> None:
+    system, cpu = key.split("-")
+    assert platform_key(parse_executable(FORMATS[system](CPUS[cpu]), key)) == key
+
+
+def test_launcher_and_backend_agree_on_this_machine() -> None:
+    platform = current()
+    assert platform is not None
+    assert platform.key == host_platform_key()
+
+
+def test_every_family_has_its_project_and_its_distribution(version: str) -> None:
+    assert {project.name for project in load_families()} == set(FAMILIES)
+    main = main_project()
+    required = [*main["dependencies"], *(each for group in main["optional-dependencies"].values() for each in group)]
+    own = [each for each in required if each.startswith("leanspec-")]
+    assert sorted(own) == sorted(f"{family.distribution}=={version}" for family in FAMILIES.values())
+    for family in FAMILIES.values():
+        home = main["optional-dependencies"][family.extra] if family.extra else main["dependencies"]
+        assert f"{family.distribution}=={version}" in home
+        assert main["scripts"][family.program] == f"leanspec_launcher._launch:{family.name}"
+
+
+def test_the_backend_has_the_version_too(version: str) -> None:
+    table = tomllib.loads((ROOT / "build_backend/pyproject.toml").read_text("utf-8"))
+    assert table["project"]["version"] == version
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "../build_backend"])
+def test_every_distribution_carries_the_licence(family: str) -> None:
+    assert (ROOT / "platform_wheels" / family / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, Path]) -> None:
+    assert pythons
+    for python in pythons.values():
+        seen = []
+        for code in ("pass", "import leanspec_launcher._launch"):
+            # Every module of an interpreter before and after: `-I` keeps this machine's settings out.
+            call = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\nprint(*sys.modules)"
+            done = subprocess.run([python, "-I", "-c", call], capture_output=True, text=True, check=True)
+            seen.append(set(done.stdout.split()))
+        assert seen[1] - seen[0] == {"leanspec_launcher", *(f"leanspec_launcher.{name}" for name in HOT)}, python
+
+
+def imports(path: Path) -> set[str]:
+    """Return the names of all modules that a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return names
+
+
+def test_launcher_and_backend_never_import_each_other() -> None:
+    for path in (ROOT / "leanspec_launcher").rglob("*.py"):
+        assert not {name for name in imports(path) if name.startswith(("leanspec_build", "scripts"))}, path
+    for path in (ROOT / "build_backend/leanspec_build").rglob("*.py"):
+        assert not {name for name in imports(path) if name.startswith(("leanspec_launcher", "scripts"))}, path
+
+
+def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:
+    for path in (ROOT / "leanspec_launcher").glob("*.py"):
+        foreign = {name for name in imports(path) if not name.startswith(".")}
+        assert {name.split(".")[0] for name in foreign} <= set(sys.stdlib_module_names), path
+
+
+def test_no_tracked_file_is_large_or_a_binary() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in tracked.split("\0"):
+        path = ROOT / name
+        if path.is_file():
+            data = path.read_bytes()
+            assert len(data) <= 1024 * 1024, name
+            assert not data.startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")), name

@@ -1,0 +1,37 @@
+"""The official MCP client of Python against the installed server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+from mcp import ClientSession
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.surroundings import run
+
+
+def test_the_official_client_lists_the_tools_and_calls_one(
+    installed: Path, tmp_path: Path, surroundings: dict[str, str], version: str
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    for arguments in (["init", "-y"], ["create", "first-spec"]):
+        run([installed / "bin/lean-spec", *arguments], surroundings, cwd=project)
+    server = StdioServerParameters(command=str(installed / "bin/leanspec-mcp"), env=surroundings, cwd=project)
+
+    async def talk() -> tuple[str, list[str], str]:
+        with anyio.fail_after(60):
+            async with stdio_client(server) as streams, ClientSession(*streams) as session:
+                hello = await session.initialize()
+                tools = await session.list_tools()
+                result = await session.call_tool("list_specs", {})
+                text = json.dumps(result.model_dump(mode="json"))
+                return hello.server_info.version, [tool.name for tool in tools.tools], text
+
+    announced, tools, text = anyio.run(talk)
+    assert announced == version
+    assert len(tools) == 11
+    assert "list_specs" in tools
+    assert "001-first-spec" in text

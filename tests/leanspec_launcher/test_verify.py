@@ -1,0 +1,138 @@
+"""When a file is hashed, and when a stamp spares it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher import _verify
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._locate import WHEEL
+from tests.leanspec_launcher.conftest import HOST, Site, script
+
+GOOD = script("echo started")
+
+
+def stamps(site: Site) -> list[str]:
+    folder = Path(site.env["HOME"]) / ".cache/lean-spec/verified"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def settle(path: Path) -> None:
+    """Wait until the file's last change counts as over."""
+    while time.time_ns() - path.stat().st_ctime_ns <= _verify.SETTLED_NANOSECONDS:
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of files that were hashed in full."""
+    calls: list[str] = []
+    real = _verify.digest
+
+    def counting(path: str) -> str:
+        calls.append(path)
+        return real(path)
+
+    monkeypatch.setattr(_verify, "digest", counting)
+    return calls
+
+
+@pytest.fixture
+def binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a pinned file whose last change is over, with an empty cache."""
+    path = tmp_path / "leanspec"
+    path.write_bytes(GOOD)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(_verify, "SHA256", {"cli": {HOST.key: _verify.digest(str(path))}})
+    settle(path)
+    return path
+
+
+def check(path: Path) -> None:
+    _verify.check(WHEEL, str(path), FAMILIES["cli"], HOST)
+
+
+def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None:
+    check(binary)
+    check(binary)
+    assert len(hashed) == 1
+
+
+def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[str]) -> None:
+    check(binary)
+    before = binary.stat()
+    with binary.open("r+b") as file:
+        file.seek(-2, os.SEEK_END)
+        file.write(b"D")
+    os.utime(binary, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (binary.stat().st_size, binary.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    with pytest.raises(_verify.Refusal):
+        check(binary)
+    assert len(hashed) == 2
+
+
+def test_a_file_that_changed_just_now_gets_no_stamp(binary: Path, hashed: list[str]) -> None:
+    binary.touch()
+    check(binary)
+    check(binary)
+    assert len(hashed) == 2
+
+
+def test_a_clock_set_back_gets_no_stamp(binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: binary.stat().st_ctime_ns - 10**12)
+    check(binary)
+    check(binary)
+    assert len(hashed) == 2
+
+
+def test_other_pins_do_not_accept_an_old_stamp(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(binary)
+    monkeypatch.setattr(_verify, "SHA256", {"cli": {HOST.key: "0" * 64}})
+    with pytest.raises(_verify.Refusal):
+        check(binary)
+
+
+@pytest.mark.parametrize(("mode", "count"), [("once", 1), ("", 1), ("always", 2), ("off", 0), ("ALWAYS?", 2)])
+def test_the_user_may_choose(
+    binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, mode: str, count: int
+) -> None:
+    monkeypatch.setenv("LEANSPEC_VERIFY", mode)
+    check(binary)
+    check(binary)
+    assert len(hashed) == count
+
+
+@pytest.mark.parametrize("cache", ["", "relative", "/proc/nowhere"])
+def test_without_a_place_for_stamps_every_start_verifies(
+    binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    monkeypatch.delenv("HOME")
+    check(binary)
+    check(binary)
+    assert len(hashed) == 2
+
+
+def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cache/lean-spec/verified"
+    folder.mkdir(parents=True)
+    for number in range(_verify.MOST_STAMPS):
+        (folder / str(number)).touch()
+    check(binary)
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_many_first_starts_at_once(site: Site) -> None:
+    site.pin("cli", GOOD)
+    settle(site.wheel("cli", GOOD))
+    with ThreadPoolExecutor(16) as pool:
+        outputs = list(pool.map(lambda _: site.start("cli").stdout, range(60)))
+    assert outputs == ["started\n"] * 60
+    assert len(stamps(site)) == 1

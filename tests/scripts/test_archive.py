@@ -1,0 +1,100 @@
+"""What is taken out of an archive that nobody vouches for."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.archive import extract_file
+
+MEMBER = "package/leanspec"
+
+
+def archive(path: Path, *entries: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as file:
+        for info, data in entries:
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return path
+
+
+def entry(
+    name: str, data: bytes = b"content", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = link
+    return info, data if kind == tarfile.REGTYPE else b""
+
+
+def zeros(path: Path) -> Path:
+    """Write a package whose entry unpacks to 2 GB of zeros, in 2 MB."""
+    header = tarfile.TarInfo(MEMBER)
+    header.size = 2_000_000_000
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(header.tobuf())
+        for _ in range(300):
+            file.write(bytes(1_000_000))
+    return path
+
+
+def many_zeros(path: Path) -> Path:
+    """Write a package of many entries, each of which would pass."""
+    header = tarfile.TarInfo("package/zeros")
+    header.size = 50 * 512 * 2000
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(8):
+            file.write(header.tobuf())
+            file.write(bytes(header.size))
+    return path
+
+
+def long_name(path: Path) -> Path:
+    """Write a package whose first header claims a name of 2 GB."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    header.size = 2_000_000_000
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(header.tobuf())
+        for _ in range(300):
+            file.write(b"a" * 1_000_000)
+    return path
+
+
+def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
+    source = archive(tmp_path / "a.tgz", entry("package/other"), entry(MEMBER, b"the one"), entry("package/more"))
+    extract_file(source, MEMBER, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"the one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "out"]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: archive(path, entry(MEMBER), entry("package/../../escape")), "leads out of it"),
+        (lambda path: archive(path, entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
+        (lambda path: archive(path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link to"),
+        (lambda path: archive(path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")), "is a link to"),
+        (lambda path: archive(path, entry(MEMBER, kind=tarfile.FIFOTYPE)), "neither a file nor a folder"),
+        (lambda path: archive(path, entry(MEMBER), entry(MEMBER)), "twice"),
+        (lambda path: archive(path, entry("package/other")), f"it holds no `{MEMBER}`"),
+        (zeros, "unpacks to 2000000000 bytes"),
+        (many_zeros, "it unpacks to more than"),
+        (long_name, "it unpacks to more than"),
+        (lambda path: path.write_bytes(b"not an archive") and path, "is damaged"),
+        (lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path, "is damaged"),
+    ],
+)
+def test_a_bad_archive_is_refused_and_leaves_nothing(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+    source = make(tmp_path / "a.tgz")
+    with pytest.raises(CommandError) as error:
+        extract_file(source, MEMBER, tmp_path / "out")
+    assert "`a.tgz`" in error.value.message
+    assert words in error.value.message
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tgz"]

@@ -1,0 +1,120 @@
+"""`collect artifacts`: the binaries of a CI run, complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS
+from tests import headers
+
+Scripts = Callable[..., CompletedProcess[str]]
+FORMATS: dict[str, Callable[[str], bytes]] = {
+    "darwin": headers.mach_o,
+    "linux": headers.elf,
+    "windows": headers.pe,
+}
+CPUS = {"x64": "x86_64", "arm64": "aarch64"}
+
+
+def put(
+    folder: Path, family: str, platform: str, data: bytes | None = None, said: dict[str, str] | None = None
+) -> Path:
+    """Put a binary with its record where a CI job's artifact has it."""
+    system, cpu = platform.split("-")
+    data = data or FORMATS[system](CPUS[cpu]) + family.encode()
+    name = FAMILIES[family].program + PLATFORMS[platform].suffix
+    path = folder / f"binaries-{platform}" / family / "binaries" / platform / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    record = {
+        "family": family,
+        "platform": platform,
+        "version": "0.3.0",
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "source": {"kind": "cargo"},
+        "commit": "c0ffee",
+    }
+    path.with_name("binary.json").write_text(json.dumps(record | (said or {})), "utf-8")
+    return path
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    for platform in PLATFORMS:
+        for family in FAMILIES:
+            put(tmp_path / "artifacts", family, platform)
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
+    def collect(*arguments: str, code: int = 0) -> CompletedProcess[str]:
+        return scripts("collect", "artifacts", artifacts, "--into", tmp_path / "into", *arguments, code=code)
+
+    return collect
+
+
+def test_every_platform_lands_with_its_own_record(collect: Scripts, tmp_path: Path) -> None:
+    collect()
+    records = sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))
+    assert len(records) == len(FAMILIES) * len(PLATFORMS)
+    for path in records:
+        record = json.loads(path.read_text("utf-8"))
+        assert (record["family"], record["platform"]) == (path.parts[-4], path.parts[-2])
+        assert (record["source"], record["commit"]) == ({"kind": "cargo"}, "c0ffee")
+
+
+def test_a_missing_platform_fails_unless_allowed(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+    shutil.rmtree(artifacts / "binaries-linux-arm64")
+    done = collect(code=1)
+    assert "there is no `binaries-linux-arm64/`" in done.stderr
+    assert "--allow-missing linux-arm64" in done.stderr
+    assert not list((tmp_path / "into").glob("*/binaries"))
+    collect("--allow-missing", "linux-arm64")
+    assert not list((tmp_path / "into").glob("*/binaries/linux-arm64"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: put(folder, "cli", "linux-x64").unlink(), "`cli` for Linux on x86-64 is missing"),
+        (lambda folder: put(folder, "cli", "linux-x64").with_name("binary.json").unlink(), "binary.json` is missing"),
+        (lambda folder: put(folder, "cli", "linux-x64", said={"sha256": "0" * 64}), "expected `000"),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", said={"platform": "linux-arm64"}),
+            "describes `cli` for `linux-arm64`",
+        ),
+        (lambda folder: put(folder, "cli", "linux-x64", said={"version": "0.2.9"}), "are of different versions"),
+        (
+            lambda folder: put(folder, "cli", "linux-arm64", headers.mach_o()),
+            "is an executable for darwin-arm64, not for `linux-arm64`",
+        ),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", headers.elf() + b"http"),
+            "have the same bytes",
+        ),
+        (lambda folder: (folder / "binaries-linux-mips").mkdir(), "is for none of the known platforms"),
+    ],
+)
+def test_a_fault_stops_all(
+    collect: Scripts, artifacts: Path, tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    spoil(artifacts)
+    done = collect(code=1)
+    assert done.stderr.count("error: ") == 1
+    assert words in done.stderr
+    assert not list((tmp_path / "into").glob("*/binaries"))
+
+
+def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> None:
+    done = scripts("collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1)
+    assert "is not a folder of artifacts" in done.stderr
