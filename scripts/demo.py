@@ -12,7 +12,7 @@ from pathlib import Path
 from leanspec_launcher._platforms import Platform, current
 from leanspec_launcher.manage.errors import CommandError
 
-from .collect.npm import collect_npm
+from .collect.npm import NotOnRegistryError, collect_npm
 from .collect.staging import staged
 from .console import console, say, size, step
 from .environment import ROOT
@@ -56,10 +56,8 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
     try:
         with staged(binaries) as staging:
             collect_npm(version, load_families(), [platform], staging, all_wanted=True)
-    except CommandError as error:
-        if "the registry has no" in error.message:
-            raise CommandError(f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT) from None
-        raise
+    except NotOnRegistryError:
+        raise CommandError(f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT) from None
     return build_wheels(binaries, _empty(FOLDER / "dist"), (), ())
 
 
@@ -106,4 +104,4 @@ def _sum_up(version: str, wheels: list[Path], scripts: Path, seconds: float) -> 
         ("python3 -m scripts test", "the test suite"),
         (f"rm -r {folder}", "when done with it"),
     ):
-        say(f"  {command:44} {meaning}")
+        say(f"  {command:48} {meaning}")

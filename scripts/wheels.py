@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
 from .pins import pins_source, wheel_digest
 from .processes import capture, clean_environment
+from .workplace import workplace
 
 # What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
 MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
@@ -49,13 +49,12 @@ def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tu
     """
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as folder:
-        built = _build_platform_wheels(wanted, Path(folder))
+    with workplace(out) as folder:
+        built = _build_platform_wheels(wanted, folder)
         if narrowed:
             say("lean-spec is left out: it carries the checksums of all families and platforms")
         else:
-            built += _build_main(Path(folder), _digests(wanted, built))
+            built += _build_main(folder, _digests(wanted, built))
         return _publish(built, out)
 
 

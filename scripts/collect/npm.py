@@ -20,6 +20,10 @@ from .staging import Staging, integrity
 AT_ONCE = 6
 
 
+class NotOnRegistryError(CommandError):
+    """Say which packages the registry lacks."""
+
+
 @dataclass(frozen=True)
 class Package:
     """Hold one package of the registry, and what the registry says of it."""
@@ -62,7 +66,7 @@ def _tell_missing(
 ) -> None:
     names = [f"`{project.npm_package(platform)}@{version}`" for project, platform in missing]
     if missing and (nothing or all_wanted):
-        raise CommandError(
+        raise NotOnRegistryError(
             f"the registry has no {', '.join(names)}",
             hint="build it from a workspace: `python -m scripts collect cargo WORKSPACE --build`",
         )

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from leanspec_launcher._platforms import PLATFORMS, Platform
 from leanspec_launcher._verify import RECORD_NAME, digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.families import FamilyProject, binary_path, load_families
+from scripts.workplace import workplace
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,8 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
     With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and leaves `base` as it
     was, where two binaries have the same bytes or different versions.
     """
-    base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=base) as folder:
-        staging = Staging(Path(folder))
+    with workplace(base) as folder:
+        staging = Staging(folder)
         yield staging
         if not staging.collected:
             raise CommandError("there was nothing to collect")

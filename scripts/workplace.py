@@ -1,0 +1,49 @@
+"""A folder for work in progress, in the folder where its result will be: one process at a time, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .console import say
+
+PREFIX = ".in-progress-"
+
+
+@contextlib.contextmanager
+def workplace(base: Path) -> Iterator[Path]:
+    """Give an empty folder inside `base`, removed afterwards, while no other process has one there.
+
+    What a killed process left there is removed first.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    with _alone(base):
+        for left in base.glob(f"{PREFIX}*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as folder:
+            yield Path(folder)
+
+
+@contextlib.contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the system lets go of it however this process ends."""
+    if sys.platform == "win32":
+        yield  # a folder cannot be locked there
+        return
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    descriptor = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another process that works in {base}")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

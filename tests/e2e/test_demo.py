@@ -1,0 +1,37 @@
+"""`demo`, as a newcomer sees it, and where npm has nothing for the machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from scripts.processes import clean_environment
+from tests.scripts.registry import serving
+from tests.surroundings import run
+
+Scripts = Callable[..., CompletedProcess[str]]
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+def test_where_npm_has_no_binary_it_says_what_to_do_instead(scripts: Scripts, tmp_path: Path) -> None:
+    with serving(tmp_path / "npm") as registry:
+        done = scripts("demo", code=1, env=clean_environment(**registry.settings()))
+    assert "error: npm has no LeanSpec 0.3.0 for " in done.stderr
+    assert "hint: build the binaries from a workspace: `python -m scripts collect cargo" in done.stderr
+
+
+@pytest.mark.network
+def test_the_whole_way(scripts: Scripts, version: str) -> None:
+    done = scripts("demo")
+    assert f"lean-spec {version}\n" in done.stdout
+    assert "001-my-first-spec" in done.stdout
+    assert "PROJECT BOARD" in done.stdout
+    assert f"leanspec-mcp {version} offers 11 tools" in done.stderr
+    lines = [line.strip().split("  ")[0] for line in done.stderr.split("next:")[1].strip().splitlines()]
+    assert lines[0].endswith("lean-spec --help")
+    for line in lines[:3]:
+        run(line.split(), clean_environment(), cwd=Path.cwd())
