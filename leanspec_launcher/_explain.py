@@ -121,6 +121,8 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
         return _say(CANNOT_RUN, f"`{family.program}` has no build for this machine", _machine(), _platform_hint())
     if path:
         return _explain_start(family, platform, path, arguments, error)
+    if not isinstance(error, (OSError, Refusal)):
+        return _say(CANNOT_RUN, f"the launcher itself failed: {type(error).__name__}: {error}", [], remedy(family))
     found = places(family, platform)
     bad = next((place for place in found if place.verdict == REFUSED), None)
     if bad is None:

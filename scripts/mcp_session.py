@@ -8,20 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from leanspec_launcher._answer import REQUEST
 from leanspec_launcher.manage.errors import CommandError
 
 SECONDS = 20
 MESSAGES = (
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2024-11-05",
-            "capabilities": {},
-            "clientInfo": {"name": "lean-spec-demo", "version": "0"},
-        },
-    },
+    REQUEST,
     {"jsonrpc": "2.0", "method": "notifications/initialized"},
     {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
 )

@@ -36,6 +36,7 @@ def elf(
     osabi: int = 0,
     soname: str | None = None,
     run_path: str | None = None,
+    code: bytes = b"",
 ) -> bytes:
     """Return a 64-bit ELF file; `kind` 3 is position-independent, 2 is not. s390x is written big-endian."""
     order = ">" if cpu == "s390x" else "<"
@@ -56,7 +57,7 @@ def elf(
     if needs:
         tags += [(DT_VERNEED, at_needs), (DT_VERNEEDNUM, len(versions or {}))]
     dynamic = b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)]) if count > 1 else b""
-    size = at_dynamic + len(dynamic)
+    size = at_dynamic + len(dynamic) + len(code)
     segments = [_segment(order, PT_LOAD, 0, size)]
     if loader is not None:
         segments.append(_segment(order, PT_INTERP, at_interp, len(interp)))
@@ -66,7 +67,7 @@ def elf(
     header = ident + struct.pack(
         f"{order}HHIQQQIHHHHHH", kind, ELF_MACHINES[cpu], 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0
     )
-    return header + b"".join(segments) + interp + strings.data + needs + dynamic
+    return header + b"".join(segments) + interp + strings.data + needs + dynamic + code
 
 
 def _segment(order: str, kind: int, offset: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -23,6 +24,9 @@ class CommandError(Exception):
 
 def run_command(command: click.Command, program: str) -> NoReturn:
     """Run a click command and end the process with its exit code: 0, 1 (failed), 2 (usage), 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may hold any bytes
     try:
         code = command.main(prog_name=program, standalone_mode=False)
     except CommandError as error:

@@ -83,6 +83,12 @@ def test_no_truncated_program_passes(whole: bytes) -> None:
             parse_executable(whole[:length], "it")
 
 
+def test_a_program_whose_code_is_cut_off_does_not_pass() -> None:
+    """Its headers are whole, and it has no section table at its end that could be missing."""
+    with pytest.raises(BuildError, match="truncated: segment 0 ends at byte"):
+        parse_executable(headers.elf(code=bytes(1000))[:-1], "it")
+
+
 def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="is a directory"):
         read_executable(tmp_path)
