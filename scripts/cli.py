@@ -43,9 +43,8 @@ keep_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
-@click.pass_context
-def root(context: click.Context) -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def root() -> None:
     """Make, check and try the wheels of LeanSpec.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -56,8 +55,6 @@ def root(context: click.Context) -> None:
     A build of one's own:  python -m scripts collect cargo WORKSPACE --build
                            python -m scripts wheels
     """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @root.group()

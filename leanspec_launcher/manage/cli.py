@@ -18,13 +18,10 @@ MARKS = {TAKEN: ("✓", "green"), REFUSED: ("✗", "red")}
 OTHER_MARK = ("·", "bright_black")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="lean-spec", message="leanspec-launcher %(version)s")
-@click.pass_context
-def root(context: click.Context) -> None:
+def root() -> None:
     """Look after an installation of LeanSpec: which binaries it runs, and why those."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @root.command()

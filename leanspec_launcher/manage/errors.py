@@ -11,6 +11,10 @@ import click
 FAILURE = 1
 USAGE = 2
 INTERRUPTED = 130
+# From click 8.2 on, a group without arguments raises its help; 8.1, the last for Python 3.9, prints it itself.
+NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
+    getattr(click.exceptions, name) for name in ("NoArgsIsHelpError",) if hasattr(click.exceptions, name)
+)
 
 
 class CommandError(Exception):
@@ -31,9 +35,14 @@ def run_command(command: click.Command, program: str) -> NoReturn:
         code = command.main(prog_name=program, standalone_mode=False)
     except CommandError as error:
         sys.exit(_report(FAILURE, error.message, error.hint))
+    except NO_ARGUMENTS as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(USAGE)
     except click.ClickException as error:
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program
-        sys.exit(_report(error.exit_code, error.format_message(), f"`{path} --help` explains the usage"))
+        sys.exit(
+            _report(error.exit_code, error.format_message().replace("'", "`"), f"`{path} --help` explains the usage")
+        )
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_report(INTERRUPTED, "interrupted", None))
     except OSError as error:
