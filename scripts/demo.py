@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import Platform, current
 from leanspec_launcher.manage.errors import CommandError
 
@@ -22,6 +23,7 @@ from .processes import capture, clean_environment, must_succeed
 from .wheels import build_wheels
 
 FOLDER = ROOT / "demo"
+MAIN_WHEEL = "lean_spec-"
 COMMANDS = (
     ("--version",),
     ("init", "-y"),
@@ -71,7 +73,8 @@ def _install(wheels: list[Path]) -> Path:
     with step("making a clean environment"):
         must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
-    files = [str(wheel) for wheel in wheels if wheel.suffix == ".whl" and "http" not in wheel.name]
+    wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
+    files = [str(wheel) for wheel in wheels if wheel.suffix == ".whl" and wheel.name.startswith(wanted)]
     with step("pip install lean-spec, from the files just built"):
         command = [str(scripts / "python"), "-m", "pip", "install", "--disable-pip-version-check", *files]
         must_succeed(capture(command, env=clean_environment()), "`pip install`")

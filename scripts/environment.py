@@ -33,14 +33,20 @@ def is_active() -> bool:
 
 def enter(arguments: list[str]) -> NoReturn:
     """Make the environment where it is missing or out of date, and run `python -m scripts` in it."""
+    if Path(sys.prefix).resolve() == FOLDER.resolve():
+        # The environment is out of date and this process runs in it: the Python that it was made with makes it anew.
+        _become([sys._base_executable, "-m", "scripts", *arguments])  # type: ignore[attr-defined] # noqa: SLF001
     try:
         with _lock():
             if not _is_current():
                 _make()
     except KeyboardInterrupt:
         sys.exit("\ninterrupted: the development environment is unfinished; the next run makes it anew")
-    command = [str(_python()), "-m", "scripts", *arguments]
     os.environ.pop("PYTHONPATH", None)  # a stranger's modules have no place in a locked environment
+    _become([str(_python()), "-m", "scripts", *arguments])
+
+
+def _become(command: list[str]) -> NoReturn:
     if os.name == "nt":
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Literal
 import build
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
+from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
 
@@ -155,7 +156,20 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         shutil.rmtree(source)
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")
+    for line in _gaps(digests):
+        say(f"    {line}")
     return built
+
+
+def _gaps(digests: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Say for which platforms and families this `lean-spec` knows no binary: a gap is never silent."""
+    absent = [key for key in PLATFORMS if not any(key in family for family in digests.values())]
+    if absent:
+        yield f"it has no binary for {', '.join(absent)}"
+    for key in PLATFORMS:
+        families = [name for name in FAMILIES if key not in digests.get(name, {})]
+        if families and key not in absent:
+            yield f"for {key} it has no binary of {', '.join(families)}"
 
 
 def _publish(built: list[Path], out: Path) -> list[Path]:

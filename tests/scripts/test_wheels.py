@@ -97,6 +97,13 @@ def test_a_choice_builds_the_chosen_alone(scripts: Scripts, binaries: Path, tmp_
     assert "lean-spec is left out" in done.stderr
 
 
+def test_a_gap_is_never_silent(scripts: Scripts, own_binaries: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_binaries / "http/binaries")
+    done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out")
+    assert "it has no binary for darwin-x64, darwin-arm64, linux-arm64, windows-x64, windows-arm64\n" in done.stderr
+    assert "for linux-x64 it has no binary of http\n" in done.stderr
+
+
 def test_files_of_other_tags_and_versions_are_replaced_and_strangers_stay(
     scripts: Scripts, binaries: Path, tmp_path: Path
 ) -> None:
