@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
-from leanspec_launcher.manage.errors import run_command
+from leanspec_launcher.manage.errors import FAILURE, run_command
 
 from .console import say, size
 from .environment import ROOT
@@ -194,6 +195,44 @@ def wheels(families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path
 
     for path in build_wheels(binaries, out, families, platforms):
         click.echo(path)
+
+
+@root.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
+    """Show what executables or wheels are, and the platform tags that follow from their bytes.
+
+    Of a wheel: each executable in it, and whether the tags in its name are true, too strict or too loose. Exits with 1
+    where one is too loose: it would be installed where it does not start.
+
+    \b
+    Examples:
+      python -m scripts inspect dist/*.whl
+      python -m scripts inspect /usr/bin/true --json
+    """
+    from .inspection import LOOSE, inspect_file
+
+    reports = [inspect_file(file) for file in files]
+    if as_json:
+        click.echo(json.dumps([report.facts for report in reports], indent=2))
+    else:
+        for report in reports:
+            _show(report.facts, report.notes, "")
+    return FAILURE if any(report.facts.get("verdict") == LOOSE for report in reports) else 0
+
+
+def _show(facts: dict[str, Any], notes: tuple[str, ...], indent: str) -> None:
+    click.secho(f"{indent}{facts['file']}", bold=True)
+    for key, value in facts.items():
+        if key not in ("file", "executables") and value not in (None, [], {}):
+            for line in value if key == "reasons" else [value]:
+                text = ", ".join(map(str, line)) if isinstance(line, list) else str(line)
+                click.echo(f"{indent}  {key.replace('_', ' '):14} {text}")
+    for executable in facts.get("executables", []):
+        _show(executable, (), f"{indent}  ")
+    for note in notes:
+        click.echo(f"{indent}  {'':14} {note}")
 
 
 @root.command()

@@ -86,7 +86,14 @@ def _version_needs(versions: Mapping[str, Sequence[str]], strings: _Strings, ord
     return result
 
 
-def mach_o(cpu: str = "aarch64", *, minimum: tuple[int, int] = (11, 0), old: bool = False, kind: int = 2) -> bytes:
+def mach_o(
+    cpu: str = "aarch64",
+    *,
+    minimum: tuple[int, int] = (11, 0),
+    old: bool = False,
+    kind: int = 2,
+    signed: bool = True,
+) -> bytes:
     """Return a thin 64-bit Mach-O file; `old` states the minimum as before macOS 10.14, `kind` 2 is a program."""
     packed = minimum[0] << 16 | minimum[1] << 8
     if old:
@@ -95,10 +102,11 @@ def mach_o(cpu: str = "aarch64", *, minimum: tuple[int, int] = (11, 0), old: boo
         version = struct.pack("<IIIIII", 0x32, 24, 1, packed, packed, 0)
     name = b"/usr/lib/libSystem.B.dylib\0".ljust(32, b"\0")
     dylib = struct.pack("<IIIIII", 0xC, 24 + len(name), 24, 0, 0, 0) + name
-    size = 32 + 72 + len(version) + len(dylib)
+    signature = struct.pack("<IIII", 0x1D, 16, 0, 0) if signed else b""
+    size = 32 + 72 + len(version) + len(dylib) + len(signature)
     text = struct.pack("<II16sQQQQIIII", 0x19, 72, b"__TEXT", 0, size, 0, size, 5, 5, 0, 0)
-    commands = text + version + dylib
-    return struct.pack("<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3, len(commands), 0, 0) + commands
+    commands = text + version + dylib + signature
+    return struct.pack("<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0) + commands
 
 
 def universal(*slices: bytes) -> bytes:

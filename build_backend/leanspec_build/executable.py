@@ -6,11 +6,13 @@ The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`,
 from __future__ import annotations
 
 import io
+import itertools
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pefile
 from elftools.elf.dynamic import DynamicSegment
@@ -23,6 +25,9 @@ from .errors import BuildError
 ELF_MAGIC = b"\x7fELF"
 PE_MAGIC = b"MZ"
 FAT_MAGIC = b"\xca\xfe\xba\xbe"
+FAT_MAGIC_64 = b"\xca\xfe\xba\xbf"
+# magic -> layout of one slice's entry (mach-o/fat.h): CPU, subtype, offset, size, alignment
+FAT_ENTRIES = {FAT_MAGIC: ">5I", FAT_MAGIC_64: ">2I2Q2I"}
 # magic -> byte order, bits
 MACH_O_MAGICS = {
     b"\xce\xfa\xed\xfe": ("little", 32),
@@ -32,19 +37,27 @@ MACH_O_MAGICS = {
 }
 
 ELF_CPUS = {
-    "EM_386": "i686",
-    "EM_X86_64": "x86_64",
-    "EM_AARCH64": "aarch64",
-    "EM_ARM": "armv7l",
-    "EM_PPC64": "ppc64le",
-    "EM_S390": "s390x",
-    "EM_RISCV": "riscv64",
-    "EM_LOONGARCH": "loongarch64",
+    # machine, bits, byte order -> CPU; armv7l has a rule of its own
+    ("EM_386", 32, "little"): "i686",
+    ("EM_X86_64", 64, "little"): "x86_64",
+    ("EM_X86_64", 32, "little"): "x32",
+    ("EM_AARCH64", 64, "little"): "aarch64",
+    ("EM_PPC64", 64, "little"): "ppc64le",
+    ("EM_PPC64", 64, "big"): "ppc64",
+    ("EM_S390", 64, "big"): "s390x",
+    ("EM_RISCV", 64, "little"): "riscv64",
+    ("EM_LOONGARCH", 64, "little"): "loongarch64",
 }
+EF_ARM_ABI_FLOAT_HARD = 0x400  # ELF for the Arm architecture, e_flags
+ARM_V7 = 10  # Addenda to the ABI for the Arm architecture, Tag_CPU_arch
+DF_1_PIE = 0x08000000
+UPX_MAGIC = b"UPX!"
 MACH_O_CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
 PE_CPUS = {0x8664: "x86_64", 0xAA64: "aarch64", 0x014C: "i686"}
 
 LARGEST_FILE = 512 * 1024 * 1024
+# A program has some hundred; damaged tables claim any number.
+MOST_SYMBOLS = 100_000
 # A Mach-O header is a few KiB; macholib would otherwise follow a damaged one through the whole file.
 LARGEST_MACH_O_HEADER = 1024 * 1024
 # Java's class files share the magic of a universal Mach-O file. Their next word is a version of 45 or more, where a
@@ -73,8 +86,31 @@ class Executable:
     symbol_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Library -> the symbol versions needed of it, as in `{"libc.so.6": ("GLIBC_2.34",)}`."""
     run_path: tuple[str, ...] = ()
+    imports: frozenset[str] = frozenset()
+    """The symbols that an ELF file must find in libraries; a weak one may be missing."""
+    packed: bool = False
+    """Whether a packer (UPX) hides what the program inside needs."""
     macos_minimum: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """CPU -> the oldest macOS on which its slice starts."""
+    macos_sdk: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """CPU -> the SDK that its slice was built with."""
+    signed: Mapping[str, bool] = field(default_factory=dict)
+    """CPU -> whether its slice carries a code signature, ad-hoc or not."""
+
+    @property
+    def static(self) -> bool:
+        """Whether an ELF file needs neither a loader nor a library."""
+        return self.format == "elf" and self.loader is None and not self.needed
+
+    def highest(self, prefix: str) -> str | None:
+        """Return the highest symbol version needed of a kind, as `GLIBC` -> `2.34`."""
+        found = [
+            version.removeprefix(f"{prefix}_")
+            for versions in self.symbol_versions.values()
+            for version in versions
+            if re.fullmatch(rf"{prefix}_[0-9.]+", version)
+        ]
+        return max(found, key=lambda number: [int(part) for part in number.split(".") if part], default=None)
 
 
 def read_executable(path: Path) -> Executable:
@@ -85,16 +121,18 @@ def read_executable(path: Path) -> Executable:
     return parse_executable(read_file(path), f"`{path}`")
 
 
-def parse_executable(data: bytes, name: str) -> Executable:
+def parse_executable(data: bytes, name: str, *, library: bool = False) -> Executable:
     """Read the headers of an executable's bytes; `name` stands for it in messages.
 
-    Raises BuildError for anything but a complete executable, and says what the bytes are instead.
+    With `library`, an ELF shared library is read instead. Raises BuildError for anything but a complete file of the
+    wanted kind, and says what the bytes are instead.
     """
     other = _not_an_executable(data)
     if other is not None:
         raise BuildError(f"{name} is {other}, not an executable")
+    parse: Callable[[bytes], Executable]
     if data.startswith(ELF_MAGIC):
-        parse = _parse_elf
+        parse = _parse_elf_library if library else _parse_elf_program
     elif data.startswith(PE_MAGIC):
         parse = _parse_pe
     else:
@@ -135,7 +173,7 @@ def _not_an_executable(data: bytes) -> str | None:
         return "a Git LFS pointer (`git lfs pull` fetches the file itself)"
     if data.startswith(FAT_MAGIC) and len(data) >= 8 and struct.unpack(">I", data[4:8])[0] > MOST_SLICES:  # noqa: PLR2004 - magic and count
         return "a Java class file"
-    if data.startswith((ELF_MAGIC, PE_MAGIC, FAT_MAGIC, *MACH_O_MAGICS)):
+    if data.startswith((ELF_MAGIC, PE_MAGIC, *FAT_ENTRIES, *MACH_O_MAGICS)):
         return None
     return f"neither ELF, Mach-O nor PE (it starts with the bytes `{data[:4].hex(' ')}`)"
 
@@ -146,7 +184,15 @@ def _must_hold(data: bytes, end: int, what: str) -> None:
         raise BuildError(f"is truncated: {what} ends at byte {end}, the file has {len(data)}")
 
 
-def _parse_elf(data: bytes) -> Executable:
+def _parse_elf_program(data: bytes) -> Executable:
+    return _parse_elf(data, _must_be_elf_program)
+
+
+def _parse_elf_library(data: bytes) -> Executable:
+    return _parse_elf(data, lambda kind, _loader, _tags: None if kind == "ET_DYN" else _refuse_elf(kind))
+
+
+def _parse_elf(data: bytes, must_be_wanted: Callable[[object, str | None, list[Any]], None]) -> Executable:
     _must_hold(data, 64, "the ELF header")
     elf: Any = ELFFile(io.BytesIO(data))
     header = elf.header
@@ -158,21 +204,36 @@ def _parse_elf(data: bytes) -> Executable:
     dynamic = next((each for each in segments if isinstance(each, DynamicSegment)), None)
     loader = next((each.get_interp_name() for each in segments if each.header.p_type == "PT_INTERP"), None)
     tags: list[Any] = list(dynamic.iter_tags()) if dynamic is not None else []
-    _must_be_elf_program(header.e_type, loader, tags)
+    must_be_wanted(header.e_type, loader, tags)
     needed = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
     paths = [tag for tag in tags if tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH")]
     versions = _version_needs(elf, dynamic, tags) if dynamic is not None else {}
+    byte_order = "little" if elf.little_endian else "big"
+    end = header.e_phoff + header.e_phentsize * header.e_phnum
     return Executable(
         format="elf",
         system=_elf_system(header.e_ident.EI_OSABI),
-        cpus=(_elf_cpu(header.e_machine),),
+        cpus=(_elf_cpu(elf, byte_order),),
         bits=elf.elfclass,
-        byte_order="little" if elf.little_endian else "big",
+        byte_order=byte_order,
         loader=loader,
         libc=_elf_libc(loader, needed, versions),
         needed=needed,
         symbol_versions=versions,
         run_path=tuple(part for tag in paths for part in _run_path(tag).split(":")),
+        imports=frozenset(_imports(dynamic)) if any(tag.entry.d_tag == "DT_SYMTAB" for tag in tags) else frozenset(),
+        packed=UPX_MAGIC in data[end : end + 64],  # UPX puts its own record behind the program headers
+    )
+
+
+def _imports(dynamic: Any) -> Iterator[str]:
+    symbols = list(itertools.islice(dynamic.iter_symbols(), MOST_SYMBOLS + 1))
+    if len(symbols) > MOST_SYMBOLS:
+        raise BuildError(f"is damaged: it names more than {MOST_SYMBOLS} symbols")
+    return (
+        symbol.name
+        for symbol in symbols
+        if symbol.name and symbol.entry.st_shndx == "SHN_UNDEF" and symbol.entry.st_info.bind != "STB_WEAK"
     )
 
 
@@ -188,11 +249,15 @@ def _must_be_elf_program(kind: object, loader: str | None, tags: list[Any]) -> N
     if kind == "ET_EXEC":
         return
     if kind != "ET_DYN":
-        raise BuildError(f"is an ELF file of the type `{kind}`, not a program")
-    pie = any(tag.entry.d_tag == "DT_FLAGS_1" and tag.entry.d_val & 0x08000000 for tag in tags)
+        _refuse_elf(kind)
+    pie = any(tag.entry.d_tag == "DT_FLAGS_1" and tag.entry.d_val & DF_1_PIE for tag in tags)
     named = any(tag.entry.d_tag == "DT_SONAME" for tag in tags)
     if not pie and (loader is None or named):
         raise BuildError("is a shared library, not a program")
+
+
+def _refuse_elf(kind: object) -> NoReturn:
+    raise BuildError(f"is an ELF file of the type `{kind}`, not of the wanted one")
 
 
 def _elf_system(osabi: object) -> str:
@@ -200,8 +265,27 @@ def _elf_system(osabi: object) -> str:
     return systems.get(str(osabi), str(osabi).removeprefix("ELFOSABI_").lower())
 
 
-def _elf_cpu(machine: object) -> str:
-    return ELF_CPUS.get(str(machine), str(machine).removeprefix("EM_").lower())
+def _elf_cpu(elf: Any, byte_order: str) -> str:
+    """Return the CPU, with its ABI where that decides on which systems the program runs."""
+    machine = str(elf.header.e_machine)
+    if machine == "EM_ARM":
+        return _arm_cpu(elf)
+    other = machine.removeprefix("EM_").lower()
+    return ELF_CPUS.get((machine, elf.elfclass, byte_order), f"{other}-{elf.elfclass}-{byte_order}")
+
+
+def _arm_cpu(elf: Any) -> str:
+    """Tell 32-bit Arm with hardware floating point (armv7l, armv6l) from that without."""
+    if not elf.header.e_flags & EF_ARM_ABI_FLOAT_HARD:
+        return "armel"
+    section = elf.get_section_by_name(".ARM.attributes")
+    architectures = [
+        int(attribute.value)
+        for subsection in (section.iter_subsections() if section is not None else ())
+        for subsubsection in subsection.iter_subsubsections()
+        for attribute in subsubsection.iter_attributes("TAG_CPU_ARCH")
+    ]
+    return "armv6l" if architectures and max(architectures) < ARM_V7 else "armv7l"
 
 
 def _elf_libc(loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]) -> str | None:
@@ -243,7 +327,10 @@ def _parse_mach_o(data: bytes) -> Executable:
     slices = _slices(data)
     headers = [_mach_o_header(data, offset, size) for offset, size in slices]
     cpus = tuple(_mach_o_cpu(header.header.cputype) for header in headers)
+    if len(set(cpus)) != len(cpus):
+        raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
     byte_order, bits = MACH_O_MAGICS[data[slices[0][0] : slices[0][0] + 4]]
+    systems = [_macos_versions(header) for header in headers]
     return Executable(
         format="mach-o",
         system="darwin",
@@ -251,23 +338,26 @@ def _parse_mach_o(data: bytes) -> Executable:
         bits=bits,
         byte_order=byte_order,
         needed=tuple(dict.fromkeys(name for header in headers for name in _dylibs(header))),
-        macos_minimum={
-            cpu: minimum
+        macos_minimum={cpu: found[0] for cpu, found in zip(cpus, systems, strict=True) if found is not None},
+        macos_sdk={cpu: found[1] for cpu, found in zip(cpus, systems, strict=True) if found is not None},
+        signed={
+            cpu: any(load.cmd == mach_o.LC_CODE_SIGNATURE for load, _, _ in header.commands)
             for cpu, header in zip(cpus, headers, strict=True)
-            if (minimum := _macos_minimum(header)) is not None
         },
     )
 
 
 def _slices(data: bytes) -> list[tuple[int, int]]:
     """Return offset and size of each slice; of the whole file where it is thin."""
-    if not data.startswith(FAT_MAGIC):
+    entry = FAT_ENTRIES.get(data[:4])
+    if entry is None:
         return [(0, len(data))]
-    count = struct.unpack_from(">I", data, 4)[0]
-    if count == 0:
-        raise BuildError("is a universal file without a slice")
-    _must_hold(data, 8 + 20 * count, "the table of slices")
-    slices = [struct.unpack_from(">5I", data, 8 + 20 * number)[2:4] for number in range(count)]
+    _must_hold(data, 8, "the header of a universal file")
+    count, length = struct.unpack_from(">I", data, 4)[0], struct.calcsize(entry)
+    if not 0 < count <= MOST_SLICES:
+        raise BuildError(f"is a universal file with {count} slices")
+    _must_hold(data, 8 + length * count, "the table of slices")
+    slices = [struct.unpack_from(entry, data, 8 + length * number)[2:4] for number in range(count)]
     for offset, size in slices:
         _must_hold(data, offset + size, "a slice")
     return slices
@@ -308,16 +398,21 @@ def _dylibs(header: Any) -> Iterator[str]:
             yield tail.rstrip(b"\0").decode("utf-8", "replace")
 
 
-def _macos_minimum(header: Any) -> tuple[int, int] | None:
+def _macos_versions(header: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the oldest macOS and the SDK that a slice states; None where it states neither."""
     for load, command, _ in header.commands:
         if load.cmd == mach_o.LC_BUILD_VERSION:
-            packed = int(command.minos)
-        elif load.cmd == mach_o.LC_VERSION_MIN_MACOSX:
-            packed = int(command.version)
-        else:
-            continue
-        return packed >> 16, packed >> 8 & 0xFF
+            if command.platform != mach_o.PLATFORM_MACOS:
+                raise BuildError(f"is for another system of Apple's than macOS (platform {command.platform})")
+            return _unpack(command.minos), _unpack(command.sdk)
+        if load.cmd == mach_o.LC_VERSION_MIN_MACOSX:
+            return _unpack(command.version), _unpack(command.sdk)
     return None
+
+
+def _unpack(version: Any) -> tuple[int, int]:
+    """Return major and minor of a version packed as xxxx.yy.zz (mach-o/loader.h)."""
+    return int(version) >> 16, int(version) >> 8 & 0xFF
 
 
 def _parse_pe(data: bytes) -> Executable:

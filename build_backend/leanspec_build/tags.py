@@ -11,8 +11,9 @@ import functools
 import importlib.resources
 import json
 import platform
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,30 @@ MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
 # Our platform keys name CPUs as Node does, and everything else as Linux does.
 KEY_CPUS = {"x86_64": "x64", "aarch64": "arm64"}
 MACHINE_ALIASES = {"amd64": "x86_64", "arm64": "aarch64"}
+# The loader that every system of a CPU has (the psABI of each); another one is there on the build machine alone.
+GLIBC_LOADERS = {
+    "i686": "/lib/ld-linux.so.2",
+    "x86_64": "/lib64/ld-linux-x86-64.so.2",
+    "aarch64": "/lib/ld-linux-aarch64.so.1",
+    "armv7l": "/lib/ld-linux-armhf.so.3",
+    "ppc64le": "/lib64/ld64.so.2",
+    "s390x": "/lib/ld64.so.1",
+    "riscv64": "/lib/ld-linux-riscv64-lp64d.so.1",
+    "loongarch64": "/lib64/ld-linux-loongarch-lp64d.so.1",
+}
+MUSL_LOADER = re.compile(r"/lib/ld-musl-[a-z0-9_]+\.so\.1")
+LOADER_LIBRARY = re.compile(r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1")
+FIRST_ARM_MACOS = (11, 0)
+# What the public index takes (its own upload check, 2026); it refuses every other platform tag.
+INDEX_TAGS = re.compile(
+    r"win32|win_amd64|win_arm64|linux_armv[67]l"
+    r"|macosx_(10_\d+|(11|12|13|14|15|26)_0)_(x86_64|arm64|universal2)"
+    r"|manylinux(1|2010)_(x86_64|i686)|manylinux2014_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
+    r"|manylinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x|riscv64)"
+    r"|musllinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64)"
+)
+# Libraries of Visual C++ that a clean Windows lacks; `ucrtbase` and the `api-ms-win-crt-*` sets are part of Windows 10.
+VISUAL_CPP = re.compile(r"(vcruntime\d+(_\d)?|msvcp\d+.*|msvcr\d+|concrt\d+|vcomp\d+)\.dll", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,9 +57,14 @@ class Tags:
 
     platforms: tuple[str, ...]
     """Platform tags, most specific first."""
-    publishable: bool
-    """Whether a public index takes a wheel with these tags: `linux_*` it refuses."""
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """What a tag cannot say, and a user may still stumble over."""
+
+    @property
+    def publishable(self) -> bool:
+        """Whether a public index takes a wheel with these tags."""
+        return bool(self.platforms) and all(INDEX_TAGS.fullmatch(tag) for tag in self.platforms)
 
 
 def platform_key(executable: Executable) -> str | None:
@@ -55,10 +85,11 @@ def host_platform_key() -> str:
     return f"{system}-{KEY_CPUS.get(cpu, cpu)}"
 
 
-def platform_tags(executable: Executable) -> Tags:
+def platform_tags(executable: Executable, bundled: Mapping[str, Executable] | None = None) -> Tags:
     """Derive the platform tags of an executable.
 
-    Raises BuildError where no tag exists for its system or CPU.
+    `bundled` are the shared libraries that the wheel brings along, by their file name. Raises BuildError where no tag
+    exists for its system or CPU, or where no machine would run it.
     """
     if executable.format == "pe":
         return _windows_tags(executable)
@@ -66,50 +97,96 @@ def platform_tags(executable: Executable) -> Tags:
         return _macos_tags(executable)
     if executable.system != "linux":
         raise BuildError(f"there is no platform tag for the system `{executable.system}`")
-    return _linux_tags(executable)
+    return _linux_tags(executable, bundled or {})
+
+
+def exceeds(executable: Executable, floor: str) -> str | None:
+    """Say what in an executable is above a promised floor, as `glibc 2.28` or `macos 11.0`; None where nothing is.
+
+    Raises BuildError where the floor is not of this form, or of another system than the executable.
+    """
+    match = re.fullmatch(r"(glibc|macos) (\d+)\.(\d+)", floor)
+    if match is None:
+        raise BuildError(f"the floor `{floor}` is not of the form `glibc 2.28` or `macos 11.0`")
+    system = {"glibc": "linux", "macos": "darwin"}[match[1]]
+    if executable.system != system:
+        raise BuildError(f"the floor `{floor}` says nothing of an executable for {executable.system}")
+    promised = (int(match[2]), int(match[3]))
+    if system == "darwin":
+        above = [
+            f"its {cpu} code needs macOS {_dotted(need)}"
+            for cpu, need in executable.macos_minimum.items()
+            if need > promised
+        ]
+        return above[0] if above else None
+    needed = executable.highest("GLIBC")
+    if needed is not None and tuple(int(part) for part in needed.split(".")) > promised:
+        return _floor_reason(executable)
+    return None
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def _windows_tags(executable: Executable) -> Tags:
     cpu = executable.cpus[0]
     if cpu not in WINDOWS_TAGS:
         raise BuildError(f"there is no Windows platform tag for the CPU `{cpu}`")
-    return Tags((WINDOWS_TAGS[cpu],), publishable=True, reasons=(f"it is a PE file for {cpu}",))
+    runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
+    names = ", ".join(f"`{name}`" for name in runtime)
+    remark = f"it needs {names}, which a clean Windows lacks: link the C runtime in (`-C target-feature=+crt-static`)"
+    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), (remark,) if runtime else ())
 
 
 def _macos_tags(executable: Executable) -> Tags:
-    tags, reasons = [], []
-    for cpu in executable.cpus:
-        if cpu not in MACOS_CPUS:
-            raise BuildError(f"there is no macOS platform tag for the CPU `{cpu}`")
-        if cpu not in executable.macos_minimum:
-            raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
-        major, minor = executable.macos_minimum[cpu]
-        # From macOS 11 on only the major version counts, and pip and packaging know minor 0 alone.
-        floor = (major + (minor > 0), 0) if major > 10 else (major, minor)  # noqa: PLR2004 - macOS 10.x
-        if cpu == "aarch64":
-            floor = max(floor, (11, 0))  # the first macOS on this CPU
-        tags.append(f"macosx_{floor[0]}_{floor[1]}_{MACOS_CPUS[cpu]}")
-        reasons.append(f"its {cpu} code needs macOS {major}.{minor}")
-    return Tags(tuple(tags), publishable=True, reasons=tuple(reasons))
+    floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
+    reasons = tuple(f"its {cpu} code needs macOS {_dotted(executable.macos_minimum[cpu])}" for cpu in executable.cpus)
+    tags = [f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}" for cpu, (major, minor) in floors.items()]
+    if set(floors) == set(MACOS_CPUS):
+        # pip on Apple silicon looks for universal2 from macOS 10.4 on, so the floor of the Intel code decides.
+        tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
+    return Tags(tuple(tags), reasons)
 
 
-def _linux_tags(executable: Executable) -> Tags:
+def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
+    """Return the oldest macOS that a slice may be promised to, in the numbers that tags use."""
+    if cpu not in MACOS_CPUS:
+        raise BuildError(f"there is no macOS platform tag for the CPU `{cpu}`")
+    if cpu not in executable.macos_minimum:
+        raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
+    if cpu == "aarch64" and not executable.signed[cpu]:
+        raise BuildError(
+            "its arm64 code is not signed, and Apple silicon kills what is not",
+            hint="sign it on a Mac with `codesign --sign -`, or elsewhere with `rcodesign sign`",
+        )
+    major, minor = executable.macos_minimum[cpu]
+    if cpu == "aarch64":
+        major, minor = max((major, minor), FIRST_ARM_MACOS)
+    # From macOS 11 on the major version counts, and tags have minor 0; 11.3 is not there on all of 11.
+    return (major + (minor > 0), 0) if major > 10 else (major, minor)  # noqa: PLR2004 - macOS 10.x
+
+
+def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     cpu = executable.cpus[0]
-    if executable.loader is None and not executable.needed:
+    if executable.packed:
+        return _local_only(cpu, "it is packed by UPX, which hides the libc and the libraries that it needs")
+    if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
     policies = [policy for policy in _policies(family) if cpu in policy["symbol_versions"]]
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
+    parts = [executable, *bundled.values()]
     for policy in policies:
-        if not any(_objections(executable, policy, cpu)):
+        if not any(objection for part in parts for objection in _objections(part, policy, cpu, bundled)):
             names = (policy["name"], *policy["aliases"])
-            return Tags(
-                tuple(f"{name}_{cpu}" for name in names),
-                publishable=True,
-                reasons=(_floor_reason(executable, policy["name"]),),
+            reasons = (
+                f"{_floor_reason(*parts)}; `{policy['name']}` is the lowest policy that allows all that it needs",
             )
-    return _local_only(cpu, *_objections(executable, policies[-1], cpu))
+            return Tags(tuple(f"{name}_{cpu}" for name in names), reasons)
+    found = (objection for part in parts for objection in _objections(part, policies[-1], cpu, bundled))
+    return _local_only(cpu, *dict.fromkeys(found))
 
 
 def _static_linux_tags(cpu: str) -> Tags:
@@ -120,44 +197,54 @@ def _static_linux_tags(cpu: str) -> Tags:
     names = [name for policy in lowest if policy is not None for name in (policy["name"], *policy["aliases"])]
     if not names:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
-    reason = "it is statically linked and needs no libc of the system's"
-    return Tags(tuple(f"{name}_{cpu}" for name in names), publishable=True, reasons=(reason,))
+    return Tags(
+        tuple(f"{name}_{cpu}" for name in names), ("it is statically linked and needs no libc of the system's",)
+    )
 
 
 def _local_only(cpu: str, *reasons: str) -> Tags:
-    return Tags((f"linux_{cpu}",), publishable=False, reasons=reasons)
+    return Tags((f"linux_{cpu}",), reasons)
 
 
-def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
+def _objections(
+    executable: Executable, policy: dict[str, Any], cpu: str, bundled: Mapping[str, Executable]
+) -> Iterator[str]:
     """Say what in the executable a policy does not allow."""
-    libraries = set(policy["lib_whitelist"])
+    name, libraries = policy["name"], set(policy["lib_whitelist"])
+    yield from _loader_objection(executable, cpu)
     for library in executable.needed:
         # The loader itself counts as part of libc, as in auditwheel.
-        if library not in libraries and not library.startswith(("ld-linux", "ld64.so.", "libc.musl-", "ld-musl-")):
-            yield f"`{library}` is not among the libraries that `{policy['name']}` allows"
+        if library not in libraries and library not in bundled and not LOADER_LIBRARY.fullmatch(library):
+            yield f"`{library}` is not among the libraries that `{name}` allows"
     known = policy["symbol_versions"][cpu]
     for library, versions in executable.symbol_versions.items():
-        if library not in libraries and not library.startswith(("ld-linux", "ld64.so.")):
-            continue  # named above already
+        if library not in libraries and not LOADER_LIBRARY.fullmatch(library):
+            continue  # named above already, or brought along
         for version in versions:
             prefix, _, number = version.partition("_")
             if prefix in known and number not in known[prefix]:
-                yield f"`{version}` of `{library}` is newer than `{policy['name']}`"
+                yield f"`{version}` of `{library}` is newer than `{name}`"
+    for library, symbols in policy["blacklist"].items():
+        if library in executable.needed:
+            yield from (
+                f"`{name}` does not allow `{each}` of `{library}`" for each in sorted(executable.imports & set(symbols))
+            )
 
 
-def _floor_reason(executable: Executable, name: str) -> str:
-    highest = max(
-        (
-            (tuple(int(part) for part in version.removeprefix("GLIBC_").split(".")), version, library)
-            for library, versions in executable.symbol_versions.items()
-            for version in versions
-            if version.startswith("GLIBC_") and version.removeprefix("GLIBC_").replace(".", "").isdigit()
-        ),
-        default=None,
-    )
-    if highest is None:
-        return f"`{name}` allows all that it needs"
-    return f"it needs {highest[1]} of `{highest[2]}`; `{name}` is the lowest policy that allows all that it needs"
+def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
+    loader = executable.loader
+    usual = GLIBC_LOADERS.get(cpu)
+    if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
+        yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
+
+
+def _floor_reason(*parts: Executable) -> str:
+    highest = [(number, part) for part in parts if (number := part.highest("GLIBC")) is not None]
+    if not highest:
+        return "it needs no versioned symbol of a glibc"
+    number, part = max(highest, key=lambda pair: [int(digit) for digit in pair[0].split(".")])
+    library = next(name for name, versions in part.symbol_versions.items() if f"GLIBC_{number}" in versions)
+    return f"it needs GLIBC_{number} of `{library}`"
 
 
 @functools.cache

@@ -66,7 +66,7 @@ def test_a_pe_program_has_a_cpu() -> None:
         (headers.elf(soname="libx.so", loader=None), "a shared library"),
         (headers.pe(dll=True), "a DLL"),
         (headers.mach_o(kind=6), "not a program"),
-        (headers.universal(), "without a slice"),
+        (headers.universal(), "with 0 slices"),
     ],
 )
 def test_anything_else_is_named(data: bytes, words: str) -> None:

@@ -1,0 +1,181 @@
+"""What an executable or a wheel is: what was read from it, the tags that follow, and whether a wheel's name is true."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import ELF_MAGIC, Executable, parse_executable, read_file
+from leanspec_build.tags import Tags, platform_key, platform_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+
+TRUE, STRICT, LOOSE = "true", "too strict", "too loose"
+LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+# (family, CPU) -> the oldest version of the family's system that is promised
+Promise = dict[tuple[str, str], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Hold what was found out about one file, ready for JSON."""
+
+    facts: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def inspect_file(path: Path) -> Report:
+    """Inspect an executable or a wheel; raises CommandError where the file is neither, or is damaged."""
+    try:
+        if path.suffix == ".whl":
+            return _inspect_wheel(path)
+        return _inspect_bytes(read_file(path), str(path), f"`{path}`", {})
+    except BuildError as error:
+        raise CommandError(error.message, hint=error.hint) from None
+
+
+def _inspect_bytes(data: bytes, file: str, name: str, bundled: dict[str, Executable]) -> Report:
+    executable = parse_executable(data, name)
+    try:
+        tags = platform_tags(executable, bundled)
+    except BuildError as error:
+        tags = Tags((), (error.message,))
+    key = platform_key(executable)
+    facts = {
+        "file": file,
+        "format": executable.format,
+        "platform": key if key in PLATFORMS else None,
+        "cpus": list(executable.cpus),
+        "libc": executable.libc,
+        "libc_floor": executable.highest("GLIBC"),
+        "macos_minimum": {cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()} or None,
+        "needed": list(executable.needed),
+        "platform_tags": list(tags.platforms),
+        "publishable": tags.publishable,
+        "reasons": list(tags.reasons),
+    }
+    return Report(facts, (*_notes(executable), *tags.remarks))
+
+
+def _notes(executable: Executable) -> Iterator[str]:
+    """Say what else was read."""
+    kind = "static" if executable.static else "dynamic"
+    yield f"{executable.bits} bit, {executable.byte_order} endian" + (f", {kind}" if executable.format == "elf" else "")
+    if executable.loader:
+        yield f"loader {executable.loader}"
+    for prefix in ("GCC", "GLIBCXX", "CXXABI"):
+        highest = executable.highest(prefix)
+        if highest:
+            yield f"needs {prefix}_{highest}"
+    if executable.run_path:
+        yield f"run path {':'.join(executable.run_path)}"
+    for cpu, (major, minor) in executable.macos_sdk.items():
+        yield f"{cpu}: SDK {major}.{minor}, {'signed' if executable.signed[cpu] else 'not signed'}"
+
+
+def _inspect_wheel(path: Path) -> Report:
+    try:
+        tags = sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]})
+        with zipfile.ZipFile(path) as archive:
+            # The inflated sizes are the archive's word; the reader stops at what it says.
+            contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+    except InvalidWheelFilename as error:
+        raise CommandError(f"`{path.name}` is not the name of a wheel: {error}") from None
+    except (OSError, zipfile.BadZipFile, EOFError) as error:
+        raise CommandError(f"`{path}` is not a readable wheel: {error}") from None
+    bundled = dict(_libraries(contents))
+    reports = [
+        _inspect_bytes(data, name, f"`{name}` in `{path.name}`", bundled)
+        for name, data in contents.items()
+        if _is_program(data, name)
+    ]
+    promises = [_promise(report.facts["platform_tags"]) for report in reports]
+    verdict, reasons = judge(_promise(tags), _all_of(promises))
+    facts = {
+        "file": str(path),
+        "format": "wheel",
+        "platform_tags": tags,
+        "verdict": verdict,
+        "reasons": reasons,
+        "executables": [report.facts for report in reports],
+    }
+    return Report(facts, tuple(note for report in reports for note in report.notes))
+
+
+def _is_program(data: bytes, name: str) -> bool:
+    try:
+        parse_executable(data, name)
+    except BuildError:
+        return False
+    return True
+
+
+def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
+    """Find the shared libraries that a wheel brings along: those of auditwheel's folder."""
+    for name, data in contents.items():
+        folder, _, file = name.rpartition("/")
+        if folder.endswith(".libs") and data.startswith(ELF_MAGIC):
+            yield file, parse_executable(data, f"`{name}`", library=True)
+
+
+def _promise(tags: list[str]) -> Promise:
+    """Return what platform tags promise: for each family of systems and CPU, the oldest version."""
+    promise: Promise = {}
+    for tag in tags:
+        family, number, cpu = _split(tag)
+        key = (family, cpu)
+        promise[key] = min(number, promise.get(key, number))
+    return promise
+
+
+def _split(tag: str) -> tuple[str, tuple[int, int], str]:
+    versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
+    if versioned:
+        return versioned[1], (int(versioned[2]), int(versioned[3])), versioned[4]
+    family, _, cpu = tag.partition("_")
+    return ("manylinux", LEGACY[family], cpu) if family in LEGACY else (family, (0, 0), cpu)
+
+
+def _all_of(promises: list[Promise]) -> Promise:
+    """Return what holds for all executables of a wheel: the systems common to them, the newest floor of each."""
+    if not promises:
+        return {("any", ""): (0, 0)}
+    common = set.intersection(*(set(promise) for promise in promises))
+    return {key: max(promise[key] for promise in promises) for key in common}
+
+
+def judge(said: Promise, derived: Promise) -> tuple[str, list[str]]:
+    """Compare what a wheel's name promises with what its executables keep; return the verdict and its reasons."""
+    loose = [
+        f"it promises {_words(key, number)}, "
+        + (f"its content needs {_words(key, derived[key])}" if key in derived else "its content does not run there")
+        for key, number in said.items()
+        if key not in derived or number < derived[key]
+    ]
+    if loose:
+        return LOOSE, loose
+    strict = [
+        f"its content runs on {_words(key, number)}, "
+        + (f"it promises {_words(key, said[key])} only" if key in said else "which it does not promise")
+        for key, number in derived.items()
+        if not _covered(key, said) or (key in said and said[key] > number)
+    ]
+    return (STRICT, strict) if strict else (TRUE, [])
+
+
+def _covered(key: tuple[str, str], said: Promise) -> bool:
+    # A universal2 tag speaks for both CPUs of macOS.
+    return key in said or (key[0] == "macosx" and ("macosx", "universal2") in said)
+
+
+def _words(key: tuple[str, str], number: tuple[int, int]) -> str:
+    family, cpu = key
+    version = f" {number[0]}.{number[1]}" if number != (0, 0) else ""
+    return f"{family}{version} {cpu}".strip()
