@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
+from . import _machine
 from ._families import Family
 from ._launch import CANNOT_RUN, NOT_FOUND, start
 from ._locate import DIRECTORY_VARIABLE, HOME, LOCAL, STORE, VARIABLE, WHEEL, candidates, local_directory
 from ._pins import VERSION
-from ._platforms import PLATFORMS, Platform, machine
+from ._platforms import PLATFORMS, Platform
 from ._verify import Refusal, check
 
 TAKEN, REFUSED, ABSENT, PASSED = "taken", "refused", "absent", "not needed"
@@ -117,8 +118,9 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
 
     A verified file that only lacks its run bit gets it and is started after all.
     """
+    stub = _machine.builds(family)
     if platform is None:
-        return _say(CANNOT_RUN, f"`{family.program}` has no build for this machine", _machine(), _platform_hint())
+        return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", _fit(stub, platform), _ways(family))
     if path:
         return _explain_start(family, platform, path, arguments, error)
     if not isinstance(error, (OSError, Refusal)):
@@ -127,7 +129,10 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
     bad = next((place for place in found if place.verdict == REFUSED), None)
     if bad is None:
         text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
-        return _say(NOT_FOUND, text, _table(found), remedy(family))
+        if stub is None:
+            return _say(NOT_FOUND, text, _table(found), remedy(family))
+        # The installer took the stub: reinstalling would bring it again.
+        return _say(NOT_FOUND, text, [*_fit(stub, platform), *_table(found)], _ways(family))
     lines = [*_versions(family), *_table(found)]
     if bad.expected:
         lines = [f"expected  {bad.expected}", f"found     {bad.found}", *lines]
@@ -162,16 +167,25 @@ def _table(found: "list[Place]") -> "list[str]":
     return [line for _, line in described(found)]
 
 
-def _machine() -> "list[str]":
-    bits = "" if sys.maxsize > 2**32 else ", a 32-bit Python"
-    return [
-        f"this is {sys.platform} on {machine()}{bits}",
-        *(f"there is  {each.label}" for each in PLATFORMS.values()),
-    ]
+def _fit(stub: "Optional[dict[str, list[str]]]", platform: "Optional[Platform]") -> "list[str]":
+    """Say what this machine is, what the release has, and what comes nearest."""
+    lines = [f"this is     {_machine.describe()}"]
+    if stub is None:
+        return [*lines, *(f"there is    {each.label}" for each in PLATFORMS.values())]
+    for key, tags in stub.items():
+        label = PLATFORMS[key].label if key in PLATFORMS else key
+        lines.append(f"there is    {label}: {', '.join(tags)}")
+    return [*lines, f"nearest     {_machine.nearest(stub, platform)}"]
 
 
-def _platform_hint() -> str:
-    return "use a 64-bit Python on one of these" if sys.maxsize < 2**32 else "use it on one of these"
+def _ways(family: Family) -> str:
+    if sys.maxsize < 2**32:
+        return f"install {family.requirement} with a 64-bit Python"
+    version = f" {VERSION}" if VERSION else ""
+    return (
+        f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
+        f" result in `{family.variable}` (maintainers: `python -m scripts collect cargo`); or use LeanSpec's npm package"
+    )
 
 
 def _repaired(path: str, error: Exception) -> bool:

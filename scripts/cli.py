@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from leanspec_build.project import REPAIRS
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
@@ -180,21 +182,51 @@ def _tell_collected(into: Path) -> None:
 @platform_option
 @click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "dist", show_default="dist")
-def wheels(families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path) -> None:
+@click.option("--repair", type=click.Choice(REPAIRS), help="Graft foreign libraries into wheels that need it.")
+def wheels(
+    families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path, repair: str | None
+) -> None:
     """Build the wheels of all that is collected.
 
-    A platform wheel each, its tag derived from the binary's own bytes, then lean-spec with the checksums of these
-    binaries. Prints the path of each file built.
+    A platform wheel each, its tag derived from the binary's own bytes; a stub a family, which an installer takes where
+    no platform wheel fits; then lean-spec with the checksums of these binaries. Prints the path of each file built.
 
     \b
     Examples:
       python -m scripts wheels
       python -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
+      python -m scripts wheels --repair auditwheel
     """
     from .wheels import build_wheels
 
-    for path in build_wheels(binaries, out, families, platforms):
+    for path in build_wheels(binaries, out, families, platforms, repair):
         click.echo(path)
+
+
+@root.command(name="rebuild-check")
+@click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
+@click.option("--repair", type=click.Choice(REPAIRS), help="What the wheels in DIST were built with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
+    """Build the wheels in DIST twice more, in different surroundings, and compare the bytes.
+
+    Exits with 1 where a file differs or is missing on one side.
+
+    \b
+    Example:
+      python -m scripts rebuild-check dist/
+    """
+    from .rebuild import rebuild_check as compare
+
+    found = compare(dist, binaries, repair)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2))
+    else:
+        for each in found:
+            mark = click.style("same     ", fg="green") if each.same else click.style("different", fg="red")
+            click.echo(f"{mark}  {(each.present or 'not there')[:16]:16}  {each.name}")
+    return 0 if all(each.same for each in found) else FAILURE
 
 
 @root.command()

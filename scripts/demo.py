@@ -74,7 +74,12 @@ def _install(wheels: list[Path]) -> Path:
         must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
     wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
-    files = [str(wheel) for wheel in wheels if wheel.suffix == ".whl" and wheel.name.startswith(wanted)]
+    stubs = tuple(f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values())
+    files = [
+        str(wheel)
+        for wheel in wheels
+        if wheel.suffix == ".whl" and wheel.name.startswith(wanted) and not wheel.name.startswith(stubs)
+    ]
     with step("pip install lean-spec, from the files just built"):
         command = [str(scripts / "python"), "-m", "pip", "install", "--disable-pip-version-check", *files]
         must_succeed(capture(command, env=clean_environment()), "`pip install`")

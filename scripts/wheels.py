@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -42,8 +43,10 @@ class Wanted:
     binary: Path
 
 
-def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Path]:
-    """Build what `base` holds into `out`: the platform wheels, and `lean-spec` unless the choice was narrowed.
+def build_wheels(
+    base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...], repair: str | None = None
+) -> list[Path]:
+    """Build what `base` holds into `out`: platform wheels; stubs and `lean-spec` too unless the choice was narrowed.
 
     What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises
     CommandError where nothing of the choice is collected or a build fails.
@@ -51,11 +54,13 @@ def build_wheels(base: Path, out: Path, families: tuple[str, ...], platforms: tu
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
     with workplace(out) as folder:
-        built = _build_platform_wheels(wanted, folder)
+        built = _build_platform_wheels(wanted, folder, repair)
         if narrowed:
-            say("lean-spec is left out: it carries the checksums of all families and platforms")
+            say("lean-spec and the stubs are left out: they speak of all families and platforms")
         else:
-            built += _build_main(folder, _digests(wanted, built))
+            digests = _digests(wanted, built)
+            built += _build_stubs(wanted, built, folder)
+            built += _build_main(folder, digests)
         return _publish(built, out)
 
 
@@ -89,9 +94,9 @@ def _must_be_complete(wanted: list[Wanted], families: tuple[str, ...], platforms
         raise CommandError(f"no binary is collected in `{base}`", hint=hint)
 
 
-def _build_platform_wheels(wanted: list[Wanted], out: Path) -> list[Path]:
+def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) -> list[Path]:
     with step(f"building {len(wanted)} platform wheels"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda each: _build_one(each, out), wanted))
+        results = list(pool.map(lambda each: _build_one(each, out, repair), wanted))
     for wheel, words in results:
         say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
         for line in words.splitlines():
@@ -100,10 +105,11 @@ def _build_platform_wheels(wanted: list[Wanted], out: Path) -> list[Path]:
     return [wheel for wheel, _ in results]
 
 
-def _build_one(wanted: Wanted, out: Path) -> tuple[Path, str]:
+def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str]:
     """Return the wheel and what the backend said of it."""
     what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
-    return _call_backend(wanted.project.root, "wheel", out, what, {"binary": str(wanted.binary.absolute())})
+    settings = {"binary": str(wanted.binary.absolute())} | ({"repair": repair} if repair else {})
+    return _call_backend(wanted.project.root, "wheel", out, what, settings)
 
 
 def _call_backend(
@@ -128,6 +134,29 @@ def _call_backend(
         message, _, hint = (problem or said).strip().partition("\nhint: ")
         raise CommandError(f"{what} failed: {message}", hint=hint or None) from None
     return Path(built), runs[-1].stderr
+
+
+def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Path]:
+    """Build a wheel without a binary a family, which an installer takes where no platform wheel fits."""
+    built = []
+    with step("building the stubs, for machines that no platform wheel fits"):
+        for project in load_families():
+            release = {
+                "version": project.version,
+                "builds": {
+                    each.platform.key: sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
+                    for each, wheel in zip(wanted, wheels, strict=True)
+                    if each.project == project
+                },
+            }
+            path = out / f"{project.name}.json"
+            path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
+            what = f"building the stub of `{project.family.distribution}`"
+            built.append(_call_backend(project.root, "wheel", out, what, {"stub": str(path.absolute())})[0])
+            path.unlink()
+    for stub in built:
+        say(f"  {stub.name}  {size(stub.stat().st_size)}")
+    return built
 
 
 def _digests(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, str]]:

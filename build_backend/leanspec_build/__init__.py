@@ -13,18 +13,12 @@ from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 from .errors import BuildError
-from .project import Binary, Project, choose_binary, load_project
-from .wheel import (
-    Entry,
-    dist_info,
-    editable_entries,
-    metadata_entries,
-    wheel_entries,
-    wheel_name,
-    write_wheel,
-)
+from .project import Binary, Project, choose_binary, load_project, read_settings, read_stub
+from .repair import graft
+from .wheel import Content, binary_content, dist_info, editable_content, metadata_entries, stub_content, write_wheel
 
 Settings = Mapping[str, object] | None
+WAYS_OUT = "link the library in (vendored OpenSSL, rustls, static musl), or graft it with `-C repair=auditwheel`"
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -47,9 +41,8 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
-    project, binary = _load(config_settings)
-    _tell_tags(project, binary)
-    return _write(wheel_directory, project, binary, wheel_entries(project, binary))
+    project, content = _load(config_settings, tell=True)
+    return write_wheel(Path(wheel_directory), project, content)
 
 
 @_reporting
@@ -58,16 +51,17 @@ def build_editable(
 ) -> str:
     """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
     del metadata_directory
-    project, binary = _load(config_settings)
+    project = load_project(Path.cwd())
+    binary = choose_binary(project, read_settings(config_settings))
     _link(project, binary)
-    return _write(wheel_directory, project, binary, editable_entries(project, binary))
+    return write_wheel(Path(wheel_directory), project, editable_content(project, binary))
 
 
 @_reporting
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
     """Write the metadata alone; https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel."""
-    project, binary = _load(config_settings)
-    for entry in metadata_entries(project, binary):
+    project, content = _load(config_settings)
+    for entry in metadata_entries(project, content):
         path = Path(metadata_directory, entry.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(entry.data)
@@ -97,24 +91,31 @@ get_requires_for_build_editable = get_requires_for_build_wheel
 get_requires_for_build_sdist = get_requires_for_build_wheel
 
 
-def _load(settings: Settings) -> tuple[Project, Binary]:
+def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Content]:
     project = load_project(Path.cwd())
-    return project, choose_binary(project, settings)
-
-
-def _write(directory: str, project: Project, binary: Binary, entries: list[Entry]) -> str:
-    name = wheel_name(project, binary)
-    write_wheel(Path(directory, name), entries, dist_info(project))
-    return name
+    settings = read_settings(config_settings)
+    if "stub" in settings:
+        return project, stub_content(project, read_stub(Path(settings["stub"])))
+    binary = choose_binary(project, settings)
+    if (settings.get("repair") or project.repair) == "auditwheel" and not binary.tags().publishable:
+        binary = graft(project, binary)
+    if tell:
+        _tell_tags(project, binary)
+    return project, binary_content(project, binary)
 
 
 def _tell_tags(project: Project, binary: Binary) -> None:
     tags = binary.tags()
     print(f"{project.metadata.name}: {', '.join(tags.platforms)}", file=sys.stderr)  # noqa: T201
+    for name in binary.libraries:
+        print(f"  grafted `{name}`", file=sys.stderr)  # noqa: T201
     for reason in tags.reasons:
         print(f"  because {reason}", file=sys.stderr)  # noqa: T201
+    for remark in tags.remarks:
+        print(f"  note: {remark}", file=sys.stderr)  # noqa: T201
     if not tags.publishable:
         print("  for local use only: no public index takes a wheel with this tag", file=sys.stderr)  # noqa: T201
+        print(f"  hint: {WAYS_OUT}", file=sys.stderr)  # noqa: T201
 
 
 def _link(project: Project, binary: Binary) -> None:

@@ -15,12 +15,13 @@ from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
 from .executable import Executable, parse_executable, read_file
-from .tags import Tags, host_platform_key, platform_key, platform_tags
+from .tags import Tags, exceeds, host_platform_key, platform_key, platform_tags
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
-SETTINGS = ("platform", "binary")
-KEYS = ("package", "executable")
+SETTINGS = ("platform", "binary", "repair", "stub")
+KEYS = ("package", "executable", "floors", "repair")
+REPAIRS = ("auditwheel",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Project:
     metadata: pyproject_metadata.StandardMetadata
     package: str
     executable_name: str
+    floors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Platform -> the oldest system that is promised, as `glibc 2.28` or `macos 11.0`."""
+    repair: str | None = None
+    """What may graft foreign libraries into the wheel: `auditwheel`, or None."""
 
     @property
     def name(self) -> str:
@@ -41,6 +46,11 @@ class Project:
     def version(self) -> str:
         """The normalised version."""
         return str(self.metadata.version)
+
+    @property
+    def libraries_folder(self) -> str:
+        """Where the wheel has the libraries that it brings along: auditwheel's own place."""
+        return f"{self.name}.libs"
 
     def sources(self) -> list[Path]:
         """Return the files of the import package, without the executable."""
@@ -61,6 +71,8 @@ class Binary:
     executable: Executable
     record: bytes | None
     """`binary.json` as it lies beside the executable."""
+    libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    """The shared libraries that the wheel brings along, by their file name."""
 
     @property
     def suffix(self) -> str:
@@ -70,7 +82,8 @@ class Binary:
     def tags(self) -> Tags:
         """Derive the platform tags from the bytes."""
         try:
-            return platform_tags(self.executable)
+            bundled = {name: parse_executable(data, f"`{name}`", library=True) for name, data in self.libraries.items()}
+            return platform_tags(self.executable, bundled)
         except BuildError as error:
             raise BuildError(f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint) from None
 
@@ -87,7 +100,14 @@ def load_project(root: Path) -> Project:
         raise BuildError(f"cannot read `{path}`: {error}") from None
     metadata = _metadata(table, root, path)
     own = _own_table(table, path)
-    project = Project(root, metadata, package=own["package"], executable_name=own["executable"])
+    project = Project(
+        root,
+        metadata,
+        package=own["package"],
+        executable_name=own["executable"],
+        floors=_floors(own.get("floors", {}), path),
+        repair=_repair(own.get("repair"), f"`{path}`"),
+    )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
     if not (root / project.package / "__init__.py").is_file():
         raise BuildError(f"`{path}` names the package `{project.package}`, but there is no such folder beside it")
@@ -117,7 +137,7 @@ def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metada
         raise BuildError(f"`{path}` is not valid: {error}") from None
 
 
-def _own_table(table: dict[str, Any], path: Path) -> dict[str, str]:
+def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
     own = table.get("tool", {}).get("leanspec-build", {})
     known = ", ".join(f"`{key}`" for key in KEYS)
     for key in own:
@@ -126,7 +146,7 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, str]:
                 f"`{path}` has the unknown key `{key}` under `[tool.leanspec-build]`",
                 hint=f"the keys are {known}",
             )
-    for key in KEYS:
+    for key in ("package", "executable"):
         if not isinstance(own.get(key), str) or not own[key]:
             raise BuildError(
                 f"`{path}` has no text `{key}` under `[tool.leanspec-build]`", hint=f"the keys are {known}"
@@ -136,6 +156,18 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, str]:
     if Path(own["executable"]).name != own["executable"] or "\\" in own["executable"]:
         raise BuildError(f"`{path}` names the executable `{own['executable']}`: a file name is wanted, not a path")
     return dict(own)
+
+
+def _floors(table: object, path: Path) -> dict[str, str]:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise BuildError(f'`{path}` wants texts under `[tool.leanspec-build.floors]`, as `linux-x64 = "glibc 2.28"`')
+    return dict(table)
+
+
+def _repair(value: object, where: str) -> str | None:
+    if value in (None, *REPAIRS):
+        return str(value) if value else None
+    raise BuildError(f"{where} asks for the repair `{value}`", hint=f"the repairs are {', '.join(REPAIRS)}")
 
 
 def _readme(table: dict[str, Any]) -> list[Path]:
@@ -154,12 +186,11 @@ def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
             )
 
 
-def choose_binary(project: Project, settings: Mapping[str, object] | None) -> Binary:
+def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     """Read the executable that the config settings ask for, or the one for this machine.
 
     Raises BuildError where it is missing, is for another platform, or is not the file that its `binary.json` describes.
     """
-    chosen = _settings(settings)
     if "binary" in chosen:
         path, wanted = Path(chosen["binary"]), None
     else:
@@ -180,10 +211,22 @@ def choose_binary(project: Project, settings: Mapping[str, object] | None) -> Bi
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
             hint="collect the binary anew with `python -m scripts collect`",
         )
+    _must_keep_floor(project, found, executable, path)
     return Binary(path, data, executable, record)
 
 
-def _settings(settings: Mapping[str, object] | None) -> dict[str, str]:
+def _must_keep_floor(project: Project, platform: str | None, executable: Executable, path: Path) -> None:
+    floor = project.floors.get(platform or "")
+    problem = exceeds(executable, floor) if floor is not None else None
+    if problem is not None:
+        raise BuildError(
+            f"`{path}` is above the promised floor `{floor}` of `{platform}`: {problem}",
+            hint="build it on an older system or with `cargo zigbuild`, or raise `[tool.leanspec-build.floors]`",
+        )
+
+
+def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
+    """Return the config settings; raises BuildError for an unknown one, a list, or two that exclude each other."""
     chosen: dict[str, str] = {}
     for key, value in (settings or {}).items():
         if key not in SETTINGS:
@@ -192,9 +235,23 @@ def _settings(settings: Mapping[str, object] | None) -> dict[str, str]:
         if not isinstance(value, str) or not value:
             raise BuildError(f"the config setting `{key}` wants one text, not `{value}`")
         chosen[key] = value
-    if len(chosen) > 1:
+    if {"platform", "binary"} <= set(chosen):
         raise BuildError("the config settings `platform` and `binary` exclude each other", hint="give one of them")
+    if "stub" in chosen and len(chosen) > 1:
+        raise BuildError("the config setting `stub` stands alone: a stub carries no binary")
+    _repair(chosen.get("repair"), "the config setting `repair`")
     return chosen
+
+
+def read_stub(path: Path) -> bytes:
+    """Return the description of a release that a stub carries; raises BuildError where it is no JSON object."""
+    try:
+        data = path.read_bytes()
+        if not isinstance(json.loads(data), dict):
+            raise BuildError(f"`{path}` is not the description of a release")
+    except (OSError, ValueError) as error:
+        raise BuildError(f"cannot read the description of a release in `{path}`: {error}") from None
+    return data
 
 
 def _collected(project: Project, platform: str) -> Path:

@@ -175,16 +175,18 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
     policies = [policy for policy in _policies(family) if cpu in policy["symbol_versions"]]
+    if family == "musllinux":
+        policies = policies[-1:]  # musl has no symbol versions: nothing in the bytes justifies an older one
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
     parts = [executable, *bundled.values()]
     for policy in policies:
         if not any(objection for part in parts for objection in _objections(part, policy, cpu, bundled)):
             names = (policy["name"], *policy["aliases"])
-            reasons = (
-                f"{_floor_reason(*parts)}; `{policy['name']}` is the lowest policy that allows all that it needs",
-            )
-            return Tags(tuple(f"{name}_{cpu}" for name in names), reasons)
+            reason = f"{_floor_reason(*parts)}; `{policy['name']}` is the lowest policy that allows all that it needs"
+            if family == "musllinux":
+                reason = "it is linked to musl, whose version the bytes do not say"
+            return Tags(tuple(f"{name}_{cpu}" for name in names), (reason,))
     found = (objection for part in parts for objection in _objections(part, policies[-1], cpu, bundled))
     return _local_only(cpu, *dict.fromkeys(found))
 

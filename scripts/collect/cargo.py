@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,28 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                     "target": target,
                     "profile": profile,
                     "integrity": workspace.lock,
+                    "packages": _locked_packages(workspace.root, crate.project.crate),
                 },
                 commit=workspace.commit,
             )
+
+
+def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
+    """Return what `Cargo.lock` says that a crate is built from, itself included; nothing where there is no lock."""
+    path = root / "Cargo.lock"
+    if not path.is_file():
+        return []
+    packages = tomllib.loads(path.read_text("utf-8")).get("package", [])
+    # A dependency is written as `name`, or as `name version` where the lock has several of that name.
+    known = {name: each for each in packages for name in (each["name"], f"{each['name']} {each['version']}")}
+    wanted, seen = [crate], set()
+    while wanted:
+        name = " ".join(wanted.pop().split()[:2])
+        if name not in seen and name in known:
+            seen.add(name)
+            wanted += known[name].get("dependencies", [])
+    found = {(known[name]["name"], known[name]["version"]): known[name].get("checksum") for name in sorted(seen)}
+    return [{"name": name, "version": version, "checksum": checksum} for (name, version), checksum in found.items()]
 
 
 def _host() -> Platform:

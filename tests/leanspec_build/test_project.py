@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from leanspec_build.errors import BuildError
-from leanspec_build.project import choose_binary, load_project
+from leanspec_build.project import choose_binary, load_project, read_settings
 
 from tests import headers
 from tests.leanspec_build.conftest import Sample
@@ -60,7 +60,7 @@ def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> No
 )
 def test_wrong_settings_are_refused(sample: Sample, settings: dict[str, object], words: str) -> None:
     with pytest.raises(BuildError) as error:
-        choose_binary(load_project(sample.root), settings)
+        choose_binary(load_project(sample.root), read_settings(settings))
     assert words in error.value.message
 
 

@@ -48,7 +48,7 @@ def test_other_cpus_have_their_own_lowest_policy() -> None:
 
 def test_musl_is_musllinux_and_static_is_both() -> None:
     musl = headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"])
-    assert tags_of(musl) == ("musllinux_1_1_x86_64",)
+    assert tags_of(musl) == ("musllinux_1_2_x86_64",)
     static = tags_of(headers.elf(kind=2, loader=None, needed=[]))
     assert {"manylinux_2_5_x86_64", "musllinux_1_1_x86_64"} <= set(static)
 

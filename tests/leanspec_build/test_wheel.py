@@ -61,6 +61,7 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
             f"{info}/METADATA",
             f"{info}/WHEEL",
             f"{info}/licenses/LICENSE",
+            f"{info}/sboms/leanspec-build.cdx.json",
             f"{info}/RECORD",
         ]
         for name, entry in entries.items():

@@ -23,6 +23,9 @@ Scripts = Callable[..., CompletedProcess[str]]
 OUR_WHEELS = {
     "lean_spec-0.3.0-py3-none-any.whl",
     "lean_spec-0.3.0.tar.gz",
+    "leanspec_cli_bin-0.3.0-py3-none-any.whl",
+    "leanspec_mcp_bin-0.3.0-py3-none-any.whl",
+    "leanspec_http_bin-0.3.0-py3-none-any.whl",
     "leanspec_cli_bin-0.3.0-py3-none-linux_x86_64.whl",
     "leanspec_mcp_bin-0.3.0-py3-none-linux_x86_64.whl",
     "leanspec_http_bin-0.3.0-py3-none-manylinux_2_34_x86_64.whl",

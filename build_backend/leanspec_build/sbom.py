@@ -1,0 +1,105 @@
+"""The software bill of materials of a platform wheel, in CycloneDX 1.6.
+
+Standard: PEP 770; the file lies in the wheel's `.dist-info/sboms/`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from cyclonedx.model import HashAlgorithm, HashType
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+from .project import Binary, Project
+
+NAME = "leanspec-build.cdx.json"
+NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
+
+
+def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
+    """Return what is in a wheel and where it came from; `moment` is in seconds since the epoch.
+
+    The same wheel gives the same bytes: the serial number comes from the executable, the time is that of all entries.
+    """
+    sha256 = hashlib.sha256(binary.data).hexdigest()
+    wheel = Component(
+        name=project.metadata.name,
+        version=project.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"wheel:{project.metadata.name}",
+        purl=PackageURL("pypi", None, project.metadata.canonical_name, project.version),
+    )
+    program = Component(
+        name=project.executable_name,
+        version=project.version,
+        type=ComponentType.APPLICATION,
+        bom_ref=f"program:{project.executable_name}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
+    )
+    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, sha256))
+    bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
+    bom.metadata.component = wheel
+    parts = [*_sources(binary), *_libraries(binary)]
+    for component in (program, *parts):
+        bom.components.add(component)
+    bom.register_dependency(wheel, [program])
+    bom.register_dependency(program, parts)
+    return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
+
+
+def _sources(binary: Binary) -> Iterator[Component]:
+    """Return what `binary.json` says that the executable was taken or built from."""
+    source: dict[str, Any] = json.loads(binary.record).get("source", {}) if binary.record is not None else {}
+    if source.get("kind") == "npm":
+        namespace, _, name = str(source["package"]).rpartition("/")
+        yield Component(
+            name=str(source["package"]),
+            version=str(source["version"]),
+            type=ComponentType.LIBRARY,
+            bom_ref=f"npm:{source['package']}",
+            purl=PackageURL("npm", namespace or None, name, str(source["version"])),
+            hashes=list(_integrity(str(source.get("integrity", "")))),
+        )
+    for package in source.get("packages", []):
+        checksum = package.get("checksum")
+        yield Component(
+            name=package["name"],
+            version=package["version"],
+            type=ComponentType.LIBRARY,
+            bom_ref=f"cargo:{package['name']}@{package['version']}",
+            purl=PackageURL("cargo", None, package["name"], package["version"]),
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=checksum)] if checksum else [],
+        )
+
+
+def _libraries(binary: Binary) -> Iterator[Component]:
+    """Return the shared libraries that were grafted into the wheel."""
+    for name, data in binary.libraries.items():
+        digest = hashlib.sha256(data).hexdigest()
+        yield Component(
+            name=name,
+            type=ComponentType.LIBRARY,
+            bom_ref=f"grafted:{name}",
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+        )
+
+
+def _integrity(text: str) -> Iterator[HashType]:
+    """Return the hash of a Subresource Integrity value, as `sha512-<base64>`."""
+    algorithm, _, value = text.partition("-")
+    if algorithm != "sha512":
+        return
+    try:
+        yield HashType(alg=HashAlgorithm.SHA_512, content=base64.b64decode(value, validate=True).hex())
+    except binascii.Error:
+        return

@@ -1,0 +1,118 @@
+"""What is this machine, and which builds of a release come near it? Imported only when nothing fits."""
+
+import json
+import os
+import re
+import sys
+
+from ._families import Family
+from ._locate import HOME
+from ._platforms import PLATFORMS, Platform, machine
+
+STUB_NAME = "stub.json"
+LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
+
+
+def describe() -> str:
+    """Name this machine: system and version, libc and its version, CPU, emulation."""
+    parts = [f"{SYSTEMS.get(sys.platform, sys.platform)} {_version()}".strip(), f"CPU {machine()}"]
+    libc, number = libc_version()
+    if libc:
+        parts.append(f"{libc} {number}".strip())
+    return ", ".join([*parts, *_emulation()])
+
+
+def _version() -> str:
+    import platform
+
+    if sys.platform == "darwin":
+        return platform.mac_ver()[0]
+    return platform.version() if sys.platform == "win32" else ""
+
+
+def _emulation() -> "list[str]":
+    found = []
+    if sys.maxsize < 2**32:
+        found.append("a 32-bit Python")
+    if sys.platform == "win32" and os.environ.get("PROCESSOR_ARCHITEW6432"):
+        found.append(f"emulated on {os.environ['PROCESSOR_ARCHITEW6432']} (WOW64)")
+    if sys.platform == "darwin" and _translated():
+        found.append("an Intel Python on Apple silicon (Rosetta)")
+    return found
+
+
+def _translated() -> bool:
+    """Tell whether Rosetta runs this process (sysctl.proc_translated, absent where there is no Rosetta)."""
+    import ctypes
+
+    value = ctypes.c_int(0)
+    size = ctypes.c_size_t(ctypes.sizeof(value))
+    call = ctypes.CDLL(None).sysctlbyname
+    return call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0) == 0 and value.value == 1
+
+
+def libc_version() -> "tuple[str, str]":
+    """Return the libc that this Python runs on, and its version; empty texts where there is no such thing."""
+    if sys.platform != "linux":
+        return "", ""
+    try:
+        name, _, number = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (ValueError, OSError):
+        return "musl", _musl_version()
+    return name, number
+
+
+def _musl_version() -> str:
+    """Ask musl's loader, which prints its version when it is started by itself."""
+    import glob
+    import subprocess
+
+    for loader in glob.glob("/lib/ld-musl-*.so.1"):
+        said = subprocess.run([loader], capture_output=True, text=True, check=False).stderr
+        found = re.search(r"^Version (\S+)", said, re.MULTILINE)
+        if found:
+            return found[1]
+    return ""
+
+
+def builds(family: Family) -> "dict[str, list[str]] | None":
+    """Return the platform tags of each build of the release, by platform, as the installed stub states them.
+
+    None where no stub is installed.
+    """
+    path = os.path.join(HOME, family.package, STUB_NAME)
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)["builds"]
+        return {str(key): [str(tag) for tag in tags] for key, tags in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def nearest(found: "dict[str, list[str]]", platform: "Platform | None") -> str:
+    """Say which build comes nearest to this machine, and why it does not fit."""
+    if platform is None or platform.key not in found:
+        system = next(
+            (PLATFORMS[key] for key in found if key in PLATFORMS and PLATFORMS[key].system == sys.platform), None
+        )
+        if system is None:
+            return "none of them is for this system"
+        return f"the one for {system.label} is for another CPU"
+    wanted = "; ".join(dict.fromkeys(needs(tag) for tag in found[platform.key]))
+    return f"the one for {platform.label} needs {wanted}"
+
+
+def needs(tag: str) -> str:
+    """Say in words what a platform tag asks of a machine."""
+    versioned = re.match(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_", tag)
+    if versioned:
+        family, number = versioned[1], f"{versioned[2]}.{versioned[3]}"
+    else:
+        family = tag.split("_", 1)[0]
+        number = LEGACY.get(family, "")
+        family = "manylinux" if number else family
+    words = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}.get(family)
+    if words:
+        return f"{words} {number} or newer"
+    return {"linux": "a Linux like the one it was built on"}.get(family, "Windows 10 or newer")
