@@ -184,7 +184,7 @@ def _ways(family: Family) -> str:
     version = f" {VERSION}" if VERSION else ""
     return (
         f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
-        f" result in `{family.variable}` (maintainers: `python -m scripts collect cargo`); or use LeanSpec's npm package"
+        f" result in `{family.variable}` (in a checkout: `collect cargo`); or use LeanSpec's npm package"
     )
 
 

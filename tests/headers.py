@@ -37,6 +37,7 @@ def elf(
     soname: str | None = None,
     run_path: str | None = None,
     code: bytes = b"",
+    code_first: bool = False,
 ) -> bytes:
     """Return a 64-bit ELF file; `kind` 3 is position-independent, 2 is not. s390x is written big-endian."""
     order = ">" if cpu == "s390x" else "<"
@@ -49,7 +50,8 @@ def elf(
     needs = _version_needs(versions or {}, strings, order)
     interp = (loader or "").encode() + b"\0"
     count = 1 + (loader is not None) + bool(tags)
-    at_interp = 64 + 56 * count
+    before, code = (code, b"") if code_first else (b"", code)
+    at_interp = 64 + 56 * count + len(before)
     at_strings = at_interp + len(interp)
     at_needs = at_strings + len(strings.data)
     at_dynamic = at_needs + len(needs)
@@ -67,7 +69,7 @@ def elf(
     header = ident + struct.pack(
         f"{order}HHIQQQIHHHHHH", kind, ELF_MACHINES[cpu], 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0
     )
-    return header + b"".join(segments) + interp + strings.data + needs + dynamic + code
+    return header + b"".join(segments) + before + interp + strings.data + needs + dynamic + code
 
 
 def _segment(order: str, kind: int, offset: int, size: int) -> bytes:

@@ -53,10 +53,21 @@ def test_a_frontend_builds_the_very_same_wheel(
     frontend: str, project: Path, env: dict[str, str], dist: Path, tmp_path: Path
 ) -> None:
     run(COMMANDS[frontend](project, tmp_path / "out"), env)
-    expected = next(dist.glob("leanspec_cli_bin-*.whl"))
+    expected = next(dist.glob("leanspec_cli_bin-*linux*.whl"))
     wheels = list((tmp_path / "out").glob("*.whl"))
     assert [wheel.name for wheel in wheels] == [expected.name]
     assert wheels[0].read_bytes() == expected.read_bytes()
+
+
+def test_every_python_builds_the_very_same_wheel(
+    pythons: dict[str, Path], project: Path, env: dict[str, str], dist: Path, tmp_path: Path
+) -> None:
+    expected = next(dist.glob("leanspec_cli_bin-*linux*.whl"))
+    newer = {short: python for short, python in pythons.items() if tuple(map(int, short.split("."))) >= (3, 11)}
+    for short, python in newer.items():
+        command = [own_program("uv"), "build", "--wheel", "--python", str(python), "-C", SETTING]
+        run([*command, "--out-dir", str(tmp_path / short), str(project)], env)
+        assert (tmp_path / short / expected.name).read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.parametrize(

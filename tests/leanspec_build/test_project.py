@@ -99,6 +99,15 @@ def test_a_binary_that_its_record_does_not_describe_is_refused(
     assert words in error.value.message
 
 
+def test_a_binary_above_its_promised_floor_is_refused(sample: Sample) -> None:
+    sample.collect(headers.elf(versions={"libc.so.6": ["GLIBC_2.39"]}))
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert "above the promised floor `glibc 2.34` of `linux-x64`: it needs GLIBC_2.39" in error.value.message
+    sample.edit("glibc 2.34", "glibc 2.39")
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).data
+
+
 def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> None:
     (sample.root / "binaries/linux-x64/binary.json").unlink()
     with pytest.raises(BuildError, match=r"binary\.json` is missing"):

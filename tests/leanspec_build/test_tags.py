@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
-from leanspec_build.tags import platform_key, platform_tags
+from leanspec_build.tags import Tags, exceeds, platform_key, platform_tags
+from packaging.tags import mac_platforms
 
 from tests import headers
 
@@ -81,8 +82,78 @@ def test_another_system_has_no_tag() -> None:
 
 @pytest.mark.network
 def test_auditwheel_agrees_on_the_real_wheels(dist: Path) -> None:
-    for wheel in dist.glob("leanspec_*.whl"):
+    for wheel in dist.glob("leanspec_*linux*.whl"):
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
         said = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
         ours = wheel.stem.split("-")[-1]
         assert f'the following platform tag: "{ours}"' in said
+
+
+def test_a_universal_file_gets_the_set_that_pip_needs() -> None:
+    """Pip's own list for Apple silicon holds universal2 tags of macOS 10.x too."""
+    both = headers.universal(headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64"))
+    tags = tags_of(both)
+    assert tags == ("macosx_10_12_x86_64", "macosx_11_0_arm64", "macosx_10_12_universal2")
+    for arch, oldest in (("arm64", (11, 0)), ("x86_64", (10, 12))):
+        assert set(tags) & set(mac_platforms(oldest, arch))
+    assert not set(tags) & set(mac_platforms((10, 11), "x86_64"))
+
+
+def test_unsigned_arm64_code_is_refused() -> None:
+    with pytest.raises(BuildError, match="not signed"):
+        tags_of(headers.mach_o("aarch64", signed=False))
+    assert tags_of(headers.mach_o("x86_64", signed=False)) == ("macosx_11_0_x86_64",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (headers.elf(loader="/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"), "asks for the loader `/nix/store"),
+        (headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "packed by UPX"),
+        (headers.elf(needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"), "libgcc_s"),
+    ],
+)
+def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str) -> None:
+    tags = platform_tags(parse_executable(data, "it"))
+    assert tags.platforms == ("linux_x86_64",)
+    assert not tags.publishable
+    assert words in tags.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "floor", "words"),
+    [
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.34", None),
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.28", "it needs GLIBC_2.34 of `libc.so.6`"),
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.9"]}), "glibc 2.28", None),
+        (headers.elf(kind=2, loader=None, needed=[]), "glibc 2.17", None),
+        (headers.mach_o(minimum=(11, 0)), "macos 11.0", None),
+        (headers.mach_o(minimum=(13, 0)), "macos 11.0", "its aarch64 code needs macOS 13.0"),
+    ],
+)
+def test_a_promised_floor_is_kept(data: bytes, floor: str, words: str | None) -> None:
+    assert exceeds(parse_executable(data, "it"), floor) == words
+
+
+@pytest.mark.parametrize("floor", ["2.28", "glibc 2", "musl 1.2", "macos 11.0"])
+def test_a_floor_that_says_nothing_is_refused(floor: str) -> None:
+    with pytest.raises(BuildError, match="the floor"):
+        exceeds(parse_executable(headers.elf(), "it"), floor)
+
+
+@pytest.mark.parametrize(
+    ("tag", "taken"),
+    [
+        ("linux_x86_64", False),
+        ("linux_armv7l", True),
+        ("manylinux_2_36_loongarch64", False),
+        ("musllinux_1_2_riscv64", True),
+        ("macosx_10_12_x86_64", True),
+        ("macosx_12_0_arm64", True),
+        ("macosx_12_3_arm64", False),
+        ("macosx_16_0_arm64", False),
+        ("win_arm64", True),
+    ],
+)
+def test_what_the_public_index_takes(tag: str, *, taken: bool) -> None:
+    assert Tags((tag,), ()).publishable is taken

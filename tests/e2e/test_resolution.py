@@ -1,0 +1,111 @@
+"""What installers choose for other machines: the right platform wheel, or the stub."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS
+from scripts.processes import own_program
+from tests import headers
+from tests.conftest import once
+from tests.scripts.test_collect_artifacts import put
+from tests.surroundings import clean, run
+
+Scripts = Callable[..., CompletedProcess[str]]
+BUILDS = {
+    "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
+    "linux-arm64": headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions={"libc.so.6": ["GLIBC_2.28"]}),
+    "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
+    "darwin-arm64": headers.mach_o(),
+    "windows-x64": headers.pe(),
+    "windows-arm64": headers.pe("aarch64"),
+}
+TAGS = {
+    "linux-x64": "manylinux_2_28_x86_64",
+    "linux-arm64": "manylinux_2_28_aarch64",
+    "darwin-x64": "macosx_10_12_x86_64",
+    "darwin-arm64": "macosx_11_0_arm64",
+    "windows-x64": "win_amd64",
+    "windows-arm64": "win_arm64",
+    "stub": "any",
+}
+PIP = {
+    "manylinux_2_28_x86_64": "linux-x64",
+    "manylinux_2_28_aarch64": "linux-arm64",
+    "macosx_10_12_x86_64": "darwin-x64",
+    "macosx_14_0_x86_64": "darwin-x64",
+    "macosx_11_0_arm64": "darwin-arm64",
+    "win_amd64": "windows-x64",
+    "win_arm64": "windows-arm64",
+    "manylinux_2_17_x86_64": "stub",
+    "musllinux_1_2_x86_64": "stub",
+    "macosx_10_11_x86_64": "stub",
+    "linux_riscv64": "stub",
+    "freebsd_14_amd64": "stub",
+    "win32": "stub",
+}
+UV = {
+    "x86_64-manylinux_2_28": "linux-x64",
+    "x86_64-manylinux_2_40": "linux-x64",
+    "aarch64-manylinux_2_28": "linux-arm64",
+    "x86_64-apple-darwin": "darwin-x64",
+    "aarch64-apple-darwin": "darwin-arm64",
+    "x86_64-pc-windows-msvc": "windows-x64",
+    "aarch64-pc-windows-msvc": "windows-arm64",
+    "x86_64-manylinux_2_17": "stub",
+    "x86_64-unknown-linux-musl": "stub",
+    "aarch64-unknown-linux-musl": "stub",
+    "riscv64-unknown-linux": "stub",
+}
+
+
+@pytest.fixture(scope="session")
+def all_platforms(shared: Path, scripts: Scripts) -> Path:
+    """Return the wheels of a release that has all six platforms, its programs being headers alone."""
+
+    def make(folder: Path) -> None:
+        for platform in PLATFORMS:
+            for family in FAMILIES:
+                put(folder / "artifacts", family, platform, BUILDS[platform] + family.encode())
+        scripts("collect", "artifacts", folder / "artifacts", "--into", folder / "binaries")
+        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
+
+    return once(shared / "all-platforms", make) / "dist"
+
+
+def test_every_tag_comes_from_its_bytes(all_platforms: Path) -> None:
+    names = sorted(path.name for path in all_platforms.glob("leanspec_cli_bin-*.whl"))
+    assert names == sorted(f"leanspec_cli_bin-0.3.0-py3-none-{tag}.whl" for tag in TAGS.values())
+
+
+def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
+    with zipfile.ZipFile(all_platforms / "leanspec_cli_bin-0.3.0-py3-none-any.whl") as stub:
+        release = json.loads(stub.read("leanspec_cli_bin/stub.json"))
+        assert "Root-Is-Purelib: true" in stub.read("leanspec_cli_bin-0.3.0.dist-info/WHEEL").decode()
+    assert release["builds"] == {key: [tag] for key, tag in TAGS.items() if key != "stub"}
+
+
+@pytest.mark.parametrize("platform", PIP)
+def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12"]
+    command += ["--platform", platform, "--find-links", str(all_platforms), "--dest", str(tmp_path / "got")]
+    run([*command, "leanspec-cli-bin"], clean(tmp_path / "home"))
+    got = [path.name for path in (tmp_path / "got").iterdir()]
+    assert got == [f"leanspec_cli_bin-0.3.0-py3-none-{TAGS[PIP[platform]]}.whl"]
+
+
+@pytest.mark.parametrize("platform", UV)
+def test_uv_takes(platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path) -> None:
+    command = [own_program("uv"), "pip", "install", "--python", sys.executable, "--python-platform", platform]
+    command += ["--find-links", str(all_platforms), "--find-links", str(wheelhouse)]
+    run([*command, "--target", tmp_path / "got", "lean-spec"], clean(tmp_path / "home"))
+    said = (tmp_path / "got/leanspec_cli_bin-0.3.0.dist-info/WHEEL").read_text("utf-8")
+    assert f"Tag: py3-none-{TAGS[UV[platform]]}\n" in said
