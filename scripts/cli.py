@@ -117,9 +117,11 @@ def cargo(  # noqa: PLR0913 - each is one option
 
     From target/<triple>/<profile>/ for a named target, from target/<profile>/ for this machine where none is named.
     A family whose crate the workspace lacks is passed over, and an error where it was asked for with --family.
+    A target may pin its glibc; such a one, and those that pyproject.toml says so of, is built by `cargo zigbuild`.
 
     \b
     Examples:
+      python -m scripts collect cargo ../leanspec/rust --target x86_64-unknown-linux-gnu.2.17 --build
       python -m scripts collect cargo ../leanspec/rust --build
       python -m scripts collect cargo ../leanspec/rust --target aarch64-unknown-linux-gnu --build --keep
     """

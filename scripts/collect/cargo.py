@@ -13,10 +13,13 @@ from typing import Any
 from leanspec_launcher._platforms import PLATFORMS, Platform, current
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
+from scripts.environment import ROOT
 from scripts.families import FamilyProject
 from scripts.processes import capture, find_program, must_succeed
 
 from .staging import Staging, integrity
+
+BUILDERS = ("build", "zigbuild")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,20 @@ class Crate:
 
     project: FamilyProject
     version: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """Hold a target as `cargo zigbuild` writes it: a triple, and perhaps the glibc that it is built against."""
+
+    triple: str
+    glibc: str | None
+    builder: str
+    """The cargo subcommand that builds it: `build` or `zigbuild`."""
+
+    def __str__(self) -> str:
+        """Write it as it was read."""
+        return f"{self.triple}.{self.glibc}" if self.glibc else self.triple
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,9 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     `all_wanted`, and passed over otherwise.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
-    builds: list[tuple[str | None, Platform]] = [(target, _platform_of(target)) for target in targets]
+    builds: list[tuple[Target | None, Platform]] = [
+        (target, _platform_of(target.triple)) for target in map(read_target, targets)
+    ]
     builds = builds or [(None, _host())]
     workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
     say(f"using {cargo}")
@@ -74,13 +93,29 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                     "kind": "cargo",
                     "crate": crate.project.crate,
                     "version": crate.version,
-                    "target": target,
+                    "target": str(target) if target else None,
                     "profile": profile,
                     "integrity": workspace.lock,
                     "packages": _locked_packages(workspace.root, crate.project.crate),
                 },
                 commit=workspace.commit,
             )
+
+
+def read_target(text: str) -> Target:
+    """Return a target with the builder that the root `pyproject.toml` configures for it.
+
+    A pinned glibc, as in `x86_64-unknown-linux-gnu.2.17`, needs `cargo zigbuild`. Raises CommandError for an unknown
+    builder.
+    """
+    triple, _, glibc = text.partition(".")
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"]["builders"]
+    builder = "zigbuild" if glibc else table.get(triple, BUILDERS[0])
+    if builder not in BUILDERS:
+        raise CommandError(
+            f"`pyproject.toml` configures the builder `{builder}` for `{triple}`", hint=" or ".join(BUILDERS)
+        )
+    return Target(triple, glibc or None, builder)
 
 
 def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
@@ -185,21 +220,24 @@ def _commit(root: Path) -> str | None:
     return head.stdout.strip() + ("-dirty" if changes else "")
 
 
-def _build(cargo: str, workspace: Workspace, target: str | None, profile: str) -> None:
-    """Run `cargo build`, its own output on the terminal."""
-    command = [cargo, "build", "--locked", "--profile", profile]
+def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> None:
+    """Run `cargo build` or `cargo zigbuild`, its own output on the terminal."""
+    builder = target.builder if target else BUILDERS[0]
+    if builder == "zigbuild":
+        find_program("cargo-zigbuild", "pip install cargo-zigbuild ziglang")
+    command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.project.family.program]
     if target is not None:
-        command += ["--target", target]
+        command += ["--target", str(target)]
     say(" ".join(command))
     if subprocess.run(command, cwd=workspace.root, stdin=subprocess.DEVNULL, check=False).returncode != 0:
-        raise CommandError("`cargo build` failed: its own words stand above")
+        raise CommandError(f"`cargo {builder}` failed: its own words stand above")
 
 
-def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: str | None, profile: str) -> Path:
+def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str) -> Path:
     # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own name.
-    folder = workspace.target_directory / (target or "") / {"dev": "debug"}.get(profile, profile)
+    folder = workspace.target_directory / (target.triple if target else "") / {"dev": "debug"}.get(profile, profile)
     file = folder / (crate.project.family.program + platform.suffix)
     if not file.exists():
         named = f" --target {target}" if target else ""

@@ -15,6 +15,7 @@ from leanspec_build.tags import host_platform_key, platform_key
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS, current
+from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.families import load_families, main_project
 from tests import headers
@@ -46,6 +47,19 @@ def test_every_family_has_its_project_and_its_distribution(version: str) -> None
         home = main["optional-dependencies"][family.extra] if family.extra else main["dependencies"]
         assert f"{family.distribution}=={version}" in home
         assert main["scripts"][family.program] == f"leanspec_launcher._launch:{family.name}"
+
+
+def test_configured_builders_are_for_known_platforms() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"]["builders"]
+    assert {read_target(triple).builder for triple in table} <= set(BUILDERS)
+    assert read_target("x86_64-unknown-linux-gnu").builder == "build"
+    assert read_target("x86_64-unknown-linux-gnu.2.17").builder == "zigbuild"
+
+
+def test_promised_floors_are_for_known_platforms() -> None:
+    for project in load_families():
+        table = tomllib.loads((project.root / "pyproject.toml").read_text("utf-8"))
+        assert set(table["tool"]["leanspec-build"]["floors"]) <= set(PLATFORMS)
 
 
 def test_the_backend_has_the_version_too(version: str) -> None:
