@@ -244,7 +244,8 @@ def _run_path(tag: Any) -> str:
 def _must_be_elf_program(kind: object, loader: str | None, tags: list[Any]) -> None:
     """Tell a position-independent program from a shared library, which has the same type.
 
-    A library may name a loader too (libc does), but only a program carries DF_1_PIE or has a loader without a soname.
+    A library may name a loader too (libc does), but only a program carries DF_1_PIE, or has a loader without a soname,
+    or (packed) no dynamic segment at all.
     """
     if kind == "ET_EXEC":
         return
@@ -252,7 +253,7 @@ def _must_be_elf_program(kind: object, loader: str | None, tags: list[Any]) -> N
         _refuse_elf(kind)
     pie = any(tag.entry.d_tag == "DT_FLAGS_1" and tag.entry.d_val & DF_1_PIE for tag in tags)
     named = any(tag.entry.d_tag == "DT_SONAME" for tag in tags)
-    if not pie and (loader is None or named):
+    if tags and not pie and (loader is None or named):
         raise BuildError("is a shared library, not a program")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -22,6 +23,9 @@ def test_the_whole_way_from_cargo(
     scripts("collect", "cargo", workspace, "--build", "--into", tmp_path / "binaries")
     done = scripts("wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist")
     assert "manylinux" in done.stdout, "a program that needs glibc alone is lawful"
+    with zipfile.ZipFile(next((tmp_path / "dist").glob("leanspec_mcp_bin-*manylinux*.whl"))) as archive:
+        bill = archive.read(f"leanspec_mcp_bin-{version}.dist-info/sboms/leanspec-build.cdx.json").decode()
+    assert f'"pkg:cargo/leanspec-mcp@{version}"' in bill
     install(tmp_path / "venv", tmp_path / "dist", wheelhouse)
     env = clean(tmp_path / "home")
     for command in ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http"):

@@ -110,6 +110,7 @@ def test_unsigned_arm64_code_is_refused() -> None:
     [
         (headers.elf(loader="/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"), "asks for the loader `/nix/store"),
         (headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "packed by UPX"),
+        (headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "packed by UPX"),
         (headers.elf(needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"), "libgcc_s"),
     ],
 )
