@@ -45,6 +45,7 @@ def answer(family: Family, path: str, argument: str) -> int:
 
 def announced_version(path: str) -> str:
     """Ask a server for its version. Raises OSError where it does not answer as one."""
+    words = ""
     try:
         done = subprocess.run(
             [path],
@@ -54,8 +55,9 @@ def announced_version(path: str) -> str:
             check=False,
             timeout=SECONDS,
         )
+        words = "".join(f": {line}" for line in done.stderr.splitlines()[-1:])
         return str(json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["version"])
     except subprocess.TimeoutExpired:
         raise OSError(f"the server did not answer within {SECONDS} s") from None
     except (ValueError, KeyError, IndexError, TypeError):
-        raise OSError("the server did not answer an `initialize` request") from None
+        raise OSError(f"the server did not answer an `initialize` request{words}") from None
