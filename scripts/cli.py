@@ -14,6 +14,7 @@ from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import FAILURE, run_command
 
+from .collect.cargo import BUILDERS
 from .console import say, size
 from .environment import ROOT
 from .families import PROJECTS, choose_platforms, load_families
@@ -100,6 +101,9 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
 @click.option("--target", "targets", multiple=True, metavar="TRIPLE", help="A Rust target; may be repeated.")
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
+@click.option(
+    "--builder", type=click.Choice(BUILDERS), help="Build the targets with this, whatever pyproject.toml says."
+)
 @family_option
 @into_option
 @keep_option
@@ -111,6 +115,7 @@ def cargo(  # noqa: PLR0913 - each is one option
     into: Path,
     *,
     build: bool,
+    builder: str | None,
     keep: bool,
 ) -> None:
     """Take the binaries from the cargo WORKSPACE.
@@ -137,6 +142,7 @@ def cargo(  # noqa: PLR0913 - each is one option
             staging,
             all_wanted=bool(families),
             build=build,
+            builder=builder,
         )
     _tell_collected(into)
 

@@ -43,10 +43,12 @@ def version() -> str:
 
 
 def command(
-    *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None
+    *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None, timeout: int = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run a maintainers' command as a maintainer does, with the machine's own settings."""
-    return run([sys.executable, "-m", "scripts", *arguments], env or clean_environment(), cwd=ROOT, code=code)
+    return run(
+        [sys.executable, "-m", "scripts", *arguments], env or clean_environment(), cwd=ROOT, code=code, timeout=timeout
+    )
 
 
 def collect(folder: Path, version: str) -> None:

@@ -40,6 +40,7 @@ def run(
     cwd: Path | None = None,
     text: str | None = None,
     code: int | None = 0,
+    timeout: int = 300,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program, and fail with all its words where its exit code is not the expected one (None: any)."""
     done = subprocess.run(
@@ -51,7 +52,7 @@ def run(
         encoding="utf-8",
         errors="replace",
         check=False,
-        timeout=300,
+        timeout=timeout,
     )
     if code is not None and done.returncode != code:
         raise AssertionError(

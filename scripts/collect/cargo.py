@@ -65,6 +65,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     *,
     all_wanted: bool,
     build: bool,
+    builder: str | None = None,
 ) -> None:
     """Stage the binaries of a workspace, for the targets named or for this machine.
 
@@ -74,7 +75,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     builds: list[tuple[Target | None, Platform]] = [
-        (target, _platform_of(target.triple)) for target in map(read_target, targets)
+        (target, _platform_of(target.triple)) for target in (read_target(text, builder) for text in targets)
     ]
     builds = builds or [(None, _host())]
     workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
@@ -102,15 +103,15 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             )
 
 
-def read_target(text: str) -> Target:
-    """Return a target with the builder that the root `pyproject.toml` configures for it.
+def read_target(text: str, builder: str | None = None) -> Target:
+    """Return a target with its builder: the one given, or as the root `pyproject.toml` configures it.
 
     A pinned glibc, as in `x86_64-unknown-linux-gnu.2.17`, needs `cargo zigbuild`. Raises CommandError for an unknown
     builder.
     """
     triple, _, glibc = text.partition(".")
     table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"]["builders"]
-    builder = "zigbuild" if glibc else table.get(triple, BUILDERS[0])
+    builder = "zigbuild" if glibc else builder or table.get(triple, BUILDERS[0])
     if builder not in BUILDERS:
         raise CommandError(
             f"`pyproject.toml` configures the builder `{builder}` for `{triple}`", hint=" or ".join(BUILDERS)
@@ -167,7 +168,7 @@ def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, 
         "--manifest-path",
         str(manifest.absolute()),
     ]
-    metadata: dict[str, Any] = json.loads(must_succeed(capture(command), "`cargo metadata`").stdout)
+    metadata: dict[str, Any] = json.loads(must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout)
     members = {package["name"]: package for package in metadata["packages"]}
     root = Path(metadata["workspace_root"])
     lock = root / "Cargo.lock"
