@@ -52,7 +52,10 @@ def build_editable(
     """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
     del metadata_directory
     project = load_project(Path.cwd())
-    binary = choose_binary(project, read_settings(config_settings))
+    settings = read_settings(config_settings)
+    if "stub" in settings:
+        raise BuildError("a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`")
+    binary = choose_binary(project, settings)
     _link(project, binary)
     return write_wheel(Path(wheel_directory), project, editable_content(project, binary))
 

@@ -211,11 +211,12 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
             hint="collect the binary anew with `python -m scripts collect`",
         )
-    _must_keep_floor(project, found, executable, path)
+    must_keep_floor(project, found, executable, path)
     return Binary(path, data, executable, record)
 
 
-def _must_keep_floor(project: Project, platform: str | None, executable: Executable, path: Path) -> None:
+def must_keep_floor(project: Project, platform: str | None, executable: Executable, path: Path) -> None:
+    """Raise BuildError where a file needs a newer system than the project promises for its platform."""
     floor = project.floors.get(platform or "")
     problem = exceeds(executable, floor) if floor is not None else None
     if problem is not None:

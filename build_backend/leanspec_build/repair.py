@@ -15,7 +15,8 @@ from pathlib import Path
 
 from .errors import BuildError
 from .executable import parse_executable
-from .project import Binary, Project
+from .project import Binary, Project, must_keep_floor
+from .tags import platform_key
 from .wheel import binary_content, write_wheel
 
 
@@ -42,6 +43,9 @@ def graft(project: Project, binary: Binary) -> Binary:
                 if name.startswith(prefix) and not name.endswith("/")
             }
     executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
+    for name, content in libraries.items():
+        library = parse_executable(content, f"`{name}`", library=True)
+        must_keep_floor(project, platform_key(executable), library, Path(name))
     record = _record(binary, data, libraries) if binary.record is not None else None
     return replace(binary, data=data, executable=executable, record=record, libraries=libraries)
 

@@ -159,6 +159,7 @@ def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, 
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
         raise CommandError(f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it")
+    # In the workspace's own folder: from there upwards cargo reads its configuration, such as another target folder.
     command = [
         cargo,
         "metadata",
