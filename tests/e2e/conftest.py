@@ -1,0 +1,81 @@
+"""The release that runs on other systems: real programs for all six platforms, built from one small crate."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from scripts.processes import clean_environment
+from tests.conftest import once
+from tests.e2e import debian
+from tests.scripts.workspace import write_workspace
+from tests.surroundings import run
+
+TARGETS = {
+    "x86_64-unknown-linux-musl": "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64",
+    "aarch64-unknown-linux-musl": "manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64",
+    "x86_64-pc-windows-gnullvm": "win_amd64",
+    "aarch64-pc-windows-gnullvm": "win_arm64",
+    "x86_64-apple-darwin": "macosx_11_0_x86_64",
+    "aarch64-apple-darwin": "macosx_11_0_arm64",
+}
+# Debian's cargo in a tree of its own: its Rust has the sources of std, so that std is built for every target.
+CARGO = """#!/bin/sh
+export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort CARGO_NET_OFFLINE=true HOME=/root
+case "$*" in
+*musl*) export RUSTFLAGS="-C link-self-contained=no" ;;
+*darwin*) export CARGO_PROFILE_RELEASE_STRIP=none MACOSX_DEPLOYMENT_TARGET=11.0 ;;
+esac
+exec unshare --mount --fork --pid sh -ec 'mount -t proc proc "$0/proc" && exec chroot "$0" env -C "${PWD#ROOT}" \\
+    PATH=/usr/local/bin:/usr/bin:/bin /usr/bin/cargo "$@"' ROOT "$@"
+"""
+VENDORED = """[source.crates-io]
+replace-with = "vendored"
+[source.vendored]
+directory = "/usr/lib/rustlib/src/rust/library/vendor"
+"""
+
+
+@pytest.fixture(scope="session")
+def toolchain(shared: Path) -> Path:
+    """Return a Debian with a Rust that has the sources of std, zig, and a C compiler for Windows."""
+    debian.needs_root_and("debootstrap", "unshare@util-linux")
+
+    def make(root: Path) -> None:
+        packages = ("rustc-web", "cargo-web", "rust-web-src", "gcc", "libc6-dev", "python3", "python3-pip")
+        debian.bootstrap(root, "bookworm", *packages, "gcc-mingw-w64-x86-64")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(root / "tmp")]
+        run([*pip, "ziglang", "cargo-zigbuild"], clean_environment())
+        names = [f"/tmp/{path.name}" for path in (root / "tmp").glob("*.whl")]  # noqa: S108 - the tree's own
+        debian.inside(root, "pip3", "install", "--break-system-packages", "--no-deps", "--no-index", *names)
+
+    return once(shared / "toolchain", make)
+
+
+@pytest.fixture(scope="session")
+def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., CompletedProcess[str]], version: str) -> Path:
+    """Return the wheels of programs for Linux (static, musl), Windows and macOS; some ten minutes."""
+
+    def make(folder: Path) -> None:
+        # The workspace has one path inside the tree and outside of it.
+        workspace = write_workspace(Path(f"{toolchain}{folder}/workspace"), version)
+        (folder / "workspace").symlink_to(workspace)
+        (workspace / ".cargo").mkdir()
+        (workspace / ".cargo/config.toml").write_text(VENDORED)
+        tools = folder / "bin"
+        tools.mkdir()
+        for name in ("cargo", "cargo-zigbuild"):
+            (tools / name).write_text(CARGO.replace("ROOT", str(toolchain)))
+            (tools / name).chmod(0o755)
+        env = clean_environment(PATH=f"{tools}:{os.environ['PATH']}")
+        named = [part for target in TARGETS for part in ("--target", target)]
+        command = ["collect", "cargo", folder / "workspace", *named, "--build", "--builder", "zigbuild"]
+        scripts(*command, "--into", folder / "binaries", env=env, timeout=3000)
+        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
+
+    return once(shared / "six-platforms", make) / "dist"

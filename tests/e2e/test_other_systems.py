@@ -1,0 +1,198 @@
+"""Real installs on other systems: the right wheel is chosen, and its program runs there.
+
+Emulated arm64, a musl CPython, CPython 3.14, and a Windows CPython under wine, all in trees of their own. macOS and
+Windows on arm64 cannot be run here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.environment import ROOT
+from scripts.processes import clean_environment, own_program
+from tests.conftest import install, once
+from tests.e2e import debian
+from tests.e2e.conftest import TARGETS
+from tests.surroundings import clean, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
+ARM_PACKAGES = [
+    "libc6",
+    "libgcc-s1",
+    "libcrypt1",
+    "zlib1g",
+    "libexpat1",
+    "libbz2-1.0",
+    "liblzma5",
+    "libffi8",
+    "libssl3",
+    "libuuid1",
+    "libsqlite3-0",
+    "libreadline8",
+    "libtinfo6",
+    "libnsl2",
+    "libtirpc3",
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "python3.11",
+]
+# The kernel's word on ELF files for aarch64: run them by this emulator, opened now (F), in this namespace alone.
+BINFMT = (
+    r":arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+    r":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:F"
+)
+EMULATED = """mount -t tmpfs tmpfs /mnt && mkdir /mnt/b && mount -t binfmt_misc binfmt_misc /mnt/b
+printf '%s' '{binfmt}' > /mnt/b/register
+exec chroot "$0" "$@"
+"""
+INSTALL = ("install", "--no-index", "--find-links", "/dist", "--find-links", "/wheelhouse")
+
+
+def bring(tree: Path, dist: Path, wheelhouse: Path) -> str:
+    """Copy the wheels into a tree, and return the path of pip's own in it."""
+    shutil.copytree(dist, tree / "dist", dirs_exist_ok=True)
+    (tree / "wheelhouse").mkdir(exist_ok=True)
+    for wheel in (*wheelhouse.glob("click-*.whl"), *wheelhouse.glob("pip-*.whl")):
+        shutil.copy(wheel, tree / "wheelhouse")
+    return f"/wheelhouse/{max(path.name for path in wheelhouse.glob('pip-*.whl'))}/pip"
+
+
+def test_all_six_platforms_are_tagged_and_this_one_runs(
+    six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
+    names = sorted(path.name for path in six_platforms.glob("leanspec_cli_bin-*.whl"))
+    assert names == sorted(f"leanspec_cli_bin-{version}-py3-none-{tag}.whl" for tag in (*TARGETS.values(), "any"))
+    install(tmp_path / "venv", six_platforms, wheelhouse)
+    said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
+    assert said == f'leanspec {version} ["x"]\n'
+
+
+def test_emulated_arm64(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
+    debian.needs_root_and("qemu-aarch64-static@qemu-user-static", "dpkg-deb@dpkg")
+    tree = tmp_path / "arm64"
+    debian.unpack(tree, "arm64", *ARM_PACKAGES)
+    pip = bring(tree, six_platforms, wheelhouse)
+
+    def emulated(*command: str) -> str:
+        script = EMULATED.format(binfmt=BINFMT)
+        unshare: list[str | Path] = [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-ec",
+            script,
+            tree,
+            *command,
+        ]
+        return run(unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")).stdout
+
+    assert emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)") == "aarch64\n"
+    emulated("/usr/bin/python3.11", "-m", "venv", "--without-pip", "/v")
+    emulated("/v/bin/python", pip, *INSTALL, "lean-spec")
+    assert emulated("/v/bin/lean-spec", "a b") == f'leanspec {version} ["a b"]\n'
+
+
+def test_python_3_14(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
+    debian.needs_root_and("debootstrap")
+    tree = tmp_path / "sid"
+    debian.bootstrap(tree, "sid", "python3", "python3-venv")
+    pip = bring(tree, six_platforms, wheelhouse)
+    debian.inside(tree, "python3", "-m", "venv", "--without-pip", "/v")
+    debian.inside(tree, "/v/bin/python", pip, *INSTALL, "lean-spec")
+    assert debian.inside(tree, "/v/bin/lean-spec", "a b").stdout == f'leanspec {version} ["a b"]\n'
+
+
+@pytest.fixture(scope="session")
+def musl_python(shared: Path) -> Path:
+    """Return a CPython that is linked to musl, built from Debian's sources."""
+    debian.needs_root_and("musl-gcc@musl-tools", "make", "gcc")
+    return once(shared / "musl", debian.build_musl_python) / "cpython/bin/python3.11"
+
+
+def test_musl_python_takes_the_static_wheel_or_the_stub(
+    musl_python: Path, six_platforms: Path, dist: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
+    pip = max(wheelhouse.glob("pip-*.whl"))
+    for source, code in ((six_platforms, 0), (dist, 127)):
+        prefix = tmp_path / f"v{code}"
+        env = clean(tmp_path / "home")
+        run([musl_python, "-m", "venv", "--without-pip", prefix], env)
+        links = ["--find-links", str(source), "--find-links", str(wheelhouse)]
+        run([prefix / "bin/python", f"{pip}/pip", "install", *links, "lean-spec"], env)
+        done = run([prefix / "bin/lean-spec", "a b"], env, code=code)
+        if code == 0:
+            assert done.stdout == f'leanspec {version} ["a b"]\n'
+        else:
+            assert "nearest     the one for Linux on x86-64 needs " in done.stderr
+            assert ", musl 1." in done.stderr
+    command: list[str | Path] = [own_program("uv"), "pip", "install", "--python", musl_python]
+    command += ["--target", tmp_path / "t"]
+    run([*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"], clean(tmp_path / "home"))
+    said = (tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL").read_text("utf-8")
+    assert "Tag: py3-none-musllinux_1_1_x86_64\n" in said
+
+
+def test_windows_python_under_wine(
+    toolchain: Path, six_platforms: Path, wheelhouse: Path, pythons: dict[str, Path], tmp_path: Path, version: str
+) -> None:
+    """Through pip's and uv's own `.exe` launchers."""
+    if "3.12" not in pythons:
+        pytest.skip("there is no CPython 3.12 here whose standard library could be used")
+    tree = tmp_path / "wine"
+    debian.bootstrap(tree, "trixie", "wine", "wine64")
+    make_windows_python(tree / "python", toolchain, pythons["3.12"], tmp_path)
+    pip = bring(tree, six_platforms, wheelhouse).replace("/", "\\")
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    run([*fetch, "--dest", str(tree / "wheelhouse"), "colorama"], clean_environment())
+    run([*fetch, "--platform", "win_amd64", "--dest", str(tmp_path), "uv"], clean_environment())
+    with zipfile.ZipFile(next(tmp_path.glob("uv-*.whl"))) as archive:
+        name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
+        (tree / "python/uv.exe").write_bytes(archive.read(name))
+
+    def windows(program: str, *arguments: str, **env: str) -> str:
+        settings = [f"{key}={value}" for key, value in env.items()]
+        command = ["env", "WINEDEBUG=-all", *settings, "wine", f"Z:\\{program}", *arguments]
+        return debian.inside(tree, *command).stdout
+
+    debian.inside(tree, "env", "WINEDEBUG=-all", "wineboot", "--init")
+    links = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhouse")
+    windows("python\\python.exe", f"Z:{pip}", "install", *links, "lean-spec")
+    assert windows("python\\Scripts\\lean-spec.exe", "a b") == f'leanspec {version} ["a b"]\n'
+    offline = {"UV_NO_CONFIG": "1", "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    uv = ("pip", "install", "--python", "Z:\\python\\python.exe", "--target", "Z:\\uv", *links, "lean-spec")
+    windows("python\\uv.exe", *uv, **offline)
+    assert windows("uv\\bin\\lean-spec.exe", "a b", PYTHONPATH="Z:\\uv") == f'leanspec {version} ["a b"]\n'
+
+
+def make_windows_python(folder: Path, toolchain: Path, python: Path, scratch: Path) -> None:
+    """Put a Windows CPython 3.12 together: the DLL and modules of a wheel, a standard library of here, our own exe."""
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    fetch += ["--python-version", "3.12", "--platform", "win_amd64", "--dest", str(scratch), "panda3d"]
+    run(fetch, clean_environment())
+    (folder / "DLLs").mkdir(parents=True)
+    with zipfile.ZipFile(next(scratch.glob("panda3d-*.whl"))) as archive:
+        for entry in archive.namelist():
+            name = entry.rpartition("/")[2]
+            # Wine has its own of the C runtime's sets.
+            if entry.startswith("deploy_libs/") and not name.startswith("api-ms-win-crt"):
+                (folder / ("DLLs" if name.endswith(".pyd") else "") / name).write_bytes(archive.read(entry))
+                if name.endswith(".dll"):
+                    shutil.copy(folder / name, folder / "DLLs")
+    library = python.parent.parent / "lib/python3.12"
+    ignored = shutil.ignore_patterns("test", "site-packages", "lib-dynload", "__pycache__", "idlelib", "config-*")
+    shutil.copytree(library, folder / "Lib", ignore=ignored)
+    (folder / "Lib/site-packages").mkdir()
+    shutil.copy(ROOT / "tests/e2e/python.c", toolchain / "tmp")
+    compiler = ("x86_64-w64-mingw32-gcc", "-municode", "-O2", "-o", "/tmp/python.exe", "/tmp/python.c")  # noqa: S108
+    debian.inside(toolchain, *compiler)
+    shutil.copy(toolchain / "tmp/python.exe", folder)
+    subprocess.run(["chmod", "+x", folder / "python.exe"], check=True)
