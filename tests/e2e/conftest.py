@@ -79,3 +79,15 @@ def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., Complete
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "six-platforms", make) / "dist"
+
+
+@pytest.fixture(scope="session")
+def grafted(shared: Path, binaries: Path, scripts: Callable[..., CompletedProcess[str]]) -> Path:
+    """Return the wheels of the real binaries with OpenSSL grafted in."""
+    if not any(Path(folder, "libssl.so.3").exists() for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")):
+        pytest.skip("this machine has no OpenSSL 3 to graft")
+
+    def make(folder: Path) -> None:
+        scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)
+
+    return once(shared / "grafted", make)

@@ -47,12 +47,16 @@ def mirror() -> str:
 def bootstrap(root: Path, suite: str, *packages: str, foreign: str | None = None) -> None:
     """Make a minimal Debian in `root`, with packages, and a second architecture for libraries."""
     subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, mirror()], check=True)
-    for path in sources():
-        shutil.copy(path, root / "etc/apt/sources.list.d")
-    (root / "etc/apt/sources.list").unlink(missing_ok=True)
+    own = [path for path in sources() if re.search(rf"\b{suite}\b", path.read_text("utf-8"))]
+    if own:
+        # This machine's own suite, security updates included; another suite keeps what debootstrap wrote.
+        for path in own:
+            shutil.copy(path, root / "etc/apt/sources.list.d")
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)
     if foreign:
         inside(root, "dpkg", "--add-architecture", foreign)
-    inside(root, "apt-get", "update")
+    # A mirror's copy of a moving suite may be some weeks old; the signature still counts.
+    inside(root, "apt-get", "-o", "Acquire::Check-Valid-Until=false", "update")
     inside(root, "apt-get", "install", "-y", "--no-install-recommends", *packages)
 
 

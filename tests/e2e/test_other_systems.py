@@ -119,10 +119,10 @@ def musl_python(shared: Path) -> Path:
 
 
 def test_musl_python_takes_the_static_wheel_or_the_stub(
-    musl_python: Path, six_platforms: Path, dist: Path, wheelhouse: Path, tmp_path: Path, version: str
+    musl_python: Path, six_platforms: Path, grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     pip = max(wheelhouse.glob("pip-*.whl"))
-    for source, code in ((six_platforms, 0), (dist, 127)):
+    for source, code in ((six_platforms, 0), (grafted, 127)):
         prefix = tmp_path / f"v{code}"
         env = clean(tmp_path / "home")
         run([musl_python, "-m", "venv", "--without-pip", prefix], env)

@@ -14,22 +14,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.conftest import install, once
+from tests.conftest import install
 from tests.surroundings import clean
 
 Scripts = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(scope="session")
-def grafted(shared: Path, binaries: Path, scripts: Scripts) -> Path:
-    """Return the wheels of the real binaries with OpenSSL grafted in."""
-    if not any(Path(folder, "libssl.so.3").exists() for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")):
-        pytest.skip("this machine has no OpenSSL 3 to graft")
-
-    def make(folder: Path) -> None:
-        scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)
-
-    return once(shared / "grafted", make)
 
 
 def test_the_tags_are_lawful_and_auditwheel_agrees(grafted: Path, scripts: Scripts) -> None:
