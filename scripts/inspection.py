@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import ELF_MAGIC, Executable, parse_executable, read_file
+from leanspec_build.executable import ELF_MAGIC, LARGEST_FILE, Executable, parse_executable, read_file
 from leanspec_build.tags import Tags, platform_key, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -84,7 +84,10 @@ def _inspect_wheel(path: Path) -> Report:
     try:
         tags = sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]})
         with zipfile.ZipFile(path) as archive:
-            # The inflated sizes are the archive's word; the reader stops at what it says.
+            # The sizes are the archive's own word, and the reader stops at what it says.
+            inflated = sum(info.file_size for info in archive.infolist())
+            if inflated > LARGEST_FILE:
+                raise CommandError(f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read")
             contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
     except InvalidWheelFilename as error:
         raise CommandError(f"`{path.name}` is not the name of a wheel: {error}") from None

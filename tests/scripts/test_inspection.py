@@ -81,6 +81,14 @@ def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Pa
     assert [each["verdict"] for each in found[1:]] == [TRUE] * 3
 
 
+def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
+    path = tmp_path / "tool-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("tool/zeros", "w") as entry:
+        for _ in range(600):
+            entry.write(bytes(1_000_000))
+    assert "unpacks to 600000000 bytes" in scripts("inspect", path, code=1).stderr
+
+
 def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
     loose = wheel(tmp_path, "manylinux_2_12_x86_64", GLIBC)
     done = scripts("inspect", loose, code=1)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -48,6 +49,13 @@ def test_wheels_are_not_larger_than_the_npm_archives(dist: Path) -> None:
     for family, size in (("cli", 2867180), ("mcp", 1025178), ("http", 2769180)):
         wheel = next(dist.glob(f"leanspec_{family}_bin-*linux*.whl"))
         assert wheel.stat().st_size <= size
+
+
+def test_wheels_are_smaller_than_zlib_makes_them(dist: Path) -> None:
+    for family, each in FAMILIES.items():
+        with zipfile.ZipFile(next(dist.glob(f"{each.package}-*linux*.whl"))) as archive:
+            entry = archive.getinfo(f"{each.package}/bin/{each.program}")
+            assert entry.compress_size < 0.97 * len(zlib.compress(archive.read(entry), 9)), family
 
 
 def digest(path: Path) -> str:
