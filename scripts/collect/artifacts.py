@@ -23,7 +23,10 @@ def collect_artifacts(
 ) -> None:
     """Stage every family for every platform; those of `allow_missing` may lack a folder, and then lack it whole."""
     if not folder.is_dir():
-        raise CommandError(f"`{folder}` is not a folder of artifacts")
+        raise CommandError(
+            f"`{folder}` is not a folder of artifacts",
+            hint="download those of the run first, for example `gh run download RUN --dir DIR`",
+        )
     for path in sorted(folder.glob(f"{PREFIX}*")):
         if path.name.removeprefix(PREFIX) not in PLATFORMS:
             raise CommandError(f"`{path}` is for none of the known platforms", hint=f"they are {', '.join(PLATFORMS)}")
@@ -44,6 +47,9 @@ def collect_artifacts(
 def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: Staging) -> None:
     path = binary_path(artifact, project, platform)
     if not path.exists():
-        raise CommandError(f"`{path}` does not exist: `{project.name}` for {platform.label} is missing")
+        raise CommandError(
+            f"`{path}` does not exist: `{project.name}` for {platform.label} is missing",
+            hint="see why its job left none, and run that job again",
+        )
     record = read_record(path, project, platform)
     staging.add(project, platform, path, version=record.version, source=record.source, commit=record.commit)

@@ -158,7 +158,10 @@ def _platform_of(triple: str) -> Platform:
 def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool) -> Workspace:
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
-        raise CommandError(f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it")
+        raise CommandError(
+            f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it",
+            hint="name the folder of the workspace: `python -m scripts collect cargo PATH/TO/WORKSPACE`",
+        )
     # In the workspace's own folder: from there upwards cargo reads its configuration, such as another target folder.
     command = [
         cargo,
@@ -206,7 +209,10 @@ def _crates(
         yield Crate(project, package["version"])
     if not found:
         names = ", ".join(f"`{project.crate}`" for project in projects)
-        raise CommandError(f"the workspace `{folder}` has none of the crates {names}")
+        raise CommandError(
+            f"the workspace `{folder}` has none of the crates {names}",
+            hint=f"its crates are {', '.join(f'`{name}`' for name in sorted(members)) or 'none'}",
+        )
 
 
 def _commit(root: Path) -> str | None:

@@ -80,7 +80,10 @@ def must_be_executable_for(file: Path, platform: Platform) -> None:
     found = platform_key(executable)
     if found != platform.key:
         described = found or f"several CPUs ({', '.join(executable.cpus)})"
-        raise CommandError(f"`{file}` is an executable for {described}, not for `{platform.key}`")
+        raise CommandError(
+            f"`{file}` is an executable for {described}, not for `{platform.key}`",
+            hint=f"build it: `python -m scripts collect cargo WORKSPACE --target {platform.target} --build`",
+        )
 
 
 @contextlib.contextmanager
@@ -157,11 +160,15 @@ def _must_be_one_release(collected: list[Collected]) -> None:
         if other is not each:
             raise CommandError(
                 f"`{each.family}` for `{each.platform}` and `{other.family}` for `{other.platform}` have the same"
-                f" bytes (sha256 `{each.sha256}`): one of them is not what it is called"
+                f" bytes (sha256 `{each.sha256}`): one of them is not what it is called",
+                hint="see with `python -m scripts inspect FILE` which one, and build the other anew",
             )
     versions = sorted({each.version for each in collected})
     if len(versions) > 1:
-        raise CommandError(f"the binaries are of different versions: {', '.join(f'`{each}`' for each in versions)}")
+        raise CommandError(
+            f"the binaries are of different versions: {', '.join(f'`{each}`' for each in versions)}",
+            hint="collect all of them in one version, without `--keep`",
+        )
 
 
 def _swap(staging: Path, base: Path) -> None:
