@@ -1,165 +1,107 @@
-"""Why did a start fail? In words, with the remedy. Imported only then, and by `which`."""
+"""Why did a start fail? In words, with the remedy. Imported only then."""
 
+import contextlib
 import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
 from typing import Optional
 
-from . import _machine
+from . import _installer, _machine, _program
 from ._families import Family
+from ._hints import hint_for, ways
 from ._launch import CANNOT_RUN, NOT_FOUND, start
-from ._locate import DIRECTORY_VARIABLE, HOME, LOCAL, STORE, VARIABLE, WHEEL, candidates, local_directory
+from ._locate import HOME, VARIABLE, candidates
 from ._pins import VERSION
+from ._places import REFUSED, Place, described, is_noexec, places, unfit
 from ._platforms import PLATFORMS, Platform
-from ._verify import Refusal, check
-
-TAKEN, REFUSED, ABSENT, PASSED = "taken", "refused", "absent", "not needed"
-ORIGINS = {
-    VARIABLE: "environment variable",
-    LOCAL: "local binaries",
-    WHEEL: "installed wheel",
-    STORE: "download store",
-}
-
+from ._verify import Refusal
 
 # What execve(2) answers for a file that is there, regular, and allowed to run.
+BAD_CPU = 86  # EBADARCH, which Python names on macOS alone
 CAUSES = {
-    errno.EACCES: "the system does not let it run (is its file system mounted `noexec`?)",
-    errno.ENOENT: "the loader that it names is not on this system (a glibc program on a musl system?)",
-    errno.ENOEXEC: "it is not a program for this system and CPU",
+    errno.EACCES: "the system does not let it run",
+    errno.ENOENT: "the loader that it names is not on this system",
     errno.E2BIG: "the arguments and the environment are larger than the system allows",
+    errno.ETXTBSY: "another process is still writing it",
+    errno.ENAMETOOLONG: "its path is longer than the system allows",
+    errno.ENOMEM: "the system has no memory left for it",
+    errno.EPERM: "the system's policy does not let it run",
+    errno.EIO: "the disk that it is on cannot be read",
 }
-
-
-@dataclass
-class Place:
-    """Hold one place where a binary may be, and what was found there."""
-
-    origin: str
-    path: str
-    verdict: str
-    reason: str
-    expected: str = ""
-    found: str = ""
-
-
-def places(family: Family, platform: Platform) -> "list[Place]":
-    """Look at every place in order: what is there, and why it is taken or refused. Hashes in full."""
-    result = []
-    chosen = os.environ.get(family.variable)
-    if not chosen:
-        result.append(Place(VARIABLE, "", ABSENT, f"`{family.variable}` is not set"))
-        if not local_directory():
-            result.append(Place(LOCAL, "", ABSENT, f"`{DIRECTORY_VARIABLE}` is not set, and this is no checkout"))
-    decided = False
-    for origin, path in candidates(family, platform):
-        if origin != VARIABLE and not os.path.lexists(path):
-            place = Place(origin, path, ABSENT, "not there")
-        elif decided:
-            place = Place(origin, path, PASSED, "an earlier place decided")
-        else:
-            place = _judge(origin, path, family, platform)
-            decided = True
-        result.append(place)
-    return result
-
-
-def described(found: "list[Place]") -> "list[tuple[str, str]]":
-    """Return (verdict, line) for people; the folders of `sys.path` that hold nothing share one line."""
-    lines = []
-    wheels = [place for place in found if place.origin == WHEEL]
-    empty = [place for place in wheels[1:] if place.verdict == ABSENT]
-    for place in found:
-        if empty and place is empty[-1]:
-            lines.append((ABSENT, WHEEL, f"nor in the other {len(empty)} folders of `sys.path`"))
-        elif place not in empty:
-            where = f"`{place.path}`: " if place.path else ""
-            lines.append((place.verdict, place.origin, where + place.reason))
-    width = max(len(name) for name in ORIGINS.values())
-    return [(verdict, f"{ORIGINS[origin]:{width}}  {text}") for verdict, origin, text in lines]
-
-
-def _judge(origin: str, path: str, family: Family, platform: Platform) -> Place:
-    try:
-        check(origin, path, family, platform, full=True)
-        problem = unfit(path)
-    except Refusal as refusal:
-        return Place(origin, path, REFUSED, refusal.reason, refusal.expected, refusal.found)
-    except OSError as error:
-        return Place(origin, path, REFUSED, unfit(path) or f"it cannot be read ({error.strerror})")
-    if problem:
-        return Place(origin, path, REFUSED, problem)
-    taken = "the user's choice" if origin == VARIABLE else "its sha256 is the expected one"
-    return Place(origin, path, TAKEN, taken)
-
-
-def unfit(path: str) -> str:
-    """Say what keeps the file at `path` from being run, whatever its content; empty where nothing does."""
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        return "it is a link to a file that is not there" if os.path.islink(path) else "there is no such file"
-    except OSError as error:
-        return f"it cannot be looked at ({error.strerror})"
-    if stat.S_ISDIR(mode):
-        return "it is a directory"
-    if not stat.S_ISREG(mode):
-        return "it is not a regular file"
-    if not os.access(path, os.X_OK):
-        return "it has no permission to run (no run bit)"
-    return ""
+# What CreateProcessW answers (System Error Codes), and what helps.
+WINDOWS_CAUSES = {
+    5: ("access is denied: antivirus software or a policy may hold it", "allow the file in your antivirus software"),
+    32: ("another program has it open", "try again when the installer or scanner is done with it"),
+    193: ("it is not a program for this Windows", ""),
+    206: ("its path, or the command line, is longer than Windows allows", "move the environment to a shorter path"),
+    216: ("it is for another CPU", ""),
+    225: ("antivirus software took it for a virus", "restore and allow the file in your antivirus software"),
+    740: ("Windows wants an administrator for it", "run it in a terminal of an administrator"),
+    1260: ("a policy of this computer forbids it", "ask the administrator to allow the file"),
+    4551: ("the policy on application control forbids it", "ask the administrator to allow the file"),
+}
+BUSY_SECONDS, BUSY_PAUSE = 2.0, 0.05
 
 
 def explain(family: Family, platform: "Optional[Platform]", path: str, arguments: "list[str]", error: Exception) -> int:
     """Say on standard error why the family's program did not start, and what to do; return the exit code.
 
-    A verified file that only lacks its run bit gets it and is started after all.
+    A verified file that only lacks its run bit gets it and is started after all; one that is still being written is
+    waited for, two seconds at most.
     """
     stub = _machine.builds(family)
     if platform is None:
-        return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", _fit(stub, platform), _ways(family))
+        return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", _fit(stub, platform), ways(family))
     if path:
         return _explain_start(family, platform, path, arguments, error)
     if not isinstance(error, (OSError, Refusal)):
-        return _say(CANNOT_RUN, f"the launcher itself failed: {type(error).__name__}: {error}", [], remedy(family))
+        text = f"the launcher itself failed: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, [], _installer.advice(family))
     found = places(family, platform)
     bad = next((place for place in found if place.verdict == REFUSED), None)
     if bad is None:
         text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
         if stub is None:
-            return _say(NOT_FOUND, text, _table(found), remedy(family))
+            return _say(NOT_FOUND, text, _table(found), _installer.advice(family))
         # The installer took the stub: reinstalling would bring it again.
-        return _say(NOT_FOUND, text, [*_fit(stub, platform), *_table(found)], _ways(family))
-    lines = [*_versions(family), *_table(found)]
-    if bad.expected:
-        lines = [f"expected  {bad.expected}", f"found     {bad.found}", *lines]
+        return _say(NOT_FOUND, text, [*_fit(stub, platform), *_table(found)], ways(family))
     code = NOT_FOUND if bad.origin == VARIABLE and not os.path.lexists(bad.path) else CANNOT_RUN
-    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, _hint(family, bad.origin))
+    lines = [*_facts(family, bad), *_table(found)]
+    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, hint_for(family, bad.origin, bad.path))
 
 
 def _explain_start(family: Family, platform: Platform, path: str, arguments: "list[str]", error: Exception) -> int:
     origin = next((origin for origin, place in candidates(family, platform) if place == path), VARIABLE)
-    if origin != VARIABLE and _repaired(path, error):
+    until = time.monotonic() + BUSY_SECONDS
+    while (_is_busy(error) and time.monotonic() < until) or (origin != VARIABLE and _repaired(path, error)):
+        time.sleep(BUSY_PAUSE if _is_busy(error) else 0)
         try:
             return start(path, arguments)
         except OSError as again:
             error = again
-    if isinstance(error, OSError) and error.errno == errno.E2BIG:
-        hint = "pass less: most commands also read a file"
-    elif origin != VARIABLE and os.path.isfile(path) and not os.access(path, os.X_OK):
-        hint = f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy(family)}"
-    else:
-        hint = _hint(family, origin)
-    return _say(CANNOT_RUN, f"`{path}` cannot be started: {_cause(path, error)}", [], hint)
+    number = error.errno if isinstance(error, OSError) else None
+    windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
+    hint = (windows and windows[1]) or hint_for(family, origin, path)
+    lines = [f"it is      {_program.kind(path)}", f"this is    {_machine.describe()}"]
+    if number == errno.E2BIG:
+        lines, hint = [], "pass less: most commands also read a file"
+    elif number == errno.ETXTBSY:
+        hint = "try again when the installer is done with it"
+    text = windows[0] if windows else _cause(path, error)
+    return _say(CANNOT_RUN, f"`{path}` cannot be started: {text}", lines, hint)
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ETXTBSY
 
 
 def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
     text = "".join(f"{line}\n" for line in [f"error: {message}", *(f"  {line}" for line in lines), f"hint: {hint}"])
     if sys.stderr is not None:
-        sys.stderr.write(text)
+        with contextlib.suppress(OSError):  # where nobody reads it, the exit code still says it
+            sys.stderr.write(text)
     return code
 
 
@@ -178,23 +120,13 @@ def _fit(stub: "Optional[dict[str, list[str]]]", platform: "Optional[Platform]")
     return [*lines, f"nearest     {_machine.nearest(stub, platform)}"]
 
 
-def _ways(family: Family) -> str:
-    if sys.maxsize < 2**32:
-        return f"install {family.requirement} with a 64-bit Python"
-    version = f" {VERSION}" if VERSION else ""
-    return (
-        f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
-        f" result in `{family.variable}` (in a checkout: `collect cargo`); or use LeanSpec's npm package"
-    )
-
-
 def _repaired(path: str, error: Exception) -> bool:
     """Give a verified file its run bit, which some installers drop; tell whether that worked."""
     if not isinstance(error, PermissionError) or os.environ.get("LEANSPEC_VERIFY") == "off":
         return False
     try:
         mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) or os.access(path, os.X_OK):
+        if not stat.S_ISREG(mode) or os.access(path, os.X_OK) or is_noexec(path):
             return False
         # Whoever may read it may run it.
         os.chmod(path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
@@ -206,52 +138,31 @@ def _repaired(path: str, error: Exception) -> bool:
 def _cause(path: str, error: Exception) -> str:
     if not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"
-    return unfit(path) or CAUSES.get(error.errno or 0) or error.strerror or str(error)
+    if error.errno == errno.EACCES and is_noexec(path):
+        return "its file system is mounted `noexec`"
+    if error.errno in (errno.ENOEXEC, BAD_CPU):
+        return "it is not a program for this system and CPU"
+    return unfit(path) or _program.objection(path) or CAUSES.get(error.errno or 0) or error.strerror or str(error)
 
 
-def _hint(family: Family, origin: str) -> str:
-    if origin == VARIABLE:
-        return f"`unset {family.variable}`, or give it the absolute path of an executable"
-    if origin == LOCAL and os.environ.get(DIRECTORY_VARIABLE):
-        return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary anew"
-    return _collect() if origin == LOCAL else remedy(family)
-
-
-def _versions(family: Family) -> "list[str]":
-    """Say which versions are installed, where they differ: the usual reason for a wrong checksum."""
-    import importlib.metadata
-
-    try:
-        installed = importlib.metadata.version(family.distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    if not VERSION or installed == VERSION:
-        return []
-    return [f"installed is {family.distribution} {installed}, this lean-spec is {VERSION} and needs the same"]
-
-
-def remedy(family: Family) -> str:
-    """Return the command that brings the family's binary back, for the installer in use."""
-    if not VERSION:
-        return _collect()
-    requirement = f"{family.requirement}=={VERSION}"
-    quoted = f'"{requirement}"' if family.extra else requirement
-    if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
-        return f"pipx install --force {quoted}"
-    if os.path.exists(os.path.join(sys.prefix, "uv-receipt.toml")):
-        return f"uv tool install --reinstall {quoted}"
-    installer = next(_installers(), "pip")
-    if installer == "uv":
-        return f"uv pip install --python {sys.executable} --reinstall {quoted}"
-    return f"{sys.executable} -m pip install --force-reinstall {quoted}"
-
-
-def _installers() -> "Iterator[str]":
-    import importlib.metadata
-
-    for distribution in importlib.metadata.distributions(name="lean-spec", path=[HOME]):
-        yield (distribution.read_text("INSTALLER") or "").strip()
-
-
-def _collect() -> str:
-    return "collect the binaries of this checkout: python3 -m scripts collect --help"
+def _facts(family: Family, bad: Place) -> "list[str]":
+    """Say what is known of a refused file: both digests, and which release it is from."""
+    lines = [f"expected   {bad.expected}", f"found      {bad.found}"] if bad.expected else []
+    if not os.path.isfile(bad.path):
+        return lines
+    lines += [f"it is      {_program.kind(bad.path)}, {os.path.getsize(bad.path)} bytes"]
+    owner = _installer.distribution(family.distribution)
+    if bad.expected and owner and bad.path.startswith(HOME + os.sep):
+        digest, size = owner.files.get("/".join(os.path.relpath(bad.path, HOME).split(os.sep)), ("", ""))
+        as_installed = digest == _installer.recorded_digest(bad.path)
+        name = f"{owner.name} {owner.version}"
+        lines.append(
+            f"it is      as {name} brought it"
+            if as_installed
+            else f"changed    since {name} brought it, with {size} bytes"
+        )
+        if VERSION and owner.version != VERSION:
+            lines.append(f"installed  is {name}, this lean-spec is {VERSION} and needs the same")
+    if not bad.expected:
+        lines.append(f"this is    {_machine.describe()}")
+    return lines

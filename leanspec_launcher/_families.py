@@ -4,9 +4,11 @@
 class Family:
     """Hold the names of one program's parts."""
 
-    __slots__ = ("answers", "extra", "name", "program")
+    __slots__ = ("answers", "extra", "name", "program", "typescript")
 
-    def __init__(self, name: str, program: str, extra: str, answers: "tuple[str, ...]") -> None:
+    def __init__(
+        self, name: str, program: str, *, extra: str = "", answers: "tuple[str, ...]" = (), typescript: str = ""
+    ) -> None:
         self.name = name
         # The executable's name without `.exe`, and the command that starts it.
         self.program = program
@@ -15,6 +17,8 @@ class Family:
         # Arguments that, alone, the launcher answers because the binary cannot: the one exception to the launch
         # contract. `leanspec-mcp` 0.3.0 knows no argument at all and waits for its standard input instead.
         self.answers = answers
+        # The npm package and version of its last release in TypeScript, which the whole of 0.3 can still start.
+        self.typescript = typescript
 
     @property
     def package(self) -> str:
@@ -40,8 +44,8 @@ class Family:
 FAMILIES = {
     family.name: family
     for family in (
-        Family("cli", "leanspec", extra="", answers=()),
-        Family("mcp", "leanspec-mcp", extra="", answers=("--version", "--help")),
-        Family("http", "leanspec-http", extra="ui", answers=()),
+        Family("cli", "leanspec", typescript="lean-spec@0.2.9"),
+        Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
+        Family("http", "leanspec-http", extra="ui"),
     )
 }

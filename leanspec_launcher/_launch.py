@@ -14,9 +14,13 @@ from ._platforms import Platform, current
 from ._verify import check
 
 DEBUG_VARIABLE = "LEANSPEC_DEBUG"
+TYPESCRIPT_VARIABLE, TYPESCRIPT_OPTION = "LEANSPEC_USE_TS", "--use-typescript"
+ON = ("1", "true", "yes", "on")
 # Exit codes as a shell gives them (POSIX, Shell Command Language, 2.8.2).
 CANNOT_RUN = 126
 NOT_FOUND = 127
+# What Python gives `LC_CTYPE` where it finds the C locale (PEP 538).
+COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 def cli() -> int:
@@ -52,6 +56,10 @@ def run(family: Family, arguments: "list[str]") -> int:
     platform = current()
     path = ""
     try:
+        if family.typescript and (arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)):
+            from ._typescript import become
+
+            return become(family, arguments)
         if platform is None:
             raise FileNotFoundError
         path = find(family, platform)
@@ -72,10 +80,10 @@ def find(family: Family, platform: Platform) -> str:
     Raises FileNotFoundError where there is none, Refusal where it is not the right one, OSError where it cannot be
     read.
     """
-    debug = os.environ.get(DEBUG_VARIABLE, "").lower() in ("1", "true", "yes", "on")
+    debug = is_on(DEBUG_VARIABLE)
     for origin, path in candidates(family, platform):
         there = os.path.lexists(path)
-        if debug:
+        if debug and sys.stderr is not None:
             sys.stderr.write(f"debug: {origin} `{path}`: {'there' if there else 'not there'}\n")
         if there:
             check(origin, path, family, platform)
@@ -83,7 +91,12 @@ def find(family: Family, platform: Platform) -> str:
     raise FileNotFoundError
 
 
-def start(path: str, arguments: "list[str]") -> int:  # noqa: RET503 - execv returns only by an exception
+def is_on(variable: str) -> bool:
+    """Tell whether an environment variable says yes."""
+    return os.environ.get(variable, "").lower() in ON
+
+
+def start(path: str, arguments: "list[str]") -> int:
     """Replace this process by the program; where the system has no such call, wait for it."""
     if sys.platform == "win32":
         from ._windows import wait_for
@@ -92,4 +105,30 @@ def start(path: str, arguments: "list[str]") -> int:  # noqa: RET503 - execv ret
     # Python ignores these two at its start, and what is ignored stays so in the program.
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
-    os.execv(path, [path, *arguments])
+    if os.environ.get("LC_CTYPE") in COERCED:
+        _take_back_locale()
+    try:
+        os.execv(path, [path, *arguments])
+    except UnicodeEncodeError:
+        # A locale of another encoding than UTF-8, in which the system decodes more than Python's codec encodes.
+        with open("/proc/self/cmdline", "rb", buffering=0) as file:
+            os.execv(path, [os.fsencode(path), *file.read().split(b"\0")[-1 - len(arguments) : -1]])
+
+
+def _take_back_locale() -> None:
+    """Give `LC_CTYPE` the value that the user's environment has, where it was Python that set it."""
+    try:
+        # What the process was started with, whatever happened to it since.
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            for entry in file.read().split(b"\0"):
+                if entry.startswith(b"LC_CTYPE="):
+                    os.putenv(b"LC_CTYPE", entry[9:])
+                    return
+    except OSError:
+        # No /proc. A variable that was not there before comes last, and it is Python's where nothing else says C.
+        names = ("LC_ALL", "LANG")
+        if [*os.environ][-1] != "LC_CTYPE" or any(
+            os.environ.get(name, "C") not in ("", "C", "POSIX") for name in names
+        ):
+            return
+    os.unsetenv("LC_CTYPE")

@@ -23,6 +23,14 @@ def describe() -> str:
     return ", ".join([*parts, *_emulation()])
 
 
+def os_release() -> "dict[str, str]":
+    """Return what os-release(5) says of this Linux; nothing where there is no such file."""
+    path = next(filter(os.path.exists, ("/etc/os-release", "/usr/lib/os-release")), os.devnull)
+    with open(path, encoding="utf-8", errors="replace") as file:
+        pairs = [line.strip().partition("=") for line in file]
+    return {name: value.strip("'\"") for name, _, value in pairs}
+
+
 def _version() -> str:
     import platform
 

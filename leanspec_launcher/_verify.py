@@ -34,8 +34,9 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` sho
 def check(origin: str, path: str, family: Family, platform: Platform, *, full: bool = False) -> None:
     """Make sure that the file at `path` is the one that its origin promises.
 
-    `full` hashes it whatever the stamp and the user's setting say. Raises Refusal where it is another one, or where
-    nothing says which one it should be; OSError where it cannot be read.
+    `full` hashes it whatever the stamp and the user's setting say. The first start of a file also asks the system's
+    loader about it. Raises Refusal where it is another one, where nothing says which one it should be, or where the
+    loader would give up on it; OSError where it cannot be read.
     """
     if not os.path.isabs(path):
         raise Refusal("it is a relative path, which depends on the working directory")
@@ -52,6 +53,12 @@ def check(origin: str, path: str, family: Family, platform: Platform, *, full: b
     found = digest(path)
     if found != expected:
         raise Refusal("its sha256 is not the expected one", expected, found)
+    if mode == "once":
+        from ._program import objection
+
+        problem = objection(path)
+        if problem:
+            raise Refusal(problem)
     if stamp and stamp == stamp_path(path, expected):
         _write_stamp(stamp)
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher._explain import REFUSED, TAKEN, described
 from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._places import REFUSED, TAKEN, described
 
 from . import operations
 from .errors import FAILURE, run_command

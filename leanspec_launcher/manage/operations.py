@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from leanspec_launcher._explain import TAKEN, Place, places
 from leanspec_launcher._families import FAMILIES, Family
+from leanspec_launcher._places import TAKEN, Place, places
 from leanspec_launcher._platforms import Platform, current, machine
 
 from .errors import CommandError

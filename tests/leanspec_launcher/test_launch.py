@@ -91,7 +91,8 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     assert lines[0] == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
     for origin in ("environment variable", "local binaries", "installed wheel", "download store"):
         assert sum(line.startswith(f"  {origin} ") for line in lines) >= 1
-    assert lines[-1] == f'hint: {sys.executable} -m pip install --force-reinstall "lean-spec[ui]==9.9.9"'
+    place = f"--target '{site.root}' --upgrade"
+    assert lines[-1] == f"hint: {sys.executable} -m pip install {place} 'lean-spec[ui]==9.9.9'"
 
 
 def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
