@@ -3,6 +3,7 @@
 No more than a loader reads: the header that names the format, and the segment that names the loader.
 """
 
+import _signal
 import contextlib
 import os
 import re
@@ -17,6 +18,7 @@ PT_INTERP = 3
 HEADER = 4096
 # What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing version of one.
 MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): ")
+LISTING = "LD_TRACE_LOADED_OBJECTS"
 NEWER = r"/([^/\s]+): version `([^']+)' not found"
 
 
@@ -64,7 +66,7 @@ def objection(path: str) -> str:
         return f"its loader `{loader}` is not on this system"
     try:
         said = _ask(loader, path) if loader else ""
-    except OSError:
+    except (OSError, ValueError):
         return ""
     newer = dict.fromkeys(f"{version} of `{library}`" for library, version in re.findall(NEWER, said))
     lacking = dict.fromkeys(f"`{name}`" for pattern in MISSING for name in re.findall(pattern, said))
@@ -94,23 +96,24 @@ def loader_of(path: str) -> str:
 
 def _ask(loader: str, path: str) -> str:
     """Return what a loader says when it lists a program's libraries (ld.so(8); musl's knows `--list` too)."""
+    # With this variable, glibc lists every missing library instead of the first one.
+    env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {LISTING: "1"}
+    # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2), RUSAGE_CHILDREN),
+    # which the program inherits.
+    before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
     reading, writing = os.pipe()
     try:
-        # With the variable, glibc lists every missing library instead of the first one.
-        process = os.posix_spawn(
-            loader,
-            [loader, "--list", path],
-            {**os.environ, "LD_TRACE_LOADED_OBJECTS": "1"},
-            file_actions=[(os.POSIX_SPAWN_DUP2, writing, stream) for stream in (1, 2)],
-        )
+        streams = [(os.POSIX_SPAWN_DUP2, writing, stream) for stream in (1, 2)]
+        process = os.posix_spawn(loader, [loader, "--list", path], env, file_actions=streams)
         os.close(writing)
         writing = -1
         with open(reading, "rb", closefd=False) as file:
             said = file.read().decode(errors="replace")
-        with contextlib.suppress(ChildProcessError):  # whoever started us ignores SIGCHLD: there is none to wait for
+        with contextlib.suppress(ChildProcessError):  # the system has taken care of it
             os.waitpid(process, 0)
     finally:
         os.close(reading)
         if writing >= 0:
             os.close(writing)
+        _signal.signal(_signal.SIGCHLD, before)
     return said

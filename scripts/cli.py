@@ -276,6 +276,51 @@ def _show(facts: dict[str, Any], notes: tuple[str, ...], indent: str) -> None:
 
 
 @root.command()
+@click.argument("chosen", required=False, metavar="[WORDS]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a case.")
+def contract(chosen: str | None, *, as_json: bool) -> int:
+    """Compare a program started directly with the same program started in other ways, case by case.
+
+    A program that takes down all that it sees is built into a release of its own, installed, and started directly, by
+    our launcher, by the project's npm wrapper, and by a usual `subprocess` shim. Exits with 1 where our launcher shows
+    a difference that could have been avoided. WORDS narrows the choice to cases whose area or name holds them.
+
+    \b
+    Examples:
+      python -m scripts contract
+      python -m scripts contract signals
+    """
+    from .contract.table import SAME, measure
+
+    rows = measure(chosen)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2))
+    else:
+        _print_table(
+            ["case", "direct", *(rows[0].others if rows else ())],
+            [
+                [
+                    f"{row.area}: {row.case}",
+                    row.direct,
+                    *row.others.values(),
+                    f"({row.unknowable})" * bool(row.unknowable),
+                ]
+                for row in rows
+            ],
+        )
+        ours = sum(1 for row in rows if set(row.others.values()) and next(iter(row.others.values())) == SAME)
+        click.echo(f"{ours} of {len(rows)} cases are the same through the launcher")
+    return 0 if rows and all(row.kept for row in rows) else FAILURE
+
+
+def _print_table(head: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, *row[len(head) :]]).rstrip())
+
+
+@root.command()
 def demo() -> None:
     """Show the whole way: collect from npm, build, install with pip, run the CLI and the MCP server.
 

@@ -1,0 +1,132 @@
+"""How a case starts the program and what it takes down of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .release import Way
+
+SECONDS = 60
+Environment = Mapping[str, str] | Mapping[bytes, bytes]
+# Popen with any of its settings, in bytes.
+popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen
+# What differs between any two runs, and says nothing about how they were started.
+PASSING = (
+    "status Pid",
+    "status Tgid",
+    "status Ngid",
+    "status NS",
+    "status State",
+    "status Vm",  # the sizes move with where the kernel places libraries and stack
+    "status Rss",
+    "status HugetlbPages",
+    "status voluntary_ctxt_switches",
+    "status nonvoluntary_ctxt_switches",
+    "status SigQ",
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Hold what one case runs in: a way to start, a folder of its own, a plain environment."""
+
+    way: Way
+    folder: Path
+    probe: str
+    """The program itself, for what a shell cannot start."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return a small environment with a home."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        return {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+    def start(
+        self, *arguments: str | bytes, env: Environment | None = None, **settings: object
+    ) -> subprocess.Popen[bytes]:
+        """Start the program with arguments; further settings are Popen's."""
+        settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
+        return popen([*self.way.command, *arguments], env=self.env if env is None else env, **settings)
+
+    def run(self, *arguments: str | bytes) -> str:
+        """Run the program to its end; return its exit and what it wrote."""
+        try:
+            process = self.start(*arguments)
+        except OSError as error:
+            return f"not started: {error.strerror}"
+        out, err = process.communicate(timeout=SECONDS)
+        return f"{ending(process.returncode)}\nout {out!r}\nerr {err!r}"
+
+    def see(self, *more: str | bytes, env: Environment | None = None, **settings: object) -> str:
+        """Return every fact that the started program takes down of itself."""
+        file = self.folder / "seen"
+        process = self.start("see", str(file), *more, env=env, **settings)
+        out, err = process.communicate(timeout=SECONDS)
+        head = f"{ending(process.returncode)}\nout {out!r}\nerr {err!r}\n"
+        return head + facts(file, process.pid)
+
+
+def ending(code: int) -> str:
+    """Say how a process ended."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+
+def facts(file: Path, process: int) -> str:
+    """Return what the probe wrote, without what differs between any two runs.
+
+    Our own process numbers become words: which process was started, and whose child it is, is part of the contract.
+    """
+    names = {str(process): "the started process", str(os.getpid()): "whoever started it"}
+    lines = []
+    for line in file.read_text("utf-8", "replace").splitlines():
+        if line.startswith(("status Pid:", "status PPid:")):
+            name, number = line.split("\t")
+            lines.append(f"{name} {names.get(number, 'another process')}")
+        elif not line.startswith(PASSING):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Wait for a condition; tell whether it came true in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def waiting(surroundings: Surroundings, *, start_new_session: bool = False) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start the program so that it waits for signals; return it when it is ready, with the file in which it reports."""
+    file = surroundings.folder / "told"
+    file.unlink(missing_ok=True)
+    process = surroundings.start("wait", str(file), start_new_session=start_new_session)
+    if not wait_until(lambda: file.exists() and "ready" in file.read_text()):
+        process.kill()
+        raise TimeoutError(f"{surroundings.way.name}: the program was not ready in time")
+    return process, file
+
+
+def left_running(file: Path) -> list[int]:
+    """Return the processes that still have the probe's own file among their arguments, and end them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes()
+                state = re.search(r"State:\s+(\S)", (entry / "status").read_text())
+            except OSError:
+                continue
+            if os.fsencode(file) in words and state and state[1] != "Z":
+                found.append(int(entry.name))
+                os.kill(int(entry.name), signal.SIGKILL)
+    return found

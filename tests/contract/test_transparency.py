@@ -1,0 +1,74 @@
+"""Started through the launcher, a program and its caller see what they see of a direct start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from scripts.contract.cases import Case, all_cases
+from scripts.contract.release import DIRECT, OURS, Way, build_probe, build_release, install, installed_binary
+from scripts.contract.table import observe
+from tests.conftest import once
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the probe reads /proc")
+KEPT = [case for case in all_cases() if not case.unknowable]
+NOT_KEPT = [case for case in all_cases() if case.unknowable]
+
+
+@pytest.fixture(scope="session")
+def commands(shared: Path) -> Path:
+    """Return the commands of an environment in which the binary of every family is the probe."""
+
+    def make(folder: Path) -> None:
+        install(folder / "environment", build_release(folder, build_probe(folder)))
+
+    return once(shared / "probe-release", make) / "environment/bin"
+
+
+def both(case: Case, commands: Path, folder: Path) -> tuple[str, str]:
+    binary = str(installed_binary(commands))
+    direct = observe(case, Way(DIRECT, (binary,)), folder, binary)
+    return direct, observe(case, Way(OURS, (str(commands / "leanspec-http"),)), folder, binary)
+
+
+@pytest.mark.parametrize("case", KEPT, ids=lambda case: f"{case.area}: {case.name}")
+def test_the_launcher_is_not_to_be_told_from_a_direct_start(case: Case, commands: Path, tmp_path: Path) -> None:
+    direct, ours = both(case, commands, tmp_path / "case")
+    assert ours == direct
+    assert "Error" not in direct.splitlines()[0], "the case itself did not come about"
+
+
+@pytest.mark.parametrize("case", NOT_KEPT, ids=lambda case: f"{case.area}: {case.name}")
+def test_what_cannot_be_kept_is_still_so(case: Case, commands: Path, tmp_path: Path) -> None:
+    """Where this fails, the exception can go."""
+    direct, ours = both(case, commands, tmp_path / "case")
+    assert ours != direct
+
+
+def test_the_comparison_sees_a_waiting_parent(commands: Path, tmp_path: Path) -> None:
+    binary = str(installed_binary(commands))
+    program = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    shim = Way("shim", (sys.executable, "-c", program, binary))
+    seen = {
+        f"{case.area}: {case.name}"
+        for case in KEPT
+        if case.area in ("exit", "process")
+        and observe(case, Way(DIRECT, (binary,)), tmp_path / "case", binary)
+        != observe(case, shim, tmp_path / "case", binary)
+    }
+    assert "exit: killed by SIGTERM" in seen
+    assert "process: processes while it runs" in seen
+    assert "exit: code 126" not in seen
+
+
+@pytest.mark.network
+def test_the_table_is_printed(scripts: Callable[..., CompletedProcess[str]]) -> None:
+    said = scripts("contract", "exit: killed by SIGTERM").stdout
+    head, row, last = said.splitlines()
+    assert head.split()[:3] == ["case", "direct", "ours"]
+    assert row.startswith("exit: killed by SIGTERM  killed by SIGTERM  same")
+    assert last == "1 of 1 cases are the same through the launcher"
