@@ -122,7 +122,7 @@ def _take_back_locale() -> None:
         with open("/proc/self/environ", "rb", buffering=0) as file:
             for entry in file.read().split(b"\0"):
                 if entry.startswith(b"LC_CTYPE="):
-                    os.putenv(b"LC_CTYPE", entry[9:])
+                    os.putenv("LC_CTYPE", os.fsdecode(entry[9:]))
                     return
     except OSError:
         # No /proc. A variable that was not there before comes last, and it is Python's where nothing else says C.

@@ -20,7 +20,7 @@ def describe() -> str:
     libc, number = libc_version()
     if libc:
         parts.append(f"{libc} {number}".strip())
-    return ", ".join([*parts, *_emulation()])
+    return ", ".join([*parts, *emulation()])
 
 
 def os_release() -> "dict[str, str]":
@@ -32,14 +32,19 @@ def os_release() -> "dict[str, str]":
 
 
 def _version() -> str:
-    import platform
-
+    if sys.platform == "win32":
+        # Not platform.version(), which asks a service (WMI) that may be slow or absent.
+        version = sys.getwindowsversion()
+        return f"{version.major}.{version.minor}.{version.build}"
     if sys.platform == "darwin":
+        import platform
+
         return platform.mac_ver()[0]
-    return platform.version() if sys.platform == "win32" else ""
+    return ""
 
 
-def _emulation() -> "list[str]":
+def emulation() -> "list[str]":
+    """Say in which ways this Python is not one for this machine."""
     found = []
     if sys.maxsize < 2**32:
         found.append("a 32-bit Python")

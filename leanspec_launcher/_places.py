@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from dataclasses import dataclass
 
 from . import _program
@@ -115,5 +116,6 @@ def unfit(path: str) -> str:
 
 def is_noexec(path: str) -> bool:
     """Tell whether the file system of a file lets no program run."""
-    flag = getattr(os, "ST_NOEXEC", 0)
-    return bool(flag and os.statvfs(path).f_flag & flag)
+    if sys.platform != "linux":
+        return False
+    return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)

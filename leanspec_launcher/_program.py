@@ -96,6 +96,8 @@ def loader_of(path: str) -> str:
 
 def _ask(loader: str, path: str) -> str:
     """Return what a loader says when it lists a program's libraries (ld.so(8); musl's knows `--list` too)."""
+    if sys.platform == "win32":
+        return ""
     # With this variable, glibc lists every missing library instead of the first one.
     env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {LISTING: "1"}
     # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2), RUSAGE_CHILDREN),

@@ -1,15 +1,154 @@
-"""The parent process that Windows needs, where no process can become another."""
+"""The parent process that Windows needs, where no process can become another.
 
-import signal
-import subprocess
+It puts the program into a job that ends with this process, leaves Ctrl-C to it, waits, and ends with its exit code.
+"""
+
+import ctypes
+import sys
+from ctypes import wintypes
+
+from ._command_line import command_line
+
+if sys.platform != "win32":
+    raise ImportError
+
+KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
+
+# winbase.h, winnt.h
+CREATE_SUSPENDED, DETACHED_PROCESS = 0x4, 0x8
+STARTF_USESTDHANDLES = 0x100
+HANDLE_FLAG_INHERIT = 0x1
+STANDARD_HANDLES = (-10, -11, -12)
+INVALID_HANDLE = ctypes.c_void_p(-1).value
+JOB_EXTENDED_LIMITS = 9
+# The program dies with this process; what it starts itself is as free as after a direct start.
+KILL_ON_JOB_CLOSE, SILENT_BREAKAWAY_OK = 0x2000, 0x1000
+INFINITE = 0xFFFFFFFF
+# NTSTATUS codes with which the loader ends a program before its first line: it says nothing itself.
+LOADER_CODES = {
+    0xC0000135: "a DLL that it needs is not on this system",
+    0xC0000139: "a DLL on this system is too old for it",
+    0xC000007B: "a DLL on this system is for another CPU, or damaged",
+    0xC0000142: "a DLL that it needs failed to start",
+    0xC000001D: "it uses instructions that this CPU does not have",
+    0xC0000428: "its signature is not accepted on this system",
+}
+# Every process of the console hears of Ctrl-C, Ctrl-Break and its closing; whether to end is the program's to say. Not
+# SetConsoleCtrlHandler(NULL, TRUE): that is inherited, and the program would be deaf to them too.
+PASS_BY = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(lambda _: 1)
+RUNTIME = "install the Microsoft Visual C++ Redistributable, and all updates of Windows"
 
 
 def wait_for(path: str, arguments: "list[str]") -> int:
-    """Run the program to its end and return its exit code, all 32 bits of it.
+    """Run the program to its end, and end this process with its exit code, all 32 bits of it.
 
-    Ctrl-C reaches every process of the console: it is the program's to answer, and this one outlives it. Raises OSError
-    where the program cannot be started.
+    Raises OSError with its `winerror` where the program cannot be started.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with subprocess.Popen([path, *arguments]) as process:
-        return process.wait()
+    KERNEL.SetConsoleCtrlHandler(PASS_BY, 1)
+    process, thread = _create(path, command_line([path, *arguments]))
+    job = _job()
+    # Without a job (an old sandbox lets none be nested) the program still runs; it then outlives a killed parent.
+    if job:
+        KERNEL.AssignProcessToJobObject(wintypes.HANDLE(job), process)
+    KERNEL.ResumeThread(thread)
+    KERNEL.WaitForSingleObject(process, INFINITE)
+    code = wintypes.DWORD()
+    KERNEL.GetExitCodeProcess(process, ctypes.byref(code))
+    problem = LOADER_CODES.get(code.value)
+    if problem and sys.stderr is not None:
+        sys.stderr.write(f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n")
+        sys.stderr.flush()
+    # sys.exit() takes no more than 31 bits.
+    KERNEL.ExitProcess(code)
+    raise OSError("ExitProcess returned")
+
+
+def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
+    """Create the process, suspended, with our standard handles."""
+    startup = _StartupInformation()
+    startup.size = ctypes.sizeof(startup)
+    startup.flags = STARTF_USESTDHANDLES
+    startup.input, startup.output, startup.error = [_inheritable(number) for number in STANDARD_HANDLES]
+    # Where there is no console (a GUI started us), Windows would otherwise open a new one, in a window.
+    flags = CREATE_SUSPENDED | (0 if KERNEL.GetConsoleCP() else DETACHED_PROCESS)
+    made = _ProcessInformation()
+    # CreateProcessW writes into the command line.
+    buffer = ctypes.create_unicode_buffer(line)
+    if not KERNEL.CreateProcessW(
+        path, buffer, None, None, 1, flags, None, None, ctypes.byref(startup), ctypes.byref(made)
+    ):
+        error = ctypes.get_last_error()
+        raise OSError(None, ctypes.FormatError(error).strip(), path, error)
+    return wintypes.HANDLE(made.process), wintypes.HANDLE(made.thread)
+
+
+def _inheritable(number: int) -> "int | None":
+    KERNEL.GetStdHandle.restype = wintypes.HANDLE
+    handle: int | None = KERNEL.GetStdHandle(wintypes.DWORD(number & 0xFFFFFFFF))
+    if handle in (None, INVALID_HANDLE):
+        return None
+    KERNEL.SetHandleInformation(wintypes.HANDLE(handle), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)
+    return handle
+
+
+def _job() -> "int | None":
+    """Return a job whose processes end when this process does; None where there can be none."""
+    KERNEL.CreateJobObjectW.restype = wintypes.HANDLE
+    job: int | None = KERNEL.CreateJobObjectW(None, None)
+    limits = _JobLimits()
+    limits.flags = KILL_ON_JOB_CLOSE | SILENT_BREAKAWAY_OK
+    size = ctypes.sizeof(limits)
+    if job and KERNEL.SetInformationJobObject(wintypes.HANDLE(job), JOB_EXTENDED_LIMITS, ctypes.byref(limits), size):
+        return job
+    return None
+
+
+class _StartupInformation(ctypes.Structure):
+    """STARTUPINFOW (processthreadsapi.h)."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("reserved", ctypes.c_void_p),
+        ("desktop", ctypes.c_void_p),
+        ("title", ctypes.c_void_p),
+        ("place", ctypes.c_uint32 * 7),
+        ("flags", ctypes.c_uint32),
+        ("show", ctypes.c_uint16),
+        ("more", ctypes.c_uint16),
+        ("more_data", ctypes.c_void_p),
+        ("input", ctypes.c_void_p),
+        ("output", ctypes.c_void_p),
+        ("error", ctypes.c_void_p),
+    )
+
+
+class _ProcessInformation(ctypes.Structure):
+    """PROCESS_INFORMATION (processthreadsapi.h)."""
+
+    _fields_ = (
+        ("process", ctypes.c_void_p),
+        ("thread", ctypes.c_void_p),
+        ("process_number", ctypes.c_uint32),
+        ("thread_number", ctypes.c_uint32),
+    )
+
+
+class _JobLimits(ctypes.Structure):
+    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION (winnt.h): of its fields, only the flags are ours to set."""
+
+    _fields_ = (
+        ("process_time", ctypes.c_int64),
+        ("job_time", ctypes.c_int64),
+        ("flags", ctypes.c_uint32),
+        ("minimum_working_set", ctypes.c_size_t),
+        ("maximum_working_set", ctypes.c_size_t),
+        ("active_processes", ctypes.c_uint32),
+        ("affinity", ctypes.c_size_t),
+        ("priority", ctypes.c_uint32),
+        ("scheduling", ctypes.c_uint32),
+        ("counters", ctypes.c_uint64 * 6),
+        ("process_memory", ctypes.c_size_t),
+        ("job_memory", ctypes.c_size_t),
+        ("peak_process_memory", ctypes.c_size_t),
+        ("peak_job_memory", ctypes.c_size_t),
+    )

@@ -15,6 +15,7 @@ CHECKS = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
     ("types", ("mypy", "--no-error-summary")),
+    ("types for Windows", ("mypy", "--no-error-summary", "--platform", "win32", "leanspec_launcher")),
 )
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import NoReturn
+from collections import Counter
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._installer import shown
 from leanspec_launcher._places import REFUSED, TAKEN, described
 
 from . import operations
 from .errors import FAILURE, run_command
 
+if TYPE_CHECKING:
+    from .doctor import Finding
+    from .links import Command
+
 MARKS = {TAKEN: ("✓", "green"), REFUSED: ("✗", "red")}
 OTHER_MARK = ("·", "bright_black")
+STATUS_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +56,131 @@ def which(family: str | None, *, as_json: bool) -> int:
                 click.echo(f"  {click.style(mark, fg=colour)} {line}")
     needed = [search for search in searches if family or not FAMILIES[search.family].extra]
     return 0 if all(search.taken for search in needed) else FAILURE
+
+
+@root.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a finding.")
+def doctor(*, as_json: bool) -> int:
+    """Examine this installation: everything that a bug report needs, each line ok, a warning or an error.
+
+    Hashes every binary in full, asks each for its version, and shakes hands with the MCP server. Exits with 1 where
+    anything is an error.
+
+    \b
+    Examples:
+      leanspec-launcher doctor
+      leanspec-launcher doctor --json > report.json
+    """
+    from .doctor import ERROR, examine
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        _print_findings(findings)
+    return FAILURE if any(finding.status == ERROR for finding in findings) else 0
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    section = ""
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        if finding.section != section:
+            section = finding.section
+            click.secho(section, bold=True)
+        mark, colour = STATUS_MARKS[finding.status]
+        click.echo(f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}")
+        if finding.hint:
+            click.echo(f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}")
+    counts = Counter(finding.status for finding in findings)
+    click.echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
+
+
+@root.command()
+@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a family.")
+def verify(family: str | None, *, as_json: bool) -> int:
+    """Hash the binary of each installed family in full, whatever was verified before.
+
+    Exits with 1 where one is missing, is not the one of this release, or could not be started.
+    """
+    checks = operations.verify(family)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            mark, colour = MARKS[TAKEN if check.good else REFUSED]
+            click.echo(
+                f"{click.style(mark, fg=colour)} {check.family:4} {check.sha256[:16]:16} {check.path}: {check.reason}"
+            )
+    return 0 if all(check.good for check in checks) else FAILURE
+
+
+@root.command()
+@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
+@click.option("--dry-run", is_flag=True, help="Show the commands, and run none.")
+def repair(family: str | None, *, dry_run: bool) -> int:
+    """Install the platform wheel of a damaged or missing binary anew, with the installer in use.
+
+    The commands are shown before they are run. What is whole is left alone.
+
+    \b
+    Examples:
+      leanspec-launcher repair --dry-run
+      leanspec-launcher repair mcp
+    """
+    damaged = operations.damaged(family)
+    if not damaged:
+        click.echo("nothing to repair: every installed binary is the one of this release")
+    for each in damaged:
+        click.echo(f"{each.family}: {each.reason}", err=True)
+        for command in operations.repair_commands(each):
+            click.secho(f"$ {shown([command])}", bold=True, err=True)
+            if not dry_run:
+                operations.run_installer(command)
+    if damaged and not dry_run:
+        for check in operations.must_be_whole([each.family for each in damaged]):
+            click.echo(f"repaired: {check.path}")
+    return 0
+
+
+@root.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be linked, and change nothing.")
+def link(*, dry_run: bool) -> int:
+    """Replace the commands of this environment by the binaries themselves: they start without Python.
+
+    Each binary is verified in full, then takes the place of the script that starts it, as a hard link or a copy. From
+    then on nothing verifies it at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help` are
+    answered by the launcher, and so not by a linked `leanspec-mcp`.
+
+    Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.
+    """
+    from . import links
+
+    platform = operations.this_platform()
+    _print_commands(
+        links.link(platform, dry_run=dry_run), "would be linked" if dry_run else "linked", "nothing to link"
+    )
+    return 0
+
+
+@root.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be brought back, and change nothing.")
+def unlink(*, dry_run: bool) -> int:
+    """Bring back the scripts that `link` replaced, byte for byte as the installer wrote them."""
+    from . import links
+
+    platform = operations.this_platform()
+    done = "would be a script again" if dry_run else "is a script again"
+    _print_commands(links.unlink(platform, dry_run=dry_run), done, "nothing is linked")
+    return 0
+
+
+def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
+    for command in commands:
+        click.echo(f"{command.path}: {done}")
+    if not commands:
+        click.echo(nothing)
 
 
 def main() -> NoReturn:

@@ -7,15 +7,11 @@ Windows on arm64 cannot be run here.
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from scripts.environment import ROOT
-from scripts.processes import clean_environment, own_program
+from scripts.processes import own_program
 from tests.conftest import install, once
 from tests.e2e import debian
 from tests.e2e.conftest import TARGETS
@@ -139,60 +135,3 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
     run([*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"], clean(tmp_path / "home"))
     said = (tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL").read_text("utf-8")
     assert "Tag: py3-none-musllinux_1_1_x86_64\n" in said
-
-
-def test_windows_python_under_wine(
-    toolchain: Path, six_platforms: Path, wheelhouse: Path, pythons: dict[str, Path], tmp_path: Path, version: str
-) -> None:
-    """Through pip's and uv's own `.exe` launchers."""
-    if "3.12" not in pythons:
-        pytest.skip("there is no CPython 3.12 here whose standard library could be used")
-    tree = tmp_path / "wine"
-    debian.bootstrap(tree, "trixie", "wine", "wine64")
-    make_windows_python(tree / "python", toolchain, pythons["3.12"], tmp_path)
-    pip = bring(tree, six_platforms, wheelhouse).replace("/", "\\")
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    run([*fetch, "--dest", str(tree / "wheelhouse"), "colorama"], clean_environment())
-    run([*fetch, "--platform", "win_amd64", "--dest", str(tmp_path), "uv"], clean_environment())
-    with zipfile.ZipFile(next(tmp_path.glob("uv-*.whl"))) as archive:
-        name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
-        (tree / "python/uv.exe").write_bytes(archive.read(name))
-
-    def windows(program: str, *arguments: str, **env: str) -> str:
-        settings = [f"{key}={value}" for key, value in env.items()]
-        command = ["env", "WINEDEBUG=-all", *settings, "wine", f"Z:\\{program}", *arguments]
-        return debian.inside(tree, *command).stdout
-
-    debian.inside(tree, "env", "WINEDEBUG=-all", "wineboot", "--init")
-    links = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhouse")
-    windows("python\\python.exe", f"Z:{pip}", "install", *links, "lean-spec")
-    assert windows("python\\Scripts\\lean-spec.exe", "a b") == f'leanspec {version} ["a b"]\n'
-    offline = {"UV_NO_CONFIG": "1", "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    uv = ("pip", "install", "--python", "Z:\\python\\python.exe", "--target", "Z:\\uv", *links, "lean-spec")
-    windows("python\\uv.exe", *uv, **offline)
-    assert windows("uv\\bin\\lean-spec.exe", "a b", PYTHONPATH="Z:\\uv") == f'leanspec {version} ["a b"]\n'
-
-
-def make_windows_python(folder: Path, toolchain: Path, python: Path, scratch: Path) -> None:
-    """Put a Windows CPython 3.12 together: the DLL and modules of a wheel, a standard library of here, our own exe."""
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    fetch += ["--python-version", "3.12", "--platform", "win_amd64", "--dest", str(scratch), "panda3d"]
-    run(fetch, clean_environment())
-    (folder / "DLLs").mkdir(parents=True)
-    with zipfile.ZipFile(next(scratch.glob("panda3d-*.whl"))) as archive:
-        for entry in archive.namelist():
-            name = entry.rpartition("/")[2]
-            # Wine has its own of the C runtime's sets.
-            if entry.startswith("deploy_libs/") and not name.startswith("api-ms-win-crt"):
-                (folder / ("DLLs" if name.endswith(".pyd") else "") / name).write_bytes(archive.read(entry))
-                if name.endswith(".dll"):
-                    shutil.copy(folder / name, folder / "DLLs")
-    library = python.parent.parent / "lib/python3.12"
-    ignored = shutil.ignore_patterns("test", "site-packages", "lib-dynload", "__pycache__", "idlelib", "config-*")
-    shutil.copytree(library, folder / "Lib", ignore=ignored)
-    (folder / "Lib/site-packages").mkdir()
-    shutil.copy(ROOT / "tests/e2e/python.c", toolchain / "tmp")
-    compiler = ("x86_64-w64-mingw32-gcc", "-municode", "-O2", "-o", "/tmp/python.exe", "/tmp/python.c")  # noqa: S108
-    debian.inside(toolchain, *compiler)
-    shutil.copy(toolchain / "tmp/python.exe", folder)
-    subprocess.run(["chmod", "+x", folder / "python.exe"], check=True)

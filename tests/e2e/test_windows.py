@@ -1,0 +1,144 @@
+"""The parent that Windows needs, on a real Windows CPython under wine: through pip's and uv's own `.exe` launchers.
+
+What wine cannot show: antivirus and policy refusals, windows that open, the closing of a console, Windows on arm64.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher._platforms import PLATFORMS
+from scripts.collect.staging import staged
+from scripts.families import load_families
+from scripts.wheels import build_wheels
+from tests.conftest import once
+from tests.e2e import debian, wine
+from tests.e2e.wine import Windows
+
+pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
+LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhouse")
+BY_PIP = "python\\Scripts\\leanspec-http.exe"
+BY_UV = "a folder\\bin\\leanspec-http.exe"
+# Started without the installers' launchers, which are parents of their own.
+ALONE = ("python\\python.exe", "-c", "from leanspec_launcher._launch import http; http()")
+CODE = "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
+KILL = r"""
+import os, subprocess, sys, time
+told, *command = sys.argv[1:]
+process = subprocess.Popen([*command, "wait", told])
+until = time.monotonic() + 30
+while not os.path.exists(told) and time.monotonic() < until:
+    time.sleep(0.05)
+time.sleep(0.5)
+running = lambda: subprocess.run(["tasklist"], capture_output=True, text=True).stdout.count("leanspec-http.exe")
+before = running()
+process.kill()
+process.wait()
+time.sleep(1)
+print(before, running())
+"""
+
+
+@pytest.fixture(scope="session")
+def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path], version: str) -> Windows:
+    """Return a Windows with a release in which our probe is the binary of every family, installed by pip and uv."""
+    debian.needs_root_and("debootstrap", "unshare@util-linux")
+    if "3.12" not in pythons:
+        pytest.skip("there is no CPython 3.12 here whose standard library could be used")
+
+    def make(tree: Path) -> None:
+        wine.make(tree, pythons["3.12"].parent.parent / "lib/python3.12")
+        with staged(tree / "binaries") as staging:
+            for number, project in enumerate(load_families()):
+                file = tree / "tmp" / f"{project.family.program}.exe"
+                file.write_bytes((tree / "probe.exe").read_bytes() + bytes(number))
+                source = {"kind": "probe"}
+                staging.add(project, PLATFORMS["windows-x64"], file, version=version, source=source, commit=None)
+        build_wheels(tree / "binaries", tree / "dist", (), ())
+        shutil.copytree(wheelhouse, tree / "wheelhouse")
+        pip = max(path.name for path in wheelhouse.glob("pip-*.whl"))
+        here = Windows(tree)
+        here.run("python\\python.exe", f"Z:\\wheelhouse\\{pip}\\pip", "install", *LINKS, "lean-spec[ui]")
+        uv = ("pip", "install", "--python", "Z:\\python\\python.exe", "--target", "Z:\\a folder", *LINKS)
+        here.run("python\\uv.exe", *uv, "lean-spec[ui]", UV_NO_CONFIG="1", UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never")
+
+    return Windows(once(shared / "windows", make))
+
+
+def started(windows: Windows, launcher: str, *arguments: str, data: bytes = b"") -> str:
+    """Run an installed command with both its surroundings, and return what it printed."""
+    return windows.run(launcher, *arguments, data=data, PYTHONPATH="Z:\\a folder").stdout.decode()
+
+
+@pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
+def test_arguments_and_handles_arrive_as_in_a_direct_start(windows: Windows, launcher: str) -> None:
+    given = ("a b", '"q"', "", "c\\", "d\\\\ e", "ü", "%PATH%", "&", "a\\\\b", '\\"')
+    assert started(windows, launcher, *given) == started(windows, "probe.exe", *given)
+
+
+@pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
+@pytest.mark.parametrize("code", [0, 1, 255, 259, 2**16, 2**31 - 1, 2**31, 0xC0000005, 2**32 - 1])
+def test_every_exit_code_arrives(windows: Windows, launcher: str, code: int) -> None:
+    said = windows.run("python\\python.exe", "-c", CODE, f"Z:\\{launcher}", str(code), PYTHONPATH="Z:\\a folder").stdout
+    assert int(said) == code
+
+
+@pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
+def test_bytes_go_through_pipes_both_ways(windows: Windows, launcher: str) -> None:
+    data = bytes(range(256)) * 40_000
+    assert windows.run(launcher, "cat", data=data, PYTHONPATH="Z:\\a folder").stdout == data
+
+
+def test_the_program_ends_when_its_parent_is_killed(windows: Windows) -> None:
+    command = ["Z:\\python\\python.exe", *ALONE[1:]]
+    said = windows.run("python\\python.exe", "-c", KILL, "Z:\\tmp\\told-kill", *command).stdout
+    assert said.split() == [b"1", b"0"]
+
+
+@pytest.mark.parametrize("launcher", [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)], ids=["pip", "uv", "ours", "direct"])
+def test_ctrl_c_is_the_programs_to_answer(windows: Windows, launcher: tuple[str, ...]) -> None:
+    told = windows.tree / "tmp/told-key"
+    command = (*launcher, "wait", "Z:\\tmp\\told-key")
+    said = windows.on_a_console(told, *command, keys=b"\x03", PYTHONPATH="Z:\\a folder")
+    assert said == "ready\nctrl 0\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("Z:\\tmp\\windows.c", "is not a program for this Windows"),
+        ("Z:\\nowhere.exe", "there is no such file"),
+        ("Z:\\tmp", "it is a directory"),
+        ("here.exe", "it is a relative path"),
+    ],
+)
+def test_what_cannot_be_started_is_explained(windows: Windows, path: str, words: str) -> None:
+    done = windows.run(BY_PIP, "x", code=None, LEANSPEC_HTTP_BINARY=path)
+    said = done.stderr.decode()
+    assert done.returncode in (126, 127)
+    assert words in said
+    assert "hint: `unset LEANSPEC_HTTP_BINARY`" in said
+    assert "Traceback" not in said
+
+
+def test_a_changed_program_is_not_run(windows: Windows) -> None:
+    folder = windows.tree / "python/Lib/site-packages/leanspec_http_bin/bin"
+    whole = (folder / "leanspec-http.exe").read_bytes()
+    try:
+        (folder / "leanspec-http.exe").write_bytes(whole + b"x")
+        done = windows.run(BY_PIP, "exit", "7", code=126)
+    finally:
+        (folder / "leanspec-http.exe").write_bytes(whole)
+    assert b"its sha256 is not the expected one" in done.stderr
+    assert b"pip install --force-reinstall --no-deps leanspec-http-bin==" in done.stderr
+
+
+def test_doctor_knows_its_installation(windows: Windows) -> None:
+    said = windows.run("python\\Scripts\\leanspec-launcher.exe", "doctor", code=None).stdout.decode()
+    assert "(windows-x64)" in said
+    assert said.count("its sha256 is the expected one") == 3
+    done = windows.run("python\\Scripts\\leanspec-launcher.exe", "link", code=1)
+    assert b"error: a command cannot be linked on Windows" in done.stderr
