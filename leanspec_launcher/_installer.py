@@ -96,7 +96,9 @@ def remedy(family: Family) -> "list[list[str]]":
     # uv links files out of its cache: one that was changed in place is changed there too, and comes back from there.
     clean = ["uv", "cache", "clean", family.distribution]
     if kind == PIPX:
-        return [["pipx", "runpip", os.path.basename(sys.prefix), "install", "--force-reinstall", "--no-deps", wanted]]
+        # Either pip or uv is behind it; both know these options.
+        options = ["--force-reinstall", "--no-deps", "--no-cache-dir"]
+        return [["pipx", "runpip", os.path.basename(sys.prefix), "install", *options, wanted]]
     if kind == UVX:
         return [["uv", "cache", "prune"], clean]
     if kind in (UV_TOOL, UV_PIP):

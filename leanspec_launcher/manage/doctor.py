@@ -18,7 +18,7 @@ from leanspec_launcher._locate import DIRECTORY_VARIABLE, HOME, VARIABLE, cache_
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._places import ABSENT, PASSED, REFUSED, TAKEN, described, places
 from leanspec_launcher._platforms import Platform, current
-from leanspec_launcher._verify import MODE_VARIABLE, Refusal, expected_digest, stamp_path
+from leanspec_launcher._verify import MODE_VARIABLE, SETTLED_NANOSECONDS, Refusal, check, expected_digest, stamp_path
 
 from . import links
 from .errors import CommandError
@@ -132,18 +132,19 @@ def _stamp(family: Family, platform: Platform, origin: str, path: str) -> Findin
     if origin == VARIABLE:
         return Finding(family.program, "stamp", OK, "not verified: it is the user's own choice")
     try:
+        check(origin, path, family, platform)
         stamp = stamp_path(path, expected_digest(origin, path, family, platform))
+        age = time.time_ns() - os.stat(path).st_ctime_ns
     except (Refusal, OSError) as error:
         return Finding(family.program, "stamp", WARNING, str(error))
     if stamp and os.path.exists(stamp):
-        return Finding(family.program, "stamp", OK, "verified before: a start reads no more than its name")
-    folder = stamp and os.path.dirname(os.path.dirname(stamp))
-    while folder and not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    if folder and os.access(folder, os.W_OK):
-        return Finding(family.program, "stamp", OK, "none yet: the next start hashes it, and leaves one")
+        return Finding(family.program, "stamp", OK, "verified: a start reads no more than its name")
+    if os.environ.get(MODE_VARIABLE, "once") != "once":
+        return Finding(family.program, "stamp", OK, f"not used: `{MODE_VARIABLE}` says `{os.environ[MODE_VARIABLE]}`")
+    if stamp and 0 <= age < SETTLED_NANOSECONDS:
+        return Finding(family.program, "stamp", OK, "none yet: the file changed seconds ago")
     text = "none can be written: each start hashes the binary"
-    return Finding(family.program, "stamp", WARNING, text, f"let `{cache_directory()}` be written")
+    return Finding(family.program, "stamp", WARNING, text, f"let `{cache_directory() or 'HOME'}` be written")
 
 
 def _libraries(family: Family, path: str) -> Finding:

@@ -6,9 +6,7 @@ whatever is there.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -41,8 +39,6 @@ class Command:
     family: Family
     path: Path
     state: str
-    recorded: str
-    """The sha256 of the installer's script, as the record of installed files writes it."""
 
 
 def commands(platform: Platform) -> list[Command]:
@@ -53,12 +49,12 @@ def commands(platform: Platform) -> list[Command]:
     own = _installer.distribution(_installer.MAIN)
     if own is None:
         raise CommandError("lean-spec is not installed here, so there are no console scripts of its own")
-    recorded = {Path(name).name: (name, digest) for name, (digest, _) in own.files.items() if "/" in name}
+    recorded = {Path(name).name: name for name in own.files}
     found = []
     for name, family in _entry_points():
-        relative, sha256 = recorded.get(name, ("", ""))
-        path = _place(relative, name)
-        found.append(Command(name, family, path, _state(path, sha256, family, platform), sha256))
+        if name in recorded:
+            path = _place(recorded[name], name)
+            found.append(Command(name, family, path, _state(path, family, platform)))
     return found
 
 
@@ -77,13 +73,30 @@ def _place(relative: str, name: str) -> Path:
     return moved if moved.exists() and not path.exists() else path
 
 
-def _state(path: Path, recorded: str, family: Family, platform: Platform) -> str:
+def _state(path: Path, family: Family, platform: Platform) -> str:
     if not path.is_file():
         return ABSENT
-    if recorded and _installer.recorded_digest(str(path)) == recorded:
-        return SCRIPT
     pin = SHA256.get(family.name, {}).get(platform.key)
-    return LINKED if pin and digest(str(path)) == pin else FOREIGN
+    if pin and digest(str(path)) == pin:
+        return LINKED
+    return SCRIPT if path.read_bytes() == _script(path, family) else FOREIGN
+
+
+def _script(path: Path, family: Family) -> bytes:
+    """Return what the installer writes into a family's script; nothing where that cannot be said.
+
+    It is the text of our own command, which is never linked, for another function. The record of installed files is no
+    help: pipx changes the first line afterwards (`python -E`).
+    """
+    try:
+        text = path.with_name(OWN).read_bytes()
+    except OSError:
+        return b""
+    wanted = f"{LAUNCH} import {family.name}\n".encode()
+    text = text.replace(b"leanspec_launcher.manage.cli import main\n", wanted).replace(
+        b"main()", f"{family.name}()".encode()
+    )
+    return text if text.startswith(b"#!") and wanted in text else b""
 
 
 def link(platform: Platform, *, dry_run: bool = False) -> list[Command]:
@@ -100,7 +113,6 @@ def link(platform: Platform, *, dry_run: bool = False) -> list[Command]:
     wanted = []
     for command in commands(platform):
         if command.state == SCRIPT and (binary := _binary(command.family, platform)):
-            _must_be_restorable(command)
             wanted.append((command, binary))
         elif command.state == FOREIGN:
             raise CommandError(f"`{command.path}` is not the script that the installer wrote", hint=REINSTALL)
@@ -123,25 +135,6 @@ def _binary(family: Family, platform: Platform) -> str | None:
         f"no installed and verified binary of `{family.name}` to link: {why}",
         hint="see `leanspec-launcher which`; `leanspec-launcher repair` brings a damaged one back",
     )
-
-
-def _must_be_restorable(command: Command) -> None:
-    if _recorded_form(_script(command)) != command.recorded:
-        raise CommandError(
-            f"`{command.path}` could not be brought back by `unlink`, so it is left as it is",
-            hint="this installer writes its scripts in a way of its own",
-        )
-
-
-def _script(command: Command) -> bytes:
-    """Return the text that the installer gave a script: that of our own command, which stays, for another function."""
-    text = command.path.with_name(OWN).read_bytes()
-    text = text.replace(b"leanspec_launcher.manage.cli import main", f"{LAUNCH} import {command.family.name}".encode())
-    return text.replace(b"main()", f"{command.family.name}()".encode())
-
-
-def _recorded_form(data: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 def _replace_all(wanted: list[tuple[Command, str]], platform: Platform) -> None:
@@ -172,18 +165,18 @@ def _make(new: Path, binary: str) -> None:
 
 
 def unlink(platform: Platform, *, dry_run: bool = False) -> list[Command]:
-    """Bring back the script of each linked command; return those commands.
+    """Bring back the script of each linked command, byte for byte; return those commands.
 
-    Raises CommandError, and changes nothing, where the installer's text cannot be restored byte for byte.
+    Raises CommandError, and changes nothing, where our own script no longer says how the installer writes them.
     """
     linked = [command for command in commands(platform) if command.state == LINKED]
-    for command in linked:
-        if _recorded_form(_script(command)) != command.recorded:
+    scripts = [(command, _script(command.path, command.family)) for command in linked]
+    for command, text in scripts:
+        if not text:
             raise CommandError(f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL)
-    if not dry_run:
-        for command in linked:
-            new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
-            new.write_bytes(_script(command))
-            new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
-            os.replace(new, command.path)
+    for command, text in [] if dry_run else scripts:
+        new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
+        new.write_bytes(text)
+        new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
+        os.replace(new, command.path)
     return linked

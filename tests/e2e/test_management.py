@@ -1,0 +1,239 @@
+"""`leanspec-launcher` on real installations: doctor, verify, repair, link, unlink."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from scripts.processes import own_program
+from tests.conftest import install
+from tests.e2e.test_installers import (
+    Installed,
+    Source,
+    by_pip,
+    by_pip_target,
+    by_pipx,
+    by_uv_pip,
+    by_uv_tool,
+    packages,
+    source,
+)
+from tests.surroundings import clean, run
+
+__all__ = ["source"]  # a fixture
+COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")
+MANAGED = {
+    "pip": by_pip,
+    "pip --target": by_pip_target,
+    "uv pip": by_uv_pip,
+    "uv tool": by_uv_tool,
+    "pipx": by_pipx,
+}
+
+
+@pytest.fixture
+def manage(own_install: Path, surroundings: dict[str, str]) -> Callable[..., CompletedProcess[str]]:
+    """Return a way to run `leanspec-launcher` in a copied environment."""
+    path = f"{own_install / 'bin'}:{surroundings['PATH']}"
+
+    def run_it(*arguments: str, code: int = 0, **env: str) -> CompletedProcess[str]:
+        command: list[str | Path] = [own_install / "bin/python", own_install / "bin/leanspec-launcher", *arguments]
+        return run(command, surroundings | {"PATH": path, **env}, code=code)
+
+    return run_it
+
+
+def binary(environment: Path, family: str = "cli", program: str = "leanspec") -> Path:
+    return packages(environment) / f"leanspec_{family}_bin/bin/{program}"
+
+
+def contents(environment: Path) -> dict[str, bytes]:
+    return {name: (environment / "bin" / name).read_bytes() for name in COMMANDS}
+
+
+def test_linked_commands_are_the_binaries_and_unlink_brings_the_scripts_back(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]], surroundings: dict[str, str], version: str
+) -> None:
+    scripts = contents(own_install)
+    assert manage("link", "--dry-run").stdout.count("would be linked") == 4
+    assert contents(own_install) == scripts
+    manage("link")
+    assert (own_install / "bin/lean-spec").samefile(binary(own_install))
+    # By itself, where no Python can be found.
+    said = run([own_install / "bin/lean-spec", "--version"], {"HOME": surroundings["HOME"]}).stdout
+    assert said == f"lean-spec {version}\n"
+    found = json.loads(manage("doctor", "--json").stdout)
+    assert sum("is the verified binary itself" in finding["value"] for finding in found) == 4
+    assert manage("link").stdout == "nothing to link\n"
+    assert manage("unlink").stdout.count("is a script again") == 4
+    assert contents(own_install) == scripts
+    assert sorted(path.name for path in (own_install / "bin").glob(".*")) == []
+
+
+def test_a_script_that_was_changed_is_not_replaced(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+) -> None:
+    (own_install / "bin/leanspec-mcp").write_bytes(b"#!/bin/sh\necho mine\n")
+    before = contents(own_install)
+    said = manage("link", code=1).stderr
+    assert f"error: `{own_install / 'bin/leanspec-mcp'}` is not the script that the installer wrote" in said
+    assert contents(own_install) == before
+
+
+def test_a_damaged_binary_is_not_linked(own_install: Path, manage: Callable[..., CompletedProcess[str]]) -> None:
+    before = contents(own_install)
+    with binary(own_install, "mcp", "leanspec-mcp").open("ab") as file:
+        file.write(b"x")
+    assert "is the one that is started, its sha256 is not the expected one" in manage("link", code=1).stderr
+    assert contents(own_install) == before
+
+
+def test_a_linked_command_that_was_changed_is_found(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+) -> None:
+    manage("link")
+    path = own_install / "bin/lean-spec"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data + b"x")
+    assert f"{path}: it is neither the installer's script nor the binary" in manage("verify", code=1).stdout
+    assert "it is neither the installer's script nor the binary of this release" in manage("doctor", code=1).stdout
+
+
+def test_uninstalling_takes_the_links_away(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]], surroundings: dict[str, str]
+) -> None:
+    manage("link")
+    names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
+    run([own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names], surroundings)
+    assert [
+        path for path in own_install.rglob("*") if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
+    ] == []
+
+
+@pytest.mark.parametrize("installer", MANAGED)
+def test_every_installers_commands_can_be_linked_and_brought_back(installer: str, source: Source, version: str) -> None:
+    made = MANAGED[installer](source)
+    before = (made.scripts / "lean-spec").read_bytes()
+    assert run([made.scripts / "leanspec-launcher", "link"], made.env).stdout.count(": linked") == 3
+    done = run([made.scripts / "lean-spec", "--version"], {"HOME": made.env["HOME"]})
+    assert done.stdout == f"lean-spec {version}\n"
+    run([made.scripts / "leanspec-launcher", "unlink"], made.env)
+    assert (made.scripts / "lean-spec").read_bytes() == before
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_installing_anew_brings_the_scripts_back_and_harms_no_binary(installer: str, source: Source) -> None:
+    made = by_pip(source) if installer == "pip" else by_uv_pip(source)
+    run([made.scripts / "leanspec-launcher", "link"], made.env)
+    program = made.packages / "leanspec_cli_bin/bin/leanspec"
+    digest = hashlib.sha256(program.read_bytes()).digest()
+    python = made.scripts / "python"
+    again: list[str | Path] = [python, "-m", "pip", "install", "--force-reinstall", "--no-deps", "lean-spec"]
+    if installer == "uv":
+        again = [own_program("uv"), "pip", "install", "--python", python, "--reinstall", "--no-deps", "lean-spec"]
+    run(again, made.env)
+    assert (made.scripts / "lean-spec").read_bytes().startswith(b"#!")
+    assert hashlib.sha256(program.read_bytes()).digest() == digest
+    run([made.scripts / "lean-spec", "--version"], made.env)
+
+
+def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
+    grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
+    install(tmp_path / "venv", grafted, wheelhouse)
+    env = clean(tmp_path / "home")
+    run([tmp_path / "venv/bin/leanspec-launcher", "link"], env)
+    assert (tmp_path / "venv/bin/lean-spec").is_symlink()
+    assert run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    run([tmp_path / "venv/bin/leanspec-launcher", "verify"], env)
+
+
+def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedProcess[str]], version: str) -> None:
+    said = manage("doctor").stdout
+    assert said.splitlines()[-1].endswith(" 0 warning, 0 error")
+    assert f"lean-spec {version} (" in said
+    assert "handshake      0.3.0 (" in said
+
+
+def test_doctor_finds_what_is_wrong(own_install: Path, manage: Callable[..., CompletedProcess[str]]) -> None:
+    with binary(own_install).open("r+b") as file:
+        file.truncate(1000)
+    binary(own_install, "mcp", "leanspec-mcp").unlink()
+    found = json.loads(manage("doctor", "--json", code=1).stdout)
+    errors = {finding["section"]: finding for finding in found if finding["status"] == "error"}
+    assert set(errors) == {"leanspec", "leanspec-mcp"}
+    assert "its sha256 is not the expected one" in errors["leanspec"]["value"]
+    assert "there is none" in errors["leanspec-mcp"]["value"]
+    for finding in errors.values():
+        assert "-m pip install --force-reinstall --no-deps leanspec-" in finding["hint"]
+
+
+def test_doctor_warns_of_another_program_of_the_same_name(
+    manage: Callable[..., CompletedProcess[str]], own_install: Path, tmp_path: Path
+) -> None:
+    real = tmp_path / "lib/node_modules/lean-spec/bin.js"
+    real.parent.mkdir(parents=True)
+    real.write_text("#!/usr/bin/env node\n")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/lean-spec").symlink_to(real)
+    said = manage("doctor", PATH=f"{tmp_path / 'first'}:{own_install / 'bin'}:/usr/bin:/bin").stdout
+    assert (
+        f"! lean-spec      `{tmp_path / 'first/lean-spec'}` (npm's) comes before `{own_install / 'bin/lean-spec'}`"
+        in said
+    )
+
+
+def test_doctor_warns_of_settings_and_places(installed: Path, surroundings: dict[str, str]) -> None:
+    doctor: list[str | Path] = [installed / "bin/leanspec-launcher", "doctor"]
+    said = run(doctor, surroundings | {"LEANSPEC_VERIFY": "off"}).stdout
+    assert "`unset LEANSPEC_VERIFY`: no binary is verified" in said
+    # The files of this environment have been there for a while.
+    time.sleep(max(0, 3.5 + binary(installed).stat().st_ctime - time.time()))
+    said = run(doctor, surroundings | {"XDG_CACHE_HOME": "/proc/nowhere"}).stdout
+    assert "none can be written: each start hashes the binary" in said
+    assert "verified: a start reads no more than its name" in run(doctor, surroundings).stdout
+
+
+@pytest.mark.parametrize("installer", MANAGED)
+def test_repair_brings_back_a_binary_that_was_changed_in_place(installer: str, source: Source, version: str) -> None:
+    """What uv installs is linked to its cache, so that is damaged too."""
+    made: Installed = MANAGED[installer](source)
+    tools = f"{Path(own_program('uv')).parent}:{made.env['PATH']}"
+    env = made.env | {"PATH": tools}
+    launcher = made.scripts / "leanspec-launcher"
+    with (made.packages / "leanspec_cli_bin/bin/leanspec").open("ab") as file:
+        file.write(b"x")
+    refused = run([made.scripts / "lean-spec", "--version"], env, code=126).stderr
+    shown = run([launcher, "repair", "--dry-run"], env).stderr
+    assert refused.splitlines()[-1].removeprefix("hint: ") == " && ".join(
+        line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")
+    )
+    run([launcher, "verify"], env, code=1)
+    assert "repaired: " in run([launcher, "repair"], env).stdout
+    assert run([made.scripts / "lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    assert "nothing to repair" in run([launcher, "repair"], env).stdout
+
+
+def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
+    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--from", "lean-spec"]
+    env = source.env | {"PATH": f"{Path(own_program('uv')).parent}:{source.env['PATH']}"}
+    found = json.loads(run([*uvx, "leanspec-launcher", "which", "cli", "--json"], env).stdout)
+    with Path(found[0]["taken"]).open("ab") as file:
+        file.write(b"x")
+    hint = run([*uvx, "lean-spec", "--version"], env, code=126).stderr.splitlines()[-1]
+    assert hint == "hint: uv cache prune && uv cache clean leanspec-cli-bin"
+    for command in hint.removeprefix("hint: ").split(" && "):
+        run(command.split(), env)
+    run([*uvx, "lean-spec", "--version"], env)
+
+
+def test_repair_leaves_the_users_own_choice_alone(manage: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    said = manage("repair", code=1, LEANSPEC_CLI_BINARY=str(tmp_path / "nowhere")).stderr
+    assert "hint: `unset LEANSPEC_CLI_BINARY`, which names it" in said
