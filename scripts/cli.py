@@ -313,6 +313,31 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
     return 0 if rows and all(row.kept for row in rows) else FAILURE
 
 
+@root.command()
+@click.option("--rounds", type=click.IntRange(2, 10_000), default=200, show_default=True)
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every number to FILE.")
+@click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
+def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
+    """Measure what a start costs: the binary itself, our launcher, `python -c pass`, Node's wrapper, a usual shim.
+
+    Some 0.4 s a round. Nothing else should be at work on the machine; what is falls on all ways alike.
+
+    \b
+    Examples:
+      python -m scripts bench
+      python -m scripts bench --rounds 500 --json bench.json --docs
+    """
+    from .bench.measuring import measure
+    from .bench.report import as_json, table, write_docs
+
+    report = measure(rounds)
+    click.echo(table(report), nl=False)
+    if file:
+        file.write_text(as_json(report), "utf-8")
+    if docs:
+        write_docs(report)
+
+
 def _print_table(head: list[str], rows: list[list[str]]) -> None:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):

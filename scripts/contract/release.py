@@ -7,10 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._families import FAMILIES, Family
 from leanspec_launcher._platforms import Platform, current
 from leanspec_launcher.manage.errors import CommandError
-from scripts.collect.archive import extract_file
 from scripts.collect.staging import staged
 from scripts.console import step
 from scripts.families import load_families, main_project
@@ -22,7 +21,6 @@ FAMILY = FAMILIES["http"]  # the one that has a wrapper in Node
 # Its version has no wrapper of its own on npm: the last one that has.
 WRAPPER = "@leanspec/http-server"
 WRAPPER_VERSION = "0.2.28"
-WRAPPER_SCRIPT = "bin/leanspec-http.js"
 SHIM = """#!{python}
 import subprocess
 import sys
@@ -88,19 +86,21 @@ def _is_stub(path: Path) -> bool:
     return path.name.startswith("leanspec_") and path.name.endswith("-any.whl")
 
 
-def installed_binary(commands: Path) -> Path:
+def installed_binary(commands: Path, family: Family = FAMILY) -> Path:
     """Return the binary that an environment's command starts."""
     packages = next(commands.parent.glob("lib/python3.*/site-packages"))
-    return packages / FAMILY.package / "bin" / FAMILY.program
+    return packages / family.package / "bin" / family.program
 
 
-def ways(folder: Path, commands: Path) -> list[Way]:
-    """Return every way to start an installed program that is possible here, the direct one first."""
-    binary = installed_binary(commands)
-    result = [Way(DIRECT, (str(binary),)), Way(OURS, (str(commands / FAMILY.program),))]
-    node = shutil.which("node")
-    if node and shutil.which("npm"):
-        result.append(Way(NODE, (str(Path(node).absolute()), str(_wrapper(folder, binary)))))
+def ways(folder: Path, commands: Path, family: Family = FAMILY) -> list[Way]:
+    """Return every way to start an installed program that is possible here, the direct one first.
+
+    `folder` is where the npm wrapper and the shim are made.
+    """
+    binary = installed_binary(commands, family)
+    result = [Way(DIRECT, (str(binary),)), Way(OURS, (str(commands / family.program),))]
+    if shutil.which("node") and shutil.which("npm"):
+        result.append(Way(NODE, (str(_wrapper(folder, binary)),)))
     shim = folder / "shim"
     shim.write_text(SHIM.format(python=commands / "python", binary=str(binary)), "utf-8")
     shim.chmod(0o755)
@@ -108,22 +108,19 @@ def ways(folder: Path, commands: Path) -> list[Way]:
 
 
 def _wrapper(folder: Path, binary: Path) -> Path:
-    """Return the project's npm wrapper, with the binary where it looks for one."""
+    """Let npm install the project's wrapper, put the binary into its platform package; return npm's command for it."""
     npm = find_program("npm", "install Node.js, which brings it")
     root = folder / "npm"
-    (root / "bin").mkdir(parents=True)
+    root.mkdir(parents=True)
     spec = f"{WRAPPER}@{WRAPPER_VERSION}"
-    with step(f"fetching {spec}"):
-        command = [npm, "pack", spec, "--ignore-scripts", "--pack-destination", str(root)]
-        must_succeed(capture(command), f"`npm pack {spec}`")
-        (archive,) = root.glob("*.tgz")
-        for name in ("package.json", WRAPPER_SCRIPT):
-            extract_file(archive, f"package/{name}", root / name)
-        archive.unlink()
-    place = root / "binaries" / this_platform().key / FAMILY.program
-    place.parent.mkdir(parents=True)
+    with step(f"npm install {spec}"):
+        options = ["--prefix", str(root), "--ignore-scripts", "--no-audit", "--no-fund"]
+        must_succeed(capture([npm, "install", *options, spec]), f"`npm install {spec}`")
+    place = root / "node_modules/@leanspec" / f"http-{this_platform().key}" / FAMILY.program
+    if not place.exists():
+        raise CommandError(f"npm installed no `{place.parent.name}`, which {spec} needs")
     shutil.copy(binary, place)
-    return root / WRAPPER_SCRIPT
+    return root / "node_modules/.bin" / FAMILY.program
 
 
 def release(folder: Path) -> list[Way]:
