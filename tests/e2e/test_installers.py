@@ -34,6 +34,7 @@ class Source:
     dist: Path
     wheelhouse: Path
     home: Path
+    python: Path = Path(sys.base_prefix) / "bin/python3"
 
     @property
     def env(self) -> dict[str, str]:
@@ -45,8 +46,8 @@ def packages(prefix: Path) -> Path:
     return next(prefix.glob("lib/python3.*/site-packages"))
 
 
-def venv(source: Source, python: Path | str = sys.executable) -> Path:
-    run([python, "-m", "venv", source.home / "venv"], source.env)
+def venv(source: Source) -> Path:
+    run([source.python, "-m", "venv", source.home / "venv"], source.env)
     return source.home / "venv"
 
 
@@ -72,24 +73,24 @@ def by_pip_prefix(source: Source) -> Installed:
 def by_pip_user(source: Source) -> Installed:
     env = source.env | {"PYTHONUSERBASE": str(source.home / "user")}
     # The interpreter itself: `--user` is refused in a virtual environment.
-    run([Path(sys.base_prefix) / "bin/python3", "-m", "pip", "install", "--user", "lean-spec"], env)
+    run([source.python, "-m", "pip", "install", "--user", "lean-spec"], env)
     return Installed(source.home / "user/bin", packages(source.home / "user"), env)
 
 
 def by_uv_pip(source: Source) -> Installed:
     prefix = source.home / "venv"
-    run([own_program("uv"), "venv", "--python", sys.executable, prefix], source.env)
+    run([own_program("uv"), "venv", "--python", source.python, prefix], source.env)
     run([own_program("uv"), "pip", "install", "--python", prefix / "bin/python", "lean-spec"], source.env)
     return Installed(prefix / "bin", packages(prefix), source.env)
 
 
 def by_uv_tool(source: Source) -> Installed:
-    run([own_program("uv"), "tool", "install", "--python", sys.executable, "lean-spec"], source.env)
+    run([own_program("uv"), "tool", "install", "--python", source.python, "lean-spec"], source.env)
     return Installed(source.home / "uv-bin", packages(source.home / "uv-tools/lean-spec"), source.env)
 
 
 def by_pipx(source: Source) -> Installed:
-    run([own_program("pipx"), "install", "--python", sys.executable, "lean-spec"], source.env)
+    run([own_program("pipx"), "install", "--python", source.python, "lean-spec"], source.env)
     return Installed(source.home / "pipx-bin", packages(source.home / "pipx/venvs/lean-spec"), source.env)
 
 
@@ -135,7 +136,7 @@ def test_an_installer_makes_it_work(installer: str, source: Source, tmp_path: Pa
 
 
 def test_uvx_runs_it(source: Source, version: str) -> None:
-    uvx = [own_program("uv"), "tool", "run", "--python", sys.executable, "--from", "lean-spec"]
+    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python, "--from", "lean-spec"]
     assert run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
 
 
@@ -143,8 +144,8 @@ def test_every_supported_python_runs_it(
     pythons: dict[str, Path], dist: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     for short, python in pythons.items():
-        source = Source(dist, wheelhouse, tmp_path / short)
-        prefix = venv(source, python)
+        source = Source(dist, wheelhouse, tmp_path / short, python)
+        prefix = venv(source)
         run([prefix / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
         must_work(Installed(prefix / "bin", packages(prefix), source.env), tmp_path / f"project-{short}", version)
 
@@ -189,7 +190,7 @@ def test_without_its_platform_wheel_it_says_what_to_do(source: Source, dist: Pat
     run([prefix / "bin/python", "-m", "pip", "install", "--no-deps", next(dist.glob("lean_spec-*.whl"))], source.env)
     said = run([prefix / "bin/lean-spec", "list"], source.env, code=127).stderr
     assert said.startswith("error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found\n")
-    assert said.splitlines()[-1].endswith("-m pip install --force-reinstall lean-spec==0.3.0")
+    assert said.splitlines()[-1].endswith("-m pip install --force-reinstall --no-deps leanspec-cli-bin==0.3.0")
 
 
 def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
@@ -208,7 +209,7 @@ def test_a_platform_wheel_of_another_version_is_refused(own_install: Path, surro
     metadata = site / "leanspec_cli_bin-0.2.9.dist-info/METADATA"
     metadata.write_text(metadata.read_text("utf-8").replace("Version: 0.3.0", "Version: 0.2.9"), "utf-8")
     said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert "installed is leanspec-cli-bin 0.2.9, this lean-spec is 0.3.0 and needs the same" in said
+    assert "installed  is leanspec-cli-bin 0.2.9, this lean-spec is 0.3.0 and needs the same" in said
 
 
 def test_a_binary_without_its_run_bit_is_repaired(
