@@ -286,7 +286,10 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     npx.parent.mkdir()
     npx.write_bytes(script('printf "[%s]" "$@"; exit 5'))
     npx.chmod(0o755)
-    env = {"PATH": f".:{npx.parent}:/usr/bin:/bin"}
+    decoy = site.root / "npx"  # in the working directory
+    decoy.write_bytes(script("echo decoy"))
+    decoy.chmod(0o755)
+    env = {"PATH": f".::{npx.parent}:/usr/bin:/bin"}
     wanted = "[--yes][--package=lean-spec@0.2.9][--][lean-spec][list][a b]"
     done = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
     assert done.stdout == wanted
