@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -267,9 +268,9 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
     chance = random.Random(program)  # noqa: S311 - the same bytes in every run
     site.pin(family, whole)
     path = site.wheel(family, whole)
-    bad = [flipped(whole, chance) for _ in range(changes)] + [
-        whole[: chance.randrange(len(whole))] for _ in range(cuts)
-    ]
+    bad = itertools.chain(
+        (flipped(whole, chance) for _ in range(changes)), (whole[: chance.randrange(len(whole))] for _ in range(cuts))
+    )
     for number, data in enumerate(bad):
         if number % 2:
             path = site.wheel(family, data)

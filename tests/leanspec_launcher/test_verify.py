@@ -77,6 +77,20 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[s
     assert len(hashed) == 2
 
 
+def test_a_change_through_another_link_is_seen(binary: Path, hashed: list[str]) -> None:
+    """Uv links what it installs to its cache, and to every other environment."""
+    other = binary.with_name("other")
+    other.hardlink_to(binary)
+    settle(binary)
+    check(binary)
+    check(other)
+    assert len(hashed) == 1, "one file, one stamp"
+    with other.open("ab") as file:
+        file.write(b"#")
+    with pytest.raises(_verify.Refusal):
+        check(binary)
+
+
 def test_a_file_that_changed_just_now_gets_no_stamp(binary: Path, hashed: list[str]) -> None:
     binary.touch()
     check(binary)
