@@ -31,6 +31,14 @@ from scripts.processes import capture, clean_environment, must_succeed
 from scripts.wheels import build_wheels
 
 PASS, LINKED, BY_PIP, FIRST = "python -c pass", "linked", "ours, by this Python's own pip", "ours, first start"
+# What no launcher in Python can go below: it knows its binary, and checks nothing.
+FLOOR = "execv alone"
+FLOOR_SCRIPT = """#!{python}
+import os
+import sys
+
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
 KB = 1024
 
 
@@ -136,7 +144,10 @@ def _release(folder: Path) -> Path:
 def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dict[str, Command]:
     folder.mkdir()
     found: dict[str, Command] = {way.name: way.command for way in ways(folder, commands, family)}
-    return found | {LINKED: (str(linked / family.program),)}
+    floor = folder / "floor"
+    floor.write_text(FLOOR_SCRIPT.format(python=commands / "python", binary=found[DIRECT][0]), "utf-8")
+    floor.chmod(0o755)
+    return found | {LINKED: (str(linked / family.program),), FLOOR: (str(floor),)}
 
 
 def _by_pip(environment: Path, dist: Path) -> Path:

@@ -11,7 +11,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.contract.release import DIRECT, NODE, OURS, SHIMMED
 from scripts.environment import ROOT
 
-from .measuring import BY_PIP, FIRST, LINKED, PASS, Report, Row
+from .measuring import BY_PIP, FIRST, FLOOR, LINKED, PASS, Report, Row
 
 PAGE = ROOT / "docs/performance.md"
 PLOT = ROOT / "docs/performance.svg"
@@ -20,6 +20,7 @@ NAMES = {
     DIRECT: "the binary itself",
     LINKED: "linked (`leanspec-launcher link`)",
     PASS: "`python -c pass`",
+    FLOOR: "a script that only calls `execv`",
     OURS: "**lean-spec** (installed by uv)",
     BY_PIP: "lean-spec, installed by this Python's own pip",
     FIRST: "lean-spec, its very first start",
