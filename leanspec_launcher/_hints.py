@@ -72,7 +72,7 @@ def _for_the_system(family: Family, problem: str) -> str:
     if "nixos" in likes:
         return "let NixOS run programs of other systems: `programs.nix-ld.enable = true;` in configuration.nix"
     for library, packages in PACKAGES.items():
-        if f"`{library}`" in problem:
+        if library in problem:
             return next(
                 (f"`{packages[like]}`" for like in likes if like in packages), "install OpenSSL 3 on this system"
             )

@@ -15,7 +15,8 @@ MACH_O_MAGIC, FAT_MAGIC = b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"
 PT_INTERP = 3
 HEADER = 4096
 # What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing version of one.
-MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): ")
+MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): (?:cannot open|No such)")
+DAMAGED = r"loading shared librar\w+:? (\S+): (.+)"
 LISTING = "LD_TRACE_LOADED_OBJECTS"
 NEWER = r"/([^/\s]+): version `([^']+)' not found"
 
@@ -74,7 +75,10 @@ def objection(path: str) -> str:
     lacking = dict.fromkeys(f"`{name}`" for pattern in MISSING for name in re.findall(pattern, said))
     if newer:
         return f"it needs {', '.join(newer)}, and this system has an older one"
-    return f"it needs {' and '.join(lacking)}, which this system lacks" if lacking else ""
+    if lacking:
+        return f"it needs {' and '.join(lacking)}, which this system lacks"
+    damaged = [f"`{name}`, which cannot be loaded ({why.strip()})" for name, why in re.findall(DAMAGED, said)]
+    return f"it needs {' and '.join(damaged)}" if damaged else ""
 
 
 def loader_of(path: str) -> str:

@@ -60,12 +60,22 @@ def test_a_program_that_loads_is_started(site: Site, tmp_path: Path) -> None:
 def test_a_missing_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
     compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
     (tmp_path / "program").rename(tmp_path / "libssl.so.3")
-    (tmp_path / "gone").mkdir()
     use = "int foo(void); int main(void) { return foo(); }"
     data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(b"libssl.so.3\0", b"libsxx.so.3\0")
     lines = refused(site, data)
     assert lines[0].endswith("is not run: it needs `libsxx.so.3`, which this system lacks")
     assert any(line.startswith("  this is    Linux, CPU ") for line in lines)
+
+
+def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
+    compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
+    (tmp_path / "program").rename(tmp_path / "libssl.so.3")
+    use = "int foo(void); int main(void) { return foo(); }"
+    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3")
+    (tmp_path / "libssl.so.3").write_bytes(b"")
+    lines = refused(site, data, LD_LIBRARY_PATH=str(tmp_path))
+    assert f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)" in lines[0]
+    assert lines[-1] in ("hint: `apt install libssl3`", "hint: install OpenSSL 3 on this system")
 
 
 def test_a_newer_glibc_is_named(site: Site, tmp_path: Path) -> None:
