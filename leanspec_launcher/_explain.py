@@ -69,7 +69,12 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
         return _say(NOT_FOUND, text, [*_fit(stub, platform), *_table(found)], ways(family))
     code = NOT_FOUND if bad.origin == VARIABLE and not os.path.lexists(bad.path) else CANNOT_RUN
     lines = [*_facts(family, bad), *_table(found)]
-    return _say(code, f"`{bad.path}` is not run: {bad.reason}", lines, hint_for(family, bad.origin, bad.path))
+    return _say(
+        code,
+        f"`{bad.path}` is not run: {bad.reason}",
+        lines,
+        hint_for(family, bad.origin, bad.path, changed=bool(bad.expected)),
+    )
 
 
 def _explain_start(family: Family, platform: Platform, path: str, arguments: "list[str]", error: Exception) -> int:

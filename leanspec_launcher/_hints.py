@@ -37,11 +37,11 @@ def ways(family: Family) -> str:
     )
 
 
-def hint_for(family: Family, origin: str, path: str) -> str:
-    """Say what to type about a file that is not run, whatever the reason."""
+def hint_for(family: Family, origin: str, path: str, *, changed: bool = False) -> str:
+    """Say what to type about a file that is not run, whatever the reason; of a changed file nothing else counts."""
     if origin == VARIABLE:
         return f"`unset {family.variable}`, or give it the absolute path of an executable"
-    if os.path.isfile(path):
+    if os.path.isfile(path) and not changed:
         problem = _program.objection(path)
         mending = _for_the_system(family, problem) if problem else _permission(family, path)
         if mending:

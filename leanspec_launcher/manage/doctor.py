@@ -104,13 +104,17 @@ def _binary(family: Family, platform: Platform) -> Iterator[Finding]:
     for verdict, line in described(found):
         status = ERROR if verdict == REFUSED else OK
         mark = {TAKEN: "taken", REFUSED: "refused", ABSENT: "", PASSED: ""}[verdict]
-        hint = _hints.hint_for(family, bad.origin, bad.path) if bad and verdict == REFUSED else ""
+        hint = (
+            _hints.hint_for(family, bad.origin, bad.path, changed=bool(bad.expected))
+            if bad and verdict == REFUSED
+            else ""
+        )
         if mark:
             yield Finding(family.program, mark, status, line, hint)
     if absent:
         hint = _installer.advice(family) if _machine.builds(family) is None else _hints.ways(family)
-        text = "; ".join(line for _, line in described(found))
-        yield Finding(family.program, "binary", ERROR, f"there is none: {text}", hint)
+        text = f"there is none in any place: see `leanspec-launcher which {family.name}`"
+        yield Finding(family.program, "binary", ERROR, text, hint)
     if taken:
         yield _wheel(family)
         yield _stamp(family, platform, taken.origin, taken.path)

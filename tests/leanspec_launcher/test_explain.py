@@ -136,7 +136,7 @@ def test_a_program_for_another_machine_is_named(site: Site, data: bytes, words: 
 
 def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None:
     site.pin("cli", GOOD)
-    site.wheel("cli", b"other")
+    site.wheel("cli", b"other", 0o644)
     info = site.root / "leanspec_cli_bin-9.9.8.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n")
@@ -150,6 +150,7 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
         (info / "RECORD").write_text(f"leanspec_cli_bin/bin/leanspec,sha256={recorded},5\n")
         said = site.start("cli", code=126).stderr
         assert f"  {words}\n" in said
+        assert "chmod" not in said, "the run bit is the least of it"
         assert "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n" in said
 
 
