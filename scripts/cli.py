@@ -18,6 +18,7 @@ from .collect.cargo import BUILDERS
 from .console import say, size
 from .environment import ROOT
 from .families import PROJECTS, choose_platforms, load_families
+from .release.cli import COMMANDS
 
 family_option = click.option(
     "--family",
@@ -378,6 +379,10 @@ def lock() -> None:
     from .lock import write_lock
 
     write_lock()
+
+
+for command in COMMANDS:
+    root.add_command(command)
 
 
 def run() -> NoReturn:

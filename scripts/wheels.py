@@ -26,6 +26,7 @@ from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
 from .pins import pins_source, wheel_digest
 from .processes import capture, clean_environment
+from .release.versions import binary_version
 from .workplace import workplace
 
 # What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
@@ -69,11 +70,12 @@ def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -
     wanted = []
     for each in read_collected(base):
         project, platform = projects[each.family], PLATFORMS[each.platform]
-        if each.version != project.version:
+        wanted_version = binary_version(project.version)
+        if each.version != wanted_version:
             raise CommandError(
                 f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
-                f" this is `{project.version}`",
-                hint=f"collect that version: `python -m scripts collect npm {project.version}`",
+                f" this is `{wanted_version}`",
+                hint=f"collect that version: `python -m scripts collect npm {wanted_version}`",
             )
         if each.family in (families or projects) and each.platform in (platforms or PLATFORMS):
             wanted.append(Wanted(project, platform, binary_path(base, project, platform)))

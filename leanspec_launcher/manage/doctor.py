@@ -15,7 +15,7 @@ from leanspec_launcher._answer import announced_version
 from leanspec_launcher._families import FAMILIES, Family
 from leanspec_launcher._launch import DEBUG_VARIABLE, TYPESCRIPT_VARIABLE
 from leanspec_launcher._locate import DIRECTORY_VARIABLE, HOME, VARIABLE, cache_directory
-from leanspec_launcher._pins import VERSION
+from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._places import ABSENT, PASSED, REFUSED, TAKEN, described, places
 from leanspec_launcher._platforms import Platform, current
 from leanspec_launcher._verify import MODE_VARIABLE, SETTLED_NANOSECONDS, Refusal, check, expected_digest, stamp_path
@@ -169,9 +169,8 @@ def _speaks(family: Family, path: str) -> Finding:
         hint = _installer.advice(family)
         return Finding(family.program, name, ERROR, str(error), hint)
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
-    expected = VERSION.partition(".post")[0]
-    if expected and said.split()[-1:] != [expected]:
-        return Finding(family.program, name, ERROR, f"`{said}`, expected {expected}", _installer.advice(family))
+    if BINARIES and said.split()[-1:] != [BINARIES]:
+        return Finding(family.program, name, ERROR, f"`{said}`, expected {BINARIES}", _installer.advice(family))
     return Finding(family.program, name, OK, said + took)
 
 

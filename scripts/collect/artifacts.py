@@ -52,4 +52,12 @@ def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: St
             hint="see why its job left none, and run that job again",
         )
     record = read_record(path, project, platform)
-    staging.add(project, platform, path, version=record.version, source=record.source, commit=record.commit)
+    staging.add(
+        project,
+        platform,
+        path,
+        version=record.version,
+        source=record.source,
+        commit=record.commit,
+        reported=record.reported,
+    )

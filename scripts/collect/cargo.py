@@ -17,6 +17,7 @@ from scripts.environment import ROOT
 from scripts.families import FamilyProject
 from scripts.processes import capture, find_program, must_succeed
 
+from .reported import reported_here
 from .staging import Staging, integrity
 
 BUILDERS = ("build", "zigbuild")
@@ -100,6 +101,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                     "packages": _locked_packages(workspace.root, crate.project.crate),
                 },
                 commit=workspace.commit,
+                reported=reported_here(crate.project.family, platform, file),
             )
 
 

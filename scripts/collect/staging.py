@@ -34,6 +34,8 @@ class Collected:
     sha256: str
     source: dict[str, Any]
     commit: str | None
+    reported: str | None = None
+    """What the binary said that it is, where it was built and could be run."""
 
 
 class Staging:
@@ -43,7 +45,7 @@ class Staging:
         self.root = root
         self.collected: list[Collected] = []
 
-    def add(
+    def add(  # noqa: PLR0913 - each is one fact of the record
         self,
         project: FamilyProject,
         platform: Platform,
@@ -52,6 +54,7 @@ class Staging:
         version: str,
         source: dict[str, Any],
         commit: str | None,
+        reported: str | None = None,
     ) -> Collected:
         """Copy a file in, as an executable for the platform.
 
@@ -64,11 +67,19 @@ class Staging:
         target.chmod(0o755)
         sha256 = digest(str(target))
         collected = Collected(
-            project.name, platform.key, version, target.stat().st_size, sha256, source=source, commit=commit
+            project.name, platform.key, version, target.stat().st_size, sha256, source, commit, reported
         )
-        (target.parent / RECORD_NAME).write_text(json.dumps(asdict(collected), indent=2) + "\n", "utf-8")
+        (target.parent / RECORD_NAME).write_text(json.dumps(_stated(collected), indent=2) + "\n", "utf-8")
         self.collected.append(collected)
         return collected
+
+
+def _stated(collected: Collected) -> dict[str, Any]:
+    """Return what a record says; a binary that was not run where it was built reports nothing."""
+    stated = asdict(collected)
+    if collected.reported is None:
+        del stated["reported"]
+    return stated
 
 
 def must_be_executable_for(file: Path, platform: Platform) -> None:

@@ -1,0 +1,41 @@
+"""A new version, above everything that is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+
+from . import sync
+from .index import Client, read_index
+from .plan import MAIN
+
+
+def change_version(version: Version, cargo: Path | None, index: str | None, *, dry_run: bool) -> list[sync.Place]:
+    """Write a version into every place; return the places with what they said before.
+
+    Raises CommandError where it is not above what the changelog and the index know as published.
+    """
+    highest = max(_published(index), default=None)
+    if highest is not None and version <= highest:
+        raise CommandError(
+            f"`{version}` is not above `{highest}`, which is published",
+            hint="choose a higher version: none is ever reused",
+        )
+    edits = sync.planned(version, cargo=cargo)
+    if not dry_run:
+        sync.apply(edits)
+    return [place for edit in edits for place in edit.places]
+
+
+def _published(index: str | None) -> list[Version]:
+    known = []
+    for text in sync.released((ROOT / "CHANGELOG.md").read_text("utf-8")):
+        try:
+            known.append(Version(text))
+        except InvalidVersion:
+            raise CommandError(f"`CHANGELOG.md` has a heading `[{text}]`, which is no version") from None
+    return known + (Client(read_index(index)).versions(MAIN) if index else [])

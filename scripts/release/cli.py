@@ -1,0 +1,176 @@
+"""The commands of a release: what is asked. No logic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leanspec_launcher.manage.errors import FAILURE
+from scripts.environment import ROOT
+
+if TYPE_CHECKING:
+    from .finding import Finding
+    from .sync import Place
+
+CARGO_OPTION = click.option(
+    "--cargo",
+    metavar="WORKSPACE",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A Cargo workspace whose version follows too, its lock included.",
+)
+DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+
+
+@click.command(name="sync-versions")
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit with 1 where a place disagrees.")
+@CARGO_OPTION
+@DRY_RUN_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a place.")
+def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
+    """Write the version of the root pyproject.toml, its one home, into every place that repeats it.
+
+    The family projects, the pins between our own distributions, the changelog's heading, and with --cargo a workspace
+    with its lock. All of them change, or none.
+
+    \b
+    Examples:
+      python -m scripts sync-versions --check
+      python -m scripts sync-versions --cargo ../leanspec/rust
+    """
+    from .sync import apply, home_version, planned
+
+    version = home_version()
+    edits = planned(version, cargo=cargo)
+    places = [place for edit in edits for place in edit.places]
+    wrong = [place for place in places if not place.agrees]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2))
+    else:
+        _print_places(places, str(version))
+    if check_only:
+        return FAILURE if wrong else 0
+    if not dry_run:
+        apply(edits)
+    return 0
+
+
+@click.command()
+@click.argument("version")
+@CARGO_OPTION
+@click.option(
+    "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Where it may be published already."
+)
+@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@DRY_RUN_OPTION
+def bump(version: str, cargo: Path | None, index: str, *, offline: bool, dry_run: bool) -> None:
+    """Set the version, here and in every place that repeats it. PEP 440 and SemVer are both understood.
+
+    Never to one that is not above what is published.
+
+    \b
+    Examples:
+      python -m scripts bump 0.3.1
+      python -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
+      python -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
+    """
+    from .bump import change_version
+    from .versions import read_version
+
+    _print_places(change_version(read_version(version), cargo, None if offline else index, dry_run=dry_run), version)
+
+
+@click.command(name="bump-dev")
+@click.argument("number", type=click.IntRange(0))
+@CARGO_OPTION
+@click.option(
+    "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Where it may be published already."
+)
+@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@DRY_RUN_OPTION
+def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, dry_run: bool) -> None:
+    """Set the dev version NUMBER of the next patch: from 0.3.0 to 0.3.1.devNUMBER, 0.3.1-dev.NUMBER for Cargo.
+
+    The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
+    """
+    from .bump import change_version
+    from .sync import home_version
+    from .versions import next_dev
+
+    version = next_dev(home_version(), number)
+    _print_places(change_version(version, cargo, None if offline else index, dry_run=dry_run), str(version))
+
+
+def _print_places(places: list[Place], version: str) -> None:
+    for place in places:
+        mark = click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
+        found = "" if place.agrees else f" (was `{place.found}`)"
+        click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{found}")
+    click.echo(f"{sum(not place.agrees for place in places)} of {len(places)} places differ from {version}")
+
+
+@click.command()
+@click.option("--dev", is_flag=True, help="The one platform of a dev build.")
+def matrix(*, dev: bool) -> None:
+    """Print the CI build matrix as JSON, from the one table of platforms and the release plan."""
+    from .matrix import build_matrix
+
+    click.echo(json.dumps(build_matrix(dev=dev)))
+
+
+DIST_OPTION = click.option(
+    "--dist",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist",
+    help="The folder of built files.",
+)
+
+
+@click.command()
+@DIST_OPTION
+@CARGO_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+def check(dist: Path, cargo: Path | None, *, as_json: bool) -> int:
+    """Run every gate of a release on built files: what fails here never reaches an index.
+
+    Names, versions, tag, clean tree, lock; the expected set; each binary, each wheel; then all of it installed from an
+    index on loopback with pip and uv, and run. Every failure is shown. Exits with 1 where there is one.
+
+    \b
+    Examples:
+      python -m scripts check
+      python -m scripts check --dist /tmp/dist --json
+    """
+    from .check import check as run_gates
+
+    return _print_findings(run_gates(dist, cargo=cargo), as_json=as_json)
+
+
+def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
+    """Print a table of what failed and how much did not; return the exit code."""
+    failed = [finding for finding in findings if not finding.good]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        return FAILURE if failed else 0
+    for gate in dict.fromkeys(finding.gate for finding in findings):
+        of_gate = [finding for finding in findings if finding.gate == gate]
+        wrong = [finding for finding in of_gate if not finding.good]
+        mark = click.style("✗", fg="red") if wrong else click.style("✓", fg="green")
+        counted = f"{len(wrong)} of {len(of_gate)} facts wrong" if wrong else f"{len(of_gate)} facts"
+        click.echo(f"{mark} {gate:24} {counted}")
+        for finding in wrong:
+            click.echo(f"    {finding.subject}\n      expected  {finding.expected}\n      found     {finding.found}")
+        for finding in of_gate:
+            if finding.good and finding.found.startswith("not in this release"):
+                click.echo(f"    {finding.subject}: {finding.found}")
+    click.echo(
+        f"{len(failed)} of {len(findings)} facts are wrong" if failed else f"all {len(findings)} facts are right"
+    )
+    return FAILURE if failed else 0
+
+
+COMMANDS = (sync_versions, bump, bump_dev, matrix, check)

@@ -1,0 +1,338 @@
+"""The gates on built files: the set, each binary, each wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+from typing import Any
+
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import parse_executable
+from leanspec_build.project import load_project
+from leanspec_build.tags import exceeds, platform_key
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from leanspec_launcher._families import FAMILIES, Family
+from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.reported import reported_version, runs_here
+from scripts.environment import ROOT
+from scripts.families import PROJECTS
+from scripts.inspection import TRUE, inspect_file
+from scripts.processes import capture, own_program
+
+from .finding import Finding, all_good, bad, good, same
+from .plan import MAIN, MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected
+from .versions import binary_version
+
+LARGEST_MAIN = 200_000
+PLACEHOLDERS = re.compile(r"\b(?:todo|fixme|placeholder|xxx|0\.0\.0)\b|@|file:|git\+", re.IGNORECASE)
+BILL = "sboms/leanspec-build.cdx.json"
+
+
+def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
+    """Compare what is there with what the release consists of: nothing missing, nothing extra, one version."""
+    wanted = expected(plan)
+    seen: dict[tuple[str, str, str | None], File] = {}
+    for name in strange:
+        yield bad("set", name, "no such file in a release", "there")
+    for file in files:
+        key = (file.kind, file.distribution, file.platform)
+        if key not in wanted:
+            yield bad(
+                "set",
+                file.path.name,
+                "no such file in this release",
+                f"a {file.kind} for {file.platform or 'any platform'}",
+            )
+        elif key in seen:
+            yield bad("set", file.path.name, "one file", f"a second one beside {seen[key].path.name}")
+        else:
+            yield same("set", file.path.name, str(plan.version), file.version)
+            seen[key] = file
+    for kind, distribution, platform in sorted(wanted - set(seen), key=str):
+        yield bad("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
+    for absent, reason in plan.missing.items():
+        yield good("set", absent, f"not in this release: {reason}")
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Hold what a platform wheel carries."""
+
+    file: File
+    family: Family
+    data: bytes
+    record: dict[str, Any]
+
+
+def read_binary(file: File) -> Binary:
+    """Return the binary of a platform wheel. Raises CommandError where the wheel does not have it."""
+    family = next(family for family in FAMILIES.values() if family.distribution == file.distribution)
+    suffix = PLATFORMS[file.platform].suffix if file.platform else ""
+    folder = f"{family.package}/bin"
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            record = json.loads(archive.read(f"{folder}/binary.json"))
+            return Binary(file, family, archive.read(f"{folder}/{family.program}{suffix}"), record)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise CommandError(f"no binary with its record: {error}") from None
+
+
+def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
+    """Look at each binary: what it is, what it needs, where it came from, which version it says it is."""
+    seen: dict[str, str] = {}
+    for file in files:
+        if file.kind != PLATFORM:
+            continue
+        name = file.path.name
+        try:
+            binary = read_binary(file)
+        except CommandError as error:
+            yield bad("binary", name, "a binary and its record", error.message)
+            continue
+        digest = hashlib.sha256(binary.data).hexdigest()
+        other = seen.setdefault(digest, name)
+        if other != name:
+            yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
+        yield from all_good("binary", name, _wrong_format(binary), f"for {file.platform}, sha256 {digest[:16]}")
+        yield from _provenance(binary, digest)
+        yield _own_version(plan, binary)
+
+
+def _wrong_format(binary: Binary) -> Iterator[Finding]:
+    name = binary.file.path.name
+    try:
+        executable = parse_executable(binary.data, name)
+    except BuildError as error:
+        yield bad("binary", name, f"an executable for {binary.file.platform}", error.message)
+        return
+    key = platform_key(executable)
+    if key != binary.file.platform:
+        yield bad("binary", name, f"an executable for {binary.file.platform}", f"one for {key}")
+    floor = load_project(PROJECTS / binary.family.name).floors.get(str(key))
+    excess = exceeds(executable, floor) if floor else None
+    if excess:
+        yield bad("binary", name, f"a system of {floor}", excess)
+
+
+def _provenance(binary: Binary, digest: str) -> Iterator[Finding]:
+    name, record = binary.file.path.name, binary.record
+    facts = {
+        "family": (binary.family.name, record.get("family")),
+        "platform": (binary.file.platform, record.get("platform")),
+        "size": (len(binary.data), record.get("size")),
+        "sha256": (digest, record.get("sha256")),
+    }
+    problems = [same("provenance", f"{name}: {what}", *pair) for what, pair in facts.items() if pair[0] != pair[1]]
+    source = record.get("source")
+    if not isinstance(source, dict) or not source.get("kind") or not (source.get("integrity") or record.get("commit")):
+        problems.append(bad("provenance", name, "a source with its integrity or commit", source))
+    kind = source.get("kind", "") if isinstance(source, dict) else ""
+    grafted = ", grafted" if "grafted" in record else ""
+    yield from all_good("provenance", name, iter(problems), f"from {kind}{grafted}")
+
+
+def _own_version(plan: Plan, binary: Binary) -> Finding:
+    """Ask the binary itself where it runs here, else the record of the machine that ran it."""
+    wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
+    subject = f"{binary.file.path.name}: its own version"
+    if not runs_here(platform):
+        reported = binary.record.get("reported")
+        return same("version", subject, wanted, reported or "not run where it was built (no `reported` in binary.json)")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
+        archive.extractall(folder)  # noqa: S202 - our own wheel; grafted libraries are found beside the program
+        program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
+        program.chmod(0o755)
+        try:
+            said = reported_version(binary.family, program)
+        except OSError as error:
+            return bad("version", subject, wanted, error)
+    return same("version", subject, wanted, said)
+
+
+def wheels(plan: Plan, files: list[File]) -> Iterator[Finding]:
+    """Look at each file as its installer will: contents, modes, tags, metadata, bill of materials."""
+    for file in files:
+        try:
+            yield from all_good("contents", file.path.name, _contents(plan, file), "exactly what belongs in it")
+            yield from all_good("metadata", file.path.name, _metadata(plan, file), "true and complete")
+        except (KeyError, OSError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+            yield bad("contents", file.path.name, "a whole archive", f"{type(error).__name__}: {error}")
+            continue
+        if file.kind == PLATFORM:
+            yield from _tags(file)
+    yield from _twine(files)
+
+
+def _contents(plan: Plan, file: File) -> Iterator[Finding]:
+    name = file.path.name
+    if file.kind == SDIST:
+        with tarfile.open(file.path) as archive:
+            found = {member.name.partition("/")[2]: member for member in archive.getmembers() if member.isfile()}
+        wanted = {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", *_launcher_files()}
+        yield from _compare(name, wanted, set(found))
+        return
+    with zipfile.ZipFile(file.path) as archive:
+        problem = archive.testzip()
+        if problem:
+            yield bad("contents", name, "a whole archive", f"`{problem}` is damaged")
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        if len(entries) != len(archive.infolist()):
+            yield bad("contents", name, "each entry once", "an entry twice")
+        yield from _compare(name, _wanted(plan, file, archive), set(entries))
+        yield from _modes(file, entries)
+        if file.kind == MAIN_WHEEL:
+            yield from _main_wheel(file, archive)
+
+
+def _compare(name: str, wanted: set[str], found: set[str]) -> Iterator[Finding]:
+    for entry in sorted(wanted - found):
+        yield bad("contents", name, f"`{entry}`", "missing")
+    for entry in sorted(found - wanted):
+        yield bad("contents", name, "nothing else", f"`{entry}`")
+
+
+def _launcher_files() -> set[str]:
+    return {str(path.relative_to(ROOT)) for path in (ROOT / "leanspec_launcher").rglob("*.py")}
+
+
+def _wanted(plan: Plan, file: File, archive: zipfile.ZipFile) -> set[str]:
+    """Return the exact list of what belongs into a wheel."""
+    info = f"{file.distribution.replace('-', '_')}-{plan.version}.dist-info"
+    wanted = {f"{info}/{part}" for part in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}
+    if file.kind == MAIN_WHEEL:
+        return wanted | _launcher_files() | {f"{info}/entry_points.txt"}
+    family = next(family for family in FAMILIES.values() if family.distribution == file.distribution)
+    wanted.add(f"{family.package}/__init__.py")
+    if file.kind == STUB:
+        return wanted | {f"{family.package}/stub.json"}
+    suffix = PLATFORMS[file.platform].suffix if file.platform else ""
+    record = json.loads(archive.read(f"{family.package}/bin/binary.json"))
+    libraries = record.get("grafted", {}).get("libraries", {})
+    own = {f"{family.package}/bin/{family.program}{suffix}", f"{family.package}/bin/binary.json", f"{info}/{BILL}"}
+    return wanted | own | {f"{family.package}.libs/{library}" for library in libraries}
+
+
+def _modes(file: File, entries: dict[str, zipfile.ZipInfo]) -> Iterator[Finding]:
+    programs = {f"{family.package}/bin/{family.program}" for family in FAMILIES.values()}
+    for name, entry in entries.items():
+        wanted = 0o100755 if name.removesuffix(".exe") in programs else 0o100644
+        mode = entry.external_attr >> 16
+        # flit writes its entries without a type; what is not a program needs none.
+        if mode != wanted and not (wanted == 0o100644 and stat.S_IMODE(mode) == 0o644):  # noqa: PLR2004 - a mode
+            yield bad("contents", f"{file.path.name}: {name}", f"mode {wanted:o}", f"{mode:o}")
+
+
+def _main_wheel(file: File, archive: zipfile.ZipFile) -> Iterator[Finding]:
+    if file.path.stat().st_size >= LARGEST_MAIN:
+        yield bad("contents", file.path.name, f"less than {LARGEST_MAIN} bytes", file.path.stat().st_size)
+    for entry in archive.infolist():
+        if archive.read(entry)[:4].startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")):
+            yield bad("contents", file.path.name, "no program", f"`{entry.filename}`")
+
+
+def read_metadata(file: File) -> Message:
+    """Return the core metadata of a built file."""
+    if file.kind == SDIST:
+        with tarfile.open(file.path) as archive:
+            name = next(each for each in archive.getnames() if each.count("/") == 1 and each.endswith("/PKG-INFO"))
+            content = archive.extractfile(name)
+            text = content.read().decode() if content else ""
+    else:
+        with zipfile.ZipFile(file.path) as archive:
+            name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+            text = archive.read(name).decode()
+    return Parser().parsestr(text)
+
+
+def _metadata(plan: Plan, file: File) -> Iterator[Finding]:
+    """Look at the built metadata, not at what it was made from."""
+    name, metadata = file.path.name, read_metadata(file)
+    facts = {
+        "Name": (file.distribution, canonicalize_name(str(metadata["Name"]))),
+        "Version": (str(plan.version), metadata["Version"]),
+        "License-Expression": ("MIT", metadata["License-Expression"]),
+        "Description-Content-Type": ("text/markdown", str(metadata["Description-Content-Type"]).partition(";")[0]),
+    }
+    for what, (wanted, found) in facts.items():
+        if wanted != found:
+            yield bad("metadata", f"{name}: {what}", wanted, found)
+    if not str(metadata.get_payload()).strip():
+        yield bad("metadata", f"{name}: description", "a long description", "none")
+    if not metadata["Requires-Python"]:
+        yield bad("metadata", f"{name}: Requires-Python", "a range", "none")
+    yield from _requirements(plan, file, metadata.get_all("Requires-Dist") or [])
+
+
+def _requirements(plan: Plan, file: File, texts: list[str]) -> Iterator[Finding]:
+    own = {family.distribution for family in FAMILIES.values()} | {MAIN}
+    found = set()
+    for text in texts:
+        requirement = Requirement(text)
+        found.add(requirement.name)
+        subject = f"{file.path.name}: Requires-Dist"
+        if requirement.url or PLACEHOLDERS.search(text):
+            yield bad("metadata", subject, "no direct reference and no placeholder", text)
+        elif requirement.name in own and str(requirement.specifier) != f"=={plan.version}":
+            yield bad("metadata", subject, f"{requirement.name}=={plan.version}", text)
+    wanted = own - {MAIN} if file.kind in (MAIN_WHEEL, SDIST) else set()
+    if found & own != wanted:
+        yield bad("metadata", f"{file.path.name}: own distributions", sorted(wanted), sorted(found & own))
+
+
+def _tags(file: File) -> Iterator[Finding]:
+    try:
+        facts = inspect_file(file.path).facts
+    except CommandError as error:
+        yield bad("tag of a wheel", file.path.name, "a true tag", error.message)
+        return
+    yield same("tag of a wheel", file.path.name, TRUE, facts["verdict"])
+    for executable in facts["executables"]:
+        if not executable["publishable"] and executable["file"].rpartition("/")[2] in _programs():
+            yield bad("tag of a wheel", file.path.name, "a tag that an index takes", "; ".join(executable["reasons"]))
+
+
+def _programs() -> set[str]:
+    return {family.program + suffix for family in FAMILIES.values() for suffix in ("", ".exe")}
+
+
+def _twine(files: list[File]) -> Iterator[Finding]:
+    if files:
+        done = capture([own_program("twine"), "check", "--strict", *(str(file.path) for file in files)])
+        said = " ".join((done.stdout + done.stderr).split())
+        found = "PASSED" if done.returncode == 0 else said[-300:]
+        yield same("twine check --strict", f"{len(files)} files", "PASSED", found)
+
+
+def bills(files: list[File]) -> Iterator[Finding]:
+    """Validate each wheel's bill of materials by the standard's own schema (CycloneDX 1.6)."""
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - half a second, for this gate alone
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
+    for file in files:
+        if file.kind == PLATFORM:
+            with zipfile.ZipFile(file.path) as archive:
+                name = next((each for each in archive.namelist() if each.endswith(BILL)), None)
+                error = (
+                    JsonStrictValidator(SchemaVersion.V1_6).validate_str(archive.read(name).decode())
+                    if name
+                    else "none"
+                )
+            yield same(
+                "bill of materials",
+                file.path.name,
+                "valid CycloneDX 1.6",
+                str(error) if error else "valid CycloneDX 1.6",
+            )

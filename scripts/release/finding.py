@@ -1,0 +1,42 @@
+"""What a gate says: which fact it looked at, what it should be, what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold one fact that a gate looked at."""
+
+    gate: str
+    subject: str
+    good: bool
+    expected: str
+    found: str
+
+
+def same(gate: str, subject: str, expected: object, found: object) -> Finding:
+    """Compare a fact with what it should be."""
+    return Finding(gate, subject, expected == found, str(expected), str(found))
+
+
+def bad(gate: str, subject: str, expected: object, found: object) -> Finding:
+    """State a fact that is not as it should be."""
+    return Finding(gate, subject, good=False, expected=str(expected), found=str(found))
+
+
+def good(gate: str, subject: str, found: object) -> Finding:
+    """State a fact that is as it should be."""
+    return Finding(gate, subject, good=True, expected=str(found), found=str(found))
+
+
+def all_good(gate: str, subject: str, problems: Iterator[Finding], found: str) -> Iterator[Finding]:
+    """Yield the problems of a subject, or one line where there is none."""
+    any_problem = False
+    for problem in problems:
+        any_problem = True
+        yield problem
+    if not any_problem:
+        yield good(gate, subject, found)

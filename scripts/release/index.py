@@ -1,0 +1,199 @@
+"""What an index serves, asked by the standards: the simple API, as JSON (PEP 691) or HTML (PEP 503)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from packaging.version import InvalidVersion, Version
+from pypi_simple import ACCEPT_ANY, PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
+from twine.exceptions import TwineException
+from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
+
+from leanspec_launcher.manage.errors import CommandError
+
+SECONDS = 20
+CONFIGURATION = "~/.pypirc"
+# Seconds between two looks at an index that does not show a file yet: at once, then slower, a minute at most.
+BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
+BUSY = (429, 500, 502, 503, 504)
+ATTEMPTS = 6
+LONGEST_WAIT = 120
+
+
+class IndexUnreachableError(CommandError):
+    """Say that an index did not answer."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Hold where an index is read and where it takes uploads."""
+
+    simple: str
+    upload: str
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Name it without any secret."""
+        return without_secret(self.simple)
+
+
+def without_secret(url: str) -> str:
+    """Return a URL without a user or password in it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    place = f"{host}:{parts.port}" if parts.port else host
+    return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+
+def read_index(name: str, simple: str | None = None) -> Index:
+    """Return the index of a name in `~/.pypirc`, or of an upload URL.
+
+    Where its simple API is elsewhere than beside the upload URL, `simple` says so. Raises CommandError for a name that
+    is configured nowhere, and for a password in a URL: others could see it.
+    """
+    if "://" not in name:
+        return _configured(name, simple)
+    parts = urlsplit(name)
+    if parts.username or parts.password:
+        raise CommandError(
+            f"`{without_secret(name)}` was given with a secret in it, which others on this machine can see",
+            hint="use the variables `TWINE_USERNAME` and `TWINE_PASSWORD`, or a name in ~/.pypirc",
+        )
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise CommandError(f"`{name}` is not encrypted", hint="use an https URL")
+    return Index(simple or _simple_of(name), name)
+
+
+def _configured(name: str, simple: str | None) -> Index:
+    """Return an index that twine knows by name, from ~/.pypirc or of itself."""
+    try:
+        found = get_repository_from_config(CONFIGURATION, name)
+    except (TwineException, KeyError):
+        raise CommandError(
+            f"`{name}` is no index that is configured",
+            hint=f"add a section `[{name}]` with `repository = URL` to {CONFIGURATION}, or give its URL",
+        ) from None
+    upload = str(found["repository"])
+    own = read_index(upload, simple or (PYPI_SIMPLE_ENDPOINT if upload == DEFAULT_REPOSITORY else None))
+    user, password = found.get("username"), found.get("password")
+    return Index(own.simple, own.upload, (user, password) if user and password else None)
+
+
+def _simple_of(upload: str) -> str:
+    """Return where indexes usually have their simple API."""
+    base = upload.rstrip("/")
+    if base.endswith("/legacy"):
+        return f"{base.removesuffix('/legacy')}/simple/"
+    return f"{base}/+simple/"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Hold one file as an index lists it."""
+
+    name: str
+    sha256: str | None
+    url: str
+
+
+class Client:
+    """Ask an index, with patience: what is busy is asked again, what refuses is not."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        session = requests.Session()
+        session.headers["Cache-Control"] = "no-cache"
+        self._client = PyPISimple(index.simple, auth=index.credentials, accept=ACCEPT_ANY, session=session)
+
+    def files(self, project: str) -> dict[str, Served]:
+        """Return the files that the index lists for a project, by name; none where it knows no such project."""
+        page = None
+        for attempt, pause in enumerate(_pauses()):
+            try:
+                page = self._client.get_project_page(project, timeout=SECONDS)
+                break
+            except NoSuchProjectError:
+                return {}
+            except UnsupportedContentTypeError as error:
+                raise CommandError(f"`{self.index}` does not speak the simple API: {error}") from None
+            except requests.HTTPError as error:
+                wait = _must_be_busy(self.index, error.response, pause)
+            except requests.RequestException as error:
+                wait = pause
+                if attempt == ATTEMPTS - 1:
+                    raise IndexUnreachableError(f"`{self.index}` does not answer: {_short(error)}") from None
+            time.sleep(wait)
+        if page is None:
+            raise IndexUnreachableError(
+                f"`{self.index}` is still busy after {ATTEMPTS} attempts", hint="try again later"
+            )
+        return {
+            each.filename: Served(each.filename, (each.digests or {}).get("sha256"), each.url) for each in page.packages
+        }
+
+    def versions(self, project: str) -> list[Version]:
+        """Return the versions that the index has files of, lowest first."""
+        found = set()
+        for name in self.files(project):
+            parts = name.removesuffix(".tar.gz").removesuffix(".whl").split("-")
+            if len(parts) > 1:
+                try:
+                    found.add(Version(parts[1]))
+                except InvalidVersion:
+                    continue
+        return sorted(found)
+
+    def download(self, served: Served, target: Path) -> str:
+        """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
+        for attempt, pause in enumerate(_pauses()):
+            digest = hashlib.sha256()
+            part = target.with_name(f"{target.name}.part")
+            try:
+                with requests.get(served.url, timeout=SECONDS, stream=True, auth=self.index.credentials) as answer:
+                    answer.raise_for_status()
+                    with part.open("wb") as file:
+                        for block in answer.iter_content(1 << 20):
+                            digest.update(block)
+                            file.write(block)
+                part.replace(target)
+                return digest.hexdigest()
+            except requests.HTTPError as error:
+                wait = _must_be_busy(self.index, error.response, pause)
+            except requests.RequestException as error:
+                wait = pause
+                if attempt == ATTEMPTS - 1:
+                    raise IndexUnreachableError(f"`{served.name}` cannot be fetched: {_short(error)}") from None
+            finally:
+                part.unlink(missing_ok=True)
+            time.sleep(wait)
+        raise IndexUnreachableError(f"`{self.index}` is still busy after {ATTEMPTS} attempts", hint="try again later")
+
+
+def _pauses() -> Iterator[float]:
+    yield from BACK_OFF[:ATTEMPTS]
+
+
+def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) -> float:
+    """Return how long to wait; raises CommandError for an answer that will not change by waiting."""
+    if answer is None or answer.status_code not in BUSY:
+        code = answer.status_code if answer is not None else "nothing"
+        raise CommandError(f"`{index}` answers {code}", hint="see whether its URL and your credentials are right")
+    return retry_after(answer) or pause
+
+
+def retry_after(answer: requests.Response) -> float | None:
+    """Return the seconds that an answer asks to wait (RFC 9110, 10.2.3), bounded; None where it names none."""
+    value = answer.headers.get("Retry-After", "")
+    return min(float(value), LONGEST_WAIT) if value.isdigit() else None
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    reason = text.rpartition("(")[0] if "Max retries" in text else text
+    return (text.rpartition(": ")[2] if "Max retries" in text else reason).strip("()'\" ")[:120]

@@ -1,0 +1,106 @@
+"""What a release consists of: the expected set, stated in `pyproject.toml`, with a reason for each gap."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+
+from .sync import home_version
+
+MAIN = "lean-spec"
+PLATFORM, STUB, MAIN_WHEEL, SDIST = "platform wheel", "stub", "lean-spec", "sdist"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold the release as it is meant to be."""
+
+    version: Version
+    platforms: tuple[str, ...]
+    missing: dict[str, str]
+    exceptions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class File:
+    """Hold one file of a release, by what its name says."""
+
+    path: Path
+    kind: str
+    distribution: str
+    version: str
+    platform: str | None
+    """The key of its platform, for a platform wheel."""
+
+
+def read_plan(root: Path = ROOT) -> Plan:
+    """Return the plan; raises CommandError where a platform is neither in the release nor missing for a reason."""
+    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-release"]
+    chosen, missing = tuple(table["platforms"]), dict(table.get("missing", {}))
+    for key in PLATFORMS:
+        if (key in chosen) == (key in missing):
+            raise CommandError(
+                f"`pyproject.toml`, [tool.leanspec-release]: `{key}` must be either in `platforms` or in `missing`",
+                hint=f'add `{key} = "why"` to [tool.leanspec-release.missing], or build it',
+            )
+    unknown = sorted({*chosen, *missing} - set(PLATFORMS))
+    if unknown:
+        raise CommandError(f"`pyproject.toml`, [tool.leanspec-release]: no platform is called `{unknown[0]}`")
+    return Plan(home_version(root), chosen, missing, dict(table.get("exceptions", {})))
+
+
+def read_files(dist: Path) -> tuple[list[File], list[str]]:
+    """Return the files of a folder by what their names say, and what is in it beside them."""
+    files, strange = [], []
+    for path in sorted(dist.iterdir()):
+        file = _read_name(path)
+        if file:
+            files.append(file)
+        elif not path.name.startswith("."):
+            strange.append(path.name)
+    return files, strange
+
+
+def _read_name(path: Path) -> File | None:
+    try:
+        if path.suffix != ".whl":
+            name, version = parse_sdist_filename(path.name)
+            return File(path, SDIST, str(name), str(version), None)
+        name, version, _, tags = parse_wheel_filename(path.name)
+    except (InvalidWheelFilename, ValueError):
+        return None
+    kind = MAIN_WHEEL if name == MAIN else STUB if {tag.platform for tag in tags} == {"any"} else PLATFORM
+    platform = _platform({tag.platform for tag in tags}) if kind == PLATFORM else None
+    return File(path, kind, str(name), str(version), platform)
+
+
+def _platform(tags: set[str]) -> str | None:
+    systems = {"linux": ("manylinux", "musllinux", "linux"), "darwin": ("macosx",), "windows": ("win",)}
+    cpus = {"x64": ("x86_64", "amd64"), "arm64": ("aarch64", "arm64")}
+    found = {
+        f"{system}-{cpu}"
+        for tag in tags
+        for system, starts in systems.items()
+        for cpu, ends in cpus.items()
+        if tag.startswith(starts) and tag.endswith(ends)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def expected(plan: Plan) -> set[tuple[str, str, str | None]]:
+    """Return every (kind, distribution, platform) that a release holds."""
+    result: set[tuple[str, str, str | None]] = {(MAIN_WHEEL, MAIN, None), (SDIST, MAIN, None)}
+    for family in FAMILIES.values():
+        result.add((STUB, family.distribution, None))
+        result |= {(PLATFORM, family.distribution, key) for key in plan.platforms}
+    return result

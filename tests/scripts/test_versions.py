@@ -1,0 +1,149 @@
+"""One version in two forms, and in every place that repeats it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import semver
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.release import sync
+from scripts.release.versions import binary_version, next_dev, read_version
+from tests.scripts.workspace import write_workspace
+
+PAIRS = {
+    "0.3.0": "0.3.0",
+    "1.2.3rc1": "1.2.3-rc.1",
+    "1.2.3a4": "1.2.3-alpha.4",
+    "1.2.3b10": "1.2.3-beta.10",
+    "0.3.1.dev7": "0.3.1-dev.7",
+}
+
+
+@pytest.mark.parametrize(("python", "cargo"), PAIRS.items())
+def test_both_forms_are_read_and_mapped(python: str, cargo: str) -> None:
+    assert read_version(python) == read_version(cargo) == Version(python)
+    assert binary_version(python) == cargo
+
+
+def test_a_packaging_fix_has_the_binaries_of_its_base() -> None:
+    assert binary_version("0.3.0.post2") == "0.3.0"
+
+
+def test_the_order_of_the_two_forms_is_the_same() -> None:
+    forms = [
+        "0.3.0",
+        "0.3.1.dev1",
+        "0.3.1.dev2",
+        "0.3.1.dev10",
+        "0.3.1",
+        "0.4.0a1",
+        "0.4.0a2",
+        "0.4.0b1",
+        "0.4.0rc1",
+        "0.4.0",
+    ]
+    versions = [Version(form) for form in forms]
+    assert sorted(versions) == versions
+    cargo = [semver.Version.parse(binary_version(form)) for form in forms]
+    assert sorted(cargo) == cargo
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x", "is no version"),
+        ("1!1.0", "no counterpart in SemVer"),
+        ("1.0+local", "no counterpart in SemVer"),
+        ("1.2.3.4", "no counterpart in SemVer"),
+        ("1.0rc1.post1", "fix of a pre-release"),
+        ("1.0rc1.dev1", "pre-release of a pre-release"),
+        ("1.2.3-foo.1", "no counterpart in PEP 440"),
+        ("1.2.3-alpha.x", "no counterpart in PEP 440"),
+        ("1.2.3+5.sha", "no counterpart in SemVer"),
+        ("", "is no version"),
+    ],
+)
+def test_what_has_no_counterpart_is_an_error(text: str, words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        read_version(text)
+
+
+@pytest.mark.parametrize(
+    ("current", "following"),
+    [("0.3.0", "0.3.1.dev5"), ("0.3.0.post1", "0.3.1.dev5"), ("0.3.1.dev4", "0.3.1.dev5"), ("0.4.0rc1", "0.4.0.dev5")],
+)
+def test_the_next_dev_version(current: str, following: str) -> None:
+    assert str(next_dev(Version(current), 5)) == following
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a copy of the files that repeat the version."""
+    for path in (
+        ROOT / "pyproject.toml",
+        ROOT / "CHANGELOG.md",
+        *ROOT.glob("*/pyproject.toml"),
+        *ROOT.glob("platform_wheels/*/pyproject.toml"),
+    ):
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return tmp_path
+
+
+def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
+    before = {path: path.read_text() for path in tree.rglob("*.toml")}
+    changed = sync.apply(sync.planned(Version("0.4.0rc1"), tree))
+    assert len(changed) == 6
+    for path, text in before.items():
+        assert path.read_text() == text.replace('version = "0.3.0"', 'version = "0.4.0rc1"').replace(
+            "==0.3.0", "==0.4.0rc1"
+        )
+    assert all(place.agrees for edit in sync.planned(Version("0.4.0rc1"), tree) for place in edit.places)
+    changelog = (tree / "CHANGELOG.md").read_text()
+    assert changelog.index("## [Unreleased]") < changelog.index("## [0.4.0rc1] - 20") < changelog.index("### Added")
+
+
+def test_a_dev_version_has_no_heading(tree: Path) -> None:
+    before = (tree / "CHANGELOG.md").read_text()
+    sync.apply(sync.planned(Version("0.3.1.dev2"), tree))
+    assert (tree / "CHANGELOG.md").read_text() == before
+
+
+def test_a_change_that_fails_half_way_is_undone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_text() for path in tree.rglob("*.toml")}
+    real, count = Path.replace, 0
+
+    def failing(self: Path, target: Path) -> Path:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="No space"):
+        sync.apply(sync.planned(Version("0.4.0"), tree))
+    assert {path: path.read_text() for path in tree.rglob("*.toml")} == before
+    assert not [path for path in tree.rglob(".*") if path.is_file()]
+
+
+def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
+    workspace = write_workspace(tmp_path / "workspace", "0.3.0")
+    subprocess.run(["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True)
+    sync.apply(sync.planned(Version("0.3.1.dev2"), tree, workspace))
+    done = subprocess.run(
+        ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
+        cwd=workspace,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {each["version"] for each in json.loads(done.stdout)["packages"]} == {"0.3.1-dev.2"}
