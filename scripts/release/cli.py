@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,4 +174,123 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     return FAILURE if failed else 0
 
 
-COMMANDS = (sync_versions, bump, bump_dev, matrix, check)
+INDEX_OPTION = click.option(
+    "--index", "name", metavar="NAME|URL", required=True, help="A name in ~/.pypirc, or an upload URL."
+)
+SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, where that is not beside the upload URL.")
+
+
+@click.command()
+@INDEX_OPTION
+@SIMPLE_OPTION
+@DIST_OPTION
+@CARGO_OPTION
+@click.option("--allow-local", is_flag=True, help="Publish from this machine, which is no CI.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
+)
+@click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
+@click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+def publish(  # noqa: PLR0913 - each is one option
+    name: str,
+    simple: str | None,
+    dist: Path,
+    cargo: Path | None,
+    wait: int,
+    *,
+    allow_local: bool,
+    resume: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Publish a release: every gate, then platform wheels, stubs, lean-spec; each waited for; then verified.
+
+    Nothing is uploaded unless every gate passes. What the index has already, byte for byte, is skipped; other bytes
+    under one of the names stop everything. Interrupted anywhere, the same command goes on from what the index has.
+    The credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD, ~/.pypirc, a keyring, trusted publishing.
+
+    \b
+    Examples:
+      python -m scripts publish --index testpypi --dry-run --allow-local
+      python -m scripts publish --index pypi
+    """
+    from .index import read_index
+    from .publish import publish as put
+
+    findings = put(
+        dist,
+        read_index(name, simple),
+        dry_run=dry_run,
+        allow_local=allow_local,
+        resume=resume,
+        cargo=cargo,
+        wait=wait,
+    )
+    code = _print_findings(findings, as_json=as_json)
+    if code == 0 and not dry_run:
+        click.echo("published: every file was fetched from the index, compared, installed and run", err=True)
+    return code
+
+
+@click.command(name="verify-release")
+@click.argument("version")
+@INDEX_OPTION
+@SIMPLE_OPTION
+@click.option(
+    "--dist", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Compare with these built files."
+)
+@click.option("--against", type=click.Choice(["npm"]), help="Compare the binaries with those of the npm packages.")
+@click.option("--rebuild", is_flag=True, help="Build the wheels again from npm's binaries, and compare every byte.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+def verify_release(  # noqa: PLR0913 - each is one option
+    version: str, name: str, simple: str | None, dist: Path | None, against: str | None, *, rebuild: bool, as_json: bool
+) -> int:
+    """Fetch every file of a published release, compare it, install it with pip and uv from the index, and run it.
+
+    \b
+    Examples:
+      python -m scripts verify-release 0.3.0 --index pypi
+      python -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
+    """
+    from .index import read_index
+    from .verify import verify_release as verify
+    from .versions import read_version
+
+    findings = verify(
+        read_version(version), read_index(name, simple), dist, against_npm=against == "npm", rebuild=rebuild
+    )
+    return _print_findings(findings, as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--faults", is_flag=True, help="Rehearse every way in which an index fails, instead of the way it is meant."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a scene.")
+def rehearse(*, faults: bool, as_json: bool) -> int:
+    """Play a whole release on a real index server on loopback, in a copy of the project: nothing here is changed.
+
+    Build, publish, wait, install with pip, pipx, uv tool and uvx, run, upgrade, uninstall. With --faults: the index
+    refuses, is busy, cuts, hides, lies, goes down; publish is killed at each step and run again. Exits with 1 where a
+    scene does not end as it should.
+    """
+    from .rehearse import rehearse as play
+
+    started = time.monotonic()
+    rows = play(with_faults=faults)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    else:
+        width = max(len(row.what) for row in rows)
+        state = max(len(row.state) for row in rows)
+        for row in rows:
+            mark = click.style("✓", fg="green") if row.good else click.style("✗", fg="red")
+            click.echo(f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip())
+        failed = sum(not row.good for row in rows)
+        total = time.monotonic() - started
+        click.echo(f"{len(rows) - failed} of {len(rows)} scenes ended as they should, in {total:.0f} s")
+    return FAILURE if any(not row.good for row in rows) else 0
+
+
+COMMANDS = (sync_versions, bump, bump_dev, matrix, check, publish, verify_release, rehearse)

@@ -1,0 +1,199 @@
+"""An index that misbehaves in one way: a proxy on loopback before a real one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date", "server")
+SECONDS = 60
+
+
+@dataclass
+class Exchange:
+    """Hold one request that came to the proxy, and how often its kind came before."""
+
+    method: str
+    path: str
+    body: bytes
+    uploads: int
+    """How many uploads came before this one."""
+
+    @property
+    def is_upload(self) -> bool:
+        """Tell whether it brings a file."""
+        return self.method == "POST" and b'name=":action"' in self.body
+
+    @property
+    def file(self) -> str:
+        """Return the name of the file that it brings, fetches or lists; empty where it does neither."""
+        found = re.search(rb'filename="([^"]+)"', self.body) if self.is_upload else None
+        return found[1].decode() if found else self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Hold an answer; no status means that the connection is cut."""
+
+    status: int | None
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Pass = Callable[[], Reply]
+# What a fault does with a request: answer it by itself, pass it on, or change the answer.
+Fault = Callable[[Exchange, Pass], Reply]
+
+
+def cut() -> Reply:
+    """Break the connection without a word."""
+    return Reply(None)
+
+
+@dataclass
+class Proxy:
+    """Hold a running proxy and what it saw."""
+
+    url: str
+    log: list[Exchange]
+
+    def uploaded(self) -> list[str]:
+        """Return the files that were brought, in order."""
+        return [each.file for each in self.log if each.is_upload]
+
+
+@contextlib.contextmanager
+def proxy(port: int, target: int, fault: Fault) -> Iterator[Proxy]:
+    """Pass requests on to a server on loopback, with one fault."""
+    seen: list[Exchange] = []
+    lock = threading.Lock()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def _handle(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with lock:
+                count = sum(each.is_upload for each in seen)
+                exchange = Exchange(self.command, self.path, body, count)
+                seen.append(exchange)
+            reply = fault(exchange, lambda: self._pass_on(body))
+            if reply.status is None:
+                self.close_connection = True
+                self.connection.close()
+                return
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                if name.lower() not in HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+
+        def _pass_on(self, body: bytes) -> Reply:
+            connection = http.client.HTTPConnection("127.0.0.1", target, timeout=SECONDS)
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
+            try:
+                # devpi then names this proxy in the addresses of files.
+                connection.request(
+                    self.command, self.path, body, headers | {"X-Outside-Url": f"http://127.0.0.1:{port}"}
+                )
+                answer = connection.getresponse()
+                return Reply(answer.status, answer.read(), dict(answer.getheaders()))
+            except OSError:
+                return cut()
+            finally:
+                connection.close()
+
+        do_GET = do_POST = do_PUT = do_HEAD = _handle  # noqa: N815 - the library's names
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Leave broken connections alone: they are what is rehearsed."""
+
+    with Server(("127.0.0.1", port), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield Proxy(f"http://127.0.0.1:{port}", seen)
+        finally:
+            server.shutdown()
+
+
+def none(_: Exchange, pass_on: Pass) -> Reply:
+    """Pass everything on."""
+    return pass_on()
+
+
+def refusing(status: int, headers: dict[str, str] | None = None, *, first: int = 0, times: int = 10**6) -> Fault:
+    """Answer some uploads with an error."""
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        if exchange.is_upload and first <= exchange.uploads < first + times:
+            return Reply(status, b"no", headers or {})
+        return pass_on()
+
+    return fault
+
+
+def cutting(first: int, times: int, *, after_arrival: bool) -> Fault:
+    """Cut the connection of some uploads, before or after the file arrived."""
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        if exchange.is_upload and first <= exchange.uploads < first + times:
+            if after_arrival:
+                pass_on()
+            return cut()
+        return pass_on()
+
+    return fault
+
+
+def hiding(pattern: str, seconds: float) -> Fault:
+    """Show nothing of a project for some time after the first upload."""
+    since: list[float] = []
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        if exchange.is_upload and not since:
+            since.append(time.monotonic())
+        hidden = since and time.monotonic() - since[0] < seconds
+        if hidden and "+simple" in exchange.path and re.search(pattern, exchange.path):
+            return Reply(404, b"not yet")
+        return pass_on()
+
+    return fault
+
+
+def falsifying(pattern: str) -> Fault:
+    """Serve other bytes under a file's name."""
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        reply = pass_on()
+        if exchange.method == "GET" and re.search(pattern, exchange.path.rpartition("/")[2]):
+            return Reply(reply.status, reply.body[:-1] + b"x", reply.headers)
+        return reply
+
+    return fault
+
+
+def down(first: int, seconds: float) -> Fault:
+    """Answer nothing at all for some time, once so many uploads came."""
+    since: list[float] = []
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        if exchange.is_upload and exchange.uploads == first and not since:
+            since.append(time.monotonic())
+        if since and time.monotonic() - since[0] < seconds:
+            return cut()
+        return pass_on()
+
+    return fault

@@ -1,0 +1,186 @@
+"""From built files to an index: every gate first, platform wheels before stubs, both before `lean-spec`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.console import say, size, step
+
+from .check import check
+from .finding import Finding
+from .index import BACK_OFF, Client, Index, IndexUnreachableError
+from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, read_files, read_plan
+from .upload import AGAIN, BurntError, credentials, sha256, upload_all
+from .verify import verify_release
+
+# A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
+WAVES = ((PLATFORM,), (STUB,), (MAIN_WHEEL, SDIST))
+LONGEST_WAIT = 900
+
+
+class GatesError(CommandError):
+    """Say that a release does not pass, with what is wrong."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        failed = [finding for finding in findings if not finding.good]
+        lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
+        super().__init__(
+            "\n  ".join([f"{len(failed)} facts are wrong: nothing is uploaded", *lines]),
+            hint="mend them; `python -m scripts check` shows them all again",
+        )
+
+
+def publish(  # noqa: PLR0913 - each is one option of the command
+    dist: Path, index: Index, *, dry_run: bool, allow_local: bool, resume: bool, cargo: Path | None, wait: int
+) -> list[Finding]:
+    """Publish a release, or go on with one that was interrupted; return what its verification found.
+
+    Raises CommandError where a gate fails, before the first upload, or where the index refuses.
+    """
+    if not allow_local and os.environ.get("CI", "").lower() not in ("1", "true"):
+        raise CommandError(
+            "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
+        )
+    plan = read_plan()
+    with _alone(index):
+        findings = check(dist, cargo=cargo)
+        if not all(finding.good for finding in findings):
+            raise GatesError(findings)
+        files, _ = read_files(dist)
+        client = Client(index)
+        there = _state(client, files, plan.version)
+        if resume and not there:
+            raise CommandError(f"`{index}` has no file of {plan.version}: there is nothing to resume")
+        _show(plan, index, files, there)
+        if dry_run:
+            say("a dry run: nothing was uploaded")
+            return findings
+        secret = credentials(index)
+        for kinds in WAVES:
+            wave = [file for file in files if file.kind in kinds]
+            todo = [file for file in wave if file.path.name not in there]
+            if todo:
+                with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
+                    upload_all(index, client, todo, secret)
+            wait_until_served(client, wave, wait)
+    return verify_release(plan.version, index, dist)
+
+
+@contextlib.contextmanager
+def _alone(index: Index) -> Iterator[None]:
+    """Let one process of this user publish to an index. Raises CommandError where another one does."""
+    name = f"leanspec-publish-{hashlib.sha256(index.upload.encode()).hexdigest()[:16]}.lock"
+    folder = Path.home() / ".cache/leanspec-release"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder / name, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CommandError(
+            f"another process is publishing to `{index.upload}`", hint="wait until it has ended"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _state(client: Client, files: list[File], version: Version) -> set[str]:
+    """Return which files the index has already, byte for byte.
+
+    Raises BurntError where it has other bytes under one of the names, or files of this version that are none of ours.
+    """
+    there = set()
+    own = {file.path.name: file for file in files}
+    for distribution in sorted({file.distribution for file in files}):
+        for served in client.files(distribution).values():
+            file = own.get(served.name)
+            if file is None:
+                if f"-{version}-" in served.name or f"-{version}.tar" in served.name:
+                    raise BurntError(
+                        f"`{client.index}` has `{served.name}`, which is not of this release",
+                        hint="that version is burnt: bump to a higher one",
+                    )
+                continue
+            wanted = sha256(file.path)
+            found = served.sha256 or _fetched(client, served.name, distribution)
+            if found != wanted:
+                raise BurntError(
+                    f"`{served.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{wanted}`",
+                    hint="that version is burnt: nothing is uploaded; bump to a higher one",
+                )
+            there.add(served.name)
+    return there
+
+
+def _fetched(client: Client, name: str, distribution: str) -> str:
+    """Return the sha256 of a served file whose index states none."""
+    with tempfile.TemporaryDirectory() as folder:
+        return client.download(client.files(distribution)[name], Path(folder, name))
+
+
+def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
+    say(f"LeanSpec {plan.version} to {index.upload}, read at {index}")
+    for kinds in WAVES:
+        for file in (file for file in files if file.kind in kinds):
+            state = "there already" if file.path.name in there else "to be uploaded"
+            say(f"  {state:14}  {sha256(file.path)[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}")
+    for key, reason in plan.missing.items():
+        say(f"  {'missing':14}  {key}: {reason}")
+
+
+def wait_until_served(client: Client, files: Sequence[File], longest: int = LONGEST_WAIT) -> None:
+    """Wait until the index serves every name with exactly these bytes, looking ever less often.
+
+    Raises BurntError for other bytes, CommandError where it takes longer than `longest` seconds.
+    """
+    pending = {file.path.name: file for file in files}
+    started, looks = time.monotonic(), 0
+    with step(f"waiting until the index serves {len(pending)} files"):
+        while pending:
+            for distribution in sorted({file.distribution for file in pending.values()}):
+                for name in _served(client, distribution, pending):
+                    del pending[name]
+            left = longest - (time.monotonic() - started)
+            if not pending:
+                return
+            if left <= 0:
+                names = ", ".join(f"`{name}`" for name in pending)
+                raise CommandError(
+                    f"after {longest} s `{client.index}` still does not serve {names}",
+                    hint=AGAIN,
+                )
+            pause = min(BACK_OFF[min(looks, len(BACK_OFF) - 1)], left)
+            looks += 1
+            if looks > 1:
+                say(f"  {len(pending)} not served yet, looking again in {pause:g} s")
+            time.sleep(pause)
+
+
+def _served(client: Client, distribution: str, pending: dict[str, File]) -> list[str]:
+    """Return those names of a distribution that are served as they should be."""
+    try:
+        listed = client.files(distribution)
+    except IndexUnreachableError:
+        return []  # out of reach for a while: the wait has its own end
+    found = []
+    for name, file in pending.items():
+        if file.distribution == distribution and name in listed:
+            digest = listed[name].sha256 or _fetched(client, name, distribution)
+            if digest != sha256(file.path):
+                raise BurntError(
+                    f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{sha256(file.path)}`",
+                    hint="that version is burnt: do not go on with it; bump to a higher one",
+                )
+            found.append(name)
+    return found

@@ -1,0 +1,146 @@
+"""One file to an index, by twine. What an answer means is read from its code, never from its sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+from twine.auth import CredentialInput, Private
+from twine.exceptions import TwineException
+from twine.package import PackageFile
+from twine.repository import Repository
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.console import say
+
+from .index import ATTEMPTS, BACK_OFF, BUSY, Client, Index, IndexUnreachableError, retry_after
+from .plan import File
+
+AT_ONCE = 4
+CREATED = (200, 201, 202, 204)
+REFUSES_US = (401, 403)
+AGAIN = "run the same command again: it goes on from what the index has"
+
+
+class BurntError(CommandError):
+    """Say that a name and version are taken by other bytes, for ever."""
+
+
+class CredentialsError(CommandError):
+    """Say that the index does not take what was shown to it."""
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def credentials(index: Index) -> tuple[str, str]:
+    """Return user and password: of the environment, of ~/.pypirc, of a keyring, or by trusted publishing.
+
+    Raises CredentialsError where there are none. They are never printed, and never in an argument.
+    """
+    given = CredentialInput(os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD"))
+    known = {"repository": index.upload, "username": None, "password": None}
+    if index.credentials:
+        known |= {"username": index.credentials[0], "password": index.credentials[1]}
+    resolver = Private(known, given)
+    try:
+        user, password = resolver.username, resolver.password
+    except (TwineException, requests.RequestException):
+        user = password = None
+    if not user or not password:
+        raise CredentialsError(
+            f"there are no credentials for `{index.upload}`",
+            hint="set `TWINE_USERNAME` (`__token__` for a token) and `TWINE_PASSWORD`, or add them to ~/.pypirc",
+        )
+    return user, password
+
+
+def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
+    """Upload files, some at a time; raises the first error, after those under way have ended."""
+    with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(upload, index, client, file, secret) for file in files]
+        errors = []
+        for each in running:
+            try:
+                each.result()
+            except CommandError as error:
+                errors.append(error)
+                for other in running:
+                    other.cancel()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    if errors:
+        raise errors[0]
+
+
+def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
+    """Upload one file, with patience where the index is busy or out of reach.
+
+    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index refuses the file.
+    """
+    for pause in BACK_OFF[:ATTEMPTS]:
+        try:
+            answer = _send(index, file, secret)
+        except requests.RequestException:
+            wait: float = pause  # cut off: perhaps it arrived
+        else:
+            if answer.status_code in CREATED:
+                say(f"  uploaded {file.path.name}")
+                return
+            if answer.status_code in REFUSES_US:
+                raise CredentialsError(
+                    f"`{index.upload}` takes no `{file.path.name}` from you: {answer.status_code} {answer.reason}",
+                    hint="see whether the token is right, and is allowed to upload this project",
+                )
+            if answer.status_code not in BUSY:
+                _must_be_there(index, client, file, answer)
+                return
+            wait = retry_after(answer) or pause
+        if is_there(client, file):
+            return
+        say(f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s")
+        time.sleep(wait)
+    raise IndexUnreachableError(f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts", hint=AGAIN)
+
+
+def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:
+    repository = Repository(index.upload, *secret, disable_progress_bar=True)
+    try:
+        return repository.upload(PackageFile.from_filename(str(file.path), comment=None), max_redirects=1)
+    finally:
+        repository.close()
+
+
+def _must_be_there(index: Index, client: Client, file: File, answer: requests.Response) -> None:
+    """Take a refusal for success only where the index has these very bytes."""
+    if not is_there(client, file):
+        raise CommandError(
+            f"`{index.upload}` refuses `{file.path.name}`: {answer.status_code} {answer.reason}",
+            hint="see what the index says of this name and version",
+        )
+
+
+def is_there(client: Client, file: File) -> bool:
+    """Tell whether the index serves a file; raises BurntError where it serves other bytes under its name."""
+    try:
+        served = client.files(file.distribution).get(file.path.name)
+    except IndexUnreachableError:
+        return False
+    if served is None:
+        return False
+    found, own = served.sha256, sha256(file.path)
+    if found is not None and found != own:
+        raise BurntError(
+            f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",
+            hint="that version is burnt: nothing is uploaded any more; bump to a higher one",
+        )
+    return True

@@ -1,0 +1,113 @@
+"""What an index serves, fetched and tried: only then is a release said to be published."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.version import Version
+
+from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._platforms import PLATFORMS
+from scripts.collect.npm import collect_npm
+from scripts.collect.staging import staged
+from scripts.console import step
+from scripts.families import binary_path, load_families
+from scripts.wheels import build_wheels
+
+from . import smoke
+from .file_gates import expected_set, read_binary
+from .finding import Finding, bad, good, same
+from .index import Client, Index
+from .plan import MAIN, PLATFORM, File, Plan, read_files, read_plan
+from .versions import binary_version
+
+
+def verify_release(
+    version: Version, index: Index, dist: Path | None = None, *, against_npm: bool = False, rebuild: bool = False
+) -> list[Finding]:
+    """Fetch every file of a release and try it: bytes, clean installs by pip and uv, runs.
+
+    With `dist`, the bytes are compared with those built; else with what the index states. Raises CommandError where
+    the index cannot be asked.
+    """
+    own = read_plan()
+    plan = Plan(version, own.platforms, own.missing, own.exceptions)
+    with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
+        folder = Path(name)
+        fetched = folder / "fetched"
+        fetched.mkdir()
+        with step(f"fetching every file of {version} from {index}"):
+            findings = list(_fetch(Client(index), version, fetched, dist))
+        files, strange = read_files(fetched)
+        findings += expected_set(plan, files, strange)
+        with step("installing from the index with pip and uv, and running"):
+            settings = smoke.installer_settings(index.simple, folder)
+            findings += smoke.installed_from(plan, settings, folder, gate="install from the index")
+        if against_npm:
+            findings += _against_npm(plan, files, folder)
+        if rebuild:
+            findings += _rebuilt(plan, files, folder)
+    return findings
+
+
+def _fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> Iterator[Finding]:
+    built = {file.path.name: file.path for file in read_files(dist)[0]} if dist else {}
+    seen = set()
+    for distribution in (MAIN, *(family.distribution for family in FAMILIES.values())):
+        for served in client.files(distribution).values():
+            if f"-{version}-" not in served.name and not served.name.endswith(f"-{version}.tar.gz"):
+                continue
+            seen.add(served.name)
+            digest = client.download(served, folder / served.name)
+            wanted = (
+                hashlib.sha256(built[served.name].read_bytes()).hexdigest() if served.name in built else served.sha256
+            )
+            yield same("bytes on the index", served.name, wanted or "a stated sha256", digest)
+    for name in sorted(set(built) - seen):
+        yield bad("bytes on the index", name, "served", "not listed")
+    if not seen:
+        yield bad("bytes on the index", str(version), "files of it", "none")
+
+
+def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
+    """Compare the binaries with those of the npm packages; a grafted one by what it was grafted from."""
+    wanted = [PLATFORMS[key] for key in plan.platforms]
+    base = folder / "npm"
+    with staged(base) as staging:
+        collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
+    projects = {project.family.distribution: project for project in load_families()}
+    for file in files:
+        if file.kind != PLATFORM or file.platform is None:
+            continue
+        binary = read_binary(file)
+        path = binary_path(base, projects[file.distribution], PLATFORMS[file.platform])
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        grafted = binary.record.get("grafted")
+        if grafted:
+            origin = grafted["from"]["sha256"]
+            libraries = ", ".join(grafted["libraries"])
+            yield same("against npm", f"{file.path.name}: grafted with {libraries}; before that", digest, origin)
+        else:
+            yield same("against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest())
+
+
+def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
+    """Build the wheels again from npm's binaries, as the published ones were, and compare every byte."""
+    base, again = folder / "npm", folder / "rebuilt"
+    if not base.exists():
+        with staged(base) as staging:
+            wanted = [PLATFORMS[key] for key in plan.platforms]
+            collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
+    grafted = any("grafted" in read_binary(file).record for file in files if file.kind == PLATFORM)
+    build_wheels(base, again, (), (), "auditwheel" if grafted else None)
+    for file in files:
+        other = again / file.path.name
+        if not other.exists():
+            yield bad("rebuilt", file.path.name, "built again under this name", "not built")
+        elif other.read_bytes() == file.path.read_bytes():
+            yield good("rebuilt", file.path.name, "the same bytes")
+        else:
+            yield bad("rebuilt", file.path.name, "the same bytes", "other bytes")
