@@ -17,14 +17,17 @@ from .plan import File, Plan, read_files, read_plan
 Gate = Callable[[], Iterator[Finding]]
 
 
-def check(dist: Path, root: Path = ROOT, cargo: Path | None = None) -> list[Finding]:
-    """Run every gate on built files and the tree that they come from. Raises CommandError where there are no files."""
+def check(dist: Path, root: Path = ROOT, cargo: Path | None = None, *, tagged: bool = True) -> list[Finding]:
+    """Run every gate on built files and the tree that they come from; that of the tag once there should be one.
+
+    Raises CommandError where there are no files.
+    """
     plan = read_plan(root)
     if not dist.is_dir():
         raise CommandError(f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`")
     files, strange = read_files(dist)
     gates: dict[str, Gate] = {
-        "names, versions, tag, tree, lock": lambda: tree_gates.repository(plan, root, cargo),
+        "names, versions, tag, tree, lock": lambda: tree_gates.repository(plan, root, cargo, tagged=tagged),
         "the expected set": lambda: file_gates.expected_set(plan, files, strange),
         "binaries": lambda: file_gates.binaries(plan, files),
         "wheels": lambda: file_gates.wheels(plan, files),

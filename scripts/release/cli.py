@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from leanspec_build.project import REPAIRS
 
 from leanspec_launcher.manage.errors import FAILURE
 from scripts.environment import ROOT
@@ -293,4 +294,43 @@ def rehearse(*, faults: bool, as_json: bool) -> int:
     return FAILURE if any(not row.good for row in rows) else 0
 
 
-COMMANDS = (sync_versions, bump, bump_dev, matrix, check, publish, verify_release, rehearse)
+@click.command(name="pre-release")
+@CARGO_OPTION
+@click.option("--skip-rust", is_flag=True, help="Build no binary: take those that are collected.")
+@click.option("--skip-tests", is_flag=True, help="Leave the test suite out; the table says so.")
+@click.option("--repair", type=click.Choice(REPAIRS), help="Build the wheels with this repair.")
+@click.option(
+    "--dist",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist",
+    help="Where the wheels are built.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a step.")
+def pre_release(
+    cargo: Path | None, repair: str | None, dist: Path, *, skip_rust: bool, skip_tests: bool, as_json: bool
+) -> int:
+    """Do all that a release will do, short of its tag and its upload.
+
+    Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and `lean-spec validate` by
+    the installed binary. What a release says itself that it cannot do yet is shown as an exception, with its reason.
+
+    \b
+    Examples:
+      python -m scripts pre-release --cargo ../leanspec/rust
+      python -m scripts pre-release --skip-rust --repair auditwheel
+    """
+    from .pre_release import EXCEPTION, FAILED, PASSED
+    from .pre_release import pre_release as run_all
+
+    steps = run_all(cargo, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in steps], indent=2))
+    else:
+        colours = {PASSED: "green", FAILED: "red", EXCEPTION: "yellow"}
+        for each in steps:
+            click.echo(f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}")
+    return FAILURE if any(each.state == FAILED for each in steps) else 0
+
+
+COMMANDS = (sync_versions, bump, bump_dev, pre_release, check, publish, verify_release, rehearse, matrix)

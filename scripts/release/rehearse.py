@@ -116,7 +116,8 @@ class Stage:
     @contextlib.contextmanager
     def scene(self, what: str) -> Iterator[list[str]]:
         """Take one line down: what was seen, the final state, and whether it is as it should be."""
-        started, notes = time.monotonic(), []
+        started = time.monotonic()
+        notes: list[str] = []
         try:
             with step(what):
                 yield notes
@@ -125,7 +126,7 @@ class Stage:
             notes += [error.message.splitlines()[0], "failed"]
             say(f"  {error.message}")
             good = False
-        saw, state = (notes + ["", ""])[:2]
+        saw, state = [*notes, "", ""][:2]
         self.rows.append(Row(what, saw, state, good, time.monotonic() - started))
 
 

@@ -42,7 +42,7 @@ def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str
 
     `index` is the environment that tells both installers which index it is.
     """
-    for name, install in (("pip", _pip), ("uv", _uv)):
+    for name, install in (("pip", _pip), ("uv", install_by_uv)):
         environment = folder / name
         try:
             install(environment, f"lean-spec[ui]=={plan.version}", index)
@@ -63,7 +63,8 @@ def _pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
     must_succeed(capture(command, env=clean_environment(**index)), "`pip install`")
 
 
-def _uv(environment: Path, requirement: str, index: dict[str, str]) -> None:
+def install_by_uv(environment: Path, requirement: str, index: dict[str, str]) -> None:
+    """Install with uv into a new environment, from one index alone; raises CommandError where that fails."""
     uv, env = own_program("uv"), clean_environment(**index)
     must_succeed(capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`")
     command = [uv, "pip", "install", "--no-cache", "--python", str(environment / "bin/python"), requirement]

@@ -14,7 +14,6 @@ from packaging.version import Version
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
-from scripts.environment import ROOT
 from scripts.processes import capture, find_program, must_succeed
 
 from . import sync
@@ -107,12 +106,13 @@ def _git(root: Path, *arguments: str) -> str:
     return must_succeed(capture([git, "-C", str(root), *arguments]), f"`git {arguments[0]}`").stdout
 
 
-def repository(plan: Plan, root: Path = ROOT, cargo: Path | None = None) -> Iterator[Finding]:
+def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> Iterator[Finding]:
     """Run every gate of this file."""
     yield from names()
     yield from versions(plan, root, cargo)
     try:
-        yield from tag(plan, root)
+        if tagged:
+            yield from tag(plan, root)
         yield from tree(root)
     except CommandError as error:
         yield bad("tree", str(root), "a git repository", error.message.splitlines()[0])
