@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import hashlib
 import json
 import re
@@ -38,6 +40,8 @@ from .versions import binary_version
 
 LARGEST_MAIN = 200_000
 PLACEHOLDERS = re.compile(r"\b(?:todo|fixme|placeholder|xxx|0\.0\.0)\b|@|file:|git\+", re.IGNORECASE)
+# What the web server's description says as long as its wheel has no pages.
+API_ONLY = "API only"
 BILL = "sboms/leanspec-build.cdx.json"
 
 
@@ -193,6 +197,7 @@ def _contents(plan: Plan, file: File) -> Iterator[Finding]:
             yield bad("contents", name, "each entry once", "an entry twice")
         yield from _compare(name, _wanted(plan, file, archive), set(entries))
         yield from _modes(file, entries)
+        yield from _record(file, archive)
         if file.kind == MAIN_WHEEL:
             yield from _main_wheel(file, archive)
 
@@ -235,6 +240,24 @@ def _modes(file: File, entries: dict[str, zipfile.ZipInfo]) -> Iterator[Finding]
             yield bad("contents", f"{file.path.name}: {name}", f"mode {wanted:o}", f"{mode:o}")
 
 
+def _record(file: File, archive: zipfile.ZipFile) -> Iterator[Finding]:
+    """Compare every entry with RECORD (Binary distribution format, The .dist-info directory)."""
+    name = next(each for each in archive.namelist() if each.endswith(".dist-info/RECORD"))
+    stated = {row[0]: row[1] for row in csv.reader(archive.read(name).decode().splitlines()) if row}
+    for entry in archive.namelist():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(archive.read(entry)).digest()).rstrip(b"=").decode()
+        wanted = "" if entry == name else f"sha256={digest}"
+        if stated.pop(entry, None) != wanted:
+            yield bad(
+                "contents",
+                f"{file.path.name}: RECORD",
+                f"`{entry}` with {wanted or 'no hash'}",
+                "another line, or none",
+            )
+    for entry in stated:
+        yield bad("contents", f"{file.path.name}: RECORD", "what is in the wheel", f"`{entry}`")
+
+
 def _main_wheel(file: File, archive: zipfile.ZipFile) -> Iterator[Finding]:
     if file.path.stat().st_size >= LARGEST_MAIN:
         yield bad("contents", file.path.name, f"less than {LARGEST_MAIN} bytes", file.path.stat().st_size)
@@ -271,9 +294,20 @@ def _metadata(plan: Plan, file: File) -> Iterator[Finding]:
             yield bad("metadata", f"{name}: {what}", wanted, found)
     if not str(metadata.get_payload()).strip():
         yield bad("metadata", f"{name}: description", "a long description", "none")
+    if _lacks_its_pages(file, str(metadata.get_payload())):
+        yield bad("metadata", f"{name}: description", f"`{API_ONLY}`, as there is no index.html in it", "not said")
     if not metadata["Requires-Python"]:
         yield bad("metadata", f"{name}: Requires-Python", "a range", "none")
     yield from _requirements(plan, file, metadata.get_all("Requires-Dist") or [])
+
+
+def _lacks_its_pages(file: File, description: str) -> bool:
+    """Tell whether the web server comes without its pages, and does not say so."""
+    if file.kind != PLATFORM or file.distribution != FAMILIES["http"].distribution:
+        return False
+    with zipfile.ZipFile(file.path) as archive:
+        has_pages = any(each.endswith("/index.html") for each in archive.namelist())
+    return not has_pages and API_ONLY not in description
 
 
 def _requirements(plan: Plan, file: File, texts: list[str]) -> Iterator[Finding]:
