@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -111,10 +110,13 @@ class Client:
         session.headers["Cache-Control"] = "no-cache"
         self._client = PyPISimple(index.simple, auth=index.credentials, accept=ACCEPT_ANY, session=session)
 
-    def files(self, project: str) -> dict[str, Served]:
-        """Return the files that the index lists for a project, by name; none where it knows no such project."""
+    def files(self, project: str, *, attempts: int = ATTEMPTS) -> dict[str, Served]:
+        """Return the files that the index lists for a project, by name; none where it knows no such project.
+
+        Raises IndexUnreachableError where it does not answer, or is busy, at every attempt.
+        """
         page = None
-        for attempt, pause in enumerate(_pauses()):
+        for attempt, pause in enumerate(BACK_OFF[:attempts]):
             try:
                 page = self._client.get_project_page(project, timeout=SECONDS)
                 break
@@ -151,7 +153,7 @@ class Client:
 
     def download(self, served: Served, target: Path) -> str:
         """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
-        for attempt, pause in enumerate(_pauses()):
+        for attempt, pause in enumerate(BACK_OFF[:ATTEMPTS]):
             digest = hashlib.sha256()
             part = target.with_name(f"{target.name}.part")
             try:
@@ -173,10 +175,6 @@ class Client:
                 part.unlink(missing_ok=True)
             time.sleep(wait)
         raise IndexUnreachableError(f"`{self.index}` is still busy after {ATTEMPTS} attempts", hint="try again later")
-
-
-def _pauses() -> Iterator[float]:
-    yield from BACK_OFF[:ATTEMPTS]
 
 
 def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) -> float:

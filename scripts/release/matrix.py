@@ -8,14 +8,14 @@ from .plan import read_plan
 
 # Runners are named by version: an image that moves on raises the floor of what it builds.
 RUNNERS = {
-    "darwin-x64": "macos-13",
-    "darwin-arm64": "macos-14",
-    "linux-x64": "ubuntu-22.04",
-    "linux-arm64": "ubuntu-22.04-arm",
-    "windows-x64": "windows-2022",
+    "darwin-x64": "macos-15-intel",
+    "darwin-arm64": "macos-15",
+    "linux-x64": "ubuntu-24.04",
+    "linux-arm64": "ubuntu-24.04-arm",
+    "windows-x64": "windows-2025",
     "windows-arm64": "windows-11-arm",
 }
-# Built for a glibc of its own, whatever the runner's is, or for itself.
+# Linux is built for a glibc of its own, whatever the runner's is.
 GLIBC = ".2.28"
 DEV = "linux-x64"
 

@@ -206,9 +206,14 @@ def _as_meant(stage: Stage) -> None:
         with stage.scene(f"{name}: install and run {version}") as notes:
             way.install(version)
             notes.append(way.must_run(version))
+    with stage.scene(f"bump to {version}, which is published") as notes:
+        refused = stage.run("bump", version, "--index", url)
+        if refused.returncode != 1 or "which is published" not in refused.stderr:
+            raise CommandError(f"exit code {refused.returncode}: {refused.stderr[-300:]}")
+        notes += ["error: it is not above what is published", "nothing was changed"]
     fix = f"{version}.post1"
     with stage.scene(f"publish {fix}: a packaging-only fix, the same binaries") as notes:
-        stage.must("bump", fix, "--offline")
+        stage.must("bump", fix, "--index", url)
         _commit(stage)
         _build(stage)
         notes.append(stage.must(*stage.publish(url)).stdout.splitlines()[-1])

@@ -132,7 +132,7 @@ def _must_be_there(index: Index, client: Client, file: File, answer: requests.Re
 def is_there(client: Client, file: File) -> bool:
     """Tell whether the index serves a file; raises BurntError where it serves other bytes under its name."""
     try:
-        served = client.files(file.distribution).get(file.path.name)
+        served = client.files(file.distribution, attempts=1).get(file.path.name)  # whoever asks is patient itself
     except IndexUnreachableError:
         return False
     if served is None:

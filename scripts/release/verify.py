@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from packaging.version import Version
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._verify import RECORD_NAME
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.console import step
@@ -74,17 +76,12 @@ def _fetch(client: Client, version: Version, folder: Path, dist: Path | None) ->
 
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """Compare the binaries with those of the npm packages; a grafted one by what it was grafted from."""
-    wanted = [PLATFORMS[key] for key in plan.platforms]
-    base = folder / "npm"
-    with staged(base) as staging:
-        collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
-    projects = {project.family.distribution: project for project in load_families()}
+    base = _from_npm(plan, folder)
     for file in files:
-        if file.kind != PLATFORM or file.platform is None:
+        if file.kind != PLATFORM:
             continue
         binary = read_binary(file)
-        path = binary_path(base, projects[file.distribution], PLATFORMS[file.platform])
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
         grafted = binary.record.get("grafted")
         if grafted:
             origin = grafted["from"]["sha256"]
@@ -95,13 +92,18 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
 
 
 def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
-    """Build the wheels again from npm's binaries, as the published ones were, and compare every byte."""
-    base, again = folder / "npm", folder / "rebuilt"
-    if not base.exists():
-        with staged(base) as staging:
-            wanted = [PLATFORMS[key] for key in plan.platforms]
-            collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
-    grafted = any("grafted" in read_binary(file).record for file in files if file.kind == PLATFORM)
+    """Build the wheels again from their own binaries, and compare every byte.
+
+    Where they were grafted, from npm's: a published wheel does not hold what a grafted binary was before.
+    """
+    binaries = [read_binary(file) for file in files if file.kind == PLATFORM]
+    grafted = any("grafted" in binary.record for binary in binaries)
+    base, again = _from_npm(plan, folder) if grafted else folder / "own", folder / "rebuilt"
+    for binary in [] if grafted else binaries:
+        path = _collected(base, binary.file)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(binary.data)
+        path.with_name(RECORD_NAME).write_text(json.dumps(binary.record, indent=2) + "\n", "utf-8")
     build_wheels(base, again, (), (), "auditwheel" if grafted else None)
     for file in files:
         other = again / file.path.name
@@ -111,3 +113,19 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
             yield good("rebuilt", file.path.name, "the same bytes")
         else:
             yield bad("rebuilt", file.path.name, "the same bytes", "other bytes")
+
+
+def _from_npm(plan: Plan, folder: Path) -> Path:
+    """Collect the binaries of this version from npm, once."""
+    base = folder / "npm"
+    if not base.exists():
+        wanted = [PLATFORMS[key] for key in plan.platforms]
+        with staged(base) as staging:
+            collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
+    return base
+
+
+def _collected(base: Path, file: File) -> Path:
+    """Return where the binary of a platform wheel lies in a binaries directory."""
+    project = next(each for each in load_families() if each.family.distribution == file.distribution)
+    return binary_path(base, project, PLATFORMS[str(file.platform)])

@@ -18,6 +18,7 @@ from leanspec_launcher._platforms import PLATFORMS, current
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.families import load_families, main_project
+from scripts.release.matrix import RUNNERS
 from tests import headers
 
 HOT = {"_families", "_launch", "_locate", "_pins", "_platforms", "_verify"}
@@ -82,6 +83,11 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, 
             done = subprocess.run([python, "-I", "-c", call], capture_output=True, text=True, check=True)
             seen.append(set(done.stdout.split()))
         assert seen[1] - seen[0] == {"leanspec_launcher", *(f"leanspec_launcher.{name}" for name in HOT)}, python
+
+
+def test_every_platform_has_its_runner_named_by_version() -> None:
+    assert set(RUNNERS) == set(PLATFORMS)
+    assert not any("latest" in runner for runner in RUNNERS.values())
 
 
 def imports(path: Path) -> set[str]:
