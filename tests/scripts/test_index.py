@@ -138,7 +138,7 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypat
     file = tmp_path / ".pypirc"
     own = "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
     file.write_text(f"[distutils]\nindex-servers = own\n{own}")
-    monkeypatch.setattr(module, "CONFIGURATION", str(file))
+    monkeypatch.setenv("HOME", str(tmp_path))
     found = read_index("own")
     assert (found.simple, found.upload, found.credentials) == (
         "https://example.org/own/+simple/",
