@@ -159,7 +159,7 @@ def _set(stage: Stage) -> None:
         stage.must("sync-versions")
         _commit(stage)
     with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
-        stage.must("collect", "npm", main_project()["version"], "--into", stage.folder / "binaries")
+        stage.must("collect", "npm", main_project()["version"])
         _build(stage)
     with step("what our wheels need, for the index to have it"):
         foreign = stage.folder / "foreign"
@@ -170,7 +170,7 @@ def _set(stage: Stage) -> None:
 
 def _build(stage: Stage) -> None:
     shutil.rmtree(stage.dist, ignore_errors=True)
-    stage.must("wheels", "--binaries", stage.folder / "binaries", "--out", stage.dist, "--repair", "auditwheel")
+    stage.must("wheels", "--out", stage.dist, "--repair", "auditwheel")
 
 
 def _commit(stage: Stage) -> None:
@@ -190,6 +190,17 @@ def _as_meant(stage: Stage) -> None:
     """Publish, publish again, install in every way, upgrade, uninstall, and verify against npm."""
     version = main_project()["version"]
     url = stage.new_index()
+    with stage.scene("pre-release --skip-rust --skip-tests") as notes:
+        command = ["pre-release", "--skip-rust", "--skip-tests", "--repair", "auditwheel", "--dist"]
+        done = stage.run(*command, stage.folder / "pre-release")
+        if done.returncode != 0:
+            raise CommandError(done.stdout[-600:])
+        notes.append(done.stdout.splitlines()[-1])
+    with stage.scene("publish --dry-run") as notes:
+        said = stage.must(*stage.publish(url, "--dry-run")).stderr
+        if stage.served(url) or said.count("to be uploaded") != len(read_files(stage.dist)[0]):
+            raise CommandError("a dry run uploaded something, or planned too little")
+        notes += ["the plan, and nothing uploaded", "empty"]
     with stage.scene(f"publish {version}") as notes:
         said = stage.must(*stage.publish(url))
         notes.append(said.stdout.splitlines()[-1])

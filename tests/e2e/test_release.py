@@ -25,7 +25,7 @@ def test_a_release_is_rehearsed_as_it_is_meant_to_go(scripts: Scripts, version: 
     rows = json.loads(scripts("rehearse", "--json", timeout=900).stdout)
     assert [row["what"] for row in rows if not row["good"]] == []
     assert {"publish it again", f"uvx: install and run {version}"} <= {row["what"] for row in rows}
-    assert len(rows) == 13
+    assert len(rows) == 15
     assert tracked_changes() == before, "nothing of this tree is changed"
 
 
