@@ -197,8 +197,8 @@ def _as_meant(stage: Stage) -> None:
             raise CommandError(done.stdout[-600:])
         notes.append(done.stdout.splitlines()[-1])
     with stage.scene("publish --dry-run") as notes:
-        said = stage.must(*stage.publish(url, "--dry-run")).stderr
-        if stage.served(url) or said.count("to be uploaded") != len(read_files(stage.dist)[0]):
+        planned = stage.must(*stage.publish(url, "--dry-run")).stderr
+        if stage.served(url) or planned.count("to be uploaded") != len(read_files(stage.dist)[0]):
             raise CommandError("a dry run uploaded something, or planned too little")
         notes += ["the plan, and nothing uploaded", "empty"]
     with stage.scene(f"publish {version}") as notes:
