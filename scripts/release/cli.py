@@ -268,23 +268,29 @@ def verify_release(  # noqa: PLR0913 - each is one option
 @click.option(
     "--faults", is_flag=True, help="Rehearse every way in which an index fails, instead of the way it is meant."
 )
+@click.option("--only", metavar="WORDS", default="", help="With --faults: those whose name holds these words.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a scene.")
-def rehearse(*, faults: bool, as_json: bool) -> int:
+def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     """Play a whole release on a real index server on loopback, in a copy of the project: nothing here is changed.
 
     Build, publish, wait, install with pip, pipx, uv tool and uvx, run, upgrade, uninstall. With --faults: the index
     refuses, is busy, cuts, hides, lies, goes down; publish is killed at each step and run again. Exits with 1 where a
     scene does not end as it should.
+
+    \b
+    Examples:
+      python -m scripts rehearse
+      python -m scripts rehearse --faults --only SIGKILL
     """
     from .rehearse import rehearse as play
 
     started = time.monotonic()
-    rows = play(with_faults=faults)
+    rows = play(with_faults=faults, only=only)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:
-        width = max(len(row.what) for row in rows)
-        state = max(len(row.state) for row in rows)
+        width = max((len(row.what) for row in rows), default=0)
+        state = max((len(row.state) for row in rows), default=0)
         for row in rows:
             mark = click.style("✓", fg="green") if row.good else click.style("✗", fg="red")
             click.echo(f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip())

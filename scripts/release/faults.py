@@ -173,6 +173,33 @@ def hiding(pattern: str, seconds: float) -> Fault:
     return fault
 
 
+def stale(seconds: float) -> Fault:
+    """Show each project as it was at first, for some time after the first upload."""
+    since: list[float] = []
+    before: dict[str, Reply] = {}
+
+    def fault(exchange: Exchange, pass_on: Pass) -> Reply:
+        if exchange.is_upload and not since:
+            since.append(time.monotonic())
+        if "+simple" not in exchange.path or exchange.method != "GET":
+            return pass_on()
+        if exchange.path not in before:
+            before[exchange.path] = pass_on()
+        return before[exchange.path] if not since or time.monotonic() - since[0] < seconds else pass_on()
+
+    return fault
+
+
+def slow(seconds: float) -> Fault:
+    """Answer everything late."""
+
+    def fault(_: Exchange, pass_on: Pass) -> Reply:
+        time.sleep(seconds)
+        return pass_on()
+
+    return fault
+
+
 def falsifying(pattern: str) -> Fault:
     """Serve other bytes under a file's name."""
 

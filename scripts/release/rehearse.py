@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,7 @@ PROGRAMS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-launcher")
 BASE = "base"
 SECONDS = 600
 SHORT_WAIT = "8"
+OLD = "0.0.1"
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,9 @@ class Stage:
         return {name: file.sha256 for each in names for name, file in client.files(each).items()}
 
     def complete(self, url: str) -> bool:
-        """Tell whether an index serves every built file, byte for byte, and nothing else."""
-        return self.served(url) == {file.path.name: sha256(file.path) for file in read_files(self.dist)[0]}
+        """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
+        served = {name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name}
+        return served == {file.path.name: sha256(file.path) for file in read_files(self.dist)[0]}
 
     @contextlib.contextmanager
     def scene(self, what: str) -> Iterator[list[str]]:
@@ -130,8 +134,8 @@ class Stage:
         self.rows.append(Row(what, saw, state, good, time.monotonic() - started))
 
 
-def rehearse(*, with_faults: bool) -> list[Row]:
-    """Rehearse a release; return a row a scene. Raises CommandError where the stage itself cannot be set."""
+def rehearse(*, with_faults: bool, only: str = "") -> list[Row]:
+    """Rehearse a release; return a row a scene. `only` narrows the faults to those with these words. Raises CommandError where the stage itself cannot be set."""
     with tempfile.TemporaryDirectory(prefix="leanspec-rehearsal-") as name:
         folder = Path(name)
         (folder / "home").mkdir()
@@ -139,7 +143,7 @@ def rehearse(*, with_faults: bool) -> list[Row]:
             stage = Stage(folder, server)
             _set(stage)
             if with_faults:
-                _with_faults(stage)
+                _with_faults(stage, only)
             else:
                 _as_meant(stage)
             return stage.rows
@@ -396,8 +400,8 @@ class Scenario:
     succeeds: bool
     words: str = ""
     """What the user reads where it does not succeed."""
-    burnt: bool = False
-    """Whether this version can never be completed."""
+    after_old: bool = False
+    """Whether an older version is there already."""
 
 
 SCENARIOS = (
@@ -415,6 +419,8 @@ SCENARIOS = (
         succeeds=False,
         words="still does not serve `leanspec_mcp_bin",
     ),
+    Scenario("shows the old version only, for 6 s", lambda: faults.stale(6), succeeds=True, after_old=True),
+    Scenario("answers everything half a second late", lambda: faults.slow(0.5), succeeds=True),
     Scenario("down for 5 s after the third upload", lambda: faults.down(3, 5), succeeds=True),
     Scenario(
         "down for good after the second upload", lambda: faults.down(2, 10**6), succeeds=False, words="did not take"
@@ -427,20 +433,28 @@ SCENARIOS = (
     ),
 )
 # When a publish is killed: after so many uploads came to the index, by this signal.
-KILLS = ((0, signal.SIGKILL), (1, signal.SIGKILL), (3, signal.SIGINT), (4, signal.SIGKILL), (7, signal.SIGKILL))
+KILLS = (
+    (0, signal.SIGKILL),
+    (1, signal.SIGKILL),
+    (3, signal.SIGINT),
+    (4, signal.SIGKILL),
+    (7, signal.SIGKILL),
+    (8, signal.SIGKILL),
+)
 
 
-def _with_faults(stage: Stage) -> None:
-    for scenario in SCENARIOS:
-        with stage.scene(scenario.what) as notes:
-            _play(stage, scenario, notes)
+def _with_faults(stage: Stage, only: str) -> None:
+    scenes: dict[str, Callable[[list[str]], None]] = {
+        each.what: functools.partial(_play, stage, each) for each in SCENARIOS
+    }
     for uploads, number in KILLS:
-        with stage.scene(f"{number.name} after {uploads} uploads, then again") as notes:
-            _kill(stage, uploads, number, notes)
-    with stage.scene("two publishes at once") as notes:
-        _twice(stage, notes)
-    with stage.scene("other bytes are there under one of the names") as notes:
-        _burnt(stage, notes)
+        scenes[f"{number.name} after {uploads} uploads, then again"] = functools.partial(_kill, stage, uploads, number)
+    scenes["two publishes at once"] = functools.partial(_twice, stage)
+    scenes["other bytes are there under one of the names"] = functools.partial(_burnt, stage)
+    for what, play in scenes.items():
+        if only in what:
+            with stage.scene(what) as notes:
+                play(notes)
 
 
 @contextlib.contextmanager
@@ -453,6 +467,8 @@ def _behind(stage: Stage, url: str, fault: Fault) -> Iterator[tuple[str, Proxy]]
 def _play(stage: Stage, scenario: Scenario, notes: list[str]) -> None:
     """Publish under a fault, then without it; the release must end complete, and in order."""
     url = stage.new_index()
+    if scenario.after_old:
+        upload_foreign(stage.server, url, _old_version(stage))
     with _behind(stage, url, scenario.fault()) as (address, front):
         done = stage.run(*stage.publish(address, "--wait", SHORT_WAIT))
         said = done.stdout + done.stderr
@@ -475,6 +491,21 @@ def _play(stage: Stage, scenario: Scenario, notes: list[str]) -> None:
             raise CommandError(f"`{visible[0]}` is public, and the release is not complete")
         stage.must(*stage.publish(url))
     _must_be_complete(stage, url, notes)
+
+
+def _old_version(stage: Stage) -> list[Path]:
+    """Make files of an older version of the stubs."""
+    folder = stage.folder / "old"
+    folder.mkdir()
+    made = []
+    for stub in stage.dist.glob("leanspec_*-any.whl"):
+        name, version = stub.name.split("-")[:2]
+        made.append(folder / f"{name}-{OLD}-py3-none-any.whl")
+        with zipfile.ZipFile(stub) as source, zipfile.ZipFile(made[-1], "w") as target:
+            for entry in source.namelist():
+                text = source.read(entry).replace(f"Version: {version}\n".encode(), f"Version: {OLD}\n".encode())
+                target.writestr(entry.replace(f"{name}-{version}", f"{name}-{OLD}"), text)
+    return made
 
 
 def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
