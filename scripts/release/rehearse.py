@@ -135,7 +135,10 @@ class Stage:
 
 
 def rehearse(*, with_faults: bool, only: str = "") -> list[Row]:
-    """Rehearse a release; return a row a scene. `only` narrows the faults to those with these words. Raises CommandError where the stage itself cannot be set."""
+    """Rehearse a release; return a row a scene. `only` narrows the faults to those with these words.
+
+    Raises CommandError where the stage itself cannot be set.
+    """
     with tempfile.TemporaryDirectory(prefix="leanspec-rehearsal-") as name:
         folder = Path(name)
         (folder / "home").mkdir()
