@@ -30,6 +30,7 @@ def check(dist: Path, root: Path = ROOT, cargo: Path | None = None, *, tagged: b
         "names, versions, tag, tree, lock": lambda: tree_gates.repository(plan, root, cargo, tagged=tagged),
         "the expected set": lambda: file_gates.expected_set(plan, files, strange),
         "binaries": lambda: file_gates.binaries(plan, files),
+        "checksums in lean-spec": lambda: file_gates.pins(files),
         "wheels": lambda: file_gates.wheels(plan, files),
         "bills of materials": lambda: file_gates.bills(files),
         "installs and smoke runs": lambda: _installs(plan, files),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import contextlib
 import csv
 import hashlib
 import json
@@ -164,6 +166,38 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
         except OSError as error:
             return bad("version", subject, wanted, error)
     return same("version", subject, wanted, said)
+
+
+def pins(files: list[File]) -> Iterator[Finding]:
+    """Compare the checksums that `lean-spec` carries with the binaries of this release, both ways."""
+    built: dict[str, dict[str, str]] = {}
+    for file in files:
+        if file.kind == PLATFORM and file.platform:
+            with contextlib.suppress(CommandError):  # said by the gate on binaries
+                binary = read_binary(file)
+                built.setdefault(binary.family.name, {})[file.platform] = hashlib.sha256(binary.data).hexdigest()
+    for file in files:
+        if file.kind in (MAIN_WHEEL, SDIST):
+            yield same("pins", file.path.name, built, _pinned(file))
+
+
+def _pinned(file: File) -> object:
+    """Return the table of checksums in a built `lean-spec`; what cannot be read is no table."""
+    try:
+        if file.kind == SDIST:
+            with tarfile.open(file.path) as archive:
+                name = next(each for each in archive.getnames() if each.endswith("leanspec_launcher/_pins.py"))
+                content = archive.extractfile(name)
+                text = content.read().decode() if content else ""
+        else:
+            with zipfile.ZipFile(file.path) as archive:
+                text = archive.read("leanspec_launcher/_pins.py").decode()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "SHA256" and node.value:
+                return ast.literal_eval(node.value)
+    except (KeyError, StopIteration, OSError, ValueError, SyntaxError, zipfile.BadZipFile, tarfile.TarError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "no table"
 
 
 def wheels(plan: Plan, files: list[File]) -> Iterator[Finding]:

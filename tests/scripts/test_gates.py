@@ -319,6 +319,16 @@ def test_a_record_that_is_not_true(dist: Path, plan: Plan) -> None:
     assert any("RECORD: expected `leanspec_cli_bin/__init__.py`" in line for line in said)
 
 
+def test_checksums_of_other_binaries(dist: Path) -> None:
+    assert wrong(file_gates.pins(files(dist))) == []
+    text = content(dist / MAIN, "leanspec_launcher/_pins.py")
+    rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": text.replace(b"'linux-x64': '", b"'linux-x64': '0", 1)})
+    (said,) = wrong(file_gates.pins(files(dist)))
+    assert said.startswith(f"{MAIN}: expected {{")
+    rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": b"SHA256 = {}\n"})
+    assert wrong(file_gates.pins(files(dist)))[0].endswith("found no table")
+
+
 def test_names_are_not_to_be_confused() -> None:
     assert wrong(tree_gates.names()) == []
     assert (
