@@ -282,7 +282,7 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
       python -m scripts rehearse
       python -m scripts rehearse --faults --only SIGKILL
     """
-    from .rehearse import rehearse as play
+    from .rehearsal.rehearse import rehearse as play
 
     started = time.monotonic()
     rows = play(with_faults=faults, only=only)

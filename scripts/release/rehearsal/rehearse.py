@@ -1,0 +1,29 @@
+"""A rehearsal: the stage is set, and one of the two plays is played."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from .as_meant import play_as_meant
+from .devpi import devpi
+from .stage import Row, Stage, set_stage
+from .with_faults import play_with_faults
+
+
+def rehearse(*, with_faults: bool, only: str = "") -> list[Row]:
+    """Rehearse a release; return a row a scene. `only` narrows the faults to those with these words.
+
+    Raises CommandError where the stage itself cannot be set.
+    """
+    with tempfile.TemporaryDirectory(prefix="leanspec-rehearsal-") as name:
+        folder = Path(name)
+        (folder / "home").mkdir()
+        with devpi(folder) as server:
+            stage = Stage(folder, server)
+            set_stage(stage)
+            if with_faults:
+                play_with_faults(stage, only)
+            else:
+                play_as_meant(stage)
+            return stage.rows
