@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from leanspec_build.project import REPAIRS
 
-from leanspec_launcher.manage.errors import FAILURE
+from leanspec_launcher.manage.errors import FAILURE, CommandError
 from scripts.environment import ROOT
 
 if TYPE_CHECKING:
@@ -339,4 +341,103 @@ def pre_release(
     return FAILURE if any(each.state == FAILED for each in steps) else 0
 
 
-COMMANDS = (sync_versions, bump, bump_dev, pre_release, check, publish, verify_release, rehearse, matrix)
+PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _password(*, new: bool = False) -> str:
+    """Return the password of a secret key: of the environment, else asked for. Never an argument."""
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise CommandError("there is no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
+    asked: str = click.prompt("password of the secret key", hide_input=True, confirmation_prompt=new, err=True)
+    return asked
+
+
+@click.command()
+@click.argument("name", type=click.Path(path_type=Path), default="leanspec")
+def keygen(name: Path) -> None:
+    """Make a key pair in minisign's format: NAME.key, encrypted with a password, and NAME.pub.
+
+    The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Nothing that is there is overwritten.
+
+    \b
+    Example:
+      python -m scripts keygen leanspec
+    """
+    from .signing import generate, write_secret
+
+    secret, public = name.with_name(f"{name.name}.key"), name.with_name(f"{name.name}.pub")
+    for path in (secret, public):
+        if path.exists():
+            raise CommandError(f"`{path}` exists already", hint="choose another name: a lost key cannot be made again")
+    key = generate()
+    text = write_secret(key, _password(new=True))
+    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    public.write_text(key.public.text(), "utf-8")
+    click.echo(f"{secret}\n{public}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
+@click.option("--key", type=FILE, required=True, help="The secret key.")
+@click.option("--version", "of", required=True, help="The version that the trusted comment states.")
+@click.option("--platform", default="any", show_default=True, help="The platform that the trusted comment states.")
+def sign(files: tuple[Path, ...], key: Path, of: str, platform: str) -> None:
+    """Sign files: FILE.minisig is written beside each, which `minisign -V` checks too.
+
+    Its trusted comment states the file's name, the version and the platform.
+
+    \b
+    Example:
+      python -m scripts sign SHA256SUMS release.json --key leanspec.key --version 0.3.1
+    """
+    from .signing import Claim, read_secret
+    from .signing import sign as write_signature
+
+    secret = read_secret(key.read_text("utf-8"), _password())
+    for file in files:
+        click.echo(write_signature(file, secret, Claim(file.name, of, platform)))
+
+
+@click.command(name="verify-signature")
+@click.argument("file", type=FILE)
+@click.option("--public", required=True, metavar="FILE|KEY", help="The public key: a file, or its second line.")
+@click.option("--signature", type=FILE, help="The signature, where it is not FILE.minisig.")
+@click.option("--version", "of", default="", help="The version that the trusted comment must state.")
+@click.option("--platform", default="", help="The platform that it must state.")
+def verify_signature(file: Path, public: str, signature: Path | None, of: str, platform: str) -> None:
+    """Check a minisign signature: the file, its name, and with the options its version and platform.
+
+    \b
+    Example:
+      python -m scripts verify-signature SHA256SUMS --public leanspec.pub --version 0.3.1
+    """
+    from .signing import SUFFIX, Claim, read_public, verify
+
+    place = signature or file.with_name(file.name + SUFFIX)
+    if not place.exists():
+        raise CommandError(f"there is no signature `{place}`", hint="an unsigned file is not to be trusted")
+    text = Path(public).read_text("utf-8") if Path(public).is_file() else public
+    said = verify(file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform))
+    click.echo(f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}")
+
+
+COMMANDS = (
+    sync_versions,
+    bump,
+    bump_dev,
+    pre_release,
+    check,
+    publish,
+    verify_release,
+    rehearse,
+    matrix,
+    keygen,
+    sign,
+    verify_signature,
+)
