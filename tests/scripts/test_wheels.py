@@ -78,7 +78,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
         for node in ast.parse(wheel).body
         if isinstance(node, ast.Assign | ast.AnnAssign)
     }
-    assert values == {"VERSION": version, "SHA256": expected}
+    assert values == {"VERSION": version, "BINARIES": "0.3.0", "SHA256": expected}
 
 
 def test_no_tracked_file_changes(dist: Path) -> None:
