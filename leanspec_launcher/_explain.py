@@ -51,6 +51,17 @@ def explain(family: Family, platform: "Optional[Platform]", path: str, arguments
     A verified file that only lacks its run bit gets it and is started after all; one that is still being written is
     waited for, two seconds at most.
     """
+    try:
+        return _explain(family, platform, path, arguments, error)
+    except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        lines = [f"and why could not be found out: {type(second).__name__}: {second}"]
+        text = f"`{family.program}` did not start: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, lines, f"install {family.requirement} anew")
+
+
+def _explain(
+    family: Family, platform: "Optional[Platform]", path: str, arguments: "list[str]", error: Exception
+) -> int:
     stub = _machine.builds(family)
     if platform is None:
         return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", _fit(stub, platform), ways(family))

@@ -219,6 +219,17 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     assert f"hint: let its owner run `chmod a+rx '{path}'`" in done.stderr
 
 
+def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
+    places = site.root / "leanspec_launcher/_places.py"
+    places.write_text(
+        places.read_text().replace("def _hidden(path: str) -> str:\n", "def _hidden(path: str) -> str:\n    1 / 0\n")
+    )
+    said = site.start("cli", code=126).stderr
+    assert said.startswith("error: `leanspec` did not start: FileNotFoundError: ")
+    assert "  and why could not be found out: ZeroDivisionError: division by zero\n" in said
+    assert said.splitlines()[-1] == "hint: install lean-spec anew"
+
+
 def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
