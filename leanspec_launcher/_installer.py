@@ -1,6 +1,5 @@
 """Which installer brought this `lean-spec`, and the commands with which it brings a binary back."""
 
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -57,16 +56,6 @@ def recorded_digest(path: str) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(digest(path))).rstrip(b"=").decode()
 
 
-def is_editable() -> bool:
-    """Tell whether `lean-spec` is installed in place, from a checkout (PEP 660, PEP 610)."""
-    import importlib.metadata
-
-    for found in importlib.metadata.distributions(name=MAIN):
-        text = found.read_text("direct_url.json")
-        return bool(text and json.loads(text).get("dir_info", {}).get("editable"))
-    return False
-
-
 def installer() -> str:
     """Name the installer in use."""
     if not VERSION:
@@ -80,7 +69,7 @@ def installer() -> str:
     if name == "uv":
         # What uvx and `uv run --with` install into lies in uv's cache, whose folders have these names.
         return UVX if any(part.startswith(("archive-v", "environments-v")) for part in HOME.split(os.sep)) else UV_PIP
-    if name == CONDA or os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
+    if name == CONDA:
         return CONDA
     return PIP if name in ("", PIP) else SYSTEM
 
@@ -88,22 +77,25 @@ def installer() -> str:
 def remedy(family: Family) -> "list[list[str]]":
     """Return the commands that bring a family's binary (back); none where no command of ours could."""
     kind = installer()
-    if kind in (CHECKOUT, SYSTEM):
-        return []
-    if family.extra and distribution(family.distribution) is None:
+    if kind not in (CHECKOUT, SYSTEM) and family.extra and distribution(family.distribution) is None:
         return _add(kind, f"{family.requirement}=={VERSION}")
     wanted = f"{family.distribution}=={VERSION}"
     # uv links files out of its cache: one that was changed in place is changed there too, and comes back from there.
     clean = ["uv", "cache", "clean", family.distribution]
-    if kind == PIPX:
-        # Either pip or uv is behind it; both know these options.
-        options = ["--force-reinstall", "--no-deps", "--no-cache-dir"]
-        return [["pipx", "runpip", os.path.basename(sys.prefix), "install", *options, wanted]]
-    if kind == UVX:
-        return [["uv", "cache", "prune"], clean]
-    if kind in (UV_TOOL, UV_PIP):
-        return [clean, [*_uv_pip(), "--reinstall", "--no-deps", wanted]]
-    return [[*_pip(), "--force-reinstall", "--no-deps", wanted]]
+    by_uv = [clean, [*_uv_pip(), "--reinstall", "--no-deps", wanted]]
+    # Either pip or uv is behind pipx; both know these options.
+    anew = ["install", "--force-reinstall", "--no-deps", "--no-cache-dir", wanted]
+    known = {
+        CHECKOUT: [],
+        SYSTEM: [],
+        CONDA: [["conda", "install", "--force-reinstall", MAIN, family.distribution]],
+        PIPX: [["pipx", "runpip", os.path.basename(sys.prefix), *anew]],
+        UVX: [["uv", "cache", "prune"], clean],
+        UV_TOOL: by_uv,
+        UV_PIP: by_uv,
+        PIP: [[*_pip(), "--force-reinstall", "--no-deps", wanted]],
+    }
+    return known[kind]
 
 
 def shown(commands: "list[list[str]]") -> str:

@@ -39,7 +39,6 @@ import sys
 
 os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
 """
-KB = 1024
 
 
 @dataclass

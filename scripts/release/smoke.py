@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from .finding import Finding, bad, same
 from .plan import File, Plan
 from .versions import binary_version
 
-Install = Callable[[Path, str, dict[str, str]], None]
 SECONDS = 20
 # What a release of ours needs beside itself, and what the index of built files passes on.
 FOREIGN = re.compile(r"^(?!leanspec-|lean-spec)")

@@ -219,6 +219,24 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     assert f"hint: let its owner run `chmod a+rx '{path}'`" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("installer", "hint"),
+    [
+        ("pip", "-m pip install --target "),
+        ("uv", "hint: uv cache clean leanspec-cli-bin && uv pip install --python "),
+        ("conda", "hint: conda install --force-reinstall lean-spec leanspec-cli-bin"),
+        ("debian", "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager"),
+    ],
+)
+def test_the_remedy_is_that_of_the_installer_in_use(site: Site, installer: str, hint: str) -> None:
+    site.pin("cli", GOOD)
+    info = site.root / "lean_spec-9.9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n")
+    (info / "INSTALLER").write_text(f"{installer}\n")
+    assert hint in site.start("cli", code=127).stderr.splitlines()[-1]
+
+
 def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
     places = site.root / "leanspec_launcher/_places.py"
     places.write_text(
