@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from scripts.environment import ROOT
+from scripts.release.sync import home_version, planned
 
 Scripts = Callable[..., CompletedProcess[str]]
 
@@ -110,9 +111,9 @@ def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
     assert found[0]["target"] == "x86_64-unknown-linux-gnu.2.28"
 
 
-def test_versions_agree_in_this_tree(scripts: Scripts) -> None:
-    places = json.loads(scripts("sync-versions", "--check", "--json", code=1).stdout)
-    assert [place["what"] for place in places if not place["agrees"]] == ["heading"], "not released yet"
+def test_versions_agree_in_this_tree() -> None:
+    places = [place for edit in planned(home_version()) for place in edit.places]
+    assert {place.what for place in places if not place.agrees} <= {"heading"}, "a release gets its heading"
 
 
 def test_a_dry_run_changes_nothing(scripts: Scripts) -> None:

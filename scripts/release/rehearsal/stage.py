@@ -15,12 +15,12 @@ from pathlib import Path
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
-from scripts.environment import ROOT
 from scripts.families import main_project
-from scripts.processes import capture, clean_environment, find_program, must_succeed
+from scripts.processes import capture, clean_environment, must_succeed
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
 from scripts.release.upload import sha256
+from scripts.tree_copy import copy_tracked, git
 
 from .devpi import USER, Devpi, upload_foreign
 
@@ -80,12 +80,6 @@ class Stage:
         """Run a maintainers' command in the copy; raises CommandError where it fails."""
         return must_succeed(self.run(*arguments), f"`python -m scripts {arguments[0]}`")
 
-    def git(self, *arguments: str) -> None:
-        """Run git in the copy."""
-        who = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@localhost", "-c", "commit.gpgsign=false"]
-        git = find_program("git", "install git")
-        must_succeed(capture([git, "-C", str(self.tree), *who, *arguments]), f"`git {arguments[0]}`")
-
     def new_index(self) -> str:
         """Make an empty index; return its URL."""
         self.count += 1
@@ -125,15 +119,8 @@ class Stage:
 
 def set_stage(stage: Stage) -> None:
     """Copy what git tracks, put it on its tag, and build grafted wheels of the real binaries."""
-    git = find_program("git", "install git")
     with step("copying the tracked files to a tree of its own, on its tag"):
-        names = must_succeed(capture([git, "-C", str(ROOT), "ls-files", "-z"]), "`git ls-files`").stdout.split("\0")
-        for name in filter(None, names):
-            if (ROOT / name).is_file():
-                target = stage.tree / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target)
-        stage.git("init", "--quiet", "--initial-branch=main")
+        copy_tracked(stage.tree)
         stage.must("sync-versions")
         commit(stage)
     with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
@@ -155,9 +142,9 @@ def build(stage: Stage) -> None:
 def commit(stage: Stage) -> None:
     """Commit the copy as a release, on its tag."""
     version = re.search(r'^version = "(.+)"', (stage.tree / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
-    stage.git("add", "--all")
-    stage.git("commit", "--quiet", "--message", "Release")
-    stage.git("tag", f"v{version[1] if version else ''}")
+    git(stage.tree, "add", "--all")
+    git(stage.tree, "commit", "--quiet", "--message", "Release")
+    git(stage.tree, "tag", f"v{version[1] if version else ''}")
 
 
 def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:
