@@ -108,7 +108,9 @@ def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
         )
     assert all(place.agrees for edit in sync.planned(Version("0.4.0rc1"), tree) for place in edit.places)
     changelog = (tree / "CHANGELOG.md").read_text()
-    assert changelog.index("## [Unreleased]") < changelog.index("## [0.4.0rc1] - 20") < changelog.index("### Added")
+    head, _, rest = changelog.partition("## [0.4.0rc1] - 20")
+    assert head.endswith("## [Unreleased]\n\n")
+    assert rest.count("## [Unreleased]") == 0
 
 
 def test_a_dev_version_has_no_heading(tree: Path) -> None:
