@@ -38,6 +38,7 @@ from scripts.processes import capture, own_program
 
 from .finding import Finding, all_good, bad, good, same
 from .plan import MAIN, MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected
+from .tree_gates import PROGRAMS
 from .versions import binary_version
 
 LARGEST_MAIN = 200_000
@@ -296,7 +297,7 @@ def _main_wheel(file: File, archive: zipfile.ZipFile) -> Iterator[Finding]:
     if file.path.stat().st_size >= LARGEST_MAIN:
         yield bad("contents", file.path.name, f"less than {LARGEST_MAIN} bytes", file.path.stat().st_size)
     for entry in archive.infolist():
-        if archive.read(entry)[:4].startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")):
+        if archive.read(entry)[:4].startswith(PROGRAMS):
             yield bad("contents", file.path.name, "no program", f"`{entry.filename}`")
 
 

@@ -62,10 +62,10 @@ def publish(  # noqa: PLR0913 - each is one option of the command
         if resume and not there:
             raise CommandError(f"`{index}` has no file of {plan.version}: there is nothing to resume")
         _show(plan, index, files, there)
+        secret = credentials(index)  # a dry run fails where a real one would
         if dry_run:
             say("a dry run: nothing was uploaded")
             return findings
-        secret = credentials(index)
         for kinds in WAVES:
             wave = [file for file in files if file.kind in kinds]
             todo = [file for file in wave if file.path.name not in there]

@@ -19,6 +19,7 @@ from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.families import load_families, main_project
 from scripts.release.matrix import RUNNERS
+from scripts.release.tree_gates import PROGRAMS
 from tests import headers
 
 HOT = {"_families", "_launch", "_locate", "_pins", "_platforms", "_verify"}
@@ -121,4 +122,4 @@ def test_no_tracked_file_is_large_or_a_binary() -> None:
         if path.is_file():
             data = path.read_bytes()
             assert len(data) <= 1024 * 1024, name
-            assert not data.startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")), name
+            assert not data.startswith(PROGRAMS), name
