@@ -179,7 +179,9 @@ def signalled(number: signal.Signals, *, to_group: bool = False) -> Callable[[Su
 
 def stopped(surroundings: Surroundings) -> str:
     """Observe a process that is stopped and continued, as Ctrl-Z and `fg` do."""
-    process, file = waiting(surroundings)
+    # In a group of its own: the kernel drops SIGTSTP for a group that nobody in its session could continue (an orphaned
+    # one), which that of a job without a terminal may be.
+    process, file = waiting(surroundings, process_group=0)
     seen = []
     for number, want in ((signal.SIGTSTP, os.WIFSTOPPED), (signal.SIGCONT, os.WIFCONTINUED)):
         os.kill(process.pid, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -105,11 +106,13 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return True
 
 
-def waiting(surroundings: Surroundings, *, start_new_session: bool = False) -> tuple[subprocess.Popen[bytes], Path]:
+def waiting(
+    surroundings: Surroundings, *, start_new_session: bool = False, process_group: int | None = None
+) -> tuple[subprocess.Popen[bytes], Path]:
     """Start the program so that it waits for signals; return it when it is ready, with the file in which it reports."""
     file = surroundings.folder / "told"
     file.unlink(missing_ok=True)
-    process = surroundings.start("wait", str(file), start_new_session=start_new_session)
+    process = surroundings.start("wait", str(file), start_new_session=start_new_session, process_group=process_group)
     if not wait_until(lambda: file.exists() and "ready" in file.read_text()):
         process.kill()
         raise TimeoutError(f"{surroundings.way.name}: the program was not ready in time")
@@ -128,5 +131,6 @@ def left_running(file: Path) -> list[int]:
                 continue
             if os.fsencode(file) in words and state and state[1] != "Z":
                 found.append(int(entry.name))
-                os.kill(int(entry.name), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+                    os.kill(int(entry.name), signal.SIGKILL)
     return found
