@@ -1,6 +1,7 @@
-"""What the launcher answers in the place of a binary that cannot: `--version` and `--help` of the MCP server.
+"""What a binary says of itself, and what the launcher answers in the place of one that cannot.
 
-The version is the one that the server itself announces to a client, so that the two cannot differ.
+That is `--version` and `--help` of the MCP server; the version is the one that the server itself announces to a client,
+so that the two cannot differ.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 from ._families import Family
 
 SECONDS = 10
+KILLED = -9
 REQUEST = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -61,3 +63,28 @@ def announced_version(path: str) -> str:
         raise OSError(f"the server did not answer within {SECONDS} s") from None
     except (ValueError, KeyError, IndexError, TypeError):
         raise OSError(f"the server did not answer an `initialize` request{words}") from None
+
+
+def reported_version(family: Family, path: str) -> str:
+    """Ask a binary for its version: an MCP server in a handshake, any other with `--version`.
+
+    Raises OSError where it does not say it.
+    """
+    return announced_version(path) if "--version" in family.answers else _printed_version(path)
+
+
+def _printed_version(path: str) -> str:
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"`--version` did not end within {SECONDS} s") from None
+    if done.returncode == KILLED and sys.platform == "darwin":
+        raise OSError(
+            f"macOS killed it at once: quarantined (`xattr -d com.apple.quarantine '{path}'`), or its signature is"
+            " broken"
+        )
+    name, _, version = done.stdout.strip().partition(" ")
+    if done.returncode != 0 or not name or not version:
+        said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise OSError(f"`--version` ended with {done.returncode}: {said[0][:100] if said else 'it said nothing'}")
+    return version

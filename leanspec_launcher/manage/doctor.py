@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform as system
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leanspec_launcher import _hints, _installer, _machine, _program
-from leanspec_launcher._answer import announced_version
+from leanspec_launcher._answer import reported_version
 from leanspec_launcher._families import FAMILIES, Family
 from leanspec_launcher._launch import DEBUG_VARIABLE, TYPESCRIPT_VARIABLE
 from leanspec_launcher._locate import DIRECTORY_VARIABLE, HOME, VARIABLE, cache_directory
@@ -24,8 +23,6 @@ from . import links
 from .errors import CommandError
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-SECONDS = 10
-KILLED = -9
 
 
 @dataclass(frozen=True)
@@ -160,31 +157,16 @@ def _libraries(family: Family, path: str) -> Finding:
 
 def _speaks(family: Family, path: str) -> Finding:
     """Ask the binary itself: an MCP handshake where it is a server, `--version` elsewhere."""
-    handshake = "--version" in family.answers
-    name = "handshake" if handshake else "says"
+    name = "handshake" if "--version" in family.answers else "says"
     started = time.monotonic()
     try:
-        said = announced_version(path) if handshake else _version(path)
-    except (OSError, subprocess.SubprocessError) as error:
-        hint = _installer.advice(family)
-        return Finding(family.program, name, ERROR, str(error), hint)
+        said = reported_version(family, path)
+    except OSError as error:
+        return Finding(family.program, name, ERROR, str(error), _installer.advice(family))
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
-    if BINARIES and said.split()[-1:] != [BINARIES]:
+    if BINARIES and said != BINARIES:
         return Finding(family.program, name, ERROR, f"`{said}`, expected {BINARIES}", _installer.advice(family))
     return Finding(family.program, name, OK, said + took)
-
-
-def _version(path: str) -> str:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=SECONDS)
-    if done.returncode == KILLED and sys.platform == "darwin":
-        raise OSError(
-            f"macOS killed it at once: quarantined (`xattr -d com.apple.quarantine '{path}'`), or its signature is"
-            " broken"
-        )
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise OSError(f"`--version` ended with {done.returncode}: {words[-1] if words else 'it said nothing'}")
-    return done.stdout.strip()
 
 
 def _linked(platform: Platform) -> Iterator[Finding]:

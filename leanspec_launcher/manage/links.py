@@ -48,7 +48,9 @@ def commands(platform: Platform) -> list[Command]:
     """
     own = _installer.distribution(_installer.MAIN)
     if own is None:
-        raise CommandError("lean-spec is not installed here, so there are no console scripts of its own")
+        raise CommandError(
+            "lean-spec is not installed here, so there are no console scripts of its own", hint=REINSTALL
+        )
     recorded = {Path(name).name: name for name in own.files}
     found = []
     for name, family in _entry_points():
@@ -108,7 +110,8 @@ def link(platform: Platform, *, dry_run: bool = False) -> list[Command]:
     if sys.platform == "win32":
         raise CommandError(
             "a command cannot be linked on Windows: it is an `.exe` of the installer, which nothing but the installer"
-            " can bring back"
+            " can bring back",
+            hint="start the binary itself: `leanspec-launcher which` says where it is",
         )
     wanted = []
     for command in commands(platform):
@@ -176,7 +179,10 @@ def unlink(platform: Platform, *, dry_run: bool = False) -> list[Command]:
             raise CommandError(f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL)
     for command, text in [] if dry_run else scripts:
         new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
-        new.write_bytes(text)
-        new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
-        os.replace(new, command.path)
+        try:
+            new.write_bytes(text)
+            new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
+            os.replace(new, command.path)
+        finally:
+            new.unlink(missing_ok=True)
     return linked

@@ -27,10 +27,11 @@ from leanspec_build.tags import exceeds, platform_key
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from leanspec_launcher._answer import reported_version
 from leanspec_launcher._families import FAMILIES, Family
 from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
-from scripts.collect.reported import reported_version, runs_here
+from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
 from scripts.families import PROJECTS
 from scripts.inspection import TRUE, inspect_file
@@ -163,7 +164,7 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
         program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
         program.chmod(0o755)
         try:
-            said = reported_version(binary.family, program)
+            said = reported_version(binary.family, str(program))
         except OSError as error:
             return bad("version", subject, wanted, error)
     return same("version", subject, wanted, said)

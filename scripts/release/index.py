@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -17,6 +20,7 @@ from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 from leanspec_launcher.manage.errors import CommandError
 
 SECONDS = 20
+T = TypeVar("T")
 CONFIGURATION = "~/.pypirc"
 # Seconds between two looks at an index that does not show a file yet: at once, then slower, a minute at most.
 BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
@@ -115,26 +119,16 @@ class Client:
 
         Raises IndexUnreachableError where it does not answer, or is busy, at every attempt.
         """
-        page = None
-        for attempt, pause in enumerate(BACK_OFF[:attempts]):
-            try:
-                page = self._client.get_project_page(project, timeout=SECONDS)
-                break
-            except NoSuchProjectError:
-                return {}
-            except UnsupportedContentTypeError as error:
-                raise CommandError(f"`{self.index}` does not speak the simple API: {error}") from None
-            except requests.HTTPError as error:
-                wait = _must_be_busy(self.index, error.response, pause)
-            except requests.RequestException as error:
-                wait = pause
-                if attempt == ATTEMPTS - 1:
-                    raise IndexUnreachableError(f"`{self.index}` does not answer: {_short(error)}") from None
-            time.sleep(wait)
-        if page is None:
-            raise IndexUnreachableError(
-                f"`{self.index}` is still busy after {ATTEMPTS} attempts", hint="try again later"
+        try:
+            page = self._patiently(
+                lambda: self._client.get_project_page(project, timeout=SECONDS), attempts, f"`{self.index}`"
             )
+        except NoSuchProjectError:
+            return {}
+        except UnsupportedContentTypeError as error:
+            raise CommandError(
+                f"`{self.index}` does not speak the simple API: {error}", hint="name it with `--simple URL`"
+            ) from None
         return {
             each.filename: Served(each.filename, (each.digests or {}).get("sha256"), each.url) for each in page.packages
         }
@@ -151,30 +145,46 @@ class Client:
                     continue
         return sorted(found)
 
+    def digest(self, served: Served) -> str:
+        """Return the sha256 of a served file: what the index states, or that of what it serves."""
+        if served.sha256:
+            return served.sha256
+        with tempfile.TemporaryDirectory() as folder:
+            return self.download(served, Path(folder, served.name))
+
     def download(self, served: Served, target: Path) -> str:
         """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
-        for attempt, pause in enumerate(BACK_OFF[:ATTEMPTS]):
-            digest = hashlib.sha256()
-            part = target.with_name(f"{target.name}.part")
+        part = target.with_name(f"{target.name}.part")
+        try:
+            digest = self._patiently(lambda: self._fetch(served, part), ATTEMPTS, f"`{served.name}` on `{self.index}`")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return digest
+
+    def _fetch(self, served: Served, part: Path) -> str:
+        digest = hashlib.sha256()
+        with requests.get(served.url, timeout=SECONDS, stream=True, auth=self.index.credentials) as answer:
+            answer.raise_for_status()
+            with part.open("wb") as file:
+                for block in answer.iter_content(1 << 20):
+                    digest.update(block)
+                    file.write(block)
+        return digest.hexdigest()
+
+    def _patiently(self, ask: Callable[[], T], attempts: int, what: str) -> T:
+        """Return an answer, asked for again where the index is busy or out of reach."""
+        reason = ""
+        for pause, last in zip(BACK_OFF, (*[False] * (attempts - 1), True), strict=False):
             try:
-                with requests.get(served.url, timeout=SECONDS, stream=True, auth=self.index.credentials) as answer:
-                    answer.raise_for_status()
-                    with part.open("wb") as file:
-                        for block in answer.iter_content(1 << 20):
-                            digest.update(block)
-                            file.write(block)
-                part.replace(target)
-                return digest.hexdigest()
+                return ask()
             except requests.HTTPError as error:
-                wait = _must_be_busy(self.index, error.response, pause)
+                reason, wait = "is still busy", _must_be_busy(self.index, error.response, pause)
             except requests.RequestException as error:
-                wait = pause
-                if attempt == ATTEMPTS - 1:
-                    raise IndexUnreachableError(f"`{served.name}` cannot be fetched: {_short(error)}") from None
-            finally:
-                part.unlink(missing_ok=True)
-            time.sleep(wait)
-        raise IndexUnreachableError(f"`{self.index}` is still busy after {ATTEMPTS} attempts", hint="try again later")
+                reason, wait = f"does not answer ({_short(error)})", pause
+            if not last:
+                time.sleep(wait)
+        raise IndexUnreachableError(f"{what} {reason} after {attempts} attempts", hint="try again later")
 
 
 def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) -> float:

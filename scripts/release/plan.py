@@ -55,7 +55,10 @@ def read_plan(root: Path = ROOT) -> Plan:
             )
     unknown = sorted({*chosen, *missing} - set(PLATFORMS))
     if unknown:
-        raise CommandError(f"`pyproject.toml`, [tool.leanspec-release]: no platform is called `{unknown[0]}`")
+        raise CommandError(
+            f"`pyproject.toml`, [tool.leanspec-release]: no platform is called `{unknown[0]}`",
+            hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
+        )
     return Plan(home_version(root), chosen, missing, dict(table.get("exceptions", {})))
 
 

@@ -163,7 +163,7 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
-    program = folder / "validate/bin/lean-spec"
+    program = folder / "validate" / smoke.SCRIPTS / "lean-spec"
     for arguments in (["init", "-y"], ["create", "sample"]):
         capture([str(program), *arguments], cwd=project, env=clean_environment())
     done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=clean_environment())

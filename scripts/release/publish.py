@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -113,7 +112,7 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
                     )
                 continue
             wanted = sha256(file.path)
-            found = served.sha256 or _fetched(client, served.name, distribution)
+            found = client.digest(served)
             if found != wanted:
                 raise BurntError(
                     f"`{served.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{wanted}`",
@@ -121,12 +120,6 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
                 )
             there.add(served.name)
     return there
-
-
-def _fetched(client: Client, name: str, distribution: str) -> str:
-    """Return the sha256 of a served file whose index states none."""
-    with tempfile.TemporaryDirectory() as folder:
-        return client.download(client.files(distribution)[name], Path(folder, name))
 
 
 def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
@@ -176,7 +169,7 @@ def _served(client: Client, distribution: str, pending: dict[str, File]) -> list
     found = []
     for name, file in pending.items():
         if file.distribution == distribution and name in listed:
-            digest = listed[name].sha256 or _fetched(client, name, distribution)
+            digest = client.digest(listed[name])
             if digest != sha256(file.path):
                 raise BurntError(
                     f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{sha256(file.path)}`",

@@ -32,6 +32,7 @@ from .plan import File, Plan
 from .versions import binary_version
 
 SECONDS = 20
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # What a release of ours needs beside itself, and what the index of built files passes on.
 FOREIGN = re.compile(r"^(?!leanspec-|lean-spec)")
 
@@ -50,7 +51,7 @@ def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str
             continue
         yield from _runs(
             plan,
-            environment / ("Scripts" if os.name == "nt" else "bin"),
+            environment / SCRIPTS,
             folder / f"{name}-project",
             f"{gate} by {name}",
         )
@@ -58,7 +59,7 @@ def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str
 
 def _pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
     must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
-    command = [str(environment / "bin/python"), "-m", "pip", "install", "--no-cache-dir", requirement]
+    command = [str(environment / SCRIPTS / "python"), "-m", "pip", "install", "--no-cache-dir", requirement]
     must_succeed(capture(command, env=clean_environment(**index)), "`pip install`")
 
 
@@ -66,7 +67,7 @@ def install_by_uv(environment: Path, requirement: str, index: dict[str, str]) ->
     """Install with uv into a new environment, from one index alone; raises CommandError where that fails."""
     uv, env = own_program("uv"), clean_environment(**index)
     must_succeed(capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`")
-    command = [uv, "pip", "install", "--no-cache", "--python", str(environment / "bin/python"), requirement]
+    command = [uv, "pip", "install", "--no-cache", "--python", str(environment / SCRIPTS / "python"), requirement]
     must_succeed(capture(command, env=env), "`uv pip install`")
 
 
@@ -135,7 +136,7 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
     """
     root = folder / "index"
     foreign = folder / "foreign"
-    needed = {name for file in files for name in _foreign_requirements(file)}
+    needed = {name for file in files for name in foreign_requirements(file)}
     if needed:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign), *sorted(needed)]
         must_succeed(capture(command, env=clean_environment()), "`pip download` of what lean-spec needs")
@@ -176,8 +177,8 @@ def installer_settings(url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def _foreign_requirements(file: File) -> Iterator[str]:
-
+def foreign_requirements(file: File) -> Iterator[str]:
+    """Yield what a built file needs that is none of ours."""
     for text in read_metadata(file).get_all("Requires-Dist") or []:
         if FOREIGN.match(text):
             yield text

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -75,6 +75,8 @@ def upload_all(index: Index, client: Client, files: list[File], secret: tuple[st
                 errors.append(error)
                 for other in running:
                     other.cancel()
+            except CancelledError:
+                continue  # it had not begun when another one failed
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -137,8 +139,8 @@ def is_there(client: Client, file: File) -> bool:
         return False
     if served is None:
         return False
-    found, own = served.sha256, sha256(file.path)
-    if found is not None and found != own:
+    found, own = client.digest(served), sha256(file.path)
+    if found != own:
         raise BurntError(
             f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",
             hint="that version is burnt: nothing is uploaded any more; bump to a higher one",

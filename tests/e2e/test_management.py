@@ -158,7 +158,7 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
 def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedProcess[str]], version: str) -> None:
     said = manage("doctor").stdout
     assert said.splitlines()[-1].endswith(" 0 warning, 0 error")
-    assert f"lean-spec {version} (" in said
+    assert f"says           {version} (" in said
     assert "handshake      0.3.0 (" in said
 
 

@@ -18,7 +18,7 @@ from scripts.release import publish
 from scripts.release.index import Client, Index, IndexUnreachableError, read_index
 from scripts.release.plan import STUB, File
 from scripts.release.smoke import index_of
-from scripts.release.upload import BurntError
+from scripts.release.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from tests.scripts.test_gates import rewrite
 
 NAME = "leanspec_cli_bin-0.3.0-py3-none-any.whl"
@@ -33,6 +33,12 @@ class Busy(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.05)  # so that some uploads have not begun when the first one fails
+        self.send_response(403)
+        self.end_headers()
 
     def do_GET(self) -> None:
         kind = type(self)
@@ -103,7 +109,10 @@ def stub(folder: Path, text: bytes) -> File:
     folder.mkdir()
     with zipfile.ZipFile(folder / NAME, "w") as archive:
         archive.writestr("leanspec_cli_bin-0.3.0.dist-info/RECORD", "")
-        archive.writestr("leanspec_cli_bin-0.3.0.dist-info/METADATA", "Name: leanspec-cli-bin\nVersion: 0.3.0\n")
+        archive.writestr(
+            "leanspec_cli_bin-0.3.0.dist-info/METADATA",
+            "Metadata-Version: 2.4\nName: leanspec-cli-bin\nVersion: 0.3.0\n",
+        )
     rewrite(folder / NAME, {"leanspec_cli_bin/__init__.py": text})
     return File(folder / NAME, STUB, "leanspec-cli-bin", "0.3.0", None)
 
@@ -121,6 +130,26 @@ def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatc
         publish.wait_until_served(asked, [ours], 5)
         with pytest.raises(BurntError, match="with the sha256"):
             publish.wait_until_served(asked, [other], 5)
+
+
+def test_a_refusal_counts_only_where_the_bytes_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index without hashes that refuses a name: it may have other bytes under it."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
+    with index_of([ours], tmp_path) as settings:
+        asked = client(settings["PIP_INDEX_URL"])
+        assert is_there(asked, ours)
+        with pytest.raises(BurntError, match="with other bytes"):
+            is_there(asked, other)
+
+
+def test_the_first_refusal_is_told_and_the_rest_is_not_begun(tmp_path: Path, busy: str) -> None:
+    """A release has more files than are uploaded at once."""
+    one = stub(tmp_path / "ours", b"1")
+    started = time.monotonic()
+    with pytest.raises(CredentialsError, match="403 Forbidden"):
+        upload_all(Index(busy, busy), client(busy), [one] * (AT_ONCE * 50), ("user", "secret"))
+    assert time.monotonic() - started < 3
 
 
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

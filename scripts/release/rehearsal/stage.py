@@ -19,6 +19,7 @@ from scripts.families import main_project
 from scripts.processes import capture, clean_environment, must_succeed
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
+from scripts.release.smoke import foreign_requirements
 from scripts.release.upload import sha256
 from scripts.tree_copy import copy_tracked, git
 
@@ -128,8 +129,9 @@ def set_stage(stage: Stage) -> None:
         build(stage)
     with step("what our wheels need, for the index to have it"):
         foreign = stage.folder / "foreign"
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign), "click>=8.1"]
-        must_succeed(capture(pip, env=clean_environment()), "`pip download`")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign)]
+        needed = {text for file in read_files(stage.dist)[0] for text in foreign_requirements(file)}
+        must_succeed(capture([*pip, *sorted(needed)], env=clean_environment()), "`pip download`")
         upload_foreign(stage.server, stage.server.make_index(BASE), [*foreign.glob("*.whl")])
 
 
