@@ -375,10 +375,10 @@ def test(arguments: tuple[str, ...]) -> None:
 
 @root.command()
 def lock() -> None:
-    """Write dev.lock anew: the newest versions that pyproject.toml allows, with their hashes."""
-    from .lock import write_lock
+    """Write dev.lock and release.lock anew: the newest versions that pyproject.toml allows, with their hashes."""
+    from .lock import write_locks
 
-    write_lock()
+    write_locks()
 
 
 for command in COMMANDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from scripts.console import say
 from scripts.environment import ROOT
 from scripts.families import FamilyProject
 from scripts.processes import capture, find_program, must_succeed
+from scripts.release_tools import release_tool
 
 from .reported import reported_here
 from .staging import Staging, integrity
@@ -233,15 +235,18 @@ def _commit(root: Path) -> str | None:
 def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> None:
     """Run `cargo build` or `cargo zigbuild`, its own output on the terminal."""
     builder = target.builder if target else BUILDERS[0]
+    environment = dict(os.environ)
     if builder == "zigbuild":
-        find_program("cargo-zigbuild", "pip install cargo-zigbuild ziglang")
+        # Cargo finds its subcommands through `PATH`.
+        environment["PATH"] = f"{release_tool('cargo-zigbuild').parent}{os.pathsep}{environment.get('PATH', '')}"
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.project.family.program]
     if target is not None:
         command += ["--target", str(target)]
     say(" ".join(command))
-    if subprocess.run(command, cwd=workspace.root, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+    done = subprocess.run(command, cwd=workspace.root, env=environment, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
         raise CommandError(f"`cargo {builder}` failed: its own words stand above")
 
 

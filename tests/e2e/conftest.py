@@ -69,9 +69,8 @@ def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., Complete
         (workspace / ".cargo/config.toml").write_text(VENDORED)
         tools = folder / "bin"
         tools.mkdir()
-        for name in ("cargo", "cargo-zigbuild"):
-            (tools / name).write_text(CARGO.replace("ROOT", str(toolchain)))
-            (tools / name).chmod(0o755)
+        (tools / "cargo").write_text(CARGO.replace("ROOT", str(toolchain)))
+        (tools / "cargo").chmod(0o755)
         env = clean_environment(PATH=f"{tools}:{os.environ['PATH']}")
         named = [part for target in TARGETS for part in ("--target", target)]
         command = ["collect", "cargo", folder / "workspace", *named, "--build", "--builder", "zigbuild"]
