@@ -156,11 +156,12 @@ def cargo(  # noqa: PLR0913 - each is one option
     type=click.Choice(list(PLATFORMS)),
     help="A platform that this release lacks; may be repeated.",
 )
+@click.option("--planned", is_flag=True, help="What the release plan says is missing may be missing.")
 @family_option
 @into_option
 @keep_option
 def artifacts(
-    folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, keep: bool
+    folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, planned: bool, keep: bool
 ) -> None:
     """Take the binaries that a CI run left in DIR.
 
@@ -172,7 +173,10 @@ def artifacts(
     """
     from .collect.artifacts import collect_artifacts
     from .collect.staging import staged
+    from .release.plan import read_plan
 
+    if planned:
+        allow_missing += tuple(read_plan().missing)
     with staged(into, keep=keep) as staging:
         collect_artifacts(folder, load_families(families), allow_missing, staging)
     _tell_collected(into)

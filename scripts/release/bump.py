@@ -8,6 +8,7 @@ from packaging.version import InvalidVersion, Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
+from scripts.processes import capture, find_program, must_succeed
 
 from . import sync
 from .index import Client, read_index
@@ -29,6 +30,15 @@ def change_version(version: Version, cargo: Path | None, index: str | None, *, d
     if not dry_run:
         sync.apply(edits)
     return [place for edit in edits for place in edit.places]
+
+
+def commit_version(version: Version) -> None:
+    """Commit what a bump changed in tracked files; raises CommandError where git refuses."""
+    git = find_program("git", "install git")
+    command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", f"Bump to {version}"]
+    must_succeed(
+        capture(command), "`git commit`", "say who you are: `git config user.name` and `git config user.email`"
+    )
 
 
 def _published(index: str | None) -> list[Version]:

@@ -17,6 +17,8 @@ from leanspec_launcher.manage.errors import FAILURE, CommandError
 from scripts.environment import ROOT
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from .finding import Finding
     from .sync import Place
 
@@ -27,6 +29,7 @@ CARGO_OPTION = click.option(
     help="A Cargo workspace whose version follows too, its lock included.",
 )
 DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change, here alone: nothing is pushed.")
 
 
 @click.command(name="sync-versions")
@@ -69,8 +72,9 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
     "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Where it may be published already."
 )
 @click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@COMMIT_OPTION
 @DRY_RUN_OPTION
-def bump(version: str, cargo: Path | None, index: str, *, offline: bool, dry_run: bool) -> None:
+def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
     """Set the version, here and in every place that repeats it. PEP 440 and SemVer are both understood.
 
     Never to one that is not above what is published.
@@ -81,10 +85,9 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, dry_run
       python -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
       python -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
     """
-    from .bump import change_version
     from .versions import read_version
 
-    _print_places(change_version(read_version(version), cargo, None if offline else index, dry_run=dry_run), version)
+    _change(read_version(version), cargo, None if offline else index, commit=commit, dry_run=dry_run)
 
 
 @click.command(name="bump-dev")
@@ -94,18 +97,25 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, dry_run
     "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Where it may be published already."
 )
 @click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@COMMIT_OPTION
 @DRY_RUN_OPTION
-def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, dry_run: bool) -> None:
+def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
     """Set the dev version NUMBER of the next patch: from 0.3.0 to 0.3.1.devNUMBER, 0.3.1-dev.NUMBER for Cargo.
 
     The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
     """
-    from .bump import change_version
     from .sync import home_version
     from .versions import next_dev
 
-    version = next_dev(home_version(), number)
-    _print_places(change_version(version, cargo, None if offline else index, dry_run=dry_run), str(version))
+    _change(next_dev(home_version(), number), cargo, None if offline else index, commit=commit, dry_run=dry_run)
+
+
+def _change(version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool) -> None:
+    from .bump import change_version, commit_version
+
+    _print_places(change_version(version, cargo, index, dry_run=dry_run), str(version))
+    if commit and not dry_run:
+        commit_version(version)
 
 
 def _print_places(places: list[Place], version: str) -> None:
@@ -118,11 +128,21 @@ def _print_places(places: list[Place], version: str) -> None:
 
 @click.command()
 @click.option("--dev", is_flag=True, help="The one platform of a dev build.")
-def matrix(*, dev: bool) -> None:
+@click.option(
+    "--github-output",
+    is_flag=True,
+    help="Append the version, the matrices and what follows from them to the file `GITHUB_OUTPUT` instead.",
+)
+def matrix(*, dev: bool, github_output: bool) -> None:
     """Print the CI build matrix as JSON, from the one table of platforms and the release plan."""
-    from .matrix import build_matrix
+    from .matrix import build_matrix, outputs, write_outputs
 
-    click.echo(json.dumps(build_matrix(dev=dev)))
+    if github_output:
+        write_outputs()
+        for name, value in outputs().items():
+            click.echo(f"{name}={value}")
+    else:
+        click.echo(json.dumps(build_matrix(dev=dev)))
 
 
 DIST_OPTION = click.option(
@@ -192,6 +212,9 @@ SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, wh
 @click.option(
     "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
 )
+@click.option(
+    "--attested", "need_attestations", is_flag=True, help="Every file must have its attestation (see `attest`)."
+)
 @click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
@@ -204,6 +227,7 @@ def publish(  # noqa: PLR0913 - each is one option
     *,
     allow_local: bool,
     resume: bool,
+    need_attestations: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -227,6 +251,7 @@ def publish(  # noqa: PLR0913 - each is one option
         dry_run=dry_run,
         allow_local=allow_local,
         resume=resume,
+        need_attestations=need_attestations,
         cargo=cargo,
         wait=wait,
     )
@@ -234,6 +259,19 @@ def publish(  # noqa: PLR0913 - each is one option
     if code == 0 and not dry_run:
         click.echo("published: every file was fetched from the index, compared, installed and run", err=True)
     return code
+
+
+@click.command()
+@DIST_OPTION
+def attest(dist: Path) -> None:
+    """Make the attestation (PEP 740) of each built file, by the identity of the workflow that runs this.
+
+    `publish` uploads them with the files. Outside a workflow there is no such identity, and this is an error.
+    """
+    from .attestations import attest as make
+
+    for path in make(dist):
+        click.echo(path)
 
 
 @click.command(name="verify-release")
@@ -433,6 +471,7 @@ COMMANDS = (
     bump_dev,
     pre_release,
     check,
+    attest,
     publish,
     verify_release,
     rehearse,

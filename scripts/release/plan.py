@@ -12,12 +12,17 @@ from packaging.version import Version
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._verify import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 
 from .sync import home_version
 
 MAIN = "lean-spec"
+# What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives it.
+ATTESTATION = ".publish.attestation"
+DEV = "linux-x64"
+"""The one platform of a dev build, which is to be there soon."""
 PLATFORM, STUB, MAIN_WHEEL, SDIST = "platform wheel", "stub", "lean-spec", "sdist"
 
 
@@ -29,6 +34,12 @@ class Plan:
     platforms: tuple[str, ...]
     missing: dict[str, str]
     exceptions: dict[str, str]
+    desktop: tuple[str, ...] = ()
+    """The platforms that a desktop bundle is expected for."""
+    no_desktop: str = ""
+    """Why there is none, where none is expected."""
+    public_key: str = ""
+    """The second line of the minisign key that the files of a release are signed with."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,17 @@ class File:
     platform: str | None
     """The key of its platform, for a platform wheel."""
 
+    def sha256(self) -> str:
+        """Return the sha256 of its bytes, in hexadecimal."""
+        return digest(str(self.path))
+
 
 def read_plan(root: Path = ROOT) -> Plan:
-    """Return the plan; raises CommandError where a platform is neither in the release nor missing for a reason."""
+    """Return the plan of the version that the tree is at.
+
+    Raises CommandError where a platform is neither in the release nor missing for a reason, or a desktop set neither
+    expected nor absent for one.
+    """
     table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-release"]
     chosen, missing = tuple(table["platforms"]), dict(table.get("missing", {}))
     for key in PLATFORMS:
@@ -59,7 +78,18 @@ def read_plan(root: Path = ROOT) -> Plan:
             f"`pyproject.toml`, [tool.leanspec-release]: no platform is called `{unknown[0]}`",
             hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
-    return Plan(home_version(root), chosen, missing, dict(table.get("exceptions", {})))
+    version, exceptions = home_version(root), dict(table.get("exceptions", {}))
+    if version.is_devrelease:
+        others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
+        return Plan(version, (DEV,), others, exceptions, no_desktop="a dev build has none")
+    desktop, key = table["desktop"], str(table.get("public-key", ""))
+    bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
+    if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
+        raise CommandError(
+            "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
+            hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
+        )
+    return Plan(version, chosen, missing, exceptions, bundles, reason, key)
 
 
 def read_files(dist: Path) -> tuple[list[File], list[str]]:
@@ -69,6 +99,8 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
         file = _read_name(path)
         if file:
             files.append(file)
+        elif path.name.endswith(ATTESTATION) and path.with_name(path.name.removesuffix(ATTESTATION)).exists():
+            continue  # goes with its file
         elif not path.name.startswith("."):
             strange.append(path.name)
     return files, strange

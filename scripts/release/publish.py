@@ -15,11 +15,12 @@ from packaging.version import Version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, size, step
 
+from .attestations import attested
 from .check import check
 from .finding import Finding
 from .index import BACK_OFF, Client, Index, IndexUnreachableError
 from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, read_files, read_plan
-from .upload import AGAIN, BurntError, credentials, sha256, upload_all
+from .upload import AGAIN, BurntError, credentials, upload_all
 from .verify import verify_release
 
 # A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
@@ -40,7 +41,15 @@ class GatesError(CommandError):
 
 
 def publish(  # noqa: PLR0913 - each is one option of the command
-    dist: Path, index: Index, *, dry_run: bool, allow_local: bool, resume: bool, cargo: Path | None, wait: int
+    dist: Path,
+    index: Index,
+    *,
+    dry_run: bool,
+    allow_local: bool,
+    resume: bool,
+    need_attestations: bool,
+    cargo: Path | None,
+    wait: int,
 ) -> list[Finding]:
     """Publish a release, or go on with one that was interrupted; return what its verification found.
 
@@ -53,15 +62,17 @@ def publish(  # noqa: PLR0913 - each is one option of the command
     plan = read_plan()
     with _alone(index):
         findings = check(dist, cargo=cargo)
+        files, _ = read_files(dist)
+        if need_attestations:
+            findings += attested(files)
         if not all(finding.good for finding in findings):
             raise GatesError(findings)
-        files, _ = read_files(dist)
         client = Client(index)
         there = _state(client, files, plan.version)
         if resume and not there:
             raise CommandError(f"`{index}` has no file of {plan.version}: there is nothing to resume")
         _show(plan, index, files, there)
-        secret = credentials(index)  # a dry run fails where a real one would
+        credentials(index)  # a dry run fails where a real one would
         if dry_run:
             say("a dry run: nothing was uploaded")
             return findings
@@ -70,7 +81,8 @@ def publish(  # noqa: PLR0913 - each is one option of the command
             todo = [file for file in wave if file.path.name not in there]
             if todo:
                 with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
-                    upload_all(index, client, todo, secret)
+                    # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
+                    upload_all(index, client, todo, credentials(index))
             wait_until_served(client, wave, wait)
     return verify_release(plan.version, index, dist)
 
@@ -111,7 +123,7 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
                         hint="that version is burnt: bump to a higher one",
                     )
                 continue
-            wanted = sha256(file.path)
+            wanted = file.sha256()
             found = client.digest(served)
             if found != wanted:
                 raise BurntError(
@@ -127,7 +139,7 @@ def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
     for kinds in WAVES:
         for file in (file for file in files if file.kind in kinds):
             state = "there already" if file.path.name in there else "to be uploaded"
-            say(f"  {state:14}  {sha256(file.path)[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}")
+            say(f"  {state:14}  {file.sha256()[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}")
     for key, reason in plan.missing.items():
         say(f"  {'missing':14}  {key}: {reason}")
 
@@ -170,9 +182,9 @@ def _served(client: Client, distribution: str, pending: dict[str, File]) -> list
     for name, file in pending.items():
         if file.distribution == distribution and name in listed:
             digest = client.digest(listed[name])
-            if digest != sha256(file.path):
+            if digest != file.sha256():
                 raise BurntError(
-                    f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{sha256(file.path)}`",
+                    f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{file.sha256()}`",
                     hint="that version is burnt: do not go on with it; bump to a higher one",
                 )
             found.append(name)

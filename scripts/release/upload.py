@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from pathlib import Path
 
 import requests
 from twine.auth import CredentialInput, Private
@@ -19,6 +17,7 @@ from twine.repository import Repository
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
 
+from .attestations import attestation_of
 from .index import ATTEMPTS, BACK_OFF, BUSY, Client, Index, IndexUnreachableError, retry_after
 from .plan import File
 
@@ -34,11 +33,6 @@ class BurntError(CommandError):
 
 class CredentialsError(CommandError):
     """Say that the index does not take what was shown to it."""
-
-
-def sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def credentials(index: Index) -> tuple[str, str]:
@@ -117,7 +111,11 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:
     repository = Repository(index.upload, *secret, disable_progress_bar=True)
     try:
-        return repository.upload(PackageFile.from_filename(str(file.path), comment=None), max_redirects=1)
+        package = PackageFile.from_filename(str(file.path), comment=None)
+        attestation = attestation_of(file)
+        if attestation:
+            package.add_attestations([str(attestation)])
+        return repository.upload(package, max_redirects=1)
     finally:
         repository.close()
 
@@ -139,7 +137,7 @@ def is_there(client: Client, file: File) -> bool:
         return False
     if served is None:
         return False
-    found, own = client.digest(served), sha256(file.path)
+    found, own = client.digest(served), file.sha256()
     if found != own:
         raise BurntError(
             f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",

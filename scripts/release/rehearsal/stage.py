@@ -20,7 +20,6 @@ from scripts.processes import capture, clean_environment, must_succeed
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
 from scripts.release.smoke import foreign_requirements
-from scripts.release.upload import sha256
 from scripts.tree_copy import copy_tracked, git
 
 from .devpi import USER, Devpi, upload_foreign
@@ -99,7 +98,7 @@ class Stage:
     def complete(self, url: str) -> bool:
         """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
         served = {name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name}
-        return served == {file.path.name: sha256(file.path) for file in read_files(self.dist)[0]}
+        return served == {file.path.name: file.sha256() for file in read_files(self.dist)[0]}
 
     @contextlib.contextmanager
     def scene(self, what: str) -> Iterator[list[str]]:
