@@ -26,6 +26,7 @@ class FamilyProject:
     version: str
     crate: str
     npm_template: str
+    description: str
 
     @property
     def name(self) -> str:
@@ -64,7 +65,10 @@ def _load(family: Family) -> FamilyProject:
         if said != expected:
             raise CommandError(f"`{path.relative_to(ROOT)}` says `{what} = {said}`, expected `{expected}`")
     collect = table["tool"]["leanspec-collect"]
-    return FamilyProject(family, path.parent, table["project"]["version"], collect["crate"], collect["npm"])
+    project = table["project"]
+    return FamilyProject(
+        family, path.parent, project["version"], collect["crate"], collect["npm"], project["description"]
+    )
 
 
 def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from .finding import Finding
+    from .signing import SecretKey
     from .sync import Place
 
 CARGO_OPTION = click.option(
@@ -380,6 +381,7 @@ def pre_release(
 
 
 PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
+KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -392,6 +394,19 @@ def _password(*, new: bool = False) -> str:
         raise CommandError("there is no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
     asked: str = click.prompt("password of the secret key", hide_input=True, confirmation_prompt=new, err=True)
     return asked
+
+
+KEY_OPTION = click.option("--key", type=FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}.")
+
+
+def _secret_key(file: Path | None) -> SecretKey:
+    """Open the secret key, of a file or of the environment."""
+    from .signing import read_secret
+
+    text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)
+    if not text:
+        raise CommandError("there is no secret key", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`")
+    return read_secret(text, _password())
 
 
 @click.command()
@@ -422,10 +437,10 @@ def keygen(name: Path) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
-@click.option("--key", type=FILE, required=True, help="The secret key.")
+@KEY_OPTION
 @click.option("--version", "of", required=True, help="The version that the trusted comment states.")
 @click.option("--platform", default="any", show_default=True, help="The platform that the trusted comment states.")
-def sign(files: tuple[Path, ...], key: Path, of: str, platform: str) -> None:
+def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> None:
     """Sign files: FILE.minisig is written beside each, which `minisign -V` checks too.
 
     Its trusted comment states the file's name, the version and the platform.
@@ -434,10 +449,10 @@ def sign(files: tuple[Path, ...], key: Path, of: str, platform: str) -> None:
     Example:
       python -m scripts sign SHA256SUMS release.json --key leanspec.key --version 0.3.1
     """
-    from .signing import Claim, read_secret
+    from .signing import Claim
     from .signing import sign as write_signature
 
-    secret = read_secret(key.read_text("utf-8"), _password())
+    secret = _secret_key(key)
     for file in files:
         click.echo(write_signature(file, secret, Claim(file.name, of, platform)))
 
@@ -465,6 +480,52 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
     click.echo(f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}")
 
 
+@click.command(name="release-assets")
+@click.argument("artifacts", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "final-artifacts",
+    show_default="final-artifacts",
+    help="The folder to make.",
+)
+@KEY_OPTION
+@click.option("--unsigned", is_flag=True, help="Sign nothing: a release is then not to be trusted.")
+@click.option("--upload", is_flag=True, help="Upload to the release of this version on GitHub, through `gh`.")
+@click.option("--dry-run", is_flag=True, help="Make the folder, say what would be uploaded, and upload nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+def release_assets(  # noqa: PLR0913 - each is one option
+    artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, upload: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Make what a GitHub release carries of the artifacts of a CI run, and with --upload put it there.
+
+    DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and desktop-PLATFORM/ with the
+    bundles that the release plan expects. Out of it come an archive of the programs a platform, the wheels, the
+    bundles, bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
+
+    An upload goes on from what the release has, and replaces nothing.
+
+    \b
+    Examples:
+      python -m scripts release-assets artifacts --unsigned
+      python -m scripts release-assets artifacts --key leanspec.key --upload
+    """
+    from .assets.assemble import MANIFEST, assemble
+    from .assets.github import find_client, upload_release
+    from .plan import read_plan
+
+    plan = read_plan()
+    gh = find_client() if upload else ""
+    made = assemble(artifacts, out, plan, None if unsigned else _secret_key(key))
+    if as_json:
+        click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
+    else:
+        for path in made:
+            click.echo(f"{path.stat().st_size:>10}  {path.name}")
+    if gh:
+        click.echo(upload_release(gh, out, plan, dry_run=dry_run), err=as_json)
+
+
 COMMANDS = (
     sync_versions,
     bump,
@@ -479,4 +540,5 @@ COMMANDS = (
     keygen,
     sign,
     verify_signature,
+    release_assets,
 )

@@ -68,11 +68,9 @@ class Claim:
     version: str
     platform: str
 
-    def text(self) -> str:
-        """Write it as `name:value` parts, as minisign writes its own."""
-        return (
-            f"timestamp:{int(time.time())}\tfile:{self.file}\tversion:{self.version}\tplatform:{self.platform}\thashed"
-        )
+    def text(self, at: int) -> str:
+        """Write it as `name:value` parts, as minisign writes its own; `at` in seconds since 1970."""
+        return f"timestamp:{at}\tfile:{self.file}\tversion:{self.version}\tplatform:{self.platform}\thashed"
 
 
 def generate() -> SecretKey:
@@ -128,10 +126,10 @@ def read_public(text: str) -> PublicKey:
     return PublicKey(data[2 : 2 + KEY_ID], Ed25519PublicKey.from_public_bytes(data[2 + KEY_ID :]))
 
 
-def sign(path: Path, key: SecretKey, claim: Claim) -> Path:
-    """Write the signature of a file beside it, and return where."""
+def sign(path: Path, key: SecretKey, claim: Claim, at: int | None = None) -> Path:
+    """Write the signature of a file beside it, and return where; with a stated time, always the same."""
     signature = key.key.sign(_hashed(path))
-    comment = claim.text()
+    comment = claim.text(int(time.time()) if at is None else at)
     whole = key.key.sign(signature + comment.encode())
     data = base64.b64encode(PREHASHED + key.number + signature).decode()
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,20 @@ def lock(root: Path) -> Iterator[Finding]:
                 yield bad("lock", wanted.name, wanted, version or "not locked")
 
     yield from all_good("lock", "dev.lock", problems(), f"{len(locked)} packages")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Hold a commit: its name, and when it was made, in seconds since 1970."""
+
+    name: str
+    time: int
+
+
+def commit_of(root: Path) -> Commit:
+    """Return the commit that a tree is at; raises CommandError outside git."""
+    name, time = _git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
+    return Commit(name, int(time))
 
 
 def _git(root: Path, *arguments: str) -> str:

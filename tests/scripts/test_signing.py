@@ -103,7 +103,7 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "version:0.3.1" in done.stdout
     # minisign signs with our key, and we check that.
-    done = minisign("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(), "-m", file, text=f"{PASSWORD}\n")
+    done = minisign("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
     assert verify(file, (tmp_path / "release.json.minisig").read_text(), ours.public, CLAIM)["platform"] == "any"
     file.write_bytes(b"changed")

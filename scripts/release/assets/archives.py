@@ -1,0 +1,36 @@
+"""Standalone archives: the programs of a platform with licence and README, the same bytes whenever they are made."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+# 1980-01-01, the first time that a zip can hold: an archive says nothing of when it was made.
+TIME, ZIP_TIME = 315532800, (1980, 1, 1, 0, 0, 0)
+PROGRAM, TEXT = 0o755, 0o644
+
+
+def write_tar(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> None:
+    """Write a `.tar.gz` whose entries, name -> (content, mode), are in the folder `root`."""
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, (content, mode) in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{root}/{name}")
+            entry.size, entry.mode, entry.mtime = len(content), mode, TIME
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def write_zip(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> None:
+    """Write a `.zip` whose entries, name -> (content, mode), are in the folder `root`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, (content, mode) in sorted(files.items()):
+            entry = zipfile.ZipInfo(f"{root}/{name}", ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system, entry.external_attr = 3, (0o100000 | mode) << 16  # Unix, and a regular file
+            archive.writestr(entry, content)

@@ -1,0 +1,163 @@
+"""What a desktop bundle is, read from its content: its name says nothing that is believed."""
+
+from __future__ import annotations
+
+import plistlib
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pefile
+from debian.arfile import ArError
+from debian.debfile import DebError, DebFile
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import ELF_MAGIC, parse_executable
+from leanspec_build.tags import platform_key
+
+from leanspec_launcher.manage.errors import CommandError
+
+DEB, INSTALLER, IMAGE = "deb", "exe", "dmg"
+SYSTEMS = {DEB: "linux", INSTALLER: "windows", IMAGE: "darwin"}
+TITLES = {DEB: "Debian package", INSTALLER: "NSIS installer", IMAGE: "disk image"}
+DEBIAN_CPUS = {"amd64": "x64", "arm64": "arm64"}
+PE_CPUS = {0x8664: "x64", 0xAA64: "arm64"}  # NSIS's usual stub is 0x14C, for every CPU: it says nothing
+# NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that follows.
+FIRST_HEADER = struct.Struct("<II12sII")
+NSIS_SIGNATURE, NSIS_MAGIC, NSIS_NO_CHECKSUM, NSIS_BLOCK = 0xDEADBEEF, b"NullsoftInst", 4, 512
+# The trailer of a UDIF image, big endian: magic, version, its own size, flags, three places, two segments, an id, the
+# checksum of the data fork, the place of the property list. The rest is not needed here.
+TRAILER = struct.Struct(">4sIII5QII16sII128sQQ")
+TRAILER_SIZE, CRC32 = 512, 2
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Hold a desktop bundle, by what its bytes say."""
+
+    path: Path
+    format: str
+    cpu: str | None
+    """Where the format states it."""
+    version: str | None
+
+    @property
+    def system(self) -> str:
+        """The operating system that it is for."""
+        return SYSTEMS[self.format]
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Return what a file is. Raises CommandError where it is no whole bundle of a known format."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        file.seek(max(0, path.stat().st_size - TRAILER_SIZE))
+        tail = file.read()
+    if head == b"!<arch>\n":
+        return _debian(path)
+    if head.startswith(b"MZ"):
+        return _installer(path)
+    if tail.startswith(b"koly"):
+        return _image(path, tail)
+    called = path.suffix.lstrip(".")
+    aside = f", though it is called `.{called}`: is it truncated?" if called in TITLES else ""
+    raise CommandError(
+        f"`{path}` is no desktop bundle: neither a Debian package, nor an NSIS installer, nor a disk image{aside}",
+        hint="see why its job left it; only bundles belong into a `desktop-` artifact",
+    )
+
+
+def _damaged(path: Path, kind: str, why: object) -> CommandError:
+    return CommandError(f"`{path}` is no whole {TITLES[kind]}: {why}", hint="fetch it again, or build it anew")
+
+
+def _debian(path: Path) -> Bundle:
+    """Read the control data (deb-control(5)), and look at every program inside."""
+    try:
+        with DebFile(str(path)) as package:
+            control = package.debcontrol()
+            architecture, version = control["Architecture"], control["Version"]
+            found = set(_cpus(package))
+    # python-debian lets what its readers raise through.
+    except (DebError, ArError, tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise _damaged(path, DEB, error) from None
+    cpu = DEBIAN_CPUS.get(architecture)
+    if cpu is None:
+        raise CommandError(f"`{path}` is for the architecture `{architecture}`, which no platform has")
+    wrong = found - {f"linux-{cpu}"}
+    if wrong:
+        raise CommandError(
+            f"`{path}` says `Architecture: {architecture}`, and holds a program for `{min(wrong)}`",
+            hint="build it anew on a machine of that CPU",
+        )
+    return Bundle(path, DEB, cpu, version)
+
+
+def _cpus(package: DebFile) -> Iterator[str]:
+    archive = package.data.tgz()
+    for member in archive:
+        content = archive.extractfile(member) if member.isfile() else None
+        data = content.read() if content else b""
+        if data.startswith(ELF_MAGIC):
+            try:
+                yield str(platform_key(parse_executable(data, member.name, library=True)))
+            except BuildError as error:
+                raise ValueError(error.message) from None
+
+
+def _installer(path: Path) -> Bundle:
+    """Read the PE header, NSIS's own first header behind it, and the version resource."""
+    data = path.read_bytes()
+    try:
+        program = pefile.PE(data=data, fast_load=True)
+        program.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
+    except pefile.PEFormatError as error:
+        raise _damaged(path, INSTALLER, error) from None
+    start = program.get_overlay_data_start_offset() or len(data)
+    start += -start % NSIS_BLOCK
+    if len(data) < start + FIRST_HEADER.size:
+        raise _damaged(path, INSTALLER, "nothing follows the program: it installs nothing")
+    flags, signature, magic, _, length = FIRST_HEADER.unpack_from(data, start)
+    if (signature, magic) != (NSIS_SIGNATURE, NSIS_MAGIC):
+        raise CommandError(f"`{path}` is a Windows program, but no whole NSIS installer", hint="build it with `nsis`")
+    end = start + length
+    if len(data) < end:
+        raise _damaged(path, INSTALLER, f"{end} bytes are stated, {len(data)} are there")
+    stated = struct.unpack_from("<I", data, end - 4)[0]
+    if not flags & NSIS_NO_CHECKSUM and zlib.crc32(data[NSIS_BLOCK : end - 4]) != stated:
+        raise _damaged(path, INSTALLER, "its checksum is another one")
+    return Bundle(path, INSTALLER, PE_CPUS.get(program.FILE_HEADER.Machine), _product_version(program))
+
+
+def _product_version(program: pefile.PE) -> str | None:
+    """Return `ProductVersion` of the version resource (VS_VERSIONINFO); None where there is none."""
+    for block in getattr(program, "FileInfo", []):
+        for part in block:
+            for table in getattr(part, "StringTable", []):
+                found = table.entries.get(b"ProductVersion")
+                if found:
+                    return str(found.decode("utf-8", "replace"))
+    return None
+
+
+def _image(path: Path, tail: bytes) -> Bundle:
+    """Read the trailer: whether all that it names is there, and the checksum of the data."""
+    (
+        _, version, own, _, _, data_start, data_length, _, _, _, _, _, kind, _, checksum, list_start, list_length
+    ) = TRAILER.unpack_from(tail)  # fmt: skip
+    end = path.stat().st_size - TRAILER_SIZE
+    if own != TRAILER_SIZE or data_start + data_length > end or list_start + list_length > end:
+        raise _damaged(path, IMAGE, f"its trailer (version {version}) names more than the {end} bytes before it")
+    with path.open("rb") as file:
+        file.seek(data_start)
+        data = file.read(data_length)
+        file.seek(list_start)
+        try:
+            plistlib.loads(file.read(list_length))
+        except (plistlib.InvalidFileException, ValueError) as error:
+            raise _damaged(path, IMAGE, f"its property list cannot be read ({error})") from None
+    if kind == CRC32 and zlib.crc32(data) != int.from_bytes(checksum[:4], "big"):
+        raise _damaged(path, IMAGE, "the checksum of its data is another one")
+    return Bundle(path, IMAGE, None, None)  # both are inside, compressed

@@ -1,0 +1,177 @@
+"""A GitHub on loopback, as far as `gh` asks one about releases: REST, and the two GraphQL questions of its client."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+REPOSITORY = "example/leanspec"
+API = f"/repos/{REPOSITORY}/releases"
+
+
+@dataclass
+class GitHub:
+    """Hold what the server has, and how it fails."""
+
+    tags: set[str] = field(default_factory=set)
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    contents: dict[int, bytes] = field(default_factory=dict)
+    states_digests: bool = True
+    token: str = "token-of-a-test"  # noqa: S105 - it opens nothing
+    cut_after: int | None = None
+    """How many uploads are taken; those after them are cut in the middle and leave an asset without content."""
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes `gh` ask this server: its own name for a GitHub on this machine, through a proxy."""
+        own = {"GH_HOST": "github.localhost", "GH_REPO": f"github.localhost/{REPOSITORY}", "GH_TOKEN": self.token}
+        return own | {"http_proxy": f"http://127.0.0.1:{self.port}", "no_proxy": "", "GH_NO_UPDATE_NOTIFIER": "1"}
+
+    def assets(self, tag: str) -> dict[str, bytes]:
+        """Return the content of each asset of a release."""
+        release = next(each for each in self.releases if each["tag_name"] == tag)
+        return {each["name"]: self.contents[each["id"]] for each in release["assets"]}
+
+    def add(self, release: dict[str, Any], name: str, content: bytes, state: str = "uploaded") -> dict[str, Any]:
+        """Add an asset to a release."""
+        number = len(self.contents) + 1
+        self.contents[number] = content
+        asset = {"id": number, "name": name, "size": len(content), "state": state, "content_type": "x", "label": ""}
+        if self.states_digests:
+            asset["digest"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        asset["url"] = f"http://api.github.localhost{API}/assets/{number}"
+        release["assets"].append(asset)
+        return asset
+
+    def create(self, tag: str, *, draft: bool) -> dict[str, Any]:
+        """Add a release."""
+        number = len(self.releases) + 1
+        place = f"http://github.localhost/{REPOSITORY}/releases/tag/{tag}"
+        release: dict[str, Any] = {"id": number, "tag_name": tag, "draft": draft, "html_url": place, "assets": []}
+        release["url"] = f"http://api.github.localhost{API}/{number}"
+        release["upload_url"] = f"http://uploads.github.localhost{API}/{number}/assets{{?name,label}}"
+        self.releases.append(release)
+        return release
+
+
+@contextlib.contextmanager
+def serving(github: GitHub) -> Iterator[GitHub]:
+    """Serve it on loopback."""
+
+    class Bound(_Handler):
+        state = github
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bound) as server:
+        github.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield github
+        server.shutdown()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    state: GitHub
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, code: int, content: object, kind: str = "application/json") -> None:
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _of(self, key: str, value: object) -> dict[str, Any] | None:
+        return next((each for each in self.state.releases if each[key] == value), None)
+
+    def _known(self) -> bool:
+        self.state.asked.append(f"{self.command} {urlsplit(self.path).path}")
+        if self.headers["Authorization"] == f"token {self.state.token}":
+            return True
+        self._body()
+        self._answer(401, {"message": "Bad credentials"})
+        return False
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if not self._known():
+            return
+        if path == API:
+            self._answer(200, self.state.releases)
+        elif found := re.fullmatch(rf"{API}/assets/(\d+)", path):
+            self._answer(200, self.state.contents[int(found[1])], "application/octet-stream")
+        else:
+            name = path.removeprefix(f"{API}/")
+            release = self._of("id", int(name)) if name.isdigit() else self._of("tag_name", name.removeprefix("tags/"))
+            hidden = release is not None and release["draft"] and not name.isdigit()
+            self._answer(404, {"message": "Not Found"}) if release is None or hidden else self._answer(200, release)
+
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        if not self._known():
+            return
+        if parts.path == "/graphql":
+            self._answer(200, {"data": {"repository": self._asked(json.loads(self._body()))}})
+        elif parts.path == API:
+            said = json.loads(self._body())
+            release = self.state.create(said["tag_name"], draft=said["draft"])
+            self._answer(201, release | {"body": said.get("body")})
+        else:
+            self._upload(int(parts.path.split("/")[-2]), parse_qs(parts.query)["name"][0])
+
+    def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
+        name = str(question["variables"]["tagName"]).removeprefix("refs/tags/")
+        if "FindRef" in question["query"]:
+            return {"ref": {"id": "1"} if name in self.state.tags else {"id": ""}}
+        release = self._of("tag_name", name)
+        return {"release": {"databaseId": release["id"], "isDraft": release["draft"]} if release else None}
+
+    def _upload(self, number: int, name: str) -> None:
+        release = self._of("id", number)
+        assert release is not None
+        content = self._body()
+        if any(each["name"] == name for each in release["assets"]):
+            self._answer(422, {"message": "already_exists"})
+            return
+        left = self.state.cut_after
+        if left is not None and len(self.state.contents) >= left:
+            self.state.add(release, name, b"", "starter")
+            self._answer(502, {"message": "Bad Gateway"})
+            return
+        self._answer(201, self.state.add(release, name, content))
+
+    def do_PATCH(self) -> None:
+        if not self._known():
+            return
+        said = json.loads(self._body())
+        release = self._of("id", int(urlsplit(self.path).path.rpartition("/")[2]))
+        assert release is not None
+        release["draft"] = said.get("draft", release["draft"])
+        self._answer(200, release)
+
+    def do_DELETE(self) -> None:
+        if not self._known():
+            return
+        number = int(urlsplit(self.path).path.rpartition("/")[2])
+        for release in self.state.releases:
+            release["assets"] = [each for each in release["assets"] if each["id"] != number]
+        self._answer(204, b"")
+
+
+def names(folder: Path) -> set[str]:
+    """Return what a release is made of, in a folder that `release-assets` made."""
+    return {path.name for path in folder.iterdir() if path.name != "RELEASE_NOTES.md"}

@@ -1,0 +1,412 @@
+"""From artifacts to a GitHub release: real binaries, wheels and bundles; `gh` against a GitHub on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.release.assets.archives import write_zip
+from scripts.release.assets.assemble import assemble
+from scripts.release.assets.bundles import read_bundle
+from scripts.release.plan import Plan, read_plan
+from scripts.release.signing import SecretKey, generate, write_secret
+from scripts.tree_copy import copy_tracked, git
+from tests.conftest import once
+from tests.e2e import debian
+from tests.e2e.desktop import make_deb, make_image, make_installer
+from tests.e2e.github import GitHub, names, serving
+from tests.surroundings import clean, run
+
+RUN = "from scripts.cli import run; run()"
+PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
+
+
+@pytest.fixture(scope="session")
+def key() -> SecretKey:
+    return generate()
+
+
+@pytest.fixture(scope="session")
+def artifacts(shared: Path, binaries: Path, grafted: Path, version: str) -> Path:
+    """Return the artifacts of a run as GitHub's actions leave them: no file has a run bit."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(binaries, folder / "binaries-linux-x64")
+        shutil.copytree(grafted, folder / "dist")
+        program = next((binaries / "cli").rglob("leanspec")).read_bytes()
+        (folder / "desktop-linux-x64").mkdir()
+        made = make_deb(folder / "made.deb", version, "amd64", program)
+        made.rename(folder / "desktop-linux-x64/some name (1).bin")
+        shutil.rmtree(folder / "made.deb.tree")
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)
+
+    return once(shared / "artifacts", make)
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory, version: str, key: SecretKey) -> Path:
+    """Return a copy of the project on its tag, which states a key and expects a desktop bundle."""
+    folder = tmp_path_factory.mktemp("tree") / "tree"
+    copy_tracked(folder)
+    text = (folder / "pyproject.toml").read_text()
+    text = text.replace('public-key = ""', f'public-key = "{key.public.text().splitlines()[1]}"')
+    text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
+    (folder / "pyproject.toml").write_text(text)
+    changelog = (folder / "CHANGELOG.md").read_text()
+    (folder / "CHANGELOG.md").write_text(changelog.replace("## [Unreleased]", f"## [{version}] - 2026-01-01"))
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Release")
+    git(folder, "tag", f"v{version}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plan(tree: Path) -> Plan:
+    return read_plan(tree)
+
+
+@pytest.fixture(scope="session")
+def assets(tmp_path_factory: pytest.TempPathFactory, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
+    """Return the folder of a release."""
+    out = tmp_path_factory.mktemp("assets") / "final-artifacts"
+    assemble(artifacts, out, plan, key, tree)
+    return out
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path, artifacts: Path) -> Path:
+    """Return a copy of the artifacts, to be spoiled."""
+    return Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
+
+
+def test_a_folder_holds_what_a_release_carries(assets: Path, version: str, binaries: Path) -> None:
+    found = names(assets)
+    base = f"leanspec-{version}-linux-x64"
+    bills = {f"{base}-{program}.cdx.json" for program in ("leanspec", "leanspec-mcp", "leanspec-http")}
+    stated = {"SHA256SUMS", "SHA256SUMS.minisig", "release.json", "release.json.minisig"}
+    desktop = f"leanspec-desktop-{version}-linux-x64.deb"
+    assert found - {name for name in found if name.endswith((".whl", f"{version}.tar.gz"))} == {
+        *bills,
+        *stated,
+        desktop,
+        f"{base}.tar.gz",
+    }
+    assert len([name for name in found if name.endswith(".whl")]) == 7
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=assets, check=True)
+    manifest = json.loads((assets / "release.json").read_text())
+    assert {each["name"] for each in manifest["assets"]} | stated == found
+    facts = next(each for each in manifest["assets"] if each["kind"] == "archive")["facts"]["binaries"]["leanspec"]
+    assert facts["sha256"] == hashlib.sha256(next((binaries / "cli").rglob("leanspec")).read_bytes()).hexdigest()
+    assert "libssl.so.3" in facts["needed"]
+    assert "Not in this release" in (assets / "RELEASE_NOTES.md").read_text()
+
+
+def test_an_archive_unpacks_to_programs_that_run(assets: Path, tmp_path: Path, version: str) -> None:
+    run(["tar", "-xzf", assets / f"leanspec-{version}-linux-x64.tar.gz"], clean(tmp_path / "home"), cwd=tmp_path)
+    folder = tmp_path / f"leanspec-{version}-linux-x64"
+    assert run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout == f"lean-spec {version}\n"
+    assert {path.name for path in folder.iterdir()} == {
+        "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "README.md"
+    }  # fmt: skip
+
+
+def test_a_zip_keeps_the_run_bit(tmp_path: Path) -> None:
+    write_zip(tmp_path / "x.zip", "root", {"program": (b"1", 0o755), "README.md": (b"2", 0o644)})
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert {each.filename: each.external_attr >> 16 for each in archive.infolist()} == {
+            "root/README.md": 0o100644,
+            "root/program": 0o100755,
+        }
+
+
+def test_the_same_artifacts_make_the_same_bytes(
+    assets: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path, tmp_path: Path
+) -> None:
+    """Signatures included: so that an upload can be gone on with on another machine."""
+    assemble(artifacts, tmp_path / "again", plan, key, tree)
+    for path in assets.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_minisign_checks_what_is_signed(assets: Path, plan: Plan) -> None:
+    debian.needs_root_and("minisign")
+    for name in ("SHA256SUMS", "release.json"):
+        done = subprocess.run(
+            ["minisign", "-V", "-P", plan.public_key, "-m", assets / name], capture_output=True, text=True, check=True
+        )
+        assert f"file:{name}\tversion:{plan.version}\tplatform:any" in done.stdout
+
+
+def test_bundles_are_known_by_their_content(tmp_path: Path, version: str) -> None:
+    image, installer = make_image(tmp_path / "a"), make_installer(tmp_path / "b", version)
+    assert (read_bundle(image).format, read_bundle(image).system) == ("dmg", "darwin")
+    found = read_bundle(installer)
+    assert (found.format, found.version, found.cpu) == ("exe", version, None)
+
+
+@pytest.mark.parametrize("make", [make_image, lambda path: make_installer(path, "0.3.0")], ids=["image", "installer"])
+def test_a_damaged_or_truncated_bundle_is_none(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    whole = make(tmp_path / "whole").read_bytes()
+    for number, data in enumerate((whole[:-700], whole[: len(whole) // 2], whole[:600], whole[:4], b"")):
+        path = tmp_path / f"{number}.dmg"
+        path.write_bytes(data)
+        with pytest.raises(CommandError, match=r"no whole|no desktop bundle"):
+            read_bundle(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "place"),
+    [(make_image, 100), (lambda path: make_installer(path, "0.3.0"), 50_000)],
+    ids=["image", "installer"],
+)
+def test_one_changed_byte_is_seen(make: Callable[[Path], Path], place: int, tmp_path: Path) -> None:
+    data = bytearray(make(tmp_path / "x").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(CommandError, match="checksum"):
+        read_bundle(tmp_path / "x")
+
+
+def other_cpu(folder: Path) -> None:
+    name = next((folder / "desktop-linux-x64").iterdir())
+    make_deb(folder / "x.deb", "0.3.0", "arm64", b"#!/bin/sh\n").replace(name)
+    shutil.rmtree(folder / "x.deb.tree")
+
+
+def lying_cpu(folder: Path) -> None:
+    name = next((folder / "desktop-linux-x64").iterdir())
+    arm = bytearray(next((folder / "binaries-linux-x64/cli").rglob("leanspec")).read_bytes())
+    arm[18:20] = (183).to_bytes(2, "little")  # e_machine: AArch64
+    make_deb(folder / "x.deb", "0.3.0", "amd64", bytes(arm)).replace(name)
+    shutil.rmtree(folder / "x.deb.tree")
+
+
+def other_version(folder: Path) -> None:
+    name = next((folder / "desktop-linux-x64").iterdir())
+    make_deb(folder / "x.deb", "0.2.9", "amd64", b"#!/bin/sh\n").replace(name)
+    shutil.rmtree(folder / "x.deb.tree")
+
+
+def other_format(folder: Path) -> None:
+    make_installer(next((folder / "desktop-linux-x64").iterdir()), "0.3.0")
+
+
+def truncated(folder: Path) -> None:
+    path = next((folder / "desktop-linux-x64").iterdir())
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def twice(folder: Path) -> None:
+    path = next((folder / "desktop-linux-x64").iterdir())
+    shutil.copy(path, path.with_name("another.deb"))
+
+
+def another_platform(folder: Path) -> None:
+    (folder / "desktop-windows-x64").mkdir()
+    make_installer(folder / "desktop-windows-x64/x.exe", "0.3.0")
+
+
+def text_for_a_bundle(folder: Path) -> None:
+    (folder / "desktop-linux-x64/bundle.dmg").write_text("no bundle")
+
+
+def no_wheels(folder: Path) -> None:
+    shutil.rmtree(folder / "dist")
+
+
+def a_wheel_less(folder: Path) -> None:
+    next((folder / "dist").glob("leanspec_mcp_bin-*-any.whl")).unlink()
+
+
+def other_binary(folder: Path) -> None:
+    place = next((folder / "binaries-linux-x64/http").rglob("leanspec-http"))
+    data = place.read_bytes() + b"\0"
+    place.write_bytes(data)
+    record = json.loads((place.parent / "binary.json").read_text())
+    record |= {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    (place.parent / "binary.json").write_text(json.dumps(record))
+
+
+def other_cargo_version(folder: Path) -> None:
+    for path in folder.rglob("binary.json"):
+        path.write_text(path.read_text().replace('"version": "0.3.0"', '"version": "0.2.9"'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (other_cpu, "Debian package for linux on arm64, in the artifact of `linux-x64`"),
+        (lying_cpu, "says `Architecture: amd64`, and holds a program for `linux-arm64`"),
+        (other_version, "is of version `0.2.9`, the release is 0.3.0"),
+        (other_format, "is a NSIS installer for windows, in the artifact of `linux-x64`"),
+        (truncated, "is no whole Debian package"),
+        (twice, "is a second desktop bundle for `linux-x64`"),
+        (another_platform, "and the plan has none"),
+        (text_for_a_bundle, "is no desktop bundle.*though it is called `.dmg`"),
+        (lambda folder: shutil.rmtree(folder / "desktop-linux-x64"), "bundles are missing for `linux-x64`"),
+        (no_wheels, "the wheels are missing"),
+        (a_wheel_less, "expected a stub, found missing"),
+        (lambda folder: (folder / "notes").mkdir(), "is no artifact of a release"),
+        (other_binary, "has the binary with the sha256 .*, the artifact is"),
+        (other_cargo_version, "is of version `0.2.9`, the release is 0.3.0"),
+    ],
+)
+def test_bad_artifacts_make_nothing(
+    spoil: Callable[[Path], None], words: str, spoiled: Path, plan: Plan, tmp_path: Path, tree: Path
+) -> None:
+    spoil(spoiled)
+    out = tmp_path / "out"
+    with pytest.raises(CommandError, match=words) as error:
+        assemble(spoiled, out, plan, None, tree)
+    assert error.value.hint
+    assert not out.exists() or list(out.iterdir()) == []
+
+
+def test_a_key_that_nobody_knows_signs_nothing(artifacts: Path, plan: Plan, tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="the secret key is of"):
+        assemble(artifacts, tmp_path / "out", plan, generate(), tree)
+    with pytest.raises(CommandError, match="is empty: nobody could check"):
+        assemble(artifacts, tmp_path / "out", replace(plan, public_key=""), generate(), tree)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_strangers_folder_is_left_alone(artifacts: Path, plan: Plan, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(CommandError, match=r"holds `mine\.txt`"):
+        assemble(artifacts, tmp_path, plan, None, tree)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.fixture
+def github(version: str) -> Iterator[GitHub]:
+    debian.needs_root_and("gh")
+    with serving(GitHub(tags={f"v{version}"})) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def release(
+    tree: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory, key: SecretKey
+) -> Callable[..., CompletedProcess[str]]:
+    """Return `release-assets --upload` in the copy, as a maintainer runs it."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "key").write_text(write_secret(key, PASSWORD))
+
+    def call(github: GitHub, *arguments: str, **settings: str) -> CompletedProcess[str]:
+        signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
+        env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
+        command: list[str | Path] = [
+            sys.executable,
+            "-c",
+            RUN,
+            "release-assets",
+            artifacts,
+            "--out",
+            home / "out",
+            "--upload",
+        ]
+        return run([*command, *arguments], env, cwd=tree, code=None)
+
+    return call
+
+
+@pytest.mark.parametrize("states_digests", [True, False])
+def test_a_release_is_a_draft_until_all_of_it_is_there(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, *, states_digests: bool
+) -> None:
+    github.states_digests, github.cut_after = states_digests, 5
+    cut = release(github)
+    assert cut.returncode == 1
+    assert "error: `gh release upload`" in cut.stderr
+    assert "hint: run the same command again" in cut.stderr
+    assert "Traceback" not in cut.stderr
+    assert github.releases[0]["draft"], "nobody has seen a part of it"
+    github.cut_after = None
+    again = release(github)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("there already") == 5
+    assert not github.releases[0]["draft"]
+    assert github.assets(f"v{version}") == {name: (assets / name).read_bytes() for name in names(assets)}
+    github.asked.clear()
+    third = release(github)
+    assert third.returncode == 0
+    assert "to be uploaded" not in third.stderr
+    assert not [each for each in github.asked if each.startswith(("POST /repos", "PATCH", "DELETE"))]
+
+
+def test_a_published_release_is_filled(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str
+) -> None:
+    """A workflow that a published release has started finds it there already."""
+    github.create(f"v{version}", draft=False)
+    done = release(github)
+    assert done.returncode == 0, done.stderr
+    assert set(github.assets(f"v{version}")) == names(assets)
+    assert len(github.releases) == 1
+
+
+def test_other_bytes_on_github_stop_everything(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, version: str
+) -> None:
+    github.add(github.create(f"v{version}", draft=False), "SHA256SUMS", b"other")
+    done = release(github)
+    assert done.returncode == 1
+    assert "error: the release on GitHub has other bytes, nothing was uploaded:\n  `SHA256SUMS`: sha256" in done.stderr
+    assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "hint"),
+    [
+        ({"GH_TOKEN": "another"}, "`gh` is not logged in", "gh auth login"),
+        ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
+        ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
+        ({"LEANSPEC_SIGNING_KEY": ""}, "there is no secret key", "LEANSPEC_SIGNING_KEY"),
+        ({"LEANSPEC_SIGNING_PASSWORD": "no"}, "the password is wrong", ""),
+    ],
+)
+def test_what_stops_an_upload(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, settings: dict[str, str], words: str, hint: str
+) -> None:
+    done = release(github, **settings)
+    assert done.returncode == 1
+    assert f"error: {words}" in done.stderr
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert github.releases == []
+
+
+def test_a_tag_that_is_not_pushed_has_no_release(release: Callable[..., CompletedProcess[str]], github: GitHub) -> None:
+    github.tags.clear()
+    done = release(github)
+    assert done.returncode == 1
+    assert "hint: push the tag first" in done.stderr
+    assert github.releases == []
+
+
+def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path) -> None:
+    done = release(github, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("to be uploaded") == len(names(assets))
+    assert github.releases == []
+
+
+def test_an_archive_keeps_nothing_of_the_machine(assets: Path, version: str) -> None:
+    with tarfile.open(assets / f"leanspec-{version}-linux-x64.tar.gz") as archive:
+        assert {(each.uid, each.gid, each.uname, each.gname, each.mtime) for each in archive} == {
+            (0, 0, "", "", 315532800)
+        }
