@@ -182,6 +182,33 @@ def artifacts(
     _tell_collected(into)
 
 
+@collect.command()
+@click.argument("folder", metavar="APPLICATION", type=click.Path(path_type=Path))
+@click.option("--build", is_flag=True, help="Run `npm ci` and `npm run tauri build` first.")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "artifacts/desktop",
+    show_default="artifacts/desktop",
+    help="The folder to put it in.",
+)
+def desktop(folder: Path, into: Path, *, build: bool) -> None:
+    """Take the desktop bundle for this machine's system from the Tauri APPLICATION.
+
+    A Debian package, a disk image or an NSIS installer, known by its content. `release-assets` looks at it again.
+
+    \b
+    Example:
+      python -m scripts collect desktop ../leanspec/packages/desktop --build
+    """
+    from .bundles import TITLES
+    from .collect.desktop import collect_desktop
+
+    bundle = collect_desktop(folder, into, build=build)
+    stated = " ".join(filter(None, (bundle.version, bundle.cpu)))
+    say(f"  {TITLES[bundle.format]} {bundle.path.name} {stated} in {into}")
+
+
 def _tell_collected(into: Path) -> None:
     from .collect.staging import read_collected
 

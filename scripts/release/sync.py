@@ -133,6 +133,7 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
 
 def _cargo(workspace: Path, version: str) -> list[Edit]:
     """Edit the manifests of a workspace's members, and the lock as cargo would."""
+    workspace = workspace.absolute()  # as cargo names its manifests
     members = _members(workspace)
     names = {name for name, _ in members}
     root = workspace / "Cargo.toml"

@@ -17,9 +17,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.bundles import read_bundle
 from scripts.release.assets.archives import write_zip
 from scripts.release.assets.assemble import assemble
-from scripts.release.assets.bundles import read_bundle
 from scripts.release.plan import Plan, read_plan
 from scripts.release.signing import SecretKey, generate, write_secret
 from scripts.tree_copy import copy_tracked, git

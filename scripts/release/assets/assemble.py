@@ -13,6 +13,7 @@ from typing import Any
 from leanspec_launcher._platforms import PLATFORMS, Platform
 from leanspec_launcher._verify import digest
 from leanspec_launcher.manage.errors import CommandError
+from scripts.bundles import TITLES, Bundle, read_bundle
 from scripts.collect.artifacts import PREFIX as BINARIES
 from scripts.collect.artifacts import collect_artifacts
 from scripts.collect.staging import Collected, read_collected, staged
@@ -29,7 +30,6 @@ from scripts.workplace import PREFIX as IN_PROGRESS
 from scripts.workplace import workplace
 
 from .archives import PROGRAM, TEXT, write_tar, write_zip
-from .bundles import TITLES, Bundle, read_bundle
 from .notes import archive_readme, release_notes
 
 DESKTOP, WHEELS = "desktop-", "dist"

@@ -1,0 +1,61 @@
+"""The desktop bundle of this machine's system: from what Tauri left there before, or builds now."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from leanspec_launcher._platforms import current
+from leanspec_launcher.manage.errors import CommandError
+from scripts.bundles import SYSTEMS, TITLES, Bundle, read_bundle
+from scripts.console import say
+from scripts.processes import capture, find_program, must_succeed
+
+# What Tauri calls a format: the name of its option, and of its folder.
+FORMATS = {"deb": "deb", "exe": "nsis", "dmg": "dmg"}
+
+
+def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
+    """Copy the one bundle for this system into a folder, and return what it is.
+
+    With `build`, `npm ci` and `npm run tauri build` first. Raises CommandError where there is none, or several.
+    """
+    if not (folder / "package.json").is_file():
+        raise CommandError(
+            f"`{folder}` is no desktop application: there is no `package.json` in it", hint="name its folder"
+        )
+    platform = current()
+    system = platform.key.partition("-")[0] if platform else ""
+    kind = next((kind for kind, of in SYSTEMS.items() if of == system), None)
+    if kind is None:
+        raise CommandError("no desktop bundle is for this machine", hint="build it on one of the known platforms")
+    if build:
+        npm = find_program("npm", "install Node.js")
+        say(f"using {npm}")
+        for command in ([npm, "ci"], [npm, "run", "tauri", "--", "build", "--ci", "--bundles", FORMATS[kind]]):
+            say(" ".join(command))
+            if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+                raise CommandError(f"`{' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
+    found = _bundles(folder, kind)
+    if len(found) != 1:
+        names = ", ".join(f"`{bundle.path.name}`" for bundle in found)
+        raise CommandError(
+            f"`{folder}` has {len(found) or 'no'} {TITLES[kind]}s built{': ' if found else ''}{names}",
+            hint="build one, from a clean target folder: add `--build`"
+            if not found
+            else "remove those of other builds",
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    shutil.copy(found[0].path, into / found[0].path.name)
+    return found[0]
+
+
+def _bundles(folder: Path, kind: str) -> list[Bundle]:
+    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    command = [cargo, "metadata", "--no-deps", "--format-version", "1"]
+    command += ["--manifest-path", str(folder.absolute() / "src-tauri/Cargo.toml")]
+    target = json.loads(must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout)["target_directory"]
+    place = Path(target, "release/bundle", FORMATS[kind])
+    return [read_bundle(path) for path in sorted(place.glob(f"*.{kind}"))]

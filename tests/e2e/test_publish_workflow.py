@@ -1,0 +1,226 @@
+"""publish.yml, played on this machine: each job's script steps in order, a real index, a GitHub on loopback."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from scripts.environment import ROOT
+from scripts.processes import clean_environment
+from scripts.release.plan import read_files
+from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
+from scripts.release.signing import generate, write_secret
+from scripts.release_tools import FOLDER as RELEASE_TOOLS
+from scripts.tree_copy import copy_tracked, git
+from tests.conftest import once
+from tests.e2e import debian
+from tests.e2e.github import REPOSITORY, GitHub, serving
+from tests.e2e.workflow import Done, Player
+from tests.scripts.workspace import write_workspace
+from tests.surroundings import run
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed"),
+]
+WORKFLOW = ROOT / ".github/workflows/publish.yml"
+# A step says `python -m scripts`; here that runs in this environment, on the tree that the step is in.
+PYTHON = """#!/bin/sh
+test "$1 $2" = "-m scripts" || { echo "not a step of ours: $*" >&2; exit 2; }
+shift 2
+PYTHONPATH="$PWD" exec PYTHON -c 'from scripts.cli import run; run()' "$@"
+"""
+PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
+Play = Callable[..., Player]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
+    with devpi(tmp_path_factory.mktemp("index")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sources(shared: Path, version: str) -> Path:
+    """Return a repository that is LeanSpec's, as far as a release looks at it."""
+
+    def make(folder: Path) -> None:
+        workspace = write_workspace(folder / "rust", version)
+        for crate in workspace.glob("leanspec-*"):
+            shutil.copy(Path(__file__).with_name("leanspec.rs"), crate / "src/main.rs")
+        git(folder, "init", "--quiet", "--initial-branch=main")
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", "LeanSpec")
+        git(folder, "tag", f"v{version}")
+
+    return once(shared / "leanspec", make)
+
+
+@pytest.fixture(scope="module")
+def play(
+    tmp_path_factory: pytest.TempPathFactory, server: Devpi, sources: Path, version: str, wheelhouse: Path
+) -> Iterator[Play]:
+    """Return how the workflow is played, on the tag of this version, with given inputs."""
+    debian.needs_root_and("gh")
+    base = tmp_path_factory.mktemp("workflow")
+    key = generate()
+    tree = base / "repository"
+    copy_tracked(tree)
+    text = (tree / "pyproject.toml").read_text()
+    public = key.public.text().splitlines()[1]
+    (tree / "pyproject.toml").write_text(text.replace('public-key = ""', f'public-key = "{public}"'))
+    changelog = (tree / "CHANGELOG.md").read_text()
+    dated = f"## [Unreleased]\n\n## [{version}] - 2026-01-01"
+    (tree / "CHANGELOG.md").write_text(changelog.replace("## [Unreleased]", dated))
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message", "Release")
+    git(tree, "tag", f"v{version}")
+    programs = base / "bin"
+    programs.mkdir()
+    (programs / "python").write_text(PYTHON.replace("PYTHON -c", f"{sys.executable} -c"))
+    (programs / "python").chmod(0o755)
+    upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("*.whl")])
+
+    def checkout(place: Path, repository: str | None, ref: str | None) -> None:
+        origin = sources if repository else tree
+        git(base, "clone", "--quiet", *(["--branch", ref] if ref else []), str(origin), str(place))
+        if RELEASE_TOOLS.exists() and not repository:
+            (place / RELEASE_TOOLS.name).symlink_to(RELEASE_TOOLS)
+
+    count = iter(range(9))
+    with serving(GitHub(tags={f"v{version}"})) as github:
+
+        def call(**inputs: bool) -> Player:
+            number = next(count)
+            url = server.make_index(f"workflow{number}", f"{USER}/base")
+            folder = base / f"run{number}"
+            (folder / "home").mkdir(parents=True)
+            own = f"repository = {url}\nusername = {USER}\npassword = {server.token}\n"
+            (folder / "home/.pypirc").write_text(
+                f"[distutils]\nindex-servers =\n  pypi\n  testpypi\n[pypi]\n{own}[testpypi]\n{own}"
+            )
+            settings = github.environment() | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+            keep = {"CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))}
+            keep |= {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))}
+            # Where zig keeps what it compiles of the C library: a cold one costs a minute.
+            keep |= {"ZIG_GLOBAL_CACHE_DIR": str(Path(tempfile.gettempdir()) / "leanspec-zig-cache")}
+            path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+            home = str(folder / "home")
+            env = clean_environment(**settings, **keep, HOME=home, PATH=path, CI="true")
+            player = Player(
+                WORKFLOW,
+                folder,
+                {
+                    "inputs": inputs,
+                    "github": {"run_number": "7", "token": github.token, "repository": REPOSITORY},
+                    "secrets": {
+                        "LEANSPEC_SIGNING_KEY": write_secret(key, PASSWORD),
+                        "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
+                    },
+                },
+                env,
+                checkout,
+                # The suite is what runs this; who attests is a workflow's identity, which only GitHub gives.
+                skip=lambda command: command.endswith((" test", " attest")),
+                before=attest_instead,
+            )
+            player.contexts["url"], player.contexts["server"] = url, github
+            player.play()
+            return player
+
+        yield call
+
+
+def attest_instead(command: str, workspace: Path) -> None:
+    """Write statements of the right form, unsigned, where `publish --attested` will look for them."""
+    if " publish " in command:
+        for file in read_files(workspace / "dist")[0]:
+            subject = {"name": file.path.name, "digest": {"sha256": file.sha256()}}
+            statement = base64.b64encode(json.dumps({"subject": [subject]}).encode()).decode()
+            said = {"version": 1, "envelope": {"statement": statement, "signature": ""}, "verification_material": {}}
+            file.path.with_name(f"{file.path.name}.publish.attestation").write_text(json.dumps(said))
+
+
+def explain(player: Player) -> str:
+    return "\n".join(f"[{each.job}] {each.command}\n{each.output}" for each in player.done if each.code != 0)
+
+
+def commands(done: list[Done]) -> list[tuple[str, str]]:
+    return [(each.job, each.command.removeprefix("python -m scripts ")) for each in done]
+
+
+def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp_path: Path) -> None:
+    """As a published release starts it: no inputs."""
+    player = play()
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
+    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == ["desktop"]
+    assert commands(player.done) == [
+        ("plan", "matrix --github-output"),
+        ("build", "sync-versions --check --cargo leanspec/rust"),
+        ("build", 'collect cargo leanspec/rust --target "$TARGET" --build'),
+        ("check", "collect artifacts artifacts --planned"),
+        ("check", "wheels"),
+        ("check", "check"),
+        ("publish", 'publish --index "$INDEX" --attested'),
+        ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
+        ("github", "release-assets artifacts --upload"),
+    ]
+    assert player.passed_over == {
+        "actions/setup-python",
+        "actions/attest",
+        "re-actors/alls-green",
+        "python -m scripts test",
+        "python -m scripts attest",
+    }
+    dist = player.folder / "artifacts/dist"
+    assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), "the pinned glibc"
+    assert player.contexts["server"].releases[0]["draft"] is False
+    served = player.contexts["server"].assets(f"v{version}")
+    for path in dist.iterdir():
+        assert hashlib.sha256(served[path.name]).hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
+    record = json.loads((player.folder / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json").read_text())
+    assert record["reported"] == version, "it was run where it was built"
+    url = player.contexts["url"]
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--isolated", "--no-cache-dir"]
+    run([*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"], player.env)
+
+
+def test_a_dry_run_does_all_but_upload(play: Play) -> None:
+    player = play(dry_run=True, dev=False)
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
+    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == ["verify", "desktop"]
+    words = {each.command: each.output for each in player.done}
+    assert "a dry run: nothing was uploaded" in words['python -m scripts publish --index "$INDEX" --attested --dry-run']
+    assert "a dry run: nothing was uploaded" in words["python -m scripts release-assets artifacts --upload --dry-run"]
+
+
+def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
+    player = play(dry_run=False, dev=True)
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
+    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == [
+        "test",
+        "desktop",
+        "github",
+    ]
+    outputs = player.results["plan"]["outputs"]
+    assert (outputs["version"], outputs["index"], outputs["sources"]) == ("0.3.1.dev7", "testpypi", "main")
+    record = json.loads((player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json").read_text())
+    assert record["reported"] == "0.3.1-dev.7"
+    published = next(each.output for each in player.done if " publish " in each.command)
+    assert "published: every file was fetched from the index" in published
+
+
+def test_who_attests_is_a_workflow(scripts: Callable[..., CompletedProcess[str]], dist: Path) -> None:
+    done = scripts("attest", "--dist", dist, code=1)
+    assert "error: there is no identity to attest with" in done.stderr
+    assert "hint: let .github/workflows/publish.yml do it" in done.stderr

@@ -1,0 +1,232 @@
+"""A workflow played on this machine: its jobs in order, their expressions, their script steps, their artifacts.
+
+Of the actions it knows the checkout and the two for artifacts; another one is passed over and named.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TOKENS = re.compile(r"\s*('(?:[^']|'')*'|[A-Za-z_][\w.-]*|&&|\|\||==|!=|!|\(|\)|,)")
+SUCCESS, SKIPPED, FAILURE = "success", "skipped", "failure"
+
+
+class Expression:
+    """Evaluate what stands in `${{ }}`: contexts, `!`, `==`, `!=`, `&&`, `||`, a few functions."""
+
+    def __init__(self, text: str, contexts: dict[str, Any]) -> None:
+        self.tokens = [found[1] for found in TOKENS.finditer(text)]
+        assert "".join(self.tokens) == re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text), f"cannot read `{text}`"
+        self.contexts = contexts
+
+    def value(self) -> Any:  # noqa: ANN401 - JSON
+        """Return the value of the whole."""
+        value = self._or()
+        assert not self.tokens, f"`{self.tokens}` is left over"
+        return value
+
+    def _next(self, *wanted: str) -> str | None:
+        return self.tokens.pop(0) if self.tokens and self.tokens[0] in wanted else None
+
+    def _or(self) -> Any:  # noqa: ANN401
+        value = self._and()
+        while self._next("||"):
+            other = self._and()
+            value = value or other
+        return value
+
+    def _and(self) -> Any:  # noqa: ANN401
+        value = self._equal()
+        while self._next("&&"):
+            other = self._equal()
+            value = value and other
+        return value
+
+    def _equal(self) -> Any:  # noqa: ANN401
+        value = self._one()
+        while sign := self._next("==", "!="):
+            value = (value == self._one()) is (sign == "==")
+        return value
+
+    def _one(self) -> Any:  # noqa: ANN401
+        if self._next("!"):
+            return not self._one()
+        if self._next("("):
+            value = self._or()
+            assert self._next(")")
+            return value
+        token = self.tokens.pop(0)
+        if token.startswith("'"):
+            return token[1:-1].replace("''", "'")
+        if self._next("("):
+            arguments = [] if self.tokens[0] == ")" else [self._or()]
+            assert self._next(")")
+            return self._call(token, arguments)
+        found: Any = self.contexts
+        for part in token.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found
+
+    def _call(self, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
+        functions: dict[str, Callable[..., Any]] = {
+            "fromJSON": json.loads,
+            "toJSON": json.dumps,
+            "cancelled": lambda: False,
+            "always": lambda: True,
+            "success": lambda: True,
+        }
+        return functions[name](*arguments)
+
+
+@dataclass
+class Done:
+    """Hold one script step that was run."""
+
+    job: str
+    command: str
+    code: int
+    output: str
+
+
+@dataclass
+class Player:
+    """Play a workflow: `checkout` makes a clone of a repository (None: the workflow's own), `env` is the machine's."""
+
+    path: Path
+    folder: Path
+    contexts: dict[str, Any]
+    env: dict[str, str]
+    checkout: Callable[[Path, str | None, str | None], None]
+    skip: Callable[[str], bool]
+    """Tells of a step's command whether it is left out."""
+    before: Callable[[str, Path], None] = lambda _command, _workspace: None
+    done: list[Done] = field(default_factory=list)
+    passed_over: set[str] = field(default_factory=set)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def play(self) -> None:
+        """Play every job after those that it needs; a job fails with its first step that fails."""
+        workflow = yaml.safe_load(self.path.read_text("utf-8"))
+        jobs = dict(workflow["jobs"])
+        while jobs:
+            name = next(name for name, job in jobs.items() if set(job.get("needs", ())) <= set(self.results))
+            self._job(name, jobs.pop(name), workflow.get("env", {}))
+
+    def _job(self, name: str, job: dict[str, Any], env: dict[str, str]) -> None:
+        contexts = self.contexts | {"needs": self.results}
+        needed = [self.results[each]["result"] for each in job.get("needs", ())]
+        condition = str(job.get("if", ""))
+        wanted = self._holds(condition, contexts) if condition else True
+        if not re.search(r"cancelled\(\)|always\(\)", condition) and set(needed) - {SUCCESS}:
+            wanted = False
+        if not wanted:
+            self.results[name] = {"result": SKIPPED, "outputs": {}}
+            return
+        entries: list[dict[str, str]] = [{}]
+        if "strategy" in job:
+            entries = self._text(job["strategy"]["matrix"], contexts, whole=True)["include"]
+        outputs: dict[str, str] = {}
+        result = SUCCESS
+        for number, entry in enumerate(entries):
+            workspace = self.folder / f"{name}-{number}"
+            workspace.mkdir()
+            own = contexts | {"matrix": entry}
+            if not all(self._steps(name, job, workspace, env, own)):
+                result = FAILURE
+            outputs = {key: self._text(value, own) for key, value in job.get("outputs", {}).items()}
+        self.results[name] = {"result": result, "outputs": outputs}
+
+    def _steps(
+        self, name: str, job: dict[str, Any], workspace: Path, env: dict[str, str], contexts: dict[str, Any]
+    ) -> Iterator[bool]:
+        contexts["steps"] = {}
+        for step in job["steps"]:
+            if "if" in step and not self._holds(str(step["if"]), contexts):
+                continue
+            if "uses" in step:
+                settings = {key: self._text(value, contexts) for key, value in step.get("with", {}).items()}
+                self._action(step["uses"].partition("@")[0], settings, workspace)
+                continue
+            if self.skip(step["run"]):
+                self.passed_over.add(step["run"])
+                continue
+            own = {key: self._text(value, contexts) for key, value in (env | step.get("env", {})).items()}
+            output = workspace.with_name(f"{workspace.name}.output")
+            output.touch()
+            self.before(step["run"], workspace)
+            done = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                cwd=workspace,
+                env=self.env | own | {"GITHUB_OUTPUT": str(output)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=900,
+            )
+            self.done.append(Done(name, step["run"], done.returncode, done.stdout + done.stderr))
+            if "id" in step:
+                lines = (line.partition("=") for line in output.read_text().splitlines())
+                contexts["steps"][step["id"]] = {"outputs": {key: value for key, _, value in lines}}
+            yield done.returncode == 0
+            if done.returncode != 0:
+                return
+
+    def _action(self, action: str, settings: dict[str, Any], workspace: Path) -> None:
+        store = self.folder / "artifacts"
+        if action == "actions/checkout":
+            place = workspace / settings.get("path", ".")
+            self.checkout(place, settings.get("repository"), settings.get("ref"))
+        elif action == "actions/upload-artifact":
+            _upload(workspace, settings["path"], store / settings["name"])
+        elif action == "actions/download-artifact":
+            place = workspace / settings["path"]
+            if "name" in settings:
+                shutil.copytree(store / settings["name"], place, dirs_exist_ok=True)
+                return
+            for artifact in store.iterdir():
+                if fnmatch.fnmatch(artifact.name, settings.get("pattern", "*")):
+                    shutil.copytree(artifact, place / artifact.name)
+        else:
+            self.passed_over.add(action)
+
+    def _holds(self, condition: str, contexts: dict[str, Any]) -> bool:
+        inner = re.fullmatch(r"\$\{\{(.*)\}\}", condition.strip(), re.DOTALL)
+        return bool(Expression((inner[1] if inner else condition).strip(), contexts).value())
+
+    def _text(self, text: Any, contexts: dict[str, Any], *, whole: bool = False) -> Any:  # noqa: ANN401
+        if whole:
+            return Expression(text.strip()[3:-2].strip(), contexts).value()
+        if not isinstance(text, str):
+            return text
+        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: _written(Expression(found[1].strip(), contexts).value()), text)
+
+
+def _written(value: object) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _upload(workspace: Path, pattern: str, target: Path) -> None:
+    """Take files as GitHub does: below the first wildcard, without their run bits."""
+    base = workspace
+    for part in Path(pattern).parts:
+        if "*" in part:
+            break
+        base /= part
+    found = [path for place in workspace.glob(pattern.rstrip("/")) for path in place.rglob("*") if path.is_file()]
+    assert found, f"`{pattern}`: no files were found (if-no-files-found: error)"
+    for path in found:
+        place = target / path.relative_to(base)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+        place.chmod(0o644)
