@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -15,6 +16,7 @@ from leanspec_launcher._places import REFUSED, TAKEN, described
 
 from . import operations
 from .errors import FAILURE, run_command
+from .mcp_config import CLIENTS, configuration
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -181,6 +183,26 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
         click.echo(f"{command.path}: {done}")
     if not commands:
         click.echo(nothing)
+
+
+@root.command(name="mcp-config")
+@click.argument("client", type=click.Choice(list(CLIENTS)), default="claude")
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder to start the server in, for clients that start it elsewhere.",
+)
+def mcp_config(client: str, project: Path | None) -> int:
+    """Print the configuration that makes an MCP CLIENT start the server of this installation: absolute path, no Node.
+
+    \b
+    Examples:
+      leanspec-launcher mcp-config > .mcp.json               # Claude Code, in the project's folder
+      leanspec-launcher mcp-config vscode > .vscode/mcp.json
+      leanspec-launcher mcp-config cursor --project .
+    """
+    click.echo(json.dumps(configuration(client, project, operations.this_platform()), indent=2))
+    return 0
 
 
 def main() -> NoReturn:

@@ -34,7 +34,9 @@ def this_platform() -> Platform:
     """Return the platform of this machine; raises CommandError where none is known for it."""
     platform = current()
     if platform is None:
-        raise CommandError(f"there is no build for this machine ({machine()})")
+        raise CommandError(
+            f"there is no build for this machine ({machine()})", hint="`leanspec-launcher doctor` says what would fit"
+        )
     return platform
 
 

@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from scripts.mcp_session import list_tools
 from scripts.processes import own_program
 from tests.conftest import install
 from tests.e2e.test_installers import (
@@ -153,6 +154,20 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     assert (tmp_path / "venv/bin/lean-spec").is_symlink()
     assert run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
     run([tmp_path / "venv/bin/leanspec-launcher", "verify"], env)
+
+
+@pytest.mark.parametrize(
+    ("client", "table"), [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")]
+)
+def test_what_a_client_is_told_to_start_is_the_server(
+    client: str, table: str, manage: Callable[..., CompletedProcess[str]], tmp_path: Path, version: str
+) -> None:
+    """Started as a client does it: no PATH, its own environment, another folder."""
+    server = json.loads(manage("mcp-config", client, "--project", str(tmp_path)).stdout)[table]["leanspec"]
+    assert Path(server["command"]).is_absolute()
+    env = {"HOME": str(tmp_path / "home")}
+    announced, tools = list_tools([server["command"], *server["args"]], Path(server["cwd"]), env)
+    assert (announced["version"], len(tools) > 5) == (version, True)
 
 
 def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedProcess[str]], version: str) -> None:
