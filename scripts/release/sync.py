@@ -25,6 +25,7 @@ from .versions import binary_version
 
 OWN = {family.distribution for family in FAMILIES.values()}
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
+RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
 UNRELEASED = "## [Unreleased]\n"
 
 
@@ -64,6 +65,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
+    edits += [_recipe(path, version, root) for path in sorted((root / "docs/recipes").iterdir())]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 
@@ -111,6 +113,16 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
                 places.append(Place(name, group, str(requirement), f"{own}=={text}"))
                 requirements[number] = f"{own}=={text}"
     return Edit(path, path.read_text("utf-8"), tomlkit.dumps(document), places)
+
+
+def _recipe(path: Path, version: Version, root: Path) -> Edit:
+    """Set the exact version that a recipe installs and compares. A dev version is in no index that users have."""
+    before, name = path.read_text("utf-8"), str(path.relative_to(root))
+    if version.is_devrelease:
+        return Edit(path, before, before, [])
+    places = [Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)]
+    after = RECIPE.sub(lambda found: found[0].replace(found[1], str(version)), before)
+    return Edit(path, before, after, places)
 
 
 def released(text: str) -> list[str]:

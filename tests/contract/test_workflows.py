@@ -16,10 +16,12 @@ import yaml
 from scripts.cli import root
 from scripts.environment import ROOT
 from scripts.processes import own_program
+from scripts.release.matrix import build_matrix, outputs
 from tests.surroundings import clean, run
 
 FOLDER = ROOT / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+RECIPE = ROOT / "docs/recipes/github-action.yml"
 
 
 def steps(path: Path) -> Iterator[dict[str, Any]]:
@@ -64,12 +66,61 @@ def test_actions_are_pinned_and_permissions_are_granted_one_by_one(path: Path) -
             assert re.search(r"@[0-9a-f]{40}$", step["uses"]), step["uses"]
 
 
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text("utf-8"))
+    return found
+
+
+def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
+    """Jobs, outputs, artifacts: a wrong name would be an empty word on the day of the release."""
+    jobs = read("publish.yml")["jobs"]
+    text = (FOLDER / "publish.yml").read_text("utf-8")
+    for job in jobs.values():
+        assert set(job.get("needs", ())) <= set(jobs)
+        named = set(re.findall(r"needs\.([\w-]+)\.", yaml.safe_dump(job)))
+        assert named <= set(job.get("needs", ())), named
+    given = {name: set(job.get("outputs", ())) for name, job in jobs.items()}
+    for name, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", text):
+        assert output in given[name], output
+    assert set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", text)) == set(outputs())
+    entries = build_matrix()["include"]
+    assert set(re.findall(r"matrix\.(\w+)", text)) <= set(entries[0])
+    made = {step["with"]["name"] for step in steps(FOLDER / "publish.yml") if "upload-artifact" in step.get("uses", "")}
+    assert made == {"${{ matrix.artifact }}", "dist"}
+    assert all(entry["artifact"].startswith("binaries-") for entry in entries)
+
+
+def test_the_paths_of_a_workflow_are_there() -> None:
+    for path in WORKFLOWS:
+        for step in steps(path):
+            place = step.get("with", {}).get("path", "")
+            if place.startswith("platform_wheels"):
+                assert list(ROOT.glob(place.replace("/binaries/", "/pyproject.toml")))
+            elif place and place != "leanspec":
+                assert (
+                    subprocess.run(["git", "check-ignore", "-q", f"{place}/x"], cwd=ROOT, check=False).returncode == 0
+                )
+    ignored = subprocess.run(["git", "check-ignore", "leanspec/x", "final-artifacts/x"], cwd=ROOT, check=True)
+    assert ignored.returncode == 0, "a checkout's tree stays clean"
+
+
+def test_no_release_job_uses_a_cache() -> None:
+    assert "cache" not in (FOLDER / "publish.yml").read_text("utf-8")
+
+
+def test_who_publishes_is_an_environment_and_nobody_else_has_a_token() -> None:
+    jobs = read("publish.yml")["jobs"]
+    writers = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
+    assert writers == {"publish", "github"}
+    assert all("environment" in jobs[name] for name in writers)
+
+
 def test_zizmor_finds_nothing(tmp_path: Path) -> None:
-    run([own_program("zizmor"), "--offline", "--pedantic", "--no-progress", FOLDER], clean(tmp_path))
+    run([own_program("zizmor"), "--offline", "--pedantic", "--no-progress", FOLDER, RECIPE], clean(tmp_path))
 
 
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
-    run([own_program("actionlint"), "-no-color", *WORKFLOWS], clean(tmp_path), cwd=ROOT)
+    run([own_program("actionlint"), "-no-color", *WORKFLOWS, RECIPE], clean(tmp_path), cwd=ROOT)
 
 
 def test_workflows_keep_githubs_schema(tmp_path: Path) -> None:
@@ -78,6 +129,7 @@ def test_workflows_keep_githubs_schema(tmp_path: Path) -> None:
         "--builtin-schema",
         "vendor.github-workflows",
         *WORKFLOWS,
+        RECIPE,
     ]
     run(command, clean(tmp_path))
 

@@ -91,6 +91,7 @@ def tree(tmp_path: Path) -> Path:
         ROOT / "CHANGELOG.md",
         *ROOT.glob("*/pyproject.toml"),
         *ROOT.glob("platform_wheels/*/pyproject.toml"),
+        *ROOT.glob("docs/recipes/*"),
     ):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,10 @@ def tree(tmp_path: Path) -> Path:
 def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
     before = {path: path.read_text() for path in tree.rglob("*.toml")}
     changed = sync.apply(sync.planned(Version("0.4.0rc1"), tree))
-    assert len(changed) == 6
+    assert len(changed) == 9
+    for path in (ROOT / "docs/recipes").iterdir():
+        new = (tree / "docs/recipes" / path.name).read_text()
+        assert new == path.read_text().replace("0.3.0", "0.4.0rc1")
     for path, text in before.items():
         assert path.read_text() == text.replace('version = "0.3.0"', 'version = "0.4.0rc1"').replace(
             "==0.3.0", "==0.4.0rc1"
