@@ -115,4 +115,6 @@ def test_our_own_hooks_run_what_is_installed(source: Source, project: Path, pre_
     done = check(pre_commit, env, project, "--hook-stage", "manual", "lean-spec-doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     (project / "specs/001-first/README.md").write_text(BAD)
-    assert check(pre_commit, env, project).returncode == 1
+    done = check(pre_commit, env, project)
+    assert done.returncode == 1
+    assert "specs/001-first/README.md" in done.stdout
