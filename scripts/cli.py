@@ -412,6 +412,15 @@ def lock() -> None:
     write_locks()
 
 
+@root.command()
+def docs() -> None:
+    """Write docs/messages.md from the source: every message of these commands, with its hint."""
+    from .docs import write_pages
+
+    for path in write_pages():
+        click.echo(path)
+
+
 for command in COMMANDS:
     root.add_command(command)
 
