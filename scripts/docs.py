@@ -13,7 +13,7 @@ FOLDERS = ("scripts", "build_backend/leanspec_build")
 HEAD = """\
 # Messages of the maintainers' commands
 
-Written by `python -m scripts docs` from the source. `…` stands for what depends on the run; the hint, where there is one,
+Written by `python -m scripts docs` from the source. `…` stands for what depends on the run; a hint, where there is one,
 stands below its message. What the launcher says is explained in [troubleshooting](troubleshooting.md).
 """
 
