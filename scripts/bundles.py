@@ -85,7 +85,10 @@ def _debian(path: Path) -> Bundle:
         raise _damaged(path, DEB, error) from None
     cpu = DEBIAN_CPUS.get(architecture)
     if cpu is None:
-        raise CommandError(f"`{path}` is for the architecture `{architecture}`, which no platform has")
+        raise CommandError(
+            f"`{path}` is for the architecture `{architecture}`, which no platform has",
+            hint="build it on one of the known platforms",
+        )
     wrong = found - {f"linux-{cpu}"}
     if wrong:
         raise CommandError(

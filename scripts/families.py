@@ -63,7 +63,10 @@ def _load(family: Family) -> FamilyProject:
         ("version", table["project"]["version"], main_project()["version"]),
     ):
         if said != expected:
-            raise CommandError(f"`{path.relative_to(ROOT)}` says `{what} = {said}`, expected `{expected}`")
+            raise CommandError(
+                f"`{path.relative_to(ROOT)}` says `{what} = {said}`, expected `{expected}`",
+                hint=f"set it to `{expected}`",
+            )
     collect = table["tool"]["leanspec-collect"]
     project = table["project"]
     return FamilyProject(

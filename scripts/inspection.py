@@ -18,6 +18,7 @@ from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
 TRUE, STRICT, LOOSE = "true", "too strict", "too loose"
+FETCH = "fetch the file again, under the name that its index gives it"
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 # (family, CPU) -> the oldest version of the family's system that is promised
 Promise = dict[tuple[str, str], tuple[int, int]]
@@ -87,12 +88,14 @@ def _inspect_wheel(path: Path) -> Report:
             # The sizes are the archive's own word, and the reader stops at what it says.
             inflated = sum(info.file_size for info in archive.infolist())
             if inflated > LARGEST_FILE:
-                raise CommandError(f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read")
+                raise CommandError(
+                    f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read", hint=FETCH
+                )
             contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
     except InvalidWheelFilename as error:
-        raise CommandError(f"`{path.name}` is not the name of a wheel: {error}") from None
+        raise CommandError(f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH) from None
     except (OSError, zipfile.BadZipFile, EOFError) as error:
-        raise CommandError(f"`{path}` is not a readable wheel: {error}") from None
+        raise CommandError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
     bundled = dict(_libraries(contents))
     reports = [
         _inspect_bytes(data, name, f"`{name}` in `{path.name}`", bundled)

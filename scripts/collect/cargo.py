@@ -247,7 +247,7 @@ def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str
     say(" ".join(command))
     done = subprocess.run(command, cwd=workspace.root, env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
-        raise CommandError(f"`cargo {builder}` failed: its own words stand above")
+        raise CommandError(f"`cargo {builder}` failed: its own words stand above", hint="mend that and try again")
 
 
 def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str) -> Path:

@@ -18,6 +18,7 @@ from .staging import Staging, integrity
 
 # npm waits for the registry most of the time.
 AT_ONCE = 6
+REGISTRY = "see which registry and proxy npm uses with `npm config list`, and whether they answer: `npm ping`"
 
 
 class NotOnRegistryError(CommandError):
@@ -84,7 +85,7 @@ def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str)
     values = str(answer.get("dist.integrity", "")).split()
     strong = [value for value in values if value.startswith("sha512-")]
     if not strong:
-        raise CommandError(f"the registry states no sha512 integrity for `{name}@{version}`")
+        raise CommandError(f"the registry states no sha512 integrity for `{name}@{version}`", hint=REGISTRY)
     return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
 
 
@@ -94,7 +95,7 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
     try:
         answer = json.loads(done.stdout) if done.stdout.strip() else None
     except ValueError:
-        raise CommandError(f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}") from None
+        raise CommandError(f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}", hint=REGISTRY) from None
     if done.returncode == 0:
         return answer
     problem = answer.get("error", {}) if isinstance(answer, dict) else {}
@@ -104,7 +105,7 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
     text = text.splitlines()[0]
     raise CommandError(
         f"npm could not ask its registry for `{name}`: {problem.get('code', '')} {text}".replace("  ", " "),
-        hint="see which registry and proxy npm uses with `npm config list`, and whether they answer: `npm ping`",
+        hint=REGISTRY,
     )
 
 
@@ -114,7 +115,7 @@ def _fetch(npm: str, package: Package, folder: Path, staging: Staging) -> None:
     _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
     archives = list(folder.iterdir())
     if len(archives) != 1:
-        raise CommandError(f"npm left {len(archives)} files for `{spec}`, expected one archive")
+        raise CommandError(f"npm left {len(archives)} files for `{spec}`, expected one archive", hint=REGISTRY)
     found = integrity("sha512", archives[0].read_bytes())
     if found != package.integrity:
         raise CommandError(

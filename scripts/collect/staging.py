@@ -108,7 +108,7 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
         staging = Staging(folder)
         yield staging
         if not staging.collected:
-            raise CommandError("there was nothing to collect")
+            raise CommandError("there was nothing to collect", hint="name another version, family or platform")
         everything = list(staging.collected)
         if keep:
             everything += _take_over(base, staging)
@@ -143,7 +143,8 @@ def read_record(path: Path, project: FamilyProject, platform: Platform) -> Colle
     if (collected.family, collected.platform) != (project.name, platform.key):
         raise CommandError(
             f"`{record}` describes `{collected.family}` for `{collected.platform}`,"
-            f" expected `{project.name}` for `{platform.key}`"
+            f" expected `{project.name}` for `{platform.key}`",
+            hint=hint,
         )
     must_be_executable_for(path, platform)
     found = digest(str(path))

@@ -47,5 +47,7 @@ def _published(index: str | None) -> list[Version]:
         try:
             known.append(Version(text))
         except InvalidVersion:
-            raise CommandError(f"`CHANGELOG.md` has a heading `[{text}]`, which is no version") from None
+            raise CommandError(
+                f"`CHANGELOG.md` has a heading `[{text}]`, which is no version", hint="mend that heading"
+            ) from None
     return known + (Client(read_index(index)).versions(MAIN) if index else [])

@@ -70,7 +70,9 @@ def publish(  # noqa: PLR0913 - each is one option of the command
         client = Client(index)
         there = _state(client, files, plan.version)
         if resume and not there:
-            raise CommandError(f"`{index}` has no file of {plan.version}: there is nothing to resume")
+            raise CommandError(
+                f"`{index}` has no file of {plan.version}: there is nothing to resume", hint="leave `--resume` out"
+            )
         _show(plan, index, files, there)
         credentials(index)  # a dry run fails where a real one would
         if dry_run:

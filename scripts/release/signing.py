@@ -100,9 +100,13 @@ def read_secret(text: str, password: str) -> SecretKey:
         stream = _stream(password, salt, int.from_bytes(limits[:8], "little"), int.from_bytes(limits[8:], "little"))
         body = bytes(a ^ b for a, b in zip(body, stream, strict=True))
     elif data[2:4] != NO_KDF:
-        raise CommandError("this secret key is encrypted in a way that minisign does not use")
+        raise CommandError(
+            "this secret key is encrypted in a way that minisign does not use", hint=HINT.format("keygen")
+        )
     if not hmac.compare_digest(body[-CHECKSUM:], _checksum(body[:-CHECKSUM])):
-        raise CommandError("the password is wrong, or the secret key is damaged")
+        raise CommandError(
+            "the password is wrong, or the secret key is damaged", hint="try again, or take the key from its backup"
+        )
     return SecretKey(body[:KEY_ID], Ed25519PrivateKey.from_private_bytes(body[KEY_ID : KEY_ID + SEED]))
 
 
@@ -162,7 +166,7 @@ def verify(path: Path, signature: str, key: PublicKey, claim: Claim | None = Non
             hint="use the public key of the release, from a place that you trust",
         )
     if algorithm not in (ALGORITHM, PREHASHED):
-        raise CommandError("the signature is of a kind that minisign does not make")
+        raise CommandError("the signature is of a kind that minisign does not make", hint="do not use the file")
     comment = lines[2].removeprefix(TRUSTED)
     try:
         key.key.verify(own, _hashed(path) if algorithm == PREHASHED else path.read_bytes())

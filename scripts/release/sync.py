@@ -96,7 +96,7 @@ def _read_toml(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text("utf-8"))
     except (OSError, TOMLKitError) as error:
-        raise CommandError(f"`{path}` cannot be read: {error}") from None
+        raise CommandError(f"`{path}` cannot be read: {error}", hint="mend it, or take it from git") from None
 
 
 def _project(path: Path, version: Version, root: Path) -> Edit:
