@@ -65,7 +65,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
-    edits += [_recipe(path, version, root) for path in sorted((root / "docs/recipes").iterdir())]
+    edits += [_recipe(path, version, root) for path in sorted(root.glob("docs/recipes/*"))]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 

@@ -345,7 +345,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(dist: Path, m
 
     monkeypatch.setattr(publish, "upload_all", forbidden)
     monkeypatch.setattr(publish, "Client", forbidden)
-    settings = {"dry_run": False, "resume": False, "cargo": None, "wait": 1}
+    settings = {"dry_run": False, "resume": False, "need_attestations": False, "cargo": None, "wait": 1}
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(CommandError, match="published by CI"):
         publish.publish(dist, index, allow_local=False, **settings)  # type: ignore[arg-type]
