@@ -10,9 +10,9 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.console import step
 from scripts.environment import ROOT
 
-from . import file_gates, smoke, tree_gates
+from . import binary_gates, smoke, tree_gates, wheel_gates
 from .finding import Finding, bad
-from .plan import File, Plan, read_files, read_plan
+from .plan import File, Plan, expected_set, read_files, read_plan
 
 Gate = Callable[[], Iterator[Finding]]
 
@@ -28,11 +28,11 @@ def check(dist: Path, root: Path = ROOT, cargo: Path | None = None, *, tagged: b
     files, strange = read_files(dist)
     gates: dict[str, Gate] = {
         "names, versions, tag, tree, lock": lambda: tree_gates.repository(plan, root, cargo, tagged=tagged),
-        "the expected set": lambda: file_gates.expected_set(plan, files, strange),
-        "binaries": lambda: file_gates.binaries(plan, files),
-        "checksums in lean-spec": lambda: file_gates.pins(files),
-        "wheels": lambda: file_gates.wheels(plan, files),
-        "bills of materials": lambda: file_gates.bills(files),
+        "the expected set": lambda: expected_set(plan, files, strange),
+        "binaries": lambda: binary_gates.binaries(plan, files),
+        "checksums in lean-spec": lambda: binary_gates.pins(files),
+        "wheels": lambda: wheel_gates.wheels(plan, files),
+        "bills of materials": lambda: wheel_gates.bills(files),
         "installs and smoke runs": lambda: _installs(plan, files),
     }
     found = []

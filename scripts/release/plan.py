@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from leanspec_launcher._verify import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 
+from .finding import Finding, bad, good, same
 from .sync import home_version
 
 MAIN = "lean-spec"
@@ -139,3 +141,29 @@ def expected(plan: Plan) -> set[tuple[str, str, str | None]]:
         result.add((STUB, family.distribution, None))
         result |= {(PLATFORM, family.distribution, key) for key in plan.platforms}
     return result
+
+
+def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
+    """Compare what is there with what the release consists of: nothing missing, nothing extra, one version."""
+    wanted = expected(plan)
+    seen: dict[tuple[str, str, str | None], File] = {}
+    for name in strange:
+        yield bad("set", name, "no such file in a release", "there")
+    for file in files:
+        key = (file.kind, file.distribution, file.platform)
+        if key not in wanted:
+            yield bad(
+                "set",
+                file.path.name,
+                "no such file in this release",
+                f"a {file.kind} for {file.platform or 'any platform'}",
+            )
+        elif key in seen:
+            yield bad("set", file.path.name, "one file", f"a second one beside {seen[key].path.name}")
+        else:
+            yield same("set", file.path.name, str(plan.version), file.version)
+            seen[key] = file
+    for kind, distribution, platform in sorted(wanted - set(seen), key=str):
+        yield bad("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
+    for absent, reason in plan.missing.items():
+        yield good("set", absent, f"not in this release: {reason}")

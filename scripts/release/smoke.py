@@ -26,10 +26,10 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.mcp_session import list_tools
 from scripts.processes import capture, clean_environment, must_succeed, own_program
 
-from .file_gates import read_metadata
 from .finding import Finding, bad, same
 from .plan import File, Plan
 from .versions import binary_version
+from .wheel_gates import read_metadata
 
 SECONDS = 20
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"

@@ -20,10 +20,10 @@ from scripts.families import binary_path, load_families
 from scripts.wheels import build_wheels
 
 from . import smoke
-from .file_gates import expected_set, read_binary
+from .binary_gates import read_binary
 from .finding import Finding, bad, good, same
 from .index import Client, Index
-from .plan import MAIN, PLATFORM, File, Plan, read_files, read_plan
+from .plan import MAIN, PLATFORM, File, Plan, expected_set, read_files, read_plan
 from .versions import binary_version
 
 

@@ -23,10 +23,10 @@ from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
-from scripts.release import file_gates, publish, tree_gates
+from scripts.release import binary_gates, publish, tree_gates, wheel_gates
 from scripts.release.finding import Finding
 from scripts.release.index import Index, read_index
-from scripts.release.plan import File, Plan, read_files, read_plan
+from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
 from tests import headers
 from tests.conftest import once
 
@@ -67,7 +67,7 @@ def wrong(findings: Iterator[Finding]) -> list[str]:
 
 
 def of_set(plan: Plan, dist: Path) -> list[str]:
-    return wrong(file_gates.expected_set(plan, *read_files(dist)))
+    return wrong(expected_set(plan, *read_files(dist)))
 
 
 def rewrite(wheel: Path, changes: dict[str, bytes | None], *, modes: dict[str, int] | None = None) -> None:
@@ -107,16 +107,16 @@ def with_program(wheel: Path, data: bytes) -> None:
 
 def test_a_good_release_passes_every_gate_on_its_files(dist: Path, plan: Plan) -> None:
     assert of_set(plan, dist) == []
-    assert wrong(file_gates.binaries(plan, files(dist))) == []
-    assert wrong(file_gates.wheels(plan, files(dist))) == []
-    assert wrong(file_gates.bills(files(dist))) == []
+    assert wrong(binary_gates.binaries(plan, files(dist))) == []
+    assert wrong(wheel_gates.wheels(plan, files(dist))) == []
+    assert wrong(wheel_gates.bills(files(dist))) == []
 
 
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
     other = "leanspec_cli_bin-0.3.0-py3-none-macosx_11_0_arm64.whl"
     shutil.copy(dist / CLI, dist / other)
     both = replace(plan, platforms=("linux-x64", "darwin-arm64"))
-    said = wrong(file_gates.binaries(both, files(dist)))
+    said = wrong(binary_gates.binaries(both, files(dist)))
     assert any("an executable for darwin-arm64, found one for linux-x64" in line for line in said)
     assert any("bytes of its own, found the same as in" in line for line in said)
 
@@ -132,7 +132,7 @@ def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> N
 )
 def test_2_a_binary_that_is_none_or_another(dist: Path, plan: Plan, data: bytes, words: str) -> None:
     with_program(dist / CLI, data)
-    assert any(words in line for line in wrong(file_gates.binaries(plan, files(dist))))
+    assert any(words in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
 def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> None:
@@ -149,7 +149,7 @@ def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> No
 
 def test_4_a_stale_binary_under_a_new_record(dist: Path, plan: Plan) -> None:
     rewrite(dist / CLI, {PROGRAM: content(dist / CLI, PROGRAM) + b"old"})
-    said = wrong(file_gates.binaries(plan, files(dist)))
+    said = wrong(binary_gates.binaries(plan, files(dist)))
     assert any(": sha256: expected " in line for line in said)
 
 
@@ -181,7 +181,7 @@ def test_5_and_16_a_binary_that_says_another_version(dist: Path, plan: Plan, tmp
         pytest.skip("there is no C compiler")
     subprocess.run([compiler, source, "-o", tmp_path / "old"], check=True)
     with_program(dist / CLI, (tmp_path / "old").read_bytes())
-    said = wrong(file_gates.binaries(plan, files(dist)))
+    said = wrong(binary_gates.binaries(plan, files(dist)))
     assert f"{CLI}: its own version: expected 0.3.0, found 0.2.10" in said
 
 
@@ -190,38 +190,38 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     other = dist / "leanspec_cli_bin-0.3.0-py3-none-macosx_11_0_arm64.whl"
     (dist / CLI).rename(other)
     with_program(other, headers.mach_o())
-    said = wrong(file_gates.binaries(plan, files(dist)))
+    said = wrong(binary_gates.binaries(plan, files(dist)))
     assert any("expected 0.3.0, found not run where it was built" in line for line in said)
     record = json.loads(content(other, RECORD)) | {"reported": "0.3.0", "platform": "darwin-arm64"}
     rewrite(other, {RECORD: json.dumps(record).encode()})
-    assert not any("its own version" in line for line in wrong(file_gates.binaries(plan, files(dist))))
+    assert not any("its own version" in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
 def test_6_another_familys_binary_in_a_wheel(dist: Path, plan: Plan) -> None:
     rewrite(dist / CLI, {"leanspec_cli_bin/bin/leanspec-mcp": b"\x7fELF"})
     rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF" + bytes(range(256)) * 1000})
-    said = wrong(file_gates.wheels(plan, files(dist)))
+    said = wrong(wheel_gates.wheels(plan, files(dist)))
     assert f"{CLI}: expected nothing else, found `leanspec_cli_bin/bin/leanspec-mcp`" in said
     assert f"{MAIN}: expected no program, found `leanspec_launcher/leanspec`" in said
 
 
 def test_6_a_launcher_that_is_too_large(dist: Path, plan: Plan) -> None:
     rewrite(dist / MAIN, {"leanspec_launcher/__init__.py": random.Random(1).randbytes(300_000)})  # noqa: S311
-    assert any("expected less than 200000 bytes" in line for line in wrong(file_gates.wheels(plan, files(dist))))
+    assert any("expected less than 200000 bytes" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> None:
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
     name = "leanspec_http_bin-0.3.0.dist-info/METADATA"
     rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
-    assert any("as there is no index.html in it" in line for line in wrong(file_gates.wheels(plan, files(dist))))
+    assert any("as there is no index.html in it" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_8_no_long_description(dist: Path, plan: Plan) -> None:
     name = "leanspec_cli_bin-0.3.0.dist-info/METADATA"
     head = content(dist / CLI, name).split(b"\n\n", 1)[0]
     rewrite(dist / CLI, {name: head + b"\n\n"})
-    said = wrong(file_gates.wheels(plan, files(dist)))
+    said = wrong(wheel_gates.wheels(plan, files(dist)))
     assert f"{CLI}: description: expected a long description, found none" in said
     assert any(line.startswith("8 files: expected PASSED") for line in said), "twine says so too"
 
@@ -229,13 +229,13 @@ def test_8_no_long_description(dist: Path, plan: Plan) -> None:
 def test_9_a_binary_without_its_run_bit(dist: Path, plan: Plan) -> None:
     for mode in (0o100644, 0o755):
         rewrite(dist / CLI, {}, modes={PROGRAM: mode})
-        said = wrong(file_gates.wheels(plan, files(dist)))
+        said = wrong(wheel_gates.wheels(plan, files(dist)))
         assert f"{CLI}: {PROGRAM}: expected mode 100755, found {mode:o}" in said
 
 
 def test_11_a_binary_that_needs_a_newer_system_than_promised(dist: Path, plan: Plan) -> None:
     with_program(dist / CLI, headers.elf(versions={"libc.so.6": ["GLIBC_2.39"]}))
-    said = wrong(file_gates.binaries(plan, files(dist)))
+    said = wrong(binary_gates.binaries(plan, files(dist)))
     assert any("expected a system of glibc 2.34" in line for line in said)
 
 
@@ -245,7 +245,7 @@ def test_12_a_wheel_that_no_index_takes(
     scripts("wheels", "--binaries", binaries, "--out", tmp_path / "plain")
     (dist / CLI).unlink()
     shutil.copy(next((tmp_path / "plain").glob("leanspec_cli_bin-*linux*.whl")), dist)
-    said = wrong(file_gates.wheels(plan, files(dist)))
+    said = wrong(wheel_gates.wheels(plan, files(dist)))
     assert any("a tag that an index takes" in line and "libssl.so.3" in line for line in said)
 
 
@@ -254,7 +254,7 @@ def test_13_a_wheel_that_promises_more_than_its_binary_keeps(dist: Path, plan: P
     (dist / CLI).rename(loose)
     name = "leanspec_cli_bin-0.3.0.dist-info/WHEEL"
     rewrite(loose, {name: content(loose, name).replace(b"manylinux_2_34", b"manylinux_2_17")})
-    assert any("expected true, found too loose" in line for line in wrong(file_gates.wheels(plan, files(dist))))
+    assert any("expected true, found too loose" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_22_and_24_requirements_of_the_built_metadata(dist: Path, plan: Plan, re
     name = "lean_spec-0.3.0.dist-info/METADATA"
     text = content(dist / MAIN, name).replace(b"Requires-Dist: leanspec-cli-bin==0.3.0", requirement)
     rewrite(dist / MAIN, {name: text})
-    assert any(words in line for line in wrong(file_gates.wheels(plan, files(dist))))
+    assert any(words in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
@@ -314,19 +314,19 @@ def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
 def test_a_record_that_is_not_true(dist: Path, plan: Plan) -> None:
     with zipfile.ZipFile(dist / CLI, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("leanspec_cli_bin/__init__.py", b"print('changed')\n")
-    said = wrong(file_gates.wheels(plan, files(dist)))
+    said = wrong(wheel_gates.wheels(plan, files(dist)))
     assert any("each entry once" in line for line in said)
     assert any("RECORD: expected `leanspec_cli_bin/__init__.py`" in line for line in said)
 
 
 def test_checksums_of_other_binaries(dist: Path) -> None:
-    assert wrong(file_gates.pins(files(dist))) == []
+    assert wrong(binary_gates.pins(files(dist))) == []
     text = content(dist / MAIN, "leanspec_launcher/_pins.py")
     rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": text.replace(b"'linux-x64': '", b"'linux-x64': '0", 1)})
-    (said,) = wrong(file_gates.pins(files(dist)))
+    (said,) = wrong(binary_gates.pins(files(dist)))
     assert said.startswith(f"{MAIN}: expected {{")
     rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": b"SHA256 = {}\n"})
-    assert wrong(file_gates.pins(files(dist)))[0].endswith("found no table")
+    assert wrong(binary_gates.pins(files(dist)))[0].endswith("found no table")
 
 
 def test_names_are_not_to_be_confused() -> None:

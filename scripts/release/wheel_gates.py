@@ -1,205 +1,38 @@
-"""The gates on built files: the set, each binary, each wheel."""
+"""The gates on wheels: contents, modes, tags, metadata, bill of materials, as an installer and an index see them."""
 
 from __future__ import annotations
 
-import ast
 import base64
-import contextlib
 import csv
 import hashlib
 import json
 import re
 import stat
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
-from pathlib import Path
-from typing import Any
 
-from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
-from leanspec_build.project import load_project
-from leanspec_build.tags import exceeds, platform_key
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from leanspec_launcher._answer import reported_version
-from leanspec_launcher._families import FAMILIES, Family
+from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
-from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
-from scripts.families import PROJECTS
 from scripts.inspection import TRUE, inspect_file
 from scripts.processes import capture, own_program
 
-from .finding import Finding, all_good, bad, good, same
-from .plan import MAIN, MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected
+from .finding import Finding, all_good, bad, same
+from .plan import MAIN, MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan
 from .tree_gates import PROGRAMS
-from .versions import binary_version
 
 LARGEST_MAIN = 200_000
 PLACEHOLDERS = re.compile(r"\b(?:todo|fixme|placeholder|xxx|0\.0\.0)\b|@|file:|git\+", re.IGNORECASE)
 # What the web server's description says as long as its wheel has no pages.
 API_ONLY = "API only"
 BILL = "sboms/leanspec-build.cdx.json"
-
-
-def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
-    """Compare what is there with what the release consists of: nothing missing, nothing extra, one version."""
-    wanted = expected(plan)
-    seen: dict[tuple[str, str, str | None], File] = {}
-    for name in strange:
-        yield bad("set", name, "no such file in a release", "there")
-    for file in files:
-        key = (file.kind, file.distribution, file.platform)
-        if key not in wanted:
-            yield bad(
-                "set",
-                file.path.name,
-                "no such file in this release",
-                f"a {file.kind} for {file.platform or 'any platform'}",
-            )
-        elif key in seen:
-            yield bad("set", file.path.name, "one file", f"a second one beside {seen[key].path.name}")
-        else:
-            yield same("set", file.path.name, str(plan.version), file.version)
-            seen[key] = file
-    for kind, distribution, platform in sorted(wanted - set(seen), key=str):
-        yield bad("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
-    for absent, reason in plan.missing.items():
-        yield good("set", absent, f"not in this release: {reason}")
-
-
-@dataclass(frozen=True)
-class Binary:
-    """Hold what a platform wheel carries."""
-
-    file: File
-    family: Family
-    data: bytes
-    record: dict[str, Any]
-
-
-def read_binary(file: File) -> Binary:
-    """Return the binary of a platform wheel. Raises CommandError where the wheel does not have it."""
-    family = next(family for family in FAMILIES.values() if family.distribution == file.distribution)
-    suffix = PLATFORMS[file.platform].suffix if file.platform else ""
-    folder = f"{family.package}/bin"
-    try:
-        with zipfile.ZipFile(file.path) as archive:
-            record = json.loads(archive.read(f"{folder}/binary.json"))
-            return Binary(file, family, archive.read(f"{folder}/{family.program}{suffix}"), record)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise CommandError(f"no binary with its record: {error}") from None
-
-
-def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
-    """Look at each binary: what it is, what it needs, where it came from, which version it says it is."""
-    seen: dict[str, str] = {}
-    for file in files:
-        if file.kind != PLATFORM:
-            continue
-        name = file.path.name
-        try:
-            binary = read_binary(file)
-        except CommandError as error:
-            yield bad("binary", name, "a binary and its record", error.message)
-            continue
-        digest = hashlib.sha256(binary.data).hexdigest()
-        other = seen.setdefault(digest, name)
-        if other != name:
-            yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
-        yield from all_good("binary", name, _wrong_format(binary), f"for {file.platform}, sha256 {digest[:16]}")
-        yield from _provenance(binary, digest)
-        yield _own_version(plan, binary)
-
-
-def _wrong_format(binary: Binary) -> Iterator[Finding]:
-    name = binary.file.path.name
-    try:
-        executable = parse_executable(binary.data, name)
-    except BuildError as error:
-        yield bad("binary", name, f"an executable for {binary.file.platform}", error.message)
-        return
-    key = platform_key(executable)
-    if key != binary.file.platform:
-        yield bad("binary", name, f"an executable for {binary.file.platform}", f"one for {key}")
-    floor = load_project(PROJECTS / binary.family.name).floors.get(str(key))
-    excess = exceeds(executable, floor) if floor else None
-    if excess:
-        yield bad("binary", name, f"a system of {floor}", excess)
-
-
-def _provenance(binary: Binary, digest: str) -> Iterator[Finding]:
-    name, record = binary.file.path.name, binary.record
-    facts = {
-        "family": (binary.family.name, record.get("family")),
-        "platform": (binary.file.platform, record.get("platform")),
-        "size": (len(binary.data), record.get("size")),
-        "sha256": (digest, record.get("sha256")),
-    }
-    problems = [same("provenance", f"{name}: {what}", *pair) for what, pair in facts.items() if pair[0] != pair[1]]
-    source = record.get("source")
-    if not isinstance(source, dict) or not source.get("kind") or not (source.get("integrity") or record.get("commit")):
-        problems.append(bad("provenance", name, "a source with its integrity or commit", source))
-    kind = source.get("kind", "") if isinstance(source, dict) else ""
-    grafted = ", grafted" if "grafted" in record else ""
-    yield from all_good("provenance", name, iter(problems), f"from {kind}{grafted}")
-
-
-def _own_version(plan: Plan, binary: Binary) -> Finding:
-    """Ask the binary itself where it runs here, else the record of the machine that ran it."""
-    wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
-    subject = f"{binary.file.path.name}: its own version"
-    if not runs_here(platform):
-        reported = binary.record.get("reported")
-        return same("version", subject, wanted, reported or "not run where it was built (no `reported` in binary.json)")
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
-        archive.extractall(folder)  # noqa: S202 - our own wheel; grafted libraries are found beside the program
-        program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
-        program.chmod(0o755)
-        try:
-            said = reported_version(binary.family, str(program))
-        except OSError as error:
-            return bad("version", subject, wanted, error)
-    return same("version", subject, wanted, said)
-
-
-def pins(files: list[File]) -> Iterator[Finding]:
-    """Compare the checksums that `lean-spec` carries with the binaries of this release, both ways."""
-    built: dict[str, dict[str, str]] = {}
-    for file in files:
-        if file.kind == PLATFORM and file.platform:
-            with contextlib.suppress(CommandError):  # said by the gate on binaries
-                binary = read_binary(file)
-                built.setdefault(binary.family.name, {})[file.platform] = hashlib.sha256(binary.data).hexdigest()
-    for file in files:
-        if file.kind in (MAIN_WHEEL, SDIST):
-            yield same("pins", file.path.name, built, _pinned(file))
-
-
-def _pinned(file: File) -> object:
-    """Return the table of checksums in a built `lean-spec`; what cannot be read is no table."""
-    try:
-        if file.kind == SDIST:
-            with tarfile.open(file.path) as archive:
-                name = next(each for each in archive.getnames() if each.endswith("leanspec_launcher/_pins.py"))
-                content = archive.extractfile(name)
-                text = content.read().decode() if content else ""
-        else:
-            with zipfile.ZipFile(file.path) as archive:
-                text = archive.read("leanspec_launcher/_pins.py").decode()
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "SHA256" and node.value:
-                return ast.literal_eval(node.value)
-    except (KeyError, StopIteration, OSError, ValueError, SyntaxError, zipfile.BadZipFile, tarfile.TarError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "no table"
 
 
 def wheels(plan: Plan, files: list[File]) -> Iterator[Finding]:
