@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from leanspec_launcher._families import FAMILIES
@@ -20,6 +19,7 @@ from scripts.cli import root as scripts
 from scripts.docs import PAGE, messages_page
 from scripts.environment import ROOT
 from scripts.messages import GAP, explained, raised
+from tests.command_lines import must_exist
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")])
 TROUBLES = ROOT / "docs/troubleshooting.md"
@@ -124,17 +124,8 @@ def named_commands() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), sorted(set(named_commands())))
 def test_every_command_of_the_docs_exists(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
-    command: click.Command = launcher if words[0] == "leanspec-launcher" else scripts
-    arguments = words[1:] if words[0] == "leanspec-launcher" else words[3:]
-    while isinstance(command, click.Group) and arguments:
-        name, *arguments = arguments
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, f"{page}: no command `{name}` in `{line}`"
-        command = found
-    known = {option for parameter in command.params for option in parameter.opts}
-    for argument in arguments[: arguments.index("--") if "--" in arguments else None]:
-        if argument.startswith("--"):
-            assert argument.partition("=")[0] in known, f"{page}: no option `{argument}` in `{line}`"
+    own = words[0] == "leanspec-launcher"
+    must_exist(launcher if own else scripts, words[1:] if own else words[3:], f"{page}: `{line}`")
 
 
 def test_commands_are_found_at_all() -> None:

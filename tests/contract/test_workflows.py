@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import yaml
 
@@ -17,6 +16,7 @@ from scripts.cli import root
 from scripts.environment import ROOT
 from scripts.processes import own_program
 from scripts.release.matrix import build_matrix, outputs
+from tests.command_lines import must_exist
 from tests.surroundings import clean, run
 
 FOLDER = ROOT / ".github/workflows"
@@ -41,16 +41,7 @@ def named_commands() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("workflow", "arguments"), list(named_commands()))
 def test_every_command_of_a_workflow_exists(workflow: str, arguments: list[str]) -> None:
-    command: click.Command = root
-    while isinstance(command, click.Group) and arguments:
-        name, *arguments = arguments
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, f"{workflow}: no command `{name}`"
-        command = found
-    known = {option for parameter in command.params for option in parameter.opts}
-    for argument in arguments:
-        if argument.startswith("--"):
-            assert argument.partition("=")[0] in known, f"{workflow}: no option `{argument}`"
+    must_exist(root, arguments, workflow)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
