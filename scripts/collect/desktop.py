@@ -37,7 +37,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
         for command in ([npm, "ci"], [npm, "run", "tauri", "--", "build", "--ci", "--bundles", FORMATS[kind]]):
             say(" ".join(command))
             if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode != 0:
-                raise CommandError(f"`{' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
+                raise CommandError(f"`npm {' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
     found = _bundles(folder, kind)
     if len(found) != 1:
         names = ", ".join(f"`{bundle.path.name}`" for bundle in found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import plistlib
+import shutil
 import struct
 import subprocess
 import zlib
@@ -10,6 +12,12 @@ from pathlib import Path
 
 from tests.e2e import debian
 
+# What `tauri build --ci --bundles deb` leaves, and nothing for any other words.
+TAURI = """#!/bin/sh
+test "$*" = "build --ci --bundles deb" || exit 9
+mkdir -p src-tauri/target/release/bundle/deb
+cp made.deb src-tauri/target/release/bundle/deb/LeanSpec_0.3.0_amd64.deb
+"""
 SCRIPT = """\
 Unicode true
 Name "LeanSpec"
@@ -67,3 +75,20 @@ def make_image(path: Path) -> Path:
     assert len(trailer) == 512
     path.write_bytes(data + text + trailer)
     return path
+
+
+def write_application(folder: Path, version: str) -> Path:
+    """Write an application that is laid out as Tauri's are; its builder copies a real Debian package."""
+    (folder / "src-tauri/src").mkdir(parents=True)
+    package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
+    (folder / "package.json").write_text(json.dumps(package))
+    lock = {"name": "desktop", "version": version, "lockfileVersion": 3, "packages": {"": package}}
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    (folder / "tauri.sh").write_text(TAURI)
+    (folder / "tauri.sh").chmod(0o755)
+    manifest = f'[package]\nname = "desktop"\nversion = "{version}"\nedition = "2021"\n'
+    (folder / "src-tauri/Cargo.toml").write_text(manifest)
+    (folder / "src-tauri/src/main.rs").write_text("fn main() {}\n")
+    make_deb(folder / "made.deb", version, "amd64", b"#!/bin/sh\n")
+    shutil.rmtree(folder / "made.deb.tree")
+    return folder

@@ -1,0 +1,42 @@
+"""`collect desktop` on an application that is laid out as Tauri's are; its builder makes a real Debian package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.e2e.desktop import write_application
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("npm") is None or shutil.which("cargo") is None, reason="npm or cargo is not installed"
+)
+Scripts = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    return write_application(tmp_path / "application", "0.3.0")
+
+
+def test_a_bundle_is_built_and_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
+    done = scripts("collect", "desktop", application, "--build", "--into", tmp_path / "into")
+    assert "Debian package LeanSpec_0.3.0_amd64.deb 0.3.0 x64" in done.stderr
+    assert [path.name for path in (tmp_path / "into").iterdir()] == ["LeanSpec_0.3.0_amd64.deb"]
+
+
+def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
+    command = ("collect", "desktop", application, "--into", tmp_path / "into")
+    assert "has no Debian packages built" in scripts(*command, code=1).stderr
+    scripts(*command, "--build")
+    place = application / "src-tauri/target/release/bundle/deb"
+    shutil.copy(place / "LeanSpec_0.3.0_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb")
+    assert "has 2 Debian packages built" in scripts(*command, code=1).stderr
+    (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
+    assert "is no whole Debian package" in scripts(*command, code=1).stderr
+    (application / "tauri.sh").chmod(0o400)
+    assert "`npm run tauri -- build --ci --bundles deb` failed" in scripts(*command, "--build", code=1).stderr
+    assert "there is no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr
