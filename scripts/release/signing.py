@@ -103,11 +103,15 @@ def read_secret(text: str, password: str) -> SecretKey:
         raise CommandError(
             "this secret key is encrypted in a way that minisign does not use", hint=HINT.format("keygen")
         )
-    if not hmac.compare_digest(body[-CHECKSUM:], _checksum(body[:-CHECKSUM])):
+    key = SecretKey(body[:KEY_ID], Ed25519PrivateKey.from_private_bytes(body[KEY_ID : KEY_ID + SEED]))
+    # A key without a password has no checksum (minisign leaves it zero): its public half has to agree.
+    wanted = _checksum(body[:-CHECKSUM]) if data[2:4] == SCRYPT else bytes(CHECKSUM)
+    agrees = key.key.public_key().public_bytes_raw() == body[KEY_ID + SEED : KEY_ID + SEED + PUBLIC]
+    if not hmac.compare_digest(body[-CHECKSUM:], wanted) or not agrees:
         raise CommandError(
             "the password is wrong, or the secret key is damaged", hint="try again, or take the key from its backup"
         )
-    return SecretKey(body[:KEY_ID], Ed25519PrivateKey.from_private_bytes(body[KEY_ID : KEY_ID + SEED]))
+    return key
 
 
 def _checksum(data: bytes) -> bytes:

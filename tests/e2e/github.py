@@ -53,11 +53,12 @@ class GitHub:
         release["assets"].append(asset)
         return asset
 
-    def create(self, tag: str, *, draft: bool) -> dict[str, Any]:
+    def create(self, tag: str, *, draft: bool, notes: str = "") -> dict[str, Any]:
         """Add a release."""
         number = len(self.releases) + 1
         place = f"http://github.localhost/{REPOSITORY}/releases/tag/{tag}"
         release: dict[str, Any] = {"id": number, "tag_name": tag, "draft": draft, "html_url": place, "assets": []}
+        release["body"] = notes
         release["url"] = f"http://api.github.localhost{API}/{number}"
         release["upload_url"] = f"http://uploads.github.localhost{API}/{number}/assets{{?name,label}}"
         self.releases.append(release)
@@ -128,8 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, {"data": {"repository": self._asked(json.loads(self._body()))}})
         elif parts.path == API:
             said = json.loads(self._body())
-            release = self.state.create(said["tag_name"], draft=said["draft"])
-            self._answer(201, release | {"body": said.get("body")})
+            self._answer(201, self.state.create(said["tag_name"], draft=said["draft"], notes=said.get("body", "")))
         else:
             self._upload(int(parts.path.split("/")[-2]), parse_qs(parts.query)["name"][0])
 
@@ -160,7 +160,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         said = json.loads(self._body())
         release = self._of("id", int(urlsplit(self.path).path.rpartition("/")[2]))
         assert release is not None
-        release["draft"] = said.get("draft", release["draft"])
+        release |= {key: said[key] for key in ("draft", "body") if key in said}
         self._answer(200, release)
 
     def do_DELETE(self) -> None:

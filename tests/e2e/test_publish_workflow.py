@@ -19,7 +19,7 @@ from scripts.environment import ROOT
 from scripts.processes import clean_environment
 from scripts.release.plan import read_files
 from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
-from scripts.release.signing import generate, write_secret
+from scripts.release.signing import generate
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.tree_copy import copy_tracked, git
 from tests.conftest import once
@@ -27,6 +27,7 @@ from tests.e2e import debian
 from tests.e2e.desktop import write_application
 from tests.e2e.github import REPOSITORY, GitHub, serving
 from tests.e2e.workflow import Done, Player
+from tests.keys import without_password
 from tests.scripts.workspace import write_workspace
 from tests.surroundings import run
 
@@ -128,7 +129,7 @@ def play(
                     "inputs": inputs,
                     "github": {"run_number": "7", "token": github.token, "repository": REPOSITORY},
                     "secrets": {
-                        "LEANSPEC_SIGNING_KEY": write_secret(key, PASSWORD),
+                        "LEANSPEC_SIGNING_KEY": without_password(key),
                         "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
                     },
                 },

@@ -27,6 +27,7 @@ from tests.conftest import once
 from tests.e2e import debian
 from tests.e2e.desktop import make_deb, make_image, make_installer
 from tests.e2e.github import GitHub, names, serving
+from tests.keys import without_password
 from tests.surroundings import clean, run
 
 RUN = "from scripts.cli import run; run()"
@@ -304,7 +305,7 @@ def release(
 ) -> Callable[..., CompletedProcess[str]]:
     """Return `release-assets --upload` in the copy, as a maintainer runs it."""
     home = tmp_path_factory.mktemp("home")
-    (home / "key").write_text(write_secret(key, PASSWORD))
+    (home / "key").write_text(without_password(key))
 
     def call(github: GitHub, *arguments: str, **settings: str) -> CompletedProcess[str]:
         signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
@@ -348,13 +349,15 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     assert not [each for each in github.asked if each.startswith(("POST /repos", "PATCH", "DELETE"))]
 
 
+@pytest.mark.parametrize("notes", ["", " \n", "of a person"])
 def test_a_published_release_is_filled(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, notes: str
 ) -> None:
     """A workflow that a published release has started finds it there already."""
-    github.create(f"v{version}", draft=False)
+    github.create(f"v{version}", draft=False, notes=notes)
     done = release(github)
     assert done.returncode == 0, done.stderr
+    assert github.releases[0]["body"] == ((notes.strip() and notes) or (assets / "RELEASE_NOTES.md").read_text())
     assert set(github.assets(f"v{version}")) == names(assets)
     assert len(github.releases) == 1
 
@@ -376,7 +379,7 @@ def test_other_bytes_on_github_stop_everything(
         ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
         ({"LEANSPEC_SIGNING_KEY": ""}, "there is no secret key", "LEANSPEC_SIGNING_KEY"),
-        ({"LEANSPEC_SIGNING_PASSWORD": "no"}, "the password is wrong", ""),
+        ({"LEANSPEC_SIGNING_KEY": write_secret(generate(), "another password")}, "the password is wrong", "its backup"),
     ],
 )
 def test_what_stops_an_upload(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.processes import clean_environment
 from scripts.release.signing import Claim, generate, read_public, read_secret, sign, verify, write_secret
 from tests.e2e import debian
+from tests.keys import without_password
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
 CLAIM = Claim("release.json", "0.3.1", "any")
@@ -139,3 +141,23 @@ def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: P
     without.pop("LEANSPEC_SIGNING_PASSWORD", None)
     refused = scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1", env=without, code=1).stderr
     assert "there is no terminal to ask for the password" in refused
+
+
+def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
+    """What `minisign -W` makes is opened here, and what the tests write so is opened by minisign."""
+    if shutil.which("minisign") is None:
+        debian.needs_root_and("minisign")
+    done = minisign("-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key")
+    if done.returncode != 0:
+        pytest.skip("this minisign makes no keys without a password")
+    their = read_secret((tmp_path / "their.key").read_text(), "any")
+    assert their.public.text().splitlines()[1] == (tmp_path / "their.pub").read_text().splitlines()[1]
+    (tmp_path / "ours.key").write_text(without_password(their))
+    data = bytearray(base64.b64decode((tmp_path / "their.key").read_text().splitlines()[1]))
+    data[70] ^= 1
+    with pytest.raises(CommandError, match="damaged"):
+        read_secret(f"untrusted comment: x\n{base64.b64encode(data).decode()}\n", "any")
+    (tmp_path / "file").write_text("x")
+    done = minisign("-S", "-W", "-s", tmp_path / "ours.key", "-m", tmp_path / "file")
+    assert done.returncode == 0, done.stderr
+    assert minisign("-V", "-p", tmp_path / "their.pub", "-m", tmp_path / "file").returncode == 0

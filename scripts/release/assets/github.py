@@ -30,6 +30,8 @@ class Release:
 
     number: int
     draft: bool
+    noted: bool
+    """Whether it has notes."""
     url: str
     assets: dict[str, dict[str, Any]]
 
@@ -67,8 +69,10 @@ def upload_release(gh: str, folder: Path, plan: Plan, *, dry_run: bool) -> str:
     release = _find(gh, tag)
     if release is None or _same_bytes(gh, release, files) != {path.name for path in files}:
         raise CommandError(f"GitHub does not show every file of `{tag}` yet", hint=AGAIN)
-    if release.draft:
-        must_succeed(capture([gh, "release", "edit", tag, "--draft=false"]), "`gh release edit`", AGAIN)
+    changes = [*(["--draft=false"] if release.draft else ())]
+    changes += [] if release.noted else ["--notes-file", str(folder / NOTES)]  # whoever made it left them to us
+    if changes:
+        must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
         release = _find(gh, tag) or release
     return release.url
 
@@ -102,7 +106,7 @@ def _find(gh: str, tag: str) -> Release | None:
         raise CommandError(f"GitHub has {len(found)} releases of `{tag}`", hint="delete the drafts that are not wanted")
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
-    return Release(first["id"], first["draft"], first["html_url"], assets)
+    return Release(first["id"], first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
 
 
 def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
