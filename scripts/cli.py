@@ -48,7 +48,33 @@ keep_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# Where `--help` shows a command; one that is named nowhere is shown last, and a test says so.
+SECTIONS = {
+    "Try it": ("demo", "test"),
+    "Build": ("collect", "wheels", "inspect", "rebuild-check"),
+    "Measure": ("contract", "bench"),
+    "Release": ("bump", "bump-dev", "sync-versions", "pre-release", "check", "publish", "verify-release", "rehearse"),
+    "What a release carries": ("attest", "release-assets", "keygen", "sign", "verify-signature"),
+    "Keep in step": ("matrix", "lock", "docs"),
+}
+
+
+class Sections(click.Group):
+    """Show the commands by what they are for, in the order in which they are used."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section a purpose."""
+        named = [name for names in SECTIONS.values() for name in names]
+        rest = tuple(name for name in self.list_commands(ctx) if name not in named)
+        for title, names in (SECTIONS | {"Other": rest}).items():
+            width = formatter.width - 6 - max(map(len, self.commands))
+            rows = [(name, self.commands[name].get_short_help_str(width)) for name in names]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(f"{name:{max(map(len, self.commands))}}", text) for name, text in rows])
+
+
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def root() -> None:
     """Make, check and try the wheels of LeanSpec.
 

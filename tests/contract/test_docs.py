@@ -15,6 +15,7 @@ from leanspec_launcher._launch import CANNOT_RUN, NOT_FOUND
 from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage import errors
 from leanspec_launcher.manage.cli import root as launcher
+from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.docs import PAGE, messages_page
 from scripts.environment import ROOT
@@ -138,6 +139,10 @@ def test_every_command_is_in_the_docs() -> None:
         assert re.search(rf"`{name}|-m scripts {name}|`{name}`", text), name
     for name in launcher.commands:
         assert f"leanspec-launcher {name}" in text, name
+
+
+def test_every_command_has_its_place_in_the_help() -> None:
+    assert {name for names in SECTIONS.values() for name in names} == set(scripts.commands)
 
 
 def test_the_readme_is_of_a_readable_length() -> None:
