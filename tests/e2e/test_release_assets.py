@@ -336,6 +336,9 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     assert "hint: run the same command again" in cut.stderr
     assert "Traceback" not in cut.stderr
     assert github.releases[0]["draft"], "nobody has seen a part of it"
+    github.asked.clear()
+    assert release(github, "--dry-run").returncode == 0
+    assert not [each for each in github.asked if not each.startswith("GET")], "a dry run removes nothing"
     github.cut_after = None
     again = release(github)
     assert again.returncode == 0, again.stderr
@@ -399,6 +402,13 @@ def test_a_tag_that_is_not_pushed_has_no_release(release: Callable[..., Complete
     assert done.returncode == 1
     assert "hint: push the tag first" in done.stderr
     assert github.releases == []
+
+
+def test_an_unsigned_release_stays_here(release: Callable[..., CompletedProcess[str]], github: GitHub) -> None:
+    done = release(github, "--unsigned")
+    assert done.returncode == 1
+    assert "error: an unsigned release is not uploaded" in done.stderr
+    assert github.asked == []
 
 
 def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path) -> None:

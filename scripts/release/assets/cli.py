@@ -150,6 +150,8 @@ def release_assets(  # noqa: PLR0913 - each is one option
     from .assemble import MANIFEST, assemble
     from .github import find_client, upload_release
 
+    if unsigned and upload and not dry_run:
+        raise CommandError("an unsigned release is not uploaded", hint="name the key with `--key FILE`")
     plan = read_plan()
     gh = find_client() if upload else ""
     made = assemble(artifacts, out, plan, None if unsigned else _secret_key(key))

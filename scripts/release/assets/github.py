@@ -21,6 +21,7 @@ from .assemble import MANIFEST, NOTES, SUMS
 
 INSTALL = "install GitHub's client: https://cli.github.com"
 NOT_LOGGED_IN = 4  # gh help exit-codes
+FINISHED = "uploaded"
 OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
 
 
@@ -60,6 +61,8 @@ def upload_release(gh: str, folder: Path, plan: Plan, *, dry_run: bool) -> str:
         return "a dry run: nothing was uploaded"
     if release is None:
         _create(gh, tag, plan, folder / NOTES)
+    else:
+        _remove_unfinished(gh, release, files)
     for path in files:
         if path.name not in there:
             with step(f"uploading {path.name}"):
@@ -110,18 +113,11 @@ def _find(gh: str, tag: str) -> Release | None:
 
 
 def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
-    """Return which files GitHub has, byte for byte. What an interrupted upload left without content is removed.
-
-    Raises CommandError where one has other bytes.
-    """
+    """Return which files GitHub has, byte for byte; raises CommandError where one has other bytes."""
     there, wrong = set(), []
     for path in files:
         asset = release.assets.get(path.name)
-        if asset is None:
-            continue
-        if asset["state"] != "uploaded":
-            command = [gh, "api", "--method", "DELETE", f"{OURS}/assets/{asset['id']}"]
-            must_succeed(capture(command), f"removing the unfinished `{path.name}`")
+        if asset is None or asset["state"] != FINISHED:
             continue
         found, own = _sha256(gh, asset), digest(str(path))
         if found == own:
@@ -134,6 +130,15 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
             hint="see which are right; a published file is never replaced: bump to a higher version",
         )
     return there
+
+
+def _remove_unfinished(gh: str, release: Release, files: list[Path]) -> None:
+    """Remove what an interrupted upload left without content under one of our names."""
+    for name in {path.name for path in files} & set(release.assets):
+        asset = release.assets[name]
+        if asset["state"] != FINISHED:
+            command = [gh, "api", "--method", "DELETE", f"{OURS}/assets/{asset['id']}"]
+            must_succeed(capture(command), f"removing the unfinished `{name}`", AGAIN)
 
 
 def _sha256(gh: str, asset: dict[str, Any]) -> str:
