@@ -57,7 +57,7 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2))
     else:
-        _print_places(places, str(version))
+        _print_places(places, f"{len(wrong)} of {len(places)} places differ from {version}")
     if check_only:
         return FAILURE if wrong else 0
     if not dry_run:
@@ -113,17 +113,19 @@ def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, comm
 def _change(version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool) -> None:
     from .bump import change_version, commit_version
 
-    _print_places(change_version(version, cargo, index, dry_run=dry_run), str(version))
+    places = change_version(version, cargo, index, dry_run=dry_run)
+    changed = f"{sum(not place.agrees for place in places)} of {len(places)} places"
+    _print_places(places, f"{changed} {'would change' if dry_run else 'changed'} to {version}")
     if commit and not dry_run:
         commit_version(version)
 
 
-def _print_places(places: list[Place], version: str) -> None:
+def _print_places(places: list[Place], result: str) -> None:
     for place in places:
         mark = click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
         found = "" if place.agrees else f" (was `{place.found}`)"
         click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{found}")
-    click.echo(f"{sum(not place.agrees for place in places)} of {len(places)} places differ from {version}")
+    click.echo(result)
 
 
 @click.command()

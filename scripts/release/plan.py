@@ -21,6 +21,8 @@ from .finding import Finding, bad, good, same
 from .sync import home_version
 
 MAIN = "lean-spec"
+# How platform tags begin, by `sys.platform` (Platform compatibility tags).
+SYSTEM_TAGS = {"linux": ("manylinux", "musllinux", "linux"), "darwin": ("macosx",), "win32": ("win",)}
 # What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives it.
 ATTESTATION = ".publish.attestation"
 DEV = "linux-x64"
@@ -122,14 +124,12 @@ def _read_name(path: Path) -> File | None:
 
 
 def _platform(tags: set[str]) -> str | None:
-    systems = {"linux": ("manylinux", "musllinux", "linux"), "darwin": ("macosx",), "windows": ("win",)}
-    cpus = {"x64": ("x86_64", "amd64"), "arm64": ("aarch64", "arm64")}
+    """Return the platform that tags are for; None where that is none, or several."""
     found = {
-        f"{system}-{cpu}"
+        key
         for tag in tags
-        for system, starts in systems.items()
-        for cpu, ends in cpus.items()
-        if tag.startswith(starts) and tag.endswith(ends)
+        for key, platform in PLATFORMS.items()
+        if tag.startswith(SYSTEM_TAGS[platform.system]) and tag.endswith(platform.machines)
     }
     return found.pop() if len(found) == 1 else None
 

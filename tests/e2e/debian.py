@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 APT = Path("/etc/apt")
 
@@ -18,11 +20,15 @@ def needs_root_and(*programs: str) -> None:
     if os.name != "posix" or os.geteuid() != 0 or shutil.which("apt-get") is None:
         pytest.skip("needs root on a Debian")
     for program, package in (each.partition("@")[::2] for each in programs):
-        if shutil.which(program) is None:
-            subprocess.run(["apt-get", "update"], capture_output=True, check=False)
-            done = subprocess.run(["apt-get", "install", "-y", package or program], capture_output=True, check=False)
-            if done.returncode != 0:
+        with FileLock(Path(tempfile.gettempdir(), "leanspec-tests-apt.lock")):  # apt serves one process at a time
+            if shutil.which(program) is None and not _install(package or program):
                 pytest.skip(f"`{program}` is not installed, and apt has none")
+
+
+def _install(package: str) -> bool:
+    subprocess.run(["apt-get", "update"], capture_output=True, check=False)
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", package]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def sources() -> list[Path]:
