@@ -30,8 +30,22 @@ def configuration(client: str, project: Path | None, platform: Platform) -> dict
     Raises CommandError where this installation has no such command.
     """
     table, more = CLIENTS[client]
-    server = more | _command(platform) | ({"cwd": str(project.absolute())} if project else {})
-    return {table: {NAME: server}}
+    server = _command(platform)
+    if project is not None:
+        server = _in_folder(server, str(project.absolute()), platform)
+    return {table: {NAME: more | server}}
+
+
+def _in_folder(server: dict[str, Any], folder: str, platform: Platform) -> dict[str, Any]:
+    """Let a server start in a folder: 0.3.0 finds a project in no other way.
+
+    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). Where there is a shell, that goes there, and
+    then becomes the server.
+    """
+    if platform.system == "win32":
+        return server | {"cwd": folder}
+    script = 'cd "$1" && shift && exec "$@"'
+    return {"command": "/bin/sh", "args": ["-c", script, "sh", folder, server["command"], *server["args"]]}
 
 
 def _command(platform: Platform) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from leanspec_launcher._answer import REQUEST
 from scripts.mcp_session import list_tools
 from scripts.processes import own_program
 from tests.conftest import install
@@ -163,11 +164,27 @@ def test_what_a_client_is_told_to_start_is_the_server(
     client: str, table: str, manage: Callable[..., CompletedProcess[str]], tmp_path: Path, version: str
 ) -> None:
     """Started as a client does it: no PATH, its own environment, another folder."""
-    server = json.loads(manage("mcp-config", client, "--project", str(tmp_path)).stdout)[table]["leanspec"]
-    assert Path(server["command"]).is_absolute()
     env = {"HOME": str(tmp_path / "home")}
-    announced, tools = list_tools([server["command"], *server["args"]], Path(server["cwd"]), env)
+    server = json.loads(manage("mcp-config", client).stdout)[table]["leanspec"]
+    assert Path(server["command"]).is_absolute()
+    announced, tools = list_tools([server["command"], *server["args"]], tmp_path, env)
     assert (announced["version"], len(tools) > 5) == (version, True)
+
+
+def test_a_client_that_starts_it_elsewhere_gets_the_project(
+    manage: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """Some clients ignore `cwd`. A folder may be called anything."""
+    project = tmp_path / "my 'project' $HOME"
+    spec = project / "specs/001-first/README.md"
+    spec.parent.mkdir(parents=True)
+    spec.write_text("---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n")
+    said = manage("mcp-config", "cursor", "--project", str(project)).stdout
+    server = json.loads(said)["mcpServers"]["leanspec"]
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_specs", "arguments": {}}}
+    text = f"{json.dumps(REQUEST)}\n{json.dumps(call)}\n"
+    done = run([server["command"], *server["args"]], {"HOME": str(tmp_path)}, cwd=Path("/"), text=text)
+    assert json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"] == 1
 
 
 def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedProcess[str]], version: str) -> None:
