@@ -39,7 +39,7 @@ def configuration(client: str, project: Path | None, platform: Platform) -> dict
 def _in_folder(server: dict[str, Any], folder: str, platform: Platform) -> dict[str, Any]:
     """Let a server start in a folder: 0.3.0 finds a project in no other way.
 
-    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). Where there is a shell, that goes there, and
+    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). Where there is a shell, it goes there, and
     then becomes the server.
     """
     if platform.system == "win32":
