@@ -91,8 +91,8 @@ def test_the_paths_of_a_workflow_are_there() -> None:
                 assert (
                     subprocess.run(["git", "check-ignore", "-q", f"{place}/x"], cwd=ROOT, check=False).returncode == 0
                 )
-    ignored = subprocess.run(["git", "check-ignore", "leanspec/x", "final-artifacts/x"], cwd=ROOT, check=True)
-    assert ignored.returncode == 0, "a checkout's tree stays clean"
+    for place in ("leanspec/x", "final-artifacts/x"):  # a checkout's tree stays clean
+        assert subprocess.run(["git", "check-ignore", "-q", place], cwd=ROOT, check=False).returncode == 0
 
 
 def test_no_release_job_uses_a_cache() -> None:

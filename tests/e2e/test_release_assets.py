@@ -292,6 +292,18 @@ def test_a_strangers_folder_is_left_alone(artifacts: Path, plan: Plan, tree: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("manifest", ["{}", "[]", "no JSON", '{"assets": [{"name": "ours.whl"}]}'])
+def test_another_release_json_makes_no_folder_ours(
+    manifest: str, artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
+) -> None:
+    """What is there beside would be taken away."""
+    (tmp_path / "release.json").write_text(manifest)
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(CommandError, match="which this command did not make"):
+        assemble(artifacts, tmp_path, plan, None, tree)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 @pytest.fixture
 def github(version: str) -> Iterator[GitHub]:
     debian.needs_root_and("gh")

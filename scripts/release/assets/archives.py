@@ -8,8 +8,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from leanspec_build.wheel import ZIP_EPOCH
+
 # 1980-01-01, the first time that a zip can hold: an archive says nothing of when it was made.
-TIME, ZIP_TIME = 315532800, (1980, 1, 1, 0, 0, 0)
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 PROGRAM, TEXT = 0o755, 0o644
 
 
@@ -22,7 +24,7 @@ def write_tar(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> Non
     ):
         for name, (content, mode) in sorted(files.items()):
             entry = tarfile.TarInfo(f"{root}/{name}")
-            entry.size, entry.mode, entry.mtime = len(content), mode, TIME
+            entry.size, entry.mode, entry.mtime = len(content), mode, ZIP_EPOCH
             archive.addfile(entry, io.BytesIO(content))
 
 

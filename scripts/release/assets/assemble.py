@@ -23,7 +23,7 @@ from scripts.families import binary_path, load_families
 from scripts.inspection import inspect_file
 from scripts.release.binary_gates import read_binary
 from scripts.release.plan import PLATFORM, File, Plan, expected_set, read_files
-from scripts.release.signing import Claim, SecretKey, read_public, sign, verify
+from scripts.release.signing import SUFFIX, Claim, SecretKey, read_public, sign, verify
 from scripts.release.tree_gates import commit_of
 from scripts.release.versions import binary_version
 from scripts.release.wheel_gates import BILL
@@ -107,11 +107,19 @@ def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
 
 
 def _must_be_ours(out: Path) -> None:
-    there = [path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)] if out.exists() else []
-    if there and MANIFEST not in there:
-        raise CommandError(
-            f"`{out}` holds `{min(there)}`, and is no folder that this command made", hint="name an empty one"
-        )
+    """Raise CommandError where a folder holds anything but what an earlier run says that it made: that is replaced."""
+    there = {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)} if out.exists() else set()
+    strange = there - _made_before(out / MANIFEST)
+    if strange:
+        raise CommandError(f"`{out}` holds `{min(strange)}`, which this command did not make", hint="name an empty one")
+
+
+def _made_before(manifest: Path) -> set[str]:
+    try:
+        names = {str(asset["name"]) for asset in json.loads(manifest.read_text("utf-8"))["assets"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return names | {MANIFEST, SUMS, NOTES, MANIFEST + SUFFIX, SUMS + SUFFIX}
 
 
 def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
@@ -122,7 +130,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     for collected in read_collected(binaries):
         if collected.platform != platform.key:
             continue
-        project = next(each for each in load_families() if each.name == collected.family)
+        (project,) = load_families((collected.family,))
         path = binary_path(binaries, project, platform)
         found = collected.reported or collected.version
         if {found, collected.version} != {wanted}:
@@ -167,7 +175,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
 
 def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
-    project = next(each for each in load_families() if each.family is binary.family)
+    (project,) = load_families((binary.family.name,))
     collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
     origin = binary.record["grafted"]["from"]["sha256"] if "grafted" in binary.record else binary.record["sha256"]
     if origin != collected:

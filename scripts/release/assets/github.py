@@ -29,7 +29,6 @@ OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
 class Release:
     """Hold what GitHub has of a release."""
 
-    number: int
     draft: bool
     noted: bool
     """Whether it has notes."""
@@ -109,7 +108,7 @@ def _find(gh: str, tag: str) -> Release | None:
         raise CommandError(f"GitHub has {len(found)} releases of `{tag}`", hint="delete the drafts that are not wanted")
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
-    return Release(first["id"], first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
+    return Release(first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
 
 
 def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
