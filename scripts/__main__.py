@@ -1,6 +1,7 @@
 """Start a maintainers' command in the locked development environment, which is made on the first use.
 
-This file and `environment.py` run on the bare Python of a fresh machine: the standard library only.
+This file, `environment.py` and `locked.py` run on the bare Python of a fresh machine: the standard
+library only.
 """
 
 import sys
@@ -16,12 +17,13 @@ from scripts import environment
 
 def main() -> None:
     """Run the command, in the development environment."""
-    if environment.is_active():
+    arguments = sys.argv[1:]
+    if environment.is_active(arguments):
         from scripts.cli import run
 
         run()
     else:
-        environment.enter(sys.argv[1:])
+        environment.enter(arguments)
 
 
 if __name__ == "__main__":

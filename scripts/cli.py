@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from leanspec_build.project import REPAIRS
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import FAILURE, run_command
 
-from .collect.cargo import BUILDERS
+from .choices import BUILDERS, REPAIRS
 from .console import say, size
 from .environment import ROOT
 from .families import PROJECTS, choose_platforms, load_families
@@ -25,26 +24,26 @@ family_option = click.option(
     "families",
     type=click.Choice(list(FAMILIES)),
     multiple=True,
-    help="A family; may be repeated. All, where it is left out.",
+    help="Program to include (repeatable). Default: all.",
 )
 platform_option = click.option(
     "--platform",
     "platforms",
     type=click.Choice(list(PLATFORMS)),
     multiple=True,
-    help="A platform; may be repeated. All that there are, where it is left out.",
+    help="Platform to include (repeatable). Default: all.",
 )
 into_option = click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
     default=PROJECTS,
     show_default="platform_wheels",
-    help="The binaries directory to fill.",
+    help="Binaries directory to write.",
 )
 keep_option = click.option(
     "--keep",
     is_flag=True,
-    help="Keep what is there for other families and platforms; else it is emptied first.",
+    help="Keep the binaries of other programs and platforms.",
 )
 
 
@@ -76,25 +75,25 @@ class Sections(click.Group):
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def root() -> None:
-    """Make, check and try the wheels of LeanSpec.
+    """Build, check and release the wheels of LeanSpec.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
     \b
     A first look:          python3 -m scripts demo
     The test suite:        python3 -m scripts test
-    A build of one's own:  python -m scripts collect cargo WORKSPACE --build
+    Your own build:        python -m scripts collect cargo WORKSPACE --build
                            python -m scripts wheels
     """
 
 
 @root.group()
 def collect() -> None:
-    """Fill platform_wheels/<family>/binaries/<platform>/ with binaries.
+    """Collect the binaries that wheels are built from.
 
-    Each is checked (format, CPU, completeness) before it lands, with a binary.json that states its sha256, size,
-    version and where it came from. The place starts empty: afterwards it holds what this run collected, and nothing
-    else. Where anything fails, it stays as it was.
+    They go to platform_wheels/<family>/binaries/<platform>/, each with a binary.json that states
+    its SHA-256, size, version and origin. Format, CPU and completeness are checked first. The
+    target directory is replaced as a whole; on failure it is left unchanged.
     """
 
 
@@ -105,7 +104,7 @@ def collect() -> None:
 @into_option
 @keep_option
 def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool) -> None:
-    """Take the binaries of VERSION from npm packages.
+    """Collect the binaries of VERSION from npm.
 
     Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity
     that the registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
@@ -129,7 +128,7 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
 @click.option(
-    "--builder", type=click.Choice(BUILDERS), help="Build the targets with this, whatever pyproject.toml says."
+    "--builder", type=BUILDERS, help="Build the targets with this, whatever pyproject.toml says."
 )
 @family_option
 @into_option
@@ -145,7 +144,7 @@ def cargo(  # noqa: PLR0913 - each is one option
     builder: str | None,
     keep: bool,
 ) -> None:
-    """Take the binaries from the cargo WORKSPACE.
+    """Collect the binaries of a Cargo WORKSPACE.
 
     From target/<triple>/<profile>/ for a named target, from target/<profile>/ for this machine where none is named.
     A family whose crate the workspace lacks is passed over, and an error where it was asked for with --family.
@@ -189,7 +188,7 @@ def cargo(  # noqa: PLR0913 - each is one option
 def artifacts(
     folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, planned: bool, keep: bool
 ) -> None:
-    """Take the binaries that a CI run left in DIR.
+    """Collect the binaries that a CI run left in DIR.
 
     DIR has a folder binaries-<platform>/ a platform, each with the layout of platform_wheels/, binary.json included.
 
@@ -219,7 +218,7 @@ def artifacts(
     help="The folder to put it in.",
 )
 def desktop(folder: Path, into: Path, *, build: bool) -> None:
-    """Take the desktop bundle for this machine's system from the Tauri APPLICATION.
+    """Collect the desktop bundle of a Tauri APPLICATION.
 
     A Debian package, a disk image or an NSIS installer, known by its content. `release-assets` looks at it again.
 
@@ -248,11 +247,11 @@ def _tell_collected(into: Path) -> None:
 @platform_option
 @click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "dist", show_default="dist")
-@click.option("--repair", type=click.Choice(REPAIRS), help="Graft foreign libraries into wheels that need it.")
+@click.option("--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it.")
 def wheels(
     families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path, repair: str | None
 ) -> None:
-    """Build the wheels of all that is collected.
+    """Build wheels from the collected binaries.
 
     A platform wheel each, its tag derived from the binary's own bytes; a stub a family, which an installer takes where
     no platform wheel fits; then lean-spec with the checksums of these binaries. Prints the path of each file built.
@@ -272,10 +271,12 @@ def wheels(
 @root.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
-@click.option("--repair", type=click.Choice(REPAIRS), help="What the wheels in DIST were built with.")
+@click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
-    """Build the wheels in DIST twice more, in different surroundings, and compare the bytes.
+    """Rebuild the wheels in DIST and compare every byte.
+
+    They are built twice, in different surroundings.
 
     Exits with 1 where a file differs or is missing on one side.
 
@@ -299,10 +300,11 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
-    """Show what executables or wheels are, and the platform tags that follow from their bytes.
+    """Inspect executables and wheels, and check their tags.
 
-    Of a wheel: each executable in it, and whether the tags in its name are true, too strict or too loose. Exits with 1
-    where one is too loose: it would be installed where it does not start.
+    Of a wheel, it shows each executable in it, and whether the tags in its name are true, too
+    strict or too loose. Exits with 1 if one is too loose: the wheel would be installed on systems
+    where the executable cannot start.
 
     \b
     Examples:
@@ -337,11 +339,12 @@ def _show(facts: dict[str, Any], notes: tuple[str, ...], indent: str) -> None:
 @click.argument("chosen", required=False, metavar="[WORDS]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a case.")
 def contract(chosen: str | None, *, as_json: bool) -> int:
-    """Compare a program started directly with the same program started in other ways, case by case.
+    """Compare launching a program with starting it directly.
 
-    A program that takes down all that it sees is built into a release of its own, installed, and started directly, by
-    our launcher, by the project's npm wrapper, and by a usual `subprocess` shim. Exits with 1 where our launcher shows
-    a difference that could have been avoided. WORDS narrows the choice to cases whose area or name holds them.
+    A probe that records its arguments, environment, signals and limits is packaged as a release,
+    then run directly, by our launcher, by the project's npm wrapper and by a usual `subprocess`
+    shim. Exits with 1 if our launcher shows a difference that could have been avoided. WORDS
+    selects the cases whose area or name contains them.
 
     \b
     Examples:
@@ -376,9 +379,10 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every number to FILE.")
 @click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
 def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
-    """Measure what a start costs: the binary itself, our launcher, `python -c pass`, Node's wrapper, a usual shim.
+    """Measure what a start costs, side by side with others.
 
-    Some 0.4 s a round. Nothing else should be at work on the machine; what is falls on all ways alike.
+    The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
+    About 0.4 s per round. Run on an idle machine; background load affects all rows equally.
 
     \b
     Examples:
@@ -405,9 +409,10 @@ def _print_table(head: list[str], rows: list[list[str]]) -> None:
 
 @root.command()
 def demo() -> None:
-    """Show the whole way: collect from npm, build, install with pip, run the CLI and the MCP server.
+    """Build, install and run a real release, step by step.
 
-    Everything is made in demo/ of the checkout, anew each time.
+    Collects the binaries of this version from npm, builds the wheels, installs them with pip and
+    runs the CLI and the MCP server. Everything goes to demo/, which is replaced by each run.
     """
     from .demo import show
 
@@ -417,7 +422,9 @@ def demo() -> None:
 @root.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> None:
-    """Run lint, type check and tests; with ARGUMENTS, pytest alone, with those.
+    """Run lint, type checks and tests.
+
+    With ARGUMENTS, run only pytest, with these arguments.
 
     \b
     Examples:
@@ -432,15 +439,16 @@ def test(arguments: tuple[str, ...]) -> None:
 
 @root.command()
 def lock() -> None:
-    """Write dev.lock and release.lock anew: the newest versions that pyproject.toml allows, with their hashes."""
+    """Update the lock files to the newest allowed versions."""
     from .lock import write_locks
 
-    write_locks()
+    for path in write_locks():
+        click.echo(path)
 
 
 @root.command()
 def docs() -> None:
-    """Write docs/messages.md from the source: every message of these commands, with its hint."""
+    """Update docs/messages.md, the list of all messages."""
     from .docs import write_pages
 
     for path in write_pages():

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 # npm tries an index that does not answer for more than a minute.
 PATIENCE = 10
 KILO, MEGA = 1000, 1_000_000
 
 
+@functools.cache
+def console() -> Console:
+    """Return the one console; rich is imported when a command first prints."""
+    from rich.console import Console  # noqa: PLC0415 - 60 ms, which `--help` does not need
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
 def say(text: str) -> None:
     """Print one line of progress."""
-    console.print(text, markup=False)
+    console().print(text, markup=False)
 
 
 @contextlib.contextmanager
@@ -29,14 +39,15 @@ def step(title: str) -> Iterator[None]:
     started = time.monotonic()
     reminder = threading.Timer(PATIENCE, say, [f"… {title}: still at it after {PATIENCE} s"])
     reminder.daemon = True
-    waiting = console.status(title) if console.is_terminal else contextlib.nullcontext()
+    screen = console()
+    waiting = screen.status(title) if screen.is_terminal else contextlib.nullcontext()
     reminder.start()
     try:
         with waiting:
             yield
     finally:
         reminder.cancel()
-    console.print(f"[green]✓[/] {title} [dim]({time.monotonic() - started:.1f} s)[/]")
+    screen.print(f"[green]✓[/] {title} [dim]({time.monotonic() - started:.1f} s)[/]")
 
 
 def size(count: int) -> str:

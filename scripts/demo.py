@@ -71,7 +71,9 @@ def _install(wheels: list[Path]) -> Path:
     """
     environment = _empty(FOLDER / "environment")
     with step("making a clean environment"):
-        must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
+        # Without a pip of its own, which takes seconds to install: ours installs into it.
+        make = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
+        must_succeed(capture(make), "`python -m venv`")
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
     wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
     stubs = tuple(f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values())
@@ -81,13 +83,14 @@ def _install(wheels: list[Path]) -> Path:
         if wheel.suffix == ".whl" and wheel.name.startswith(wanted) and not wheel.name.startswith(stubs)
     ]
     with step("pip install lean-spec, from the files just built"):
-        command = [str(scripts / "python"), "-m", "pip", "install", "--disable-pip-version-check", *files]
+        pip = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
+        command = [*pip, "--disable-pip-version-check", *files]
         must_succeed(capture(command, env=clean_environment()), "`pip install`")
     return scripts
 
 
 def _run(program: Path, arguments: tuple[str, ...], project: Path, environment: dict[str, str]) -> None:
-    console.print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
+    console().print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
     sys.stderr.flush()
     done = subprocess.run([str(program), *arguments], cwd=project, env=environment, check=False)
     if done.returncode != 0:
@@ -103,7 +106,7 @@ def _empty(folder: Path) -> Path:
 def _sum_up(version: str, wheels: list[Path], scripts: Path, seconds: float) -> None:
     total = size(sum(wheel.stat().st_size for wheel in wheels))
     what = f"{len(wheels)} files built ({total}), installed and run in {seconds:.0f} s"
-    console.print(f"\n[bold green]LeanSpec {version}[/]: {what}\nnext:")
+    console().print(f"\n[bold green]LeanSpec {version}[/]: {what}\nnext:")
     here, folder = scripts.relative_to(ROOT), FOLDER.relative_to(ROOT)
     for command, meaning in (
         (f"{here / 'lean-spec'} --help", "the command line"),

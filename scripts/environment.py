@@ -1,11 +1,14 @@
-"""The locked development environment: `.venv` in the checkout, from `dev.lock`, made once and reused.
+"""The locked development environment: `.venv` in the checkout, made once and reused.
 
-Runs on the bare Python of a fresh machine: the standard library only.
+A command gets what it needs: a small environment suffices to collect, build and inspect, and is
+extended when a command first needs the rest. Runs on the bare Python of a fresh machine: the
+standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import hashlib
 import os
 import shutil
@@ -13,37 +16,74 @@ import subprocess
 import sys
 import time
 import tomllib
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from .locked import Environment, fail, say
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
-LOCK = ROOT / "dev.lock"
+FINISHED = "finished"
 MARKER = FOLDER / "leanspec-development.txt"
 # What is installed from the tree: a change in their metadata asks for a new installation.
 LOCAL_PROJECTS = (ROOT / "build_backend", ROOT)
 
 
-def is_active() -> bool:
-    """Tell whether this process runs in the finished development environment."""
-    return Path(sys.prefix).resolve() == FOLDER.resolve() and _is_current()
+class Group(enum.Enum):
+    """A dependency group of `pyproject.toml`, with its lock file."""
+
+    BUILD = "build"
+    DEV = "dev"
+    RELEASE = "release"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return ROOT / f"{self.value}.lock"
+
+
+# The commands that need no more than the `build` group; all others need `dev`.
+SMALL_COMMANDS = ("demo", "collect", "wheels", "inspect", "rebuild-check")
+HELP_OPTIONS = ("-h", "--help")
+
+
+def needed_group(arguments: list[str]) -> Group:
+    """Return the group that a command line needs."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    asks_for_help = any(option in own for option in HELP_OPTIONS)
+    if not own or asks_for_help or own[0] in SMALL_COMMANDS:
+        return Group.BUILD
+    return Group.DEV
+
+
+def is_active(arguments: list[str]) -> bool:
+    """Tell whether this process runs in a finished environment that serves a command line."""
+    return _runs_inside() and _serves(needed_group(arguments))
 
 
 def enter(arguments: list[str]) -> NoReturn:
-    """Make the environment where it is missing or out of date, and run `python -m scripts` in it."""
-    if Path(sys.prefix).resolve() == FOLDER.resolve():
-        # The environment is out of date and this process runs in it: the Python that it was made with makes it anew.
+    """Run `python -m scripts` in the environment, made first if it is missing or out of date."""
+    if _runs_inside():
+        # The environment has to change while this process runs in it: hand over to the Python
+        # that it was made with.
         _become([sys._base_executable, "-m", "scripts", *arguments])  # type: ignore[attr-defined] # noqa: SLF001
+    group = needed_group(arguments)
     try:
         with _lock():
-            if not _is_current():
-                _make()
+            if not _serves(group):
+                _make(group)
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted: the development environment is unfinished; the next run makes it anew")
+        text = "the development environment is unfinished; the next run makes it again"
+        sys.exit(f"\ninterrupted: {text}")
     os.environ.pop("PYTHONPATH", None)  # a stranger's modules have no place in a locked environment
-    _become([str(_python()), "-m", "scripts", *arguments])
+    # Without byte code every start compiles what it imports: 0.3 s a command, 5 s a test run.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _become([str(Environment(FOLDER).python), "-m", "scripts", *arguments])
+
+
+def _runs_inside() -> bool:
+    return Path(sys.prefix).resolve() == FOLDER.resolve()
 
 
 def _become(command: list[str]) -> NoReturn:
@@ -52,89 +92,81 @@ def _become(command: list[str]) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
-def _python() -> Path:
-    return FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def _serves(group: Group) -> bool:
+    """Tell whether the environment is finished, up to date, and contains a group."""
+    installed = _installed()
+    return installed == group or installed == Group.DEV
 
 
-def _is_current() -> bool:
-    # Another Python of this machine may start the command: what it would make is as good as what is there.
-    if not MARKER.is_file() or not _python().exists():
-        return False
-    said = dict(line.split(" ", 1) for line in MARKER.read_text("utf-8").splitlines())
-    return said.get("state") == "finished" and said.get("made-from") == _made_from(said.get("python", ""))
+def _installed() -> Group | None:
+    """Return the group that the environment was made for; None if it is not up to date."""
+    facts = _facts()
+    groups = {group.value: group for group in Group}
+    group = groups.get(facts.get("group", ""))
+    if group is None or facts.get("state") != FINISHED:
+        return None
+    current = _made_from(facts.get("python", ""), group)
+    return group if facts.get("made_from") == current else None
 
 
-def _made_from(python: str) -> str:
-    """Identify what the environment is made from: the lock, our own projects' metadata, the Python, the place."""
-    digest = hashlib.sha256(f"{python} {ROOT}".encode() + LOCK.read_bytes())
+def _facts() -> dict[str, str]:
+    """Return what the environment's marker states; nothing if there is no environment."""
+    if not MARKER.is_file() or not Environment(FOLDER).python.exists():
+        return {}
+    return dict(line.split(" ", 1) for line in MARKER.read_text("utf-8").splitlines())
+
+
+def _write_facts(**facts: str) -> None:
+    text = "".join(f"{name} {value}\n" for name, value in facts.items())
+    MARKER.write_text(text, "utf-8")
+
+
+def _made_from(python: str, group: Group) -> str:
+    """Identify what the environment is made from.
+
+    That is: the Python, the place, the lock files, the metadata of our own projects.
+    """
+    digest = hashlib.sha256(f"{python} {ROOT}".encode())
+    for lock in dict.fromkeys((Group.BUILD.lock, group.lock)):
+        digest.update(lock.read_bytes())
     for project in LOCAL_PROJECTS:
         table = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
         digest.update(repr((table["build-system"], table["project"])).encode())
     return digest.hexdigest()
 
 
-def _make() -> None:
+def _make(group: Group) -> None:
+    """Make the environment for a group, or extend the one that is there."""
     if FOLDER.exists() and not MARKER.is_file():
-        _fail(
-            f"`{FOLDER}` is there but was not made by this command",
+        fail(
+            f"`{FOLDER}` exists but was not made by this command",
             "remove it or move it away, then try again",
         )
     started = time.monotonic()
-    _say(f"making the development environment in {FOLDER.name} from {LOCK.name}; the next run reuses it")
-    if FOLDER.exists():
-        shutil.rmtree(FOLDER)
-    python = "{}.{}".format(*sys.version_info[:2])
-    try:
+    environment = Environment(FOLDER)
+    if _installed() is None:
+        say(f"making the development environment in {FOLDER.name}; the next run reuses it")
+        # Any Python may start a command later: the environment keeps the one that made it.
+        python = "{}.{}".format(*sys.version_info[:2])
+        shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir()
-        MARKER.write_text("state unfinished\n", "utf-8")
-        venv.create(FOLDER, with_pip=True, symlinks=os.name != "nt")
-    except (OSError, subprocess.CalledProcessError) as error:
-        _fail(f"cannot make a virtual environment: {error}", "on Debian and Ubuntu: `apt install python3-venv`")
-    count = sum(1 for line in LOCK.read_text("utf-8").splitlines() if "==" in line and not line.startswith("#"))
-    _pip(f"installing {count} locked packages", "--require-hashes", "--requirement", str(LOCK))
-    editable = [part for project in LOCAL_PROJECTS for part in ("--editable", str(project))]
-    _pip(
-        "installing lean-spec and leanspec-build from the tree",
-        "--no-deps",
-        "--no-build-isolation",
-        *editable,
-    )
-    MARKER.write_text(f"state finished\npython {python}\nmade-from {_made_from(python)}\n", "utf-8")
-    _say(f"the development environment is ready ({time.monotonic() - started:.0f} s)")
-
-
-def _pip(title: str, *arguments: str) -> None:
-    """Run `pip install`; show its last line while it works on a terminal, all of them when it fails."""
-    command = [
-        str(_python()),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--progress-bar=off",
-        *arguments,
-    ]
-    _say(title)
-    lines = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        for line in process.stdout or ():
-            lines.append(line)
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r\033[K  {line.strip()[:70]}")
-                sys.stderr.flush()
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
-    if process.returncode != 0:
-        sys.stderr.write("".join(lines))
-        _fail(
-            "pip could not install the development environment: its own words stand above",
-            "mend that and try again",
-        )
+        _write_facts(state="unfinished")
+        environment.create()
+        environment.install(group.lock)
+        environment.install_from_tree(*LOCAL_PROJECTS)
+    else:
+        say(f"extending the development environment in {FOLDER.name}; the next run reuses it")
+        python = _facts()["python"]
+        _write_facts(state="unfinished")
+        environment.install(group.lock)
+    made_from = _made_from(python, group)
+    _write_facts(state=FINISHED, python=python, group=group.value, made_from=made_from)
+    say(f"the development environment is ready ({time.monotonic() - started:.0f} s)")
 
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """Let one process make the environment; another that comes meanwhile waits and finds it made."""
+    """Let one process make the environment; another that comes meanwhile waits and reuses it."""
     with (ROOT / ".venv.lock").open("w") as file:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 - exists there only
@@ -145,12 +177,3 @@ def _lock() -> Iterator[None]:
 
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
-
-
-def _fail(message: str, hint: str) -> NoReturn:
-    sys.exit(f"error: {message}\nhint: {hint}")

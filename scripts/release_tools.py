@@ -1,4 +1,4 @@
-"""Tools that a release build alone needs: locked like our own environment, in one beside it, made when first needed."""
+"""Tools that only a release build needs, in an environment of their own, made on first use."""
 
 from __future__ import annotations
 
@@ -11,33 +11,30 @@ from pathlib import Path
 from filelock import FileLock
 
 from .console import say, step
-from .environment import ROOT
-from .processes import capture, must_succeed
+from .environment import FOLDER as DEVELOPMENT
+from .environment import ROOT, Group
+from .locked import Environment
 
-LOCK = ROOT / "release.lock"
 FOLDER = ROOT / ".venv-release"
 MARKER = FOLDER / "made-from.txt"
-PROGRAMS = FOLDER / ("Scripts" if os.name == "nt" else "bin")
+LOCK = Group.RELEASE.lock
 
 
 def release_tool(name: str) -> Path:
-    """Return a program of the locked release tools, installed first where they are not there or out of date.
+    """Return the path of a release tool, installed first if it is missing or out of date.
 
-    Raises CommandError where they cannot be installed.
+    Ends this process with an error if it cannot be installed.
     """
+    environment = Environment(FOLDER, uv=Environment(DEVELOPMENT).uv)
     with FileLock(f"{FOLDER}.lock"):
         made_from = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
         if not MARKER.is_file() or MARKER.read_text("utf-8") != made_from:
-            _make()
+            with step(f"making {FOLDER.name} from {LOCK.name}; the next run reuses it"):
+                shutil.rmtree(FOLDER, ignore_errors=True)
+                environment.create()
+                environment.install(LOCK)
             MARKER.write_text(made_from, "utf-8")
-    program = PROGRAMS / (f"{name}.exe" if os.name == "nt" else name)
+    suffix = ".exe" if os.name == "nt" else ""
+    program = environment.programs / f"{name}{suffix}"
     say(f"using {program.relative_to(ROOT)}")
     return program
-
-
-def _make() -> None:
-    with step(f"making {FOLDER.name} from {LOCK.name}; the next run reuses it"):
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        must_succeed(capture([sys.executable, "-m", "venv", str(FOLDER)]), "`python -m venv`")
-        pip = [str(PROGRAMS / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-        must_succeed(capture([*pip, "--require-hashes", "--requirement", str(LOCK)]), "`pip install`")

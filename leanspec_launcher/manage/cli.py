@@ -30,17 +30,18 @@ STATUS_MARKS = {"ok": ("âœ“", "green"), "warning": ("!", "yellow"), "error": ("â
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="lean-spec", message="leanspec-launcher %(version)s")
 def root() -> None:
-    """Look after an installation of LeanSpec: which binaries it runs, and why those."""
+    """Inspect, verify and repair a LeanSpec installation."""
 
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a family.")
 def which(family: str | None, *, as_json: bool) -> int:
-    """Show every place where a binary may be, in order, and why it is taken or refused.
+    """Show which binaries would run, and why.
 
-    FAMILY is cli, mcp or http; all three where it is left out. Exits with 1 where the binary of the family asked for
-    would not be run; of all three, where that of the command line or the MCP server would not.
+    Lists every place where a binary may be, in order, and why it is used or refused. FAMILY is
+    cli, mcp or http. Default: all three. Exits with 1 if the requested binary cannot run; without
+    FAMILY, if the CLI or the MCP server cannot.
 
     \b
     Examples:
@@ -63,10 +64,10 @@ def which(family: str | None, *, as_json: bool) -> int:
 @root.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a finding.")
 def doctor(*, as_json: bool) -> int:
-    """Examine this installation: everything that a bug report needs, each line ok, a warning or an error.
+    """Diagnose this installation, for a bug report.
 
-    Hashes every binary in full, asks each for its version, and shakes hands with the MCP server. Exits with 1 where
-    anything is an error.
+    Recomputes the checksum of every binary, asks each for its version, and performs an MCP
+    handshake. Each line is ok, a warning or an error. Exits with 1 if there is an error.
 
     \b
     Examples:
@@ -102,9 +103,10 @@ def _print_findings(findings: list[Finding]) -> None:
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a family.")
 def verify(family: str | None, *, as_json: bool) -> int:
-    """Hash the binary of each installed family in full, whatever was verified before.
+    """Recompute the checksum of each installed binary.
 
-    Exits with 1 where one is missing, is not the one of this release, or could not be started.
+    Cached results are ignored. Exits with 1 if a binary is missing, is not the one of this
+    release, or could not be started.
     """
     checks = operations.verify(family)
     if as_json:
@@ -122,9 +124,10 @@ def verify(family: str | None, *, as_json: bool) -> int:
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
 @click.option("--dry-run", is_flag=True, help="Show the commands, and run none.")
 def repair(family: str | None, *, dry_run: bool) -> int:
-    """Install the platform wheel of a damaged or missing binary anew, with the installer in use.
+    """Reinstall damaged or missing binaries.
 
-    The commands are shown before they are run. What is whole is left alone.
+    Reinstalls their platform wheels with the installer in use. Each command is shown before it is
+    run. Intact binaries are not touched.
 
     \b
     Examples:
@@ -149,9 +152,9 @@ def repair(family: str | None, *, dry_run: bool) -> int:
 @root.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be linked, and change nothing.")
 def link(*, dry_run: bool) -> int:
-    """Replace the commands of this environment by the binaries themselves: they start without Python.
+    """Make the commands start without Python.
 
-    Each binary is verified in full, then takes the place of the script that starts it, as a hard link or a copy. From
+    Replaces this environment's commands with the binaries. Each binary is verified in full, then takes the place of the script that starts it, as a hard link or a copy. From
     then on nothing verifies it at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help` are
     answered by the launcher, and so not by a linked `leanspec-mcp`.
 
@@ -169,7 +172,10 @@ def link(*, dry_run: bool) -> int:
 @root.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be brought back, and change nothing.")
 def unlink(*, dry_run: bool) -> int:
-    """Bring back the scripts that `link` replaced, byte for byte as the installer wrote them."""
+    """Restore the commands that `link` replaced.
+
+    The scripts are restored byte for byte as the installer wrote them.
+    """
     from . import links
 
     platform = operations.this_platform()
@@ -193,7 +199,9 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
     help="The folder to start the server in, for clients that start it elsewhere.",
 )
 def mcp_config(client: str, project: Path | None) -> int:
-    """Print the configuration that makes an MCP CLIENT start the server of this installation: absolute path, no Node.
+    """Print the configuration for an MCP CLIENT.
+
+    It starts the server of this installation by its absolute path, without Node.js.
 
     \b
     Examples:

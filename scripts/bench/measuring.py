@@ -118,7 +118,7 @@ def measure(rounds: int) -> Report:
             _run(_version(command), env)  # what is to be compiled is compiled, and the stamp is left
         for command in servers.values():
             _handshake(command, env)
-        for _ in track(range(rounds), "measuring", console=console, transient=True):
+        for _ in track(range(rounds), "measuring", console=console(), transient=True):
             for way in random.sample([*starts], len(starts)):
                 rows[way].start.append(_run(_version(starts[way]), env))
             for way in random.sample([*servers], len(servers)):
@@ -135,7 +135,7 @@ def _release(folder: Path) -> Path:
     version = main_project()["version"]
     with staged(folder / "binaries") as staging:
         collect_npm(version, load_families(), [this_platform()], staging, all_wanted=True)
-    with step("building wheels"), console.capture():
+    with step("building wheels"), console().capture():
         build_wheels(folder / "binaries", folder / "dist", (), ())
     return folder / "dist"
 

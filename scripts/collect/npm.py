@@ -36,6 +36,12 @@ class Package:
     integrity: str
     commit: str | None
 
+    @property
+    def source(self) -> dict[str, str]:
+        """Where its binary comes from, for `binary.json`."""
+        stated = {"package": self.name, "version": self.version, "integrity": self.integrity}
+        return {"kind": "npm", **stated}
+
 
 def collect_npm(
     version: str,
@@ -57,9 +63,17 @@ def collect_npm(
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
     _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
     folder = staging.root / "npm"
-    for package in packages:
-        with step(f"fetching {package.name} {package.version}"):
-            _fetch(npm, package, folder / package.project.name / package.platform.key, staging)
+    with step(f"fetching {len(packages)} packages"), ThreadPoolExecutor(AT_ONCE) as pool:
+        files = list(pool.map(lambda package: _fetch(npm, package, folder), packages))
+    for package, file in zip(packages, files, strict=True):
+        staging.add(
+            package.project,
+            package.platform,
+            file,
+            version=package.version,
+            source=package.source,
+            commit=package.commit,
+        )
 
 
 def _tell_missing(
@@ -109,7 +123,9 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
     )
 
 
-def _fetch(npm: str, package: Package, folder: Path, staging: Staging) -> None:
+def _fetch(npm: str, package: Package, base: Path) -> Path:
+    """Return the executable of a package whose archive has the integrity that was stated."""
+    folder = base / package.project.name / package.platform.key
     folder.mkdir(parents=True)
     spec = f"{package.name}@{package.version}"
     _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
@@ -125,11 +141,4 @@ def _fetch(npm: str, package: Package, folder: Path, staging: Staging) -> None:
         )
     file = folder / (package.project.family.program + package.platform.suffix)
     extract_file(archives[0], f"package/{file.name}", file)
-    staging.add(
-        package.project,
-        package.platform,
-        file,
-        version=package.version,
-        source={"kind": "npm", "package": package.name, "version": package.version, "integrity": found},
-        commit=package.commit,
-    )
+    return file

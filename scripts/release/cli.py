@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from leanspec_build.project import REPAIRS
 
 from leanspec_launcher.manage.errors import FAILURE
+from scripts.choices import REPAIRS
 from scripts.environment import ROOT
 
 from .assets.cli import COMMANDS as ASSETS
@@ -38,10 +38,11 @@ COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change, 
 @DRY_RUN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a place.")
 def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
-    """Write the version of the root pyproject.toml, its one home, into every place that repeats it.
+    """Write the version into every place that repeats it.
 
-    The family projects, the pins between our own distributions, the changelog's heading, and with --cargo a workspace
-    with its lock. All of them change, or none.
+    The version's one home is the root pyproject.toml. The family projects, the pins between our own
+    distributions and the changelog's heading repeat it; with --cargo, a workspace and its lock file
+    too. All of them change, or none.
 
     \b
     Examples:
@@ -75,9 +76,10 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
-    """Set the version, here and in every place that repeats it. PEP 440 and SemVer are both understood.
+    """Set the version everywhere.
 
-    Never to one that is not above what is published.
+    VERSION is in PEP 440 or SemVer form. A version that is not newer than the latest published
+    one is refused.
 
     \b
     Examples:
@@ -100,8 +102,9 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit:
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
-    """Set the dev version NUMBER of the next patch: from 0.3.0 to 0.3.1.devNUMBER, 0.3.1-dev.NUMBER for Cargo.
+    """Set development version NUMBER of the next patch.
 
+    From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
     The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
     """
     from .sync import home_version
@@ -136,7 +139,10 @@ def _print_places(places: list[Place], result: str) -> None:
     help="Append the version, the matrices and what follows from them to the file `GITHUB_OUTPUT` instead.",
 )
 def matrix(*, dev: bool, github_output: bool) -> None:
-    """Print the CI build matrix as JSON, from the one table of platforms and the release plan."""
+    """Print the CI build matrix as JSON.
+
+    It follows from the table of platforms and the release plan.
+    """
     from .matrix import build_matrix, outputs, write_outputs
 
     if github_output:
@@ -161,7 +167,7 @@ DIST_OPTION = click.option(
 @CARGO_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
 def check(dist: Path, cargo: Path | None, *, as_json: bool) -> int:
-    """Run every gate of a release on built files: what fails here never reaches an index.
+    """Run all release checks on the built files.
 
     Names, versions, tag, clean tree, lock; the expected set; each binary, each wheel; then all of it installed from an
     index on loopback with pip and uv, and run. Every failure is shown. Exits with 1 where there is one.
@@ -233,9 +239,9 @@ def publish(  # noqa: PLR0913 - each is one option
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Publish a release: every gate, then platform wheels, stubs, lean-spec; each waited for; then verified.
+    """Check, upload and verify a release.
 
-    Nothing is uploaded unless every gate passes. What the index has already, byte for byte, is skipped; other bytes
+    Platform wheels first, then the stubs, then lean-spec; each is waited for. Nothing is uploaded unless every gate passes. What the index has already, byte for byte, is skipped; other bytes
     under one of the names stop everything. Interrupted anywhere, the same command goes on from what the index has.
     The credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD, ~/.pypirc, a keyring, trusted publishing.
 
@@ -266,8 +272,9 @@ def publish(  # noqa: PLR0913 - each is one option
 @click.command()
 @DIST_OPTION
 def attest(dist: Path) -> None:
-    """Make the attestation (PEP 740) of each built file, by the identity of the workflow that runs this.
+    """Attest each built file, as PEP 740 describes.
 
+    The attestation states the identity of the workflow that runs this.
     `publish` uploads them with the files. Outside a workflow there is no such identity, and this is an error.
     """
     from .attestations import attest as make
@@ -289,7 +296,9 @@ def attest(dist: Path) -> None:
 def verify_release(  # noqa: PLR0913 - each is one option
     version: str, name: str, simple: str | None, dist: Path | None, against: str | None, *, rebuild: bool, as_json: bool
 ) -> int:
-    """Fetch every file of a published release, compare it, install it with pip and uv from the index, and run it.
+    """Download, compare, install and run a release.
+
+    Every file is fetched from the index, and installed with pip and with uv.
 
     \b
     Examples:
@@ -313,7 +322,9 @@ def verify_release(  # noqa: PLR0913 - each is one option
 @click.option("--only", metavar="WORDS", default="", help="With --faults: those whose name holds these words.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a scene.")
 def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
-    """Play a whole release on a real index server on loopback, in a copy of the project: nothing here is changed.
+    """Rehearse a release on a local index server.
+
+    It runs in a copy of the project: nothing in this tree is changed.
 
     Build, publish, wait, install with pip, pipx, uv tool and uvx, run, upgrade, uninstall. With --faults: the index
     refuses, is busy, cuts, hides, lies, goes down; publish is killed at each step and run again. Exits with 1 where a
@@ -346,7 +357,7 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
 @CARGO_OPTION
 @click.option("--skip-rust", is_flag=True, help="Build no binary: take those that are collected.")
 @click.option("--skip-tests", is_flag=True, help="Leave the test suite out; the table says so.")
-@click.option("--repair", type=click.Choice(REPAIRS), help="Build the wheels with this repair.")
+@click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
 @click.option(
     "--dist",
     type=click.Path(file_okay=False, path_type=Path),
@@ -358,7 +369,7 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
 def pre_release(
     cargo: Path | None, repair: str | None, dist: Path, *, skip_rust: bool, skip_tests: bool, as_json: bool
 ) -> int:
-    """Do all that a release will do, short of its tag and its upload.
+    """Do all that a release does, except tag and upload.
 
     Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and `lean-spec validate` by
     the installed binary. What a release says itself that it cannot do yet is shown as an exception, with its reason.

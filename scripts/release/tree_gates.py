@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from packaging.requirements import Requirement
+from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import Group
+from scripts.lock import follow, read_lock, wanted
 from scripts.processes import capture, find_program, must_succeed
 
 from . import sync
@@ -83,23 +82,16 @@ def tree(root: Path) -> Iterator[Finding]:
 
 
 def lock(root: Path) -> Iterator[Finding]:
-    """Look whether the lock holds a version of everything that is asked for."""
-    locked = {}
-    for line in (root / "dev.lock").read_text("utf-8").splitlines():
-        found = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", line)
-        if found:
-            locked[canonicalize_name(found[1])] = Version(found[2])
-    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    backend: dict[str, Any] = tomllib.loads((root / "build_backend/pyproject.toml").read_text("utf-8"))
-
-    def problems() -> Iterator[Finding]:
-        for text in (*table["dependency-groups"]["dev"], *backend["project"]["dependencies"]):
-            wanted = Requirement(text)
-            version = locked.get(canonicalize_name(wanted.name))
-            if version is None or version not in wanted.specifier:
-                yield bad("lock", wanted.name, wanted, version or "not locked")
-
-    yield from all_good("lock", "dev.lock", problems(), f"{len(locked)} packages")
+    """Look whether each lock file has a version of everything that its group asks for."""
+    for group in Group:
+        entries = read_lock(root / group.lock.name)
+        roots = wanted(group, root)
+        problems, _ = follow(entries, roots, lambda _: [], default_environment())
+        found = [
+            bad("lock", each.requirement.name, each.requirement, each.locked or "not locked")
+            for each in problems
+        ]
+        yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.environment import ROOT
+from scripts.environment import ROOT, Group
 from scripts.release import binary_gates, publish, tree_gates, wheel_gates
 from scripts.release.finding import Finding
 from scripts.release.index import Index, read_index
@@ -302,8 +302,8 @@ def test_22_and_24_requirements_of_the_built_metadata(dist: Path, plan: Plan, re
 
 
 def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
-    for name in ("pyproject.toml", "dev.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    for path in (ROOT / "pyproject.toml", *(group.lock for group in Group)):
+        shutil.copy(path, tmp_path)
     shutil.copytree(ROOT / "build_backend", tmp_path / "build_backend")
     assert wrong(tree_gates.lock(tmp_path)) == []
     text = (tmp_path / "pyproject.toml").read_text()

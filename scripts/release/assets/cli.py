@@ -47,7 +47,9 @@ def _secret_key(file: Path | None) -> SecretKey:
 @click.command()
 @click.argument("name", type=click.Path(path_type=Path), default="leanspec")
 def keygen(name: Path) -> None:
-    """Make a key pair in minisign's format: NAME.key, encrypted with a password, and NAME.pub.
+    """Generate a minisign key pair.
+
+    NAME.key is encrypted with a password; NAME.pub is the public key.
 
     The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Nothing that is there is overwritten.
 
@@ -76,7 +78,9 @@ def keygen(name: Path) -> None:
 @click.option("--version", "of", required=True, help="The version that the trusted comment states.")
 @click.option("--platform", default="any", show_default=True, help="The platform that the trusted comment states.")
 def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> None:
-    """Sign files: FILE.minisig is written beside each, which `minisign -V` checks too.
+    """Sign files with a minisign key.
+
+    Writes FILE.minisig next to each file; `minisign -V` verifies it too.
 
     Its trusted comment states the file's name, the version and the platform.
 
@@ -99,7 +103,9 @@ def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> N
 @click.option("--version", "of", default="", help="The version that the trusted comment must state.")
 @click.option("--platform", default="", help="The platform that it must state.")
 def verify_signature(file: Path, public: str, signature: Path | None, of: str, platform: str) -> None:
-    """Check a minisign signature: the file, its name, and with the options its version and platform.
+    """Verify a minisign signature.
+
+    Checks the file and its name and, with the options, its version and platform.
 
     \b
     Example:
@@ -132,7 +138,9 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
 def release_assets(  # noqa: PLR0913 - each is one option
     artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, upload: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Make what a GitHub release carries of the artifacts of a CI run, and with --upload put it there.
+    """Assemble the GitHub release assets, and upload them.
+
+    Assembles them from a CI run's artifacts; --upload publishes them.
 
     DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and desktop-PLATFORM/ with the
     bundles that the release plan expects. Out of it come an archive of the programs a platform, the wheels, the

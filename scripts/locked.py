@@ -1,0 +1,144 @@
+"""Install a lock file into a virtual environment: exactly what it lists, at those hashes.
+
+Nothing is resolved, so nothing that was released since the lock was written can change the result.
+Runs on the bare Python of a fresh machine: the standard library only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import NoReturn
+
+# `--no-deps`: an installer that looks at requirements may want a release that the lock does not
+# list. `--only-binary`: building from source would fetch a build backend that no lock pins.
+EXACTLY = ("--no-deps", "--require-hashes", "--only-binary=:all:")
+# Settings of a user that lead `pip install` elsewhere than into the environment.
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON")
+ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
+
+
+class Environment:
+    """A virtual environment, and the installers that fill it.
+
+    Its own uv is used unless another environment's is named.
+    """
+
+    def __init__(self, folder: Path, uv: Path | None = None) -> None:
+        self.folder = folder
+        self.programs = folder / ("Scripts" if os.name == "nt" else "bin")
+        self.python = self.programs / ("python.exe" if os.name == "nt" else "python")
+        self.uv = uv or self.programs / ("uv.exe" if os.name == "nt" else "uv")
+
+    def create(self) -> None:
+        """Make it, empty. Takes pip along only if this Python has none to fill it with."""
+        try:
+            venv.create(self.folder, with_pip=not _has_pip(), symlinks=os.name != "nt")
+        except (OSError, subprocess.CalledProcessError) as error:
+            hint = "on Debian and Ubuntu: `apt install python3-venv`"
+            fail(f"cannot create a virtual environment: {error}", hint)
+
+    def install(self, lock: Path) -> None:
+        """Install a lock file with uv, which is fetched first; with pip where uv cannot do it."""
+        if not self.uv.exists():
+            self._fetch_uv(lock)
+        count = len(ENTRY.findall(lock.read_text("utf-8")))
+        say(f"installing {count} packages from {lock.name}")
+        self._install(*EXACTLY, "--requirement", str(lock))
+
+    def install_from_tree(self, *projects: Path) -> None:
+        """Install projects in editable mode, built by what the environment contains."""
+        editable = [part for project in projects for part in ("--editable", str(project))]
+        self._install("--no-deps", "--no-build-isolation", *editable)
+
+    def _install(self, *arguments: str) -> None:
+        """End this process with the installer's output if neither uv nor pip can install it."""
+        if self.uv.exists():
+            if _run(self._uv_command(*arguments)) is None:
+                return
+            say("uv cannot install them; trying pip, which may be configured differently")
+        output = _run(self._pip_command(*arguments))
+        if output is not None:
+            sys.stderr.write(output)
+            fail("the installation failed (see the output above)", "fix that and try again")
+
+    def _fetch_uv(self, lock: Path) -> None:
+        """Let pip install the uv that the lock pins; where there is no wheel, it is left out."""
+        pinned = entry(lock, "uv")
+        if not pinned:
+            return
+        with tempfile.TemporaryDirectory(prefix="leanspec-") as folder:
+            alone = Path(folder, "uv.txt")
+            alone.write_text(pinned, "utf-8")
+            _run(self._pip_command(*EXACTLY, "--requirement", str(alone)))
+
+    def _uv_command(self, *arguments: str) -> list[str]:
+        return [str(self.uv), "pip", "install", "--python", str(self.python), *arguments]
+
+    def _pip_command(self, *arguments: str) -> list[str]:
+        options = ["install", "--disable-pip-version-check", "--progress-bar=off", *arguments]
+        if _has_pip():
+            # This Python's own pip installs into the other environment: 4 s less than giving the
+            # environment a pip of its own.
+            return [sys.executable, "-m", "pip", "--python", str(self.python), *options]
+        return [str(self.python), "-m", "pip", *options]
+
+
+def entry(lock: Path, name: str) -> str:
+    """Return what a lock file says of one package, hashes included; empty if it lists none."""
+    lines = lock.read_text("utf-8").splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if line.startswith(f"{name}==")]
+    if not starts:
+        return ""
+    wanted = [lines[starts[0]]]
+    for line in lines[starts[0] + 1 :]:
+        if not line.startswith("    --hash"):
+            break
+        wanted.append(line)
+    return "".join(wanted)
+
+
+def _run(command: list[str]) -> str | None:
+    """Run an installer, showing its last line on a terminal. Return its output if it failed."""
+    environment = {name: text for name, text in os.environ.items() if name not in ELSEWHERE}
+    environment["PIP_USER"] = "0"  # `user = true` in pip's configuration is refused in a venv
+    terminal = sys.stderr.isatty()
+    lines = []
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            if terminal:
+                sys.stderr.write(f"\r\033[K  {line.strip()[:70]}")
+                sys.stderr.flush()
+    if terminal:
+        sys.stderr.write("\r\033[K")
+    return "".join(lines) if process.returncode != 0 else None
+
+
+def _has_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
+
+
+def say(text: str) -> None:
+    """Print a line of progress on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    """End this process with an error and a hint."""
+    sys.exit(f"error: {message}\nhint: {hint}")
