@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,32 @@ class Surroundings:
         out, err = process.communicate(timeout=SECONDS)
         head = f"{ending(process.returncode)}\nout {out!r}\nerr {err!r}\n"
         return head + facts(file, process.pid)
+
+
+@contextlib.contextmanager
+def usual_signals() -> Iterator[None]:
+    """Start what is inside with the signals of a terminal's shell: none ignored, none blocked.
+
+    A caller may ignore some (`nohup … &`), which a started program inherits: it would not end.
+    """
+
+    def nothing(*_: object) -> None:
+        """Stand for the default: a handler of ours is reset in a program that is started."""
+
+    # Python itself ignores these two, and Popen gives them back.
+    ignored = signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}
+    before = {
+        number: signal.signal(number, nothing)
+        for number in ignored
+        if signal.getsignal(number) is signal.SIG_IGN
+    }
+    mask = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ending(code: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cases import Case, all_cases
-from .observing import Surroundings
+from .observing import Surroundings, usual_signals
 from .release import DIRECT, OURS, Way, release
 
 SAME = "same"
@@ -39,7 +39,8 @@ def observe(case: Case, way: Way, folder: Path, probe: str) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        return case.observe(Surroundings(way, folder, probe))
+        with usual_signals():
+            return case.observe(Surroundings(way, folder, probe))
     except (OSError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,15 @@ from tests.conftest import once
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the probe reads /proc")
 KEPT = [case for case in all_cases() if not case.unknowable]
+# What a case shows of a direct start, where its name says so.
+EXPECTED = {
+    **{f"code {code}": f"exit {code}" for code in (0, 1, 2, 126, 127, 255)},
+    **{f"killed by {each.name}": f"killed by {each.name}" for each in signal.Signals},
+    **{f"{each.name} to the process": f"killed by {each.name}" for each in signal.Signals},
+    "SIGINT to the group": "killed by SIGINT",
+    "SIGUSR1, which the program handles": "heard: True",
+    "SIGWINCH, which the program handles": "heard: True",
+}
 NOT_KEPT = [case for case in all_cases() if case.unknowable]
 
 
@@ -39,7 +49,26 @@ def both(case: Case, commands: Path, folder: Path) -> tuple[str, str]:
 def test_the_launcher_is_not_to_be_told_from_a_direct_start(case: Case, commands: Path, tmp_path: Path) -> None:
     direct, ours = both(case, commands, tmp_path / "case")
     assert ours == direct
-    assert "Error" not in direct.splitlines()[0], "the case itself did not come about"
+    first = direct.splitlines()[0]
+    assert "Error" not in first, "the case itself did not come about"
+    assert first == EXPECTED.get(case.name, first), "the case itself did not come about"
+
+
+@pytest.mark.parametrize("name", ["SIGINT to the group", "SIGQUIT to the process"])
+def test_signals_are_seen_where_the_caller_ignores_them(
+    name: str, commands: Path, tmp_path: Path
+) -> None:
+    """As under `nohup … &`."""
+    (case,) = [each for each in KEPT if each.name == name]
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        direct, _ = both(case, commands, tmp_path / "case")
+        assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 2
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert direct.splitlines()[0] == EXPECTED[name]
 
 
 @pytest.mark.parametrize("case", NOT_KEPT, ids=lambda case: f"{case.area}: {case.name}")
