@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class LazyChoice(click.ParamType):
+class LazyChoice(click.ParamType[str]):
     """One of the values in a module's attribute.
 
     `--help` of all commands does not pay for the import: the build backend alone costs 180 ms.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from .console import console, say, size, step
 from .environment import ROOT
 from .families import load_families, main_project
 from .mcp_session import list_tools
+from .own_pip import create_environment, pip_into
 from .processes import capture, clean_environment, must_succeed
 from .wheels import build_wheels
 
@@ -69,12 +69,8 @@ def _install(wheels: list[Path]) -> Path:
     Our own distributions are named as files, so that none of them can come from an index; what they need comes from the
     index that pip is configured with.
     """
-    environment = _empty(FOLDER / "environment")
     with step("making a clean environment"):
-        # Without a pip of its own, which takes seconds to install: ours installs into it.
-        make = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
-        must_succeed(capture(make), "`python -m venv`")
-    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+        scripts = create_environment(_empty(FOLDER / "environment"))
     wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
     stubs = tuple(f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values())
     files = [
@@ -83,8 +79,7 @@ def _install(wheels: list[Path]) -> Path:
         if wheel.suffix == ".whl" and wheel.name.startswith(wanted) and not wheel.name.startswith(stubs)
     ]
     with step("pip install lean-spec, from the files just built"):
-        pip = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
-        command = [*pip, "--disable-pip-version-check", *files]
+        command = pip_into(scripts, "install", *files)
         must_succeed(capture(command, env=clean_environment()), "`pip install`")
     return scripts
 

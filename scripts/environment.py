@@ -94,19 +94,18 @@ def _become(command: list[str]) -> NoReturn:
 
 def _serves(group: Group) -> bool:
     """Tell whether the environment is finished, up to date, and contains a group."""
-    installed = _installed()
-    return installed == group or installed == Group.DEV
-
-
-def _installed() -> Group | None:
-    """Return the group that the environment was made for; None if it is not up to date."""
     facts = _facts()
-    groups = {group.value: group for group in Group}
-    group = groups.get(facts.get("group", ""))
-    if group is None or facts.get("state") != FINISHED:
-        return None
-    current = _made_from(facts.get("python", ""), group)
-    return group if facts.get("made_from") == current else None
+    return _contains(facts, group) and facts.get("projects") == _digest_of_projects()
+
+
+def _contains(facts: dict[str, str], group: Group) -> bool:
+    """Tell whether the environment is finished and contains a group, as it is locked now."""
+    python = facts.get("python", "")
+    for installed in (group, Group.DEV):
+        locks = _digest_of_locks(python, installed)
+        if (facts.get("group"), facts.get("locks")) == (installed.value, locks):
+            return facts.get("state") == FINISHED
+    return False
 
 
 def _facts() -> dict[str, str]:
@@ -117,18 +116,20 @@ def _facts() -> dict[str, str]:
 
 
 def _write_facts(**facts: str) -> None:
-    text = "".join(f"{name} {value}\n" for name, value in facts.items())
-    MARKER.write_text(text, "utf-8")
+    MARKER.write_text("".join(f"{name} {value}\n" for name, value in facts.items()), "utf-8")
 
 
-def _made_from(python: str, group: Group) -> str:
-    """Identify what the environment is made from.
-
-    That is: the Python, the place, the lock files, the metadata of our own projects.
-    """
+def _digest_of_locks(python: str, group: Group) -> str:
+    """Identify what a group is installed from: the Python, the place, the lock files."""
     digest = hashlib.sha256(f"{python} {ROOT}".encode())
     for lock in dict.fromkeys((Group.BUILD.lock, group.lock)):
         digest.update(lock.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest_of_projects() -> str:
+    """Identify the metadata of our own projects."""
+    digest = hashlib.sha256()
     for project in LOCAL_PROJECTS:
         table = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
         digest.update(repr((table["build-system"], table["project"])).encode())
@@ -136,7 +137,7 @@ def _made_from(python: str, group: Group) -> str:
 
 
 def _make(group: Group) -> None:
-    """Make the environment for a group, or extend the one that is there."""
+    """Make the environment for a group, or bring the one that is there up to date."""
     if FOLDER.exists() and not MARKER.is_file():
         fail(
             f"`{FOLDER}` exists but was not made by this command",
@@ -144,23 +145,30 @@ def _make(group: Group) -> None:
         )
     started = time.monotonic()
     environment = Environment(FOLDER)
-    if _installed() is None:
-        say(f"making the development environment in {FOLDER.name}; the next run reuses it")
-        # Any Python may start a command later: the environment keeps the one that made it.
-        python = "{}.{}".format(*sys.version_info[:2])
+    facts = _facts()
+    keeps = _contains(facts, Group.BUILD)
+    # Any Python may start a command later: the environment keeps the one that made it.
+    python = facts["python"] if keeps else "{}.{}".format(*sys.version_info[:2])
+    doing = "updating" if keeps else "making"
+    say(f"{doing} the development environment in {FOLDER.name}; the next run reuses it")
+    if not keeps:
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir()
-        _write_facts(state="unfinished")
+    _write_facts(state="unfinished")
+    if not keeps:
         environment.create()
-        environment.install(group.lock)
-        environment.install_from_tree(*LOCAL_PROJECTS)
+    if _contains(facts, group):
+        group = Group(facts["group"])
     else:
-        say(f"extending the development environment in {FOLDER.name}; the next run reuses it")
-        python = _facts()["python"]
-        _write_facts(state="unfinished")
         environment.install(group.lock)
-    made_from = _made_from(python, group)
-    _write_facts(state=FINISHED, python=python, group=group.value, made_from=made_from)
+    environment.install_from_tree(*LOCAL_PROJECTS)
+    _write_facts(
+        state=FINISHED,
+        python=python,
+        group=group.value,
+        locks=_digest_of_locks(python, group),
+        projects=_digest_of_projects(),
+    )
     say(f"the development environment is ready ({time.monotonic() - started:.0f} s)")
 
 

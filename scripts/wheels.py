@@ -139,26 +139,32 @@ def _call_backend(
 
 
 def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Path]:
-    """Build a wheel without a binary a family, which an installer takes where no platform wheel fits."""
-    built = []
-    with step("building the stubs, for machines that no platform wheel fits"):
-        for project in load_families():
-            release = {
-                "version": project.version,
-                "builds": {
-                    each.platform.key: sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
-                    for each, wheel in zip(wanted, wheels, strict=True)
-                    if each.project == project
-                },
-            }
-            path = out / f"{project.name}.json"
-            path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
-            what = f"building the stub of `{project.family.distribution}`"
-            built.append(_call_backend(project.root, "wheel", out, what, {"stub": str(path.absolute())})[0])
-            path.unlink()
+    """Build a stub per family: what an installer takes where no platform wheel fits."""
+
+    def build_stub(project: FamilyProject) -> Path:
+        tags = {
+            each.platform.key: _platform_tags(wheel)
+            for each, wheel in zip(wanted, wheels, strict=True)
+            if each.project == project
+        }
+        path = out / f"{project.name}.json"
+        release = {"version": project.version, "builds": tags}
+        path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
+        what = f"building the stub of `{project.family.distribution}`"
+        stub, _ = _call_backend(project.root, "wheel", out, what, {"stub": str(path.absolute())})
+        path.unlink()
+        return stub
+
+    title = "building the stubs, for machines that no platform wheel fits"
+    with step(title), ThreadPoolExecutor(os.cpu_count()) as pool:
+        built = list(pool.map(build_stub, load_families()))
     for stub in built:
         say(f"  {stub.name}  {size(stub.stat().st_size)}")
     return built
+
+
+def _platform_tags(wheel: Path) -> list[str]:
+    return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
 
 
 def _digests(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, str]]:

@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from scripts.environment import ROOT
+from scripts.environment import ROOT, Group
 from scripts.families import main_project
+from scripts.locked import EXACTLY
 from scripts.processes import clean_environment
-from tests.surroundings import clean, run
+from tests.surroundings import clean, make_venv, programs, run
+
+
+# What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
+CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
 
 
 @pytest.fixture(scope="session")
@@ -82,22 +87,17 @@ def dist(shared: Path, binaries: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def wheelhouse(shared: Path) -> Path:
-    """Return what our wheels and our backend need, for every Python, from the configured index."""
+    """Return what our wheels and our backend need, for every Python, as it is locked."""
 
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        run([*pip, "wheel", "--wheel-dir", str(folder), str(ROOT / "build_backend")], clean_environment())
-        for python in ("3.9", "3.11"):
-            chosen = ["--only-binary=:all:", "--python-version", python, "--dest", str(folder)]
-            run([*pip, "download", *chosen, *third_party(), "pip"], clean_environment())
+        fetch = [*pip, "download", "--quiet", "--dest", folder]
+        run([*fetch, *EXACTLY, "--requirement", Group.BUILD.lock], clean_environment())
+        run([*fetch, "--no-deps", CLICK_FOR_PYTHON_3_9], clean_environment())
+        build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        run([*build, "--wheel-dir", folder, ROOT / "build_backend"], clean_environment())
 
     return once(shared / "wheelhouse", make)
-
-
-def third_party() -> list[str]:
-    """Return what `lean-spec` depends on beside its own distributions."""
-    names: list[str] = main_project()["dependencies"]
-    return [name for name in names if not name.startswith("leanspec-")]
 
 
 @pytest.fixture(scope="session")
@@ -120,12 +120,10 @@ def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
 
 def install(environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None) -> None:
     """Make a virtual environment and let pip install into it, from files alone."""
-    run([python or sys.executable, "-m", "venv", environment], clean(environment.parent / "home"))
+    make_venv(environment, python or Path(sys.executable))
     links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]
-    run(
-        [environment / "bin/python", "-m", "pip", "install", *links, *(what or ["lean-spec[ui]"])],
-        clean(environment.parent / "home"),
-    )
+    command = [programs(environment) / "python", "-m", "pip", "install", *links]
+    run([*command, *(what or ["lean-spec[ui]"])], clean(environment.parent / "home"))
 
 
 @pytest.fixture

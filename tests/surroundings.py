@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from scripts.locked import Environment
 
 # The system's own programs, without those of the Python that runs the tests.
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -31,6 +38,61 @@ def clean(home: Path, **additions: str) -> dict[str, str]:
         "PIPX_BIN_DIR": str(home / "pipx-bin"),
         **additions,
     }
+
+
+def programs(environment: Path) -> Path:
+    """Return the folder of an environment's commands."""
+    return Environment(environment).programs
+
+
+def packages(environment: Path) -> Path:
+    """Return the site-packages of an environment."""
+    if os.name == "nt":
+        return environment / "Lib/site-packages"
+    return next(environment.glob("lib/python3.*/site-packages"))
+
+
+def make_venv(folder: Path, python: Path = Path(sys.executable)) -> Path:
+    """Make a virtual environment with the pip that its Python brings along.
+
+    `python -m venv` installs pip each time, for five seconds: here that is done once per Python,
+    and copied.
+    """
+    run([python, "-m", "venv", "--without-pip", folder], clean(folder.parent / "home"))
+    shutil.copytree(
+        _with_pip(python), packages(folder), copy_function=_link, dirs_exist_ok=True
+    )
+    return folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)  # pip replaces its files, and does not change them
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@functools.cache
+def _with_pip(python: Path) -> Path:
+    """Return the site-packages of a new environment, kept until this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="leanspec-venv-", ignore_cleanup_errors=True)
+    _KEPT.append(folder)
+    venv, env = Path(folder.name, "venv"), clean(Path(folder.name, "home"))
+    ensurepip = "import ensurepip, os; print(os.path.dirname(ensurepip.__file__))"
+    wheels = Path(run([python, "-c", ensurepip], env).stdout.strip(), "_bundled")
+    bundled = next(wheels.glob("pip-*.whl"), None)
+    if bundled is None:
+        # Debian keeps the wheel elsewhere.
+        run([python, "-m", "venv", venv], env)
+        return packages(venv)
+    run([python, "-m", "venv", "--without-pip", venv], env)
+    with zipfile.ZipFile(bundled) as archive:
+        archive.extractall(packages(venv))
+    run([python, "-m", "compileall", "-q", packages(venv)], env)
+    return packages(venv)
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def run(

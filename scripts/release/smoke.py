@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.mcp_session import list_tools
+from scripts.own_pip import create_environment, pip_into
 from scripts.processes import capture, clean_environment, must_succeed, own_program
 
 from .finding import Finding, bad, same
@@ -58,8 +59,8 @@ def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str
 
 
 def _pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
-    must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
-    command = [str(environment / SCRIPTS / "python"), "-m", "pip", "install", "--no-cache-dir", requirement]
+    programs = create_environment(environment)
+    command = pip_into(programs, "install", "--no-cache-dir", requirement)
     must_succeed(capture(command, env=clean_environment(**index)), "`pip install`")
 
 

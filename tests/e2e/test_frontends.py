@@ -11,7 +11,7 @@ import pytest
 
 from scripts.environment import ROOT
 from scripts.processes import own_program
-from tests.surroundings import clean, run
+from tests.surroundings import clean, make_venv, run
 
 SETTING = "platform=linux-x64"
 PIP = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-C", SETTING]
@@ -90,7 +90,7 @@ def test_a_frontend_shows_our_words_and_no_traceback(
 
 def test_the_editable_package_uses_the_local_binary(project: Path, env: dict[str, str], tmp_path: Path) -> None:
     prefix = tmp_path / "venv"
-    run([sys.executable, "-m", "venv", prefix], env)
+    make_venv(prefix)
     run([prefix / "bin/python", "-m", "pip", "install", "--editable", project], env)
     code = "import leanspec_cli_bin, pathlib; print(pathlib.Path(leanspec_cli_bin.__file__).parent / 'bin/leanspec')"
     found = run([prefix / "bin/python", "-c", code], env).stdout.strip()

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.mcp_session import list_tools
 from scripts.processes import own_program
-from tests.surroundings import clean, run
+from tests.surroundings import clean, make_venv, packages, run
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,8 @@ class Source:
         return clean(self.home, PIP_FIND_LINKS=links, UV_FIND_LINKS=links.replace(" ", ","))
 
 
-def packages(prefix: Path) -> Path:
-    return next(prefix.glob("lib/python3.*/site-packages"))
-
-
 def venv(source: Source) -> Path:
-    run([source.python, "-m", "venv", source.home / "venv"], source.env)
-    return source.home / "venv"
+    return make_venv(source.home / "venv", source.python)
 
 
 def by_pip(source: Source) -> Installed:

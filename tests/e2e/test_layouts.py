@@ -18,10 +18,9 @@ from tests.e2e.test_installers import (
     by_pip_target,
     must_work,
     own_flit,
-    packages,
     source,
 )
-from tests.surroundings import run
+from tests.surroundings import make_venv, packages, run
 
 __all__ = ["source"]  # a fixture
 UV, PIPX = own_program("uv"), own_program("pipx")
@@ -73,7 +72,7 @@ def test_pythonpath(source: Source, version: str, tmp_path: Path) -> None:
 def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> None:
     """A script of pip's names its Python; that of a relocatable environment looks beside itself."""
     plain, relocatable = tmp_path / "plain", tmp_path / "relocatable"
-    run([sys.executable, "-m", "venv", plain], source.env)
+    make_venv(plain)
     run([plain / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
     run([UV, "venv", "--relocatable", "--python", sys.executable, relocatable], source.env)
     run([UV, "pip", "install", "--python", relocatable / "bin/python", "lean-spec"], source.env)
@@ -105,7 +104,7 @@ def test_an_editable_checkout(tmp_path: Path, source: Source, binaries: Path) ->
     ignored = shutil.ignore_patterns("binaries", "__pycache__", ".venv", "demo", "dist", ".git")
     shutil.copytree(ROOT, checkout, ignore=ignored)
     prefix = source.home / "venv"
-    run([sys.executable, "-m", "venv", prefix], source.env)
+    make_venv(prefix)
     pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
     run([*pip, "click"], source.env)
     shutil.copytree(own_flit(), packages(prefix) / "flit_core")

@@ -23,10 +23,9 @@ from tests.e2e.test_installers import (
     by_pipx,
     by_uv_pip,
     by_uv_tool,
-    packages,
     source,
 )
-from tests.surroundings import clean, run
+from tests.surroundings import clean, packages, run
 
 __all__ = ["source"]  # a fixture
 COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")

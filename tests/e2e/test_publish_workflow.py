@@ -94,7 +94,7 @@ def play(
     programs.mkdir()
     (programs / "python").write_text(PYTHON.replace("PYTHON -c", f"{sys.executable} -c"))
     (programs / "python").chmod(0o755)
-    upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("*.whl")])
+    upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("click-*.whl")])
 
     def checkout(place: Path, repository: str | None, ref: str | None) -> None:
         origin = sources if repository else tree

@@ -46,7 +46,7 @@ def test_a_container_gets_its_version_or_fails(source: Source, project: Path, ve
     recipe = (RECIPES / "Containerfile").read_text()
     found = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
     assert found
-    run([source.python, "-m", "venv", source.home / "venv"], source.env)
+    run([source.python, "-m", "venv", source.home / "venv"], source.env)  # with a `pip` command
     env = source.env | {"PATH": f"{source.home / 'venv/bin'}:{source.env['PATH']}"}
     shell(found[1].replace("\\\n", " "), env, project)
     assert "001-first" in shell("lean-spec list", env, project)

@@ -21,13 +21,13 @@ from scripts.bundles import read_bundle
 from scripts.release.assets.archives import write_zip
 from scripts.release.assets.assemble import assemble
 from scripts.release.plan import Plan, read_plan
-from scripts.release.signing import SecretKey, generate, write_secret
+from scripts.release.signing import SecretKey, generate
 from scripts.tree_copy import copy_tracked, git
 from tests.conftest import once
 from tests.e2e import debian
 from tests.e2e.desktop import make_deb, make_image, make_installer
 from tests.e2e.github import GitHub, names, serving
-from tests.keys import without_password
+from tests.keys import OF_ANOTHER_PASSWORD, without_password
 from tests.surroundings import clean, run
 
 RUN = "from scripts.cli import run; run()"
@@ -394,7 +394,7 @@ def test_other_bytes_on_github_stop_everything(
         ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
         ({"LEANSPEC_SIGNING_KEY": ""}, "there is no secret key", "LEANSPEC_SIGNING_KEY"),
-        ({"LEANSPEC_SIGNING_KEY": write_secret(generate(), "another password")}, "the password is wrong", "its backup"),
+        ({"LEANSPEC_SIGNING_KEY": OF_ANOTHER_PASSWORD}, "the password is wrong", "its backup"),
     ],
 )
 def test_what_stops_an_upload(

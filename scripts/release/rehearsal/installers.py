@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
+from scripts.own_pip import create_environment, pip_into
 from scripts.processes import capture, clean_environment, must_succeed, own_program
 from scripts.release.smoke import installer_settings
 
@@ -73,17 +74,17 @@ class Pip(Way):
 
     def install(self, version: str) -> None:
         """Install a version."""
-        self.do(sys.executable, "-m", "venv", self.home)
-        self.do(self.bin / "python", "-m", "pip", "install", f"lean-spec=={version}")
+        create_environment(self.home)
+        self.do(*pip_into(self.bin, "install", f"lean-spec=={version}"))
 
     def upgrade(self, version: str) -> None:
         """Upgrade to a version."""
-        self.do(self.bin / "python", "-m", "pip", "install", "--upgrade", f"lean-spec=={version}")
+        self.do(*pip_into(self.bin, "install", "--upgrade", f"lean-spec=={version}"))
 
     def uninstall(self) -> None:
         """Remove all of it, and look for what is left."""
         names = ["lean-spec", *(family.distribution for family in FAMILIES.values() if not family.extra)]
-        self.do(self.bin / "python", "-m", "pip", "uninstall", "--yes", *names)
+        self.do(*pip_into(self.bin, "uninstall", "--yes", *names))
         self.must_be_gone()
 
 
