@@ -127,9 +127,7 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
 @click.option("--target", "targets", multiple=True, metavar="TRIPLE", help="A Rust target; may be repeated.")
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
-@click.option(
-    "--builder", type=BUILDERS, help="Build the targets with this, whatever pyproject.toml says."
-)
+@click.option("--builder", type=BUILDERS, help="Build the targets with this, whatever pyproject.toml says.")
 @family_option
 @into_option
 @keep_option

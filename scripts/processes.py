@@ -12,6 +12,9 @@ from pathlib import Path
 from leanspec_launcher.manage.errors import CommandError
 
 TAIL = 12
+# A maintainers' command in this environment, on the tree that is the working directory. (What
+# `python -m scripts` adds is to find or make the environment of that tree.)
+OWN_COMMAND = (sys.executable, "-c", "from scripts.cli import run; run()")
 
 
 def find_program(name: str, hint: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from leanspec_launcher.manage.errors import CommandError
 
 from .console import step
 from .environment import ROOT
-from .processes import clean_environment
+from .processes import OWN_COMMAND, clean_environment
 
 # Two sets of surroundings that differ in everything that should not matter.
 SURROUNDINGS = (
@@ -60,7 +59,7 @@ def _build(folder: Path, base: Path, repair: str | None, number: int) -> dict[st
         if path.is_file():
             path.chmod(0o600)
             os.utime(path, (number, number))
-    command = [sys.executable, "-m", "scripts", "wheels", "--binaries", str(binaries), "--out", str(out)]
+    command = [*OWN_COMMAND, "wheels", "--binaries", str(binaries), "--out", str(out)]
     command += ["--repair", repair] if repair else []
     with step(f"building with {', '.join(f'{key}={value}' for key, value in variables.items())}, umask {umask:03o}"):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A copy of the project that may be changed: what git tracks, as it is in the working tree."""
+"""A copy of the project that may be changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from .processes import capture, find_program, must_succeed
 WHO = ("-c", "user.name=copy", "-c", "user.email=copy@localhost", "-c", "commit.gpgsign=false")
 
 
-def copy_tracked(target: Path) -> None:
-    """Copy every tracked file, and begin a repository there. Raises CommandError where there is no git."""
-    names = must_succeed(capture([_git(), "-C", str(ROOT), "ls-files", "-z"]), "`git ls-files`").stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
+def copy_tree(target: Path, source: Path = ROOT) -> None:
+    """Copy a working tree without what git ignores, and begin a repository there.
+
+    Files that git does not track yet are part of the tree. Raises CommandError without git.
+    """
+    listing = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = must_succeed(capture([_git(), "-C", str(source), *listing]), "`git ls-files`")
+    for name in filter(None, done.stdout.split("\0")):
+        if (source / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target / name)
+            shutil.copy(source / name, target / name)
     git(target, "init", "--quiet", "--initial-branch=main")
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from packaging.version import Version
 
 from scripts.environment import ROOT, Group
-from scripts.families import main_project
 from scripts.locked import EXACTLY
-from scripts.processes import clean_environment
+from scripts.processes import OWN_COMMAND, clean_environment
+from scripts.release import sync
+from scripts.tree_copy import copy_tree, git
 from tests.surroundings import clean, make_venv, programs, run
-
+from tests.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
@@ -44,45 +46,69 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 @pytest.fixture(scope="session")
 def version() -> str:
-    return str(main_project()["version"])
-
-
-def command(
-    *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None, timeout: int = 300
-) -> subprocess.CompletedProcess[str]:
-    """Run a maintainers' command as a maintainer does, with the machine's own settings."""
-    return run(
-        [sys.executable, "-m", "scripts", *arguments], env or clean_environment(), cwd=ROOT, code=code, timeout=timeout
-    )
-
-
-def collect(folder: Path, version: str) -> None:
-    """Collect the real binaries of a release from npm."""
-    command("collect", "npm", version, "--into", folder)
-
-
-def build(folder: Path, binaries: Path) -> None:
-    """Build all wheels of collected binaries."""
-    command("wheels", "--binaries", binaries, "--out", folder)
+    """Return the version of `released_tree`."""
+    return RELEASED
 
 
 @pytest.fixture(scope="session")
-def scripts() -> Callable[..., subprocess.CompletedProcess[str]]:
+def released_tree(shared: Path) -> Path:
+    """Return the project at the version of the real binaries: this tree, a copy after a bump."""
+    if OURS == RELEASED:
+        return ROOT
+    return once(shared / "tree", copy_as_released)
+
+
+def copy_as_released(folder: Path) -> None:
+    """Copy this tree, new files included, and set its version back."""
+    copy_tree(folder)
+    changelog = folder / "CHANGELOG.md"
+    before, _, _ = changelog.read_text("utf-8").partition("## [")
+    changelog.write_text(before + sync.UNRELEASED, "utf-8")
+    edits = sync.planned(Version(RELEASED), folder)
+    sync.apply([edit for edit in edits if edit.path != changelog])
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
+
+
+Scripts = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def scripts(released_tree: Path) -> Scripts:
+    """Return how a command is run in `released_tree`, with the machine's own settings."""
+
+    def command(
+        *arguments: str | Path,
+        code: int = 0,
+        env: dict[str, str] | None = None,
+        timeout: int = 300,
+    ) -> subprocess.CompletedProcess[str]:
+        env = env or clean_environment()
+        return run([*OWN_COMMAND, *arguments], env, cwd=released_tree, code=code, timeout=timeout)
+
     return command
 
 
 @pytest.fixture(scope="session")
-def binaries(shared: Path, version: str) -> Path:
+def binaries(shared: Path, scripts: Scripts, version: str) -> Path:
     """Return the real binaries of the release, collected from npm."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed: the real binaries cannot be collected")
-    return once(shared / "binaries", lambda folder: collect(folder, version))
+
+    def collect(folder: Path) -> None:
+        scripts("collect", "npm", version, "--into", folder)
+
+    return once(shared / "binaries", collect)
 
 
 @pytest.fixture(scope="session")
-def dist(shared: Path, binaries: Path) -> Path:
+def dist(shared: Path, scripts: Scripts, binaries: Path) -> Path:
     """Return the wheels of the real binaries."""
-    return once(shared / "dist", lambda folder: build(folder, binaries))
+
+    def build(folder: Path) -> None:
+        scripts("wheels", "--binaries", binaries, "--out", folder)
+
+    return once(shared / "dist", build)
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,7 @@ def make_venv(folder: Path, python: Path = Path(sys.executable)) -> Path:
     and copied.
     """
     run([python, "-m", "venv", "--without-pip", folder], clean(folder.parent / "home"))
-    shutil.copytree(
-        _with_pip(python), packages(folder), copy_function=_link, dirs_exist_ok=True
-    )
+    shutil.copytree(_with_pip(python), packages(folder), copy_function=_link, dirs_exist_ok=True)
     return folder
 
 

@@ -154,9 +154,10 @@ def repair(family: str | None, *, dry_run: bool) -> int:
 def link(*, dry_run: bool) -> int:
     """Make the commands start without Python.
 
-    Replaces this environment's commands with the binaries. Each binary is verified in full, then takes the place of the script that starts it, as a hard link or a copy. From
-    then on nothing verifies it at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help` are
-    answered by the launcher, and so not by a linked `leanspec-mcp`.
+    Replaces this environment's commands with the binaries. Each binary is verified in full, then
+    takes the place of the script that starts it, as a hard link or a copy. From then on nothing
+    verifies it at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help`
+    are answered by the launcher, and so not by a linked `leanspec-mcp`.
 
     Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.
     """

@@ -88,9 +88,7 @@ def usual_signals() -> Iterator[None]:
     # Python itself ignores these two, and Popen gives them back.
     ignored = signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}
     before = {
-        number: signal.signal(number, nothing)
-        for number in ignored
-        if signal.getsignal(number) is signal.SIG_IGN
+        number: signal.signal(number, nothing) for number in ignored if signal.getsignal(number) is signal.SIG_IGN
     }
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:

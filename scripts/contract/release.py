@@ -14,6 +14,7 @@ from scripts.collect.staging import staged
 from scripts.console import step
 from scripts.families import load_families, main_project
 from scripts.processes import capture, clean_environment, find_program, must_succeed, own_program
+from scripts.release.versions import binary_version
 from scripts.wheels import build_wheels
 
 SOURCE = Path(__file__).with_name("probe.c")
@@ -59,7 +60,7 @@ def build_probe(folder: Path) -> Path:
 def build_release(folder: Path, program: Path) -> Path:
     """Build the wheels of a release in which the probe is the binary of every family; return their folder."""
     platform = this_platform()
-    version = main_project()["version"]
+    version = binary_version(main_project()["version"])
     with staged(folder / "binaries") as staging:
         for number, project in enumerate(load_families()):
             # No two binaries of a release have the same bytes.

@@ -241,9 +241,11 @@ def publish(  # noqa: PLR0913 - each is one option
 ) -> int:
     """Check, upload and verify a release.
 
-    Platform wheels first, then the stubs, then lean-spec; each is waited for. Nothing is uploaded unless every gate passes. What the index has already, byte for byte, is skipped; other bytes
-    under one of the names stop everything. Interrupted anywhere, the same command goes on from what the index has.
-    The credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD, ~/.pypirc, a keyring, trusted publishing.
+    Platform wheels first, then the stubs, then lean-spec; each is waited for. Nothing is uploaded
+    unless every check passes. Files that the index already has, byte for byte, are skipped; other
+    bytes under one of the names stop everything. After an interruption, the same command resumes
+    from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
+    ~/.pypirc, a keyring, trusted publishing.
 
     \b
     Examples:

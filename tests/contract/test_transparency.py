@@ -55,9 +55,7 @@ def test_the_launcher_is_not_to_be_told_from_a_direct_start(case: Case, commands
 
 
 @pytest.mark.parametrize("name", ["SIGINT to the group", "SIGQUIT to the process"])
-def test_signals_are_seen_where_the_caller_ignores_them(
-    name: str, commands: Path, tmp_path: Path
-) -> None:
+def test_signals_are_seen_where_the_caller_ignores_them(name: str, commands: Path, tmp_path: Path) -> None:
     """As under `nohup … &`."""
     (case,) = [each for each in KEPT if each.name == name]
     numbers = (signal.SIGINT, signal.SIGQUIT)

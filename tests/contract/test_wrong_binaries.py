@@ -16,7 +16,9 @@ from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.staging import must_be_executable_for
 from scripts.environment import ROOT
+from scripts.release.versions import binary_version
 from tests import headers
+from tests.versions import OURS
 
 GOOD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
 # name -> (platform, what is handed over instead, what the refusal says); no bytes mean a folder
@@ -75,7 +77,7 @@ def test_it_is_refused_when_a_wheel_is_built(way: str, tmp_path: Path) -> None:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "platform_wheels/cli", root, ignore=shutil.ignore_patterns("binaries", "bin"))
     file = put(root / "binaries" / platform / f"leanspec{PLATFORMS[platform].suffix}", data)
-    facts = {"platform": platform, "version": "0.3.0", "size": len(data or b"")}
+    facts = {"platform": platform, "version": binary_version(OURS), "size": len(data or b"")}
     facts |= {"sha256": hashlib.sha256(data or b"").hexdigest()}
     file.with_name("binary.json").write_text(json.dumps(facts), "utf-8")
     said = refusal(lambda: choose_binary(load_project(root), {"platform": platform}))

@@ -16,7 +16,7 @@ from tests.e2e import debian
 TAURI = """#!/bin/sh
 test "$*" = "build --ci --bundles deb" || exit 9
 mkdir -p src-tauri/target/release/bundle/deb
-cp made.deb src-tauri/target/release/bundle/deb/LeanSpec_0.3.0_amd64.deb
+cp made.deb src-tauri/target/release/bundle/deb/LeanSpec_VERSION_amd64.deb
 """
 SCRIPT = """\
 Unicode true
@@ -84,7 +84,7 @@ def write_application(folder: Path, version: str) -> Path:
     (folder / "package.json").write_text(json.dumps(package))
     lock = {"name": "desktop", "version": version, "lockfileVersion": 3, "packages": {"": package}}
     (folder / "package-lock.json").write_text(json.dumps(lock))
-    (folder / "tauri.sh").write_text(TAURI)
+    (folder / "tauri.sh").write_text(TAURI.replace("VERSION", version))
     (folder / "tauri.sh").chmod(0o755)
     manifest = f'[package]\nname = "desktop"\nversion = "{version}"\nedition = "2021"\n'
     (folder / "src-tauri/Cargo.toml").write_text(manifest)

@@ -12,6 +12,7 @@ import pytest
 from scripts.processes import clean_environment
 from tests.scripts.registry import serving
 from tests.surroundings import run
+from tests.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not 
 def test_where_npm_has_no_binary_it_says_what_to_do_instead(scripts: Scripts, tmp_path: Path) -> None:
     with serving(tmp_path / "npm") as registry:
         done = scripts("demo", code=1, env=clean_environment(**registry.settings()))
-    assert "error: npm has no LeanSpec 0.3.0 for " in done.stderr
+    assert f"error: npm has no LeanSpec {RELEASED} for " in done.stderr
     assert "hint: build the binaries from a workspace: `python -m scripts collect cargo" in done.stderr
 
 

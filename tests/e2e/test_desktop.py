@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.e2e.desktop import write_application
+from tests.versions import RELEASED
 
 pytestmark = pytest.mark.skipif(
     shutil.which("npm") is None or shutil.which("cargo") is None, reason="npm or cargo is not installed"
@@ -19,13 +20,13 @@ Scripts = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def application(tmp_path: Path) -> Path:
-    return write_application(tmp_path / "application", "0.3.0")
+    return write_application(tmp_path / "application", RELEASED)
 
 
 def test_a_bundle_is_built_and_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
     done = scripts("collect", "desktop", application, "--build", "--into", tmp_path / "into")
-    assert "Debian package LeanSpec_0.3.0_amd64.deb 0.3.0 x64" in done.stderr
-    assert [path.name for path in (tmp_path / "into").iterdir()] == ["LeanSpec_0.3.0_amd64.deb"]
+    assert f"Debian package LeanSpec_{RELEASED}_amd64.deb {RELEASED} x64" in done.stderr
+    assert [path.name for path in (tmp_path / "into").iterdir()] == [f"LeanSpec_{RELEASED}_amd64.deb"]
 
 
 def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scr
     assert "has no Debian packages built" in scripts(*command, code=1).stderr
     scripts(*command, "--build")
     place = application / "src-tauri/target/release/bundle/deb"
-    shutil.copy(place / "LeanSpec_0.3.0_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb")
+    shutil.copy(place / f"LeanSpec_{RELEASED}_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb")
     assert "has 2 Debian packages built" in scripts(*command, code=1).stderr
     (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
     assert "is no whole Debian package" in scripts(*command, code=1).stderr

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.environment import ROOT
 from scripts.processes import own_program
 from tests.surroundings import clean, make_venv, run
+from tests.versions import RELEASED
 
 SETTING = "platform=linux-x64"
 PIP = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-C", SETTING]
@@ -35,10 +35,10 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
 
 
 @pytest.fixture
-def project(binaries: Path, tmp_path: Path) -> Path:
+def project(binaries: Path, released_tree: Path, tmp_path: Path) -> Path:
     """Return the cli family's project with its real binary."""
     ignored = shutil.ignore_patterns("binaries", "bin", "__pycache__")
-    shutil.copytree(ROOT / "platform_wheels/cli", tmp_path / "project", ignore=ignored)
+    shutil.copytree(released_tree / "platform_wheels/cli", tmp_path / "project", ignore=ignored)
     shutil.copytree(binaries / "cli/binaries", tmp_path / "project/binaries")
     return tmp_path / "project"
 
@@ -95,4 +95,4 @@ def test_the_editable_package_uses_the_local_binary(project: Path, env: dict[str
     code = "import leanspec_cli_bin, pathlib; print(pathlib.Path(leanspec_cli_bin.__file__).parent / 'bin/leanspec')"
     found = run([prefix / "bin/python", "-c", code], env).stdout.strip()
     assert Path(found).resolve() == project / "binaries/linux-x64/leanspec"
-    assert run([found, "--version"], env).stdout == "lean-spec 0.3.0\n"
+    assert run([found, "--version"], env).stdout == f"lean-spec {RELEASED}\n"

@@ -16,6 +16,7 @@ import pytest
 from scripts.mcp_session import list_tools
 from scripts.processes import own_program
 from tests.surroundings import clean, make_venv, packages, run
+from tests.versions import RELEASED
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def test_without_its_platform_wheel_it_says_what_to_do(source: Source, dist: Pat
     run([prefix / "bin/python", "-m", "pip", "install", "--no-deps", next(dist.glob("lean_spec-*.whl"))], source.env)
     said = run([prefix / "bin/lean-spec", "list"], source.env, code=127).stderr
     assert said.startswith("error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found\n")
-    assert said.splitlines()[-1].endswith("-m pip install --force-reinstall --no-deps leanspec-cli-bin==0.3.0")
+    assert said.splitlines()[-1].endswith(f"-m pip install --force-reinstall --no-deps leanspec-cli-bin=={RELEASED}")
 
 
 def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
@@ -200,11 +201,11 @@ def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str,
 def test_a_platform_wheel_of_another_version_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
     site = packages(own_install)
     (site / "leanspec_cli_bin/bin/leanspec").write_bytes(b"another version")
-    (site / "leanspec_cli_bin-0.3.0.dist-info").rename(site / "leanspec_cli_bin-0.2.9.dist-info")
+    (site / f"leanspec_cli_bin-{RELEASED}.dist-info").rename(site / "leanspec_cli_bin-0.2.9.dist-info")
     metadata = site / "leanspec_cli_bin-0.2.9.dist-info/METADATA"
-    metadata.write_text(metadata.read_text("utf-8").replace("Version: 0.3.0", "Version: 0.2.9"), "utf-8")
+    metadata.write_text(metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"), "utf-8")
     said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert "installed  is leanspec-cli-bin 0.2.9, this lean-spec is 0.3.0 and needs the same" in said
+    assert f"installed  is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same" in said
 
 
 def test_a_binary_without_its_run_bit_is_repaired(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.environment import ROOT
 from scripts.processes import own_program
+from scripts.tree_copy import copy_tree
 from tests.e2e.test_installers import (
     INSTALLERS,
     Installed,
@@ -21,6 +21,7 @@ from tests.e2e.test_installers import (
     source,
 )
 from tests.surroundings import make_venv, packages, run
+from tests.versions import RELEASED
 
 __all__ = ["source"]  # a fixture
 UV, PIPX = own_program("uv"), own_program("pipx")
@@ -98,11 +99,10 @@ def test_a_path_of_any_kind(
     assert "its sha256 is not the expected one" in run(command, surroundings, code=126).stderr
 
 
-def test_an_editable_checkout(tmp_path: Path, source: Source, binaries: Path) -> None:
+def test_an_editable_checkout(tmp_path: Path, source: Source, released_tree: Path, binaries: Path) -> None:
     """Without pins, the binaries are those collected in it."""
     checkout = tmp_path / "checkout"
-    ignored = shutil.ignore_patterns("binaries", "__pycache__", ".venv", "demo", "dist", ".git")
-    shutil.copytree(ROOT, checkout, ignore=ignored)
+    copy_tree(checkout, released_tree)
     prefix = source.home / "venv"
     make_venv(prefix)
     pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
@@ -113,7 +113,7 @@ def test_an_editable_checkout(tmp_path: Path, source: Source, binaries: Path) ->
     assert said.splitlines()[-1] == "hint: collect the binaries of this checkout: python3 -m scripts collect --help"
     for family in ("cli", "mcp"):
         shutil.copytree(binaries / family / "binaries", checkout / "platform_wheels" / family / "binaries")
-    assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == "lean-spec 0.3.0\n"
+    assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {RELEASED}\n"
     said = run([prefix / "bin/leanspec-launcher", "doctor"], source.env).stdout
     assert "of a checkout" in said
     assert run([prefix / "bin/leanspec-launcher", "link"], source.env, code=1).stderr.startswith("error: ")

@@ -26,6 +26,7 @@ from tests.e2e.test_installers import (
     source,
 )
 from tests.surroundings import clean, packages, run
+from tests.versions import RELEASED
 
 __all__ = ["source"]  # a fixture
 COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")
@@ -190,7 +191,7 @@ def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedP
     said = manage("doctor").stdout
     assert said.splitlines()[-1].endswith(" 0 warning, 0 error")
     assert f"says           {version} (" in said
-    assert "handshake      0.3.0 (" in said
+    assert f"handshake      {RELEASED} (" in said
 
 
 def test_doctor_finds_what_is_wrong(own_install: Path, manage: Callable[..., CompletedProcess[str]]) -> None:

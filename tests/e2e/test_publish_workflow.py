@@ -14,14 +14,16 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from packaging.version import Version
 
 from scripts.environment import ROOT
 from scripts.processes import clean_environment
 from scripts.release.plan import read_files
 from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.release.signing import generate
+from scripts.release.versions import binary_version, next_dev
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
-from scripts.tree_copy import copy_tracked, git
+from scripts.tree_copy import copy_tree, git
 from tests.conftest import once
 from tests.e2e import debian
 from tests.e2e.desktop import write_application
@@ -30,6 +32,7 @@ from tests.e2e.workflow import Done, Player
 from tests.keys import without_password
 from tests.scripts.workspace import write_workspace
 from tests.surroundings import run
+from tests.versions import RELEASED
 
 pytestmark = [
     pytest.mark.network,
@@ -71,14 +74,19 @@ def sources(shared: Path, version: str) -> Path:
 
 @pytest.fixture(scope="module")
 def play(
-    tmp_path_factory: pytest.TempPathFactory, server: Devpi, sources: Path, version: str, wheelhouse: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    server: Devpi,
+    sources: Path,
+    version: str,
+    wheelhouse: Path,
+    released_tree: Path,
 ) -> Iterator[Play]:
     """Return how the workflow is played, on the tag of this version, with given inputs."""
     debian.needs_root_and("gh")
     base = tmp_path_factory.mktemp("workflow")
     key = generate()
     tree = base / "repository"
-    copy_tracked(tree)
+    copy_tree(tree, released_tree)
     text = (tree / "pyproject.toml").read_text()
     public = key.public.text().splitlines()[1]
     text = text.replace('public-key = ""', f'public-key = "{public}"')
@@ -222,9 +230,10 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
         "github",
     ]
     outputs = player.results["plan"]["outputs"]
-    assert (outputs["version"], outputs["index"], outputs["sources"]) == ("0.3.1.dev7", "testpypi", "main")
+    dev = next_dev(Version(RELEASED), 7)
+    assert (outputs["version"], outputs["index"], outputs["sources"]) == (str(dev), "testpypi", "main")
     record = json.loads((player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json").read_text())
-    assert record["reported"] == "0.3.1-dev.7"
+    assert record["reported"] == binary_version(dev)
     published = next(each.output for each in player.done if " publish " in each.command)
     assert "published: every file was fetched from the index" in published
 

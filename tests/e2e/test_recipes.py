@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.environment import ROOT
 from scripts.processes import clean_environment, own_program
-from scripts.tree_copy import copy_tracked, git
+from scripts.tree_copy import copy_tree, git
 from tests.conftest import once
 from tests.e2e.test_installers import Source, by_pip, source
 from tests.surroundings import run
 
 __all__ = ["source"]  # a fixture
-RECIPES = ROOT / "docs/recipes"
 GOOD = "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
 BAD = GOOD.replace("planned", "nonsense")
 
@@ -27,6 +25,11 @@ BAD = GOOD.replace("planned", "nonsense")
 def shell(script: str, env: dict[str, str], folder: Path, code: int = 0) -> str:
     done = run(["bash", "-eo", "pipefail", "-c", script], env, cwd=folder, code=code)
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def recipes(released_tree: Path) -> Path:
+    return released_tree / "docs/recipes"
 
 
 @pytest.fixture
@@ -41,9 +44,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_a_container_gets_its_version_or_fails(source: Source, project: Path, version: str) -> None:
+def test_a_container_gets_its_version_or_fails(source: Source, project: Path, recipes: Path, version: str) -> None:
     """No container runs here: the commands of its build are run in an environment instead."""
-    recipe = (RECIPES / "Containerfile").read_text()
+    recipe = (recipes / "Containerfile").read_text()
     found = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
     assert found
     run([source.python, "-m", "venv", source.home / "venv"], source.env)  # with a `pip` command
@@ -54,12 +57,12 @@ def test_a_container_gets_its_version_or_fails(source: Source, project: Path, ve
     shell(other, env, project, code=1)
 
 
-def test_a_workflow_reads_every_spec(source: Source, project: Path) -> None:
+def test_a_workflow_reads_every_spec(source: Source, project: Path, recipes: Path) -> None:
     env = source.env | {
         "PATH": f"{source.home / 'pipx-bin'}:{Path(own_program('pipx')).parent}:{source.env['PATH']}",
         "PIPX_DEFAULT_PYTHON": str(source.python),
     }
-    job = yaml.safe_load((RECIPES / "github-action.yml").read_text())["jobs"]["specs"]
+    job = yaml.safe_load((recipes / "github-action.yml").read_text())["jobs"]["specs"]
     steps = [step["run"] for step in job["steps"] if "run" in step]
     for step in steps:
         shell(step, env, project)
@@ -83,8 +86,8 @@ def check(pre_commit: Path, env: dict[str, str], project: Path, *more: str) -> s
 
 
 @pytest.mark.network
-def test_pre_commit_installs_an_exact_version(source: Source, project: Path, pre_commit: Path) -> None:
-    shutil.copy(RECIPES / "pre-commit-config.yaml", project / ".pre-commit-config.yaml")
+def test_pre_commit_installs_an_exact_version(source: Source, project: Path, recipes: Path, pre_commit: Path) -> None:
+    shutil.copy(recipes / "pre-commit-config.yaml", project / ".pre-commit-config.yaml")
     git(project, "add", "--all")
     # What pre-commit's own placeholder is built with comes from the configured index, ours from the folder.
     env = clean_environment(PIP_FIND_LINKS=str(source.dist), PRE_COMMIT_HOME=str(source.home / "pre-commit"))
@@ -98,8 +101,10 @@ def test_pre_commit_installs_an_exact_version(source: Source, project: Path, pre
 
 
 @pytest.mark.network
-def test_our_own_hooks_run_what_is_installed(source: Source, project: Path, pre_commit: Path, tmp_path: Path) -> None:
-    copy_tracked(tmp_path / "repository")
+def test_our_own_hooks_run_what_is_installed(
+    source: Source, project: Path, pre_commit: Path, released_tree: Path, tmp_path: Path
+) -> None:
+    copy_tree(tmp_path / "repository", released_tree)
     git(tmp_path / "repository", "add", "--all")
     git(tmp_path / "repository", "commit", "--quiet", "--message", "Hooks")
     git(tmp_path / "repository", "tag", "v1")

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,19 +17,20 @@ import pytest
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.bundles import read_bundle
+from scripts.processes import OWN_COMMAND
 from scripts.release.assets.archives import write_zip
 from scripts.release.assets.assemble import assemble
 from scripts.release.plan import Plan, read_plan
 from scripts.release.signing import SecretKey, generate
-from scripts.tree_copy import copy_tracked, git
+from scripts.tree_copy import copy_tree, git
 from tests.conftest import once
 from tests.e2e import debian
 from tests.e2e.desktop import make_deb, make_image, make_installer
 from tests.e2e.github import GitHub, names, serving
 from tests.keys import OF_ANOTHER_PASSWORD, without_password
 from tests.surroundings import clean, run
+from tests.versions import RELEASED
 
-RUN = "from scripts.cli import run; run()"
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 
 
@@ -59,10 +59,10 @@ def artifacts(shared: Path, binaries: Path, grafted: Path, version: str) -> Path
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory, version: str, key: SecretKey) -> Path:
+def tree(tmp_path_factory: pytest.TempPathFactory, released_tree: Path, version: str, key: SecretKey) -> Path:
     """Return a copy of the project on its tag, which states a key and expects a desktop bundle."""
     folder = tmp_path_factory.mktemp("tree") / "tree"
-    copy_tracked(folder)
+    copy_tree(folder, released_tree)
     text = (folder / "pyproject.toml").read_text()
     text = text.replace('public-key = ""', f'public-key = "{key.public.text().splitlines()[1]}"')
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
@@ -159,7 +159,7 @@ def test_bundles_are_known_by_their_content(tmp_path: Path, version: str) -> Non
     assert (found.format, found.version, found.cpu) == ("exe", version, None)
 
 
-@pytest.mark.parametrize("make", [make_image, lambda path: make_installer(path, "0.3.0")], ids=["image", "installer"])
+@pytest.mark.parametrize("make", [make_image, lambda path: make_installer(path, RELEASED)], ids=["image", "installer"])
 def test_a_damaged_or_truncated_bundle_is_none(make: Callable[[Path], Path], tmp_path: Path) -> None:
     whole = make(tmp_path / "whole").read_bytes()
     for number, data in enumerate((whole[:-700], whole[: len(whole) // 2], whole[:600], whole[:4], b"")):
@@ -171,7 +171,7 @@ def test_a_damaged_or_truncated_bundle_is_none(make: Callable[[Path], Path], tmp
 
 @pytest.mark.parametrize(
     ("make", "place"),
-    [(make_image, 100), (lambda path: make_installer(path, "0.3.0"), 50_000)],
+    [(make_image, 100), (lambda path: make_installer(path, RELEASED), 50_000)],
     ids=["image", "installer"],
 )
 def test_one_changed_byte_is_seen(make: Callable[[Path], Path], place: int, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_one_changed_byte_is_seen(make: Callable[[Path], Path], place: int, tmp_
 
 def other_cpu(folder: Path) -> None:
     name = next((folder / "desktop-linux-x64").iterdir())
-    make_deb(folder / "x.deb", "0.3.0", "arm64", b"#!/bin/sh\n").replace(name)
+    make_deb(folder / "x.deb", RELEASED, "arm64", b"#!/bin/sh\n").replace(name)
     shutil.rmtree(folder / "x.deb.tree")
 
 
@@ -192,7 +192,7 @@ def lying_cpu(folder: Path) -> None:
     name = next((folder / "desktop-linux-x64").iterdir())
     arm = bytearray(next((folder / "binaries-linux-x64/cli").rglob("leanspec")).read_bytes())
     arm[18:20] = (183).to_bytes(2, "little")  # e_machine: AArch64
-    make_deb(folder / "x.deb", "0.3.0", "amd64", bytes(arm)).replace(name)
+    make_deb(folder / "x.deb", RELEASED, "amd64", bytes(arm)).replace(name)
     shutil.rmtree(folder / "x.deb.tree")
 
 
@@ -203,7 +203,7 @@ def other_version(folder: Path) -> None:
 
 
 def other_format(folder: Path) -> None:
-    make_installer(next((folder / "desktop-linux-x64").iterdir()), "0.3.0")
+    make_installer(next((folder / "desktop-linux-x64").iterdir()), RELEASED)
 
 
 def truncated(folder: Path) -> None:
@@ -218,7 +218,7 @@ def twice(folder: Path) -> None:
 
 def another_platform(folder: Path) -> None:
     (folder / "desktop-windows-x64").mkdir()
-    make_installer(folder / "desktop-windows-x64/x.exe", "0.3.0")
+    make_installer(folder / "desktop-windows-x64/x.exe", RELEASED)
 
 
 def text_for_a_bundle(folder: Path) -> None:
@@ -244,7 +244,7 @@ def other_binary(folder: Path) -> None:
 
 def other_cargo_version(folder: Path) -> None:
     for path in folder.rglob("binary.json"):
-        path.write_text(path.read_text().replace('"version": "0.3.0"', '"version": "0.2.9"'))
+        path.write_text(path.read_text().replace(f'"version": "{RELEASED}"', '"version": "0.2.9"'))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def other_cargo_version(folder: Path) -> None:
     [
         (other_cpu, "Debian package for linux on arm64, in the artifact of `linux-x64`"),
         (lying_cpu, "says `Architecture: amd64`, and holds a program for `linux-arm64`"),
-        (other_version, "is of version `0.2.9`, the release is 0.3.0"),
+        (other_version, f"is of version `0.2.9`, the release is {RELEASED}"),
         (other_format, "is a NSIS installer for windows, in the artifact of `linux-x64`"),
         (truncated, "is no whole Debian package"),
         (twice, "is a second desktop bundle for `linux-x64`"),
@@ -263,7 +263,7 @@ def other_cargo_version(folder: Path) -> None:
         (a_wheel_less, "expected a stub, found missing"),
         (lambda folder: (folder / "notes").mkdir(), "is no artifact of a release"),
         (other_binary, "has the binary with the sha256 .*, the artifact is"),
-        (other_cargo_version, "is of version `0.2.9`, the release is 0.3.0"),
+        (other_cargo_version, f"is of version `0.2.9`, the release is {RELEASED}"),
     ],
 )
 def test_bad_artifacts_make_nothing(
@@ -322,16 +322,7 @@ def release(
     def call(github: GitHub, *arguments: str, **settings: str) -> CompletedProcess[str]:
         signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
         env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
-        command: list[str | Path] = [
-            sys.executable,
-            "-c",
-            RUN,
-            "release-assets",
-            artifacts,
-            "--out",
-            home / "out",
-            "--upload",
-        ]
+        command = [*OWN_COMMAND, "release-assets", artifacts, "--out", home / "out", "--upload"]
         return run([*command, *arguments], env, cwd=tree, code=None)
 
     return call

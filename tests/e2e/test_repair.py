@@ -1,4 +1,4 @@
-"""The real 0.3.0 programs need OpenSSL 3: grafted, their wheels are lawful and start where there is none."""
+"""The real programs need OpenSSL 3: grafted, their wheels are lawful and start where there is none."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import install
 from tests.surroundings import clean
+from tests.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 
@@ -37,7 +38,7 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(grafted:
         record = json.loads(archive.read("leanspec_cli_bin/bin/binary.json"))
         program = archive.read("leanspec_cli_bin/bin/leanspec")
         libraries = [name.split("/")[-1] for name in archive.namelist() if name.startswith("leanspec_cli_bin.libs/")]
-        bill = json.loads(archive.read("leanspec_cli_bin-0.3.0.dist-info/sboms/leanspec-build.cdx.json"))
+        bill = json.loads(archive.read(f"leanspec_cli_bin-{RELEASED}.dist-info/sboms/leanspec-build.cdx.json"))
     original = (binaries / "cli/binaries/linux-x64/leanspec").read_bytes()
     assert record["sha256"] == hashlib.sha256(program).hexdigest()
     assert record["grafted"]["from"]["sha256"] == hashlib.sha256(original).hexdigest()

@@ -18,6 +18,7 @@ from tests import headers
 from tests.conftest import once
 from tests.scripts.test_collect_artifacts import put
 from tests.surroundings import clean, run
+from tests.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 BUILDS = {
@@ -83,13 +84,13 @@ def all_platforms(shared: Path, scripts: Scripts) -> Path:
 
 def test_every_tag_comes_from_its_bytes(all_platforms: Path) -> None:
     names = sorted(path.name for path in all_platforms.glob("leanspec_cli_bin-*.whl"))
-    assert names == sorted(f"leanspec_cli_bin-0.3.0-py3-none-{tag}.whl" for tag in TAGS.values())
+    assert names == sorted(f"leanspec_cli_bin-{RELEASED}-py3-none-{tag}.whl" for tag in TAGS.values())
 
 
 def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
-    with zipfile.ZipFile(all_platforms / "leanspec_cli_bin-0.3.0-py3-none-any.whl") as stub:
+    with zipfile.ZipFile(all_platforms / f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl") as stub:
         release = json.loads(stub.read("leanspec_cli_bin/stub.json"))
-        assert "Root-Is-Purelib: true" in stub.read("leanspec_cli_bin-0.3.0.dist-info/WHEEL").decode()
+        assert "Root-Is-Purelib: true" in stub.read(f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").decode()
     assert release["builds"] == {key: [tag] for key, tag in TAGS.items() if key != "stub"}
 
 
@@ -99,7 +100,7 @@ def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
     command += ["--platform", platform, "--find-links", str(all_platforms), "--dest", str(tmp_path / "got")]
     run([*command, "leanspec-cli-bin"], clean(tmp_path / "home"))
     got = [path.name for path in (tmp_path / "got").iterdir()]
-    assert got == [f"leanspec_cli_bin-0.3.0-py3-none-{TAGS[PIP[platform]]}.whl"]
+    assert got == [f"leanspec_cli_bin-{RELEASED}-py3-none-{TAGS[PIP[platform]]}.whl"]
 
 
 @pytest.mark.parametrize("platform", UV)
@@ -107,5 +108,5 @@ def test_uv_takes(platform: str, all_platforms: Path, tmp_path: Path, wheelhouse
     command = [own_program("uv"), "pip", "install", "--python", sys.executable, "--python-platform", platform]
     command += ["--find-links", str(all_platforms), "--find-links", str(wheelhouse)]
     run([*command, "--target", tmp_path / "got", "lean-spec"], clean(tmp_path / "home"))
-    said = (tmp_path / "got/leanspec_cli_bin-0.3.0.dist-info/WHEEL").read_text("utf-8")
+    said = (tmp_path / f"got/leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").read_text("utf-8")
     assert f"Tag: py3-none-{TAGS[UV[platform]]}\n" in said

@@ -13,10 +13,12 @@ import pytest
 from leanspec_launcher._platforms import PLATFORMS
 from scripts.collect.staging import staged
 from scripts.families import load_families
+from scripts.release.versions import binary_version
 from scripts.wheels import build_wheels
 from tests.conftest import once
 from tests.e2e import debian, wine
 from tests.e2e.wine import Windows
+from tests.versions import OURS
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhouse")
@@ -43,7 +45,7 @@ print(before, running())
 
 
 @pytest.fixture(scope="session")
-def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path], version: str) -> Windows:
+def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows:
     """Return a Windows with a release in which our probe is the binary of every family, installed by pip and uv."""
     debian.needs_root_and("debootstrap", "unshare@util-linux")
     if "3.12" not in pythons:
@@ -56,7 +58,8 @@ def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path], version: s
                 file = tree / "tmp" / f"{project.family.program}.exe"
                 file.write_bytes((tree / "probe.exe").read_bytes() + bytes(number))
                 source = {"kind": "probe"}
-                staging.add(project, PLATFORMS["windows-x64"], file, version=version, source=source, commit=None)
+                platform, version = PLATFORMS["windows-x64"], binary_version(OURS)
+                staging.add(project, platform, file, version=version, source=source, commit=None)
         build_wheels(tree / "binaries", tree / "dist", (), ())
         shutil.copytree(wheelhouse, tree / "wheelhouse")
         pip = max(path.name for path in wheelhouse.glob("pip-*.whl"))

@@ -12,6 +12,11 @@ import pytest
 
 from scripts.environment import ROOT
 from tests import headers
+from tests.versions import OURS
+
+# That of the sample, whatever the version of this tree.
+VERSION = "1.2.3"
+STATED = f'version = "{VERSION}"'
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Sample:
         path = self.root / "binaries" / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        facts: dict[str, object] = {"platform": folder, "version": "0.3.0", "size": len(data)}
+        facts: dict[str, object] = {"platform": folder, "version": VERSION, "size": len(data)}
         facts |= {"sha256": hashlib.sha256(data).hexdigest()}
         path.with_name("binary.json").write_text(json.dumps(facts | (said or {}), indent=2), "utf-8")
         return path
@@ -49,5 +54,6 @@ def sample(tmp_path: Path) -> Sample:
     source = ROOT / "platform_wheels/cli"
     shutil.copytree(source, tmp_path / "sample", ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__"))
     made = Sample(tmp_path / "sample")
+    made.edit(f'version = "{OURS}"', STATED)
     made.collect(headers.elf())
     return made

@@ -7,17 +7,17 @@ from leanspec_build.errors import BuildError
 from leanspec_build.project import choose_binary, load_project, read_settings
 
 from tests import headers
-from tests.leanspec_build.conftest import Sample
+from tests.leanspec_build.conftest import STATED, VERSION, Sample
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('version = "0.3.0"', "", "has no `version`"),
+        (STATED, "", "has no `version`"),
         ('name = "leanspec-cli-bin"', "", "has no `name`"),
         ('name = "leanspec-cli-bin"', 'dynamic = ["name"]', "calls `name` dynamic"),
-        ('version = "0.3.0"', 'version = "0.3.0"\ndynamic = ["readme"]', "calls `readme` dynamic"),
-        ('version = "0.3.0"', 'version = "zero"', "is not valid"),
+        (STATED, f'{STATED}\ndynamic = ["readme"]', "calls `readme` dynamic"),
+        (STATED, 'version = "zero"', "is not valid"),
         ('executable = "leanspec"', 'executable = "leanspec"\nextra = 1', "the unknown key `extra`"),
         ('executable = "leanspec"', "", "has no text `executable`"),
         ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
@@ -86,7 +86,7 @@ def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, f
         ({"sha256": "0" * 64}, "`sha256` is"),
         ({"size": 1}, "`size` is"),
         ({"platform": "linux-arm64"}, "`platform` is `linux-x64`, expected `linux-arm64`"),
-        ({"version": "0.2.9"}, "describes version `0.2.9`, but `leanspec-cli-bin` is `0.3.0`"),
+        ({"version": "0.2.9"}, f"describes version `0.2.9`, but `leanspec-cli-bin` is `{VERSION}`"),
         ({"version": None}, "is not a description"),
     ],
 )
@@ -115,5 +115,5 @@ def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> Non
 
 
 def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample) -> None:
-    sample.edit('version = "0.3.0"', 'version = "0.3.0.post1"')
+    sample.edit(STATED, f'version = "{VERSION}.post1"')
     assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None

@@ -15,6 +15,7 @@ from leanspec_build.sbom import bill_of_materials
 
 from tests import headers
 from tests.leanspec_build.conftest import Sample
+from tests.versions import RELEASED
 
 
 def must_be_valid(text: str) -> None:
@@ -29,14 +30,14 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
             record = json.loads(archive.read(next(each for each in archive.namelist() if each.endswith("binary.json"))))
         must_be_valid(text)
         components = {each.get("purl", each["name"]): each for each in json.loads(text)["components"]}
-        source = components[f"pkg:npm/%40leanspec/{record['family']}-linux-x64@0.3.0"]
+        source = components[f"pkg:npm/%40leanspec/{record['family']}-linux-x64@{RELEASED}"]
         integrity = base64.b64decode(record["source"]["integrity"].removeprefix("sha512-")).hex()
         assert source["hashes"] == [{"alg": "SHA-512", "content": integrity}]
 
 
 def test_crates_come_from_the_lock(sample: Sample) -> None:
     packages = [
-        {"name": "leanspec-cli", "version": "0.3.0", "checksum": None},
+        {"name": "leanspec-cli", "version": "1.2.3", "checksum": None},
         {"name": "serde", "version": "1.0.0", "checksum": "a" * 64},
     ]
     sample.collect(headers.elf(), said={"source": {"kind": "cargo", "packages": packages}})
@@ -47,6 +48,6 @@ def test_crates_come_from_the_lock(sample: Sample) -> None:
     assert bill_of_materials(project, binary, 315532800).decode() == text
     components = {each.get("purl", each["name"]): each for each in json.loads(text)["components"]}
     assert components["pkg:cargo/serde@1.0.0"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
-    assert "pkg:cargo/leanspec-cli@0.3.0" in components
+    assert "pkg:cargo/leanspec-cli@1.2.3" in components
     digest = hashlib.sha256(headers.elf()).hexdigest()
     assert components["leanspec"]["hashes"] == [{"alg": "SHA-256", "content": digest}]

@@ -16,7 +16,7 @@ import pytest
 
 from scripts.processes import clean_environment
 from tests import headers
-from tests.leanspec_build.conftest import Sample
+from tests.leanspec_build.conftest import VERSION, Sample
 
 CALL = "import leanspec_build, sys; print(getattr(leanspec_build, sys.argv[1])(sys.argv[2], eval(sys.argv[3])))"
 
@@ -50,8 +50,8 @@ def build(
 
 def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
     wheel = build(sample, tmp_path / "out")
-    assert wheel.name == "leanspec_cli_bin-0.3.0-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl"
-    info = "leanspec_cli_bin-0.3.0.dist-info"
+    assert wheel.name == f"leanspec_cli_bin-{VERSION}-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl"
+    info = f"leanspec_cli_bin-{VERSION}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         assert list(entries) == [
@@ -79,7 +79,7 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
         "Tag: py3-none-manylinux1_x86_64",
         "Tag: py3-none-manylinux_2_5_x86_64",
     ]
-    for line in ("Metadata-Version: 2.4", "License-Expression: MIT", "License-File: LICENSE", "Version: 0.3.0"):
+    for line in ("Metadata-Version: 2.4", "License-Expression: MIT", "License-File: LICENSE", f"Version: {VERSION}"):
         assert line in metadata.splitlines()
     for name, digest, size in csv.reader(record):
         if name == f"{info}/RECORD":

@@ -15,7 +15,7 @@ from scripts.release.attestations import attested
 from scripts.release.index import Index
 from scripts.release.plan import STUB, File, read_files
 
-NAME = "leanspec_cli_bin-0.3.0-py3-none-any.whl"
+NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
 
 def write(file: File, name: str, digest: str) -> Path:
@@ -30,7 +30,7 @@ def write(file: File, name: str, digest: str) -> Path:
 @pytest.fixture
 def file(tmp_path: Path) -> File:
     (tmp_path / NAME).write_bytes(b"content")
-    return File(tmp_path / NAME, STUB, "leanspec-cli-bin", "0.3.0", None)
+    return File(tmp_path / NAME, STUB, "leanspec-cli-bin", "1.2.3", None)
 
 
 def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:

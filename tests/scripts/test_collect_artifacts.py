@@ -14,6 +14,7 @@ import pytest
 from leanspec_launcher._families import FAMILIES
 from leanspec_launcher._platforms import PLATFORMS
 from tests import headers
+from tests.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 FORMATS: dict[str, Callable[[str], bytes]] = {
@@ -37,7 +38,7 @@ def put(
     record = {
         "family": family,
         "platform": platform,
-        "version": "0.3.0",
+        "version": RELEASED,
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "source": {"kind": "cargo"},

@@ -23,16 +23,18 @@ from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT, Group
-from scripts.release import binary_gates, publish, tree_gates, wheel_gates
+from scripts.release import binary_gates, check, publish, tree_gates, wheel_gates
 from scripts.release.finding import Finding
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
 from tests import headers
 from tests.conftest import once
+from tests.versions import RELEASED
 
-CLI = "leanspec_cli_bin-0.3.0-py3-none-manylinux_2_34_x86_64.whl"
-MCP = "leanspec_mcp_bin-0.3.0-py3-none-manylinux_2_34_x86_64.whl"
-MAIN = "lean_spec-0.3.0-py3-none-any.whl"
+CLI = f"leanspec_cli_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
+MCP = f"leanspec_mcp_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
+MAIN = f"lean_spec-{RELEASED}-py3-none-any.whl"
+PINNED = b"Requires-Dist: leanspec-cli-bin==" + RELEASED.encode()
 PROGRAM = "leanspec_cli_bin/bin/leanspec"
 RECORD = "leanspec_cli_bin/bin/binary.json"
 
@@ -54,8 +56,8 @@ def dist(good_release: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def plan() -> Plan:
-    return read_plan()
+def plan(released_tree: Path) -> Plan:
+    return read_plan(released_tree)
 
 
 def files(dist: Path) -> list[File]:
@@ -113,7 +115,7 @@ def test_a_good_release_passes_every_gate_on_its_files(dist: Path, plan: Plan) -
 
 
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
-    other = "leanspec_cli_bin-0.3.0-py3-none-macosx_11_0_arm64.whl"
+    other = f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     shutil.copy(dist / CLI, dist / other)
     both = replace(plan, platforms=("linux-x64", "darwin-arm64"))
     said = wrong(binary_gates.binaries(both, files(dist)))
@@ -136,11 +138,11 @@ def test_2_a_binary_that_is_none_or_another(dist: Path, plan: Plan, data: bytes,
 
 
 def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> None:
-    (dist / CLI).rename(dist / CLI.replace("0.3.0", "0.2.9"))
+    (dist / CLI).rename(dist / CLI.replace(RELEASED, "0.2.9"))
     (dist / MCP).unlink()
     (dist / "notes.txt").touch()
     said = of_set(plan, dist)
-    assert f"{CLI.replace('0.3.0', '0.2.9')}: expected 0.3.0, found 0.2.9" in said
+    assert f"{CLI.replace(RELEASED, '0.2.9')}: expected {RELEASED}, found 0.2.9" in said
     assert "leanspec-mcp-bin (linux-x64): expected a platform wheel, found missing" in said
     assert "notes.txt: expected no such file in a release, found there" in said
     shutil.copy(dist / MAIN, dist / MAIN.replace("py3", "py2.py3"))
@@ -182,17 +184,17 @@ def test_5_and_16_a_binary_that_says_another_version(dist: Path, plan: Plan, tmp
     subprocess.run([compiler, source, "-o", tmp_path / "old"], check=True)
     with_program(dist / CLI, (tmp_path / "old").read_bytes())
     said = wrong(binary_gates.binaries(plan, files(dist)))
-    assert f"{CLI}: its own version: expected 0.3.0, found 0.2.10" in said
+    assert f"{CLI}: its own version: expected {RELEASED}, found 0.2.10" in said
 
 
 def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     """Of a platform that this machine does not run: only the record of where it was built can tell."""
-    other = dist / "leanspec_cli_bin-0.3.0-py3-none-macosx_11_0_arm64.whl"
+    other = dist / f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     (dist / CLI).rename(other)
     with_program(other, headers.mach_o())
     said = wrong(binary_gates.binaries(plan, files(dist)))
-    assert any("expected 0.3.0, found not run where it was built" in line for line in said)
-    record = json.loads(content(other, RECORD)) | {"reported": "0.3.0", "platform": "darwin-arm64"}
+    assert any(f"expected {RELEASED}, found not run where it was built" in line for line in said)
+    record = json.loads(content(other, RECORD)) | {"reported": RELEASED, "platform": "darwin-arm64"}
     rewrite(other, {RECORD: json.dumps(record).encode()})
     assert not any("its own version" in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
@@ -212,13 +214,13 @@ def test_6_a_launcher_that_is_too_large(dist: Path, plan: Plan) -> None:
 
 def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> None:
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
-    name = "leanspec_http_bin-0.3.0.dist-info/METADATA"
+    name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"
     rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
     assert any("as there is no index.html in it" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_8_no_long_description(dist: Path, plan: Plan) -> None:
-    name = "leanspec_cli_bin-0.3.0.dist-info/METADATA"
+    name = f"leanspec_cli_bin-{RELEASED}.dist-info/METADATA"
     head = content(dist / CLI, name).split(b"\n\n", 1)[0]
     rewrite(dist / CLI, {name: head + b"\n\n"})
     said = wrong(wheel_gates.wheels(plan, files(dist)))
@@ -252,51 +254,56 @@ def test_12_a_wheel_that_no_index_takes(
 def test_13_a_wheel_that_promises_more_than_its_binary_keeps(dist: Path, plan: Plan) -> None:
     loose = dist / CLI.replace("manylinux_2_34", "manylinux_2_17")
     (dist / CLI).rename(loose)
-    name = "leanspec_cli_bin-0.3.0.dist-info/WHEEL"
+    name = f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL"
     rewrite(loose, {name: content(loose, name).replace(b"manylinux_2_34", b"manylinux_2_17")})
     assert any("expected true, found too loose" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
 
 def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text("utf-8")
-    (tmp_path / "pyproject.toml").write_text(text.replace('linux-arm64 = "npm has no binaries of 0.3.0 for it"\n', ""))
+    lines = [line for line in text.splitlines() if not line.startswith("linux-arm64 = ")]
+    assert len(lines) == len(text.splitlines()) - 1
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     with pytest.raises(CommandError, match="`linux-arm64` must be either in `platforms` or in `missing`"):
         read_plan(tmp_path)
 
 
 def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     root = committed(tmp_path / "r", ("a", b"1"))
-    assert wrong(tree_gates.tag(plan, root)) == ["HEAD: expected v0.3.0, found no tag"]
+    assert wrong(tree_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found no tag"]
     subprocess.run(["git", "-C", root, "tag", "v0.2.9"], check=True)
-    assert wrong(tree_gates.tag(plan, root)) == ["HEAD: expected v0.3.0, found v0.2.9"]
-    subprocess.run(["git", "-C", root, "tag", "v0.3.0"], check=True)
+    assert wrong(tree_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found v0.2.9"]
+    subprocess.run(["git", "-C", root, "tag", f"v{RELEASED}"], check=True)
     assert wrong(tree_gates.tag(plan, root)) == []
     assert wrong(tree_gates.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
     (root / "a").write_text("2")
     assert wrong(tree_gates.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
 
 
-def test_21_the_changelog_has_no_heading_yet(plan: Plan, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "platform_wheels", tmp_path / "platform_wheels", ignore=shutil.ignore_patterns("binaries"))
-    shutil.copytree(ROOT / "build_backend", tmp_path / "build_backend")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+def test_21_the_changelog_has_no_heading_yet(plan: Plan, released_tree: Path, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("binaries")
+    wheels = "platform_wheels"
+    shutil.copytree(released_tree / wheels, tmp_path / wheels, ignore=ignored)
+    shutil.copytree(released_tree / "build_backend", tmp_path / "build_backend")
+    shutil.copy(released_tree / "pyproject.toml", tmp_path)
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
-    assert wrong(tree_gates.versions(plan, tmp_path, None)) == ["CHANGELOG.md: heading: expected [0.3.0], found none"]
+    (said,) = wrong(tree_gates.versions(plan, tmp_path, None))
+    assert said == f"CHANGELOG.md: heading: expected [{RELEASED}], found none"
 
 
 @pytest.mark.parametrize(
     ("requirement", "words"),
     [
-        (b"Requires-Dist: leanspec-cli-bin>=0.3.0", "leanspec-cli-bin==0.3.0"),
-        (b"Requires-Dist: leanspec-cli-bin==0.2.9", "leanspec-cli-bin==0.3.0"),
+        (b"Requires-Dist: leanspec-cli-bin>=" + RELEASED.encode(), f"leanspec-cli-bin=={RELEASED}"),
+        (b"Requires-Dist: leanspec-cli-bin==0.2.9", f"leanspec-cli-bin=={RELEASED}"),
         (b"Requires-Dist: leanspec-cli-bin @ file:///x", "no direct reference"),
         (b"Requires-Dist: leanspec-cli-bin==0.0.0", "no placeholder"),
         (b"X: y", "own distributions"),
     ],
 )
 def test_22_and_24_requirements_of_the_built_metadata(dist: Path, plan: Plan, requirement: bytes, words: str) -> None:
-    name = "lean_spec-0.3.0.dist-info/METADATA"
-    text = content(dist / MAIN, name).replace(b"Requires-Dist: leanspec-cli-bin==0.3.0", requirement)
+    name = f"lean_spec-{RELEASED}.dist-info/METADATA"
+    text = content(dist / MAIN, name).replace(PINNED, requirement)
     rewrite(dist / MAIN, {name: text})
     assert any(words in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
 
@@ -336,13 +343,17 @@ def test_names_are_not_to_be_confused() -> None:
     )
 
 
-def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
+    dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The index would be reached last: here it may not be reached at all."""
     index = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")
 
     def forbidden(*_: object) -> None:
         raise AssertionError("the index was reached")
 
+    for module in (publish, check):
+        monkeypatch.setattr(module, "read_plan", lambda *_: plan)
     monkeypatch.setattr(publish, "upload_all", forbidden)
     monkeypatch.setattr(publish, "Client", forbidden)
     settings = {"dry_run": False, "resume": False, "need_attestations": False, "cargo": None, "wait": 1}
@@ -353,7 +364,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(dist: Path, m
     with pytest.raises(publish.GatesError) as error:
         publish.publish(dist, index, allow_local=True, **settings)  # type: ignore[arg-type]
     assert "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing" in error.value.message
-    assert "tag: HEAD: expected v0.3.0" in error.value.message
+    assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
 
 
 @pytest.mark.parametrize(

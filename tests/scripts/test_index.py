@@ -21,7 +21,7 @@ from scripts.release.smoke import index_of
 from scripts.release.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from tests.scripts.test_gates import rewrite
 
-NAME = "leanspec_cli_bin-0.3.0-py3-none-any.whl"
+NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
 
 class Busy(http.server.BaseHTTPRequestHandler):
@@ -108,13 +108,13 @@ def stub(folder: Path, text: bytes) -> File:
     """Return a file that is called like a stub."""
     folder.mkdir()
     with zipfile.ZipFile(folder / NAME, "w") as archive:
-        archive.writestr("leanspec_cli_bin-0.3.0.dist-info/RECORD", "")
+        archive.writestr("leanspec_cli_bin-1.2.3.dist-info/RECORD", "")
         archive.writestr(
-            "leanspec_cli_bin-0.3.0.dist-info/METADATA",
-            "Metadata-Version: 2.4\nName: leanspec-cli-bin\nVersion: 0.3.0\n",
+            "leanspec_cli_bin-1.2.3.dist-info/METADATA",
+            "Metadata-Version: 2.4\nName: leanspec-cli-bin\nVersion: 1.2.3\n",
         )
     rewrite(folder / NAME, {"leanspec_cli_bin/__init__.py": text})
-    return File(folder / NAME, STUB, "leanspec-cli-bin", "0.3.0", None)
+    return File(folder / NAME, STUB, "leanspec-cli-bin", "1.2.3", None)
 
 
 def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatc
         asked = client(settings["PIP_INDEX_URL"])
         served = asked.files("leanspec-cli-bin")
         assert [(each.name, each.sha256) for each in served.values()] == [(NAME, None)]
-        assert asked.versions("leanspec-cli-bin") == [Version("0.3.0")]
+        assert asked.versions("leanspec-cli-bin") == [Version("1.2.3")]
         assert asked.files("leanspec-mcp-bin") == {}
         publish.wait_until_served(asked, [ours], 5)
         with pytest.raises(BurntError, match="with the sha256"):
@@ -155,7 +155,7 @@ def test_the_first_refusal_is_told_and_the_rest_is_not_begun(tmp_path: Path, bus
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours = stub(tmp_path / "ours", b"1")
-    missing = File(ours.path, STUB, "leanspec-mcp-bin", "0.3.0", None)
+    missing = File(ours.path, STUB, "leanspec-mcp-bin", "1.2.3", None)
     with index_of([ours], tmp_path) as settings:
         started = time.monotonic()
         with pytest.raises(CommandError, match=r"after 2 s .* still does not serve"):

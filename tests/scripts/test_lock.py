@@ -46,9 +46,7 @@ def environment(system: str, python: str) -> Environment:
     return Environment(**values)  # type: ignore[typeddict-item]
 
 
-ENVIRONMENTS = {
-    f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS
-}
+ENVIRONMENTS = {f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS}
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +96,7 @@ def test_a_lock_is_complete_and_lists_nothing_else(
 ) -> None:
     entries = read_lock(group.lock)
     environment = ENVIRONMENTS[where]
-    problems, needed = follow(
-        entries, wanted(group), lambda entry: metadata[key(entry)], environment
-    )
+    problems, needed = follow(entries, wanted(group), lambda entry: metadata[key(entry)], environment)
     assert problems == []
     assert {entry.name for entry in entries if entry.is_for(environment)} == needed
 
@@ -179,12 +175,7 @@ def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) ->
     here = default_environment()
     entries = [entry for entry in read_lock(lock) if entry.is_for(here)]
     lines = []
-    with_extra = {
-        canonicalize_name(each.name)
-        for entry in entries
-        for each in metadata[key(entry)]
-        if each.extras
-    }
+    with_extra = {canonicalize_name(each.name) for entry in entries for each in metadata[key(entry)] if each.extras}
     for entry in entries:
         requires = [str(each) for each in metadata[key(entry)]]
         package = Package(folder / "index", entry.name, str(entry.version), requires)
@@ -216,9 +207,7 @@ def test_a_newer_release_of_anything_changes_nothing(
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.parametrize("group", Group)
-def test_the_oldest_pip_installs_the_real_lock(
-    group: Group, old_pip: Path, tmp_path: Path
-) -> None:
+def test_the_oldest_pip_installs_the_real_lock(group: Group, old_pip: Path, tmp_path: Path) -> None:
     """Against the index as it is today; a minute each."""
     run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], clean_environment())
     command = [tmp_path / "venv/bin/python", old_pip, "install", *locked.EXACTLY]

@@ -18,7 +18,7 @@ from tests.e2e import debian
 from tests.keys import without_password
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
-CLAIM = Claim("release.json", "0.3.1", "any")
+CLAIM = Claim("release.json", "1.2.3", "any")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
 def test_a_signature_is_accepted_and_says_what_it_claims(signed: Callable[..., tuple[Path, str, str]]) -> None:
     path, signature, public = signed()
     said = verify(path, signature, read_public(public), CLAIM)
-    assert (said["file"], said["version"], said["platform"]) == ("release.json", "0.3.1", "any")
+    assert (said["file"], said["version"], said["platform"]) == ("release.json", "1.2.3", "any")
     assert verify(path, signature, read_public(public.splitlines()[1]))
 
 
@@ -47,7 +47,7 @@ def test_a_signature_is_accepted_and_says_what_it_claims(signed: Callable[..., t
         (lambda _: "", "truncated, or is none"),
         (lambda text: text[: len(text) // 2], "truncated, or is none"),
         (lambda text: "\n".join(text.splitlines()[:2]), "truncated, or is none"),
-        (lambda text: text.replace("0.3.1", "0.3.2"), "the trusted comment is not the one that was signed"),
+        (lambda text: text.replace("1.2.3", "1.2.4"), "the trusted comment is not the one that was signed"),
         (lambda text: text.replace("trusted comment: t", "comment: t", 1), "truncated, or is none"),
         (lambda text: text.splitlines()[0] + "\n????\n" + "\n".join(text.splitlines()[2:]), "truncated, or is none"),
     ],
@@ -67,9 +67,9 @@ def test_a_changed_file_another_key_and_other_claims_are_refused(
     with pytest.raises(CommandError, match="signature is of the key"):
         verify(path, signature, generate().public, CLAIM)
     for claim, words in (
-        (Claim("SHA256SUMS", "0.3.1", "any"), "for file `release.json`, expected `SHA256SUMS`"),
-        (Claim("release.json", "0.3.2", "any"), "for version `0.3.1`, expected `0.3.2`"),
-        (Claim("release.json", "0.3.1", "linux-x64"), "for platform `any`, expected `linux-x64`"),
+        (Claim("SHA256SUMS", "1.2.3", "any"), "for file `release.json`, expected `SHA256SUMS`"),
+        (Claim("release.json", "1.2.4", "any"), "for version `1.2.3`, expected `1.2.4`"),
+        (Claim("release.json", "1.2.3", "linux-x64"), "for platform `any`, expected `linux-x64`"),
     ):
         with pytest.raises(CommandError, match=words):
             verify(path, signature, read_public(public), claim)
@@ -103,7 +103,7 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
     sign(file, ours, CLAIM)
     done = minisign("-V", "-p", tmp_path / "ours.pub", "-m", file)
     assert done.returncode == 0, done.stderr
-    assert "version:0.3.1" in done.stdout
+    assert "version:1.2.3" in done.stdout
     # minisign signs with our key, and we check that.
     done = minisign("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
@@ -133,9 +133,9 @@ def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: P
     file.write_text("x")
     unsigned = scripts("verify-signature", file, "--public", tmp_path / "k.pub", code=1).stderr
     assert "there is no signature" in unsigned
-    scripts("sign", file, "--key", tmp_path / "k.key", "--version", "0.3.1", env=env)
-    said = scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "0.3.1").stdout
-    assert "version 0.3.1" in said
+    scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1.2.3", env=env)
+    said = scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "1.2.3").stdout
+    assert "version 1.2.3" in said
     assert scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "9", code=1).stdout == ""
     without = clean_environment()
     without.pop("LEANSPEC_SIGNING_PASSWORD", None)

@@ -19,17 +19,18 @@ import pytest
 
 from leanspec_launcher._families import FAMILIES
 from scripts.environment import ROOT
+from tests.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 OUR_WHEELS = {
-    "lean_spec-0.3.0-py3-none-any.whl",
-    "lean_spec-0.3.0.tar.gz",
-    "leanspec_cli_bin-0.3.0-py3-none-any.whl",
-    "leanspec_mcp_bin-0.3.0-py3-none-any.whl",
-    "leanspec_http_bin-0.3.0-py3-none-any.whl",
-    "leanspec_cli_bin-0.3.0-py3-none-linux_x86_64.whl",
-    "leanspec_mcp_bin-0.3.0-py3-none-linux_x86_64.whl",
-    "leanspec_http_bin-0.3.0-py3-none-manylinux_2_34_x86_64.whl",
+    f"lean_spec-{RELEASED}-py3-none-any.whl",
+    f"lean_spec-{RELEASED}.tar.gz",
+    f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_mcp_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_http_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_cli_bin-{RELEASED}-py3-none-linux_x86_64.whl",
+    f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl",
+    f"leanspec_http_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl",
 }
 
 
@@ -78,7 +79,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
         for node in ast.parse(wheel).body
         if isinstance(node, ast.Assign | ast.AnnAssign)
     }
-    assert values == {"VERSION": version, "BINARIES": "0.3.0", "SHA256": expected}
+    assert values == {"VERSION": version, "BINARIES": RELEASED, "SHA256": expected}
 
 
 def test_no_tracked_file_changes(dist: Path) -> None:
@@ -92,7 +93,7 @@ def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert all(not archive.read(name).startswith(b"\x7fELF") for name in names)
-    assert {name.split("/")[0] for name in names} == {"leanspec_launcher", "lean_spec-0.3.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"leanspec_launcher", f"lean_spec-{RELEASED}.dist-info"}
 
 
 def test_twine_finds_nothing_to_say(dist: Path) -> None:
@@ -104,7 +105,8 @@ def test_twine_finds_nothing_to_say(dist: Path) -> None:
 
 def test_a_choice_builds_the_chosen_alone(scripts: Scripts, binaries: Path, tmp_path: Path) -> None:
     done = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["leanspec_mcp_bin-0.3.0-py3-none-linux_x86_64.whl"]
+    (wheel,) = (tmp_path / "out").iterdir()
+    assert wheel.name == f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl"
     assert "lean-spec and the stubs are left out" in done.stderr
 
 
@@ -125,7 +127,7 @@ def test_files_of_other_tags_and_versions_are_replaced_and_strangers_stay(
         (out / name).write_text("")
     scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", out)
     assert {path.name for path in out.iterdir()} == {
-        "leanspec_mcp_bin-0.3.0-py3-none-linux_x86_64.whl",
+        f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl",
         stranger,
         "notes.txt",
     }
@@ -150,7 +152,7 @@ def truncate(binaries: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "arguments", "words"),
     [
-        (lambda binaries: spoil_record(binaries, version="0.2.9"), [], "is version `0.2.9`, this is `0.3.0`"),
+        (lambda binaries: spoil_record(binaries, version="0.2.9"), [], f"is version `0.2.9`, this is `{RELEASED}`"),
         (lambda binaries: spoil_record(binaries, sha256="0" * 64), [], "has the sha256"),
         (truncate, [], "is truncated"),
         (swap, [], "is an executable for linux-x64, not for `linux-arm64`"),

@@ -16,15 +16,14 @@ from leanspec_launcher._families import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
 from scripts.families import main_project
-from scripts.processes import capture, clean_environment, must_succeed
+from scripts.processes import OWN_COMMAND, capture, clean_environment, must_succeed
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
 from scripts.release.smoke import foreign_requirements
-from scripts.tree_copy import copy_tracked, git
+from scripts.tree_copy import copy_tree, git
 
 from .devpi import USER, Devpi, upload_foreign
 
-RUN = "from scripts.cli import run; run()"
 BASE = "base"
 OLD = "0.0.1"
 
@@ -70,7 +69,7 @@ class Stage:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Return a maintainers' command as it runs in the copy."""
-        return [sys.executable, "-c", RUN, *map(str, arguments)]
+        return [*OWN_COMMAND, *map(str, arguments)]
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a maintainers' command in the copy, whatever its exit code."""
@@ -119,8 +118,8 @@ class Stage:
 
 def set_stage(stage: Stage) -> None:
     """Copy what git tracks, put it on its tag, and build grafted wheels of the real binaries."""
-    with step("copying the tracked files to a tree of its own, on its tag"):
-        copy_tracked(stage.tree)
+    with step("copying the project to a tree of its own, on its tag"):
+        copy_tree(stage.tree)
         stage.must("sync-versions")
         commit(stage)
     with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
