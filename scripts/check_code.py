@@ -5,17 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 
 from .console import say
 from .environment import ROOT
 
+SYSTEMS = {"Linux": "linux", "macOS": "darwin", "Windows": "win32"}
+
+
+def _types(system: str) -> tuple[str, ...]:
+    """Return the type check for a system.
+
+    Each has a cache of its own, or they would empty each other's; in the environment, where a
+    copy of the tree finds it too.
+    """
+    cache = Path(sys.prefix, "mypy-cache", system)
+    return ("mypy", "--no-error-summary", "--platform", system, "--cache-dir", str(cache))
+
+
 CHECKS = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
-    ("types", ("mypy", "--no-error-summary")),
-    ("types for Windows", ("mypy", "--no-error-summary", "--platform", "win32", "leanspec_launcher")),
+    *((f"types on {name}", _types(system)) for name, system in SYSTEMS.items()),
 )
 
 

@@ -117,10 +117,10 @@ def wheelhouse(shared: Path) -> Path:
 
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        fetch = [*pip, "download", "--quiet", "--dest", folder]
+        fetch: list[str | Path] = [*pip, "download", "--quiet", "--dest", folder]
         run([*fetch, *EXACTLY, "--requirement", Group.BUILD.lock], clean_environment())
         run([*fetch, "--no-deps", CLICK_FOR_PYTHON_3_9], clean_environment())
-        build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        build: list[str | Path] = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
         run([*build, "--wheel-dir", folder, ROOT / "build_backend"], clean_environment())
 
     return once(shared / "wheelhouse", make)

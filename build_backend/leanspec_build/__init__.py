@@ -100,7 +100,7 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
     if "stub" in settings:
         return project, stub_content(project, read_stub(Path(settings["stub"])))
     binary = choose_binary(project, settings)
-    if (settings.get("repair") or project.repair) == "auditwheel" and not binary.tags().publishable:
+    if (settings.get("repair") or project.repair) == "auditwheel" and not binary.tags.publishable:
         binary = graft(project, binary)
     if tell:
         _tell_tags(project, binary)
@@ -108,7 +108,7 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
 
 
 def _tell_tags(project: Project, binary: Binary) -> None:
-    tags = binary.tags()
+    tags = binary.tags
     print(f"{project.metadata.name}: {', '.join(tags.platforms)}", file=sys.stderr)  # noqa: T201
     for name in binary.libraries:
         print(f"  grafted `{name}`", file=sys.stderr)  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import tomllib
@@ -79,11 +80,19 @@ class Binary:
         """What its file name ends with on its system."""
         return ".exe" if self.executable.format == "pe" else ""
 
+    @functools.cached_property
+    def bundled(self) -> dict[str, Executable]:
+        """What is known of the shared libraries. Raises BuildError for one that is damaged."""
+        return {
+            name: parse_executable(data, f"`{name}`", library=True)
+            for name, data in self.libraries.items()
+        }
+
+    @functools.cached_property
     def tags(self) -> Tags:
-        """Derive the platform tags from the bytes."""
+        """The platform tags, derived from the bytes."""
         try:
-            bundled = {name: parse_executable(data, f"`{name}`", library=True) for name, data in self.libraries.items()}
-            return platform_tags(self.executable, bundled)
+            return platform_tags(self.executable, self.bundled)
         except BuildError as error:
             raise BuildError(f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint) from None
 

