@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -38,7 +39,10 @@ def run_tests(arguments: tuple[str, ...]) -> None:
     Raises CommandError if any of them failed.
     """
     failed = [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
-    if not _run("tests", ("pytest", *(arguments or ("--numprocesses", "auto", "-m", "not slow")))):
+    # One more than there are cores: tests also wait for registries, servers and file times.
+    processes = str((os.cpu_count() or 1) + 1)
+    everything = ("--numprocesses", processes, "-m", "not slow")
+    if not _run("tests", ("pytest", *(arguments or everything))):
         failed.append("tests")
     if failed:
         raise CommandError(f"{', '.join(failed)} failed: see above")

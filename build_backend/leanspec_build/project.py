@@ -83,10 +83,7 @@ class Binary:
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:
         """What is known of the shared libraries. Raises BuildError for one that is damaged."""
-        return {
-            name: parse_executable(data, f"`{name}`", library=True)
-            for name, data in self.libraries.items()
-        }
+        return {name: parse_executable(data, f"`{name}`", library=True) for name, data in self.libraries.items()}
 
     @functools.cached_property
     def tags(self) -> Tags:

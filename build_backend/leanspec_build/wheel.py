@@ -103,9 +103,7 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
     return entries
 
 
-def write_wheel(
-    directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL
-) -> str:
+def write_wheel(directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL) -> str:
     """Write a wheel and return its file name: sorted entries, the metadata behind them, RECORD last.
 
     The file appears whole or not at all. Raises BuildError where it cannot be written.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import anyio
-from mcp import ClientSession
-from mcp.client.stdio import StdioServerParameters, stdio_client
-
 from tests.surroundings import run
 
 
 def test_the_official_client_lists_the_tools_and_calls_one(
     installed: Path, tmp_path: Path, surroundings: dict[str, str], version: str
 ) -> None:
+    # Takes a second to import, which no other test shall wait for.
+    import anyio  # noqa: PLC0415
+    from mcp import ClientSession  # noqa: PLC0415
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+
     project = tmp_path / "project"
     project.mkdir()
     for arguments in (["init", "-y"], ["create", "first-spec"]):

@@ -8,8 +8,6 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from leanspec_build.project import choose_binary, load_project
 from leanspec_build.sbom import bill_of_materials
 
@@ -19,6 +17,10 @@ from tests.versions import RELEASED
 
 
 def must_be_valid(text: str) -> None:
+    # Takes 3 s to import, which no other test shall wait for.
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,14 +44,22 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return files for all tests of this module, for whose last change they wait together."""
+    paths = [tmp_path_factory.mktemp("settled") / "leanspec" for _ in range(30)]
+    for path in paths:
+        path.write_bytes(GOOD)
+    settle(paths[-1])
+    return iter(paths)
+
+
 @pytest.fixture
-def binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def binary(settled: Iterator[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a pinned file whose last change is over, with an empty cache."""
-    path = tmp_path / "leanspec"
-    path.write_bytes(GOOD)
+    path = next(settled)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(_verify, "SHA256", {"cli": {HOST.key: _verify.digest(str(path))}})
-    settle(path)
     return path
 
 
