@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import Environment, Marker
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -25,6 +25,8 @@ SOURCES: dict[Group, tuple[str, ...]] = {
     Group.BUILD: (*BACKEND, "--group", "pyproject.toml:build", "--constraint", "dev.lock"),
     Group.RELEASE: ("--group", "pyproject.toml:release"),
 }
+# What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+Environment = Mapping[str, str]
 Requirements = Callable[["Entry"], list[Requirement]]
 
 

@@ -18,7 +18,7 @@ from scripts.locked import EXACTLY
 from scripts.processes import OWN_COMMAND, clean_environment
 from scripts.release import sync
 from scripts.tree_copy import copy_tree, git
-from tests.surroundings import clean, make_venv, programs, run
+from tests.surroundings import clean, is_root, make_venv, programs, run
 from tests.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
@@ -170,7 +170,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return a file system of 2 MB, which needs root for its mount."""
     folder = tmp_path / "small"
     folder.mkdir()
-    if os.name != "posix" or os.geteuid() != 0:
+    if not is_root():
         pytest.skip("only root can mount a small file system")
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:

@@ -40,6 +40,13 @@ def clean(home: Path, **additions: str) -> dict[str, str]:
     }
 
 
+def is_root() -> bool:
+    """Tell whether this process may do everything."""
+    if sys.platform == "win32":
+        return False
+    return os.geteuid() == 0
+
+
 def programs(environment: Path) -> Path:
     """Return the folder of an environment's commands."""
     return Environment(environment).programs

@@ -30,6 +30,9 @@ from scripts.families import load_families, main_project
 from scripts.processes import capture, clean_environment, must_succeed
 from scripts.wheels import build_wheels
 
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
+
 PASS, LINKED, BY_PIP, FIRST = "python -c pass", "linked", "ours, by this Python's own pip", "ours, first start"
 # What no launcher in Python can go below: it knows its binary, and checks nothing.
 FLOOR = "execv alone"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+import sys
 from xml.sax.saxutils import escape
 
 from leanspec_launcher.manage.errors import CommandError
@@ -12,6 +13,9 @@ from scripts.contract.release import DIRECT, NODE, OURS, SHIMMED
 from scripts.environment import ROOT
 
 from .measuring import BY_PIP, FIRST, FLOOR, LINKED, PASS, Report, Row
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
 
 PAGE = ROOT / "docs/performance.md"
 PLOT = ROOT / "docs/performance.svg"

@@ -1,1 +1,8 @@
 """The launch contract, measured: what a program sees and what its caller sees, started directly and in other ways."""
+
+import sys
+
+from leanspec_launcher.manage.errors import CommandError
+
+if sys.platform == "win32":
+    raise CommandError("a launch is measured where a process can become another: on Linux and macOS")

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import IO
 
 from .observing import SECONDS, Surroundings, ending, facts, left_running, wait_until, waiting
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
 
 MEGABYTE = 1 << 20
 

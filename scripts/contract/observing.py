@@ -7,12 +7,16 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .release import Way
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
 
 SECONDS = 60
 Environment = Mapping[str, str] | Mapping[bytes, bytes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from pathlib import Path
 from .cases import Case, all_cases
 from .observing import Surroundings, usual_signals
 from .release import DIRECT, OURS, Way, release
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
 
 SAME = "same"
 WIDTH = 48

@@ -83,10 +83,11 @@ def tree(root: Path) -> Iterator[Finding]:
 
 def lock(root: Path) -> Iterator[Finding]:
     """Look whether each lock file has a version of everything that its group asks for."""
+    here = {name: str(value) for name, value in default_environment().items()}
     for group in Group:
         entries = read_lock(root / group.lock.name)
         roots = wanted(group, root)
-        problems, _ = follow(entries, roots, lambda _: [], default_environment())
+        problems, _ = follow(entries, roots, lambda _: [], here)
         found = [bad("lock", each.requirement.name, each.requirement, each.locked or "not locked") for each in problems]
         yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
 

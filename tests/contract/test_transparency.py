@@ -10,12 +10,23 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from scripts.contract.cases import Case, all_cases
-from scripts.contract.release import DIRECT, OURS, Way, build_probe, build_release, install, installed_binary
-from scripts.contract.table import observe
 from tests.conftest import once
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the probe reads /proc")
+if sys.platform != "linux":
+    pytest.skip("the probe reads /proc", allow_module_level=True)
+
+from scripts.contract.cases import Case, all_cases
+from scripts.contract.release import (
+    DIRECT,
+    OURS,
+    Way,
+    build_probe,
+    build_release,
+    install,
+    installed_binary,
+)
+from scripts.contract.table import observe
+
 KEPT = [case for case in all_cases() if not case.unknowable]
 # What a case shows of a direct start, where its name says so.
 EXPECTED = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,12 +11,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.surroundings import is_root
+
 APT = Path("/etc/apt")
 
 
 def needs_root_and(*programs: str) -> None:
     """Skip the test where this is no Debian, no root, or a program can neither be found nor installed."""
-    if os.name != "posix" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not is_root() or shutil.which("apt-get") is None:
         pytest.skip("needs root on a Debian")
     for program, package in (each.partition("@")[::2] for each in programs):
         with FileLock(Path(tempfile.gettempdir(), "leanspec-tests-apt.lock")):  # apt serves one process at a time

@@ -20,7 +20,7 @@ from tests.e2e.test_installers import (
     own_flit,
     source,
 )
-from tests.surroundings import make_venv, packages, run
+from tests.surroundings import is_root, make_venv, packages, run
 from tests.versions import RELEASED
 
 __all__ = ["source"]  # a fixture
@@ -123,7 +123,7 @@ def test_an_editable_checkout(tmp_path: Path, source: Source, released_tree: Pat
 def test_a_system_wide_installation_started_by_another_user(version: str, source: Source) -> None:
     """The other user has no home; its file is hashed at every start, and still starts."""
     system = Path("/usr/bin/python3")
-    if os.name != "posix" or os.geteuid() != 0 or not shutil.which("setpriv") or not system.exists():
+    if not is_root() or not shutil.which("setpriv") or not system.exists():
         pytest.skip("needs root, setpriv and a Python for every user")
     target = Path("/opt") / f"lean-spec-test-{os.getpid()}"
     try:

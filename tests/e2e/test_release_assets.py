@@ -322,7 +322,7 @@ def release(
     def call(github: GitHub, *arguments: str, **settings: str) -> CompletedProcess[str]:
         signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
         env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
-        command = [*OWN_COMMAND, "release-assets", artifacts, "--out", home / "out", "--upload"]
+        command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", home / "out", "--upload"]
         return run([*command, *arguments], env, cwd=tree, code=None)
 
     return call

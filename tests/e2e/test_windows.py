@@ -6,9 +6,13 @@ What wine cannot show: antivirus and policy refusals, windows that open, the clo
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+if sys.platform != "linux":
+    pytest.skip("wine runs on Linux", allow_module_level=True)
 
 from leanspec_launcher._platforms import PLATFORMS
 from scripts.collect.staging import staged

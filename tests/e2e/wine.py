@@ -20,6 +20,9 @@ from scripts.processes import clean_environment
 from tests.e2e import debian
 from tests.surroundings import run
 
+if sys.platform != "linux":
+    raise ImportError("wine runs on Linux")
+
 MOUNT = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 PATIENCE, SECONDS = 60, 120
 FETCH = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]

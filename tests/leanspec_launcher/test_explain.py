@@ -21,7 +21,7 @@ import pytest
 from scripts.environment import ROOT
 from tests import headers
 from tests.leanspec_launcher.conftest import HOST, Site, script
-from tests.surroundings import run
+from tests.surroundings import is_root, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
 GOOD = script("echo started")
@@ -179,7 +179,7 @@ def noexec(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "noexec"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+    if not is_root() or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root can mount a file system with `noexec`")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -198,7 +198,7 @@ def test_a_file_system_that_lets_nothing_run_is_named(site: Site, noexec: Path, 
 
 
 @pytest.mark.system
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.skipif(not is_root() or shutil.which("setpriv") is None, reason="needs root and setpriv")
 def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, 0o700)
@@ -206,7 +206,7 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     if not system.exists():
         pytest.skip("there is no Python here for every user")
     for folder in (site.root, *site.root.parents):
-        if folder.owner() == "root" and folder != Path("/tmp"):  # noqa: S108 - not to be changed
+        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
             folder.chmod(folder.stat().st_mode | 0o055)
     for file in site.root.rglob("*"):
         if file != path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.leanspec_launcher.conftest import HOST, Site, script
-from tests.surroundings import run
+from tests.surroundings import is_root, run
 
 GOOD = script('printf "[%s]" started "$@"; exit 7')
 
@@ -192,7 +192,7 @@ def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None
 
 
 @pytest.mark.system
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount read-only")
+@pytest.mark.skipif(sys.platform != "linux" or not is_root(), reason="only root can mount read-only")
 def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, mode=0o644)
@@ -296,8 +296,8 @@ def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
     builds = {HOST.key: ["manylinux_2_99_x86_64"], "darwin-arm64": ["macosx_11_0_arm64"]}
     stub.write_text(json.dumps({"version": "9.9.9", "builds": builds}), "utf-8")
     said = site.start("cli", code=127).stderr
-    libc = " ".join(os.confstr("CS_GNU_LIBC_VERSION").split()) if sys.platform == "linux" else ""  # type: ignore[union-attr]
-    assert f"  this is     Linux, CPU {os.uname().machine.lower()}, {libc}\n" in said
+    libc = " ".join(platform.libc_ver())
+    assert f"  this is     Linux, CPU {platform.machine().lower()}, {libc}\n" in said
     assert f"  there is    {HOST.label}: manylinux_2_99_x86_64\n" in said
     assert f"  nearest     the one for {HOST.label} needs glibc 2.99 or newer\n" in said
     assert "hint: use a newer system" in said

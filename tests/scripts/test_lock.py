@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from packaging.markers import Environment, default_environment
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import locked
 from scripts.environment import Group
-from scripts.lock import Entry, follow, read_lock, wanted
+from scripts.lock import Entry, Environment, follow, read_lock, wanted
 from scripts.processes import clean_environment
 from tests.surroundings import run
 
@@ -38,12 +38,15 @@ PYTHONS = ("3.11.0", "3.11.4", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
 NEWER = "99999"
 
 
+HERE = {name: str(value) for name, value in default_environment().items()}
+
+
 def environment(system: str, python: str) -> Environment:
     """Return what markers are evaluated with on another system and Python."""
-    values = dict(default_environment()) | SYSTEMS[system]
+    values = HERE | SYSTEMS[system]
     values |= {"sys_platform": system, "python_full_version": python}
     values |= {"python_version": python.rpartition(".")[0], "implementation_version": python}
-    return Environment(**values)  # type: ignore[typeddict-item]
+    return values
 
 
 ENVIRONMENTS = {f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS}
@@ -128,7 +131,7 @@ def test_the_groups_share_their_versions() -> None:
 def old_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the oldest pip, as a zip archive that Python runs."""
     folder = tmp_path_factory.mktemp("pip")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
     run([*command, f"pip=={OLDEST_PIP}"], clean_environment())
     return next(folder.glob("pip-*.whl")) / "pip"
 
@@ -172,8 +175,7 @@ def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) ->
 
     Of each package that is required with an extra, the index has a newer release too.
     """
-    here = default_environment()
-    entries = [entry for entry in read_lock(lock) if entry.is_for(here)]
+    entries = [entry for entry in read_lock(lock) if entry.is_for(HERE)]
     lines = []
     with_extra = {canonicalize_name(each.name) for entry in entries for each in metadata[key(entry)] if each.extras}
     for entry in entries:
@@ -197,7 +199,7 @@ def test_a_newer_release_of_anything_changes_nothing(
     lock, count = imitate(group.lock, tmp_path, metadata)
     run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], clean_environment())
     python = tmp_path / "venv/bin/python"
-    command = [python, old_pip, "install", "--no-cache-dir", "--index-url", index]
+    command: list[str | Path] = [python, old_pip, "install", "--no-cache-dir", "--index-url", index]
     env = clean_environment(PIP_CONFIG_FILE="/dev/null", PIP_EXTRA_INDEX_URL="", PIP_FIND_LINKS="")
     run([*command, *locked.EXACTLY, "--requirement", lock], env)
     listing = "import importlib.metadata as m; print(len(list(m.distributions())))"
@@ -210,7 +212,7 @@ def test_a_newer_release_of_anything_changes_nothing(
 def test_the_oldest_pip_installs_the_real_lock(group: Group, old_pip: Path, tmp_path: Path) -> None:
     """Against the index as it is today; a minute each."""
     run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], clean_environment())
-    command = [tmp_path / "venv/bin/python", old_pip, "install", *locked.EXACTLY]
+    command: list[str | Path] = [tmp_path / "venv/bin/python", old_pip, "install", *locked.EXACTLY]
     run([*command, "--requirement", group.lock], clean_environment(), timeout=900)
 
 
@@ -221,7 +223,7 @@ def test_every_package_has_a_wheel(system: str, python: str, tmp_path: Path) -> 
     """Building one would fetch what no lock lists."""
     uv = Path(sys.executable).with_name("uv")
     for group in Group:
-        command = [uv, "pip", "install", "--dry-run", "--quiet", "--target", tmp_path]
+        command: list[str | Path] = [uv, "pip", "install", "--dry-run", "--quiet", "--target", tmp_path]
         command += ["--python-platform", system, "--python-version", python]
         run([*command, *locked.EXACTLY, "--requirement", group.lock], clean_environment())
 

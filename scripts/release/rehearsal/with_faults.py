@@ -23,6 +23,9 @@ from .devpi import free_port, upload_foreign
 from .faults import Fault, Proxy, proxy
 from .stage import OLD, Stage, must_be_complete
 
+if sys.platform == "win32":
+    raise CommandError("killing a publish is rehearsed with POSIX signals: on Linux and macOS")
+
 SECONDS = 600
 SHORT_WAIT = "8"
 
