@@ -13,12 +13,14 @@ import pytest
 from filelock import FileLock
 from packaging.version import Version
 
+from leanspec_launcher._platforms import current
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
 from scripts.processes import OWN_COMMAND, clean_environment
 from scripts.release import sync
 from scripts.tree_copy import copy_tree, git
-from tests.surroundings import clean, is_root, make_venv, programs, run
+from tests.scripts.workspace import write_workspace
+from tests.surroundings import BASE_PYTHON, clean, is_root, make_venv, programs, run
 from tests.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
@@ -89,9 +91,16 @@ def scripts(released_tree: Path) -> Scripts:
     return command
 
 
+# npm has the binaries of the tested release for these.
+REAL = ("linux-x64",)
+
+
 @pytest.fixture(scope="session")
 def binaries(shared: Path, scripts: Scripts, version: str) -> Path:
     """Return the real binaries of the release, collected from npm."""
+    platform = current()
+    if platform is None or platform.key not in REAL:
+        pytest.skip(f"npm has LeanSpec {version} for {', '.join(REAL)} alone")
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed: the real binaries cannot be collected")
 
@@ -112,6 +121,33 @@ def dist(shared: Path, scripts: Scripts, binaries: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def grafted(shared: Path, binaries: Path, scripts: Scripts) -> Path:
+    """Return the wheels of the real binaries with OpenSSL grafted in."""
+    folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")
+    if not any(Path(folder, "libssl.so.3").exists() for folder in folders):
+        pytest.skip("this machine has no OpenSSL 3 to graft")
+
+    def make(folder: Path) -> None:
+        scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)
+
+    return once(shared / "grafted", make)
+
+
+@pytest.fixture(scope="session")
+def small_dist(shared: Path, scripts: Scripts, version: str) -> Path:
+    """Return the wheels of small programs that cargo builds for this machine, whatever it is."""
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed")
+
+    def make(folder: Path) -> None:
+        workspace = write_workspace(folder / "workspace", version)
+        scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
+        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
+
+    return once(shared / "small", make) / "dist"
+
+
+@pytest.fixture(scope="session")
 def wheelhouse(shared: Path) -> Path:
     """Return what our wheels and our backend need, for every Python, as it is locked."""
 
@@ -126,15 +162,29 @@ def wheelhouse(shared: Path) -> Path:
     return once(shared / "wheelhouse", make)
 
 
+# Prints a CPython's version, with `t` if it is free-threaded; nothing for another Python.
+WHICH = """
+import sys, sysconfig
+threads = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+if sys.implementation.name == "cpython" and sys.version_info >= (3, 9):
+    print("{}.{}".format(*sys.version_info[:2]) + threads)
+"""
+
+
 @pytest.fixture(scope="session")
 def pythons() -> dict[str, Path]:
-    """Return every CPython of this machine that the launcher supports: version -> executable."""
-    found = {"{}.{}".format(*sys.version_info[:2]): Path(sys.base_prefix) / "bin/python3"}
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for folder in sorted(versions.glob("3.*")):
-        short = ".".join(folder.name.split(".")[:2])
-        if int(short.split(".")[1]) >= 9 and (folder / "bin/python3").exists():
-            found.setdefault(short, folder / "bin/python3")
+    """Return every CPython of this machine that the launcher supports: version -> executable.
+
+    Where pyenv and GitHub's runners keep them, and this one.
+    """
+    executable = "python.exe" if os.name == "nt" else "bin/python3"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    runner = Path(os.environ.get("RUNNER_TOOL_CACHE", pyenv), "Python")
+    found: dict[str, Path] = {}
+    for path in (BASE_PYTHON, *pyenv.glob(f"3.*/{executable}"), *runner.glob(f"*/*/{executable}")):
+        short = run([path, "-I", "-c", WHICH], clean_environment(), code=None).stdout.strip()
+        if short:
+            found.setdefault(short, path)
     return found
 
 

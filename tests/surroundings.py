@@ -14,6 +14,8 @@ from pathlib import Path
 
 from scripts.locked import Environment
 
+# What this development environment was made with.
+BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined] # noqa: SLF001
 # The system's own programs, without those of the Python that runs the tests.
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -108,6 +110,7 @@ def run(
     text: str | None = None,
     code: int | None = 0,
     timeout: int = 300,
+    traceback: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program, and fail with all its words where its exit code is not the expected one (None: any)."""
     done = subprocess.run(
@@ -125,5 +128,5 @@ def run(
         raise AssertionError(
             f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
-    assert "Traceback" not in done.stderr, done.stderr
+    assert traceback or "Traceback" not in done.stderr, done.stderr
     return done

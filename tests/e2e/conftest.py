@@ -10,6 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from scripts.environment import Group
+from scripts.locked import EXACTLY, entry
 from scripts.processes import clean_environment
 from tests.conftest import once
 from tests.e2e import debian
@@ -49,8 +51,11 @@ def toolchain(shared: Path) -> Path:
     def make(root: Path) -> None:
         packages = ("rustc-web", "cargo-web", "rust-web-src", "gcc", "libc6-dev", "python3", "python3-pip")
         debian.bootstrap(root, "bookworm", *packages, "gcc-mingw-w64-x86-64")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(root / "tmp")]
-        run([*pip, "ziglang", "cargo-zigbuild"], clean_environment())
+        locked = root / "tmp/locked.txt"
+        tools = ("ziglang", "cargo-zigbuild")
+        locked.write_text("".join(entry(Group.RELEASE.lock, tool) for tool in tools))
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(root / "tmp")]
+        run([*pip, *EXACTLY, "--requirement", locked], clean_environment())
         names = [f"/tmp/{path.name}" for path in (root / "tmp").glob("*.whl")]  # noqa: S108 - the tree's own
         debian.inside(root, "pip3", "install", "--break-system-packages", "--no-deps", "--no-index", *names)
 
@@ -78,15 +83,3 @@ def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., Complete
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "six-platforms", make) / "dist"
-
-
-@pytest.fixture(scope="session")
-def grafted(shared: Path, binaries: Path, scripts: Callable[..., CompletedProcess[str]]) -> Path:
-    """Return the wheels of the real binaries with OpenSSL grafted in."""
-    if not any(Path(folder, "libssl.so.3").exists() for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")):
-        pytest.skip("this machine has no OpenSSL 3 to graft")
-
-    def make(folder: Path) -> None:
-        scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)
-
-    return once(shared / "grafted", make)

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from scripts.mcp_session import list_tools
 from scripts.processes import own_program
-from tests.surroundings import clean, make_venv, packages, run
+from tests.surroundings import BASE_PYTHON, clean, make_venv, packages, programs, run
 from tests.versions import RELEASED
 
 
@@ -35,7 +34,7 @@ class Source:
     dist: Path
     wheelhouse: Path
     home: Path
-    python: Path = Path(sys.base_prefix) / "bin/python3"
+    python: Path = BASE_PYTHON
 
     @property
     def env(self) -> dict[str, str]:
@@ -49,8 +48,8 @@ def venv(source: Source) -> Path:
 
 def by_pip(source: Source) -> Installed:
     prefix = venv(source)
-    run([prefix / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
-    return Installed(prefix / "bin", packages(prefix), source.env)
+    run([programs(prefix) / "python", "-m", "pip", "install", "lean-spec"], source.env)
+    return Installed(programs(prefix), packages(prefix), source.env)
 
 
 def by_pip_target(source: Source) -> Installed:
@@ -76,8 +75,9 @@ def by_pip_user(source: Source) -> Installed:
 def by_uv_pip(source: Source) -> Installed:
     prefix = source.home / "venv"
     run([own_program("uv"), "venv", "--python", source.python, prefix], source.env)
-    run([own_program("uv"), "pip", "install", "--python", prefix / "bin/python", "lean-spec"], source.env)
-    return Installed(prefix / "bin", packages(prefix), source.env)
+    python = programs(prefix) / "python"
+    run([own_program("uv"), "pip", "install", "--python", python, "lean-spec"], source.env)
+    return Installed(programs(prefix), packages(prefix), source.env)
 
 
 def by_uv_tool(source: Source) -> Installed:

@@ -1,7 +1,7 @@
 """Real installs on other systems: the right wheel is chosen, and its program runs there.
 
-Emulated arm64, a musl CPython, CPython 3.14, and a Windows CPython under wine, all in trees of their own. macOS and
-Windows on arm64 cannot be run here.
+Emulated arm64, a musl CPython, the newest CPython, and a Windows CPython under wine, all in trees
+of their own. macOS and Windows on arm64 cannot be run here.
 """
 
 from __future__ import annotations
@@ -97,10 +97,12 @@ def test_emulated_arm64(six_platforms: Path, wheelhouse: Path, tmp_path: Path, v
     assert emulated("/v/bin/lean-spec", "a b") == f'leanspec {version} ["a b"]\n'
 
 
-def test_python_3_14(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
+def test_the_newest_python_of_debian(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
     debian.needs_root_and("debootstrap")
     tree = tmp_path / "sid"
     debian.bootstrap(tree, "sid", "python3", "python3-venv")
+    said = debian.inside(tree, "python3", "-c", "import sys; print(*sys.version_info[:2])").stdout
+    assert tuple(map(int, said.split())) >= (3, 14), said
     pip = bring(tree, six_platforms, wheelhouse)
     debian.inside(tree, "python3", "-m", "venv", "--without-pip", "/v")
     debian.inside(tree, "/v/bin/python", pip, *INSTALL, "lean-spec")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import yaml
 
 from scripts.processes import clean_environment, own_program
 from scripts.tree_copy import copy_tree, git
-from tests.conftest import once
 from tests.e2e.test_installers import Source, by_pip, source
 from tests.surroundings import run
 
@@ -70,23 +68,17 @@ def test_a_workflow_reads_every_spec(source: Source, project: Path, recipes: Pat
     assert "specs/001-first/README.md" in shell(steps[-1], env, project, code=1)
 
 
-@pytest.fixture(scope="module")
-def pre_commit(shared: Path) -> Path:
-    """Return the real pre-commit, from the configured index."""
-
-    def make(folder: Path) -> None:
-        run([sys.executable, "-m", "venv", folder / "venv"], clean_environment())
-        run([folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "pre-commit"], clean_environment())
-
-    return once(shared / "pre-commit", make) / "venv/bin/pre-commit"
+@pytest.fixture
+def pre_commit() -> str:
+    return own_program("pre-commit")
 
 
-def check(pre_commit: Path, env: dict[str, str], project: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def check(pre_commit: str, env: dict[str, str], project: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return run([pre_commit, "run", "--all-files", "--color=never", *more], env, cwd=project, code=None)
 
 
 @pytest.mark.network
-def test_pre_commit_installs_an_exact_version(source: Source, project: Path, recipes: Path, pre_commit: Path) -> None:
+def test_pre_commit_installs_an_exact_version(source: Source, project: Path, recipes: Path, pre_commit: str) -> None:
     shutil.copy(recipes / "pre-commit-config.yaml", project / ".pre-commit-config.yaml")
     git(project, "add", "--all")
     # What pre-commit's own placeholder is built with comes from the configured index, ours from the folder.
@@ -102,7 +94,7 @@ def test_pre_commit_installs_an_exact_version(source: Source, project: Path, rec
 
 @pytest.mark.network
 def test_our_own_hooks_run_what_is_installed(
-    source: Source, project: Path, pre_commit: Path, released_tree: Path, tmp_path: Path
+    source: Source, project: Path, pre_commit: str, released_tree: Path, tmp_path: Path
 ) -> None:
     copy_tree(tmp_path / "repository", released_tree)
     git(tmp_path / "repository", "add", "--all")

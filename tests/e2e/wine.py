@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.environment import ROOT
+from scripts.environment import ROOT, Group
+from scripts.locked import entry
 from scripts.processes import clean_environment
 from tests.e2e import debian
 from tests.surroundings import run
@@ -24,6 +25,8 @@ if sys.platform != "linux":
     raise ImportError("wine runs on Linux")
 
 MOUNT = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+# A wheel that carries a whole Windows CPython 3.12.
+PARTS = "panda3d==1.10.16"
 PATIENCE, SECONDS = 60, 120
 FETCH = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
 
@@ -98,7 +101,10 @@ def make(tree: Path, standard_library: Path) -> None:
         debian.inside(tree, *compiler, "-o", f"/tmp/{name}.exe", f"/tmp/{name}.c")  # noqa: S108 - the tree's own
     shutil.copy(tree / "tmp/windows.exe", tree / "probe.exe")
     _make_python(tree / "python", tree / "tmp", standard_library)
-    run([*FETCH, "--platform", "win_amd64", "--dest", tree / "tmp", "uv"], clean_environment())
+    uv = tree / "tmp/uv.txt"
+    uv.write_text(entry(Group.DEV.lock, "uv"))
+    fetch = [*FETCH, "--platform", "win_amd64", "--dest", tree / "tmp"]
+    run([*fetch, "--require-hashes", "--requirement", uv], clean_environment())
     with zipfile.ZipFile(next((tree / "tmp").glob("uv-*.whl"))) as archive:
         name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
         (tree / "python/uv.exe").write_bytes(archive.read(name))
@@ -108,7 +114,7 @@ def make(tree: Path, standard_library: Path) -> None:
 def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
     """Put a Windows CPython 3.12 together: the DLL and modules of a wheel, a standard library of here, our own exe."""
     wanted: Sequence[str | Path] = ["--python-version", "3.12", "--platform", "win_amd64", "--dest", scratch]
-    run([*FETCH, *wanted, "panda3d"], clean_environment())
+    run([*FETCH, *wanted, PARTS], clean_environment())
     (folder / "DLLs").mkdir(parents=True)
     with zipfile.ZipFile(next(scratch.glob("panda3d-*.whl"))) as archive:
         for entry in archive.namelist():

@@ -28,7 +28,6 @@ from scripts.release.finding import Finding
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
 from tests import headers
-from tests.conftest import once
 from tests.versions import RELEASED
 
 CLI = f"leanspec_cli_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
@@ -39,19 +38,10 @@ PROGRAM = "leanspec_cli_bin/bin/leanspec"
 RECORD = "leanspec_cli_bin/bin/binary.json"
 
 
-@pytest.fixture(scope="session")
-def good_release(shared: Path, binaries: Path, scripts: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
-    """Return a release that passes: grafted wheels of the real binaries."""
-    if not Path("/usr/lib/x86_64-linux-gnu/libssl.so.3").exists():
-        pytest.skip("this machine has no OpenSSL 3 to graft")
-    make = lambda folder: scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)  # noqa: E731
-    return once(shared / "grafted", make)  # type: ignore[arg-type]
-
-
 @pytest.fixture
-def dist(good_release: Path, tmp_path: Path) -> Path:
-    """Return a copy of it that a test may break."""
-    shutil.copytree(good_release, tmp_path / "dist")
+def dist(grafted: Path, tmp_path: Path) -> Path:
+    """Return a copy of a release that passes, which a test may break."""
+    shutil.copytree(grafted, tmp_path / "dist")
     return tmp_path / "dist"
 
 
