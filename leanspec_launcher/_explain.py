@@ -78,7 +78,7 @@ def _explain(
             return _say(NOT_FOUND, text, _table(found), _installer.advice(family))
         # The installer took the stub: reinstalling would bring it again.
         return _say(NOT_FOUND, text, [*_fit(stub, platform), *_table(found)], ways(family))
-    code = NOT_FOUND if bad.origin == VARIABLE and not os.path.lexists(bad.path) else CANNOT_RUN
+    code = NOT_FOUND if _is_missing(bad.path) else CANNOT_RUN
     lines = [*_facts(family, bad), *_table(found)]
     return _say(
         code,
@@ -86,6 +86,17 @@ def _explain(
         lines,
         hint_for(family, bad.origin, bad.path, changed=bool(bad.expected)),
     )
+
+
+def _is_missing(path: str) -> bool:
+    """Tell whether there is no file, or a link to none: a shell's 127. What cannot be looked at is 126."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _explain_start(family: Family, platform: Platform, path: str, arguments: "list[str]", error: Exception) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._platforms import current
+from tests.conftest import REAL
 from tests.e2e.test_installers import INSTALLERS, Source
 from tests.surroundings import run
 
@@ -41,6 +42,19 @@ def test_an_installed_program_gets_its_arguments(
     taken = {search["family"]: search["taken"] for search in json.loads(said)}
     assert Path(taken["cli"]).is_relative_to(made.packages)
     run([made.scripts / "leanspec-launcher", "verify"], made.env)
+
+
+def test_every_python_starts_it(
+    pythons: dict[str, Path], small_dist: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
+    platform = current()
+    assert platform is not None
+    if platform.key in REAL:
+        pytest.skip("the real programs are tried on every Python")
+    for short, python in pythons.items():
+        made = INSTALLERS["pip"](Source(small_dist, wheelhouse, tmp_path / short, python))
+        said = run([made.scripts / "lean-spec", "x"], made.env).stdout
+        assert said == f'leanspec {version} ["x"]\n', short
 
 
 def test_a_changed_program_is_refused(small_dist: Path, wheelhouse: Path, tmp_path: Path) -> None:
