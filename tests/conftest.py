@@ -91,6 +91,7 @@ def scripts(released_tree: Path) -> Scripts:
     return command
 
 
+STAND_IN = Path(__file__).with_name("e2e") / "leanspec.rs"
 # npm has the binaries of the tested release for these.
 REAL = ("linux-x64",)
 
@@ -145,6 +146,25 @@ def small_dist(shared: Path, scripts: Scripts, version: str) -> Path:
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "small", make) / "dist"
+
+
+@pytest.fixture(scope="session")
+def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
+    """Return `binaries/` and `dist/` of a release of small programs that answer as LeanSpec's do.
+
+    For tests of what is done to a release, which real programs of six megabytes would slow down.
+    """
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed")
+
+    def make(folder: Path) -> None:
+        workspace = write_workspace(folder / "workspace", version)
+        for crate in workspace.glob("leanspec-*"):
+            shutil.copy(STAND_IN, crate / "src/main.rs")
+        scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
+        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
+
+    return once(shared / "stand-in", make)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from scripts.release.signing import generate
 from scripts.release.versions import binary_version, next_dev
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.tree_copy import copy_tree, git
-from tests.conftest import once
+from tests.conftest import STAND_IN, once
 from tests.e2e import debian
 from tests.e2e.desktop import write_application
 from tests.e2e.github import REPOSITORY, GitHub, serving
@@ -62,7 +62,7 @@ def sources(shared: Path, version: str) -> Path:
     def make(folder: Path) -> None:
         workspace = write_workspace(folder / "rust", version)
         for crate in workspace.glob("leanspec-*"):
-            shutil.copy(Path(__file__).with_name("leanspec.rs"), crate / "src/main.rs")
+            shutil.copy(STAND_IN, crate / "src/main.rs")
         write_application(folder / "packages/desktop", version)
         git(folder, "init", "--quiet", "--initial-branch=main")
         git(folder, "add", "--all")

@@ -39,23 +39,32 @@ def key() -> SecretKey:
     return generate()
 
 
+def lay_out(folder: Path, binaries: Path, dist: Path, version: str) -> None:
+    """Lay out the artifacts of a run as GitHub's actions leave them: no file has a run bit."""
+    shutil.copytree(binaries, folder / "binaries-linux-x64")
+    shutil.copytree(dist, folder / "dist")
+    program = next((binaries / "cli").rglob("leanspec")).read_bytes()
+    (folder / "desktop-linux-x64").mkdir()
+    made = make_deb(folder / "made.deb", version, "amd64", program)
+    made.rename(folder / "desktop-linux-x64/some name (1).bin")
+    shutil.rmtree(folder / "made.deb.tree")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+
+
 @pytest.fixture(scope="session")
-def artifacts(shared: Path, binaries: Path, grafted: Path, version: str) -> Path:
-    """Return the artifacts of a run as GitHub's actions leave them: no file has a run bit."""
+def real_artifacts(shared: Path, binaries: Path, grafted: Path, version: str) -> Path:
+    """Return the artifacts of a run with the real programs."""
+    place = shared / "real-artifacts"
+    return once(place, lambda folder: lay_out(folder, binaries, grafted, version))
 
-    def make(folder: Path) -> None:
-        shutil.copytree(binaries, folder / "binaries-linux-x64")
-        shutil.copytree(grafted, folder / "dist")
-        program = next((binaries / "cli").rglob("leanspec")).read_bytes()
-        (folder / "desktop-linux-x64").mkdir()
-        made = make_deb(folder / "made.deb", version, "amd64", program)
-        made.rename(folder / "desktop-linux-x64/some name (1).bin")
-        shutil.rmtree(folder / "made.deb.tree")
-        for path in folder.rglob("*"):
-            if path.is_file():
-                path.chmod(0o644)
 
-    return once(shared / "artifacts", make)
+@pytest.fixture(scope="session")
+def artifacts(shared: Path, stand_in: Path, version: str) -> Path:
+    """Return the artifacts of a run with small programs."""
+    binaries, dist = stand_in / "binaries", stand_in / "dist"
+    return once(shared / "artifacts", lambda folder: lay_out(folder, binaries, dist, version))
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +91,23 @@ def plan(tree: Path) -> Plan:
 
 @pytest.fixture(scope="session")
 def assets(tmp_path_factory: pytest.TempPathFactory, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
-    """Return the folder of a release."""
+    """Return the folder of a release of small programs."""
     out = tmp_path_factory.mktemp("assets") / "final-artifacts"
     assemble(artifacts, out, plan, key, tree)
+    return out
+
+
+@pytest.fixture(scope="session")
+def real_assets(
+    tmp_path_factory: pytest.TempPathFactory,
+    real_artifacts: Path,
+    plan: Plan,
+    key: SecretKey,
+    tree: Path,
+) -> Path:
+    """Return the folder of a release of the real programs."""
+    out = tmp_path_factory.mktemp("real-assets") / "final-artifacts"
+    assemble(real_artifacts, out, plan, key, tree)
     return out
 
 
@@ -94,8 +117,8 @@ def spoiled(tmp_path: Path, artifacts: Path) -> Path:
     return Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
 
 
-def test_a_folder_holds_what_a_release_carries(assets: Path, version: str, binaries: Path) -> None:
-    found = names(assets)
+def test_a_folder_holds_what_a_release_carries(real_assets: Path, version: str, binaries: Path) -> None:
+    found = names(real_assets)
     base = f"leanspec-{version}-linux-x64"
     bills = {f"{base}-{program}.cdx.json" for program in ("leanspec", "leanspec-mcp", "leanspec-http")}
     stated = {"SHA256SUMS", "SHA256SUMS.minisig", "release.json", "release.json.minisig"}
@@ -107,17 +130,17 @@ def test_a_folder_holds_what_a_release_carries(assets: Path, version: str, binar
         f"{base}.tar.gz",
     }
     assert len([name for name in found if name.endswith(".whl")]) == 7
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=assets, check=True)
-    manifest = json.loads((assets / "release.json").read_text())
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=real_assets, check=True)
+    manifest = json.loads((real_assets / "release.json").read_text())
     assert {each["name"] for each in manifest["assets"]} | stated == found
     facts = next(each for each in manifest["assets"] if each["kind"] == "archive")["facts"]["binaries"]["leanspec"]
     assert facts["sha256"] == hashlib.sha256(next((binaries / "cli").rglob("leanspec")).read_bytes()).hexdigest()
     assert "libssl.so.3" in facts["needed"]
-    assert "Not in this release" in (assets / "RELEASE_NOTES.md").read_text()
+    assert "Not in this release" in (real_assets / "RELEASE_NOTES.md").read_text()
 
 
-def test_an_archive_unpacks_to_programs_that_run(assets: Path, tmp_path: Path, version: str) -> None:
-    run(["tar", "-xzf", assets / f"leanspec-{version}-linux-x64.tar.gz"], clean(tmp_path / "home"), cwd=tmp_path)
+def test_an_archive_unpacks_to_programs_that_run(real_assets: Path, tmp_path: Path, version: str) -> None:
+    run(["tar", "-xzf", real_assets / f"leanspec-{version}-linux-x64.tar.gz"], clean(tmp_path / "home"), cwd=tmp_path)
     folder = tmp_path / f"leanspec-{version}-linux-x64"
     assert run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout == f"lean-spec {version}\n"
     assert {path.name for path in folder.iterdir()} == {
@@ -143,11 +166,14 @@ def test_the_same_artifacts_make_the_same_bytes(
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_minisign_checks_what_is_signed(assets: Path, plan: Plan) -> None:
+def test_minisign_checks_what_is_signed(real_assets: Path, plan: Plan) -> None:
     debian.needs_root_and("minisign")
     for name in ("SHA256SUMS", "release.json"):
         done = subprocess.run(
-            ["minisign", "-V", "-P", plan.public_key, "-m", assets / name], capture_output=True, text=True, check=True
+            ["minisign", "-V", "-P", plan.public_key, "-m", real_assets / name],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert f"file:{name}\tversion:{plan.version}\tplatform:any" in done.stdout
 
@@ -421,8 +447,8 @@ def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]]
     assert github.releases == []
 
 
-def test_an_archive_keeps_nothing_of_the_machine(assets: Path, version: str) -> None:
-    with tarfile.open(assets / f"leanspec-{version}-linux-x64.tar.gz") as archive:
+def test_an_archive_keeps_nothing_of_the_machine(real_assets: Path, version: str) -> None:
+    with tarfile.open(real_assets / f"leanspec-{version}-linux-x64.tar.gz") as archive:
         assert {(each.uid, each.gid, each.uname, each.gname, each.mtime) for each in archive} == {
             (0, 0, "", "", 315532800)
         }

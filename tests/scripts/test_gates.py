@@ -39,9 +39,9 @@ RECORD = "leanspec_cli_bin/bin/binary.json"
 
 
 @pytest.fixture
-def dist(grafted: Path, tmp_path: Path) -> Path:
+def dist(stand_in: Path, tmp_path: Path) -> Path:
     """Return a copy of a release that passes, which a test may break."""
-    shutil.copytree(grafted, tmp_path / "dist")
+    shutil.copytree(stand_in / "dist", tmp_path / "dist")
     return tmp_path / "dist"
 
 
@@ -91,8 +91,9 @@ def content(wheel: Path, name: str) -> bytes:
 
 
 def with_program(wheel: Path, data: bytes) -> None:
-    """Put another program into the CLI's wheel, with a record that is true of it."""
+    """Put another program into the CLI's wheel, with a record that is true of it: nobody ran it."""
     record = json.loads(content(wheel, RECORD))
+    record.pop("reported", None)
     record |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     rewrite(wheel, {PROGRAM: data, RECORD: json.dumps(record, indent=2).encode()})
 

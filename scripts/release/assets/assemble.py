@@ -132,12 +132,13 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
             continue
         (project,) = load_families((collected.family,))
         path = binary_path(binaries, project, platform)
-        found = collected.reported or collected.version
-        if {found, collected.version} != {wanted}:
-            raise CommandError(
-                f"`{path.name}` for `{platform.key}` is of version `{found}`, the release is {wanted}",
-                hint="build it anew, or see which run these artifacts are of",
-            )
+        for found in (collected.version, collected.reported or wanted):
+            if found != wanted:
+                name = f"`{path.name}` for `{platform.key}`"
+                raise CommandError(
+                    f"{name} is of version `{found}`, the release is {wanted}",
+                    hint="build it anew, or see which run these artifacts are of",
+                )
         files[path.name] = (path.read_bytes(), PROGRAM)
         facts[path.name] = _about(collected, path)
     version = str(plan.version)
