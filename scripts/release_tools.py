@@ -11,7 +11,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from .console import say, step
-from .environment import FOLDER as DEVELOPMENT
 from .environment import ROOT, Group
 from .locked import Environment
 
@@ -25,7 +24,8 @@ def release_tool(name: str) -> Path:
 
     Ends this process with an error if it cannot be installed.
     """
-    environment = Environment(FOLDER, uv=Environment(DEVELOPMENT).uv)
+    # The uv of the environment that this runs in, whichever tree it belongs to.
+    environment = Environment(FOLDER, uv=Environment(Path(sys.prefix)).uv)
     with FileLock(f"{FOLDER}.lock"):
         made_from = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
         if not MARKER.is_file() or MARKER.read_text("utf-8") != made_from:

@@ -23,6 +23,7 @@ from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.release.signing import generate
 from scripts.release.versions import binary_version, next_dev
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
+from scripts.release_tools import release_tool
 from scripts.tree_copy import copy_tree, git
 from tests.conftest import STAND_IN, once
 from tests.e2e import debian
@@ -83,6 +84,7 @@ def play(
 ) -> Iterator[Play]:
     """Return how the workflow is played, on the tag of this version, with given inputs."""
     debian.needs_root_and("gh")
+    release_tool("cargo-zigbuild")  # made once, for all runs
     base = tmp_path_factory.mktemp("workflow")
     key = generate()
     tree = base / "repository"
@@ -107,7 +109,7 @@ def play(
     def checkout(place: Path, repository: str | None, ref: str | None) -> None:
         origin = sources if repository else tree
         git(base, "clone", "--quiet", *(["--branch", ref] if ref else []), str(origin), str(place))
-        if RELEASE_TOOLS.exists() and not repository:
+        if not repository:
             (place / RELEASE_TOOLS.name).symlink_to(RELEASE_TOOLS)
 
     count = iter(range(9))
