@@ -24,7 +24,6 @@ from tests.surroundings import is_root, make_venv, packages, run
 from tests.versions import RELEASED
 
 __all__ = ["source"]  # a fixture
-UV, PIPX = own_program("uv"), own_program("pipx")
 
 
 def started(installed: Installed, version: str) -> None:
@@ -46,12 +45,22 @@ def test_every_installer_on_every_python(
 
 def test_uv_run_with(source: Source, tmp_path: Path, version: str) -> None:
     tmp_path.joinpath("here").mkdir()
-    command = [UV, "run", "--no-project", "--python", sys.executable, "--with", "lean-spec", "lean-spec", "--version"]
+    command = [
+        own_program("uv"),
+        "run",
+        "--no-project",
+        "--python",
+        sys.executable,
+        "--with",
+        "lean-spec",
+        "lean-spec",
+        "--version",
+    ]
     assert run(command, source.env, cwd=tmp_path / "here").stdout == f"lean-spec {version}\n"
 
 
 def test_pipx_with_a_suffix(source: Source, version: str) -> None:
-    run([PIPX, "install", "--python", sys.executable, "--suffix", "@old", "lean-spec"], source.env)
+    run([own_program("pipx"), "install", "--python", sys.executable, "--suffix", "@old", "lean-spec"], source.env)
     command = source.home / "pipx-bin/lean-spec@old"
     assert run([command, "--version"], source.env).stdout == f"lean-spec {version}\n"
     binary = packages(source.home / "pipx/venvs/lean-spec@old") / "leanspec_cli_bin/bin/leanspec"
@@ -75,8 +84,8 @@ def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> No
     plain, relocatable = tmp_path / "plain", tmp_path / "relocatable"
     make_venv(plain)
     run([plain / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
-    run([UV, "venv", "--relocatable", "--python", sys.executable, relocatable], source.env)
-    run([UV, "pip", "install", "--python", relocatable / "bin/python", "lean-spec"], source.env)
+    run([own_program("uv"), "venv", "--relocatable", "--python", sys.executable, relocatable], source.env)
+    run([own_program("uv"), "pip", "install", "--python", relocatable / "bin/python", "lean-spec"], source.env)
     for folder in (plain, relocatable):
         folder.rename(folder.with_name(f"{folder.name} moved"))
     moved = tmp_path / "plain moved/bin"
@@ -127,7 +136,16 @@ def test_a_system_wide_installation_started_by_another_user(version: str, source
         pytest.skip("needs root, setpriv and a Python for every user")
     target = Path("/opt") / f"lean-spec-test-{os.getpid()}"
     try:
-        command: list[str | Path] = [UV, "pip", "install", "--python", system, "--target", target, "lean-spec"]
+        command: list[str | Path] = [
+            own_program("uv"),
+            "pip",
+            "install",
+            "--python",
+            system,
+            "--target",
+            target,
+            "lean-spec",
+        ]
         run(command, source.env)
         nobody: list[str | Path] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", system]
         env = {"PYTHONPATH": str(target), "HOME": "/nonexistent"}

@@ -103,7 +103,7 @@ def make(tree: Path, standard_library: Path) -> None:
     _make_python(tree / "python", tree / "tmp", standard_library)
     uv = tree / "tmp/uv.txt"
     uv.write_text(entry(Group.DEV.lock, "uv"))
-    fetch = [*FETCH, "--platform", "win_amd64", "--dest", tree / "tmp"]
+    fetch: Sequence[str | Path] = [*FETCH, "--platform", "win_amd64", "--dest", tree / "tmp"]
     run([*fetch, "--require-hashes", "--requirement", uv], clean_environment())
     with zipfile.ZipFile(next((tree / "tmp").glob("uv-*.whl"))) as archive:
         name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
