@@ -92,7 +92,7 @@ def _is_missing(path: str) -> bool:
     """Tell whether there is no file, or a link to none: a shell's 127. What cannot be looked at is 126."""
     try:
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return True
     except OSError:
         return False

@@ -243,8 +243,20 @@ def _tell_collected(into: Path) -> None:
 @root.command()
 @family_option
 @platform_option
-@click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "dist", show_default="dist")
+@click.option(
+    "--binaries",
+    type=click.Path(path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to read.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist",
+    help="Folder to write.",
+)
 @click.option("--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it.")
 def wheels(
     families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path, repair: str | None
@@ -268,7 +280,13 @@ def wheels(
 
 @root.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--binaries", type=click.Path(path_type=Path), default=PROJECTS, show_default="platform_wheels")
+@click.option(
+    "--binaries",
+    type=click.Path(path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to read.",
+)
 @click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
@@ -373,7 +391,13 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
 
 
 @root.command()
-@click.option("--rounds", type=click.IntRange(2, 10_000), default=200, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(2, 10_000),
+    default=200,
+    show_default=True,
+    help="Number of starts per row.",
+)
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every number to FILE.")
 @click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
 def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
@@ -446,7 +470,10 @@ def lock() -> None:
 
 @root.command()
 def docs() -> None:
-    """Update docs/messages.md, the list of all messages."""
+    """Update the list of all messages.
+
+    Writes docs/messages.md, with the hint of each message.
+    """
     from .docs import write_pages
 
     for path in write_pages():

@@ -106,6 +106,10 @@ def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, comm
 
     From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
     The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
+
+    \b
+    Example:
+      python -m scripts bump-dev 7
     """
     from .sync import home_version
     from .versions import next_dev

@@ -143,10 +143,6 @@ def test_every_command_has_its_place_in_the_help() -> None:
     assert {name for names in SECTIONS.values() for name in names} == set(scripts.commands)
 
 
-def test_the_readme_is_of_a_readable_length() -> None:
-    assert 80 <= len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
-
-
 def test_the_floors_that_the_docs_promise_are_those_that_are_built() -> None:
     page = (ROOT / "docs/installing.md").read_text("utf-8")
     for path in ROOT.glob("platform_wheels/*/pyproject.toml"):

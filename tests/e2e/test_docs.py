@@ -23,9 +23,8 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield f"{page.name}-{number}", block
 
 
-@pytest.mark.parametrize(("name", "block"), [*scripts()], ids=[name for name, _ in scripts()])
-def test_what_the_docs_say_to_type_works(name: str, block: str, source: Source, tmp_path: Path) -> None:
-    assert name
+@pytest.mark.parametrize("block", [block for _, block in scripts()], ids=[name for name, _ in scripts()])
+def test_what_the_docs_say_to_type_works(block: str, source: Source, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     programs = f"{source.home / 'uv-bin'}:{source.home / 'pipx-bin'}:{tmp_path / 'own'}"
     (tmp_path / "own").mkdir()
@@ -37,8 +36,7 @@ def test_what_the_docs_say_to_type_works(name: str, block: str, source: Source, 
         "PIPX_DEFAULT_PYTHON": str(source.python),
         "UV_PYTHON": str(source.python),
     }
-    done = run(["bash", "-euo", "pipefail", "-c", block], env, cwd=tmp_path / "here", code=None)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["bash", "-euo", "pipefail", "-c", block], env, cwd=tmp_path / "here")
 
 
 def test_there_are_commands_to_run() -> None:
