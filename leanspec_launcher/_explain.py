@@ -117,7 +117,8 @@ def _explain_start(family: Family, platform: Platform, path: str, arguments: "li
     elif number == errno.ETXTBSY:
         hint = "try again when the installer is done with it"
     text = windows[0] if windows else _cause(path, error)
-    return _say(CANNOT_RUN, f"`{path}` cannot be started: {text}", lines, hint)
+    code = NOT_FOUND if _is_missing(path) else CANNOT_RUN
+    return _say(code, f"`{path}` cannot be started: {text}", lines, hint)
 
 
 def _is_busy(error: Exception) -> bool:
