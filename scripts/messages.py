@@ -32,7 +32,7 @@ def raised(folder: Path) -> Iterator[Message]:
                 hints = [_text(each.value) for each in node.keywords if each.arg == "hint"]
                 text = _text(node.args[0])
                 if text.strip(GAP + " "):
-                    yield Message(text, next(iter(hints), ""), str(path.relative_to(ROOT)))
+                    yield Message(text, next(iter(hints), ""), path.relative_to(ROOT).as_posix())
 
 
 def _text(node: ast.expr) -> str:
@@ -53,7 +53,7 @@ def _text(node: ast.expr) -> str:
 def explained(folder: Path) -> Iterator[Message]:
     """Yield what the launcher says without raising it: why a start failed, in all its parts."""
     for path in sorted(folder.glob("*.py")):
-        module = str(path.relative_to(ROOT))
+        module = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for expression in _said(node):
                 text = _text(expression).partition("error: ")[2].partition("\n")[0] or _text(expression)

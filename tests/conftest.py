@@ -27,6 +27,15 @@ from tests.versions import OURS, RELEASED
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this system cannot run, with the reason."""
+    if sys.platform == "win32":
+        reason = "needs POSIX: links, file modes, or scripts that are programs"
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all test processes of this run share."""

@@ -18,6 +18,11 @@ from scripts.locked import Environment
 BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined] # noqa: SLF001
 # The system's own programs, without those of the Python that runs the tests.
 PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM = {"PATH": PATH, "LANG": "C.UTF-8"}
+if sys.platform == "win32":
+    # Without its root no program starts; without a home and UTF-8 it is another system.
+    WINDOWS = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    SYSTEM = {"PATH": rf"{WINDOWS}\System32", "SYSTEMROOT": WINDOWS, "PYTHONUTF8": "1"}
 
 
 def clean(home: Path, **additions: str) -> dict[str, str]:
@@ -25,8 +30,9 @@ def clean(home: Path, **additions: str) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     return {
         "HOME": str(home),
-        "PATH": PATH,
-        "LANG": "C.UTF-8",
+        "USERPROFILE": str(home),
+        "LOCALAPPDATA": str(home / "AppData/Local"),
+        **SYSTEM,
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -5,6 +5,7 @@ What wine cannot show: antivirus and policy refusals, windows that open, the clo
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,12 +17,17 @@ if sys.platform != "linux":
 
 from leanspec_launcher._platforms import PLATFORMS
 from scripts.collect.staging import staged
+from scripts.environment import ROOT, Group
 from scripts.families import load_families
+from scripts.locked import EXACTLY
+from scripts.processes import clean_environment, own_program
 from scripts.release.versions import binary_version
+from scripts.tree_copy import copy_tree
 from scripts.wheels import build_wheels
 from tests.conftest import once
 from tests.e2e import debian, wine
 from tests.e2e.wine import Windows
+from tests.surroundings import run
 from tests.versions import OURS
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
@@ -148,3 +154,55 @@ def test_doctor_knows_its_installation(windows: Windows) -> None:
     assert said.count("its sha256 is the expected one") == 3
     done = windows.run("python\\Scripts\\leanspec-launcher.exe", "link", code=1)
     assert b"error: a command cannot be linked on Windows" in done.stderr
+
+
+# What needs more than a Windows: git, cargo and npm in it, an entropy source that OpenSSL takes
+# (wine's it does not), and linters, which `uv pip install --target` leaves without their commands.
+NOT_UNDER_WINE = (
+    "tests/scripts/test_signing.py",
+    "tests/scripts/test_environment.py",
+    "tests/scripts/test_gates.py",
+    "tests/contract/test_workflows.py",
+    "tests/contract/test_tables.py",
+)
+
+
+@pytest.fixture(scope="session")
+def suite(windows: Windows) -> Windows:
+    """Return a Windows with this tree in `checkout` and, in `suite`, a Python with all it needs."""
+    python = windows.tree / "suite"
+    shutil.copytree(windows.tree / "python", python)
+    shutil.rmtree(python / "Lib/site-packages")
+    uv: list[str | Path] = [own_program("uv"), "pip", "install", "--python-platform", "windows"]
+    uv += ["--python-version", "3.12", "--target", python / "Lib/site-packages"]
+    run([*uv, *EXACTLY, "--requirement", Group.DEV.lock], clean_environment())
+    own = ("--no-deps", "--no-build-isolation", ROOT / "build_backend", ROOT)
+    run([*uv, *own], clean_environment())
+    copy_tree(windows.tree / "checkout")
+    return windows
+
+
+def pytest_there(suite: Windows, *arguments: str) -> str:
+    """Run pytest in the checkout; return what it says at its end."""
+    program = "import os, sys, pytest; os.chdir('Z:/checkout'); sys.path[0] = os.getcwd();"
+    program += "sys.exit(pytest.main(sys.argv[1:]))"
+    options = ("-p", "no:cacheprovider", *arguments)
+    done = suite.run("suite\\python.exe", "-c", program, *options, seconds=900, PYTHONUTF8="1")
+    return done.stdout.decode()
+
+
+def test_every_module_of_the_suite_is_collected(suite: Windows) -> None:
+    said = pytest_there(suite, "--collect-only", "-qq", "tests")
+    assert "tests/e2e/test_cargo.py: " in said
+    assert "tests/leanspec_launcher/test_launch.py: " in said
+
+
+def test_the_windows_half_of_the_suite_passes(suite: Windows) -> None:
+    """Launcher, backend and commands; installers with small programs need a cargo in it."""
+    parts = ("leanspec_build", "leanspec_launcher", "scripts", "contract")
+    left_out = [f"--ignore={path}" for path in NOT_UNDER_WINE]
+    folders = [f"tests/{part}" for part in parts]
+    said = pytest_there(suite, "-q", "-m", "not slow and not network", *left_out, *folders)
+    passed = re.search(r"(\d+) passed", said)
+    assert passed, said[-3000:]
+    assert int(passed[1]) > 500, said[-3000:]

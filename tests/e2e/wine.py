@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -14,6 +15,8 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pefile
 
 from scripts.environment import ROOT, Group
 from scripts.locked import entry
@@ -43,12 +46,18 @@ class Windows:
         return [*chroot, "wine", f"Z:\\{program}", *arguments]
 
     def run(
-        self, program: str, *arguments: str, data: bytes = b"", code: int | None = 0, **env: str
+        self,
+        program: str,
+        *arguments: str,
+        data: bytes = b"",
+        code: int | None = 0,
+        seconds: int = SECONDS,
+        **env: str,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a Windows program; fail with its words where its exit code is another one (None: any)."""
         done = None
         # Wine, started anew for each run, hung at its start in one of sixty: a second hang is ours.
-        for patience in (PATIENCE, SECONDS):
+        for patience in (max(PATIENCE, seconds // 2), seconds):
             try:
                 done = subprocess.run(
                     self.command(program, *arguments),
@@ -124,8 +133,21 @@ def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
                 (folder / ("DLLs" if name.endswith(".pyd") else "") / name).write_bytes(archive.read(entry))
                 if name.endswith(".dll"):
                     shutil.copy(folder / name, folder / "DLLs")
+    _make_stable_abi(folder)
     ignored = shutil.ignore_patterns("test", "site-packages", "lib-dynload", "__pycache__", "idlelib", "config-*")
     shutil.copytree(standard_library, folder / "Lib", ignore=ignored)
     (folder / "Lib/site-packages").mkdir()
     shutil.copy(scratch / "python.exe", folder)
     (folder / "python.exe").chmod(0o755)
+
+
+def _make_stable_abi(folder: Path) -> None:
+    """Make `python3.dll`, which modules for every CPython 3 link: it forwards to `python312.dll`."""
+    with contextlib.closing(pefile.PE(str(folder / "python312.dll"))) as library:
+        exports = [each.name.decode() for each in library.DIRECTORY_ENTRY_EXPORT.symbols if each.name]
+    lines = ["LIBRARY python3.dll", "EXPORTS"]
+    lines += [f"    {name} = python312.{name}" for name in exports]
+    (folder / "python3.def").write_text("\n".join([*lines, ""]))
+    tree = folder.parent
+    compiler = ("x86_64-w64-mingw32-gcc", "-shared", "-nostdlib", "-Wl,--entry=0")
+    debian.inside(tree, *compiler, "-o", "/python/python3.dll", "/python/python3.def")

@@ -38,6 +38,7 @@ def test_a_wrong_manifest_is_refused_by_name(sample: Sample, old: str, new: str,
     assert "pyproject.toml" in error.value.message
 
 
+@pytest.mark.posix
 def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> None:
     outside = sample.root.parent / "secret"
     outside.write_text("outside")

@@ -125,6 +125,7 @@ def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path)
             assert (folder / name).read_bytes() == archive.read(f"{folder.name}/{name}")
 
 
+@pytest.mark.posix
 def test_an_editable_wheel_leads_to_the_local_binary(sample: Sample, tmp_path: Path) -> None:
     done = hook(sample, "build_editable", tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "out" / done.stdout.strip()) as archive:

@@ -17,6 +17,7 @@ from tests.surroundings import is_root, run
 GOOD = script('printf "[%s]" started "$@"; exit 7')
 
 
+@pytest.mark.posix
 def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(site: Site) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
@@ -25,6 +26,7 @@ def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(si
     assert done.stderr == ""
 
 
+@pytest.mark.posix
 def test_the_launcher_becomes_the_program(site: Site) -> None:
     program = script("echo $$")
     site.pin("cli", program)
@@ -34,6 +36,7 @@ def test_the_launcher_becomes_the_program(site: Site) -> None:
     assert done.stdout == done.stderr
 
 
+@pytest.mark.posix
 def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
     wheel, local, chosen = script("echo wheel"), script("echo local"), script("echo chosen")
     site.pin("cli", wheel)
@@ -49,6 +52,7 @@ def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
     assert site.start("cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}).stdout == "wheel\n"
 
 
+@pytest.mark.posix
 def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
     site.pin("cli", GOOD)
     store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries" / site.digests["cli"][HOST.key]
@@ -58,6 +62,7 @@ def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
     assert site.start("cli", code=7).stdout == "[started]"
 
 
+@pytest.mark.posix
 def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> None:
     site.pin("cli", GOOD)
     beside = site.wheel("cli", GOOD)
@@ -83,6 +88,7 @@ def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_pa
         assert done.stdout == ""
 
 
+@pytest.mark.posix
 def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     site.pin("http", GOOD)
     done = site.start("http", code=127)
@@ -129,6 +135,7 @@ def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) 
     assert "cannot be read" in site.start("cli", code=126, env=folder).stderr
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("make", "code", "words"),
     [
@@ -160,6 +167,7 @@ def test_a_relative_variable_is_refused(site: Site) -> None:
     assert "relative path" in site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -177,6 +185,7 @@ def test_what_the_system_cannot_start_is_explained(site: Site, data: bytes, word
     assert "hint: " in done.stderr
 
 
+@pytest.mark.posix
 def test_a_lost_run_bit_comes_back(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, mode=0o644)
@@ -184,6 +193,7 @@ def test_a_lost_run_bit_comes_back(site: Site) -> None:
     assert path.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.posix
 def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD + b"#", mode=0o644)
@@ -211,6 +221,7 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     assert f"hint: let its owner run `chmod +x '{path}'`" in done.stderr
 
 
+@pytest.mark.posix
 def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
@@ -219,6 +230,7 @@ def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
     assert "are larger than the system allows" in done.stderr
 
 
+@pytest.mark.posix
 def test_debug_says_where_it_looked(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD)
@@ -227,6 +239,7 @@ def test_debug_says_where_it_looked(site: Site) -> None:
     assert done.stderr == f"debug: wheel `{path}`: there\n"
 
 
+@pytest.mark.posix
 def test_python_dash_m_starts_a_family(site: Site) -> None:
     site.pin("http", GOOD)
     site.wheel("http", GOOD)
@@ -241,6 +254,7 @@ MCP = script(
 )
 
 
+@pytest.mark.posix
 def test_the_mcp_server_announces_its_own_version(site: Site) -> None:
     site.pin("mcp", MCP)
     site.wheel("mcp", MCP)
@@ -248,6 +262,7 @@ def test_the_mcp_server_announces_its_own_version(site: Site) -> None:
     assert "Usage: leanspec-mcp" in site.start("mcp", "--help").stdout
 
 
+@pytest.mark.posix
 def test_only_alone_are_these_arguments_answered(site: Site) -> None:
     program = script('printf "[%s]" "$@"')
     for family in ("mcp", "cli"):
@@ -257,6 +272,7 @@ def test_only_alone_are_these_arguments_answered(site: Site) -> None:
     assert site.start("cli", "--version").stdout == "[--version]"
 
 
+@pytest.mark.posix
 def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
     program = script("exit 0")
     site.pin("mcp", program)
@@ -266,6 +282,7 @@ def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
     assert "did not answer an `initialize` request" in done.stderr
 
 
+@pytest.mark.posix
 def test_ignored_signals_are_not_handed_on(site: Site) -> None:
     program = script("grep -E '^Sig(Ign|Blk)' /proc/self/status")
     site.pin("cli", program)
@@ -289,6 +306,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     assert bad["expected"] == site.digests["cli"][HOST.key]
 
 
+@pytest.mark.posix
 def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
     site.pin("cli", GOOD)
     stub = site.root / "leanspec_cli_bin/stub.json"

@@ -73,6 +73,7 @@ def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None
     assert len(hashed) == 1
 
 
+@pytest.mark.posix
 def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[str]) -> None:
     check(binary)
     before = binary.stat()
@@ -131,6 +132,7 @@ def test_the_user_may_choose(
     assert len(hashed) == count
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("cache", ["", "relative", "/proc/nowhere"])
 def test_without_a_place_for_stamps_every_start_verifies(
     binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, cache: str
@@ -142,6 +144,7 @@ def test_without_a_place_for_stamps_every_start_verifies(
     assert len(hashed) == 2
 
 
+@pytest.mark.posix
 def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache/lean-spec/verified"
     folder.mkdir(parents=True)

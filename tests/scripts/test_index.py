@@ -168,6 +168,7 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypat
     own = "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
     file.write_text(f"[distutils]\nindex-servers = own\n{own}")
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     found = read_index("own")
     assert (found.simple, found.upload, found.credentials) == (
         "https://example.org/own/+simple/",

@@ -139,6 +139,7 @@ def test_a_change_that_fails_half_way_is_undone(tree: Path, monkeypatch: pytest.
     assert not [path for path in tree.rglob(".*") if path.is_file()]
 
 
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
 def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     subprocess.run(["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True)
