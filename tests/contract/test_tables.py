@@ -21,6 +21,7 @@ from scripts.families import load_families, main_project
 from scripts.release.matrix import RUNNERS
 from scripts.release.tree_gates import PROGRAMS
 from tests import headers
+from tests.versions import OURS
 
 HOT = {"_families", "_launch", "_locate", "_pins", "_platforms", "_verify"}
 FORMATS: dict[str, Callable[[str], bytes]] = {"darwin": headers.mach_o, "linux": headers.elf, "windows": headers.pe}
@@ -39,15 +40,15 @@ def test_launcher_and_backend_agree_on_this_machine() -> None:
     assert platform.key == host_platform_key()
 
 
-def test_every_family_has_its_project_and_its_distribution(version: str) -> None:
+def test_every_family_has_its_project_and_its_distribution() -> None:
     assert {project.name for project in load_families()} == set(FAMILIES)
     main = main_project()
     required = [*main["dependencies"], *(each for group in main["optional-dependencies"].values() for each in group)]
     own = [each for each in required if each.startswith("leanspec-")]
-    assert sorted(own) == sorted(f"{family.distribution}=={version}" for family in FAMILIES.values())
+    assert sorted(own) == sorted(f"{family.distribution}=={OURS}" for family in FAMILIES.values())
     for family in FAMILIES.values():
         home = main["optional-dependencies"][family.extra] if family.extra else main["dependencies"]
-        assert f"{family.distribution}=={version}" in home
+        assert f"{family.distribution}=={OURS}" in home
         assert main["scripts"][family.program] == f"leanspec_launcher._launch:{family.name}"
 
 
@@ -64,9 +65,9 @@ def test_promised_floors_are_for_known_platforms() -> None:
         assert set(table["tool"]["leanspec-build"]["floors"]) <= set(PLATFORMS)
 
 
-def test_the_backend_has_the_version_too(version: str) -> None:
+def test_the_backend_has_the_version_too() -> None:
     table = tomllib.loads((ROOT / "build_backend/pyproject.toml").read_text("utf-8"))
-    assert table["project"]["version"] == version
+    assert table["project"]["version"] == OURS
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "../build_backend"])

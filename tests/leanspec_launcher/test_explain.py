@@ -24,6 +24,7 @@ from scripts.environment import ROOT
 from tests import headers
 from tests.leanspec_launcher.conftest import HOST, Site, script
 from tests.surroundings import is_root, run
+from tests.versions import OURS
 
 if sys.platform != "linux":
     pytest.skip("the faults are those of Linux", allow_module_level=True)
@@ -362,7 +363,7 @@ def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site
     )
 
 
-def test_the_typescript_years_end_with_0_3(version: str) -> None:
+def test_the_typescript_years_end_with_0_3() -> None:
     """When this fails, `_typescript.py`, its variable and its option go."""
-    assert version.startswith("0.3.")
+    assert OURS.startswith("0.3.")
     assert (ROOT / "leanspec_launcher/_typescript.py").exists()
