@@ -13,6 +13,7 @@ from leanspec_launcher.manage.errors import CommandError
 from .console import say
 from .environment import ROOT
 
+CORES = os.cpu_count() or 1
 SYSTEMS = {"Linux": "linux", "macOS": "darwin", "Windows": "win32"}
 
 
@@ -23,7 +24,8 @@ def _types(system: str) -> tuple[str, ...]:
     copy of the tree finds it too.
     """
     cache = Path(sys.prefix, "mypy-cache", system)
-    return ("mypy", "--no-error-summary", "--platform", system, "--cache-dir", str(cache))
+    options = ("--no-error-summary", "--num-workers", str(CORES), "--cache-dir", str(cache))
+    return ("mypy", *options, "--platform", system)
 
 
 CHECKS = (
@@ -40,8 +42,8 @@ def run_tests(arguments: tuple[str, ...]) -> None:
     """
     failed = [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
     # One more than there are cores: tests also wait for registries, servers and file times.
-    processes = str((os.cpu_count() or 1) + 1)
-    everything = ("--numprocesses", processes, "-m", "not slow")
+    processes = str(CORES + 1)
+    everything = ("--numprocesses", processes, "--dist", "loadgroup", "-m", "not slow")
     if not _run("tests", ("pytest", *(arguments or everything))):
         failed.append("tests")
     if failed:

@@ -1,18 +1,15 @@
 """Install a lock file into a virtual environment: exactly what it lists, at those hashes.
 
 Nothing is resolved, so nothing that was released since the lock was written can change the result.
-Runs on the bare Python of a fresh machine: the standard library only.
+Runs on the bare Python of a fresh machine: the standard library only. A command in an environment
+that is ready imports this too, so what takes milliseconds is imported where it is needed.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import subprocess
 import sys
-import tempfile
-import venv
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +35,9 @@ class Environment:
 
     def create(self) -> None:
         """Make it, empty. Takes pip along only if this Python has none to fill it with."""
+        import subprocess
+        import venv
+
         try:
             venv.create(self.folder, with_pip=not _has_pip(), symlinks=os.name != "nt")
         except (OSError, subprocess.CalledProcessError) as error:
@@ -70,6 +70,8 @@ class Environment:
 
     def _fetch_uv(self, lock: Path) -> None:
         """Let pip install the uv that the lock pins; where there is no wheel, it is left out."""
+        import tempfile
+
         pinned = entry(lock, "uv")
         if not pinned:
             return
@@ -106,6 +108,8 @@ def entry(lock: Path, name: str) -> str:
 
 def _run(command: list[str]) -> str | None:
     """Run an installer, showing its last line on a terminal. Return its output if it failed."""
+    import subprocess
+
     environment = {name: text for name, text in os.environ.items() if name not in ELSEWHERE}
     environment["PIP_USER"] = "0"  # `user = true` in pip's configuration is refused in a venv
     terminal = sys.stderr.isatty()
@@ -130,6 +134,8 @@ def _run(command: list[str]) -> str | None:
 
 
 def _has_pip() -> bool:
+    import importlib.util
+
     return importlib.util.find_spec("pip") is not None
 
 

@@ -28,7 +28,11 @@ CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this system cannot run, with the reason."""
+    """Begin with the longest, which would keep one process busy at the end.
+
+    Skip what this system cannot run, with the reason.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if sys.platform == "win32":
         reason = "needs POSIX: links, file modes, or scripts that are programs"
         for item in items:

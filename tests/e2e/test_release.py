@@ -22,6 +22,7 @@ def tracked_changes() -> str:
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_a_release_is_rehearsed_as_it_is_meant_to_go(scripts: Scripts, version: str) -> None:
     """Publish, publish again, pip, pipx, uv tool, uvx, upgrade, uninstall, verify against npm; two minutes."""
     before = tracked_changes()
