@@ -26,7 +26,7 @@ def test_where_npm_has_no_binary_it_says_what_to_do_instead(scripts: Scripts, tm
 
 
 @pytest.mark.network
-def test_the_whole_way(scripts: Scripts, version: str) -> None:
+def test_the_whole_way(scripts: Scripts, released_tree: Path, version: str) -> None:
     done = scripts("demo")
     assert f"lean-spec {version}\n" in done.stdout
     assert "001-my-first-spec" in done.stdout
@@ -35,4 +35,4 @@ def test_the_whole_way(scripts: Scripts, version: str) -> None:
     lines = [line.strip().split("  ")[0] for line in done.stderr.split("next:")[1].strip().splitlines()]
     assert lines[0].endswith("lean-spec --help")
     for line in lines[:3]:
-        run(line.split(), clean_environment(), cwd=Path.cwd())
+        run(line.split(), clean_environment(), cwd=released_tree)
