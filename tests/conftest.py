@@ -77,8 +77,10 @@ def copy_as_released(folder: Path) -> None:
     """Copy this tree, new files included, and set its version back."""
     copy_tree(folder)
     changelog = folder / "CHANGELOG.md"
-    before, _, _ = changelog.read_text("utf-8").partition("## [")
-    changelog.write_text(before + sync.UNRELEASED, "utf-8")
+    lines = changelog.read_text("utf-8").splitlines(keepends=True)
+    # Everything is unreleased again: the newer heading goes, its entries stay.
+    kept = [line for line in lines if not sync.HEADING.match(line) or line == sync.UNRELEASED]
+    changelog.write_text("".join(kept), "utf-8")
     edits = sync.planned(Version(RELEASED), folder)
     sync.apply([edit for edit in edits if edit.path != changelog])
     git(folder, "add", "--all")
