@@ -8,13 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+from leanspec_launcher._platforms import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
 from .console import say
 from .environment import ROOT
 
 CORES = os.cpu_count() or 1
-SYSTEMS = {"Linux": "linux", "macOS": "darwin", "Windows": "win32"}
+SYSTEMS = sorted({platform.system for platform in PLATFORMS.values()})
 
 
 def _types(system: str) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def _types(system: str) -> tuple[str, ...]:
 CHECKS = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
-    *((f"types on {name}", _types(system)) for name, system in SYSTEMS.items()),
+    *((f"types on {system}", _types(system)) for system in SYSTEMS),
 )
 
 

@@ -40,6 +40,13 @@ into_option = click.option(
     show_default="platform_wheels",
     help="Binaries directory to write.",
 )
+binaries_option = click.option(
+    "--binaries",
+    type=click.Path(path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to read.",
+)
 keep_option = click.option(
     "--keep",
     is_flag=True,
@@ -243,13 +250,7 @@ def _tell_collected(into: Path) -> None:
 @root.command()
 @family_option
 @platform_option
-@click.option(
-    "--binaries",
-    type=click.Path(path_type=Path),
-    default=PROJECTS,
-    show_default="platform_wheels",
-    help="Binaries directory to read.",
-)
+@binaries_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -280,13 +281,7 @@ def wheels(
 
 @root.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--binaries",
-    type=click.Path(path_type=Path),
-    default=PROJECTS,
-    show_default="platform_wheels",
-    help="Binaries directory to read.",
-)
+@binaries_option
 @click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:

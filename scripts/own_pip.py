@@ -10,11 +10,13 @@ import sys
 import venv
 from pathlib import Path
 
+from .locked import Environment
+
 
 def create_environment(folder: Path) -> Path:
     """Create a virtual environment in a folder; return the folder of its programs."""
     venv.create(folder, symlinks=os.name != "nt")
-    return folder / ("Scripts" if os.name == "nt" else "bin")
+    return Environment(folder).programs
 
 
 def pip_into(programs: Path, *arguments: str) -> list[str]:

@@ -152,15 +152,8 @@ def grafted(shared: Path, binaries: Path, scripts: Scripts) -> Path:
 @pytest.fixture(scope="session")
 def small_dist(shared: Path, scripts: Scripts, version: str) -> Path:
     """Return the wheels of small programs that cargo builds for this machine, whatever it is."""
-    if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed")
-
-    def make(folder: Path) -> None:
-        workspace = write_workspace(folder / "workspace", version)
-        scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
-        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
-
-    return once(shared / "small", make) / "dist"
+    folder = once(shared / "small", lambda folder: build_small(folder, scripts, version))
+    return folder / "dist"
 
 
 @pytest.fixture(scope="session")
@@ -169,17 +162,18 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
 
     For tests of what is done to a release, which real programs of six megabytes would slow down.
     """
+    return once(shared / "stand-in", lambda folder: build_small(folder, scripts, version, STAND_IN))
+
+
+def build_small(folder: Path, scripts: Scripts, version: str, source: Path | None = None) -> None:
+    """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
     if shutil.which("cargo") is None:
         pytest.skip("cargo is not installed")
-
-    def make(folder: Path) -> None:
-        workspace = write_workspace(folder / "workspace", version)
-        for crate in workspace.glob("leanspec-*"):
-            shutil.copy(STAND_IN, crate / "src/main.rs")
-        scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
-        scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
-
-    return once(shared / "stand-in", make)
+    workspace = write_workspace(folder / "workspace", version)
+    for crate in workspace.glob("leanspec-*") if source else ():
+        shutil.copy(str(source), crate / "src/main.rs")
+    scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
+    scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,6 @@ def run(
     text: str | None = None,
     code: int | None = 0,
     timeout: int = 300,
-    traceback: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program, and fail with all its words where its exit code is not the expected one (None: any)."""
     done = subprocess.run(
@@ -134,5 +133,5 @@ def run(
         raise AssertionError(
             f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
-    assert traceback or "Traceback" not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done
