@@ -1,1 +1,151 @@
-"""The launcher of LeanSpec's programs: finds the Rust binary, checks it, and becomes it."""
+"""The launcher of LeanSpec. One function per command: find the binary, make sure that it is the right one, become it.
+
+The hot path: this module, `_search` and `_tables`. What they import is paid for at every start, 0.06 ms per module at
+the least, so it is nothing but `os`, `sys`, `stat` and `_signal`, which are loaded before any script runs.
+"""
+
+import _signal
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._search import Place
+    from ._tables import Family, Platform
+
+# What Python gives `LC_CTYPE` if it finds the C locale (PEP 538).
+COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
+def cli() -> int:
+    """Start the command line."""
+    return run("cli", sys.argv[1:])
+
+
+def mcp() -> int:
+    """Start the MCP server."""
+    return run("mcp", sys.argv[1:])
+
+
+def http() -> int:
+    """Start the web server."""
+    return run("http", sys.argv[1:])
+
+
+def run(name: str, arguments: "list[str]") -> int:
+    """Become the binary of a family; if that fails, say why and return an exit code."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        # From here on, Ctrl-C ends this process as it would end the program: without a traceback.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    try:
+        # In here, so that a damaged file of ours is reported and not a traceback.
+        from ._tables import FAMILIES, current
+
+        return _run(FAMILIES[name], current(), arguments)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        text = f"error: lean-spec is damaged: {type(error).__name__}: {error}\n"
+        if sys.stderr is not None:
+            os.write(2, f"{text}hint: reinstall lean-spec\n".encode(errors="backslashreplace"))
+        return 126  # as CANNOT_RUN, whose module may be the damaged one
+
+
+def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") -> int:
+    from ._search import needs_proof
+    from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
+
+    asked = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
+    if asked and family.typescript:
+        from .instead.typescript import become
+
+        return become(family, arguments, start)
+    action = _action(family, arguments)
+    admitted = None
+    try:
+        place = _first(family, platform)
+        if place is None:
+            raise FileNotFoundError
+        if needs_proof(place, family, platform):
+            from .first_start.proof import admit
+
+            admit(place, family, platform)
+        admitted = place
+        return action(place.path)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        from .diagnosis.explain import explain
+
+        return explain(family, platform, admitted, error, action)
+
+
+def _first(family: "Family", platform: "Platform | None") -> "Place | None":
+    """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
+    from ._search import is_there, places
+    from ._tables import DEBUG_VARIABLE, is_on
+
+    debug = is_on(DEBUG_VARIABLE)
+    for place in places(family, platform):
+        there = is_there(place)
+        if debug:
+            from .diagnosis.message import say
+
+            answer = "there" if there else "not there"
+            say(f"debug: {place.origin} `{place.path}`: {answer}\n")
+        if there:
+            return place
+    return None
+
+
+def _action(family: "Family", arguments: "list[str]") -> "Callable[[str], int]":
+    """Return what is to be done with the binary: start it, or answer in its place."""
+    if len(arguments) == 1 and arguments[0] in family.answers:
+        from .instead.answer import answer
+
+        return lambda path: answer(family, path, arguments[0])
+    return lambda path: start(path, arguments)
+
+
+def start(path: str, arguments: "list[str]") -> int:
+    """Replace this process by the program; if the system has no such call, wait for it.
+
+    Raises OSError if the program cannot be started.
+    """
+    if sys.platform == "win32":
+        from .windows.parent import wait_for
+
+        return wait_for(path, arguments)
+    # Python ignores these two at its start, and what is ignored stays so in the program.
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+    if os.environ.get("LC_CTYPE") in COERCED:
+        _take_back_locale()
+    try:
+        os.execv(path, [path, *arguments])
+    except UnicodeEncodeError:
+        # A locale that is not UTF-8, in which the system decodes more than Python's codec encodes.
+        with open("/proc/self/cmdline", "rb", buffering=0) as file:
+            given = file.read().split(b"\0")[-1 - len(arguments) : -1]
+        os.execv(path, [os.fsencode(path), *given])
+    finally:
+        # Still here: the program did not start, and whoever should read why may be gone.
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
+
+
+def _take_back_locale() -> None:
+    """Give `LC_CTYPE` the value that the user's environment has, if it was Python that set it."""
+    try:
+        # What the process was started with, whatever happened to it since.
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            for entry in file.read().split(b"\0"):
+                if entry.startswith(b"LC_CTYPE="):
+                    os.putenv("LC_CTYPE", os.fsdecode(entry[9:]))
+                    return
+    except OSError:
+        # No /proc. A variable that was not there before comes last, and it is Python's if nothing
+        # else says C.
+        names = ("LC_ALL", "LANG")
+        others = [os.environ.get(name, "C") for name in names]
+        if [*os.environ][-1] != "LC_CTYPE" or any(value not in ("", "C", "POSIX") for value in others):
+            return
+    os.unsetenv("LC_CTYPE")

@@ -1,8 +1,20 @@
-"""`python -m leanspec_launcher FAMILY ARGS`: the commands by their family's name, where no script is on the path."""
+"""`python -m leanspec_launcher FAMILY ARGS`: the commands by family, if no script is on the path."""
 
 import sys
 
-from ._launch import main
+from . import run
+from ._tables import FAMILIES
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] and sys.argv[1] in FAMILIES:
+        sys.exit(run(sys.argv[1], sys.argv[2:]))
+
+    from .diagnosis.message import USAGE, say
+
+    usage = f"python -m leanspec_launcher {'|'.join(FAMILIES)} [ARGS]"
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        sys.stdout.write(f"Usage: {usage}\n\nStart the command line, the MCP server or the web server.\n")
+        sys.exit(0)
+    given = f"`{sys.argv[1]}` is not a family" if sys.argv[1:] else "no family is given"
+    say(f"error: {given}\nhint: {usage}\n")
+    sys.exit(USAGE)

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
 from .console import say

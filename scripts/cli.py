@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.manage.errors import FAILURE, run_command
 
 from .choices import BUILDERS, REPAIRS

@@ -8,8 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import Platform, current
+from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.manage.errors import CommandError
 
 from .collect.npm import NotOnRegistryError, collect_npm

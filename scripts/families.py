@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._locate import local_path
-from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher._search import local_path
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform
 from leanspec_launcher.manage.errors import CommandError
 
 from .environment import ROOT

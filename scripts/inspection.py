@@ -14,7 +14,7 @@ from leanspec_build.executable import ELF_MAGIC, LARGEST_FILE, Executable, parse
 from leanspec_build.tags import Tags, platform_key, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
 TRUE, STRICT, LOOSE = "true", "too strict", "too loose"

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._answer import REQUEST
+from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.manage.errors import CommandError
 
 SECONDS = 20
 MESSAGES = (
-    REQUEST,
+    INITIALIZE,
     {"jsonrpc": "2.0", "method": "notifications/initialized"},
     {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
 )

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._verify import digest
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 
 from .console import step

@@ -16,15 +16,14 @@ from typing import Literal
 import build
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
 
 from .collect.staging import read_collected
 from .console import say, size, step
 from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
-from .pins import pins_source, wheel_digest
+from .pins import wheel_digest, with_pins
 from .processes import capture, clean_environment
 from .release.versions import binary_version
 from .workplace import workplace
@@ -185,7 +184,8 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         )
         for name in MAIN_FILES:
             shutil.copyfile(ROOT / name, source / name)
-        (source / MAIN_PACKAGE / "_pins.py").write_text(pins_source(version, digests), "utf-8")
+        tables = source / MAIN_PACKAGE / "_tables.py"
+        tables.write_text(with_pins(tables.read_text("utf-8"), version, digests), "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],
             _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],

@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 from packaging.version import Version
 
-from leanspec_launcher._platforms import current
+from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
 from scripts.processes import OWN_COMMAND, clean_environment

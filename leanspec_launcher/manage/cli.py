@@ -6,36 +6,36 @@ import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._installer import shown
-from leanspec_launcher._places import REFUSED, TAKEN, described
+from leanspec_launcher._tables import FAMILIES, VERSION, current
+from leanspec_launcher.diagnosis.installer import shown
+from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
-from .errors import FAILURE, run_command
+from .errors import FAILURE, Group
 from .mcp_config import CLIENTS, configuration
 
 if TYPE_CHECKING:
     from .doctor import Finding
     from .links import Command
 
-MARKS = {TAKEN: ("✓", "green"), REFUSED: ("✗", "red")}
+MARKS = {Outcome.TAKEN: ("✓", "green"), Outcome.REFUSED: ("✗", "red")}
 OTHER_MARK = ("·", "bright_black")
 STATUS_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(None, "-V", "--version", package_name="lean-spec", message="leanspec-launcher %(version)s")
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION or "(source checkout)", "-V", "--version", message="leanspec-launcher %(version)s")
 def root() -> None:
     """Inspect, verify and repair a LeanSpec installation."""
 
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a family.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per family.")
 def which(family: str | None, *, as_json: bool) -> int:
     """Show which binaries would run, and why.
 
@@ -50,19 +50,26 @@ def which(family: str | None, *, as_json: bool) -> int:
     """
     searches = operations.search(family)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(search) for search in searches], indent=2))
+        click.echo(json.dumps([search.as_json() for search in searches], indent=2))
     else:
         for search in searches:
-            click.secho(f"{search.family} ({FAMILIES[search.family].program}, {search.platform})", bold=True)
-            for verdict, line in described(search.places):
-                mark, colour = MARKS.get(verdict, OTHER_MARK)
-                click.echo(f"  {click.style(mark, fg=colour)} {line}")
-    needed = [search for search in searches if family or not FAMILIES[search.family].extra]
+            _print_search(search)
+    needed = [search for search in searches if family or not search.family.extra]
     return 0 if all(search.taken for search in needed) else FAILURE
 
 
+def _print_search(search: operations.Search) -> None:
+    platform = search.platform or "no build for this machine"
+    click.secho(f"{search.family.name} ({search.family.program}, {platform})", bold=True)
+    for outcome, line in described(search.places):
+        mark, colour = MARKS.get(outcome, OTHER_MARK)
+        click.echo(f"  {click.style(mark, fg=colour)} {line}")
+    for command in search.linked:
+        click.echo(f"  ! `{command}` is linked: it is the installed binary, whatever the variables say")
+
+
 @root.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a finding.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per finding.")
 def doctor(*, as_json: bool) -> int:
     """Diagnose this installation, for a bug report.
 
@@ -74,14 +81,14 @@ def doctor(*, as_json: bool) -> int:
       leanspec-launcher doctor
       leanspec-launcher doctor --json > report.json
     """
-    from .doctor import ERROR, examine
+    from .doctor import Status, examine
 
     findings = examine()
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         _print_findings(findings)
-    return FAILURE if any(finding.status == ERROR for finding in findings) else 0
+    return FAILURE if any(finding.status is Status.ERROR for finding in findings) else 0
 
 
 def _print_findings(findings: list[Finding]) -> None:
@@ -91,17 +98,17 @@ def _print_findings(findings: list[Finding]) -> None:
         if finding.section != section:
             section = finding.section
             click.secho(section, bold=True)
-        mark, colour = STATUS_MARKS[finding.status]
+        mark, colour = STATUS_MARKS[finding.status.value]
         click.echo(f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}")
         if finding.hint:
             click.echo(f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}")
-    counts = Counter(finding.status for finding in findings)
+    counts = Counter(finding.status.value for finding in findings)
     click.echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
 
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a family.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per family.")
 def verify(family: str | None, *, as_json: bool) -> int:
     """Recompute the checksum of each installed binary.
 
@@ -113,7 +120,7 @@ def verify(family: str | None, *, as_json: bool) -> int:
         click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:
         for check in checks:
-            mark, colour = MARKS[TAKEN if check.good else REFUSED]
+            mark, colour = MARKS[Outcome.TAKEN if check.good else Outcome.REFUSED]
             click.echo(
                 f"{click.style(mark, fg=colour)} {check.family:4} {check.sha256[:16]:16} {check.path}: {check.reason}"
             )
@@ -163,10 +170,8 @@ def link(*, dry_run: bool) -> int:
     """
     from . import links
 
-    platform = operations.this_platform()
-    _print_commands(
-        links.link(platform, dry_run=dry_run), "would be linked" if dry_run else "linked", "nothing to link"
-    )
+    done = "would be linked" if dry_run else "linked"
+    _print_commands(links.link(current(), dry_run=dry_run), done, "nothing to link")
     return 0
 
 
@@ -179,9 +184,8 @@ def unlink(*, dry_run: bool) -> int:
     """
     from . import links
 
-    platform = operations.this_platform()
     done = "would be a script again" if dry_run else "is a script again"
-    _print_commands(links.unlink(platform, dry_run=dry_run), done, "nothing is linked")
+    _print_commands(links.unlink(current(), dry_run=dry_run), done, "nothing is linked")
     return 0
 
 
@@ -210,10 +214,5 @@ def mcp_config(client: str, project: Path | None) -> int:
       leanspec-launcher mcp-config vscode > .vscode/mcp.json
       leanspec-launcher mcp-config cursor --project .
     """
-    click.echo(json.dumps(configuration(client, project, operations.this_platform()), indent=2))
+    click.echo(json.dumps(configuration(client, project, current()), indent=2))
     return 0
-
-
-def main() -> NoReturn:
-    """Run `leanspec-launcher`."""
-    run_command(root, "leanspec-launcher")

@@ -2,186 +2,290 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import os
 import platform as system
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from leanspec_launcher import _hints, _installer, _machine, _program
-from leanspec_launcher._answer import reported_version
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._launch import DEBUG_VARIABLE, TYPESCRIPT_VARIABLE
-from leanspec_launcher._locate import DIRECTORY_VARIABLE, HOME, VARIABLE, cache_directory
-from leanspec_launcher._pins import BINARIES, VERSION
-from leanspec_launcher._places import ABSENT, PASSED, REFUSED, TAKEN, described, places
-from leanspec_launcher._platforms import Platform, current
-from leanspec_launcher._verify import MODE_VARIABLE, SETTLED_NANOSECONDS, Refusal, check, expected_digest, stamp_path
+from leanspec_launcher._search import (
+    OFF,
+    ONCE,
+    SITE,
+    VARIABLE,
+    Place,
+    expected,
+    is_known,
+    is_trusted,
+    stamp_directory,
+    verification,
+)
+from leanspec_launcher._tables import (
+    BINARIES,
+    DEBUG_VARIABLE,
+    DIRECTORY_VARIABLE,
+    FAMILIES,
+    TYPESCRIPT_VARIABLE,
+    VERIFY_VARIABLE,
+    VERSION,
+    Family,
+    current,
+)
+from leanspec_launcher.diagnosis import hints, installer, machine
+from leanspec_launcher.diagnosis.installed import distribution
+from leanspec_launcher.diagnosis.verdicts import ORIGINS, Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.first_start.loader import loader_of
+from leanspec_launcher.instead.answer import reported_version
 
 from . import links
 from .errors import CommandError
 
-OK, WARNING, ERROR = "ok", "warning", "error"
+PATH_HINT = "put this installation's folder first in `PATH`, or remove that one"
+# How pip before 25.2 begins a script: a module that takes 7 ms to import, at each start.
+SLOW_SCRIPT = b"import re\n"
+
+
+class Status(enum.Enum):
+    """How well something is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one line: what was looked at, how it is, and what helps where it is not well."""
+    """One line: what was looked at, how it is, and what helps if it is not well."""
 
     section: str
     name: str
-    status: str
+    status: Status
     value: str
     hint: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return what `doctor --json` prints of it."""
+        return {
+            "section": self.section,
+            "name": self.name,
+            "status": self.status.value,
+            "value": self.value,
+            "hint": self.hint,
+        }
 
 
 def examine() -> list[Finding]:
     """Look at this installation: versions, machine, binaries, commands, settings."""
-    platform = current()
-    found = [*_launcher(), *_system(platform), *_settings()]
-    if platform is not None:
-        for family in FAMILIES.values():
-            found += _binary(family, platform)
-        found += [*_linked(platform), *_path()]
-    return found
+    found = [*_each("launcher", _launcher), *_each("system", _system), *_each("settings", _settings)]
+    for family in FAMILIES.values():
+        found += _each(family.program, functools.partial(_binary, family))
+    return [*found, *_each("commands", _commands), *_each("PATH", _path)]
+
+
+def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of one section. Whatever ends it is a finding too, and the others go on."""
+    try:
+        yield from look()
+    except Exception as error:  # noqa: BLE001 - a damaged installation is what this is for
+        text = f"could not be examined: {type(error).__name__}: {error}"
+        yield Finding(section, "doctor", Status.ERROR, text, "reinstall lean-spec, and report this")
 
 
 def _launcher() -> Iterator[Finding]:
-    own = _installer.distribution(_installer.MAIN)
+    own = distribution(installer.MAIN)
     installed = own.version if own else "not installed"
     if not VERSION:
-        yield Finding("launcher", "version", OK, f"{installed}, of a checkout: binaries are those collected there")
+        text = f"{installed}, running from a source checkout with locally collected binaries"
+        yield Finding("launcher", "version", Status.OK, text)
     elif installed != VERSION:
         text = f"{VERSION}, but its metadata says {installed}"
-        yield Finding("launcher", "version", ERROR, text, "install lean-spec anew")
+        yield Finding("launcher", "version", Status.ERROR, text, "reinstall lean-spec")
     else:
-        yield Finding("launcher", "version", OK, VERSION)
-    yield Finding("launcher", "place", OK, HOME)
-    yield Finding("launcher", "installer", OK, _installer.installer())
+        yield Finding("launcher", "version", Status.OK, VERSION)
+    for problem in own.problems if own else []:
+        yield Finding("launcher", "record", Status.ERROR, problem, "reinstall lean-spec")
+    yield Finding("launcher", "place", Status.OK, SITE)
+    yield Finding("launcher", "installer", Status.OK, installer.installer().value)
     python = f"{system.python_implementation()} {system.python_version()}, {sys.executable}"
-    yield Finding("launcher", "Python", OK, python)
+    yield Finding("launcher", "Python", Status.OK, python)
 
 
-def _system(platform: Platform | None) -> Iterator[Finding]:
-    about = _machine.describe()
+def _system() -> Iterator[Finding]:
+    platform = current()
+    about = machine.describe()
     if platform is None:
-        yield Finding("system", "platform", ERROR, f"{about}: no build is for it", _hints.ways(FAMILIES["cli"]))
-        return
-    emulated = _machine.emulation()
-    hint = "install with a Python made for this CPU" if emulated else ""
-    yield Finding("system", "platform", WARNING if emulated else OK, f"{about} ({platform.key})", hint)
-    cache = cache_directory()
-    if not cache:
-        text = "no folder for verified files: each start hashes its binary"
-        yield Finding("system", "cache", WARNING, text, "set `HOME` or `XDG_CACHE_HOME` to an absolute path")
+        hint = hints.ways(FAMILIES["cli"])
+        yield Finding("system", "platform", Status.ERROR, f"{about}: no build is for it", hint)
+    elif machine.emulation():
+        hint = "install with a Python made for this CPU"
+        yield Finding("system", "platform", Status.WARNING, f"{about} ({platform.key})", hint)
     else:
-        yield Finding("system", "cache", OK, cache)
+        yield Finding("system", "platform", Status.OK, f"{about} ({platform.key})")
+    yield _cache(stamp_directory())
+
+
+def _cache(folder: str) -> Finding:
+    if not folder:
+        text = "no folder for verified files: each start hashes its binary"
+        hint = "set `HOME` or `XDG_CACHE_HOME` to an absolute path"
+        return Finding("system", "cache", Status.WARNING, text, hint)
+    if os.path.lexists(folder) and not is_trusted(folder):
+        text = f"`{folder}` is not used: it is a link, another user's, or writable by others"
+        hint = f"remove `{os.path.dirname(folder)}`; it is made again"
+        return Finding("system", "cache", Status.WARNING, text, hint)
+    return Finding("system", "cache", Status.OK, folder)
 
 
 def _settings() -> Iterator[Finding]:
-    names = [*(family.variable for family in FAMILIES.values()), DIRECTORY_VARIABLE, MODE_VARIABLE, DEBUG_VARIABLE]
-    for name in (*names, TYPESCRIPT_VARIABLE):
+    names = [family.variable for family in FAMILIES.values()]
+    for name in (*names, DIRECTORY_VARIABLE, VERIFY_VARIABLE, DEBUG_VARIABLE, TYPESCRIPT_VARIABLE):
         value = os.environ.get(name)
-        if value:
-            off = name == MODE_VARIABLE and value == "off"
-            hint = f"`unset {name}`: no binary is verified" if off else ""
-            yield Finding("settings", name, WARNING if off else OK, value, hint)
+        if value and name == VERIFY_VARIABLE and value == OFF:
+            hint = f"`unset {name}`: no binary is verified"
+            yield Finding("settings", name, Status.WARNING, value, hint)
+        elif value:
+            yield Finding("settings", name, Status.OK, value)
 
 
-def _binary(family: Family, platform: Platform) -> Iterator[Finding]:
-    found = places(family, platform)
-    taken = next((place for place in found if place.verdict == TAKEN), None)
-    bad = next((place for place in found if place.verdict == REFUSED), None)
-    absent = taken is None and bad is None
-    if absent and family.extra and _installer.distribution(family.distribution) is None:
-        text = f"not installed: it comes with {family.requirement}"
-        yield Finding(family.program, "binary", OK, text)
+def _binary(family: Family) -> Iterator[Finding]:
+    found = verdicts(family, current())
+    first = deciding(found)
+    if first is None:
+        yield _absent(family)
         return
-    for verdict, line in described(found):
-        status = ERROR if verdict == REFUSED else OK
-        mark = {TAKEN: "taken", REFUSED: "refused", ABSENT: "", PASSED: ""}[verdict]
-        hint = (
-            _hints.hint_for(family, bad.origin, bad.path, changed=bool(bad.expected))
-            if bad and verdict == REFUSED
-            else ""
-        )
-        if mark:
-            yield Finding(family.program, mark, status, line, hint)
-    if absent:
-        hint = _installer.advice(family) if _machine.builds(family) is None else _hints.ways(family)
-        text = f"there is none in any place: see `leanspec-launcher which {family.name}`"
-        yield Finding(family.program, "binary", ERROR, text, hint)
-    if taken:
-        yield _wheel(family)
-        yield _stamp(family, platform, taken.origin, taken.path)
-        yield _libraries(family, taken.path)
-        yield _speaks(family, taken.path)
+    line = f"{ORIGINS[first.origin]}  `{first.path}`: {first.reason}"
+    if first.outcome is Outcome.REFUSED:
+        hint = ""
+        if first.refusal:
+            hint = hints.hint_for(family, first.origin, first.path, first.refusal)
+        yield Finding(family.program, "refused", Status.ERROR, line, hint)
+        return
+    status = Status.WARNING if first.refusal else Status.OK
+    yield Finding(family.program, "taken", status, line)
+    yield from _wheel(family)
+    yield _stamp(family, first)
+    yield _libraries(family, first)
+    yield _speaks(family, first.path)
 
 
-def _wheel(family: Family) -> Finding:
-    wheel = _installer.distribution(family.distribution)
+def _absent(family: Family) -> Finding:
+    if family.extra and distribution(family.distribution) is None:
+        text = f"not installed: it comes with {family.requirement}"
+        return Finding(family.program, "binary", Status.OK, text)
+    text = f"not found; see `leanspec-launcher which {family.name}`"
+    hint = hints.not_found(family) if current() else hints.ways(family)
+    return Finding(family.program, "binary", Status.ERROR, text, hint)
+
+
+def _wheel(family: Family) -> Iterator[Finding]:
+    wheel = distribution(family.distribution)
     if wheel is None:
-        return Finding(family.program, "wheel", OK, f"{family.distribution} is not installed")
+        yield Finding(family.program, "wheel", Status.OK, f"{family.distribution} is not installed")
+        return
+    advice = installer.advice(family)
     if VERSION and wheel.version != VERSION:
-        text = f"{family.distribution} {wheel.version}, this lean-spec needs {VERSION}"
-        return Finding(family.program, "wheel", ERROR, text, _installer.advice(family))
-    return Finding(family.program, "wheel", OK, f"{family.distribution} {wheel.version}")
+        text = f"{wheel.name} {wheel.version}, this lean-spec needs {VERSION}"
+        yield Finding(family.program, "wheel", Status.ERROR, text, advice)
+    else:
+        yield Finding(family.program, "wheel", Status.OK, f"{wheel.name} {wheel.version}")
+    for problem in wheel.problems:
+        yield Finding(family.program, "record", Status.ERROR, problem, advice)
 
 
-def _stamp(family: Family, platform: Platform, origin: str, path: str) -> Finding:
-    if origin == VARIABLE:
-        return Finding(family.program, "stamp", OK, "not verified: it is the user's own choice")
-    try:
-        check(origin, path, family, platform)
-        stamp = stamp_path(path, expected_digest(origin, path, family, platform))
-        age = time.time_ns() - os.stat(path).st_ctime_ns
-    except (Refusal, OSError) as error:
-        return Finding(family.program, "stamp", WARNING, str(error))
-    if stamp and os.path.exists(stamp):
-        return Finding(family.program, "stamp", OK, "verified: a start reads no more than its name")
-    if os.environ.get(MODE_VARIABLE, "once") != "once":
-        return Finding(family.program, "stamp", OK, f"not used: `{MODE_VARIABLE}` says `{os.environ[MODE_VARIABLE]}`")
-    if stamp and 0 <= age < SETTLED_NANOSECONDS:
-        return Finding(family.program, "stamp", OK, "none yet: the file changed seconds ago")
-    text = "none can be written: each start hashes the binary"
-    return Finding(family.program, "stamp", WARNING, text, f"let `{cache_directory() or 'HOME'}` be written")
+def _stamp(family: Family, taken: Verdict) -> Finding:
+    """Say whether the next start has to hash the binary. Nothing is remembered here: a start does."""
+    if taken.origin == VARIABLE:
+        return Finding(family.program, "stamp", Status.OK, "not verified: it is the user's own choice")
+    if verification() != ONCE:
+        text = f"not used: `{VERIFY_VARIABLE}` is `{verification()}`"
+        return Finding(family.program, "stamp", Status.OK, text)
+    place = Place(taken.origin, taken.path)
+    if is_known(taken.path, expected(place, family, current())):
+        return Finding(family.program, "stamp", Status.OK, "verified (cached)")
+    folder = stamp_directory()
+    if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
+        text = "not cached: each start hashes the binary"
+        return Finding(family.program, "stamp", Status.WARNING, text, "see `cache` above")
+    text = "not cached yet: the next start hashes the binary"
+    return Finding(family.program, "stamp", Status.OK, text)
 
 
-def _libraries(family: Family, path: str) -> Finding:
-    # A binary that lacks one is refused, so what is left to say is that none is lacking.
-    loader = _program.loader_of(path)
-    text = f"its loader {loader} finds all that it needs" if loader else "none are needed beside the system's own"
-    return Finding(family.program, "libraries", OK, text)
+def _libraries(family: Family, taken: Verdict) -> Finding:
+    # A verified binary that lacks one is refused, so what is left to say is that none is lacking.
+    if taken.origin == VARIABLE or taken.refusal:
+        text = "not looked for: only the loader of a verified binary is asked"
+        return Finding(family.program, "libraries", Status.OK, text)
+    loader = loader_of(taken.path)
+    text = "all shared libraries found" if loader else "none are needed but the system's own"
+    return Finding(family.program, "libraries", Status.OK, text)
 
 
 def _speaks(family: Family, path: str) -> Finding:
-    """Ask the binary itself: an MCP handshake where it is a server, `--version` elsewhere."""
+    """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
     name = "handshake" if "--version" in family.answers else "says"
     started = time.monotonic()
     try:
         said = reported_version(family, path)
     except OSError as error:
-        return Finding(family.program, name, ERROR, str(error), _installer.advice(family))
+        return Finding(family.program, name, Status.ERROR, str(error), installer.advice(family))
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
     if BINARIES and said != BINARIES:
-        return Finding(family.program, name, ERROR, f"`{said}`, expected {BINARIES}", _installer.advice(family))
-    return Finding(family.program, name, OK, said + took)
+        text = f"`{said}`, expected {BINARIES}"
+        return Finding(family.program, name, Status.ERROR, text, installer.advice(family))
+    return Finding(family.program, name, Status.OK, said + took)
 
 
-def _linked(platform: Platform) -> Iterator[Finding]:
+def _commands() -> Iterator[Finding]:
     try:
-        found = links.commands(platform)
+        found = links.commands(current())
     except CommandError as error:
-        yield Finding("commands", "scripts", OK if not VERSION else WARNING, error.message)
+        status = Status.WARNING if VERSION else Status.OK
+        yield Finding("commands", "scripts", status, error.message, error.hint or "")
         return
     for command in found:
-        if command.state == links.LINKED:
-            yield Finding("commands", command.name, OK, f"linked: `{command.path}` is the verified binary itself")
-        elif command.state == links.FOREIGN and VERSION:
-            yield Finding("commands", command.name, ERROR, f"`{command.path}`: {links.NEITHER}", links.REINSTALL)
-        elif command.state == links.ABSENT:
-            yield Finding("commands", command.name, WARNING, f"`{command.path}` is not there", links.REINSTALL)
+        finding = _command(command)
+        if finding is not None:
+            yield finding
+
+
+def _command(command: links.Command) -> Finding | None:
+    path, name = f"`{command.path}`", command.name
+    if command.state is links.State.LINKED:
+        return _linked(command)
+    if command.state is links.State.SCRIPT:
+        return _slow(command)
+    if command.state is links.State.ABSENT:
+        return Finding("commands", name, Status.WARNING, f"{path} is not there", links.REINSTALL)
+    if command.state is links.State.UNREADABLE:
+        hint = f"let its owner run `chmod a+rx '{command.path}'`"
+        return Finding("commands", name, Status.ERROR, f"{path} cannot be read", hint)
+    if not VERSION:
+        return None
+    text = f"{path} is {command.state.value}"
+    return Finding("commands", name, Status.ERROR, text, links.REINSTALL)
+
+
+def _linked(command: links.Command) -> Finding:
+    text = f"linked: `{command.path}` is the verified binary itself"
+    for variable in (command.family.variable, DIRECTORY_VARIABLE):
+        if os.environ.get(variable):
+            text += f", which does not look at `{variable}`"
+            hint = "`leanspec-launcher unlink` if the variable is to count"
+            return Finding("commands", command.name, Status.WARNING, text, hint)
+    return Finding("commands", command.name, Status.OK, text)
+
+
+def _slow(command: links.Command) -> Finding | None:
+    with command.path.open("rb") as file:
+        text = file.read(links.MOST_SCRIPT)
+    if SLOW_SCRIPT not in text:
+        return None
+    value = f"`{command.path}` imports `re`, as pip before 25.2 writes it: some 7 ms at each start"
+    hint = "`leanspec-launcher link` starts it without Python; a newer pip writes it without `re`"
+    return Finding("commands", command.name, Status.OK, value, hint)
 
 
 def _path() -> Iterator[Finding]:
@@ -190,37 +294,40 @@ def _path() -> Iterator[Finding]:
     ours = _own_folders()
     for name in _names():
         found = [path for folder in folders if os.path.isfile(path := os.path.join(folder, name))]
-        own = [
-            path for path in found if os.path.dirname(os.path.realpath(path)) in ours or os.path.dirname(path) in ours
-        ]
+        own = [path for path in found if _is_in(path, ours)]
         if found and not own:
             text = f"`{found[0]}`{_origin(found[0])} is started, which is not of this installation"
-            yield Finding(
-                "PATH", name, WARNING, text, "put this installation's folder first in `PATH`, or remove that one"
-            )
+            yield Finding("PATH", name, Status.WARNING, text, PATH_HINT)
         elif own and found[0] != own[0]:
             text = f"`{found[0]}`{_origin(found[0])} comes before `{own[0]}`"
-            yield Finding(
-                "PATH", name, WARNING, text, "put this installation's folder first in `PATH`, or remove that one"
-            )
+            yield Finding("PATH", name, Status.WARNING, text, PATH_HINT)
         elif own:
-            yield Finding("PATH", name, OK, own[0])
-        else:
-            folder = next(iter(ours), "")
-            yield Finding("PATH", name, WARNING, "no folder of `PATH` has it", f"add `{folder}` to `PATH`")
+            yield Finding("PATH", name, Status.OK, own[0])
+        elif ours:
+            text = "no folder of `PATH` has it"
+            yield Finding("PATH", name, Status.WARNING, text, f"add `{ours[0]}` to `PATH`")
+
+
+def _is_in(path: str, folders: list[str]) -> bool:
+    return os.path.dirname(os.path.realpath(path)) in folders or os.path.dirname(path) in folders
 
 
 def _names() -> list[str]:
     suffix = ".exe" if sys.platform == "win32" else ""
-    return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *(each.program for each in FAMILIES.values())))]
+    programs = [each.program for each in FAMILIES.values()]
+    return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *programs))]
 
 
 def _own_folders() -> list[str]:
-    own = _installer.distribution(_installer.MAIN)
-    paths = [os.path.join(HOME, name) for name in (own.files if own else ()) if os.path.basename(name) in _names()]
-    return list(
-        dict.fromkeys([os.path.realpath(os.path.dirname(path)) for path in paths] + [os.path.join(HOME, "bin")])
-    )
+    """Return the folders of this installation's commands; none in a checkout."""
+    own = distribution(installer.MAIN)
+    recorded = list(own.files) if own else []
+    paths = [os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()]
+    folders = [os.path.realpath(os.path.dirname(path)) for path in paths]
+    moved = os.path.join(SITE, "bin")
+    if own and os.path.isdir(moved):
+        folders.append(moved)
+    return list(dict.fromkeys(folders))
 
 
 def _origin(path: str) -> str:

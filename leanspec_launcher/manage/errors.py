@@ -1,24 +1,22 @@
-"""What a command says when it cannot go on, and the one door through which that reaches a user."""
+"""What a command says when it cannot go on, and the one way in which that reaches a user."""
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import NoReturn
 
 import click
 
+from leanspec_launcher.diagnosis.message import USAGE
+
 FAILURE = 1
-USAGE = 2
 INTERRUPTED = 130
-# From click 8.2 on, a group without arguments raises its help; 8.1, the last for Python 3.9, prints it itself.
-NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
-    getattr(click.exceptions, name) for name in ("NoArgsIsHelpError",) if hasattr(click.exceptions, name)
-)
 
 
 class CommandError(Exception):
-    """Say what is wrong, in lower case, and what to type about it."""
+    """What is wrong, in lower case, and what to type about it."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -26,34 +24,53 @@ class CommandError(Exception):
         self.hint = hint
 
 
+class Group(click.Group):
+    """A group of commands that, by itself, is a usage error: help on standard error, exit code 2.
+
+    Click 8.1, the last for Python 3.9, prints it on standard output and exits with 0.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse a group's options and the name of its command."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True, color=ctx.color)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
+
+
+def colour() -> bool | None:
+    """Return False if the user wants no colours, else None: click then asks the terminal."""
+    unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return False if unwanted else None
+
+
 def run_command(command: click.Command, program: str) -> NoReturn:
     """Run a click command and end the process with its exit code: 0, 1 (failed), 2 (usage), 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path may hold any bytes
+            stream.reconfigure(errors="backslashreplace")  # a path may contain any bytes
     try:
-        code = command.main(prog_name=program, standalone_mode=False)
+        code = command.main(prog_name=program, standalone_mode=False, color=colour())
     except CommandError as error:
         sys.exit(_report(FAILURE, error.message, error.hint))
-    except NO_ARGUMENTS as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(USAGE)
     except click.ClickException as error:
-        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program
-        sys.exit(
-            _report(error.exit_code, error.format_message().replace("'", "`"), f"`{path} --help` explains the usage")
-        )
+        path = program
+        if isinstance(error, click.UsageError) and error.ctx:
+            path = error.ctx.command_path
+        text = error.format_message().replace("'", "`")
+        sys.exit(_report(error.exit_code, text, f"`{path} --help` explains the usage"))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_report(INTERRUPTED, "interrupted", None))
     except OSError as error:
         where = f" `{error.filename}`" if error.filename else ""
-        sys.exit(_report(FAILURE, f"the system refused{where}: {error.strerror or error}", None))
+        sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", None))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report(code: int, message: str, hint: str | None) -> int:
     text = message[:1].lower() + message[1:].rstrip(".")
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {text}", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {text}", err=True, color=colour())
     if hint:
-        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: {hint}", err=True)
+        label = click.style("hint", fg="cyan", bold=True)
+        click.echo(f"{label}: {hint}", err=True, color=colour())
     return code

@@ -7,105 +7,140 @@ whatever is there.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
+import enum
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher import _installer
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._locate import HOME, WHEEL
-from leanspec_launcher._pins import SHA256
-from leanspec_launcher._places import TAKEN, places
-from leanspec_launcher._platforms import Platform
-from leanspec_launcher._verify import digest
+from leanspec_launcher._search import SITE, WHEEL, Place, expected
+from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher.diagnosis import installer
+from leanspec_launcher.diagnosis.installed import Distribution, distribution
+from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.first_start.refusal import Refusal
 
 from .errors import CommandError
 
-SCRIPT, LINKED, FOREIGN, ABSENT = "script", "linked", "foreign", "absent"
-GROUP, LAUNCH, OWN = "console_scripts", "leanspec_launcher._launch", "leanspec-launcher"
-NEITHER = "it is neither the installer's script nor the binary of this release"
-REINSTALL = "install lean-spec anew: that writes its scripts"
+LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
+# The text of our own command's script, with which those of the others begin to differ.
+OWN_IMPORT = b"leanspec_launcher.manage import main\n"
+# Far above any installer's script.
+MOST_SCRIPT = 100_000
+REINSTALL = "reinstall lean-spec: that writes its scripts"
+
+
+class State(enum.Enum):
+    """What a command of ours is now."""
+
+    SCRIPT = "the installer's script"
+    LINKED = "linked"
+    FOREIGN = "neither the installer's script nor the binary of this release"
+    UNREADABLE = "unreadable"
+    ABSENT = "missing"
 
 
 @dataclass(frozen=True)
 class Command:
-    """Hold one console script that starts a binary: where it is, and what it is now."""
+    """A console script that starts a binary."""
 
     name: str
     family: Family
     path: Path
-    state: str
+    state: State
 
 
-def commands(platform: Platform) -> list[Command]:
+def commands(platform: Platform | None) -> list[Command]:
     """Return the console scripts of this installation that start a binary.
 
-    Raises CommandError where no record says which files they are: then none of them is provably ours.
+    Raises CommandError if no record says which files they are: then none of them is provably ours.
     """
-    own = _installer.distribution(_installer.MAIN)
+    own = distribution(installer.MAIN)
     if own is None:
-        raise CommandError(
-            "lean-spec is not installed here, so there are no console scripts of its own", hint=REINSTALL
-        )
-    recorded = {Path(name).name: name for name in own.files}
+        text = "lean-spec is not installed here, so there are no console scripts of its own"
+        raise CommandError(text, hint=REINSTALL)
+    if not own.files or not own.commands:
+        text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
+        raise CommandError(text, hint=REINSTALL)
+    recorded = {Path(name).stem: name for name in own.files if _may_be_script(name)}
     found = []
-    for name, family in _entry_points():
+    for name, family in _families(own):
         if name in recorded:
-            path = _place(recorded[name], name)
+            path = _place(recorded[name])
             found.append(Command(name, family, path, _state(path, family, platform)))
     return found
 
 
-def _entry_points() -> Iterator[tuple[str, Family]]:
-    for distribution in importlib.metadata.distributions(name=_installer.MAIN, path=[HOME]):
-        for point in distribution.entry_points:
-            module, _, function = point.value.partition(":")
-            if point.group == GROUP and module == LAUNCH:
-                yield point.name, FAMILIES[function]
+def _may_be_script(recorded: str) -> bool:
+    path = Path(recorded)
+    return path.suffix in ("", ".exe") and path.parent.name.lower() in ("bin", "scripts")
 
 
-def _place(relative: str, name: str) -> Path:
+def _families(own: Distribution) -> list[tuple[str, Family]]:
+    """Return the commands that start a binary; any other entry point is not ours to judge."""
+    found = []
+    for name, target in own.commands.items():
+        module, _, function = target.partition(":")
+        if module == LAUNCH and function in FAMILIES:
+            found.append((name, FAMILIES[function]))
+    return found
+
+
+def _place(relative: str) -> Path:
     """Return where a recorded script is. `pip install --target` moves it without telling its record."""
-    path = Path(os.path.normpath(os.path.join(HOME, relative)))
-    moved = Path(HOME, "bin", name)
+    path = Path(os.path.normpath(os.path.join(SITE, relative)))
+    moved = Path(SITE, "bin", path.name)
     return moved if moved.exists() and not path.exists() else path
 
 
-def _state(path: Path, family: Family, platform: Platform) -> str:
+def _state(path: Path, family: Family, platform: Platform | None) -> State:
+    try:
+        if not path.is_file():
+            return State.ABSENT
+        if sys.platform == "win32":
+            return State.SCRIPT  # an `.exe` of the installer, which nothing here replaces
+        text = _read(path)
+        if text and text == _script(path, family):
+            return State.SCRIPT
+        is_binary = digest(str(path)) in expected(Place(WHEEL, str(path)), family, platform)
+    except Refusal:
+        return State.FOREIGN
+    except OSError:
+        return State.UNREADABLE
+    return State.LINKED if is_binary else State.FOREIGN
+
+
+def _read(path: Path) -> bytes:
+    """Return the text of a script; nothing if it is larger than any."""
     if not path.is_file():
-        return ABSENT
-    pin = SHA256.get(family.name, {}).get(platform.key)
-    if pin and digest(str(path)) == pin:
-        return LINKED
-    return SCRIPT if path.read_bytes() == _script(path, family) else FOREIGN
+        return b""
+    with path.open("rb") as file:
+        text = file.read(MOST_SCRIPT + 1)
+    return text if len(text) <= MOST_SCRIPT else b""
 
 
 def _script(path: Path, family: Family) -> bytes:
-    """Return what the installer writes into a family's script; nothing where that cannot be said.
+    """Return what the installer writes into a family's script; nothing if that cannot be said.
 
     It is the text of our own command, which is never linked, for another function. The record of installed files is no
     help: pipx changes the first line afterwards (`python -E`).
     """
     try:
-        text = path.with_name(OWN).read_bytes()
+        text = _read(path.with_name(OWN))
     except OSError:
         return b""
     wanted = f"{LAUNCH} import {family.name}\n".encode()
-    text = text.replace(b"leanspec_launcher.manage.cli import main\n", wanted).replace(
-        b"main()", f"{family.name}()".encode()
-    )
+    text = text.replace(OWN_IMPORT, wanted).replace(b"main()", f"{family.name}()".encode())
     return text if text.startswith(b"#!") and wanted in text else b""
 
 
-def link(platform: Platform, *, dry_run: bool = False) -> list[Command]:
+def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Put the binary in the place of each script of ours; return those that were replaced, or would be.
 
-    Each binary is verified in full first. Raises CommandError, and changes nothing, where one is not the pinned one, or
-    a script is not the one that the installer wrote.
+    Each binary is proved first. Raises CommandError, and changes nothing, if one is not the pinned one, or if a script
+    is not the one that the installer wrote.
     """
     if sys.platform == "win32":
         raise CommandError(
@@ -115,41 +150,40 @@ def link(platform: Platform, *, dry_run: bool = False) -> list[Command]:
         )
     wanted = []
     for command in commands(platform):
-        if command.state == SCRIPT and (binary := _binary(command.family, platform)):
+        if command.state is State.SCRIPT and (binary := _binary(command.family, platform)):
             wanted.append((command, binary))
-        elif command.state == FOREIGN:
+        elif command.state in (State.FOREIGN, State.UNREADABLE):
             raise CommandError(f"`{command.path}` is not the script that the installer wrote", hint=REINSTALL)
     if not dry_run:
-        _replace_all(wanted, platform)
+        _replace_all(wanted)
     return [command for command, _ in wanted]
 
 
-def _binary(family: Family, platform: Platform) -> str | None:
-    """Return the verified binary of a family; None where its extra is not installed."""
-    found = places(family, platform)
-    taken = next((place for place in found if place.verdict == TAKEN), None)
-    if taken and taken.origin == WHEEL:
-        return taken.path
-    if family.extra and _installer.distribution(family.distribution) is None:
+def _binary(family: Family, platform: Platform | None) -> Verdict | None:
+    """Return the proved binary of a family; None if its extra is not installed."""
+    found = deciding(verdicts(family, platform))
+    if found and found.outcome is Outcome.TAKEN and found.origin == WHEEL and not found.refusal:
+        return found
+    if found is None and family.extra and distribution(family.distribution) is None:
         return None
-    bad = next((place for place in found if place.path and place.verdict != "absent"), None)
-    why = f"`{bad.path}` is the one that is started, {bad.reason}" if bad else "there is none"
+    why = f"`{found.path}` decides ({found.reason})" if found else "none is there"
     raise CommandError(
-        f"no installed and verified binary of `{family.name}` to link: {why}",
+        f"no verified binary of `{family.name}` is installed: {why}",
         hint="see `leanspec-launcher which`; `leanspec-launcher repair` brings a damaged one back",
     )
 
 
-def _replace_all(wanted: list[tuple[Command, str]], platform: Platform) -> None:
+def _replace_all(wanted: list[tuple[Command, Verdict]]) -> None:
     """Make everything beside its place first, so that what can fail has failed before the first change."""
     with contextlib.ExitStack() as undo:
         made = []
         for command, binary in wanted:
             new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
             undo.callback(new.unlink, missing_ok=True)
-            _make(new, binary)
-            if digest(str(new)) != SHA256[command.family.name][platform.key]:
-                raise CommandError(f"`{new}` did not become what `{binary}` is")
+            _make(new, binary.path)
+            if digest(str(new)) != binary.sha256:
+                text = f"`{new}` did not become what `{binary.path}` is"
+                raise CommandError(text, hint="`leanspec-launcher repair`, and try again")
             made.append((new, command.path))
         for new, path in made:
             os.replace(new, path)
@@ -167,12 +201,12 @@ def _make(new: Path, binary: str) -> None:
         shutil.copy2(binary, new)
 
 
-def unlink(platform: Platform, *, dry_run: bool = False) -> list[Command]:
+def unlink(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Bring back the script of each linked command, byte for byte; return those commands.
 
-    Raises CommandError, and changes nothing, where our own script no longer says how the installer writes them.
+    Raises CommandError, and changes nothing, if our own script no longer says how the installer writes them.
     """
-    linked = [command for command in commands(platform) if command.state == LINKED]
+    linked = [command for command in commands(platform) if command.state is State.LINKED]
     scripts = [(command, _script(command.path, command.family)) for command in linked]
     for command, text in scripts:
         if not text:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import site
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher import _installer
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._pins import VERSION
-from leanspec_launcher._platforms import Platform
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import FAMILIES, VERSION, Platform
+from leanspec_launcher.diagnosis import installer
+from leanspec_launcher.diagnosis.installer import Installer
 
 from . import links
 from .errors import CommandError
 
 NAME = "leanspec"
-# client -> the table that it keeps its servers in, and what it wants to be told beside the command
+# client -> the table that it keeps its servers in, and what it wants to be told in addition to the command
 CLIENTS: dict[str, tuple[str, dict[str, str]]] = {
     "claude": ("mcpServers", {}),
     "cursor": ("mcpServers", {}),
@@ -22,38 +26,52 @@ CLIENTS: dict[str, tuple[str, dict[str, str]]] = {
     "vscode": ("servers", {"type": "stdio"}),
     "windsurf": ("mcpServers", {}),
 }
+# Keeps the working directory, which a client chooses, out of the folders that Python imports from.
+SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
 
 
-def configuration(client: str, project: Path | None, platform: Platform) -> dict[str, Any]:
-    """Return the configuration that lets a client start the server, in a project's folder where one is given.
+def configuration(client: str, project: Path | None, platform: Platform | None) -> dict[str, Any]:
+    """Return the configuration that lets a client start the server, in a project's folder if one is given.
 
-    Raises CommandError where this installation has no such command.
+    Raises CommandError if this installation has no such command.
     """
     table, more = CLIENTS[client]
     server = _command(platform)
     if project is not None:
-        server = _in_folder(server, str(project.absolute()), platform)
+        server = _in_folder(server, str(project.absolute()))
     return {table: {NAME: more | server}}
 
 
-def _in_folder(server: dict[str, Any], folder: str, platform: Platform) -> dict[str, Any]:
+def _in_folder(server: dict[str, Any], folder: str) -> dict[str, Any]:
     """Let a server start in a folder: 0.3.0 finds a project in no other way.
 
-    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). Where there is a shell, it goes there, and
+    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). If there is a shell, it goes there, and
     then becomes the server.
     """
-    if platform.system == "win32":
+    if sys.platform == "win32":
         return server | {"cwd": folder}
     script = 'cd "$1" && shift && exec "$@"'
     return {"command": "/bin/sh", "args": ["-c", script, "sh", folder, server["command"], *server["args"]]}
 
 
-def _command(platform: Platform) -> dict[str, Any]:
+def _command(platform: Platform | None) -> dict[str, Any]:
     program = FAMILIES["mcp"].program
-    if _installer.installer() == "uvx":
+    if installer.installer() is Installer.UVX:
         # Its environment lies in a cache that may be cleaned at any time.
-        return {"command": "uvx", "args": ["--from", f"{_installer.MAIN}=={VERSION}", program]}
+        return {"command": "uvx", "args": ["--from", f"{installer.MAIN}=={VERSION}", program]}
     found = next((each for each in links.commands(platform) if each.name == program), None)
-    if found is None or found.state == links.ABSENT:
+    if found is None or found.state is links.State.ABSENT:
         raise CommandError(f"this installation has no command `{program}`", hint=links.REINSTALL)
+    if sys.platform == "win32" and _is_importable():
+        # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
+        arguments = [SAFE_PATH, "-m", "leanspec_launcher", "mcp"]
+        return {"command": sys.executable, "args": arguments}
     return {"command": str(found.path), "args": []}
+
+
+def _is_importable() -> bool:
+    """Tell whether this Python finds the launcher by itself, in a place of its own."""
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    if SAFE_PATH == "-P":  # `-I` leaves the user's own packages out
+        places.add(site.getusersitepackages())
+    return os.path.realpath(SITE) in map(os.path.realpath, places)

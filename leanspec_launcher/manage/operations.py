@@ -3,58 +3,83 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from leanspec_launcher import _installer
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._locate import DIRECTORY_VARIABLE
-from leanspec_launcher._places import REFUSED, TAKEN, Place, places
-from leanspec_launcher._platforms import Platform, current, machine
-from leanspec_launcher._verify import digest
+from leanspec_launcher._search import is_absolute
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
+from leanspec_launcher.diagnosis import installer
+from leanspec_launcher.diagnosis.installed import distribution
+from leanspec_launcher.diagnosis.installer import Installer
+from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
 
 from . import links
 from .errors import CommandError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Search:
-    """Hold where a family's binary was looked for, and what that led to."""
+    """Where a family's binary was looked for, and what that led to."""
 
-    family: str
-    platform: str
+    family: Family
+    platform: str | None
     taken: str | None
-    places: list[Place]
+    places: list[Verdict]
+    # Commands that start a linked binary, whatever the places say.
+    linked: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `which --json` prints of it."""
+        return {
+            "family": self.family.name,
+            "platform": self.platform,
+            "taken": self.taken,
+            "linked": self.linked,
+            "places": [_as_json(place) for place in self.places],
+        }
 
 
-def this_platform() -> Platform:
-    """Return the platform of this machine; raises CommandError where none is known for it."""
-    platform = current()
-    if platform is None:
-        raise CommandError(
-            f"there is no build for this machine ({machine()})", hint="`leanspec-launcher doctor` says what would fit"
-        )
-    return platform
+def _as_json(place: Verdict) -> dict[str, object]:
+    refusal = place.refusal
+    return {
+        "origin": place.origin,
+        "path": place.path,
+        "verdict": place.outcome.value,
+        "kind": refusal.kind.value if refusal else "",
+        "reason": place.reason,
+        "expected": list(refusal.expected) if refusal else [],
+        "found": place.sha256,
+    }
 
 
 def search(name: str | None) -> list[Search]:
     """Look for the binary of one family, or of all."""
-    platform = this_platform()
-    return [_search(family, platform) for family in _families(name)]
+    return [_search(family) for family in _families(name)]
 
 
-def _search(family: Family, platform: Platform) -> Search:
-    found = places(family, platform)
-    taken = next((place.path for place in found if place.verdict == TAKEN), None)
-    return Search(family.name, platform.key, taken, found)
+def _search(family: Family) -> Search:
+    platform = current()
+    found = verdicts(family, platform)
+    first = deciding(found)
+    taken = first.path if first and first.outcome is Outcome.TAKEN else None
+    key = platform.key if platform else None
+    return Search(family, key, taken, found, linked_commands(family))
 
 
-@dataclasses.dataclass(frozen=True)
+def linked_commands(family: Family) -> list[str]:
+    """Return the commands of a family that were replaced by its binary."""
+    with contextlib.suppress(CommandError):  # nothing is recorded here, so nothing was linked
+        found = links.commands(current())
+        own = [each for each in found if each.family is family]
+        return [str(each.path) for each in own if each.state is links.State.LINKED]
+    return []
+
+
+@dataclass(frozen=True)
 class Check:
-    """Hold what a full verification of one file found."""
+    """What a full verification of one file found."""
 
     family: str
     path: str
@@ -65,38 +90,29 @@ class Check:
 
 def verify(name: str | None) -> list[Check]:
     """Verify every installed binary in full, and every command that was linked to one."""
-    platform = this_platform()
-    found = [check for family in _families(name) for check in _verify_binary(family, platform, asked=name is not None)]
+    found = [check for family in _families(name) for check in _verify_binary(family, asked=name is not None)]
     with contextlib.suppress(CommandError):  # nothing is recorded here, so nothing was linked
         found += [
-            Check(command.family.name, str(command.path), good=False, reason=links.NEITHER, sha256="")
-            for command in links.commands(platform)
-            if command.state == links.FOREIGN and name in (None, command.family.name)
+            Check(command.family.name, str(command.path), good=False, reason=f"it is {command.state.value}", sha256="")
+            for command in links.commands(current())
+            if command.state is links.State.FOREIGN and name in (None, command.family.name)
         ]
     return found
 
 
 def damaged(name: str | None) -> list[Check]:
     """Return the binaries that are missing or bad."""
-    platform = this_platform()
-    return [
-        check
-        for family in _families(name)
-        for check in _verify_binary(family, platform, asked=name is not None)
-        if not check.good
-    ]
+    found = [check for family in _families(name) for check in _verify_binary(family, asked=name is not None)]
+    return [check for check in found if not check.good]
 
 
-def _verify_binary(family: Family, platform: Platform, *, asked: bool) -> Iterator[Check]:
-    for place in places(family, platform):
-        if place.verdict == TAKEN:
-            yield Check(family.name, place.path, good=True, reason=place.reason, sha256=digest(place.path))
-            return
-        if place.verdict == REFUSED:
-            yield Check(family.name, place.path, good=False, reason=place.reason, sha256=place.found)
-            return
-    if asked or not family.extra or _installer.distribution(family.distribution) is not None:
-        yield Check(family.name, family.program, good=False, reason="it is nowhere", sha256="")
+def _verify_binary(family: Family, *, asked: bool) -> Iterator[Check]:
+    first = deciding(verdicts(family, current()))
+    if first is not None:
+        good = first.outcome is Outcome.TAKEN and first.refusal is None
+        yield Check(family.name, first.path, good=good, reason=first.reason, sha256=first.sha256)
+    elif asked or not family.extra or distribution(family.distribution) is not None:
+        yield Check(family.name, family.program, good=False, reason="it is in no place", sha256="")
 
 
 def _families(name: str | None) -> list[Family]:
@@ -106,42 +122,60 @@ def _families(name: str | None) -> list[Family]:
 def repair_commands(check: Check) -> list[list[str]]:
     """Return the installer's commands that bring a binary back.
 
-    Raises CommandError where no command of an installer would, or where it would remove this very environment.
+    Raises CommandError if no command of an installer would, or if it would remove this very environment.
     """
     family = FAMILIES[check.family]
-    reason = f"`{check.path}` cannot be repaired by installing it anew"
+    reason = f"`{check.path}` cannot be repaired by reinstalling it"
     if os.environ.get(family.variable):
         raise CommandError(reason, hint=f"`unset {family.variable}`, which names it")
     if os.environ.get(DIRECTORY_VARIABLE):
         raise CommandError(reason, hint=f"`unset {DIRECTORY_VARIABLE}`, which leads to it")
-    commands = _installer.remedy(family)
+    commands = installer.remedy(family)
     if not commands:
-        raise CommandError(reason, hint=_installer.advice(family))
-    if _installer.installer() == _installer.UVX:
-        raise CommandError(f"{reason} from inside: uv's cache is what it runs from", hint=_installer.advice(family))
+        raise CommandError(reason, hint=installer.advice(family))
+    if installer.installer() is Installer.UVX:
+        text = f"{reason} from inside: uv's cache is what it runs from"
+        raise CommandError(text, hint=installer.advice(family))
     return commands
 
 
 def run_installer(command: list[str]) -> None:
     """Run one command of an installer, with its own words on the terminal.
 
-    Raises CommandError where there is no such program, or where it fails.
+    Raises CommandError if there is no such program, or if it fails.
     """
-    program = shutil.which(command[0])
+    program = _program(command[0])
     if program is None:
-        raise CommandError(f"`{command[0]}` is not on the path", hint=_installer.shown([command]))
+        raise CommandError(f"`{command[0]}` is not on the path", hint=installer.shown([command]))
     done = subprocess.run([program, *command[1:]], check=False)
     if done.returncode != 0:
-        raise CommandError(f"`{_installer.shown([command])}` failed (exit code {done.returncode})")
+        text = f"`{installer.shown([command])}` failed (exit code {done.returncode})"
+        raise CommandError(text, hint="see its output above, fix that and try again")
+
+
+def _program(name: str) -> str | None:
+    """Return an installer's program: its absolute path, or the one in the first folder of `PATH` that has it.
+
+    Not shutil.which, which also looks into the working directory (Windows, relative entries).
+    """
+    if is_absolute(name):
+        return name
+    suffixes = (".exe",) if os.name == "nt" else ("",)
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for suffix in suffixes:
+            path = os.path.join(folder, name + suffix)
+            if is_absolute(folder) and os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
 
 
 def must_be_whole(names: list[str]) -> list[Check]:
-    """Verify families again. Raises CommandError where one is still bad."""
+    """Verify families again. Raises CommandError if one is still bad."""
     checks = [check for name in names for check in verify(name)]
     for check in checks:
         if not check.good:
             raise CommandError(
-                f"`{check.path}` is still bad after the installer ran: {check.reason}",
+                f"`{check.path}` is still invalid after reinstalling: {check.reason}",
                 hint="see `leanspec-launcher doctor`",
             )
     return checks

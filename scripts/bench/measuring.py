@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rich.progress import track
 
-from leanspec_launcher._answer import REQUEST
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._verify import SETTLED_NANOSECONDS
+from leanspec_launcher._tables import FAMILIES, Family
+from leanspec_launcher.first_start.proof import SETTLED_NANOSECONDS
+from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
@@ -203,7 +203,7 @@ def _server(command: Command, env: Mapping[str, str]) -> subprocess.Popen[bytes]
 def _talk(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is None or process.stdout is None:
         raise CommandError("the server has no pipes")
-    process.stdin.write(json.dumps(REQUEST).encode() + b"\n")
+    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
     process.stdin.flush()
     if b"serverInfo" not in process.stdout.readline():
         raise CommandError("the server did not answer `initialize`")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher._platforms import PLATFORMS, Platform
+from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
 from scripts.families import FamilyProject, binary_path

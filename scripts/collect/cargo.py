@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._platforms import PLATFORMS, Platform, current
+from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
 from scripts.environment import ROOT

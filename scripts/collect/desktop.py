@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from leanspec_launcher._platforms import current
+from leanspec_launcher._tables import current
 from leanspec_launcher.manage.errors import CommandError
 from scripts.bundles import SYSTEMS, TITLES, Bundle, read_bundle
 from scripts.console import say

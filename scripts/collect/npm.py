@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._platforms import Platform
+from leanspec_launcher._tables import Platform
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
 from scripts.families import FamilyProject

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher._answer import reported_version
-from leanspec_launcher._families import Family
-from leanspec_launcher._platforms import Platform, current
+from leanspec_launcher._tables import Family, Platform, current
+from leanspec_launcher.instead.answer import reported_version
 
 
 def runs_here(platform: Platform) -> bool:

@@ -16,8 +16,9 @@ from leanspec_build.errors import BuildError
 from leanspec_build.executable import read_executable
 from leanspec_build.tags import platform_key
 
-from leanspec_launcher._platforms import PLATFORMS, Platform
-from leanspec_launcher._verify import RECORD_NAME, digest
+from leanspec_launcher._search import RECORD_NAME
+from leanspec_launcher._tables import PLATFORMS, Platform
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.families import FamilyProject, binary_path, load_families
 from scripts.workplace import workplace

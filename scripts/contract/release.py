@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._platforms import Platform, current
+from leanspec_launcher._tables import FAMILIES, Family, Platform, current
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.staging import staged
 from scripts.console import step

@@ -19,9 +19,8 @@ from leanspec_build.executable import parse_executable
 from leanspec_build.project import load_project
 from leanspec_build.tags import exceeds, platform_key
 
-from leanspec_launcher._answer import reported_version
-from leanspec_launcher._families import FAMILIES, Family
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
+from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.reported import runs_here
 from scripts.families import PROJECTS
@@ -144,12 +143,12 @@ def _pinned(file: File) -> object:
     try:
         if file.kind == SDIST:
             with tarfile.open(file.path) as archive:
-                name = next(each for each in archive.getnames() if each.endswith("leanspec_launcher/_pins.py"))
+                name = next(each for each in archive.getnames() if each.endswith("leanspec_launcher/_tables.py"))
                 content = archive.extractfile(name)
                 text = content.read().decode() if content else ""
         else:
             with zipfile.ZipFile(file.path) as archive:
-                text = archive.read("leanspec_launcher/_pins.py").decode()
+                text = archive.read("leanspec_launcher/_tables.py").decode()
         for node in ast.parse(text).body:
             if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "SHA256" and node.value:
                 return ast.literal_eval(node.value)

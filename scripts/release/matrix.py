@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
 from .plan import DEV, read_plan

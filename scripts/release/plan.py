@@ -11,9 +11,8 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS
-from leanspec_launcher._verify import digest
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from tomlkit.exceptions import TOMLKitError
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 from scripts.processes import capture, find_program, must_succeed

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import Group
 from scripts.lock import follow, read_lock, wanted

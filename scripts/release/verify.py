@@ -10,9 +10,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS
-from leanspec_launcher._verify import RECORD_NAME
+from leanspec_launcher._search import RECORD_NAME
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.console import step

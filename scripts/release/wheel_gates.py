@@ -17,8 +17,7 @@ from email.parser import Parser
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 from scripts.inspection import TRUE, inspect_file

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._launch import CANNOT_RUN, NOT_FOUND
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.diagnosis.message import CANNOT_RUN, NOT_FOUND, USAGE
 from leanspec_launcher.manage import errors
 from leanspec_launcher.manage.cli import root as launcher
 from scripts.cli import SECTIONS
@@ -91,7 +91,7 @@ def test_every_environment_variable_is_explained() -> None:
 
 def test_every_exit_code_is_explained() -> None:
     page = (ROOT / "docs/environment.md").read_text("utf-8")
-    for code in (CANNOT_RUN, NOT_FOUND, 0, errors.FAILURE, errors.USAGE, errors.INTERRUPTED):
+    for code in (CANNOT_RUN, NOT_FOUND, 0, errors.FAILURE, USAGE, errors.INTERRUPTED):
         assert f"\n| {code} | " in page
 
 

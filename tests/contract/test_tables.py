@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import tomllib
@@ -13,8 +14,9 @@ import pytest
 from leanspec_build.executable import parse_executable
 from leanspec_build.tags import host_platform_key, platform_key
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS, current
+from leanspec_launcher._search import local_path
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher.first_start.proof import digest
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.families import load_families, main_project
@@ -23,7 +25,7 @@ from scripts.release.tree_gates import PROGRAMS
 from tests import headers
 from tests.versions import OURS
 
-HOT = {"_families", "_launch", "_locate", "_pins", "_platforms", "_verify"}
+HOT = {"leanspec_launcher", "leanspec_launcher._search", "leanspec_launcher._tables"}
 FORMATS: dict[str, Callable[[str], bytes]] = {"darwin": headers.mach_o, "linux": headers.elf, "windows": headers.pe}
 CPUS = {"x64": "x86_64", "arm64": "aarch64"}
 
@@ -49,7 +51,7 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
     for family in FAMILIES.values():
         home = main["optional-dependencies"][family.extra] if family.extra else main["dependencies"]
         assert f"{family.distribution}=={OURS}" in home
-        assert main["scripts"][family.program] == f"leanspec_launcher._launch:{family.name}"
+        assert main["scripts"][family.program] == f"leanspec_launcher:{family.name}"
 
 
 def test_configured_builders_are_for_known_platforms() -> None:
@@ -75,16 +77,27 @@ def test_every_distribution_carries_the_licence(family: str) -> None:
     assert (ROOT / "platform_wheels" / family / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, Path]) -> None:
+@pytest.mark.posix
+def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, Path], tmp_path: Path) -> None:
+    """A whole launch, of a binary that a stamp knows."""
+    platform = current()
+    assert platform
     assert pythons
     for python in pythons.values():
-        seen = []
-        for code in ("pass", "import leanspec_launcher._launch"):
-            # Every module of an interpreter before and after: `-I` keeps this machine's settings out.
-            call = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\nprint(*sys.modules)"
-            done = subprocess.run([python, "-I", "-c", call], capture_output=True, text=True, check=True)
-            seen.append(set(done.stdout.split()))
-        assert seen[1] - seen[0] == {"leanspec_launcher", *(f"leanspec_launcher.{name}" for name in HOT)}, python
+        folder = tmp_path / python.parent.parent.name
+        file = Path(local_path(str(folder), FAMILIES["cli"], platform))
+        file.parent.mkdir(parents=True)
+        file.symlink_to(python)  # a program that did not change just now
+        record = {"sha256": digest(str(python))}
+        file.with_name("binary.json").write_text(json.dumps(record))
+        env = {"HOME": str(folder), "LEANSPEC_BINARIES_DIR": str(folder)}
+        launch = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from leanspec_launcher import cli"
+        subprocess.run([python, "-I", "-c", f"{launch}; cli()", "-c", ""], env=env, check=True)
+        # Every module of an interpreter before and after: `-I` keeps this machine's settings out.
+        report = "os.execv = lambda *_: print(*(set(sys.modules) - before)); sys.exit = None"
+        code = f"import os, sys; before = {{*sys.modules}}; {report}; {launch}; cli()"
+        done = subprocess.run([python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert set(done.stdout.split()) == HOT, python
 
 
 def test_every_platform_has_its_runner_named_by_version() -> None:

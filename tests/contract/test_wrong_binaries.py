@@ -12,7 +12,7 @@ import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.project import choose_binary, load_project
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.staging import must_be_executable_for
 from scripts.environment import ROOT

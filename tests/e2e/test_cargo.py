@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._platforms import current
+from leanspec_launcher._tables import current
 from tests.conftest import REAL
 from tests.e2e.test_installers import INSTALLERS, Source
 from tests.surroundings import run
@@ -64,4 +64,4 @@ def test_a_changed_program_is_refused(small_dist: Path, wheelhouse: Path, tmp_pa
     binary.unlink()  # not the file in uv's cache, which may be the same one
     binary.write_bytes(data + b"x")
     done = run([made.scripts / "lean-spec"], made.env, code=126)
-    assert "its sha256 is not the expected one" in done.stderr
+    assert "its SHA-256 is not the expected one" in done.stderr

@@ -194,7 +194,7 @@ def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str,
     start(own_install, "lean-spec", "--version", env=surroundings, code=0)
     shutil.copyfile("/bin/true", binary)
     said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert f"error: `{binary}` is not run: its sha256 is not the expected one" in said
+    assert f"error: refusing to run `{binary}`: its SHA-256 is not the expected one" in said
     assert "hint: " in said
 
 

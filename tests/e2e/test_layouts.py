@@ -105,7 +105,7 @@ def test_a_path_of_any_kind(
     assert run(command, surroundings).stdout == f"lean-spec {version}\n"
     run([environment / "bin/python", environment / "bin/leanspec-launcher", "verify"], surroundings)
     (packages(environment) / "leanspec_cli_bin/bin/leanspec").write_bytes(b"")
-    assert "its sha256 is not the expected one" in run(command, surroundings, code=126).stderr
+    assert "its SHA-256 is not the expected one" in run(command, surroundings, code=126).stderr
 
 
 def test_an_editable_checkout(tmp_path: Path, source: Source, released_tree: Path, binaries: Path) -> None:

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._answer import REQUEST
+from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.mcp_session import list_tools
 from scripts.processes import own_program
 from tests.conftest import install
@@ -92,7 +92,7 @@ def test_a_damaged_binary_is_not_linked(own_install: Path, manage: Callable[...,
     before = contents(own_install)
     with binary(own_install, "mcp", "leanspec-mcp").open("ab") as file:
         file.write(b"x")
-    assert "is the one that is started, its sha256 is not the expected one" in manage("link", code=1).stderr
+    assert "decides (its SHA-256 is not the expected one)" in manage("link", code=1).stderr
     assert contents(own_install) == before
 
 
@@ -104,8 +104,8 @@ def test_a_linked_command_that_was_changed_is_found(
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data + b"x")
-    assert f"{path}: it is neither the installer's script nor the binary" in manage("verify", code=1).stdout
-    assert "it is neither the installer's script nor the binary of this release" in manage("doctor", code=1).stdout
+    assert f"{path}: neither the installer's script nor the binary" in manage("verify", code=1).stdout
+    assert "neither the installer's script nor the binary of this release" in manage("doctor", code=1).stdout
 
 
 def test_uninstalling_takes_the_links_away(
@@ -182,7 +182,7 @@ def test_a_client_that_starts_it_elsewhere_gets_the_project(
     said = manage("mcp-config", "cursor", "--project", str(project)).stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_specs", "arguments": {}}}
-    text = f"{json.dumps(REQUEST)}\n{json.dumps(call)}\n"
+    text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
     done = run([server["command"], *server["args"]], {"HOME": str(tmp_path)}, cwd=Path("/"), text=text)
     assert json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"] == 1
 
@@ -201,8 +201,8 @@ def test_doctor_finds_what_is_wrong(own_install: Path, manage: Callable[..., Com
     found = json.loads(manage("doctor", "--json", code=1).stdout)
     errors = {finding["section"]: finding for finding in found if finding["status"] == "error"}
     assert set(errors) == {"leanspec", "leanspec-mcp"}
-    assert "its sha256 is not the expected one" in errors["leanspec"]["value"]
-    assert "there is none" in errors["leanspec-mcp"]["value"]
+    assert "its SHA-256 is not the expected one" in errors["leanspec"]["value"]
+    assert "not found" in errors["leanspec-mcp"]["value"]
     for finding in errors.values():
         assert "-m pip install --force-reinstall --no-deps leanspec-" in finding["hint"]
 
@@ -229,7 +229,7 @@ def test_doctor_warns_of_settings_and_places(installed: Path, surroundings: dict
     # The files of this environment have been there for a while.
     time.sleep(max(0, 3.5 + binary(installed).stat().st_ctime - time.time()))
     said = run(doctor, surroundings | {"XDG_CACHE_HOME": "/proc/nowhere"}).stdout
-    assert "none can be written: each start hashes the binary" in said
+    assert "not cached: each start hashes the binary" in said or "not cached yet" in said
     assert "verified: a start reads no more than its name" in run(doctor, surroundings).stdout
 
 

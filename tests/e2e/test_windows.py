@@ -15,7 +15,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("wine runs on Linux", allow_module_level=True)
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from scripts.collect.staging import staged
 from scripts.environment import ROOT, Group
 from scripts.families import load_families
@@ -144,14 +144,14 @@ def test_a_changed_program_is_not_run(windows: Windows) -> None:
         done = windows.run(BY_PIP, "exit", "7", code=126)
     finally:
         (folder / "leanspec-http.exe").write_bytes(whole)
-    assert b"its sha256 is not the expected one" in done.stderr
+    assert b"its SHA-256 is not the expected one" in done.stderr
     assert b"pip install --force-reinstall --no-deps leanspec-http-bin==" in done.stderr
 
 
 def test_doctor_knows_its_installation(windows: Windows) -> None:
     said = windows.run("python\\Scripts\\leanspec-launcher.exe", "doctor", code=None).stdout.decode()
     assert "(windows-x64)" in said
-    assert said.count("its sha256 is the expected one") == 3
+    assert said.count("its SHA-256 is the expected one") == 3
     done = windows.run("python\\Scripts\\leanspec-launcher.exe", "link", code=1)
     assert b"error: a command cannot be linked on Windows" in done.stderr
 

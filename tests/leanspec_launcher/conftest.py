@@ -13,10 +13,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import Platform, current
+from leanspec_launcher._tables import FAMILIES, Platform, current
 from scripts.environment import ROOT
-from scripts.pins import pins_source
+from scripts.pins import with_pins
 from tests.surroundings import clean, run
 
 
@@ -41,7 +40,12 @@ class Site:
     def pin(self, family: str, data: bytes) -> None:
         """Let the launcher expect these bytes of a family's binary."""
         self.digests.setdefault(family, {})[HOST.key] = hashlib.sha256(data).hexdigest()
-        (self.root / "leanspec_launcher/_pins.py").write_text(pins_source("9.9.9", self.digests), "utf-8")
+        self.write_pins()
+
+    def write_pins(self) -> None:
+        """Give the launcher the digests."""
+        tables = self.root / "leanspec_launcher/_tables.py"
+        tables.write_text(with_pins(tables.read_text("utf-8"), "9.9.9", self.digests), "utf-8")
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""
@@ -76,11 +80,11 @@ class Site:
         command = [sys.executable, "-S", "-c", self.call(family), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
-    def call(self, function: str, module: str = "_launch", before: str = "pass") -> str:
+    def call(self, function: str, module: str = "", before: str = "pass") -> str:
         """Return the Python program of a console script of this site."""
         return (
             f"import sys; sys.path.insert(0, {str(self.root)!r}); {before};"
-            f"from leanspec_launcher.{module} import {function}; sys.exit({function}())"
+            f"from leanspec_launcher{module} import {function}; sys.exit({function}())"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     for origin in ("environment variable", "local binaries", "installed wheel", "download store"):
         assert sum(line.startswith(f"  {origin} ") for line in lines) >= 1
     place = f"--target '{site.root}' --upgrade"
-    assert lines[-1] == f"hint: {sys.executable} -m pip install {place} 'lean-spec[ui]==9.9.9'"
+    # This interpreter sees no packages (`-S`), so no pip of its own.
+    assert lines[-1] == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
 
 
 def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
@@ -106,7 +108,7 @@ def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
     path = site.wheel("cli", GOOD + b"\n")
     done = site.start("cli", code=126)
     assert done.stdout == ""
-    assert done.stderr.startswith(f"error: `{path}` is not run: its sha256 is not the expected one\n")
+    assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
     assert site.digests["cli"][HOST.key] in done.stderr
     assert done.stderr.splitlines()[-1].startswith("hint: ")
 
@@ -121,18 +123,22 @@ def test_no_later_place_makes_up_for_a_bad_one(site: Site, tmp_path: Path) -> No
 
 def test_without_pins_a_wheel_is_refused(site: Site) -> None:
     site.wheel("cli", GOOD)
-    assert "carries no checksum" in site.start("cli", code=126).stderr
+    assert "has no checksum" in site.start("cli", code=126).stderr
 
 
 def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) -> None:
     path = site.local("cli", GOOD, tmp_path / "local")
     folder = {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
     record = path.with_name("binary.json")
+    refused = f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`"
     for text in ("{}", '{"sha256": "short"}', '{"sha256": "' + "0" * 63 + '"}', "", "\0\0"):
         record.write_text(text, "utf-8")
-        assert "has no `sha256`" in site.start("cli", code=126, env=folder).stderr
+        assert refused in site.start("cli", code=126, env=folder).stderr
     record.unlink()
-    assert "cannot be read" in site.start("cli", code=126, env=folder).stderr
+    assert refused in site.start("cli", code=126, env=folder).stderr
+    if sys.platform != "win32":
+        os.mkfifo(record)
+        assert refused in site.start("cli", code=126, env=folder).stderr
 
 
 @pytest.mark.posix
@@ -181,7 +187,7 @@ def test_what_the_system_cannot_start_is_explained(site: Site, data: bytes, word
     site.pin("cli", data)
     path = site.wheel("cli", data)
     done = site.start("cli", code=126)
-    assert f"error: `{path}` cannot be started: {words}" in done.stderr
+    assert f"error: cannot start `{path}`: {words}" in done.stderr
     assert "hint: " in done.stderr
 
 
@@ -217,7 +223,7 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
         cwd="/",
     )
     assert done.returncode == 126
-    assert f"error: `{path}` cannot be started: it has no permission to run (no run bit)" in done.stderr
+    assert f"error: cannot start `{path}`: it has no permission to run (no run bit)" in done.stderr
     assert f"hint: let its owner run `chmod +x '{path}'`" in done.stderr
 
 
@@ -276,10 +282,10 @@ def test_only_alone_are_these_arguments_answered(site: Site) -> None:
 def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
     program = script("exit 0")
     site.pin("mcp", program)
-    site.wheel("mcp", program)
+    path = site.wheel("mcp", program)
     done = site.start("mcp", "--version", code=126)
     assert done.stdout == ""
-    assert "did not answer an `initialize` request" in done.stderr
+    assert f"cannot start `{path}`: the server answered neither `server/discover` nor `initialize`" in done.stderr
 
 
 @pytest.mark.posix
@@ -294,7 +300,7 @@ def test_ignored_signals_are_not_handed_on(site: Site) -> None:
 def test_which_agrees_with_the_launch(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD)
-    call = site.call("main", "manage.cli")
+    call = site.call("main", ".manage")
     which = [sys.executable, "-c", call, "which", "cli", "--json"]
     found = json.loads(run(which, site.env).stdout)[0]
     assert (found["family"], found["platform"], found["taken"]) == ("cli", HOST.key, str(path))
@@ -303,7 +309,8 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     found = json.loads(run(which, site.env, code=1).stdout)[0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
     assert found["taken"] is None
-    assert bad["expected"] == site.digests["cli"][HOST.key]
+    assert bad["expected"] == [site.digests["cli"][HOST.key]]
+    assert bad["kind"] == "changed"
 
 
 @pytest.mark.posix

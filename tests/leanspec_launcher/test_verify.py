@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher import _verify
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._locate import WHEEL
+from leanspec_launcher import _search
+from leanspec_launcher._search import WHEEL, Place, needs_proof
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.first_start import proof
+from leanspec_launcher.first_start.refusal import Refusal
 from tests.leanspec_launcher.conftest import HOST, Site, script
 
 GOOD = script("echo started")
@@ -26,7 +28,7 @@ def stamps(site: Site) -> list[str]:
 
 def settle(path: Path) -> None:
     """Wait until the file's last change counts as over."""
-    while time.time_ns() - path.stat().st_ctime_ns <= _verify.SETTLED_NANOSECONDS:
+    while time.time_ns() - path.stat().st_ctime_ns <= proof.SETTLED_NANOSECONDS:
         time.sleep(0.1)
 
 
@@ -34,13 +36,13 @@ def settle(path: Path) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list of files that were hashed in full."""
     calls: list[str] = []
-    real = _verify.digest
+    real = proof.digest
 
     def counting(path: str) -> str:
         calls.append(path)
         return real(path)
 
-    monkeypatch.setattr(_verify, "digest", counting)
+    monkeypatch.setattr(proof, "digest", counting)
     return calls
 
 
@@ -59,12 +61,23 @@ def binary(settled: Iterator[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Return a pinned file whose last change is over, with an empty cache."""
     path = next(settled)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(_verify, "SHA256", {"cli": {HOST.key: _verify.digest(str(path))}})
+    monkeypatch.setattr(_search, "SHA256", {"cli": {HOST.key: proof.digest(str(path))}})
     return path
 
 
+def private(folder: Path) -> Path:
+    """Make the folder of the stamps as the launcher makes it."""
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 def check(path: Path) -> None:
-    _verify.check(WHEEL, str(path), FAMILIES["cli"], HOST)
+    """Do what a launch does before it becomes the program."""
+    place = Place(WHEEL, str(path))
+    if needs_proof(place, FAMILIES["cli"], HOST):
+        proof.admit(place, FAMILIES["cli"], HOST)
 
 
 def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None:
@@ -82,7 +95,7 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[s
         file.write(b"D")
     os.utime(binary, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (binary.stat().st_size, binary.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    with pytest.raises(_verify.Refusal):
+    with pytest.raises(Refusal):
         check(binary)
     assert len(hashed) == 2
 
@@ -97,7 +110,7 @@ def test_a_change_through_another_link_is_seen(binary: Path, hashed: list[str]) 
     assert len(hashed) == 1, "one file, one stamp"
     with other.open("ab") as file:
         file.write(b"#")
-    with pytest.raises(_verify.Refusal):
+    with pytest.raises(Refusal):
         check(binary)
 
 
@@ -117,8 +130,8 @@ def test_a_clock_set_back_gets_no_stamp(binary: Path, hashed: list[str], monkeyp
 
 def test_other_pins_do_not_accept_an_old_stamp(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(binary)
-    monkeypatch.setattr(_verify, "SHA256", {"cli": {HOST.key: "0" * 64}})
-    with pytest.raises(_verify.Refusal):
+    monkeypatch.setattr(_search, "SHA256", {"cli": {HOST.key: "0" * 64}})
+    with pytest.raises(Refusal):
         check(binary)
 
 
@@ -146,12 +159,16 @@ def test_without_a_place_for_stamps_every_start_verifies(
 
 @pytest.mark.posix
 def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "cache/lean-spec/verified"
-    folder.mkdir(parents=True)
-    for number in range(_verify.MOST_STAMPS):
-        (folder / str(number)).touch()
+    folder = private(tmp_path / "cache/lean-spec/verified")
+    for number in range(proof.MOST_STAMPS):
+        (folder / f"1.{number:x}.3.4.5.{'0' * 64}").touch()
+    others = ["notes", "1.2.3.4.5", "1.2.3.4.5." + "g" * 64, "1.2.3.4..5." + "0" * 64, "1.2.3.4.5.6." + "0" * 64]
+    for name in others:
+        (folder / name).touch()
     check(binary)
-    assert len(list(folder.iterdir())) == 1
+    left = [path.name for path in folder.iterdir()]
+    assert sorted(name for name in left if not proof.is_stamp(name)) == sorted(others), "no stamps: not ours"
+    assert len(left) == len(others) + 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")

@@ -11,8 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._families import FAMILIES
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from tests import headers
 from tests.versions import RELEASED
 

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._platforms import current
+from leanspec_launcher._tables import current
 from scripts.processes import clean_environment
 from tests import headers
 from tests.scripts.workspace import write_workspace

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from scripts.processes import clean_environment
 from tests import headers
 from tests.scripts.registry import Registry, package, serving

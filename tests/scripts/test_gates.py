@@ -319,11 +319,11 @@ def test_a_record_that_is_not_true(dist: Path, plan: Plan) -> None:
 
 def test_checksums_of_other_binaries(dist: Path) -> None:
     assert wrong(binary_gates.pins(files(dist))) == []
-    text = content(dist / MAIN, "leanspec_launcher/_pins.py")
-    rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": text.replace(b"'linux-x64': '", b"'linux-x64': '0", 1)})
+    text = content(dist / MAIN, "leanspec_launcher/_tables.py")
+    rewrite(dist / MAIN, {"leanspec_launcher/_tables.py": text.replace(b"'linux-x64': '", b"'linux-x64': '0", 1)})
     (said,) = wrong(binary_gates.pins(files(dist)))
     assert said.startswith(f"{MAIN}: expected {{")
-    rewrite(dist / MAIN, {"leanspec_launcher/_pins.py": b"SHA256 = {}\n"})
+    rewrite(dist / MAIN, {"leanspec_launcher/_tables.py": b"SHA256 = {}\n"})
     assert wrong(binary_gates.pins(files(dist)))[0].endswith("found no table")
 
 

@@ -17,7 +17,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from scripts.environment import ROOT
 from tests.versions import RELEASED
 
@@ -69,9 +69,9 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
         for family, each in FAMILIES.items()
     }
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
-        wheel = archive.read("leanspec_launcher/_pins.py").decode()
+        wheel = archive.read("leanspec_launcher/_tables.py").decode()
     with tarfile.open(next(dist.glob("lean_spec-*.tar.gz"))) as sdist:
-        file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_pins.py")
+        file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_tables.py")
         assert file is not None
         assert file.read().decode() == wheel
     values = {
@@ -84,7 +84,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
 
 def test_no_tracked_file_changes(dist: Path) -> None:
     assert dist.exists()
-    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (ROOT / "leanspec_launcher/_pins.py").read_text("utf-8")
+    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (ROOT / "leanspec_launcher/_tables.py").read_text("utf-8")
 
 
 def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:

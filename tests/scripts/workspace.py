@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 
 SOURCE = 'fn main() {{ println!("{program} {version} {{:?}}", std::env::args().skip(1).collect::<Vec<_>>()); }}\n'
 

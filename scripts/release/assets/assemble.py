@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._platforms import PLATFORMS, Platform
-from leanspec_launcher._verify import digest
+from leanspec_launcher._tables import PLATFORMS, Platform
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.bundles import TITLES, Bundle, read_bundle
 from scripts.collect.artifacts import PREFIX as BINARIES

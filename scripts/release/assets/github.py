@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._verify import digest
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, size, step
 from scripts.processes import TAIL, capture, find_program, must_succeed

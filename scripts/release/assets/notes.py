@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher._platforms import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 from scripts.families import load_families
 from scripts.release.plan import Plan

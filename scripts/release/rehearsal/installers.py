@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.own_pip import create_environment, pip_into
 from scripts.processes import capture, clean_environment, must_succeed, own_program

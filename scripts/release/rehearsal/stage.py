@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leanspec_launcher._families import FAMILIES
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
 from scripts.families import main_project

@@ -4,26 +4,34 @@ It puts the program into a job that ends with this process, leaves Ctrl-C to it,
 """
 
 import ctypes
+import os
 import sys
 from ctypes import wintypes
 
-from ._command_line import command_line
+from leanspec_launcher.diagnosis.message import say
+
+from .command_line import command_line
 
 if sys.platform != "win32":
     raise ImportError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
 
-# winbase.h, winnt.h
-CREATE_SUSPENDED, DETACHED_PROCESS = 0x4, 0x8
-STARTF_USESTDHANDLES = 0x100
+# winbase.h, winnt.h, wincon.h
+CREATE_SUSPENDED, CREATE_NO_WINDOW = 0x4, 0x08000000
+STARTF_USESHOWWINDOW, STARTF_USESTDHANDLES = 0x1, 0x100
 HANDLE_FLAG_INHERIT = 0x1
 STANDARD_HANDLES = (-10, -11, -12)
 INVALID_HANDLE = ctypes.c_void_p(-1).value
 JOB_EXTENDED_LIMITS = 9
 # The program dies with this process; what it starts itself is as free as after a direct start.
 KILL_ON_JOB_CLOSE, SILENT_BREAKAWAY_OK = 0x2000, 0x1000
-INFINITE = 0xFFFFFFFF
+INFINITE, WAIT_TIMEOUT = 0xFFFFFFFF, 0x102
+CTRL_CLOSE_EVENT = 2
 # NTSTATUS codes with which the loader ends a program before its first line: it says nothing itself.
 LOADER_CODES = {
     0xC0000135: "a DLL that it needs is not on this system",
@@ -33,49 +41,87 @@ LOADER_CODES = {
     0xC000001D: "it uses instructions that this CPU does not have",
     0xC0000428: "its signature is not accepted on this system",
 }
-# Every process of the console hears of Ctrl-C, Ctrl-Break and its closing; whether to end is the program's to say. Not
-# SetConsoleCtrlHandler(NULL, TRUE): that is inherited, and the program would be deaf to them too.
-PASS_BY = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(lambda _: 1)
+# A loader that gives up does so at once; until then, standard error is kept to say why.
+LOADER_MILLISECONDS = 1000
 RUNTIME = "install the Microsoft Visual C++ Redistributable, and all updates of Windows"
 
 
 def wait_for(path: str, arguments: "list[str]") -> int:
     """Run the program to its end, and end this process with its exit code, all 32 bits of it.
 
-    Raises OSError with its `winerror` where the program cannot be started.
+    Raises OSError with its `winerror` if the program cannot be started.
     """
-    KERNEL.SetConsoleCtrlHandler(PASS_BY, 1)
+    started: list[wintypes.HANDLE] = []
+    # Kept in a name: Windows calls it for as long as this process lives.
+    handler = _handler(started)
+    KERNEL.SetConsoleCtrlHandler(handler, 1)
     process, thread = _create(path, command_line([path, *arguments]))
+    started.append(process)
     job = _job()
     # Without a job (an old sandbox lets none be nested) the program still runs; it then outlives a killed parent.
     if job:
         KERNEL.AssignProcessToJobObject(wintypes.HANDLE(job), process)
     KERNEL.ResumeThread(thread)
-    KERNEL.WaitForSingleObject(process, INFINITE)
+    # The program has its own. With ours open too, nobody would see that it closed one of them.
+    _close(0)
+    _close(1)
+    if KERNEL.WaitForSingleObject(process, LOADER_MILLISECONDS) == WAIT_TIMEOUT:
+        _close(2)
+        KERNEL.WaitForSingleObject(process, INFINITE)
     code = wintypes.DWORD()
     KERNEL.GetExitCodeProcess(process, ctypes.byref(code))
     problem = LOADER_CODES.get(code.value)
-    if problem and sys.stderr is not None:
-        sys.stderr.write(f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n")
-        sys.stderr.flush()
+    if problem:
+        say(f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n")
     # sys.exit() takes no more than 31 bits.
     KERNEL.ExitProcess(code)
     raise OSError("ExitProcess returned")
 
 
+def _handler(started: "list[wintypes.HANDLE]") -> "Callable[[int], int]":
+    """Return what answers the console's events in this process: the program has the say.
+
+    Every process of a console hears of Ctrl-C, Ctrl-Break and its closing. At a closing, a log-off
+    or a shutdown, a process ends when its handler returns, and the job with it: so it waits for the
+    program, for as long as Windows grants. Not SetConsoleCtrlHandler(NULL, TRUE): that is
+    inherited, and the program would be deaf too.
+    """
+
+    def answer(event: int) -> int:
+        if event >= CTRL_CLOSE_EVENT:
+            for process in started:
+                KERNEL.WaitForSingleObject(process, INFINITE)
+        return 1
+
+    return ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(answer)
+
+
+def _close(stream: int) -> None:
+    try:
+        os.close(stream)
+    except OSError:
+        return  # it was closed when this process started
+
+
 def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
-    """Create the process, suspended, with our standard handles."""
+    """Create the process, suspended, with our standard handles, in a window like ours."""
     startup = _StartupInformation()
-    startup.size = ctypes.sizeof(startup)
-    startup.flags = STARTF_USESTDHANDLES
-    startup.input, startup.output, startup.error = [_inheritable(number) for number in STANDARD_HANDLES]
-    # Where there is no console (a GUI started us), Windows would otherwise open a new one, in a window.
-    flags = CREATE_SUSPENDED | (0 if KERNEL.GetConsoleCP() else DETACHED_PROCESS)
+    KERNEL.GetStartupInfoW(ctypes.byref(startup))
+    given = _StartupInformation()
+    given.size = ctypes.sizeof(given)
+    given.flags = STARTF_USESTDHANDLES | (startup.flags & STARTF_USESHOWWINDOW)
+    given.show = startup.show
+    given.input, given.output, given.error = [_inheritable(number) for number in STANDARD_HANDLES]
+    flags = CREATE_SUSPENDED
+    if not KERNEL.GetConsoleCP():
+        # There is no console (a GUI started us): Windows would open one, in a window. A hidden one
+        # serves the program's own children too, which would each open theirs.
+        flags |= CREATE_NO_WINDOW
     made = _ProcessInformation()
     # CreateProcessW writes into the command line.
     buffer = ctypes.create_unicode_buffer(line)
     if not KERNEL.CreateProcessW(
-        path, buffer, None, None, 1, flags, None, None, ctypes.byref(startup), ctypes.byref(made)
+        path, buffer, None, None, 1, flags, None, None, ctypes.byref(given), ctypes.byref(made)
     ):
         error = ctypes.get_last_error()
         raise OSError(None, ctypes.FormatError(error).strip(), path, error)

@@ -1,13 +1,12 @@
-"""What is this machine, and which builds of a release come near it? Imported only when nothing fits."""
+"""What this machine is, and which builds of a release come near it."""
 
 import json
 import os
 import re
 import sys
 
-from ._families import Family
-from ._locate import HOME
-from ._platforms import PLATFORMS, Platform, machine
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import PLATFORMS, SHA256, Family, Platform, machine
 
 STUB_NAME = "stub.json"
 LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
@@ -48,8 +47,12 @@ def emulation() -> "list[str]":
     found = []
     if sys.maxsize < 2**32:
         found.append("a 32-bit Python")
-    if sys.platform == "win32" and os.environ.get("PROCESSOR_ARCHITEW6432"):
-        found.append(f"emulated on {os.environ['PROCESSOR_ARCHITEW6432']} (WOW64)")
+    if sys.platform == "win32":
+        from leanspec_launcher.windows.native import native_machine
+
+        native = native_machine()
+        if native not in ("", machine()):
+            found.append(f"emulated on {native}")
     if sys.platform == "darwin" and _translated():
         found.append("an Intel Python on Apple silicon (Rosetta)")
     return found
@@ -71,6 +74,8 @@ def libc_version() -> "tuple[str, str]":
         return "", ""
     try:
         name, _, number = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except AttributeError:
+        return "", ""  # Android
     except (ValueError, OSError):
         return "musl", _musl_version()
     return name, number
@@ -89,12 +94,18 @@ def _musl_version() -> str:
     return ""
 
 
+def available(family: Family) -> "list[str]":
+    """Return the platforms that this release has a build for, by name."""
+    pins = SHA256.get(family.name, {})
+    return [PLATFORMS[key].label for key in pins if key in PLATFORMS]
+
+
 def builds(family: Family) -> "dict[str, list[str]] | None":
     """Return the platform tags of each build of the release, by platform, as the installed stub states them.
 
-    None where no stub is installed.
+    None if no stub is installed.
     """
-    path = os.path.join(HOME, family.package, STUB_NAME)
+    path = os.path.join(SITE, family.package, STUB_NAME)
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)["builds"]

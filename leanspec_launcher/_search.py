@@ -1,0 +1,250 @@
+"""Where a binary may be, which place decides, what should be there, and whether it is known to be that.
+
+On the hot path. A launch, its explanation and every management command ask these same functions.
+"""
+
+import os
+import stat
+import sys
+
+from ._tables import DIRECTORY_VARIABLE, PLATFORMS, SHA256, VERIFY_VARIABLE, Family, Platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARIABLE, LOCAL, WHEEL, STORE = "variable", "local", "wheel", "store"
+# The folder that contains the package `leanspec_launcher`: site-packages, or a checkout.
+SITE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# The name of every folder of ours in the user's folders for data and caches.
+OURS = "lean-spec"
+RECORD_NAME = "binary.json"
+MOST_RECORD = 100_000
+DIGEST_LENGTH = 64
+ONCE, OFF = "once", "off"
+
+
+class Place:
+    """A place where a binary of a family may be."""
+
+    __slots__ = ("origin", "path")
+
+    def __init__(self, origin: str, path: str) -> None:
+        self.origin = origin
+        self.path = path
+
+
+def places(family: Family, platform: "Platform | None") -> "Iterator[Place]":
+    """Yield each place, in the order in which the first one that is there decides.
+
+    Never a folder of `PATH`, never one found from the working directory: a stranger may have put a
+    file there. What a user names in a variable works on machines that the table does not know, too.
+    """
+    chosen = os.environ.get(family.variable)
+    if chosen:
+        yield Place(VARIABLE, chosen)
+        return  # what the user names is taken or refused, never passed over
+    if platform is None:
+        return
+    executable = family.program + platform.suffix
+    directory = local_directory()
+    if directory:
+        yield Place(LOCAL, local_path(directory, family, platform))
+    inside = os.path.join(family.package, "bin", executable)
+    beside = os.path.join(SITE, inside)
+    yield Place(WHEEL, beside)
+    passed = _of_the_working_directory()
+    for folder in sys.path:
+        path = os.path.join(folder, inside)
+        if path != beside and is_absolute(folder) and folder not in passed:
+            yield Place(WHEEL, path)
+    pin = SHA256.get(family.name, {}).get(platform.key)
+    store = store_directory()
+    if pin and store:
+        yield Place(STORE, os.path.join(store, pin, executable))
+
+
+def is_there(place: Place) -> bool:
+    """Tell whether a place decides. Raises OSError if that cannot be known.
+
+    What cannot be looked at is not passed over: the right binary, or a wrong one, may be there.
+    """
+    if place.origin == VARIABLE:
+        return True
+    if place.origin == STORE and not is_trusted(os.path.dirname(place.path)):
+        return False
+    try:
+        os.lstat(place.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def local_directory() -> str:
+    """Return the local binaries directory; empty if there is none.
+
+    It is the user's, or that of the checkout that this file is in. A release has pins: what lies
+    next to it under this name is not a checkout's.
+    """
+    chosen = os.environ.get(DIRECTORY_VARIABLE, "")
+    if chosen or SHA256:
+        return chosen
+    checkout = os.path.join(SITE, "platform_wheels")
+    return checkout if os.path.isdir(checkout) else ""
+
+
+def local_path(directory: str, family: Family, platform: Platform) -> str:
+    """Return the path of an executable: `<family>/binaries/<platform>/<executable>`."""
+    executable = family.program + platform.suffix
+    return os.path.join(directory, family.name, "binaries", platform.key, executable)
+
+
+def _of_the_working_directory() -> "list[str]":
+    """Return the entries of `sys.path` that Python derived from the working directory.
+
+    `python -m` puts it first, and `site` makes the relative entries of `PYTHONPATH` absolute.
+    """
+    entries = ["", *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    try:
+        return [os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)]
+    except OSError:
+        return []  # it was removed, so nothing is in it
+
+
+def is_absolute(path: str) -> bool:
+    r"""Tell whether a path depends on nothing else; on Windows, `\folder` depends on the drive."""
+    drive = os.path.splitdrive(path)[0]
+    return os.path.isabs(path) and (bool(drive) or sys.platform != "win32")
+
+
+def store_directory() -> str:
+    """Return where downloaded and verified binaries are kept, by SHA-256; empty for nowhere."""
+    if sys.platform == "win32":
+        return _under("LOCALAPPDATA", OURS, "binaries")
+    if sys.platform == "darwin":
+        return _under("HOME", "Library", "Application Support", OURS, "binaries")
+    chosen = _under("XDG_DATA_HOME", OURS, "binaries")
+    return chosen or _under("HOME", ".local", "share", OURS, "binaries")
+
+
+def stamp_directory() -> str:
+    """Return the folder of the stamps; empty for nowhere."""
+    if sys.platform == "win32":
+        return _under("LOCALAPPDATA", OURS, "Cache", "verified")
+    if sys.platform == "darwin":
+        return _under("HOME", "Library", "Caches", OURS, "verified")
+    chosen = _under("XDG_CACHE_HOME", OURS, "verified")
+    return chosen or _under("HOME", ".cache", OURS, "verified")
+
+
+def _under(variable: str, *parts: str) -> str:
+    folder = os.environ.get(variable, "")
+    return os.path.join(folder, *parts) if is_absolute(folder) else ""
+
+
+def is_trusted(folder: str) -> bool:
+    """Tell whether a folder of ours, and each one above it up to `lean-spec`, is this user's alone.
+
+    Stamps and downloads count only there: anyone else could have put them anywhere else.
+    """
+    while is_private(folder):
+        if os.path.basename(folder) == OURS:
+            return True
+        folder = os.path.dirname(folder)
+    return False
+
+
+def is_private(folder: str) -> bool:
+    """Tell whether this is a real folder (no link), this user's, that nobody else may write to."""
+    try:
+        state = os.lstat(folder)
+    except OSError:
+        return False
+    if not stat.S_ISDIR(state.st_mode):
+        return False
+    if sys.platform == "win32":
+        # A junction is a link too. Owners and modes say nothing here; the profile's ACL does.
+        return state.st_reparse_tag == 0
+    return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bool:
+    """Tell whether a file has to be proved before it is started. Raises OSError if it is not there.
+
+    It need not be if a stamp says that it was, or if the user says so: with `LEANSPEC_VERIFY=off`,
+    or by naming the file. Any other setting than the two known words gets the strictest treatment.
+    """
+    if not is_absolute(place.path):
+        return True
+    if place.origin == VARIABLE:
+        return sys.platform == "win32"  # there, not every file that starts is a program
+    mode = verification()
+    if mode == OFF:
+        return False
+    return mode != ONCE or not is_known(place.path, expected(place, family, platform))
+
+
+def verification() -> str:
+    """Return how often the user wants a file verified: `once`, `off`, or another word for always."""
+    return os.environ.get(VERIFY_VARIABLE) or ONCE
+
+
+def expected(place: Place, family: Family, platform: "Platform | None") -> "tuple[str, ...]":
+    """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
+
+    A local binary has the one recorded beside it. Any other is pinned, for each CPU of the system:
+    an installer may take the wheel of another CPU, whose programs the system runs as well (Rosetta).
+    """
+    if place.origin == LOCAL:
+        return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
+    if place.origin == VARIABLE or platform is None:
+        return ()
+    pins = SHA256.get(family.name, {})
+    same_system = [key for key in pins if key in PLATFORMS and PLATFORMS[key].system == platform.system]
+    return tuple([pins[key] for key in same_system])
+
+
+def _recorded(path: str) -> "tuple[str, ...]":
+    """Read the one `sha256` of a binary.json without the json module, which costs a launch 9 ms."""
+    try:
+        # Opening a FIFO would otherwise wait for somebody to write to it.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return ()
+    try:
+        parts = os.read(handle, MOST_RECORD).split(b'"sha256": "')
+    except OSError:
+        return ()
+    finally:
+        os.close(handle)
+    found = parts[-1][: DIGEST_LENGTH + 1]
+    if len(parts) != 2 or not found.endswith(b'"') or found.strip(b'0123456789abcdef"'):  # noqa: PLR2004 - exactly one
+        return ()
+    return (found[:DIGEST_LENGTH].decode("ascii"),)
+
+
+def is_known(path: str, digests: "tuple[str, ...]") -> bool:
+    """Tell whether a stamp says that a file, as it is now, was proved to have one of these digests."""
+    folder = stamp_directory()
+    if not folder or not is_trusted(folder):
+        return False
+    state = state_of(path)
+    stamps = [os.path.join(folder, f"{state}.{digest}") for digest in digests if state]
+    return any(os.path.lexists(stamp) for stamp in stamps)
+
+
+def state_of(path: str) -> str:
+    """Return what changes with every change of a file; empty if there is no such thing.
+
+    Device, inode, size and times, in hexadecimal. The last one cannot be set by a program.
+    """
+    state = os.stat(path)
+    change = state.st_ctime_ns
+    if sys.platform == "win32":
+        from .windows.change_time import change_time
+
+        change = change_time(path)
+        if not change:
+            return ""
+    numbers = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, change)
+    return ".".join([f"{number:x}" for number in numbers])

@@ -1,0 +1,136 @@
+"""The launcher's tables: the programs (families), the platforms, the settings of a user, and the pins of a release.
+
+On the hot path: each start loads this, so it imports nothing that the interpreter has not loaded.
+"""
+
+import os
+import sys
+
+# Environment variables. `LEANSPEC_CLI_BINARY` and its siblings belong to a family.
+DIRECTORY_VARIABLE = "LEANSPEC_BINARIES_DIR"
+VERIFY_VARIABLE = "LEANSPEC_VERIFY"
+DEBUG_VARIABLE = "LEANSPEC_DEBUG"
+TYPESCRIPT_VARIABLE, TYPESCRIPT_OPTION = "LEANSPEC_USE_TS", "--use-typescript"
+ON = ("1", "true", "yes", "on")
+
+
+class Family:
+    """One program of LeanSpec, and what its parts are called."""
+
+    __slots__ = ("answers", "extra", "name", "program", "typescript")
+
+    def __init__(
+        self,
+        name: str,
+        program: str,
+        *,
+        extra: str = "",
+        answers: "tuple[str, ...]" = (),
+        typescript: str = "",
+    ) -> None:
+        self.name = name
+        # The executable's name without `.exe`, and the command that starts it.
+        self.program = program
+        # The extra of `lean-spec` that brings it; empty if `lean-spec` itself does.
+        self.extra = extra
+        # Arguments that, alone, the launcher answers because the binary cannot: the one exception
+        # to the launch contract. `leanspec-mcp` 0.3.0 reads no argument and waits for its input.
+        self.answers = answers
+        # The npm package and version of its last release in TypeScript, which 0.3 can still start.
+        self.typescript = typescript
+
+    @property
+    def package(self) -> str:
+        """The import package that contains the executable."""
+        return f"leanspec_{self.name}_bin"
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that contains the import package."""
+        return f"leanspec-{self.name}-bin"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that names another executable."""
+        return f"LEANSPEC_{self.name.upper()}_BINARY"
+
+    @property
+    def requirement(self) -> str:
+        """What a user installs to get it, without a version."""
+        return f"lean-spec[{self.extra}]" if self.extra else "lean-spec"
+
+
+FAMILIES = {
+    "cli": Family("cli", "leanspec", typescript="lean-spec@0.2.9"),
+    "mcp": Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
+    "http": Family("http", "leanspec-http", extra="ui"),
+}
+
+
+class Platform:
+    """One platform, and what it is called: by us, by Python, by Rust, by people."""
+
+    __slots__ = ("key", "label", "machines", "suffix", "system", "target")
+
+    def __init__(self, key: str, system: str, machines: "tuple[str, ...]", target: str, label: str) -> None:
+        self.key = key
+        # `sys.platform`
+        self.system = system
+        # What the system calls the CPU, in lower case.
+        self.machines = machines
+        # Rust's target triple for a build of this platform on itself.
+        self.target = target
+        self.label = label
+        # What the name of an executable ends with.
+        self.suffix = ".exe" if system == "win32" else ""
+
+
+_X64 = ("x86_64", "amd64")
+_ARM64 = ("arm64", "aarch64")
+PLATFORMS = {
+    platform.key: platform
+    for platform in (
+        Platform("darwin-x64", "darwin", _X64, "x86_64-apple-darwin", "macOS on Intel"),
+        Platform("darwin-arm64", "darwin", _ARM64, "aarch64-apple-darwin", "macOS on Apple silicon"),
+        Platform("linux-x64", "linux", _X64, "x86_64-unknown-linux-gnu", "Linux on x86-64"),
+        Platform("linux-arm64", "linux", _ARM64, "aarch64-unknown-linux-gnu", "Linux on arm64"),
+        Platform("windows-x64", "win32", _X64, "x86_64-pc-windows-msvc", "Windows on x86-64"),
+        Platform("windows-arm64", "win32", _ARM64, "aarch64-pc-windows-msvc", "Windows on arm64"),
+    )
+}
+
+
+def machine() -> str:
+    """Return what the system calls the CPU that this Python runs on, in lower case."""
+    if sys.platform != "win32":
+        return os.uname().machine.lower()
+    # As sysconfig.get_platform(): the interpreter's own CPU, which is what an installer goes by.
+    version = sys.version.lower()
+    if "arm64" in version:
+        return "arm64"
+    return "amd64" if "amd64" in version else "x86"
+
+
+def current() -> "Platform | None":
+    """Return the platform of this machine; None if the table has none for it."""
+    if sys.maxsize < 2**32:
+        return None  # a 32-bit Python: its installer took no 64-bit wheel
+    name = machine()
+    for platform in PLATFORMS.values():
+        if platform.system == sys.platform and name in platform.machines:
+            return platform
+    return None
+
+
+def is_on(variable: str) -> bool:
+    """Tell whether an environment variable says yes."""
+    return os.environ.get(variable, "").lower() in ON
+
+
+# The pins: what a release knows of its binaries. A checkout knows nothing; `python -m scripts wheels`
+# replaces everything below this line in the `lean-spec` that it builds.
+VERSION = ""
+# What the binaries of this release say of themselves.
+BINARIES = ""
+# family -> platform -> hexadecimal SHA-256
+SHA256: "dict[str, dict[str, str]]" = {}

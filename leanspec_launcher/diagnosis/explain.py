@@ -1,0 +1,212 @@
+"""Why did a start fail? In words, with the remedy. Imported only then."""
+
+import errno
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Optional
+
+from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
+from leanspec_launcher._tables import PLATFORMS, VERSION, Family, Platform
+from leanspec_launcher.first_start.refusal import Kind, Refusal
+
+from . import executable, installer, machine
+from .hints import hint_for, not_found, ways
+from .installed import distribution, recorded_digest
+from .message import CANNOT_RUN, NOT_FOUND, say
+from .verdicts import Verdict, deciding, described, is_noexec, refusal_of, unfit, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What execve(2) answers for a file that is there, regular, and allowed to run.
+BAD_CPU = 86  # EBADARCH, which Python names on macOS alone
+FOREIGN = "it is not a program for this system and CPU"
+CAUSES = {
+    errno.ENOEXEC: (Kind.FOREIGN, FOREIGN),
+    BAD_CPU: (Kind.FOREIGN, FOREIGN),
+    errno.EACCES: (Kind.FORBIDDEN, "the system does not let it run"),
+    errno.ENOENT: (Kind.NO_LOADER, "the loader that it names is not on this system"),
+    errno.E2BIG: (Kind.TOO_LONG, "the arguments and the environment are larger than the system allows"),
+    errno.ETXTBSY: (Kind.BUSY, "another process is still writing it"),
+    errno.ENAMETOOLONG: (Kind.OTHER, "its path is longer than the system allows"),
+    errno.ENOMEM: (Kind.OTHER, "the system has no memory left for it"),
+    errno.EPERM: (Kind.FORBIDDEN, "the system's policy does not let it run"),
+    errno.EIO: (Kind.OTHER, "the disk that it is on cannot be read"),
+}
+# What CreateProcessW answers (System Error Codes), and what helps.
+WITHOUT_STUB = "start it by `python -m leanspec_launcher`"
+WINDOWS_CAUSES = {
+    5: ("access is denied: antivirus software or a policy may hold it", "allow the file in your antivirus software"),
+    32: ("another program has it open", "try again when the installer or scanner is done with it"),
+    193: ("it is not a program for this Windows", ""),
+    206: ("its path, or the command line, is longer than Windows allows", "move the environment to a shorter path"),
+    216: ("it is for another CPU", ""),
+    225: ("antivirus software took it for a virus", "restore and allow the file in your antivirus software"),
+    740: ("Windows wants an administrator for it", "run it in a terminal of an administrator"),
+    1260: ("a policy of this computer forbids it", "ask the administrator to allow the file"),
+    4551: ("the policy on application control forbids it", f"ask the administrator to allow it, or {WITHOUT_STUB}"),
+}
+BUSY_SECONDS, BUSY_PAUSE = 2.0, 0.05
+
+
+def explain(
+    family: Family,
+    platform: "Optional[Platform]",
+    admitted: "Optional[Place]",
+    error: Exception,
+    action: "Callable[[str], int]",
+) -> int:
+    """Say on standard error why a start failed, and what to do; return the exit code.
+
+    `admitted` is the place whose file was to be started, if it came to that; `action` is what was
+    to be done with it. A verified file that only lacks its run bit gets it, and the action is done
+    after all; for one that is still being written, this waits two seconds at most.
+    """
+    try:
+        if admitted is None:
+            return _explain_search(family, platform, error)
+        return _explain_start(family, admitted, error, action)
+    except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        lines = [f"diagnosing the failure failed as well: {type(second).__name__}: {second}"]
+        text = f"`{family.program}` did not start: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, lines, f"reinstall {family.requirement}")
+
+
+def _explain_search(family: Family, platform: "Optional[Platform]", error: Exception) -> int:
+    if not isinstance(error, (OSError, Refusal)):
+        text = f"the launcher itself failed: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, [], installer.advice(family))
+    found = verdicts(family, platform)
+    bad = deciding(found)
+    if bad is not None:
+        # Without a refusal, the file has changed within this moment: then the first word counts.
+        refusal = bad.refusal or refusal_of(bad.path, error)
+        return _say_refused(family, bad, refusal, found)
+    if platform is None:
+        lines = [*_fit(family, platform), *_table(found)]
+        return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", lines, ways(family))
+    lines = _table(found)
+    if machine.builds(family) is not None:
+        lines = [*_fit(family, platform), *lines]
+    text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
+    return _say(NOT_FOUND, text, lines, not_found(family))
+
+
+def _say_refused(family: Family, bad: Verdict, refusal: Refusal, found: "list[Verdict]") -> int:
+    lines = [*_facts(family, bad, refusal), *_table(found)]
+    hint = hint_for(family, bad.origin, bad.path, refusal)
+    return _say(_code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint)
+
+
+def _code(refusal: Refusal) -> int:
+    """Return a shell's 127 if there is no file, or a link to none; 126 for anything else."""
+    return NOT_FOUND if refusal.kind is Kind.MISSING else CANNOT_RUN
+
+
+def _explain_start(family: Family, place: Place, error: Exception, action: "Callable[[str], int]") -> int:
+    until = time.monotonic() + BUSY_SECONDS
+    while (_is_busy(error) and time.monotonic() < until) or _repaired(place, error):
+        time.sleep(BUSY_PAUSE if _is_busy(error) else 0)
+        try:
+            return action(place.path)
+        except OSError as again:
+            error = again
+    windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
+    refusal = Refusal(Kind.OTHER, windows[0]) if windows else _cause(place.path, error)
+    hint = hint_for(family, place.origin, place.path, refusal)
+    if windows and windows[1]:
+        hint = windows[1]
+    lines = []
+    if refusal.kind is not Kind.TOO_LONG:
+        lines = [f"it is      {executable.kind(place.path)}", f"this is    {machine.describe()}"]
+    return _say(_code(refusal), f"cannot start `{place.path}`: {refusal.reason}", lines, hint)
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ETXTBSY
+
+
+def _repaired(place: Place, error: Exception) -> bool:
+    """Give a verified file its run bit, which some installers drop; tell whether that worked."""
+    verified = place.origin != VARIABLE and verification() != OFF
+    if not verified or not isinstance(error, PermissionError):
+        return False
+    try:
+        mode = os.stat(place.path).st_mode
+        if not stat.S_ISREG(mode) or os.access(place.path, os.X_OK) or is_noexec(place.path):
+            return False
+        # Whoever may read it may run it.
+        os.chmod(place.path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
+    except OSError:
+        return False
+    return os.access(place.path, os.X_OK)
+
+
+def _cause(path: str, error: Exception) -> Refusal:
+    """Return why the system, or the program itself, did not do what was asked of it."""
+    if not isinstance(error, OSError):
+        return Refusal(Kind.OTHER, f"{type(error).__name__}: {error}")
+    if error.errno is None:
+        return Refusal(Kind.OTHER, str(error))  # the program started, and did not answer
+    if error.errno == errno.E2BIG:
+        return Refusal(*CAUSES[errno.E2BIG])
+    problem = unfit(path)
+    if problem:
+        return problem
+    kind, text = CAUSES.get(error.errno, (Kind.OTHER, error.strerror or str(error)))
+    return Refusal(kind, text)
+
+
+def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
+    text = [f"error: {message}", *[f"  {line}" for line in lines], f"hint: {hint}"]
+    say("".join([f"{line}\n" for line in text]))
+    return code
+
+
+def _table(found: "list[Verdict]") -> "list[str]":
+    return [line for _, line in described(found)]
+
+
+def _fit(family: Family, platform: "Optional[Platform]") -> "list[str]":
+    """Say what this machine is, what the release has, and what comes nearest."""
+    lines = [f"this is     {machine.describe()}"]
+    stub = machine.builds(family)
+    if stub is None:
+        return [*lines, *[f"there is    {label}" for label in machine.available(family)]]
+    for key, tags in stub.items():
+        label = PLATFORMS[key].label if key in PLATFORMS else key
+        lines.append(f"there is    {label}: {', '.join(tags)}")
+    return [*lines, f"nearest     {machine.nearest(stub, platform)}"]
+
+
+def _facts(family: Family, bad: Verdict, refusal: Refusal) -> "list[str]":
+    """Say what is known of a refused file: the digests, and which release it is from."""
+    lines = [f"expected   {digest}" for digest in refusal.expected]
+    if refusal.found:
+        lines.append(f"found      {refusal.found}")
+    if not os.path.isfile(bad.path):
+        return lines
+    size = os.path.getsize(bad.path)
+    lines.append(f"it is      {executable.kind(bad.path)}, {size} bytes")
+    if refusal.kind is Kind.CHANGED:
+        return [*lines, *_history(family, bad.path)]
+    return [*lines, f"this is    {machine.describe()}"]
+
+
+def _history(family: Family, path: str) -> "list[str]":
+    """Say whether a changed file was changed here, or is that of another release."""
+    owner = distribution(family.distribution)
+    if owner is None or not path.startswith(SITE + os.sep):
+        return []
+    recorded = "/".join(os.path.relpath(path, SITE).split(os.sep))
+    digest, size = owner.files.get(recorded, ("", ""))
+    name = f"{owner.name} {owner.version}"
+    lines = [f"changed    since {name} brought it, with {size} bytes"]
+    if not digest:
+        lines = []
+    elif digest == recorded_digest(path):
+        lines = [f"it is      as {name} brought it"]
+    if VERSION and owner.version != VERSION:
+        lines.append(f"installed  is {name}, this lean-spec is {VERSION} and needs the same")
+    return lines

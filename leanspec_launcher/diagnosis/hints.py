@@ -1,0 +1,105 @@
+"""What to type about a binary that does not start, by the kind of the reason."""
+
+import os
+import sys
+
+from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, VERSION, Family
+from leanspec_launcher.first_start.refusal import Kind, Refusal
+
+from . import installer, machine
+
+# What the package of a library is called, by the `ID`s of os-release(5).
+PACKAGES = {
+    "libssl.so.3": {
+        "debian": "apt install libssl3",
+        "fedora": "dnf install openssl-libs",
+        "suse": "zypper install libopenssl3",
+    }
+}
+PACKAGES["libcrypto.so.3"] = PACKAGES["libssl.so.3"]
+# What is the same wherever the file is.
+ANYWHERE = {
+    Kind.NOEXEC: "install lean-spec on a file system that lets programs run, or remount that one with `exec`",
+    Kind.RELATIVE: f"`unset {DIRECTORY_VARIABLE}`, or give it the absolute path of a folder",
+    Kind.BUSY: "try again when the installer is done with it",
+    Kind.TOO_LONG: "pass less: most commands also read a file",
+}
+
+
+def hint_for(family: Family, origin: str, path: str, refusal: Refusal) -> str:
+    """Say what to type about a file that is not run."""
+    if origin == VARIABLE and refusal.kind is not Kind.TOO_LONG:
+        return f"`unset {family.variable}`, or give it the absolute path of an executable"
+    if refusal.kind in ANYWHERE:
+        return ANYWHERE[refusal.kind]
+    if refusal.kind in (Kind.HIDDEN, Kind.UNREADABLE, Kind.NO_RUN_BIT):
+        return _permission(family, path, refusal.kind)
+    if refusal.kind in (Kind.NO_LOADER, Kind.NO_LIBRARY, Kind.OLD_SYSTEM):
+        return _for_the_system(family, refusal.reason)
+    return _again(family, origin, path)
+
+
+def _again(family: Family, origin: str, path: str) -> str:
+    """Say how the right file gets to a place."""
+    if origin == STORE:
+        return f"remove `{path}`, and download it again"
+    if origin != LOCAL:
+        return installer.advice(family)
+    if os.environ.get(DIRECTORY_VARIABLE):
+        return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary again"
+    return installer.COLLECT
+
+
+def not_found(family: Family) -> str:
+    """Say what to type if no place has the binary."""
+    if os.path.isfile(SITE):
+        command = f"pip install --target FOLDER lean-spec=={VERSION}"
+        return f"install lean-spec into a folder instead: `{command}`"
+    # The installer took the stub: reinstalling would bring it again.
+    return ways(family) if machine.builds(family) is not None else installer.advice(family)
+
+
+def ways(family: Family) -> str:
+    """Say what is left if no build of the release fits this machine."""
+    if sys.maxsize < 2**32:
+        return f"install {family.requirement} with a 64-bit Python"
+    version = f" {VERSION}" if VERSION else ""
+    node = "use LeanSpec's npm package"
+    if family.typescript:
+        node = f"use `{family.program} {TYPESCRIPT_OPTION}`, which needs Node.js"
+    return (
+        f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
+        f" result in `{family.variable}` (in a checkout: `collect cargo`); or {node}"
+    )
+
+
+def _permission(family: Family, path: str, kind: Kind) -> str:
+    if kind is Kind.HIDDEN:
+        return f"let its owner run `chmod a+rx '{_closed_folder(path)}'`"
+    if kind is Kind.UNREADABLE:
+        return f"let its owner run `chmod a+rx '{path}'`"
+    return f"let its owner run `chmod +x '{path}'`, or reinstall: {installer.advice(family)}"
+
+
+def _closed_folder(path: str) -> str:
+    """Return the first folder above a path that may not be entered; that of the path if all may."""
+    folder = closed = os.path.dirname(path)
+    while folder != os.path.dirname(folder):
+        if os.path.isdir(folder) and not os.access(folder, os.X_OK):
+            closed = folder
+        folder = os.path.dirname(folder)
+    return closed
+
+
+def _for_the_system(family: Family, problem: str) -> str:
+    """Say how a system gets the library or loader that it lacks."""
+    release = machine.os_release()
+    likes = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
+    if "nixos" in likes:
+        return "let NixOS run programs of other systems: `programs.nix-ld.enable = true;` in configuration.nix"
+    for library, packages in PACKAGES.items():
+        if library in problem:
+            known = [f"`{packages[like]}`" for like in likes if like in packages]
+            return [*known, "install OpenSSL 3 on this system"][0]
+    return ways(family)

@@ -1,0 +1,203 @@
+"""The verdict on every place where a binary may be: what `which`, `doctor` and a failed start show."""
+
+import enum
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from typing import Optional
+
+from leanspec_launcher._search import (
+    LOCAL,
+    OFF,
+    SITE,
+    STORE,
+    VARIABLE,
+    WHEEL,
+    Place,
+    is_there,
+    is_trusted,
+    local_directory,
+    places,
+    verification,
+)
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Family, Platform
+from leanspec_launcher.first_start.proof import prove
+from leanspec_launcher.first_start.refusal import Kind, Refusal
+
+ORIGINS = {
+    VARIABLE: "environment variable",
+    LOCAL: "local binaries",
+    WHEEL: "installed wheel",
+    STORE: "download store",
+}
+
+# What a start with `LEANSPEC_VERIFY=off` does not look at.
+UNVERIFIED = (
+    Kind.CHANGED,
+    Kind.NO_CHECKSUM,
+    Kind.NO_RECORD,
+    Kind.TOO_LARGE,
+    Kind.NO_LIBRARY,
+    Kind.OLD_SYSTEM,
+)
+
+
+class Outcome(enum.Enum):
+    """What became of a place."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    ABSENT = "absent"
+    PASSED = "not needed"
+
+
+@dataclass
+class Verdict:
+    """A place, and what was found there."""
+
+    origin: str
+    path: str
+    outcome: Outcome
+    reason: str
+    sha256: str = ""
+    refusal: "Optional[Refusal]" = None
+
+
+def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
+    """Look at every place in order: what is there, and why it is taken or refused.
+
+    Hashes in full and asks the loader, as a first start does. Changes nothing.
+    """
+    found = []
+    if not os.environ.get(family.variable):
+        found.append(Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set"))
+        if platform is not None and not local_directory():
+            text = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
+            found.append(Verdict(LOCAL, "", Outcome.ABSENT, text))
+    decided = False
+    for place in places(family, platform):
+        verdict = _verdict(place, family, platform, decided=decided)
+        decided = decided or verdict.outcome is not Outcome.ABSENT
+        found.append(verdict)
+    return found
+
+
+def deciding(found: "list[Verdict]") -> "Optional[Verdict]":
+    """Return the verdict on the place that decides; None if nothing is in any place."""
+    decisive = (Outcome.TAKEN, Outcome.REFUSED)
+    return next((each for each in found if each.outcome in decisive), None)
+
+
+def _verdict(place: Place, family: Family, platform: "Optional[Platform]", *, decided: bool) -> Verdict:
+    try:
+        if not is_there(place):
+            return Verdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
+    except OSError as error:
+        if not decided:
+            return _refused(place, unreachable(error))
+    if decided:
+        return Verdict(place.origin, place.path, Outcome.PASSED, "an earlier place decided")
+    return _judged(place, family, platform)
+
+
+def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Verdict:
+    """Return the verdict on the file at the place that decides."""
+    try:
+        proof = prove(place, family, platform)
+    except (Refusal, OSError) as error:
+        refusal = refusal_of(place.path, error)
+        if verification() != OFF or refusal.kind not in UNVERIFIED:
+            return _refused(place, refusal)
+        # Started all the same, as the user wants it; `verify` shows it as bad.
+        text = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
+        return _if_fit(place, text, refusal.found, refusal)
+    if proof is None:
+        return _if_fit(place, "the user's choice")
+    recorded = "its SHA-256 is the one recorded beside it"
+    text = recorded if place.origin == LOCAL else "its SHA-256 is the expected one"
+    return _if_fit(place, text, proof.digest)
+
+
+def _if_fit(place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None) -> Verdict:
+    """Return the verdict on a file whose content is accepted."""
+    problem = unfit(place.path)
+    if problem:
+        return _refused(place, problem)
+    return Verdict(place.origin, place.path, Outcome.TAKEN, reason, sha256, refusal)
+
+
+def _refused(place: Place, refusal: Refusal) -> Verdict:
+    reason = refusal.reason
+    return Verdict(place.origin, place.path, Outcome.REFUSED, reason, refusal.found, refusal)
+
+
+def _absence(place: Place) -> str:
+    folder = os.path.dirname(place.path)
+    if place.origin == STORE and os.path.lexists(folder) and not is_trusted(folder):
+        return "not used: its folder is not this user's alone"
+    if os.path.isfile(SITE):
+        return "not there: lean-spec is inside an archive, from which no program can be run"
+    return "not there"
+
+
+def refusal_of(path: str, error: Exception) -> Refusal:
+    """Return an error as a refusal, with the reason that the file itself shows."""
+    if isinstance(error, Refusal):
+        return error
+    problem = unfit(path)
+    if problem and problem.kind is not Kind.NO_RUN_BIT:
+        return problem
+    strerror = getattr(error, "strerror", None) or error
+    return Refusal(Kind.UNREADABLE, f"it cannot be read ({strerror})")
+
+
+def unreachable(error: OSError) -> Refusal:
+    """Return the refusal of a place about which nothing can be known."""
+    return Refusal(Kind.HIDDEN, f"it cannot be looked at ({error.strerror})")
+
+
+def unfit(path: str) -> "Optional[Refusal]":
+    """Say what keeps the file at `path` from being run, whatever its content; None if nothing does."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        is_link = os.path.islink(path)
+        text = "it is a link to a file that is not there" if is_link else "there is no such file"
+        return Refusal(Kind.MISSING, text)
+    except OSError as error:
+        return unreachable(error)
+    if not stat.S_ISREG(mode):
+        text = "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"
+        return Refusal(Kind.NOT_A_FILE, text)
+    if is_noexec(path):
+        return Refusal(Kind.NOEXEC, "its file system is mounted `noexec`")
+    if not os.access(path, os.X_OK):
+        return Refusal(Kind.NO_RUN_BIT, "it has no permission to run (no run bit)")
+    return None
+
+
+def is_noexec(path: str) -> bool:
+    """Tell whether the file system of a file lets no program run."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    except OSError:
+        return False
+
+
+def described(found: "list[Verdict]") -> "list[tuple[Outcome, str]]":
+    """Return lines for people; the folders of `sys.path` that contain nothing share one."""
+    lines = []
+    wheels = [each for each in found if each.origin == WHEEL]
+    empty = [each for each in wheels[1:] if each.outcome is Outcome.ABSENT]
+    for each in found:
+        if empty and each is empty[-1]:
+            text = f"nor in the other {len(empty)} folders of `sys.path`"
+            lines.append((Outcome.ABSENT, WHEEL, text))
+        elif each not in empty:
+            where = f"`{each.path}`: " if each.path else ""
+            lines.append((each.outcome, each.origin, where + each.reason))
+    width = max(len(name) for name in ORIGINS.values())
+    return [(outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines]

@@ -1,0 +1,105 @@
+"""Would the system's loader load this program? Linux alone: there it gives up after `execv`, too late to explain."""
+
+import _signal
+import os
+import struct
+import sys
+
+PT_INTERP = 3
+HEADER = 4096
+# What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing version of one.
+MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): (?:cannot open|No such)")
+DAMAGED = r"loading shared librar\w+:? (\S+): (.+)"
+LISTING = "LD_TRACE_LOADED_OBJECTS"
+NEWER = r"/([^/\s]+): version `([^']+)' not found"
+
+
+def must_load(path: str) -> None:
+    """Ask the loader that a program names about it; the program is not run.
+
+    For `prove` alone, which has just made sure of the program's digest: the loader that another
+    file names could be anything. Raises Refusal if the loader would give up. A loader that cannot
+    be asked does not object.
+    """
+    if sys.platform != "linux":
+        return
+    loader = loader_of(path)
+    if not loader:
+        return
+    if not os.path.isabs(loader) or not os.path.exists(loader):
+        from .refusal import Kind, Refusal
+
+        raise Refusal(Kind.NO_LOADER, f"its loader `{loader}` is not on this system")
+    try:
+        said = _ask(loader, path)
+    except (OSError, ValueError):
+        return
+    if "not found" in said or "loading shared librar" in said:
+        _refuse(said)
+
+
+def _refuse(said: str) -> None:
+    """Raise a Refusal for what a loader says, if that is an objection."""
+    import re  # 4 ms, for a program that is not started
+
+    from .refusal import Kind, Refusal
+
+    newer = dict.fromkeys(f"{version} of `{name}`" for name, version in re.findall(NEWER, said))
+    if newer:
+        raise Refusal(Kind.OLD_SYSTEM, f"it needs {', '.join(newer)}; this system has an older one")
+    found = [name for pattern in MISSING for name in re.findall(pattern, said)]
+    lacking = dict.fromkeys(f"`{name}`" for name in found)
+    if lacking:
+        raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks")
+    damaged = [f"`{name}`, which cannot be loaded ({why.strip()})" for name, why in re.findall(DAMAGED, said)]
+    if damaged:
+        raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(damaged)}")
+
+
+def loader_of(path: str) -> str:
+    """Return the loader that an ELF file names (PT_INTERP, System V ABI, chapter 5); empty if it names none."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read(HEADER)
+            if data[:6] != b"\x7fELF\x02\x01":  # 64 bits, little-endian: all that we build
+                return ""
+            (table,) = struct.unpack_from("<Q", data, 32)
+            size, count = struct.unpack_from("<HH", data, 54)
+            for number in range(count):
+                segment = struct.unpack_from("<IIQQQQ", data, table + number * size)
+                kind, _, offset, _, _, length = segment
+                if kind == PT_INTERP:
+                    file.seek(offset)
+                    return os.fsdecode(file.read(min(length, HEADER)).rstrip(b"\0"))
+    except (OSError, ValueError, struct.error):
+        pass
+    return ""
+
+
+def _ask(loader: str, path: str) -> str:
+    """Return what a loader says when it lists a program's libraries (ld.so(8); musl's knows `--list` too)."""
+    if sys.platform == "win32":
+        return ""
+    # With this variable, glibc lists every missing library instead of the first one.
+    env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {LISTING: "1"}
+    # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2), RUSAGE_CHILDREN),
+    # which the program inherits.
+    before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
+    reading, writing = os.pipe()
+    try:
+        streams = [(os.POSIX_SPAWN_DUP2, writing, stream) for stream in (1, 2)]
+        process = os.posix_spawn(loader, [loader, "--list", path], env, file_actions=streams)
+        os.close(writing)
+        writing = -1
+        with open(reading, "rb", closefd=False) as file:
+            said = file.read().decode(errors="replace")
+        try:  # noqa: SIM105 - contextlib takes 2 ms, of a first start
+            os.waitpid(process, 0)
+        except ChildProcessError:
+            pass  # the system has taken care of it
+    finally:
+        os.close(reading)
+        if writing >= 0:
+            os.close(writing)
+        _signal.signal(_signal.SIGCHLD, before)
+    return said

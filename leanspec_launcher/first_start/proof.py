@@ -1,0 +1,205 @@
+"""Is this the file that it should be? A full hash and a question to the system's loader, then a stamp.
+
+A stamp is an empty file in the user's cache folder. Its name says what was proved: device, inode, size and times of a
+file, and its digest. To look one up is one system call; many processes may leave the same one; none is half written.
+"""
+
+import os
+import stat
+import sys
+
+from leanspec_launcher._search import (
+    DIGEST_LENGTH,
+    LOCAL,
+    ONCE,
+    OURS,
+    RECORD_NAME,
+    VARIABLE,
+    Place,
+    expected,
+    is_absolute,
+    is_trusted,
+    stamp_directory,
+    state_of,
+    verification,
+)
+from leanspec_launcher._tables import Family, Platform
+
+from .loader import must_load
+
+# A change within one tick of the file system's clock leaves the times as they were. A file that changed so short a
+# time ago is hashed again at the next start.
+SETTLED_NANOSECONDS = 3_000_000_000
+MOST_STAMPS = 200
+# Far above any program of ours: a larger file would only be read for a long time.
+MOST_BYTES = 1 << 30
+BATCH_FILES = (".bat", ".cmd")
+HEXADECIMAL = set("0123456789abcdef")
+PARTS_OF_A_STATE = 5
+
+
+class Proof:
+    """A file that has the right digest and that the loader accepts.
+
+    Making one is proving it, and there is no other way to one: see `prove`.
+    """
+
+    __slots__ = ("digest", "state")
+
+    def __init__(self, path: str, digests: "tuple[str, ...]") -> None:
+        before = state_of(path)
+        self.digest = digest(path)
+        if self.digest not in digests:
+            from .refusal import Kind, Refusal
+
+            text = "its SHA-256 is not the expected one"
+            raise Refusal(Kind.CHANGED, text, expected=digests, found=self.digest)
+        must_load(path)
+        # Empty if the file changed while it was read: of that state, nothing was proved.
+        self.state = before if before == state_of(path) else ""
+
+
+def admit(place: Place, family: Family, platform: "Platform | None") -> None:
+    """Prove the file at a place that is about to be started, and remember that for the next start.
+
+    Raises Refusal if it is not to be started, OSError if it cannot be read.
+    """
+    proof = prove(place, family, platform)
+    if proof is not None and verification() == ONCE:
+        remember(proof)
+
+
+def prove(place: Place, family: Family, platform: "Platform | None") -> "Proof | None":
+    """Prove that the file at a place is the one that it should be; None if the user answers for it.
+
+    Changes nothing. Raises Refusal if it is another one, if nothing says which one it should be, or
+    if the system's loader would give up on it; OSError if it cannot be read.
+    """
+    _must_be_named_well(place)
+    if place.origin == VARIABLE:
+        return None
+    digests = expected(place, family, platform)
+    if not digests:
+        _refuse_without_digest(place)
+    return Proof(place.path, digests)
+
+
+def _must_be_named_well(place: Place) -> None:
+    from_windows = sys.platform == "win32"
+    # Windows leaves out dots and spaces at a name's end, also when it looks for the extension.
+    is_batch = place.path.rstrip(". ").lower().endswith(BATCH_FILES) and from_windows
+    if is_absolute(place.path) and not is_batch:
+        return
+    from .refusal import Kind, Refusal
+
+    if is_batch:
+        raise Refusal(Kind.BATCH_FILE, "it is a batch file, which would read the arguments as commands")
+    raise Refusal(Kind.RELATIVE, "it is a relative path, which depends on the working directory")
+
+
+def _refuse_without_digest(place: Place) -> None:
+    from .refusal import Kind, Refusal
+
+    if place.origin != LOCAL:
+        raise Refusal(Kind.NO_CHECKSUM, "this lean-spec has no checksum for it")
+    record = os.path.join(os.path.dirname(place.path), RECORD_NAME)
+    raise Refusal(Kind.NO_RECORD, f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`")
+
+
+def digest(path: str) -> str:
+    """Return the SHA-256 of a regular file, in hexadecimal. Raises Refusal if it is none, or too large."""
+    import hashlib
+
+    total = hashlib.sha256()
+    # Opening a FIFO would wait for somebody to write to it; opening a device may do anything.
+    _must_be_readable_to_its_end(os.stat(path))
+    with open(path, "rb", buffering=0) as file:
+        _must_be_readable_to_its_end(os.fstat(file.fileno()))
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _must_be_readable_to_its_end(state: os.stat_result) -> None:
+    if stat.S_ISREG(state.st_mode) and state.st_size <= MOST_BYTES:
+        return
+    from .refusal import Kind, Refusal
+
+    if stat.S_ISDIR(state.st_mode):
+        raise Refusal(Kind.NOT_A_FILE, "it is a directory")
+    if not stat.S_ISREG(state.st_mode):
+        raise Refusal(Kind.NOT_A_FILE, "it is not a regular file")
+    raise Refusal(Kind.TOO_LARGE, f"it has {state.st_size} bytes, more than any program of LeanSpec")
+
+
+def remember(proof: Proof) -> None:
+    """Leave a stamp, so that the next start hashes nothing.
+
+    None is left if the file changed just now, or if no folder is this user's alone: then the next
+    start hashes again.
+    """
+    folder = stamp_directory()
+    if not proof.state or not _is_settled(proof.state) or not folder or not _make(folder):
+        return
+    name = f"{proof.state}.{proof.digest}"
+    # Never through a link, never a file that is there already.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        os.close(os.open(os.path.join(folder, name), flags, 0o600))
+        _prune(folder, name)
+    except OSError:
+        return
+
+
+def _is_settled(state: str) -> bool:
+    import time
+
+    latest = max(int(number, 16) for number in state.split(".")[3:])
+    return time.time_ns() - latest > SETTLED_NANOSECONDS
+
+
+def _make(folder: str) -> bool:
+    """Make the folder of the stamps, for this user alone; tell whether it may be used.
+
+    Nothing is made in a folder of somebody else: as root with a user's `HOME`, it would be root's.
+    """
+    above, missing = folder, []
+    while not os.path.lexists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    is_theirs = OURS in [os.path.basename(each) for each in missing]
+    if missing and not (_is_own(above) if is_theirs else is_trusted(above)):
+        return False
+    try:
+        for each in reversed(missing):
+            os.mkdir(each, 0o700)
+    except OSError:
+        pass  # another start may have made it at the same time
+    return is_trusted(folder)
+
+
+def _is_own(folder: str) -> bool:
+    """Tell whether a folder is this user's; it may be reached through a link of this user."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return {os.lstat(folder).st_uid, os.stat(folder).st_uid} == {os.geteuid()}
+    except OSError:
+        return False
+
+
+def _prune(folder: str, newest: str) -> None:
+    """Throw all stamps away but the newest, if there are many; nothing else is touched."""
+    stamps = [name for name in os.listdir(folder) if is_stamp(name)]
+    if len(stamps) > MOST_STAMPS:
+        for name in stamps:
+            if name != newest:
+                os.unlink(os.path.join(folder, name))
+
+
+def is_stamp(name: str) -> bool:
+    """Tell whether a file's name is that of a stamp."""
+    *state, sha256 = name.split(".")
+    parts = [*state, sha256]
+    are_numbers = all(part and HEXADECIMAL.issuperset(part) for part in parts)
+    return len(state) == PARTS_OF_A_STATE and len(sha256) == DIGEST_LENGTH and are_numbers

@@ -1,0 +1,43 @@
+"""Why a file is not run: a kind for the programs that act on it, and words for people."""
+
+import enum
+
+
+class Kind(enum.Enum):
+    """The kinds of reasons why a file is not run. Hints and exit codes depend on nothing else."""
+
+    # What its place says.
+    RELATIVE = "relative path"
+    BATCH_FILE = "batch file"
+    HIDDEN = "cannot be looked at"
+    MISSING = "missing"
+    NOT_A_FILE = "not a regular file"
+    UNREADABLE = "unreadable"
+    NO_RUN_BIT = "no run bit"
+    NOEXEC = "noexec"
+    # What its bytes say.
+    TOO_LARGE = "too large"
+    NO_CHECKSUM = "no checksum"
+    NO_RECORD = "no record"
+    CHANGED = "changed"
+    # What the system's loader says.
+    NO_LOADER = "no loader"
+    NO_LIBRARY = "no library"
+    OLD_SYSTEM = "old system"
+    # What the system said when it was started.
+    FOREIGN = "not for this system"
+    BUSY = "busy"
+    TOO_LONG = "too long"
+    FORBIDDEN = "forbidden"
+    OTHER = "other"
+
+
+class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` shows as such
+    """A file that is not to be run: the kind of the reason, the reason, and both digests if they differ."""
+
+    def __init__(self, kind: Kind, reason: str, *, expected: "tuple[str, ...]" = (), found: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.expected = expected
+        self.found = found

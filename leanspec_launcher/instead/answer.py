@@ -1,0 +1,140 @@
+"""What the launcher answers in the place of a binary that cannot: `--version` and `--help` of the MCP server.
+
+The version is the one that the server itself announces to a client, so that the two cannot differ.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from leanspec_launcher._tables import Family
+from leanspec_launcher.diagnosis.message import say
+
+if sys.platform != "win32":
+    import _signal
+
+SECONDS = 10
+KILLED = -9
+WRITE_FAILED = 1
+IDENTITY = {"name": "leanspec-launcher", "version": "0"}
+# What a client asks: since MCP 2026-07-28, which has no handshake; and before (Lifecycle, Initialization).
+META = "io.modelcontextprotocol/"
+DISCOVER = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "server/discover",
+    "params": {
+        "_meta": {
+            f"{META}protocolVersion": "2026-07-28",
+            f"{META}clientInfo": IDENTITY,
+            f"{META}clientCapabilities": {},
+        }
+    },
+}
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": IDENTITY},
+}
+HELP = """\
+LeanSpec's MCP server, on standard input and output
+
+Usage: {program}
+
+An editor or agent starts it in the project's folder and speaks the Model Context Protocol with it:
+one JSON message per line. It has no options, and ends when its input ends.
+
+  --help     Print this help, alone
+  --version  Print the version that the server announces, alone
+"""
+
+
+def answer(family: Family, path: str, argument: str) -> int:
+    """Print the help, or the version of the server at `path`; return the exit code.
+
+    Raises OSError if the server cannot be started or does not answer as one.
+    """
+    if argument == "--help":
+        return _print(HELP.format(program=family.program))
+    return _print(f"{family.program} {announced_version(path)}\n")
+
+
+def _print(text: str) -> int:
+    """Write to standard output as a program does: killed by SIGPIPE if nobody reads, 1 if it fails."""
+    if sys.stdout is None:
+        say("error: cannot write to standard output: it is closed\nhint: give it one\n")
+        return WRITE_FAILED
+    if sys.platform != "win32":
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    data = text.encode()
+    try:
+        # Past Python's buffers: what is left in one fails again when the interpreter ends.
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        hint = "free some space, or write somewhere else"
+        say(f"error: cannot write to standard output: {error.strerror}\nhint: {hint}\n")
+        return WRITE_FAILED
+    return 0
+
+
+def announced_version(path: str) -> str:
+    """Ask a server for its version, in both ways that clients do. Raises OSError if it does not answer."""
+    found, words = "", ""
+    for request in (DISCOVER, INITIALIZE):
+        found, words = _ask(path, request)
+        if found:
+            return found
+    raise OSError(f"the server answered neither `server/discover` nor `initialize`{words}")
+
+
+def _ask(path: str, request: "dict[str, object]") -> "tuple[str, str]":
+    """Return the version in a server's answer, or nothing and its last words."""
+    line = json.dumps(request) + "\n"
+    try:
+        done = subprocess.run([path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"the server did not answer within {SECONDS} s") from None
+    said = done.stderr.decode(errors="replace").splitlines()[-1:]
+    return _version_in(done.stdout), "".join([f": {each}" for each in said])
+
+
+def _version_in(output: bytes) -> str:
+    try:
+        result = json.loads(output.splitlines()[0])["result"]
+        information = result.get("serverInfo") or result["_meta"][f"{META}serverInfo"]
+        return str(information["version"])
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return ""
+
+
+def reported_version(family: Family, path: str) -> str:
+    """Ask a binary for its version: an MCP server as a client does, any other with `--version`.
+
+    Raises OSError if it does not say it.
+    """
+    if "--version" in family.answers:
+        return announced_version(path)
+    return _printed_version(path)
+
+
+def _printed_version(path: str) -> str:
+    command = [path, "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"`--version` did not end within {SECONDS} s") from None
+    if done.returncode == KILLED and sys.platform == "darwin":
+        raise OSError(
+            f"macOS killed it at once: quarantined (`xattr -d com.apple.quarantine '{path}'`), or its"
+            " signature is broken"
+        )
+    output = done.stdout.decode(errors="replace")
+    name, _, version = output.strip().partition(" ")
+    if done.returncode == 0 and name and version:
+        return version
+    said = (done.stderr.decode(errors="replace") or output).strip().splitlines()[-1:]
+    last = said[0][:100] if said else "it said nothing"
+    raise OSError(f"`--version` ended with {done.returncode}: {last}")
