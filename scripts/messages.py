@@ -11,7 +11,7 @@ from pathlib import Path
 from .environment import ROOT
 
 # What is raised with a message for people.
-RAISED = ("CommandError", "BuildError", "Refusal", "BurntError", "CredentialsError", "IndexUnreachableError")
+RAISED = ("CommandError", "BuildError", "BurntError", "CredentialsError", "IndexUnreachableError")
 GAP = "…"
 
 
@@ -27,12 +27,30 @@ class Message:
 def raised(folder: Path) -> Iterator[Message]:
     """Yield every message that code below a folder raises, in the order of modules and lines."""
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        module = path.relative_to(ROOT).as_posix()
+        names = _assigned(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED and node.args:
                 hints = [_text(each.value) for each in node.keywords if each.arg == "hint"]
-                text = _text(node.args[0])
+                text = _text(_meant(node.args[0], names))
                 if text.strip(GAP + " "):
-                    yield Message(text, next(iter(hints), ""), path.relative_to(ROOT).as_posix())
+                    yield Message(text, next(iter(hints), ""), module)
+
+
+def _assigned(tree: ast.Module) -> dict[str, list[ast.Assign]]:
+    """Return the assignments to each plain name, in the order of their lines."""
+    found: dict[str, list[ast.Assign]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node)
+    return {name: sorted(nodes, key=lambda each: each.lineno) for name, nodes in found.items()}
+
+
+def _meant(node: ast.expr, names: dict[str, list[ast.Assign]]) -> ast.expr:
+    """Return the text that a name stands for: the nearest one above."""
+    above = [each for each in names.get(getattr(node, "id", ""), []) if each.lineno < node.lineno]
+    return above[-1].value if above else node
 
 
 def _text(node: ast.expr) -> str:
@@ -51,8 +69,10 @@ def _text(node: ast.expr) -> str:
 
 
 def explained(folder: Path) -> Iterator[Message]:
-    """Yield what the launcher says without raising it: why a start failed, in all its parts."""
-    for path in sorted(folder.glob("*.py")):
+    """Yield what a start may say: why it failed, in all its parts."""
+    for path in sorted(folder.rglob("*.py")):
+        if path.parent.name == "manage":
+            continue  # its messages are raised
         module = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for expression in _said(node):
@@ -64,20 +84,23 @@ def explained(folder: Path) -> Iterator[Message]:
 def _said(node: ast.AST) -> Iterator[ast.expr]:
     match node:
         case ast.Assign(targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")], value=ast.Dict(values=values)):
-            yield from (each.elts[0] if isinstance(each, ast.Tuple) else each for each in values)
-        case ast.FunctionDef(name="unfit" | "_hidden" | "objection" | "_cause"):
-            for each in ast.walk(node):
-                if isinstance(each, ast.Return) and each.value:
-                    yield from _either(each.value)
-        case ast.Assign(targets=[ast.Name(id="text")], value=ast.JoinedStr() as value):
-            yield value
-        case ast.Call(func=ast.Name(id="_say"), args=[_, text, *_]):
+            yield from (_first_text(each) for each in values)
+        case ast.Assign(targets=[ast.Name(id="text")], value=value):
+            yield from (each for each in _either(value) if isinstance(each, ast.Constant | ast.JoinedStr))
+        case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
             yield text
-        case ast.Call(func=ast.Attribute(attr="write") | ast.Name(id="_say"), args=[ast.JoinedStr() as text]):
+        case ast.Call(func=ast.Name(id="say"), args=[text]):
             if _text(text).startswith("error: "):
                 yield text
         case ast.Call(func=ast.Name(id="OSError"), args=[text]):
             yield text
+
+
+def _first_text(node: ast.expr) -> ast.expr:
+    """Return the first text of a tuple."""
+    if isinstance(node, ast.Tuple):
+        return next(each for each in node.elts if isinstance(each, ast.Constant | ast.JoinedStr))
+    return node
 
 
 def _either(node: ast.expr) -> Iterator[ast.expr]:

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 # What execve(2) answers for a file that is there, regular, and allowed to run.
 BAD_CPU = 86  # EBADARCH, which Python names on macOS alone
-FOREIGN = "it is not a program for this system and CPU"
 CAUSES = {
-    errno.ENOEXEC: (Kind.FOREIGN, FOREIGN),
-    BAD_CPU: (Kind.FOREIGN, FOREIGN),
+    errno.ENOEXEC: (Kind.FOREIGN, "it is not a program for this system and CPU"),
+    BAD_CPU: (Kind.FOREIGN, "it is not a program for this system and CPU"),
     errno.EACCES: (Kind.FORBIDDEN, "the system does not let it run"),
     errno.ENOENT: (Kind.NO_LOADER, "the loader that it names is not on this system"),
     errno.E2BIG: (Kind.TOO_LONG, "the arguments and the environment are larger than the system allows"),

@@ -15,6 +15,7 @@ from .installed import distribution
 MAIN = "lean-spec"
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
+WAITS = "  (waits for every running `uvx` and `uv run`, MCP servers too)"
 # Where `pipx --global` keeps its environments.
 PIPX_GLOBAL = "/opt/pipx"
 
@@ -66,6 +67,8 @@ def remedy(family: Family) -> "list[list[str]]":
         return []
     if kind is not Installer.CONDA and family.extra and distribution(family.distribution) is None:
         return [_add(kind, f"{family.requirement}=={VERSION}")]
+    if kind is Installer.UVX:
+        return [["uv", "cache", "prune"], ["uv", "cache", "clean", family.distribution]]
     return [_anew(kind, family, f"{family.distribution}=={VERSION}")]
 
 
@@ -77,9 +80,6 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
         # Either pip or uv is behind pipx; both know these options.
         options = ["install", "--force-reinstall", "--no-deps", "--no-cache-dir"]
         return ["pipx", "runpip", *_pipx_options(), os.path.basename(sys.prefix), *options, wanted]
-    if kind is Installer.UVX:
-        options = ["--reinstall-package", family.distribution, "--no-cache"]
-        return ["uvx", *options, "--from", f"{MAIN}=={VERSION}", family.program, "--version"]
     if kind in (Installer.UV_TOOL, Installer.UV_PIP):
         # Without the cache: uv links files out of it, so one that was changed in place is changed
         # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
@@ -103,6 +103,8 @@ def shown(commands: "list[list[str]]") -> str:
 def advice(family: Family) -> str:
     """Say what brings a family's binary (back)."""
     commands = remedy(family)
+    if commands and commands[0][:2] == ["uv", "cache"]:
+        return f"{shown(commands)}{WAITS}"
     if commands:
         return shown(commands)
     if installer() is Installer.SYSTEM:

@@ -73,8 +73,8 @@ def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
     if not os.environ.get(family.variable):
         found.append(Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set"))
         if platform is not None and not local_directory():
-            text = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
-            found.append(Verdict(LOCAL, "", Outcome.ABSENT, text))
+            reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
+            found.append(Verdict(LOCAL, "", Outcome.ABSENT, reason))
     decided = False
     for place in places(family, platform):
         verdict = _verdict(place, family, platform, decided=decided)
@@ -110,13 +110,14 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
         if verification() != OFF or refusal.kind not in UNVERIFIED:
             return _refused(place, refusal)
         # Started all the same, as the user wants it; `verify` shows it as bad.
-        text = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
-        return _if_fit(place, text, refusal.found, refusal)
+        reason = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
+        return _if_fit(place, reason, refusal.found, refusal)
     if proof is None:
         return _if_fit(place, "the user's choice")
-    recorded = "its SHA-256 is the one recorded beside it"
-    text = recorded if place.origin == LOCAL else "its SHA-256 is the expected one"
-    return _if_fit(place, text, proof.digest)
+    reason = "its SHA-256 is the expected one"
+    if place.origin == LOCAL:
+        reason = "its SHA-256 is the one recorded beside it"
+    return _if_fit(place, reason, proof.digest)
 
 
 def _if_fit(place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None) -> Verdict:
@@ -194,8 +195,8 @@ def described(found: "list[Verdict]") -> "list[tuple[Outcome, str]]":
     empty = [each for each in wheels[1:] if each.outcome is Outcome.ABSENT]
     for each in found:
         if empty and each is empty[-1]:
-            text = f"nor in the other {len(empty)} folders of `sys.path`"
-            lines.append((Outcome.ABSENT, WHEEL, text))
+            others = f"nor in the other {len(empty)} folders of `sys.path`"
+            lines.append((Outcome.ABSENT, WHEEL, others))
         elif each not in empty:
             where = f"`{each.path}`: " if each.path else ""
             lines.append((each.outcome, each.origin, where + each.reason))

@@ -8,13 +8,16 @@ if TYPE_CHECKING:
 
 
 def main() -> "NoReturn":
-    """Run `leanspec-launcher`, or say which part of it is not installed."""
+    """Run `leanspec-launcher`; say so if a part of it, or click, is missing or damaged."""
     try:
         from .cli import root
         from .errors import run_command
-    except ImportError as error:
+
+        run_command(root, "leanspec-launcher")
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         from leanspec_launcher.diagnosis.message import say
 
-        say(f"error: cannot start `leanspec-launcher`: {error}\nhint: reinstall lean-spec with its dependencies\n")
+        what = str(error) or type(error).__name__
+        hint = "reinstall lean-spec with its dependencies; if that does not help, report this"
+        say(f"error: cannot run `leanspec-launcher`: {what}\nhint: {hint}\n")
         sys.exit(1)
-    run_command(root, "leanspec-launcher")

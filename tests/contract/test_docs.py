@@ -53,7 +53,7 @@ def test_every_message_of_the_launcher_is_explained(message: str) -> None:
 
 def test_messages_are_found_at_all() -> None:
     assert {
-        "its sha256 is not the expected one",
+        "its SHA-256 is not the expected one",
         "no `…` binary for … (`…`) was found",
         "antivirus software took it for a virus",
         "its file system is mounted `noexec`",
@@ -84,7 +84,7 @@ def test_every_environment_variable_is_explained() -> None:
     page = (ROOT / "docs/environment.md").read_text("utf-8")
     found = dict(variables())
     assert {"LEANSPEC_VERIFY", "LEANSPEC_SIGNING_KEY", "SOURCE_DATE_EPOCH", "TWINE_PASSWORD"} <= set(found)
-    for name, path in (found | {family.variable: "_families" for family in FAMILIES.values()}).items():
+    for name, path in (found | {family.variable: "_tables" for family in FAMILIES.values()}).items():
         if name not in NOT_OURS:
             assert f"`{name}`" in page, f"{path} reads `{name}`"
 

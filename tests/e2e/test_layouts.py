@@ -124,7 +124,7 @@ def test_an_editable_checkout(tmp_path: Path, source: Source, released_tree: Pat
         shutil.copytree(binaries / family / "binaries", checkout / "platform_wheels" / family / "binaries")
     assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {RELEASED}\n"
     said = run([prefix / "bin/leanspec-launcher", "doctor"], source.env).stdout
-    assert "of a checkout" in said
+    assert "running from a source checkout" in said
     assert run([prefix / "bin/leanspec-launcher", "link"], source.env, code=1).stderr.startswith("error: ")
 
 
@@ -154,7 +154,7 @@ def test_a_system_wide_installation_started_by_another_user(version: str, source
         binary = target / "leanspec_cli_bin/bin/leanspec"
         binary.chmod(0o644)  # not this user's to change
         said = run(start, env, code=126, cwd=Path("/")).stderr
-        assert f"`{binary}` cannot be started: it has no permission to run (no run bit)" in said
+        assert f"cannot start `{binary}`: it has no permission to run (no run bit)" in said
         assert f"hint: let its owner run `chmod +x '{binary}'`" in said
         binary.chmod(0o700)
         said = run(start, env, code=126, cwd=Path("/")).stderr

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +107,7 @@ def test_a_linked_command_that_was_changed_is_found(
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data + b"x")
-    assert f"{path}: neither the installer's script nor the binary" in manage("verify", code=1).stdout
+    assert f"{path}: it is neither the installer's script nor the binary" in manage("verify", code=1).stdout
     assert "neither the installer's script nor the binary of this release" in manage("doctor", code=1).stdout
 
 
@@ -228,9 +231,14 @@ def test_doctor_warns_of_settings_and_places(installed: Path, surroundings: dict
     assert "`unset LEANSPEC_VERIFY`: no binary is verified" in said
     # The files of this environment have been there for a while.
     time.sleep(max(0, 3.5 + binary(installed).stat().st_ctime - time.time()))
-    said = run(doctor, surroundings | {"XDG_CACHE_HOME": "/proc/nowhere"}).stdout
-    assert "not cached: each start hashes the binary" in said or "not cached yet" in said
-    assert "verified: a start reads no more than its name" in run(doctor, surroundings).stdout
+    assert "not cached yet: the next start hashes the binary" in run(doctor, surroundings).stdout
+    run([installed / "bin/lean-spec", "--version"], surroundings)
+    assert run(doctor, surroundings).stdout.count("verified (cached)") == 1
+    stamps = Path(surroundings["HOME"]) / ".cache/lean-spec/verified"
+    stamps.chmod(0o777)
+    said = run(doctor, surroundings).stdout
+    assert f"`{stamps}` is not used: it is a link, another user's, or writable by others" in said
+    assert "not cached: each start hashes the binary" in said
 
 
 @pytest.mark.parametrize("installer", MANAGED)
@@ -253,6 +261,96 @@ def test_repair_brings_back_a_binary_that_was_changed_in_place(installer: str, s
     assert "nothing to repair" in run([launcher, "repair"], env).stdout
 
 
+def test_repair_works_inside_uv_run(source: Source, version: str) -> None:
+    """As docs recommend after `uv add --dev`. uv's cache is locked by the outer `uv run`: nothing waits for that."""
+    project = source.home / "project"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        "[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n"
+    )
+    uv = own_program("uv")
+    env = source.env | {"PATH": f"{Path(uv).parent}:{source.env['PATH']}"}
+    run([uv, "add", "--dev", "--python", source.python, "lean-spec"], env, cwd=project)
+    with binary(project / ".venv").open("ab") as file:
+        file.write(b"x")
+    before = time.monotonic()
+    assert "repaired: " in run([uv, "run", "leanspec-launcher", "repair"], env, cwd=project).stdout
+    assert time.monotonic() - before < 30
+    assert run([uv, "run", "lean-spec", "--version"], env, cwd=project).stdout == f"lean-spec {version}\n"
+
+
+def hint_after_damage(scripts: Path, packages: Path, env: dict[str, str], name: str = "lean-spec") -> list[str]:
+    """Change a binary and return the command that the refusal names."""
+    with (packages / "leanspec_cli_bin/bin/leanspec").open("ab") as file:
+        file.write(b"x")
+    said = run([scripts / name, "--version"], env, code=126).stderr.splitlines()[-1]
+    return shlex.split(said.removeprefix("hint: "))
+
+
+@pytest.mark.parametrize("way", ["--suffix", "--global"])
+def test_what_pipx_is_told_is_for_this_very_environment(source: Source, way: str, version: str) -> None:
+    pipx = Path(own_program("pipx"))
+    home = source.home / "pipx-global"
+    env = source.env | {"PIPX_GLOBAL_HOME": str(home), "PIPX_GLOBAL_BIN_DIR": str(source.home / "pipx-bin")}
+    env |= {"PATH": f"{pipx.parent}:{env['PATH']}", "PIPX_GLOBAL_MAN_DIR": str(source.home / "man")}
+    options, name = (["--suffix", "@next"], "lean-spec@next") if way == "--suffix" else (["--global"], "lean-spec")
+    run([pipx, "install", *options, "--python", source.python, "lean-spec"], env)
+    venvs = (source.home / "pipx" if way == "--suffix" else home) / "venvs"
+    command = hint_after_damage(source.home / "pipx-bin", packages(venvs / name), env, name)
+    run([pipx, *command[1:]], env)
+    assert run([source.home / "pipx-bin" / name, "--version"], env).stdout == f"lean-spec {version}\n"
+    # The extra that was left out, for the same environment and not as a second one.
+    http = "leanspec-http@next" if way == "--suffix" else "leanspec-http"
+    said = run([source.home / "pipx-bin" / http, "--version"], env, code=127).stderr.splitlines()[-1]
+    run([pipx, *shlex.split(said.removeprefix("hint: "))[1:]], env)
+    run([source.home / "pipx-bin" / http, "--version"], env)
+    assert [path.name for path in venvs.glob("[!.]*")] == [name]
+
+
+@pytest.mark.parametrize("tool", ["pip", "poetry 2.1.3", "without pip", "poetry, without pip"])
+def test_what_an_environment_without_pip_or_by_another_tool_is_told(source: Source, tool: str, version: str) -> None:
+    made = by_pip(source)
+    env = made.env | {"PATH": f"{Path(own_program('uv')).parent}:{made.env['PATH']}"}
+    if tool.startswith("poetry"):
+        (made.packages / f"lean_spec-{version}.dist-info/INSTALLER").write_text(f"{tool.partition(',')[0]}\n")
+    if "without pip" in tool:
+        for path in made.packages.glob("pip*"):
+            shutil.rmtree(path)
+    command = hint_after_damage(made.scripts, made.packages, env)
+    assert command[0] == ("pip" if "without pip" in tool else str(made.scripts / "python"))
+    if command[0] == "pip":
+        command = [sys.executable, "-m", *command]
+    run(command, env)
+    assert run([made.scripts / "lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_an_externally_managed_environment_is_told_what_pep_668_wants(
+    installer: str, dist: Path, wheelhouse: Path, tmp_path: Path, pythons: dict[str, Path], version: str
+) -> None:
+    """A copy of a whole Python, which says that a system's package manager owns it."""
+    root = next(iter(pythons.values())).parent.parent
+    shutil.copytree(root, tmp_path / "system", symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
+    python = tmp_path / "system/bin/python3"
+    env = clean(tmp_path / "home")
+    stdlib = run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"], env).stdout.strip()
+    assert stdlib.startswith(str(tmp_path)), "the copy finds its own library"
+    (Path(stdlib) / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=no\n")
+    where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{dist} {wheelhouse}"}
+    where |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": f"{dist},{wheelhouse}", "UV_NO_CONFIG": "1"}
+    env |= where | {"PATH": f"{Path(own_program('uv')).parent}:/usr/bin:/bin", "PIP_NO_CACHE_DIR": "1"}
+    install: list[str | Path] = [python, "-m", "pip", "install", "--break-system-packages", "lean-spec"]
+    if installer == "uv":
+        install = ["uv", "pip", "install", "--python", python, "--break-system-packages", "lean-spec"]
+    run(install, env)
+    site = Path(stdlib) / "site-packages"
+    command = hint_after_damage(tmp_path / "system/bin", site, env)
+    assert "--break-system-packages" in command
+    run(command, env)
+    assert run([tmp_path / "system/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+
+
 def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
     uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--from", "lean-spec"]
     env = source.env | {"PATH": f"{Path(own_program('uv')).parent}:{source.env['PATH']}"}
@@ -260,8 +358,10 @@ def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
     with Path(found[0]["taken"]).open("ab") as file:
         file.write(b"x")
     hint = run([*uvx, "lean-spec", "--version"], env, code=126).stderr.splitlines()[-1]
-    assert hint == "hint: uv cache prune && uv cache clean leanspec-cli-bin"
-    for command in hint.removeprefix("hint: ").split(" && "):
+    commands, waits = hint.removeprefix("hint: ").split("  ")
+    assert commands == "uv cache prune && uv cache clean leanspec-cli-bin"
+    assert waits == "(waits for every running `uvx` and `uv run`, MCP servers too)"
+    for command in commands.split(" && "):
         run(command.split(), env)
     run([*uvx, "lean-spec", "--version"], env)
 

@@ -80,6 +80,15 @@ class Site:
         command = [sys.executable, "-S", "-c", self.call(family), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
+    def manage(
+        self, *arguments: str, code: int | None = None, env: dict[str, str] | None = None
+    ) -> CompletedProcess[str]:
+        """Run `leanspec-launcher` of this site, which never ends in a traceback."""
+        command = [sys.executable, "-c", self.call("main", ".manage"), *arguments]
+        done = run(command, self.env | (env or {}), code=code, cwd=self.root)
+        assert "Traceback" not in done.stderr
+        return done
+
     def call(self, function: str, module: str = "", before: str = "pass") -> str:
         """Return the Python program of a console script of this site."""
         return (
@@ -100,3 +109,14 @@ def site(tmp_path: Path) -> Site:
 def script(text: str = "echo started", marker: str = "") -> bytes:
     """Return a program that the system can run on any CPU."""
     return f"#!/bin/sh\n# {marker}{os.linesep}{text}\n".encode()
+
+
+def compiled(folder: Path, source: str = "int main(void) { return 7; }", *options: str) -> bytes:
+    """Return a small dynamic program of this system."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    file = folder / "program.c"
+    file.write_text(source)
+    run([compiler, file, "-o", folder / "program", *options], dict(os.environ))
+    return (folder / "program").read_bytes()

@@ -22,7 +22,7 @@ import pytest
 from leanspec_launcher.diagnosis.hints import PACKAGES
 from scripts.environment import ROOT
 from tests import headers
-from tests.leanspec_launcher.conftest import HOST, Site, script
+from tests.leanspec_launcher.conftest import HOST, Site, compiled, script
 from tests.surroundings import is_root, run
 from tests.versions import OURS
 
@@ -30,17 +30,6 @@ if sys.platform != "linux":
     pytest.skip("the faults are those of Linux", allow_module_level=True)
 
 GOOD = script("echo started")
-COMPILER = shutil.which("cc")
-
-
-def compiled(folder: Path, source: str = "int main(void) { return 7; }", *options: str) -> bytes:
-    """Return a small dynamic program of this system."""
-    if COMPILER is None:
-        pytest.skip("there is no C compiler")
-    file = folder / "program.c"
-    file.write_text(source)
-    run([COMPILER, file, "-o", folder / "program", *options], dict(os.environ))
-    return (folder / "program").read_bytes()
 
 
 def refused(site: Site, data: bytes, **env: str) -> list[str]:

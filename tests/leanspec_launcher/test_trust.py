@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
@@ -18,8 +17,7 @@ if sys.platform == "win32":
 from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
 from tests import headers
-from tests.leanspec_launcher.conftest import HOST, Site, script
-from tests.leanspec_launcher.test_explain import compiled
+from tests.leanspec_launcher.conftest import HOST, Site, compiled, script
 from tests.leanspec_launcher.test_verify import settle, stamps
 from tests.surroundings import is_root, run
 
@@ -27,14 +25,6 @@ GOOD = script("echo started")
 OTHER = 65534
 MANAGEMENT = ("which", "verify", "doctor")
 needs_root = pytest.mark.skipif(not is_root(), reason="only root can give a file to another user")
-
-
-def manage(site: Site, *arguments: str, code: int | None = None, **env: str) -> CompletedProcess[str]:
-    """Run `leanspec-launcher` of a site."""
-    command = [sys.executable, "-c", site.call("main", ".manage"), *arguments]
-    done = run(command, site.env | env, code=code, cwd=site.root)
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def lacking(site: Site, folder: Path) -> Path:
@@ -55,7 +45,7 @@ def lacking(site: Site, folder: Path) -> Path:
 def test_what_the_loader_lacks_is_said_at_every_start(site: Site, tmp_path: Path, first: str) -> None:
     lacking(site, tmp_path)
     if first in MANAGEMENT:
-        manage(site, first)
+        site.manage(first)
     else:
         site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"})
     for _ in range(3):
@@ -87,7 +77,7 @@ def test_the_loader_that_an_unverified_file_names_is_not_run(site: Site, tmp_pat
             site.wheel("cli", data)
         site.start("cli", code=126, env=env)
         for command in MANAGEMENT:
-            manage(site, command, **env)
+            site.manage(command, env=env)
     assert not (tmp_path / "ran").exists()
 
 
@@ -245,7 +235,7 @@ def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
     installed(site)
     site.local("cli", script("echo local"), site.root / "platform_wheels")
     assert site.start("cli").stdout == "started\n"
-    assert "platform_wheels" not in manage(site, "which", "cli").stdout
+    assert "platform_wheels" not in site.manage("which", "cli").stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("setarch") is None, reason="needs setarch")
@@ -328,7 +318,7 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(
     said = site.start("cli", code=126, env=env).stderr
     assert "it is not a regular file" in said
     for command in MANAGEMENT:
-        manage(site, command, **env)
+        site.manage(command, env=env)
 
 
 def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
