@@ -5,6 +5,7 @@ What wine cannot show: antivirus and policy refusals, windows that open, the clo
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -35,7 +36,7 @@ LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhou
 BY_PIP = "python\\Scripts\\leanspec-http.exe"
 BY_UV = "a folder\\bin\\leanspec-http.exe"
 # Started without the installers' launchers, which are parents of their own.
-ALONE = ("python\\python.exe", "-c", "from leanspec_launcher._launch import http; http()")
+ALONE = ("python\\python.exe", "-c", "from leanspec_launcher import http; http()")
 CODE = "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
 KILL = r"""
 import os, subprocess, sys, time
@@ -51,6 +52,49 @@ process.kill()
 process.wait()
 time.sleep(1)
 print(before, running())
+"""
+
+CLOSED = r"""
+import subprocess, sys, time
+PIPE = subprocess.PIPE
+process = subprocess.Popen(sys.argv[1:], stdin=PIPE, stdout=PIPE, stderr=PIPE)
+process.stdout.read()
+output = process.poll()
+try:
+    process.stdin.write(bytes(1 << 20))
+    process.stdin.flush()
+except OSError:
+    print("input refused")
+process.stderr.read()
+print("running" if output is None else "ended", "running" if process.poll() is None else "ended", process.wait())
+"""
+CLOSING = r"""
+import ctypes, threading, time
+from leanspec_launcher.windows import parent
+process, thread = parent._create("Z:\\probe.exe", '"Z:\\probe.exe" exit 7')
+threading.Timer(1.5, parent.KERNEL.ResumeThread, [thread]).start()
+answer = parent._handler([process])
+before = time.monotonic()
+key = answer(0), time.monotonic() - before < 0.5
+closing = answer(2), time.monotonic() - before > 1
+print(key, closing)
+"""
+STAMPED = r"""
+import os, pathlib, subprocess, sys, time
+file, command = pathlib.Path(sys.argv[1]), sys.argv[2:]
+stamps = pathlib.Path(os.environ["LOCALAPPDATA"], "lean-spec", "Cache", "verified")
+time.sleep(4)
+start = lambda: subprocess.run([*command, "exit", "7"], capture_output=True).returncode
+known = lambda: len(list(stamps.iterdir())) if stamps.exists() else 0
+print(start(), known(), start(), known())
+before, data = file.stat(), file.read_bytes()
+changed = bytearray(data)
+changed[-1] ^= 1
+file.write_bytes(changed)
+os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+now = file.stat()
+print(now.st_mtime_ns == before.st_mtime_ns, now.st_ctime_ns == before.st_ctime_ns, start())
+file.write_bytes(data)
 """
 
 
@@ -119,9 +163,48 @@ def test_ctrl_c_is_the_programs_to_answer(windows: Windows, launcher: tuple[str,
     assert said == "ready\nctrl 0\n"
 
 
+def test_a_stream_that_the_program_closes_is_closed(windows: Windows) -> None:
+    """The waiting parent keeps none of them open."""
+    command = ["Z:\\python\\python.exe", *ALONE[1:], "close", "9000"]
+    said = windows.run("python\\python.exe", "-c", CLOSED, *command).stdout.decode()
+    assert said.split("\r\n")[:2] == ["input refused", "running running 5"]
+
+
+def test_the_closing_of_the_console_waits_for_the_program(windows: Windows) -> None:
+    """Simulated: wine closes none. A process ends when its handler has answered, and the job with it."""
+    assert windows.run("python\\python.exe", "-c", CLOSING).stdout.split() == [b"(1,", b"True)", b"(1,", b"True)"]
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
+    """What Python calls `st_ctime` there is the creation, which no change changes."""
+    file = "Z:\\python\\Lib\\site-packages\\leanspec_http_bin\\bin\\leanspec-http.exe"
+    command = ["Z:\\python\\python.exe", *ALONE[1:]]
+    said = windows.run("python\\python.exe", "-c", STAMPED, file, *command).stdout.decode()
+    first, second = said.strip().split("\r\n")
+    assert first == "7 1 7 1"
+    assert second.endswith(" 126")
+    assert second.startswith("True ")
+
+
+def test_a_client_starts_the_signed_python_and_not_the_installers_program(windows: Windows) -> None:
+    said = windows.run("python\\Scripts\\leanspec-launcher.exe", "mcp-config").stdout
+    server = json.loads(said)["mcpServers"]["leanspec"]
+    assert server["command"].lower().endswith("python.exe")
+    assert server["args"] == ["-P", "-m", "leanspec_launcher", "mcp"]
+    # From a folder that has a decoy: a client starts it anywhere.
+    (windows.tree / "tmp/leanspec_launcher").mkdir(exist_ok=True)
+    (windows.tree / "tmp/leanspec_launcher/__init__.py").write_text("print('decoy')")
+    code = "import os, subprocess, sys; os.chdir('Z:/tmp'); sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    program = [server["command"], *server["args"]]
+    assert b"decoy" not in windows.run("python\\python.exe", "-c", code, *program, "exit", "0").stdout
+
+
 @pytest.mark.parametrize(
     ("path", "code", "words"),
     [
+        ("Z:\\tmp\\run.cmd", 126, "it is a batch file"),
+        ("Z:\\tmp\\RUN.BAT. .", 126, "it is a batch file"),
+        ("\\tmp\\x.exe", 126, "it is a relative path"),
         ("Z:\\tmp\\windows.c", 126, "is not a program for this Windows"),
         ("Z:\\nowhere.exe", 127, "there is no such file"),
         ("Z:\\tmp", 126, "it is a directory"),

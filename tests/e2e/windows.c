@@ -3,6 +3,7 @@
  *   see            arguments, standard handles, console, each on a line
  *   exit N         end with this code
  *   cat            copy standard input to standard output
+ *   close N        close the three standard handles, end after N ms with code 5
  *   wait FILE      say `ready` in FILE, then wait; say `ctrl N` for each console event
  *   start PROGRAM ...   (used by the test) start a program in a group of its own, send Ctrl-C and Ctrl-Break after it
  *                  said ready, print its code
@@ -76,6 +77,13 @@ int wmain(int argc, wchar_t **argv) {
         _setmode(1, _O_BINARY);
         while ((got = fread(data, 1, sizeof data, stdin)) > 0) fwrite(data, 1, got, stdout);
         return 0;
+    }
+    if (!wcscmp(what, L"close")) {
+        CloseHandle(GetStdHandle(STD_INPUT_HANDLE));
+        CloseHandle(GetStdHandle(STD_OUTPUT_HANDLE));
+        CloseHandle(GetStdHandle(STD_ERROR_HANDLE));
+        Sleep(wcstoul(argv[2], NULL, 0));
+        ExitProcess(5);
     }
     if (!wcscmp(what, L"wait")) {
         told = argv[2];
