@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.manage.errors import FAILURE, run_command
+from leanspec_launcher.manage.errors import FAILURE, Group, run_command
 
 from .choices import BUILDERS, REPAIRS
 from .console import say, size
@@ -64,7 +64,7 @@ SECTIONS = {
 }
 
 
-class Sections(click.Group):
+class Sections(Group):
     """Show the commands by what they are for, in the order in which they are used."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -93,7 +93,7 @@ def root() -> None:
     """
 
 
-@root.group()
+@root.group(cls=Group)
 def collect() -> None:
     """Collect the binaries that wheels are built from.
 

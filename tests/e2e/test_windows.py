@@ -133,7 +133,9 @@ def started(windows: Windows, launcher: str, *arguments: str, data: bytes = b"")
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
 def test_arguments_and_handles_arrive_as_in_a_direct_start(windows: Windows, launcher: str) -> None:
     given = ("a b", '"q"', "", "c\\", "d\\\\ e", "ü", "%PATH%", "&", "a\\\\b", '\\"')
-    assert started(windows, launcher, *given) == started(windows, "probe.exe", *given)
+    ours, direct = started(windows, launcher, *given), started(windows, "probe.exe", *given)
+    # No console here: a hidden one is made, so that what the program starts opens no window.
+    assert ours == direct.replace("console 0", "console 1")
 
 
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
@@ -181,7 +183,9 @@ def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
     command = ["Z:\\python\\python.exe", *ALONE[1:]]
     said = windows.run("python\\python.exe", "-c", STAMPED, file, *command).stdout.decode()
     first, second = said.strip().split("\r\n")
-    assert first == "7 1 7 1"
+    code, stamps, again, same = map(int, first.split())
+    assert (code, again, stamps) == (7, 7, same), "one stamp serves both starts"
+    assert stamps > 0
     assert second.endswith(" 126")
     assert second.startswith("True ")
 
@@ -228,7 +232,7 @@ def test_a_changed_program_is_not_run(windows: Windows) -> None:
     finally:
         (folder / "leanspec-http.exe").write_bytes(whole)
     assert b"its SHA-256 is not the expected one" in done.stderr
-    assert b"pip install --force-reinstall --no-deps leanspec-http-bin==" in done.stderr
+    assert b" install --force-reinstall --no-deps leanspec-http-bin==" in done.stderr
 
 
 def test_doctor_knows_its_installation(windows: Windows) -> None:

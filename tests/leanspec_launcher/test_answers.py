@@ -292,3 +292,17 @@ def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> 
     said = site.manage("doctor").stdout
     assert "several versions are recorded: lean_spec-9.9.8.dist-info, lean_spec-9.9.9.dist-info" in said
     assert HOST.key in said
+
+
+def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None:
+    """As pip before 25.2 writes them."""
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
+    (site.root / "bin").mkdir()
+    text = "#!/usr/bin/python\nimport re\nimport sys\nfrom {0} import {1}\nsys.exit({1}())\n"
+    (site.root / "bin/leanspec-launcher").write_text(text.format("leanspec_launcher.manage", "main"))
+    (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
+    said = site.manage("doctor").stdout
+    assert f"`{site.root}/bin/lean-spec` imports `re`, as pip before 25.2 writes it" in said
+    assert "hint: `leanspec-launcher link` starts it without Python" in said
