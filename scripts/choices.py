@@ -1,11 +1,14 @@
-"""Options whose values another module knows, which is imported only when they are needed."""
+"""Options that several commands share, and those whose values another module knows, imported only when needed."""
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import click
+
+from .families import PROJECTS
 
 
 class LazyChoice(click.ParamType[str]):
@@ -41,3 +44,10 @@ class LazyChoice(click.ParamType[str]):
 
 REPAIRS = LazyChoice("leanspec_build.project", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
+BINARIES_OPTION = click.option(
+    "--binaries",
+    type=click.Path(path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to read.",
+)

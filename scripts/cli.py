@@ -12,7 +12,7 @@ import click
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.manage.errors import FAILURE, Group, run_command
 
-from .choices import BUILDERS, REPAIRS
+from .choices import BINARIES_OPTION, BUILDERS, REPAIRS
 from .console import say, size
 from .environment import ROOT
 from .families import PROJECTS, choose_platforms, load_families
@@ -38,13 +38,6 @@ into_option = click.option(
     default=PROJECTS,
     show_default="platform_wheels",
     help="Binaries directory to write.",
-)
-binaries_option = click.option(
-    "--binaries",
-    type=click.Path(path_type=Path),
-    default=PROJECTS,
-    show_default="platform_wheels",
-    help="Binaries directory to read.",
 )
 keep_option = click.option(
     "--keep",
@@ -249,7 +242,7 @@ def _tell_collected(into: Path) -> None:
 @root.command()
 @family_option
 @platform_option
-@binaries_option
+@BINARIES_OPTION
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -280,7 +273,7 @@ def wheels(
 
 @root.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@binaries_option
+@BINARIES_OPTION
 @click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:

@@ -12,6 +12,10 @@ from pathlib import Path
 from leanspec_launcher.manage.errors import CommandError
 
 TAIL = 12
+# What only the upload, the attestation and the release page need.
+SECRETS = ("TWINE_", "ACTIONS_ID_TOKEN", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
+# What a program needs to start: where its system is, and in which language it speaks.
+FOR_PROGRAMS = ("PATH", "LANG", "LC_", "TZ", "TERM", "TMP", "TEMP", "SYSTEM", "WINDIR", "COMSPEC", "NO_PROXY")
 # A maintainers' command in this environment, on the tree that is the working directory. (What
 # `python -m scripts` adds is to find or make the environment of that tree.)
 OWN_COMMAND = (sys.executable, "-c", "from scripts.cli import run; run()")
@@ -69,6 +73,13 @@ def clean_environment(**additions: str) -> dict[str, str]:
 
     Registry, proxy and certificate settings stay: they are the user's.
     """
-    unwanted = ("PYTHON", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE", "LEANSPEC_")
+    unwanted = ("PYTHON", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE", "LEANSPEC_", *SECRETS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return kept | additions
+
+
+def program_environment(home: Path) -> dict[str, str]:
+    """Return the environment for a program that is tried: what a system needs, a home of its own, and no secret."""
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name.upper().startswith(FOR_PROGRAMS)}
+    return kept | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}

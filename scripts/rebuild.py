@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from .console import step
 from .environment import ROOT
 from .processes import OWN_COMMAND, clean_environment
 
-# Two sets of surroundings that differ in everything that should not matter.
-SURROUNDINGS = (
+Surroundings = tuple[dict[str, str], int]
+# Two sets of surroundings that differ in everything that should not matter: variables, and the umask.
+SURROUNDINGS: tuple[Surroundings, ...] = (
     ({"TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"}, 0o022),
     ({"TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "2", "HOME": "/nonexistent"}, 0o077),
 )
@@ -40,25 +43,35 @@ class Comparison:
 def rebuild_check(dist: Path, base: Path, repair: str | None) -> list[Comparison]:
     """Build what `base` holds once in each of two surroundings, and compare with what `dist` holds.
 
-    Raises CommandError where `dist` holds no wheel or a build fails.
+    Raises CommandError if `dist` has no wheel or a build fails.
     """
     present = {path.name: digest(str(path)) for path in (*dist.glob("*.whl"), *dist.glob("*.tar.gz"))}
     if not present:
         raise CommandError(f"there is no wheel in `{dist}`", hint="build them first: `python -m scripts wheels`")
-    with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as folder:
-        rebuilt = [_build(Path(folder, str(number)), base, repair, number) for number in range(len(SURROUNDINGS))]
-    names = sorted(set(present).union(*rebuilt))
-    return [Comparison(name, present.get(name), tuple(build.get(name) for build in rebuilt)) for name in names]
+    builds = []
+    for surroundings in SURROUNDINGS:
+        with rebuilt(base, repair, surroundings) as folder:
+            builds.append({path.name: digest(str(path)) for path in folder.iterdir()})
+    names = sorted(set(present).union(*builds))
+    return [Comparison(name, present.get(name), tuple(build.get(name) for build in builds)) for name in names]
 
 
-def _build(folder: Path, base: Path, repair: str | None, number: int) -> dict[str, str]:
-    variables, umask = SURROUNDINGS[number]
-    binaries, out = folder / "in put", folder / "out"
-    shutil.copytree(base, binaries, ignore=shutil.ignore_patterns("leanspec_*_bin", "__pycache__"))
-    for path in binaries.rglob("*"):
-        if path.is_file():
-            path.chmod(0o600)
-            os.utime(path, (number, number))
+@contextlib.contextmanager
+def rebuilt(base: Path, repair: str | None, surroundings: Surroundings = SURROUNDINGS[-1]) -> Iterator[Path]:
+    """Give a folder with what this tree builds from the binaries in `base`. Raises CommandError if the build fails."""
+    with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as name:
+        binaries, out = Path(name, "in put"), Path(name, "out")
+        shutil.copytree(base, binaries, ignore=shutil.ignore_patterns("leanspec_*_bin", "__pycache__"))
+        for path in binaries.rglob("*"):
+            if path.is_file():
+                path.chmod(0o600)
+                os.utime(path, (1, 1))
+        _build(binaries, out, repair, surroundings)
+        yield out
+
+
+def _build(binaries: Path, out: Path, repair: str | None, surroundings: Surroundings) -> None:
+    variables, umask = surroundings
     command = [*OWN_COMMAND, "wheels", "--binaries", str(binaries), "--out", str(out)]
     command += ["--repair", repair] if repair else []
     with step(f"building with {', '.join(f'{key}={value}' for key, value in variables.items())}, umask {umask:03o}"):
@@ -74,4 +87,3 @@ def _build(folder: Path, base: Path, repair: str | None, number: int) -> dict[st
         )
     if done.returncode != 0:
         raise CommandError(f"the build failed: {done.stderr.strip().rpartition('error: ')[2]}")
-    return {path.name: digest(str(path)) for path in out.iterdir()}

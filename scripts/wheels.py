@@ -25,6 +25,7 @@ from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
 from .pins import wheel_digest, with_pins
 from .processes import capture, clean_environment
+from .readme import for_the_index
 from .release.versions import binary_version
 from .workplace import workplace
 
@@ -184,6 +185,9 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         )
         for name in MAIN_FILES:
             shutil.copyfile(ROOT / name, source / name)
+        readme = source / "README.md"
+        repository = main_project()["urls"]["Repository"]
+        readme.write_text(for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8")
         tables = source / MAIN_PACKAGE / "_tables.py"
         tables.write_text(with_pins(tables.read_text("utf-8"), version, digests), "utf-8")
         built = [

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 from leanspec_launcher._tables import Family
 from leanspec_launcher.diagnosis.message import say
@@ -80,50 +81,61 @@ def _print(text: str) -> int:
     return 0
 
 
-def announced_version(path: str) -> str:
+def announced_version(path: str, env: "dict[str, str] | None" = None) -> str:
     """Ask a server for its version, in both ways that clients do. Raises OSError if it does not answer."""
     found, words = "", ""
     for request in (DISCOVER, INITIALIZE):
-        found, words = _ask(path, request)
+        found, words = _ask(path, request, env)
         if found:
             return found
     raise OSError(f"the server answered neither `server/discover` nor `initialize`{words}")
 
 
-def _ask(path: str, request: "dict[str, object]") -> "tuple[str, str]":
+def _ask(path: str, request: "dict[str, object]", env: "dict[str, str] | None") -> "tuple[str, str]":
     """Return the version in a server's answer, or nothing and its last words."""
     line = json.dumps(request) + "\n"
     try:
-        done = subprocess.run([path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS)
+        done = subprocess.run([path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS, env=env)
     except subprocess.TimeoutExpired:
         return "", f" within {SECONDS} s"
     said = done.stderr.decode(errors="replace").splitlines()[-1:]
     return _version_in(done.stdout), "".join([f": {each}" for each in said])
 
 
+def _answer_in(output: bytes) -> "dict[str, Any]":
+    """Return the answer to our one request; a server may say other things before it (notifications)."""
+    for line in output.splitlines():
+        message = json.loads(line)
+        if message.get("id") == 1:
+            return dict(message)
+    return {}
+
+
 def _version_in(output: bytes) -> str:
     try:
-        result = json.loads(output.splitlines()[0])["result"]
+        result = _answer_in(output)["result"]
         information = result.get("serverInfo") or result["_meta"][f"{META}serverInfo"]
         return str(information["version"])
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""
 
 
-def reported_version(family: Family, path: str) -> str:
+def reported_version(family: Family, path: str, env: "dict[str, str] | None" = None) -> str:
     """Ask a binary for its version: an MCP server as a client does, any other with `--version`.
 
-    Raises OSError if it does not say it.
+    `env` is its environment; this process's own if it is None. Raises OSError if it does not say it.
     """
     if "--version" in family.answers:
-        return announced_version(path)
-    return _printed_version(path)
+        return announced_version(path, env)
+    return _printed_version(path, env)
 
 
-def _printed_version(path: str) -> str:
+def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     command = [path, "--version"]
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL, env=env
+        )
     except subprocess.TimeoutExpired:
         raise OSError(f"`--version` did not end within {SECONDS} s") from None
     if done.returncode == KILLED and sys.platform == "darwin":

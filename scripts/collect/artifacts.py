@@ -1,7 +1,8 @@
-"""Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some.
+"""Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some, or all of them in one.
 
 Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with the executable and
-the `binary.json` that was written where it was built.
+the `binary.json` that was written where it was built. So they can also be merged, as `download-artifact` does where
+only one was asked for.
 """
 
 from __future__ import annotations
@@ -31,17 +32,25 @@ def collect_artifacts(
         if path.name.removeprefix(PREFIX) not in PLATFORMS:
             raise CommandError(f"`{path}` is for none of the known platforms", hint=f"they are {', '.join(PLATFORMS)}")
     for platform in PLATFORMS.values():
-        artifact = folder / f"{PREFIX}{platform.key}"
-        if artifact.is_dir():
+        artifact = _artifact(folder, platform)
+        if artifact:
             for project in projects:
                 _add(artifact, project, platform, staging)
         elif platform.key in allow_missing:
             say(f"missing, as allowed: `{platform.key}`")
         else:
             raise CommandError(
-                f"there is no `{artifact.name}/` in `{folder}`: the binaries for {platform.label} are missing",
+                f"there is no `{PREFIX}{platform.key}/` in `{folder}`: the binaries for {platform.label} are missing",
                 hint=f"see why its job left none; a release without it needs `--allow-missing {platform.key}`",
             )
+
+
+def _artifact(folder: Path, platform: Platform) -> Path | None:
+    """Return the folder with the layout of `platform_wheels/` that has a platform's binaries."""
+    own = folder / f"{PREFIX}{platform.key}"
+    if own.is_dir():
+        return own
+    return folder if any(folder.glob(f"*/binaries/{platform.key}")) else None
 
 
 def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: Staging) -> None:

@@ -1,33 +1,35 @@
-"""The gates on binaries: what each is, what it needs, where it came from, and what `lean-spec` says of it."""
+"""The gates on binaries: where each came from, of which commit, and which version it says it is.
+
+What a rebuild proves is not looked at again: a wheel's binary is the collected one, and the backend has read it.
+"""
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import hashlib
 import json
-import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
-from leanspec_build.project import load_project
-from leanspec_build.tags import exceeds, platform_key
-
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.reported import runs_here
-from scripts.families import PROJECTS
+from scripts.processes import program_environment
 
-from .finding import Finding, all_good, bad, same
-from .plan import MAIN_WHEEL, PLATFORM, SDIST, File, Plan
+from .finding import Finding, all_good, bad, good, same
+from .metadata import read_metadata
+from .plan import PLATFORM, File, Plan
 from .versions import binary_version
+
+# What the web server's description says as long as its wheel has no pages.
+API_ONLY = "API only"
+# What `git describe --dirty` and we add to a commit that the tree differs from.
+DIRTY = "-dirty"
 
 
 @dataclass(frozen=True)
@@ -41,70 +43,90 @@ class Binary:
 
 
 def read_binary(file: File) -> Binary:
-    """Return the binary of a platform wheel. Raises CommandError where the wheel does not have it."""
-    family = next(family for family in FAMILIES.values() if family.distribution == file.distribution)
+    """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
+    family = next((each for each in FAMILIES.values() if each.distribution == file.distribution), None)
+    if family is None:
+        raise CommandError(f"no family of ours is called `{file.distribution}`")
     suffix = PLATFORMS[file.platform].suffix if file.platform else ""
     folder = f"{family.package}/bin"
     try:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/binary.json"))
-            return Binary(file, family, archive.read(f"{folder}/{family.program}{suffix}"), record)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            data = archive.read(f"{folder}/{family.program}{suffix}")
+    except (KeyError, ValueError, OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise CommandError(f"no binary with its record: {error}") from None
+    if not isinstance(record, dict):
+        raise CommandError("no binary with its record: binary.json is not an object")
+    return Binary(file, family, data, record)
+
+
+def was_grafted(file: File) -> bool:
+    """Tell whether a platform wheel carries libraries that were grafted into it."""
+    try:
+        return "grafted" in read_binary(file).record
+    except CommandError:
+        return False
 
 
 def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
-    """Look at each binary: what it is, what it needs, where it came from, which version it says it is."""
-    seen: dict[str, str] = {}
+    """Look at each binary: where it came from, which version it says it is."""
+    found = []
     for file in files:
         if file.kind != PLATFORM:
             continue
-        name = file.path.name
         try:
-            binary = read_binary(file)
+            found.append(read_binary(file))
         except CommandError as error:
-            yield bad("binary", name, "a binary and its record", error.message)
-            continue
-        digest = hashlib.sha256(binary.data).hexdigest()
+            yield bad("binary", file.path.name, "a binary and its record", error.message)
+    yield from all_good("binary", f"{len(found)} binaries", _twice(found), "each one of its own")
+    for binary in found:
+        yield from _provenance(binary)
+        yield _own_version(plan, binary)
+        yield from _pages(binary)
+    yield from _commits(plan, found)
+
+
+def _twice(found: list[Binary]) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for binary in found:
+        name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
         other = seen.setdefault(digest, name)
         if other != name:
             yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
-        yield from all_good("binary", name, _wrong_format(binary), f"for {file.platform}, sha256 {digest[:16]}")
-        yield from _provenance(binary, digest)
-        yield _own_version(plan, binary)
 
 
-def _wrong_format(binary: Binary) -> Iterator[Finding]:
-    name = binary.file.path.name
-    try:
-        executable = parse_executable(binary.data, name)
-    except BuildError as error:
-        yield bad("binary", name, f"an executable for {binary.file.platform}", error.message)
-        return
-    key = platform_key(executable)
-    if key != binary.file.platform:
-        yield bad("binary", name, f"an executable for {binary.file.platform}", f"one for {key}")
-    floor = load_project(PROJECTS / binary.family.name).floors.get(str(key))
-    excess = exceeds(executable, floor) if floor else None
-    if excess:
-        yield bad("binary", name, f"a system of {floor}", excess)
-
-
-def _provenance(binary: Binary, digest: str) -> Iterator[Finding]:
+def _provenance(binary: Binary) -> Iterator[Finding]:
     name, record = binary.file.path.name, binary.record
-    facts = {
-        "family": (binary.family.name, record.get("family")),
-        "platform": (binary.file.platform, record.get("platform")),
-        "size": (len(binary.data), record.get("size")),
-        "sha256": (digest, record.get("sha256")),
-    }
-    problems = [same("provenance", f"{name}: {what}", *pair) for what, pair in facts.items() if pair[0] != pair[1]]
     source = record.get("source")
-    if not isinstance(source, dict) or not source.get("kind") or not (source.get("integrity") or record.get("commit")):
+    stated = source if isinstance(source, dict) else {}
+    problems = []
+    if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
         problems.append(bad("provenance", name, "a source with its integrity or commit", source))
-    kind = source.get("kind", "") if isinstance(source, dict) else ""
+    if str(record.get("commit") or "").endswith(DIRTY):
+        problems.append(bad("provenance", name, "a commit with nothing changed beside it", record["commit"]))
     grafted = ", grafted" if "grafted" in record else ""
-    yield from all_good("provenance", name, iter(problems), f"from {kind}{grafted}")
+    yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")
+
+
+def _commits(plan: Plan, found: list[Binary]) -> Iterator[Finding]:
+    """All binaries of a release are of one commit, or the plan says why they are not."""
+    commits = sorted({str(each.record["commit"]) for each in found if each.record.get("commit")})
+    reason = plan.exceptions.get("commits")
+    if len(commits) > 1 and not reason:
+        yield bad("provenance", "commits", "one for all binaries", ", ".join(commits))
+    else:
+        yield good("provenance", "commits", reason or ", ".join(commits) or "none stated: from a registry")
+
+
+def _pages(binary: Binary) -> Iterator[Finding]:
+    """Look whether the web server comes with its pages, or says that it has none."""
+    if binary.family.name != "http":
+        return
+    file = binary.file
+    with zipfile.ZipFile(file.path) as archive:
+        has_pages = any(each.endswith("/index.html") for each in archive.namelist())
+    if not has_pages and API_ONLY not in str(read_metadata(file).get_payload()):
+        yield bad("binary", f"{file.path.name}: description", f"`{API_ONLY}`: there is no index.html in it", "not said")
 
 
 def _own_version(plan: Plan, binary: Binary) -> Finding:
@@ -115,43 +137,11 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
         reported = binary.record.get("reported")
         return same("version", subject, wanted, reported or "not run where it was built (no `reported` in binary.json)")
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
-        archive.extractall(folder)  # noqa: S202 - our own wheel; grafted libraries are found beside the program
+        archive.extractall(folder)
         program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
         program.chmod(0o755)
         try:
-            said = reported_version(binary.family, str(program))
+            said = reported_version(binary.family, str(program), program_environment(Path(folder, "home")))
         except OSError as error:
             return bad("version", subject, wanted, error)
     return same("version", subject, wanted, said)
-
-
-def pins(files: list[File]) -> Iterator[Finding]:
-    """Compare the checksums that `lean-spec` carries with the binaries of this release, both ways."""
-    built: dict[str, dict[str, str]] = {}
-    for file in files:
-        if file.kind == PLATFORM and file.platform:
-            with contextlib.suppress(CommandError):  # said by the gate on binaries
-                binary = read_binary(file)
-                built.setdefault(binary.family.name, {})[file.platform] = hashlib.sha256(binary.data).hexdigest()
-    for file in files:
-        if file.kind in (MAIN_WHEEL, SDIST):
-            yield same("pins", file.path.name, built, _pinned(file))
-
-
-def _pinned(file: File) -> object:
-    """Return the table of checksums in a built `lean-spec`; what cannot be read is no table."""
-    try:
-        if file.kind == SDIST:
-            with tarfile.open(file.path) as archive:
-                name = next(each for each in archive.getnames() if each.endswith("leanspec_launcher/_tables.py"))
-                content = archive.extractfile(name)
-                text = content.read().decode() if content else ""
-        else:
-            with zipfile.ZipFile(file.path) as archive:
-                text = archive.read("leanspec_launcher/_tables.py").decode()
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "SHA256" and node.value:
-                return ast.literal_eval(node.value)
-    except (KeyError, StopIteration, OSError, ValueError, SyntaxError, zipfile.BadZipFile, tarfile.TarError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "no table"

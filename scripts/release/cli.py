@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher.manage.errors import FAILURE
-from scripts.choices import REPAIRS
+from scripts.choices import BINARIES_OPTION, REPAIRS
 from scripts.environment import ROOT
 
 from .assets.cli import COMMANDS as ASSETS
@@ -150,7 +150,7 @@ def matrix(*, dev: bool, github_output: bool) -> None:
     from .matrix import build_matrix, outputs, write_outputs
 
     if github_output:
-        write_outputs()
+        write_outputs(outputs())
         for name, value in outputs().items():
             click.echo(f"{name}={value}")
     else:
@@ -168,13 +168,17 @@ DIST_OPTION = click.option(
 
 @click.command()
 @DIST_OPTION
+@BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
-def check(dist: Path, cargo: Path | None, *, as_json: bool) -> int:
+@click.option("--github-output", is_flag=True, help="Hand the fingerprint on to other jobs of a workflow.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
+def check(dist: Path, binaries: Path, cargo: Path | None, *, github_output: bool, as_json: bool) -> int:
     """Run all release checks on the built files.
 
-    Names, versions, tag, clean tree, lock; the expected set; each binary, each wheel; then all of it installed from an
-    index on loopback with pip and uv, and run. Every failure is shown. Exits with 1 where there is one.
+    Is the tree as a release should be (names, versions, tag, clean, locks)? Are the files, byte for
+    byte, what it builds from the collected binaries? Would an index take each of them? Then all of
+    it is installed from an index on loopback with pip and uv, and run. Every failure is shown. The
+    fingerprint of what passed is for `publish --checked`. Exits with 1 if anything failed.
 
     \b
     Examples:
@@ -182,8 +186,18 @@ def check(dist: Path, cargo: Path | None, *, as_json: bool) -> int:
       python -m scripts check --dist /tmp/dist --json
     """
     from .check import check as run_gates
+    from .check import fingerprint, snapshot
+    from .matrix import write_outputs
+    from .plan import read_files
 
-    return _print_findings(run_gates(dist, cargo=cargo), as_json=as_json)
+    with snapshot(dist) as own:
+        code = _print_findings(run_gates(own, cargo=cargo, binaries=binaries), as_json=as_json)
+        checked = fingerprint(read_files(own)[0])
+    if code == 0:
+        click.echo(f"fingerprint: {checked}", err=True)
+    if code == 0 and github_output:
+        write_outputs({"checked": checked})
+    return code
 
 
 def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
@@ -219,8 +233,10 @@ SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, wh
 @INDEX_OPTION
 @SIMPLE_OPTION
 @DIST_OPTION
+@BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--allow-local", is_flag=True, help="Publish from this machine, which is no CI.")
+@click.option("--checked", metavar="FINGERPRINT", help="Skip the checks: these files passed them (see `check`).")
+@click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
 @click.option(
     "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
 )
@@ -230,11 +246,13 @@ SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, wh
 @click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
-def publish(  # noqa: PLR0913 - each is one option
+def publish(  # noqa: PLR0913, PLR0917 - each is one option
     name: str,
     simple: str | None,
     dist: Path,
+    binaries: Path,
     cargo: Path | None,
+    checked: str | None,
     wait: int,
     *,
     allow_local: bool,
@@ -268,6 +286,8 @@ def publish(  # noqa: PLR0913 - each is one option
         need_attestations=need_attestations,
         cargo=cargo,
         wait=wait,
+        binaries=binaries,
+        checked=checked,
     )
     code = _print_findings(findings, as_json=as_json)
     if code == 0 and not dry_run:

@@ -7,13 +7,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from packaging.version import InvalidVersion, Version
-from pypi_simple import ACCEPT_ANY, PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
+from pypi_simple import (
+    ACCEPT_ANY,
+    PYPI_SIMPLE_ENDPOINT,
+    NoSuchProjectError,
+    ProjectPage,
+    PyPISimple,
+    UnsupportedContentTypeError,
+)
 from twine.exceptions import TwineException
 from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 
@@ -103,6 +111,18 @@ class Served:
     name: str
     sha256: str | None
     url: str
+    is_yanked: bool = False
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as an index lists it."""
+
+    files: dict[str, Served]
+    # Project status markers (PEP 792): `active` if the index does not say.
+    status: str = "active"
+    reason: str = ""
 
 
 class Client:
@@ -115,35 +135,29 @@ class Client:
         self._client = PyPISimple(index.simple, auth=index.credentials, accept=ACCEPT_ANY, session=session)
 
     def files(self, project: str, *, attempts: int = ATTEMPTS) -> dict[str, Served]:
-        """Return the files that the index lists for a project, by name; none where it knows no such project.
+        """Return the files that the index lists for a project, by name; none if it knows no such project.
 
-        Raises IndexUnreachableError where it does not answer, or is busy, at every attempt.
+        Raises IndexUnreachableError if it does not answer, or is busy, at every attempt.
         """
+        return self.project(project, attempts=attempts).files
+
+    def project(self, project: str, *, attempts: int = ATTEMPTS) -> Project:
+        """Return what the index says of a project; a project without files if it knows no such one."""
         try:
             page = self._patiently(
                 lambda: self._client.get_project_page(project, timeout=SECONDS), attempts, f"`{self.index}`"
             )
         except NoSuchProjectError:
-            return {}
+            return Project({})
         except UnsupportedContentTypeError as error:
             raise CommandError(
                 f"`{self.index}` does not speak the simple API: {error}", hint="name it with `--simple URL`"
             ) from None
-        return {
-            each.filename: Served(each.filename, (each.digests or {}).get("sha256"), each.url) for each in page.packages
-        }
+        return Project(_served(page), page.status or "active", page.status_reason or "")
 
     def versions(self, project: str) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""
-        found = set()
-        for name in self.files(project):
-            parts = name.removesuffix(".tar.gz").removesuffix(".whl").split("-")
-            if len(parts) > 1:
-                try:
-                    found.add(Version(parts[1]))
-                except InvalidVersion:
-                    continue
-        return sorted(found)
+        return sorted({version for name in self.files(project) if (version := version_of(name))})
 
     def digest(self, served: Served) -> str:
         """Return the sha256 of a served file: what the index states, or that of what it serves."""
@@ -185,6 +199,24 @@ class Client:
             if not last:
                 time.sleep(wait)
         raise IndexUnreachableError(f"{what} {reason} after {attempts} attempts", hint="try again later")
+
+
+def _served(page: ProjectPage) -> dict[str, Served]:
+    found = {}
+    for each in page.packages:
+        sha256 = (each.digests or {}).get("sha256")
+        uploaded = each.upload_time
+        found[each.filename] = Served(each.filename, sha256, each.url, bool(each.is_yanked), uploaded)
+    return found
+
+
+def version_of(name: str) -> Version | None:
+    """Return the version that a file's name states; None for a foreign name."""
+    parts = name.removesuffix(".tar.gz").removesuffix(".whl").split("-")
+    try:
+        return Version(parts[1]) if len(parts) > 1 else None
+    except InvalidVersion:
+        return None
 
 
 def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) -> float:

@@ -48,15 +48,15 @@ def outputs() -> dict[str, str]:
     }
 
 
-def write_outputs() -> Path:
-    """Append them to the file that GitHub names. Raises CommandError outside a workflow."""
+def write_outputs(found: dict[str, str]) -> Path:
+    """Append outputs to the file that GitHub names. Raises CommandError outside a workflow."""
     name = os.environ.get(OUTPUT_VARIABLE)
     if not name:
         raise CommandError(
             f"`{OUTPUT_VARIABLE}` is not set: this is no step of a workflow", hint="leave `--github-output` out"
         )
     with Path(name).open("a", encoding="utf-8") as file:
-        file.writelines(f"{key}={value}\n" for key, value in outputs().items())
+        file.writelines(f"{key}={value}\n" for key, value in found.items())
     return Path(name)
 
 

@@ -100,7 +100,9 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
     files, strange = [], []
     for path in sorted(dist.iterdir()):
         file = _read_name(path)
-        if file:
+        if path.is_symlink() or (file and not path.is_file()):
+            strange.append(f"{path.name} (not a file of its own)")
+        elif file:
             files.append(file)
         elif path.name.endswith(ATTESTATION) and path.with_name(path.name.removesuffix(ATTESTATION)).exists():
             continue  # goes with its file

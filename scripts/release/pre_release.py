@@ -17,7 +17,7 @@ from scripts.collect.staging import staged
 from scripts.console import step
 from scripts.environment import ROOT
 from scripts.families import PROJECTS, load_families
-from scripts.processes import capture, clean_environment
+from scripts.processes import capture, program_environment
 from scripts.wheels import build_wheels
 
 from . import smoke
@@ -164,9 +164,10 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
     program = folder / "validate" / smoke.SCRIPTS / "lean-spec"
+    env = program_environment(folder / "home")
     for arguments in (["init", "-y"], ["create", "sample"]):
-        capture([str(program), *arguments], cwd=project, env=clean_environment())
-    done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=clean_environment())
+        capture([str(program), *arguments], cwd=project, env=env)
+    done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
     said = " ".join((done.stdout + done.stderr).split())[:160]
     if done.returncode == 0:
         yield good(subject, subject, said or "exit 0")

@@ -16,10 +16,11 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, size, step
 
 from .attestations import attested
-from .check import check
-from .finding import Finding
+from .check import check, fingerprint, snapshot
+from .finding import Finding, same
 from .index import BACK_OFF, Client, Index, IndexUnreachableError
-from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, read_files, read_plan
+from .index_state import index_state
+from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected_set, read_files, read_plan
 from .upload import AGAIN, BurntError, credentials, upload_all
 from .verify import verify_release
 
@@ -36,7 +37,7 @@ class GatesError(CommandError):
         lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
         super().__init__(
             "\n  ".join([f"{len(failed)} facts are wrong: nothing is uploaded", *lines]),
-            hint="mend them; `python -m scripts check` shows them all again",
+            hint="fix them; `python -m scripts check` shows them all again",
         )
 
 
@@ -50,24 +51,33 @@ def publish(  # noqa: PLR0913 - each is one option of the command
     need_attestations: bool,
     cargo: Path | None,
     wait: int,
+    binaries: Path,
+    checked: str | None,
 ) -> list[Finding]:
     """Publish a release, or go on with one that was interrupted; return what its verification found.
 
-    Raises CommandError where a gate fails, before the first upload, or where the index refuses.
+    `checked` is the fingerprint that a check gave: then these files have passed, and only what the index has is
+    looked at. Raises CommandError if a gate fails, before the first upload, or if the index refuses.
     """
     if not allow_local and os.environ.get("CI", "").lower() not in ("1", "true"):
         raise CommandError(
             "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
         )
     plan = read_plan()
-    with _alone(index):
-        findings = check(dist, cargo=cargo)
-        files, _ = read_files(dist)
+    with _alone(index), snapshot(dist) as own:
+        files, strange = read_files(own)
+        findings = list(expected_set(plan, files, strange))
+        if checked:
+            findings.append(same("checked", "the files", checked, fingerprint(files)))
+        else:
+            findings = check(own, cargo=cargo, binaries=binaries)
         if need_attestations:
             findings += attested(files)
-        if not all(finding.good for finding in findings):
-            raise GatesError(findings)
+        _must_pass(findings)
         client = Client(index)
+        with step(f"what {index} has"):
+            findings += index_state(client, plan.version, files)
+        _must_pass(findings)
         there = _state(client, files, plan.version)
         if resume and not there:
             raise CommandError(
@@ -86,7 +96,12 @@ def publish(  # noqa: PLR0913 - each is one option of the command
                     # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
                     upload_all(index, client, todo, credentials(index))
             wait_until_served(client, wave, wait)
-    return verify_release(plan.version, index, dist)
+        return verify_release(plan.version, index, own)
+
+
+def _must_pass(findings: list[Finding]) -> None:
+    if not all(finding.good for finding in findings):
+        raise GatesError(findings)
 
 
 @contextlib.contextmanager

@@ -25,12 +25,12 @@ from packaging.utils import canonicalize_name
 from leanspec_launcher.manage.errors import CommandError
 from scripts.mcp_session import list_tools
 from scripts.own_pip import create_environment, pip_into
-from scripts.processes import capture, clean_environment, must_succeed, own_program
+from scripts.processes import capture, clean_environment, must_succeed, own_program, program_environment
 
 from .finding import Finding, bad, same
+from .metadata import read_metadata
 from .plan import File, Plan
 from .versions import binary_version
-from .wheel_gates import read_metadata
 
 SECONDS = 20
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -74,7 +74,8 @@ def install_by_uv(environment: Path, requirement: str, index: dict[str, str]) ->
 
 def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
     project.mkdir()
-    env, wanted = clean_environment(), binary_version(plan.version)
+    # The programs of a release get no secret of this process, and leave nothing in this user's home.
+    env, wanted = program_environment(project.with_name(f"{project.name}-home")), binary_version(plan.version)
     for program in ("lean-spec", "leanspec-http"):
         said = capture([str(commands / program), "--version"], cwd=project, env=env)
         yield same(gate, f"{program} --version", wanted, (said.stdout.split() or [said.stderr.strip()[:200]])[-1])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import queue
+import re
+import threading
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any
 
 import requests
+import requests.adapters
 from twine.auth import CredentialInput, Private
 from twine.exceptions import TwineException
 from twine.package import PackageFile
@@ -22,6 +26,9 @@ from .index import ATTEMPTS, BACK_OFF, BUSY, Client, Index, IndexUnreachableErro
 from .plan import File
 
 AT_ONCE = 4
+# Between two bytes of an answer; an index looks at a file while the uploader waits.
+SECONDS_FOR_AN_ANSWER = 120
+LONGEST_REASON = 400
 CREATED = (200, 201, 202, 204)
 REFUSES_US = (401, 403)
 AGAIN = "run the same command again: it goes on from what the index has"
@@ -58,22 +65,32 @@ def credentials(index: Index) -> tuple[str, str]:
 
 
 def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
-    """Upload files, some at a time; raises the first error, after those under way have ended."""
-    with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(upload, index, client, file, secret) for file in files]
-        errors = []
-        for each in running:
-            try:
-                each.result()
-            except CommandError as error:
-                errors.append(error)
-                for other in running:
-                    other.cancel()
-            except CancelledError:
-                continue  # it had not begun when another one failed
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    """Upload files, some at a time; raises the first error, after those under way have ended.
+
+    Ctrl-C ends it at once: nobody waits for the threads, which end with the process.
+    """
+    waiting: queue.SimpleQueue[File] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    failed = threading.Event()
+    for file in files:
+        waiting.put(file)
+
+    def work() -> None:
+        error = None
+        with contextlib.suppress(queue.Empty):
+            while not failed.is_set():
+                try:
+                    upload(index, client, waiting.get_nowait(), secret)
+                except Exception as problem:  # noqa: BLE001 - handed to the thread that waits
+                    failed.set()
+                    error = problem
+        ended.put(error)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        threads = [threading.Thread(target=work, daemon=True) for _ in files[:AT_ONCE]]
+        for thread in threads:
+            thread.start()
+        errors = [error for error in [ended.get() for _ in threads] if error]
     if errors:
         raise errors[0]
 
@@ -83,18 +100,21 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 
     Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index refuses the file.
     """
+    last = "no answer"
     for pause in BACK_OFF[:ATTEMPTS]:
         try:
             answer = _send(index, file, secret)
-        except requests.RequestException:
+        except requests.RequestException as error:
+            last = type(error).__name__
             wait: float = pause  # cut off: perhaps it arrived
         else:
+            last = _said(answer)
             if answer.status_code in CREATED:
                 say(f"  uploaded {file.path.name}")
                 return
             if answer.status_code in REFUSES_US:
                 raise CredentialsError(
-                    f"`{index.upload}` takes no `{file.path.name}` from you: {answer.status_code} {answer.reason}",
+                    f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
                     hint="see whether the token is right, and is allowed to upload this project",
                 )
             if answer.status_code not in BUSY:
@@ -105,11 +125,28 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
             return
         say(f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s")
         time.sleep(wait)
-    raise IndexUnreachableError(f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts", hint=AGAIN)
+    text = f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts (the last one: {last})"
+    raise IndexUnreachableError(text, hint=AGAIN)
+
+
+def _said(answer: requests.Response) -> str:
+    """Return an answer's code with its reason: that of the status line, and what its body says in addition."""
+    body = " ".join(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split())
+    words = dict.fromkeys([str(answer.status_code), answer.reason or "", body])
+    return " ".join(filter(None, words))[:LONGEST_REASON]
+
+
+class _Bounded(requests.adapters.HTTPAdapter):
+    """Waits for an answer so long, and no longer: twine itself waits for ever."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+        return super().send(request, *arguments, **(options | {"timeout": SECONDS_FOR_AN_ANSWER}))
 
 
 def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:
     repository = Repository(index.upload, *secret, disable_progress_bar=True)
+    for scheme in ("http://", "https://"):
+        repository.session.mount(scheme, _Bounded())
     try:
         package = PackageFile.from_filename(str(file.path), comment=None)
         attestation = attestation_of(file)
@@ -124,7 +161,7 @@ def _must_be_there(index: Index, client: Client, file: File, answer: requests.Re
     """Take a refusal for success only where the index has these very bytes."""
     if not is_there(client, file):
         raise CommandError(
-            f"`{index.upload}` refuses `{file.path.name}`: {answer.status_code} {answer.reason}",
+            f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
             hint="see what the index says of this name and version",
         )
 

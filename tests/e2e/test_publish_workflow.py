@@ -188,8 +188,8 @@ def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
             ("check", "wheels"),
-            ("check", "check"),
-            ("publish", 'publish --index "$INDEX" --attested'),
+            ("check", "check --github-output"),
+            ("publish", 'publish --index "$INDEX" --attested --checked "$CHECKED"'),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
             ("github", "release-assets artifacts --upload"),
         ]
@@ -221,7 +221,8 @@ def test_a_dry_run_does_all_but_upload(play: Play) -> None:
     assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
     assert [name for name, each in player.results.items() if each["result"] == "skipped"] == ["verify"]
     words = {each.command: each.output for each in player.done}
-    assert "a dry run: nothing was uploaded" in words['python -m scripts publish --index "$INDEX" --attested --dry-run']
+    published = 'python -m scripts publish --index "$INDEX" --attested --checked "$CHECKED" --dry-run'
+    assert "a dry run: nothing was uploaded" in words[published]
     assert "a dry run: nothing was uploaded" in words["python -m scripts release-assets artifacts --upload --dry-run"]
 
 

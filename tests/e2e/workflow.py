@@ -194,9 +194,12 @@ class Player:
             if "name" in settings:
                 shutil.copytree(store / settings["name"], place, dirs_exist_ok=True)
                 return
-            for artifact in store.iterdir():
-                if fnmatch.fnmatch(artifact.name, settings.get("pattern", "*")):
-                    shutil.copytree(artifact, place / artifact.name)
+            found = [each for each in store.iterdir() if fnmatch.fnmatch(each.name, settings.get("pattern", "*"))]
+            # A single one gets no folder of its own (the action's README, `path`).
+            merged = settings.get("merge-multiple") is True or len(found) == 1
+            for artifact in found:
+                target = place if merged else place / artifact.name
+                shutil.copytree(artifact, target, dirs_exist_ok=True)
         else:
             self.passed_over.add(action)
 

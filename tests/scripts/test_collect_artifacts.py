@@ -118,3 +118,17 @@ def test_a_fault_stops_all(
 def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> None:
     done = scripts("collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1)
     assert "is not a folder of artifacts" in done.stderr
+
+
+def test_merged_artifacts_are_the_same(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+    """`download-artifact` gives no folder of its own to a single artifact, nor to those that it merges."""
+    for folder in sorted(artifacts.iterdir()):
+        shutil.copytree(folder, artifacts, dirs_exist_ok=True)
+        shutil.rmtree(folder)
+    collect()
+    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(FAMILIES) * len(PLATFORMS)
+    shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
+    assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
+    for family in FAMILIES:
+        shutil.rmtree(artifacts / family / "binaries/linux-arm64", ignore_errors=True)
+    assert "the binaries for Linux on arm64 are missing" in collect(code=1).stderr

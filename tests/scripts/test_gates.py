@@ -1,35 +1,39 @@
-"""Each way in which a release of this project once broke: stopped by a gate, by name, before any upload.
+"""Ways in which a release can be wrong: each is stopped by a gate, by name, before any upload.
 
-The numbers are those of the rows that the project keeps of its broken releases.
+Three gates: what the tree builds, what the index would say, what the index has. The numbers are those of the rows that
+the project keeps of its broken releases.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
 import json
-import random
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT, Group
-from scripts.release import binary_gates, check, publish, tree_gates, wheel_gates
-from scripts.release.finding import Finding
+from scripts.release import binary_gates, check, index_rules, publish, same_bytes, tree_gates
+from scripts.release.finding import Finding, good
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
 from tests import headers
 from tests.versions import RELEASED
 
+STUB = f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl"
 CLI = f"leanspec_cli_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
 MCP = f"leanspec_mcp_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
 MAIN = f"lean_spec-{RELEASED}-py3-none-any.whl"
@@ -98,11 +102,444 @@ def with_program(wheel: Path, data: bytes) -> None:
     rewrite(wheel, {PROGRAM: data, RECORD: json.dumps(record, indent=2).encode()})
 
 
+@pytest.fixture
+def built(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tree build what it built before, without the ten seconds that this takes."""
+
+    @contextlib.contextmanager
+    def rebuilt(*_: object) -> Iterator[Path]:
+        yield stand_in / "dist"
+
+    monkeypatch.setattr(same_bytes, "rebuilt", rebuilt)
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave twine's rendering out: a second for each of a hundred attacks."""
+    monkeypatch.setattr(index_rules, "_rendered", lambda _: good("twine", "", ""))
+
+
+def of_bytes(dist: Path) -> list[str]:
+    return wrong(same_bytes.same_bytes(files(dist), Path("unused")))
+
+
+def of_index(dist: Path) -> list[str]:
+    return wrong(index_rules.index_rules(files(dist)))
+
+
+@pytest.mark.usefixtures("built")
 def test_a_good_release_passes_every_gate_on_its_files(dist: Path, plan: Plan) -> None:
     assert of_set(plan, dist) == []
     assert wrong(binary_gates.binaries(plan, files(dist))) == []
-    assert wrong(wheel_gates.wheels(plan, files(dist))) == []
-    assert wrong(wheel_gates.bills(files(dist))) == []
+    assert of_index(dist) == []
+    assert of_bytes(dist) == []
+
+
+INFO = f"leanspec_cli_bin-{RELEASED}.dist-info"
+COMMAND = b"leanspec-mcp=leanspec_launcher:mcp\n"
+MAIN_INFO = f"lean_spec-{RELEASED}.dist-info"
+
+
+def raw(wheel: Path, change: Callable[[bytes], bytes]) -> None:
+    wheel.write_bytes(change(wheel.read_bytes()))
+
+
+def resaved(wheel: Path, change: Callable[[zipfile.ZipInfo], object], method: int = zipfile.ZIP_DEFLATED) -> None:
+    """Write an archive again with its entries changed."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for entry, data in entries:
+            new = zipfile.ZipInfo(entry.filename, entry.date_time)
+            new.external_attr, new.compress_type = entry.external_attr, method
+            change(new)
+            archive.writestr(new, data)
+
+
+def streamed(wheel: Path) -> None:
+    """Write an archive to a pipe, which needs data descriptors."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    with wheel.open("wb") as file, zipfile.ZipFile(Unseekable(file), "w") as archive:  # type: ignore[call-overload]
+        for name, data in entries:
+            archive.writestr(name, data)
+
+
+class Unseekable:
+    """A file that can only be written on and on."""
+
+    def __init__(self, file: io.BufferedWriter) -> None:
+        self.write, self.flush = file.write, file.flush
+
+
+def with_comment(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"hidden"
+
+
+def with_prefix(wheel: Path) -> None:
+    """Put something before an archive, which zip readers look past."""
+    raw(wheel, lambda data: b"#!/bin/sh\n" + data)
+
+
+def twice(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("leanspec_cli_bin/__init__.py", b"print('changed')\n")
+
+
+def commented(entry: zipfile.ZipInfo) -> None:
+    entry.comment = b"hidden"
+
+
+def renamed(wheel: Path, old: str, new: str) -> None:
+    wheel.rename(wheel.with_name(wheel.name.replace(old, new)))
+
+
+def bytes_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return file.read() if file else b""
+
+
+def sdist_with(dist: Path, name: str, data: bytes = b"print()\n") -> None:
+    """Add a file to the sdist."""
+    path = dist / f"lean_spec-{RELEASED}.tar.gz"
+    with tarfile.open(path) as archive:
+        members = [(member, bytes_of(archive, member)) for member in archive.getmembers()]
+    with tarfile.open(path, "w:gz") as archive:
+        for member, old in members:
+            archive.addfile(member, io.BytesIO(old))
+        extra = tarfile.TarInfo(name)
+        extra.size = len(data)
+        archive.addfile(extra, io.BytesIO(data))
+
+
+Attack = Callable[[Path], object]
+# What a rebuild finds: files that this tree does not build. Each with a RECORD that is true of it, where it has one.
+NOT_BUILT: dict[str, tuple[Attack, str]] = {
+    "code in a platform wheel": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/__init__.py": b"import os\n"}),
+        "`leanspec_cli_bin/__init__.py` differs",
+    ),
+    "a program beside the program": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/bin/other": b"\x7fELF"}),
+        "`leanspec_cli_bin/bin/other` is not built",
+    ),
+    "another program": (lambda dist: rewrite(dist / CLI, {PROGRAM: b"\x7fELF"}), f"`{PROGRAM}` differs"),
+    "a program without its run bit": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100644}),
+        f"`{PROGRAM}` differs",
+    ),
+    "a program for all to write": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100777}),
+        f"`{PROGRAM}` differs",
+    ),
+    "a program that becomes root": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o104755}),
+        f"`{PROGRAM}` differs",
+    ),
+    "another record of the binary": (
+        lambda dist: rewrite(dist / CLI, {RECORD: content(dist / CLI, RECORD) + b"\n"}),
+        f"`{RECORD}` differs",
+    ),
+    "no bill of materials": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": None}),
+        "leanspec-build.cdx.json` is missing",
+    ),
+    "another bill of materials": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": b"{}"}),
+        "leanspec-build.cdx.json` differs",
+    ),
+    "another licence text": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/licenses/LICENSE": b"All rights reserved.\n"}),
+        "LICENSE` differs",
+    ),
+    "tags that promise more": (
+        lambda dist: replaced(dist / CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"),
+        "WHEEL` differs",
+    ),
+    "a wheel that is not pure": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"),
+        "WHEEL` differs",
+    ),
+    "a RECORD that lies": (
+        lambda dist: resaved_record(dist / CLI, b"leanspec_cli_bin/__init__.py,sha256=", b"x,sha256="),
+        "RECORD` differs",
+    ),
+    "a requirement of a stranger": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"\nRequires-Dist: evil"),
+        "METADATA` differs",
+    ),
+    "a marker": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"; os_name == 'nt'"),
+        "METADATA` differs",
+    ),
+    "a looser pin": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED.replace(b"==", b">=")),
+        "METADATA` differs",
+    ),
+    "a Python that is too new": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", b"Python: >=3.9", b"Python: >=3.99"),
+        "METADATA` differs",
+    ),
+    "a command less": (
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/entry_points.txt", b"leanspec-mcp=leanspec_launcher:mcp\n", b""
+        ),
+        "entry_points.txt` differs",
+    ),
+    "a command more": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=evil:main\n"}),
+        "entry_points.txt` is not built",
+    ),
+    "a launcher of before the last commit": (
+        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"),
+        "`leanspec_launcher/_search.py` differs",
+    ),
+    "other checksums in the launcher": (
+        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_tables.py", b"'linux-x64': '", b"'linux-x64': '0"),
+        "`leanspec_launcher/_tables.py` differs",
+    ),
+    "a program in the launcher": (
+        lambda dist: rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF"}),
+        "`leanspec_launcher/leanspec` is not built",
+    ),
+    "a startup file": (
+        lambda dist: rewrite(dist / MAIN, {"lean_spec.pth": b"import os\n"}),
+        "`lean_spec.pth` is not built",
+    ),
+    "a stub that speaks of other builds": (
+        lambda dist: replaced(dist / STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"),
+        "stub.json` differs",
+    ),
+    "other times": (lambda dist: resaved(dist / CLI, lambda _: None), "an archive of other bytes"),
+    "one byte in a compressed entry": (
+        lambda dist: raw(dist / CLI, lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
+        "the same entries, in an archive of other bytes",
+    ),
+    "a file more in the sdist": (
+        lambda dist: sdist_with(dist, f"lean_spec-{RELEASED}/setup.py"),
+        "setup.py` is not built",
+    ),
+    "a file that nobody builds": (
+        lambda dist: shutil.copy(dist / STUB, dist / STUB.replace("py3", "py2.py3")),
+        "a file that this tree builds, found not built",
+    ),
+    "a file that is missing": (lambda dist: (dist / MCP).unlink(), "as this tree builds it, found missing"),
+    "a truncated wheel": (lambda dist: raw(dist / CLI, lambda data: data[:-100]), "not a whole archive"),
+    "an empty wheel": (lambda dist: raw(dist / CLI, lambda _: b""), "not a whole archive"),
+    "a truncated sdist": (
+        lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda data: data[:-100]),
+        "not a whole archive",
+    ),
+}
+
+
+def replaced(wheel: Path, name: str, old: bytes, new: bytes) -> None:
+    """Replace bytes in an entry, with a RECORD that is true of the outcome."""
+    before = content(wheel, name)
+    assert old in before
+    rewrite(wheel, {name: before.replace(old, new)})
+
+
+def resaved_record(wheel: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes in RECORD itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for entry, data in entries:
+            is_record = entry.filename.endswith("/RECORD")
+            assert not is_record or old in data
+            archive.writestr(entry, data.replace(old, new) if is_record else data)
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("attack", NOT_BUILT)
+def test_what_this_tree_does_not_build_is_not_published(attack: str, dist: Path) -> None:
+    break_it, words = NOT_BUILT[attack]
+    break_it(dist)
+    said = of_bytes(dist)
+    assert any(words in line for line in said), said
+
+
+META = f"{INFO}/METADATA"
+
+
+def metadata(old: str, new: str) -> Attack:
+    """Return an attack on the metadata of the CLI's wheel: as if the tree itself were wrong."""
+    return lambda dist: replaced(dist / CLI, META, old.encode(), new.encode())
+
+
+# What the index refuses though the tree builds it: a field in the metadata, then the archives.
+REFUSED: dict[str, tuple[Attack, str]] = {
+    "an unknown classifier": (
+        metadata("License-Expression: MIT", "Classifier: Environment :: Consoles\nLicense-Expression: MIT"),
+        "one of the index's classifiers, found Environment :: Consoles",
+    ),
+    "a deprecated classifier": (
+        metadata("License-Expression: MIT", "Classifier: Natural Language :: Ukranian\nLicense-Expression: MIT"),
+        "the one that replaces it: Natural Language :: Ukrainian",
+    ),
+    "a licence beside a licence expression": (
+        metadata("License-Expression: MIT", "License: MIT\nLicense-Expression: MIT"),
+        "none beside License-Expression",
+    ),
+    "a licence that is none": (metadata("License-Expression: MIT", "License-Expression: MTI"), "MTI"),
+    "a summary that is too long": (metadata("Summary: ", "Summary: " + "x" * 600), "at most 512 characters"),
+    "a summary of two lines": (metadata("Summary: ", "Summary: one\n        two "), "must be a single line"),
+    "an address that is none": (
+        metadata("License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"),
+        "an address, found 'someone'",
+    ),
+    "a URL that is none": (metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "), "an http(s) URL"),
+    "a URL of another kind": (metadata("Homepage, https://", "Homepage, ftp://"), "an http(s) URL"),
+    "a label that is too long": (metadata("URL: Homepage,", f"URL: {'x' * 33},"), "at most 32 characters"),
+    "a licence file that is not there": (
+        metadata("License-File: LICENSE", "License-File: LICENCE"),
+        f"`{INFO}/licenses/LICENCE`, found missing",
+    ),
+    "a local version": (metadata(f"Version: {RELEASED}", f"Version: {RELEASED}+local"), "no local version"),
+    "another version than the file's": (metadata(f"Version: {RELEASED}", "Version: 9.9.9"), "as in the file name"),
+    "another name than the file's": (metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"), "as in the file"),
+    "a name that is none": (metadata("Name: leanspec-cli-bin", "Name: -leanspec-"), "-leanspec-"),
+    "a version that is none": (metadata(f"Version: {RELEASED}", "Version: latest"), "latest"),
+    "a metadata version to come": (metadata("Metadata-Version: 2.", "Metadata-Version: 9."), "metadata"),
+    "a direct reference": (
+        metadata("License-Expression: MIT", "Requires-Dist: x @ https://example.org/x.whl\nLicense-Expression: MIT"),
+        "no direct reference",
+    ),
+    "a requirement that is none": (
+        metadata("License-Expression: MIT", "Requires-Dist: x ==\nLicense-Expression: MIT"),
+        "requires-dist",
+    ),
+    "a Python that is none": (metadata("Requires-Python: ", "Requires-Python: python"), "requires-python"),
+    "a field twice": (metadata("Summary: ", "Summary: a\nSummary: "), "summary"),
+    "a field that nobody knows": (metadata("Summary: ", "Summry: a\nSummary: "), "summry"),
+    "a description of an unknown kind": (metadata("text/markdown", "text/html"), "text/html"),
+    "no description": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}),
+        "a long description, found none",
+    ),
+    "a link that leads nowhere": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b"\n[docs](docs/x.md)\n"}),
+        "links that work on the index's page, found docs/x.md",
+    ),
+    "an image that leads nowhere": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b'\n<img src="docs/x.svg">\n'}),
+        "found docs/x.svg",
+    ),
+    "metadata that is not UTF-8": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")}),
+        "metadata",
+    ),
+    "no metadata": (lambda dist: rewrite(dist / CLI, {META: None}), "METADATA"),
+    "no WHEEL": (lambda dist: rewrite(dist / CLI, {f"{INFO}/WHEEL": None}), "/WHEEL`, found missing"),
+    "entry points that cannot be parsed": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"pip=evil:main\n"}),
+        "a file that can be parsed",
+    ),
+    "an entry point that is none": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=e v i l\n"}),
+        "module:attribute, found pip = e v i l",
+    ),
+    "a comment": (lambda dist: with_comment(dist / CLI), "no comment"),
+    "a comment of an entry": (lambda dist: resaved(dist / CLI, commented), "no comment, found b'hidden'"),
+    "data before the archive": (lambda dist: with_prefix(dist / CLI), "nothing between two entries"),
+    "data after the archive": (
+        lambda dist: raw(dist / CLI, lambda data: data + b"hidden"),
+        "nothing after the archive",
+    ),
+    "two archives in one": (lambda dist: raw(dist / CLI, lambda data: data + data), ""),
+    "an entry twice": (lambda dist: twice(dist / CLI), "each entry once"),
+    "data descriptors": (lambda dist: streamed(dist / CLI), "no data descriptor"),
+    "a compression that few know": (
+        lambda dist: resaved(dist / CLI, lambda _: None, zipfile.ZIP_LZMA),
+        "stored or deflated",
+    ),
+    "an entry of another name in its own header": (
+        lambda dist: raw(dist / CLI, lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1)),
+        "in both of its headers",
+    ),
+    "a name that cannot be printed": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/a\x07b": b""}),
+        "printable characters",
+    ),
+    "an entry that is damaged": (
+        lambda dist: raw(dist / CLI, lambda data: data[:4000] + bytes(8) + data[4008:]),
+        "",
+    ),
+    "a file that unpacks to a thousand times its size": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/zeros": bytes(65 << 20)}),
+        "a compression ratio of at most 50",
+    ),
+    "a wheel that is no archive": (lambda dist: raw(dist / CLI, lambda _: b"PK"), "a whole archive"),
+    "an sdist that is no archive": (
+        lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda _: b"\x1f\x8b"),
+        "a whole archive",
+    ),
+    "an sdist with a file outside": (lambda dist: sdist_with(dist, "../evil.py"), "found `../evil.py`"),
+    "an sdist with a second folder": (lambda dist: sdist_with(dist, "other/x.py"), "found `other/x.py`"),
+    "a build number": (lambda dist: renamed(dist / CLI, "-py3-", "-1-py3-"), "no build number"),
+    "a name that is not normalized": (
+        lambda dist: renamed(dist / CLI, "leanspec_cli_bin", "LeanSpec_cli_bin"),
+        "file name",
+    ),
+    "a platform of one machine": (
+        lambda dist: renamed(dist / CLI, "manylinux_2_34_x86_64", "linux_x86_64"),
+        "one that the index takes, found linux_x86_64",
+    ),
+    "a platform to come": (
+        lambda dist: renamed(dist / CLI, "manylinux_2_34_x86_64", "macosx_99_0_arm64"),
+        "one that the index takes, found macosx_99_0_arm64",
+    ),
+}
+
+
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize("attack", REFUSED)
+def test_what_the_index_would_refuse_is_known_before(attack: str, dist: Path) -> None:
+    break_it, words = REFUSED[attack]
+    break_it(dist)
+    said = of_index(dist)
+    assert any(words in line for line in said), said
+
+
+def test_a_description_that_cannot_be_rendered(dist: Path) -> None:
+    text = content(dist / CLI, META).replace(b"text/markdown", b"text/x-rst") + b"\n.. nonsense::\n"
+    rewrite(dist / CLI, {META: text})
+    assert any(line.startswith("8 files: expected PASSED") for line in of_index(dist))
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_file_that_is_too_large(dist: Path) -> None:
+    with (dist / CLI).open("ab") as file:
+        file.truncate((100 << 20) + 1)
+    assert any("at most 104857600 bytes" in line for line in of_index(dist))
+
+
+@pytest.mark.parametrize("name", ["leanspec_cli_bin-{}-py3-none-manylinux_2_34_x86_64.whl", "notes.txt"])
+def test_a_symbolic_link_is_not_published(name: str, dist: Path) -> None:
+    path = dist / name.format(RELEASED)
+    path.unlink(missing_ok=True)
+    path.symlink_to(dist / MCP)
+    with pytest.raises(CommandError, match="is a symbolic link"), check.snapshot(dist):
+        pass
+
+
+def test_what_is_checked_cannot_be_changed_before_it_is_uploaded(dist: Path) -> None:
+    with check.snapshot(dist) as own:
+        before = check.fingerprint(files(own))
+        (dist / CLI).write_bytes(b"other")
+        assert check.fingerprint(files(own)) == before
+        assert check.fingerprint(files(dist)) != before
+
+
+def test_a_gate_that_a_file_breaks_is_not_passed(dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    monkeypatch.setattr(check, "read_plan", lambda *_: plan)
+    monkeypatch.setattr(binary_gates, "binaries", lambda *_: iter([1 / 0]))
+    for name in ("index_rules", "same_bytes", "expected_set", "_installs"):
+        monkeypatch.setattr(check, name, lambda *_: iter(()))
+    said = wrong(iter(check.check(dist)))
+    assert "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero" in said
 
 
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
@@ -110,22 +547,7 @@ def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> N
     shutil.copy(dist / CLI, dist / other)
     both = replace(plan, platforms=("linux-x64", "darwin-arm64"))
     said = wrong(binary_gates.binaries(both, files(dist)))
-    assert any("an executable for darwin-arm64, found one for linux-x64" in line for line in said)
     assert any("bytes of its own, found the same as in" in line for line in said)
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"\x7fELF", "is truncated"),
-        (b"", "is empty"),
-        (headers.elf("aarch64", versions={"libc.so.6": ["GLIBC_2.17"]}), "found one for linux-arm64"),
-        (b"#!/bin/sh\n", "is a script"),
-    ],
-)
-def test_2_a_binary_that_is_none_or_another(dist: Path, plan: Plan, data: bytes, words: str) -> None:
-    with_program(dist / CLI, data)
-    assert any(words in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
 def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> None:
@@ -138,12 +560,6 @@ def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> No
     assert "notes.txt: expected no such file in a release, found there" in said
     shutil.copy(dist / MAIN, dist / MAIN.replace("py3", "py2.py3"))
     assert any("found a second one beside" in line for line in of_set(plan, dist))
-
-
-def test_4_a_stale_binary_under_a_new_record(dist: Path, plan: Plan) -> None:
-    rewrite(dist / CLI, {PROGRAM: content(dist / CLI, PROGRAM) + b"old"})
-    said = wrong(binary_gates.binaries(plan, files(dist)))
-    assert any(": sha256: expected " in line for line in said)
 
 
 def committed(root: Path, *names: tuple[str, bytes]) -> Path:
@@ -190,64 +606,11 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     assert not any("its own version" in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
-def test_6_another_familys_binary_in_a_wheel(dist: Path, plan: Plan) -> None:
-    rewrite(dist / CLI, {"leanspec_cli_bin/bin/leanspec-mcp": b"\x7fELF"})
-    rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF" + bytes(range(256)) * 1000})
-    said = wrong(wheel_gates.wheels(plan, files(dist)))
-    assert f"{CLI}: expected nothing else, found `leanspec_cli_bin/bin/leanspec-mcp`" in said
-    assert f"{MAIN}: expected no program, found `leanspec_launcher/leanspec`" in said
-
-
-def test_6_a_launcher_that_is_too_large(dist: Path, plan: Plan) -> None:
-    rewrite(dist / MAIN, {"leanspec_launcher/__init__.py": random.Random(1).randbytes(300_000)})  # noqa: S311
-    assert any("expected less than 200000 bytes" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
-
-
 def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> None:
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
     name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"
     rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
-    assert any("as there is no index.html in it" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
-
-
-def test_8_no_long_description(dist: Path, plan: Plan) -> None:
-    name = f"leanspec_cli_bin-{RELEASED}.dist-info/METADATA"
-    head = content(dist / CLI, name).split(b"\n\n", 1)[0]
-    rewrite(dist / CLI, {name: head + b"\n\n"})
-    said = wrong(wheel_gates.wheels(plan, files(dist)))
-    assert f"{CLI}: description: expected a long description, found none" in said
-    assert any(line.startswith("8 files: expected PASSED") for line in said), "twine says so too"
-
-
-def test_9_a_binary_without_its_run_bit(dist: Path, plan: Plan) -> None:
-    for mode in (0o100644, 0o755):
-        rewrite(dist / CLI, {}, modes={PROGRAM: mode})
-        said = wrong(wheel_gates.wheels(plan, files(dist)))
-        assert f"{CLI}: {PROGRAM}: expected mode 100755, found {mode:o}" in said
-
-
-def test_11_a_binary_that_needs_a_newer_system_than_promised(dist: Path, plan: Plan) -> None:
-    with_program(dist / CLI, headers.elf(versions={"libc.so.6": ["GLIBC_2.39"]}))
-    said = wrong(binary_gates.binaries(plan, files(dist)))
-    assert any("expected a system of glibc 2.34" in line for line in said)
-
-
-def test_12_a_wheel_that_no_index_takes(
-    dist: Path, plan: Plan, binaries: Path, scripts: Callable[..., object], tmp_path: Path
-) -> None:
-    scripts("wheels", "--binaries", binaries, "--out", tmp_path / "plain")
-    (dist / CLI).unlink()
-    shutil.copy(next((tmp_path / "plain").glob("leanspec_cli_bin-*linux*.whl")), dist)
-    said = wrong(wheel_gates.wheels(plan, files(dist)))
-    assert any("a tag that an index takes" in line and "libssl.so.3" in line for line in said)
-
-
-def test_13_a_wheel_that_promises_more_than_its_binary_keeps(dist: Path, plan: Plan) -> None:
-    loose = dist / CLI.replace("manylinux_2_34", "manylinux_2_17")
-    (dist / CLI).rename(loose)
-    name = f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL"
-    rewrite(loose, {name: content(loose, name).replace(b"manylinux_2_34", b"manylinux_2_17")})
-    assert any("expected true, found too loose" in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
+    assert any("there is no index.html in it" in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
 def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
@@ -282,23 +645,6 @@ def test_21_the_changelog_has_no_heading_yet(plan: Plan, released_tree: Path, tm
     assert said == f"CHANGELOG.md: heading: expected [{RELEASED}], found none"
 
 
-@pytest.mark.parametrize(
-    ("requirement", "words"),
-    [
-        (b"Requires-Dist: leanspec-cli-bin>=" + RELEASED.encode(), f"leanspec-cli-bin=={RELEASED}"),
-        (b"Requires-Dist: leanspec-cli-bin==0.2.9", f"leanspec-cli-bin=={RELEASED}"),
-        (b"Requires-Dist: leanspec-cli-bin @ file:///x", "no direct reference"),
-        (b"Requires-Dist: leanspec-cli-bin==0.0.0", "no placeholder"),
-        (b"X: y", "own distributions"),
-    ],
-)
-def test_22_and_24_requirements_of_the_built_metadata(dist: Path, plan: Plan, requirement: bytes, words: str) -> None:
-    name = f"lean_spec-{RELEASED}.dist-info/METADATA"
-    text = content(dist / MAIN, name).replace(PINNED, requirement)
-    rewrite(dist / MAIN, {name: text})
-    assert any(words in line for line in wrong(wheel_gates.wheels(plan, files(dist))))
-
-
 def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
     for path in (ROOT / "pyproject.toml", *(group.lock for group in Group)):
         shutil.copy(path, tmp_path)
@@ -307,24 +653,6 @@ def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
     text = (tmp_path / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace('"twine>=6.1"', '"twine>=999"'))
     assert any(line.startswith("twine: expected twine>=999, found ") for line in wrong(tree_gates.lock(tmp_path)))
-
-
-def test_a_record_that_is_not_true(dist: Path, plan: Plan) -> None:
-    with zipfile.ZipFile(dist / CLI, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("leanspec_cli_bin/__init__.py", b"print('changed')\n")
-    said = wrong(wheel_gates.wheels(plan, files(dist)))
-    assert any("each entry once" in line for line in said)
-    assert any("RECORD: expected `leanspec_cli_bin/__init__.py`" in line for line in said)
-
-
-def test_checksums_of_other_binaries(dist: Path) -> None:
-    assert wrong(binary_gates.pins(files(dist))) == []
-    text = content(dist / MAIN, "leanspec_launcher/_tables.py")
-    rewrite(dist / MAIN, {"leanspec_launcher/_tables.py": text.replace(b"'linux-x64': '", b"'linux-x64': '0", 1)})
-    (said,) = wrong(binary_gates.pins(files(dist)))
-    assert said.startswith(f"{MAIN}: expected {{")
-    rewrite(dist / MAIN, {"leanspec_launcher/_tables.py": b"SHA256 = {}\n"})
-    assert wrong(binary_gates.pins(files(dist)))[0].endswith("found no table")
 
 
 def test_names_are_not_to_be_confused() -> None:
@@ -347,13 +675,14 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
         monkeypatch.setattr(module, "read_plan", lambda *_: plan)
     monkeypatch.setattr(publish, "upload_all", forbidden)
     monkeypatch.setattr(publish, "Client", forbidden)
-    settings = {"dry_run": False, "resume": False, "need_attestations": False, "cargo": None, "wait": 1}
+    settings: dict[str, Any] = {"dry_run": False, "resume": False, "need_attestations": False, "cargo": None, "wait": 1}
+    settings |= {"binaries": dist.parent / "binaries", "checked": None}
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(CommandError, match="published by CI"):
-        publish.publish(dist, index, allow_local=False, **settings)  # type: ignore[arg-type]
+        publish.publish(dist, index, allow_local=False, **settings)
     (dist / CLI).unlink()
     with pytest.raises(publish.GatesError) as error:
-        publish.publish(dist, index, allow_local=True, **settings)  # type: ignore[arg-type]
+        publish.publish(dist, index, allow_local=True, **settings)
     assert "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing" in error.value.message
     assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
 

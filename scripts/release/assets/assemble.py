@@ -26,7 +26,6 @@ from scripts.release.plan import PLATFORM, File, Plan, expected_set, read_files
 from scripts.release.signing import SUFFIX, Claim, SecretKey, read_public, sign, verify
 from scripts.release.tree_gates import commit_of
 from scripts.release.versions import binary_version
-from scripts.release.wheel_gates import BILL
 from scripts.workplace import PREFIX as IN_PROGRESS
 from scripts.workplace import workplace
 
@@ -35,6 +34,8 @@ from .notes import archive_readme, release_notes
 
 DESKTOP, WHEELS = "desktop-", "dist"
 SUMS, MANIFEST, NOTES = "SHA256SUMS", "release.json", "RELEASE_NOTES.md"
+# Where the backend puts a wheel's bill of materials (PEP 770).
+BILL = "sboms/leanspec-build.cdx.json"
 ARCHIVE, BILL_OF_MATERIALS, BUNDLE = "archive", "bill of materials", "desktop bundle"
 
 

@@ -1,0 +1,19 @@
+"""The README as the index shows it: there, a link into the repository needs the repository's address."""
+
+from __future__ import annotations
+
+import re
+
+# An image's exclamation mark, and where an inline link of Markdown leads.
+LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?!https?://|mailto:|#)([^)\s]+)\)")
+
+
+def for_the_index(text: str, repository: str, tag: str) -> str:
+    """Return a README whose links into the repository are whole addresses, at the tag of a release."""
+
+    def whole(found: re.Match[str]) -> str:
+        label, target = found.groups()
+        kind = "raw" if label.startswith("!") else "blob"
+        return f"{label}({repository}/{kind}/{tag}/{target})"
+
+    return LINK.sub(whole, text)

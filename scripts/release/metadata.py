@@ -1,0 +1,41 @@
+"""The core metadata of a built file, as an index reads it."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from email.message import Message
+from email.parser import BytesParser
+
+from leanspec_launcher.manage.errors import CommandError
+
+from .plan import SDIST, File
+
+
+def metadata_bytes(file: File) -> bytes:
+    """Return the metadata file of a wheel or an sdist. Raises CommandError if there is none."""
+    try:
+        if file.kind == SDIST:
+            return _of_sdist(file)
+        with zipfile.ZipFile(file.path) as archive:
+            return archive.read(f"{dist_info(file)}/METADATA")
+    except (KeyError, OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+        text = f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
+        raise CommandError(text, hint="build it again: `python -m scripts wheels`") from None
+
+
+def _of_sdist(file: File) -> bytes:
+    with tarfile.open(file.path) as archive:
+        content = archive.extractfile(f"{file.path.name.removesuffix('.tar.gz')}/PKG-INFO")
+        return content.read() if content else b""
+
+
+def dist_info(file: File) -> str:
+    """Return the name of a wheel's `.dist-info` folder (Binary distribution format, File contents)."""
+    name, version, _ = file.path.name.split("-", 2)
+    return f"{name}-{version}.dist-info"
+
+
+def read_metadata(file: File) -> Message:
+    """Return the core metadata of a built file; raises CommandError if there is none."""
+    return BytesParser().parsebytes(metadata_bytes(file))

@@ -1,0 +1,152 @@
+"""What an index has already is looked at before the first upload: newer versions, closed projects, yanked files."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.release import upload as module
+from scripts.release.index import Client, Index, IndexUnreachableError
+from scripts.release.index_state import index_state
+from scripts.release.plan import STUB, File
+from tests.scripts.test_index import stub
+
+NAME = "leanspec-cli-bin"
+OLD, NOW = "2026-01-01T00:00:00Z", datetime.now(UTC)
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Serves one page for every project, and leaves uploads without an answer or with a given one."""
+
+    page: dict[str, Any] = {}  # noqa: RUF012 - set by each test
+    answer: tuple[int, bytes] | None = None
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+        self.end_headers()
+        self.wfile.write(json.dumps({"meta": {"api-version": "1.4"}, "name": "x", "files": []} | self.page).encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.answer is None:
+            time.sleep(30)
+            return
+        self.send_response(self.answer[0], "")
+        self.end_headers()
+        self.wfile.write(self.answer[1])
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    Page.page = {}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
+    name = f"leanspec_cli_bin-{version}-py3-none-any.whl"
+    uploaded = (NOW - timedelta(days=days)).isoformat()
+    return {"filename": name, "url": f"x/{name}", "hashes": {}, "upload-time": uploaded, **more}
+
+
+@pytest.mark.parametrize(
+    ("version", "page", "words"),
+    [
+        ("0.3.0", {"files": []}, ""),
+        ("0.3.0", {"files": [served("0.2.9"), served("0.4.0.dev1")]}, ""),
+        ("0.3.0", {"files": [served("0.9.0")]}, "no version above 0.3.0, found 0.9.0"),
+        ("0.3.1.dev1", {"files": [served("0.9.0")]}, "no version above 0.3.1.dev1, found 0.9.0"),
+        ("0.3.1.dev1", {"files": [served("0.3.1.dev2")]}, "no version above 0.3.1.dev1, found 0.3.1.dev2"),
+        ("0.3.0", {"project-status": {"status": "quarantined", "reason": "malware"}}, "found quarantined: malware"),
+        ("0.3.0", {"project-status": {"status": "archived"}}, "found archived"),
+        ("0.3.0", {"project-status": {"status": "deprecated"}}, ""),
+        ("0.3.0", {"files": [served("0.3.0", yanked="broken")]}, "nobody has yanked, found yanked"),
+        ("0.3.0", {"files": [served("0.3.0", days=13)]}, ""),
+        ("0.3.0", {"files": [served("0.3.0", days=15)]}, "a first file of the last 14 days"),
+    ],
+)
+def test_what_the_index_has_is_looked_at_first(
+    url: str, tmp_path: Path, version: str, page: dict[str, Any], words: str
+) -> None:
+    Page.page = page
+    file = File(tmp_path / "x", STUB, NAME, version, None)
+    found = [each for each in index_state(Client(Index(url, url)), Version(version), [file]) if not each.good]
+    said = " ".join(f"{each.subject}: expected {each.expected}, found {each.found}" for each in found)
+    assert words in said if words else not said
+
+
+def test_an_upload_without_an_answer_has_an_end(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Page.answer = None
+    monkeypatch.setattr(module, "SECONDS_FOR_AN_ANSWER", 0.5)
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    before = time.monotonic()
+    with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"):
+        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+    assert time.monotonic() - before < 10
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (400, "rejected `.*`: 400 Invalid value for classifiers"),
+        (403, "rejected `.*`: 403 Invalid value for classifiers"),
+        (429, r"the last one: 429 Invalid value for classifiers"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+) -> None:
+    """Over HTTP/2, the status line has none: it is in the body alone."""
+    Page.answer = (code, b"<html><style>x</style><body>Invalid value for\n classifiers</body></html>")
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    with pytest.raises(CommandError, match=words):
+        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+
+
+UPLOADING = """
+import pathlib, sys
+from scripts.release.index import Client, Index
+from scripts.release.plan import STUB, File
+from scripts.release.upload import upload_all
+index, path = Index(sys.argv[1], sys.argv[1]), pathlib.Path(sys.argv[2])
+print("uploading", flush=True)
+upload_all(index, Client(index), [File(path, STUB, "leanspec-cli-bin", "1.2.3", None)], ("u", "p"))
+"""
+
+
+@pytest.mark.posix
+def test_ctrl_c_does_not_wait_for_an_upload(url: str, tmp_path: Path) -> None:
+    Page.answer = None
+    command = [sys.executable, "-c", UPLOADING, url, str(stub(tmp_path / "a", b"1").path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        before = time.monotonic()
+        process.wait(timeout=20)
+    assert time.monotonic() - before < 5
