@@ -80,7 +80,7 @@ def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
             yield bad("binary", file.path.name, "a binary and its record", error.message)
     yield from all_good("binary", f"{len(found)} binaries", _twice(found), "each one of its own")
     for binary in found:
-        yield from _provenance(binary)
+        yield from _provenance(plan, binary)
         yield _own_version(plan, binary)
         yield from _pages(binary)
     yield from _commits(plan, found)
@@ -95,14 +95,15 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
             yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
 
 
-def _provenance(binary: Binary) -> Iterator[Finding]:
+def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     name, record = binary.file.path.name, binary.record
     source = record.get("source")
     stated = source if isinstance(source, dict) else {}
     problems = []
     if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
         problems.append(bad("provenance", name, "a source with its integrity or commit", source))
-    if str(record.get("commit") or "").endswith(DIRTY):
+    # A dev version is written into the sources where it is built: they differ from their commit in that.
+    if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
         problems.append(bad("provenance", name, "a commit with nothing changed beside it", record["commit"]))
     grafted = ", grafted" if "grafted" in record else ""
     yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")

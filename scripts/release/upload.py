@@ -79,8 +79,9 @@ def upload_all(index: Index, client: Client, files: list[File], secret: tuple[st
         error = None
         with contextlib.suppress(queue.Empty):
             while not failed.is_set():
+                file = waiting.get_nowait()
                 try:
-                    upload(index, client, waiting.get_nowait(), secret)
+                    upload(index, client, file, secret)
                 except Exception as problem:  # noqa: BLE001 - handed to the thread that waits
                     failed.set()
                     error = problem

@@ -606,6 +606,42 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     assert not any("its own version" in line for line in wrong(binary_gates.binaries(plan, files(dist))))
 
 
+def recorded(wheel: Path, **said: object) -> None:
+    """Change what a platform wheel's record says of its binary."""
+    name = next(each for each in zipfile.ZipFile(wheel).namelist() if each.endswith("bin/binary.json"))
+    rewrite(wheel, {name: json.dumps(json.loads(content(wheel, name)) | said).encode()})
+
+
+@pytest.mark.parametrize(
+    ("cli", "mcp", "words"),
+    [
+        ({"commit": "c0ffee"}, {"commit": "c0ffee"}, ""),
+        ({"commit": "c0ffee"}, {"commit": "decaf"}, "expected one for all binaries, found c0ffee, decaf"),
+        ({"commit": "c0ffee-dirty"}, {}, "expected a commit with nothing changed beside it"),
+        ({"source": None}, {}, "expected a source with its integrity or commit, found None"),
+        ({"source": {"kind": "cargo"}, "commit": None}, {}, "expected a source with its integrity or commit"),
+        ({"source": "npm"}, {}, "expected a source with its integrity or commit"),
+    ],
+)
+def test_where_the_binaries_are_from(
+    dist: Path, plan: Plan, cli: dict[str, object], mcp: dict[str, object], words: str
+) -> None:
+    recorded(dist / CLI, **cli)
+    recorded(dist / MCP, **mcp)
+    said = wrong(binary_gates.binaries(plan, files(dist)))
+    assert any(words in line for line in said) if words else said == []
+    if "one for all" in words:
+        reasoned = replace(plan, exceptions=plan.exceptions | {"commits": "a fix for one of them"})
+        assert wrong(binary_gates.binaries(reasoned, files(dist))) == []
+
+
+@pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
+def test_a_record_that_is_none(dist: Path, plan: Plan, record: bytes) -> None:
+    rewrite(dist / CLI, {RECORD: record})
+    said = wrong(binary_gates.binaries(plan, files(dist)))
+    assert any(line.startswith(f"{CLI}: expected a binary and its record") for line in said)
+
+
 def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> None:
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
     name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"

@@ -127,6 +127,13 @@ def test_the_reason_of_a_refusal_is_told(
         module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
 
 
+def test_more_files_than_threads_are_all_uploaded(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Page.answer = (200, b"")
+    files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
+    module.upload_all(Index(url, url), Client(Index(url, url)), files, ("u", "p"))
+    assert capsys.readouterr().err.count("uploaded ") == len(files)
+
+
 UPLOADING = """
 import pathlib, sys
 from scripts.release.index import Client, Index
