@@ -177,7 +177,8 @@ def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bo
     if not is_absolute(place.path):
         return True
     if place.origin == VARIABLE:
-        return sys.platform == "win32"  # there, not every file that starts is a program
+        # This very command would start itself for ever. On Windows, not every file is a program.
+        return place.path == sys.argv[0] or sys.platform == "win32"
     mode = verification()
     if mode == OFF:
         return False

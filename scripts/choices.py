@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,26 @@ class LazyChoice(click.ParamType[str]):
         return self.choice.convert(value, param, ctx)
 
 
+class Number(click.ParamType[int]):
+    """A whole number in plain digits: no sign, no space, no underscore, no leading zero, no other script's digits."""
+
+    name = "number"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number, or fail as click's own types do."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"0|[1-9][0-9]*", str(value)):
+            self.fail(f"'{value}' is not a number in plain digits", param, ctx)
+        return int(value)
+
+
+NUMBER = Number()
 REPAIRS = LazyChoice("leanspec_build.project", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
 BINARIES_OPTION = click.option(

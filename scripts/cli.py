@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -472,5 +473,6 @@ for command in COMMANDS:
 
 
 def run() -> NoReturn:
-    """Run the command line."""
+    """Run the command line. SIGTERM ends it as Ctrl-C does: children are ended, and what was half done is undone."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_command(root, "python -m scripts")

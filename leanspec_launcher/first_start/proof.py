@@ -88,13 +88,25 @@ def _must_be_named_well(place: Place) -> None:
     from_windows = sys.platform == "win32"
     # Windows leaves out dots and spaces at a name's end, also when it looks for the extension.
     is_batch = place.path.rstrip(". ").lower().endswith(BATCH_FILES) and from_windows
-    if is_absolute(place.path) and not is_batch:
+    is_own = place.origin == VARIABLE and _is_this_command(place.path)
+    if is_absolute(place.path) and not is_batch and not is_own:
         return
     from .refusal import Kind, Refusal
+
+    if is_own:
+        raise Refusal(Kind.OWN_COMMAND, "it is this very command, which would start itself for ever")
 
     if is_batch:
         raise Refusal(Kind.BATCH_FILE, "it is a batch file, which would read the arguments as commands")
     raise Refusal(Kind.RELATIVE, "it is a relative path, which depends on the working directory")
+
+
+def _is_this_command(path: str) -> bool:
+    """Tell whether a path is that of the script that runs now; the second round of a loop is."""
+    try:
+        return os.path.samefile(path, sys.argv[0])
+    except OSError:
+        return path == sys.argv[0]
 
 
 def _refuse_without_digest(place: Place) -> None:

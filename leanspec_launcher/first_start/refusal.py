@@ -9,6 +9,7 @@ class Kind(enum.Enum):
     # What its place says.
     RELATIVE = "relative path"
     BATCH_FILE = "batch file"
+    OWN_COMMAND = "own command"
     HIDDEN = "cannot be looked at"
     MISSING = "missing"
     NOT_A_FILE = "not a regular file"

@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from .observing import SECONDS, Surroundings, ending, facts, left_running, wait_until, waiting
+from .observing import SECONDS, Surroundings, ending, facts, family_of, left_running, wait_until, waiting
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -170,11 +170,12 @@ def signalled(number: signal.Signals, *, to_group: bool = False) -> Callable[[Su
     """Observe the end by a signal to the process that was started, or to its group, and what it leaves behind."""
 
     def observe(surroundings: Surroundings) -> str:
-        process, file = waiting(surroundings, start_new_session=True)
+        process, _ = waiting(surroundings, start_new_session=True)
+        family = family_of(process.pid)
         (os.killpg if to_group else os.kill)(process.pid, number)
         code = process.wait(SECONDS)
         time.sleep(0.1)
-        left = left_running(file)
+        left = left_running(family)
         process.communicate()
         return f"{ending(code)}\nleft running: {'the program' if left else 'nothing'}"
 
@@ -186,6 +187,7 @@ def stopped(surroundings: Surroundings) -> str:
     # In a group of its own: the kernel drops SIGTSTP for a group that nobody in its session could continue (an orphaned
     # one), which that of a job without a terminal may be.
     process, file = waiting(surroundings, process_group=0)
+    family = family_of(process.pid)
     seen = []
     for number, want in ((signal.SIGTSTP, os.WIFSTOPPED), (signal.SIGCONT, os.WIFCONTINUED)):
         os.kill(process.pid, number)
@@ -194,7 +196,7 @@ def stopped(surroundings: Surroundings) -> str:
     told = wait_until(lambda: f"signal {int(signal.SIGCONT)}\n" in file.read_text(), 3)
     process.terminate()
     code = process.wait(SECONDS)
-    left = left_running(file)
+    left = left_running(family)
     process.communicate()
     return f"{seen}\nthe program heard of it: {told}\n{ending(code)}\nleft running: {bool(left)}"
 
@@ -204,11 +206,12 @@ def heard(number: signal.Signals) -> Callable[[Surroundings], str]:
 
     def observe(surroundings: Surroundings) -> str:
         process, file = waiting(surroundings)
+        family = family_of(process.pid)
         os.kill(process.pid, number)
         came = wait_until(lambda: f"signal {int(number)}\n" in file.read_text(), 3)
         process.terminate()
         code = process.wait(SECONDS)
-        left_running(file)
+        left_running(family)
         process.communicate()
         return f"heard: {came}\n{ending(code)}"
 

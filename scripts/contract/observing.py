@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,6 +18,8 @@ if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
 SECONDS = 60
+# Fields of /proc/PID/stat after the name.
+STATE, PARENT, STARTED = 0, 1, 19
 Environment = Mapping[str, str] | Mapping[bytes, bytes]
 # Popen with any of its settings, in bytes.
 popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen
@@ -147,18 +148,41 @@ def waiting(
     return process, file
 
 
-def left_running(file: Path) -> list[int]:
-    """Return the processes that still have the probe's own file among their arguments, and end them."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                words = (entry / "cmdline").read_bytes()
-                state = re.search(r"State:\s+(\S)", (entry / "status").read_text())
-            except OSError:
-                continue
-            if os.fsencode(file) in words and state and state[1] != "Z":
-                found.append(int(entry.name))
-                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
-                    os.kill(int(entry.name), signal.SIGKILL)
+@dataclass(frozen=True)
+class Process:
+    """A process that cannot be mistaken for another one that gets its number later."""
+
+    number: int
+    started: str
+
+
+def family_of(number: int) -> list[Process]:
+    """Return a running process and all that it has started, and they in turn."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(entry.name)] = _fields(int(entry.name))
+    found, left = [], [number]
+    while left:
+        parent = left.pop()
+        if parent in parents:
+            found.append(Process(parent, parents[parent][STARTED]))
+        left += [each for each, fields in parents.items() if int(fields[PARENT]) == parent]
     return found
+
+
+def left_running(family: list[Process]) -> list[Process]:
+    """Return those of a family that still run, and end them."""
+    found = []
+    for each in family:
+        with contextlib.suppress(OSError):  # it ended, or ends right now
+            fields = _fields(each.number)
+            if fields[STARTED] == each.started and fields[STATE] != "Z":
+                os.kill(each.number, signal.SIGKILL)
+                found.append(each)
+    return found
+
+
+def _fields(number: int) -> list[str]:
+    """Return the fields of a process after its name (proc_pid_stat(5)); raises OSError if it has ended."""
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()

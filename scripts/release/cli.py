@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher.manage.errors import FAILURE
-from scripts.choices import BINARIES_OPTION, REPAIRS
+from scripts.choices import BINARIES_OPTION, NUMBER, REPAIRS
 from scripts.environment import ROOT
 
 from .assets.cli import COMMANDS as ASSETS
@@ -93,7 +93,7 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit:
 
 
 @click.command(name="bump-dev")
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=NUMBER)
 @CARGO_OPTION
 @click.option(
     "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Where it may be published already."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from .versions import binary_version
 OWN = {family.distribution for family in FAMILIES.values()}
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
-UNRELEASED = "## [Unreleased]\n"
+UNRELEASED = "## [Unreleased]"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Edit:
     before: str
     after: str
     places: list[Place]
+    is_home: bool = False
+    """Whether this is the one home of the version."""
 
 
 def home_version(root: Path = ROOT) -> Version:
@@ -65,19 +68,26 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
-    edits += [_recipe(path, version, root) for path in sorted(root.glob("docs/recipes/*"))]
+    edits += [_recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 
 def apply(edits: list[Edit]) -> list[Edit]:
-    """Write every change, or none: all are written beside their places first. Returns what was changed."""
+    """Write every change, or none: all are written beside their places first. Returns what was changed.
+
+    The version's home comes last. If this process is killed between two files, the home still says the old version:
+    the same command completes the change, `sync-versions` takes it back, and both remove what was left behind.
+    """
+    for edit in edits:
+        _beside(edit.path).unlink(missing_ok=True)
     changed = [edit for edit in edits if edit.after != edit.before]
+    changed.sort(key=lambda edit: edit.is_home)
     with contextlib.ExitStack() as undo:
         ready = []
         for edit in changed:
-            new = edit.path.with_name(f".{edit.path.name}.new")
+            new = _beside(edit.path)
             undo.callback(new.unlink, missing_ok=True)
-            new.write_text(edit.after, "utf-8")
+            new.write_bytes(edit.after.encode())
             new.chmod(edit.path.stat().st_mode & 0o777)
             ready.append((new, edit))
         done: list[Edit] = []
@@ -87,16 +97,25 @@ def apply(edits: list[Edit]) -> list[Edit]:
                 done.append(edit)
         except BaseException:
             for edit in done:
-                edit.path.write_text(edit.before, "utf-8")
+                edit.path.write_bytes(edit.before.encode())
             raise
     return changed
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _text(path: Path) -> str:
+    """Return a file's text with its own line ends: what is written back has them too."""
+    return path.read_bytes().decode()
+
+
 def _read_toml(path: Path) -> tomlkit.TOMLDocument:
     try:
-        return tomlkit.parse(path.read_text("utf-8"))
-    except (OSError, TOMLKitError) as error:
-        raise CommandError(f"`{path}` cannot be read: {error}", hint="mend it, or take it from git") from None
+        return tomlkit.parse(_text(path))
+    except (OSError, ValueError, TOMLKitError) as error:
+        raise CommandError(f"`{path}` cannot be read: {error}", hint="fix it, or take it from git") from None
 
 
 def _project(path: Path, version: Version, root: Path) -> Edit:
@@ -112,12 +131,12 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
             if own in OWN:
                 places.append(Place(name, group, str(requirement), f"{own}=={text}"))
                 requirements[number] = f"{own}=={text}"
-    return Edit(path, path.read_text("utf-8"), tomlkit.dumps(document), places)
+    return Edit(path, _text(path), tomlkit.dumps(document), places, is_home=path == root / "pyproject.toml")
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:
     """Set the exact version that a recipe installs and compares. A dev version is in no index that users have."""
-    before, name = path.read_text("utf-8"), str(path.relative_to(root))
+    before, name = _text(path), str(path.relative_to(root))
     if version.is_devrelease:
         return Edit(path, before, before, [])
     places = [Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)]
@@ -132,28 +151,30 @@ def released(text: str) -> list[str]:
 
 def _changelog(path: Path, version: Version, root: Path) -> Edit:
     """Give a release its heading, over what was unreleased so far. A dev version has none."""
-    before = path.read_text("utf-8")
+    before = _text(path)
     if version.is_devrelease or str(version) in released(before):
         return Edit(path, before, before, [])
-    if UNRELEASED not in before:
-        raise CommandError(f"`{path}` has no heading `{UNRELEASED.strip()}`", hint="put it above the newest release")
+    found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", before, re.MULTILINE)
+    if not found:
+        raise CommandError(f"`{path}` has no heading `{UNRELEASED}`", hint="put it above the newest release")
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
-    after = before.replace(UNRELEASED, f"{UNRELEASED}\n## [{version}] - {today}\n", 1)
+    heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
+    after = before.replace(found[0], heading, 1)
     place = Place(str(path.relative_to(root)), "heading", "none", f"[{version}]")
     return Edit(path, before, after, [place])
 
 
 def _cargo(workspace: Path, version: str) -> list[Edit]:
     """Edit the manifests of a workspace's members, and the lock as cargo would."""
-    workspace = workspace.absolute()  # as cargo names its manifests
+    workspace = workspace.resolve()  # as cargo names its manifests: without `..`
     members = _members(workspace)
     names = {name for name, _ in members}
     root = workspace / "Cargo.toml"
     edits = []
     for path in dict.fromkeys([root, *(manifest for _, manifest in members)]):
         document = _read_toml(path)
-        places = [*_manifest(document, names, version, str(path.relative_to(workspace)))]
-        edits.append(Edit(path, path.read_text("utf-8"), tomlkit.dumps(document), places))
+        places = [*_manifest(document, names, version, os.path.relpath(path, workspace))]
+        edits.append(Edit(path, _text(path), tomlkit.dumps(document), places))
     lock = workspace / "Cargo.lock"
     if lock.exists():
         edits.append(_lock(lock, names, version))
@@ -177,7 +198,7 @@ def _manifest(document: Any, members: set[str], version: str, file: str) -> Iter
         if table is not None and isinstance(table.get("version"), str):
             yield Place(file, what, str(table["version"]), version)
             table["version"] = version
-    tables = [document, document.get("workspace", {})]
+    tables = [document, document.get("workspace", {}), *document.get("target", {}).values()]
     for table in tables:
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
             for name, value in table.get(kind, {}).items():
@@ -195,4 +216,4 @@ def _lock(path: Path, members: set[str], version: str) -> Edit:
         if package["name"] in members and "source" not in package:
             places.append(Place(path.name, f"`{package['name']}`", str(package["version"]), version))
             package["version"] = version
-    return Edit(path, path.read_text("utf-8"), tomlkit.dumps(document), places)
+    return Edit(path, _text(path), tomlkit.dumps(document), places)

@@ -25,6 +25,10 @@ def read_version(text: str) -> Version:
         version = Version(text)
     except InvalidVersion:
         version = _from_semver(text)
+    if text != str(version):
+        version = _from_semver(text)  # or in no form that is published
+    if len(version.release) < PARTS:
+        raise CommandError(f"invalid version: `{text}` has fewer than three numbers", hint=HINT)
     binary_version(version)
     return version
 
@@ -62,7 +66,7 @@ def _from_semver(text: str) -> Version:
     try:
         parsed = semver.Version.parse(text)
     except ValueError:
-        raise CommandError(f"`{text}` is no version", hint=HINT) from None
+        raise CommandError(f"invalid version: `{text}`", hint=HINT) from None
     if parsed.build:
         raise CommandError(f"`{text}` has build metadata, which no index takes", hint=HINT)
     base = f"{parsed.major}.{parsed.minor}.{parsed.patch}"

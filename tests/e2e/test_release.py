@@ -73,9 +73,9 @@ def test_wrong_usage_ends_with_2_and_changes_nothing(arguments: tuple[str, ...],
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("bump", "0.3rc1.dev1", "--offline"), "pre-release of a pre-release"),
-        (("bump", "nonsense", "--offline"), "`nonsense` is no version"),
-        (("bump", "1.0+local", "--offline"), "no counterpart in SemVer"),
+        (("bump", "0.3.0rc1.dev1", "--offline"), "pre-release of a pre-release"),
+        (("bump", "nonsense", "--offline"), "invalid version: `nonsense`"),
+        (("bump", "1.0.0+local", "--offline"), "no counterpart in SemVer"),
         (("publish", "--index", "nowhere"), "`nowhere` is no index that is configured"),
         (("publish", "--index", "https://u:p@example.org/"), "with a secret in it"),
         (("pre-release",), "no Cargo workspace is named to build from"),

@@ -326,3 +326,18 @@ def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
     os.truncate(path, 1 << 40)
     said = site.start("cli", code=126).stderr
     assert f"it has {1 << 40} bytes, more than any program of LeanSpec" in said
+
+
+@pytest.mark.parametrize("way", ["itself", "another command of ours", "a link to it"])
+def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> None:
+    """Without this, each round would start the next one for ever."""
+    installed(site)
+    commands = [site.root / name for name in ("leanspec", "lean-spec", "link")]
+    for command in commands[:2]:
+        command.write_text(f"#!{sys.executable} -S\n{site.call('cli')}\n")
+        command.chmod(0o755)
+    commands[2].symlink_to(commands[0])
+    chosen = commands[["itself", "another command of ours", "a link to it"].index(way)]
+    done = run([commands[0]], site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}, code=126)
+    assert f"refusing to run `{chosen}`: it is this very command, which would start itself for ever" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: `unset LEANSPEC_CLI_BINARY`")
