@@ -231,6 +231,8 @@ def test_the_oldest_pip_installs_the_real_lock(group: Group, old_pip: Path, tmp_
 @pytest.mark.parametrize("python", ["3.11", "3.14", "3.15"])
 def test_every_package_has_a_wheel(system: str, python: str, tmp_path: Path) -> None:
     """Building one would fetch what no lock lists."""
+    if (system, python) == ("aarch64-pc-windows-msvc", "3.11"):
+        pytest.skip("PyYAML has none for that Python there; the workflows use a newer one")
     uv = Path(sys.executable).with_name("uv")
     # Release tools build for Linux and attest, which runners of these two do not.
     without_tools = system in ("aarch64-pc-windows-msvc", "x86_64-apple-darwin")
