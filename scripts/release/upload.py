@@ -14,7 +14,7 @@ from typing import Any
 import requests
 import requests.adapters
 from twine.auth import CredentialInput, Private
-from twine.exceptions import TwineException
+from twine.exceptions import TrustedPublishingFailure, TwineException
 from twine.package import PackageFile
 from twine.repository import Repository
 
@@ -54,8 +54,18 @@ def credentials(index: Index) -> tuple[str, str]:
     resolver = Private(known, given)
     try:
         user, password = resolver.username, resolver.password
-    except (TwineException, requests.RequestException):
-        user = password = None
+    except TrustedPublishingFailure as error:
+        said = " ".join(str(error).split())[:LONGEST_REASON]
+        raise CredentialsError(
+            f"trusted publishing to `{index.upload}` failed: {said}",
+            hint="compare repository, workflow and environment with each project's trusted publisher",
+        ) from None
+    except (KeyError, requests.RequestException) as error:
+        raise CredentialsError(
+            f"`{index.upload}` did not give a token: {type(error).__name__}: {error}", hint=AGAIN
+        ) from None
+    except TwineException:
+        user = password = None  # it would ask on a terminal, which nobody watches
     if not user or not password:
         raise CredentialsError(
             f"there are no credentials for `{index.upload}`",

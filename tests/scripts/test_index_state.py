@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from packaging.version import Version
+from twine.auth import Private
+from twine.exceptions import TrustedPublishingFailure, TwineException
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
@@ -157,3 +160,27 @@ def test_ctrl_c_does_not_wait_for_an_upload(url: str, tmp_path: Path) -> None:
         before = time.monotonic()
         process.wait(timeout=20)
     assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (
+            TrustedPublishingFailure("The token request failed:\n\n* `invalid-publisher`: no"),
+            "trusted publishing to `https://example.org/` failed: .*`invalid-publisher`: no",
+        ),
+        (KeyError("errors"), "did not give a token: KeyError: 'errors'"),
+        (requests.ConnectionError("refused"), "did not give a token: ConnectionError: refused"),
+        (TwineException("no terminal"), "there are no credentials"),
+    ],
+)
+def test_why_there_is_no_token_is_told(monkeypatch: pytest.MonkeyPatch, problem: Exception, words: str) -> None:
+    """What the index answers to a workflow's identity cannot be asked for here."""
+
+    def failing(_: object) -> str:
+        raise problem
+
+    monkeypatch.setattr(Private, "password", property(failing))
+    monkeypatch.setenv("TWINE_USERNAME", "__token__")
+    with pytest.raises(module.CredentialsError, match=words):
+        module.credentials(Index("https://example.org/simple/", "https://example.org/"))
