@@ -26,11 +26,11 @@ def play_as_meant(stage: Stage) -> None:
             raise CommandError("a dry run uploaded something, or planned too little")
         notes += ["the plan, and nothing uploaded", "empty"]
     with stage.scene(f"publish {version}") as notes:
-        said = stage.must(*stage.publish(url))
+        said = stage.must(*stage.publish_checked(url))
         notes.append(said.stdout.splitlines()[-1])
         must_be_complete(stage, url, notes)
     with stage.scene("publish it again") as notes:
-        said = stage.must(*stage.publish(url, "--resume"))
+        said = stage.must(*stage.publish_checked(url, "--resume"))
         again = said.stderr.count("  uploaded ")
         if again:
             raise CommandError(f"{again} files were uploaded again")

@@ -17,6 +17,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
 from scripts.families import main_project
 from scripts.processes import OWN_COMMAND, capture, clean_environment, must_succeed
+from scripts.release.check import fingerprint
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
 from scripts.release.smoke import foreign_requirements
@@ -87,6 +88,10 @@ class Stage:
     def publish(self, url: str, *more: str) -> list[str | Path]:
         """Return the arguments of a publish to an index."""
         return ["publish", "--index", url, "--dist", self.dist, "--allow-local", *more]
+
+    def publish_checked(self, url: str, *more: str) -> list[str | Path]:
+        """Return the arguments of a publish of files that have passed every check, as a workflow's last job has it."""
+        return self.publish(url, "--checked", fingerprint(read_files(self.dist)[0]), *more)
 
     def served(self, url: str) -> dict[str, str | None]:
         """Return what an index serves of ours: name -> sha256."""

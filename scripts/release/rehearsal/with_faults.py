@@ -110,7 +110,7 @@ def _play(stage: Stage, scenario: Scenario, notes: list[str]) -> None:
     if scenario.after_old:
         upload_foreign(stage.server, url, _old_version(stage))
     with _behind(stage, url, scenario.fault()) as (address, front):
-        done = stage.run(*stage.publish(address, "--wait", SHORT_WAIT))
+        done = stage.run(*stage.publish_checked(address, "--wait", SHORT_WAIT))
         said = done.stdout + done.stderr
         _must_be_in_order(stage, front.uploaded())
     if "Traceback" in said:
@@ -129,7 +129,7 @@ def _play(stage: Stage, scenario: Scenario, notes: list[str]) -> None:
         visible = [name for name in stage.served(url) if name.startswith("lean_spec-")]
         if visible and scenario.words != "bytes on the index":
             raise CommandError(f"`{visible[0]}` is public, and the release is not complete")
-        stage.must(*stage.publish(url))
+        stage.must(*stage.publish_checked(url))
     must_be_complete(stage, url, notes)
 
 
@@ -158,9 +158,11 @@ def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
 
 def _kill(stage: Stage, uploads: int, number: signal.Signals, notes: list[str]) -> None:
     url = stage.new_index()
+    # Before the first upload: somewhere in its gates.
+    how = stage.publish_checked if uploads else stage.publish
     with _behind(stage, url, faults.none) as (address, front):
         process = subprocess.Popen(
-            stage.command(*stage.publish(address)),
+            stage.command(*how(address)),
             cwd=stage.tree,
             env=stage.env,
             stdin=subprocess.DEVNULL,
@@ -173,7 +175,7 @@ def _kill(stage: Stage, uploads: int, number: signal.Signals, notes: list[str]) 
         while len(front.uploaded()) < uploads and process.poll() is None and time.monotonic() < until:
             time.sleep(0.005)
         if uploads == 0:
-            time.sleep(2)  # somewhere in its gates
+            time.sleep(2)
         # To the whole group, as a terminal and a dying machine do.
         os.killpg(process.pid, number)
         said, _ = process.communicate(timeout=SECONDS)
@@ -183,13 +185,13 @@ def _kill(stage: Stage, uploads: int, number: signal.Signals, notes: list[str]) 
     if any(name.startswith("lean_spec-") for name in before) and len(before) < len(read_files(stage.dist)[0]) - 1:
         raise CommandError("`lean-spec` is public before the rest")
     notes.append(f"ended with {len(before)} files there; the rerun went on")
-    stage.must(*stage.publish(url))
+    stage.must(*stage.publish_checked(url))
     must_be_complete(stage, url, notes)
 
 
 def _twice(stage: Stage, notes: list[str]) -> None:
     url = stage.new_index()
-    command = stage.command(*stage.publish(url))
+    command = stage.command(*stage.publish_checked(url))
     both = [
         subprocess.Popen(
             command, cwd=stage.tree, env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -217,7 +219,7 @@ def _burnt(stage: Stage, notes: list[str]) -> None:
         file.seek(-2, os.SEEK_END)
         file.write(b"\x01\x00x")  # the length of the archive's comment, and the comment
     upload_foreign(stage.server, url, [other / wheel.name])
-    done = stage.run(*stage.publish(url))
+    done = stage.run(*stage.publish_checked(url))
     if done.returncode == 0 or "with other bytes: sha256" not in done.stderr:
         raise CommandError(f"exit code {done.returncode}: {done.stderr[-300:]}")
     notes.append("error: it is on INDEX with other bytes ... hint: that version is burnt")
