@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import requests
 from twine.package import PackageFile
 
 from leanspec_launcher.manage.errors import CommandError
@@ -67,6 +68,8 @@ def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatc
             added.append(paths)
 
     class Repository:
+        session = requests.Session()
+
         def __init__(self, *_: object, **__: object) -> None:
             pass
 
