@@ -36,7 +36,7 @@ LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhou
 BY_PIP = "python\\Scripts\\leanspec-http.exe"
 BY_UV = "a folder\\bin\\leanspec-http.exe"
 # Started without the installers' launchers, which are parents of their own.
-ALONE = ("python\\python.exe", "-c", "from leanspec_launcher import http; http()")
+ALONE = ("python\\python.exe", "-c", "import sys; from leanspec_launcher import http; sys.exit(http())")
 CODE = "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
 KILL = r"""
 import os, subprocess, sys, time

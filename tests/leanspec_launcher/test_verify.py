@@ -28,7 +28,9 @@ def stamps(site: Site) -> list[str]:
 
 def settle(path: Path) -> None:
     """Wait until the file's last change counts as over."""
-    while time.time_ns() - path.stat().st_ctime_ns <= proof.SETTLED_NANOSECONDS:
+    # The change time, which on Windows is not what Python calls `st_ctime`.
+    changed = int(_search.state_of(str(path)).rpartition(".")[2], 16)
+    while time.time_ns() - changed <= proof.SETTLED_NANOSECONDS:
         time.sleep(0.1)
 
 

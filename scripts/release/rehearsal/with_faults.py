@@ -44,9 +44,9 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("403 to every upload", lambda: faults.refusing(403), succeeds=False, words="takes no `leanspec"),
-    Scenario("401 from the fifth upload on", lambda: faults.refusing(401, first=4), succeeds=False, words="takes no `"),
-    Scenario("400 to every upload", lambda: faults.refusing(400), succeeds=False, words="refuses `leanspec"),
+    Scenario("403 to every upload", lambda: faults.refusing(403), succeeds=False, words="rejected `leanspec"),
+    Scenario("401 from the fifth upload on", lambda: faults.refusing(401, first=4), succeeds=False, words="rejected `"),
+    Scenario("400 to every upload", lambda: faults.refusing(400), succeeds=False, words="rejected `leanspec"),
     Scenario("500 to two uploads", lambda: faults.refusing(500, first=1, times=2), succeeds=True),
     Scenario("429 with `Retry-After: 2`", lambda: faults.refusing(429, {"Retry-After": "2"}, times=1), succeeds=True),
     Scenario("cut before the file arrived", lambda: faults.cutting(1, 1, after_arrival=False), succeeds=True),
