@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -145,6 +146,39 @@ def test_the_user_may_choose(
     check(binary)
     check(binary)
     assert len(hashed) == count
+
+
+@pytest.mark.parametrize(("mode", "count"), [("once", 1), ("always", 0), ("off", 0), ("ALWAYS?", 0)])
+def test_only_who_verifies_once_leaves_a_stamp(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, count: int
+) -> None:
+    monkeypatch.setenv("LEANSPEC_VERIFY", mode)
+    monkeypatch.setattr(proof, "stamp_directory", lambda: str(tmp_path / "lean-spec/verified"))
+    check(binary)
+    assert len([*tmp_path.glob("lean-spec/verified/*")]) == count
+
+
+def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changing(path: str) -> None:
+        with open(path, "ab") as file:  # noqa: PTH123 - a path as the launcher has it
+            file.write(b"#")
+
+    digests = (proof.digest(str(binary)),)
+    assert proof.Proof(str(binary), digests).state
+    monkeypatch.setattr(proof, "must_load", changing)
+    assert not proof.Proof(str(binary), digests).state
+
+
+@pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])
+@pytest.mark.skipif(sys.platform == "win32", reason="the change time is asked for in another way there")
+def test_a_state_is_that_of_one_file(binary: Path, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    """Two files that differ in nothing else have two states."""
+    names = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+    real = os.stat(binary)  # noqa: PTH116 - what is replaced
+    values = {name: getattr(real, name) for name in names}
+    before = _search.state_of(str(binary))
+    monkeypatch.setattr(os, "stat", lambda _: SimpleNamespace(**(values | {field: values[field] + 1})))
+    assert _search.state_of(str(binary)) != before
 
 
 @pytest.mark.posix
