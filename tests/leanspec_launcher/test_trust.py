@@ -128,6 +128,16 @@ def test_a_link_of_the_users_own_cache_folder_is_followed(site: Site, tmp_path: 
     assert len(stamps(site)) == 1
 
 
+@pytest.mark.parametrize("command", MANAGEMENT)
+def test_only_a_start_leaves_a_stamp(site: Site, command: str) -> None:
+    """Whoever looks changes nothing."""
+    installed(site)
+    site.manage(command)
+    assert stamps(site) == []
+    site.start("cli")
+    assert len(stamps(site)) == 1
+
+
 @pytest.mark.parametrize("folder", ["lean-spec", "lean-spec/verified"])
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
 def test_a_stamp_in_a_folder_that_others_may_write_to_does_not_count(site: Site, folder: str, mode: int) -> None:
