@@ -22,6 +22,8 @@ from scripts.release_tools import release_tool
 from .reported import reported_here
 from .staging import Staging, integrity
 
+# What is added to the commit of a workspace whose files differ from it.
+DIRTY = "-dirty"
 BUILDERS = ("build", "zigbuild")
 
 
@@ -229,7 +231,7 @@ def _commit(root: Path) -> str | None:
     if head.returncode != 0:
         return None
     changes = capture([git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
-    return head.stdout.strip() + ("-dirty" if changes else "")
+    return head.stdout.strip() + (DIRTY if changes else "")
 
 
 def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
 from scripts.processes import program_environment
 
@@ -28,8 +29,6 @@ from .versions import binary_version
 
 # What the web server's description says as long as its wheel has no pages.
 API_ONLY = "API only"
-# What `git describe --dirty` and we add to a commit that the tree differs from.
-DIRTY = "-dirty"
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
 
 
 def _commits(plan: Plan, found: list[Binary]) -> Iterator[Finding]:
-    """All binaries of a release are of one commit, or the plan says why they are not."""
+    """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
     commits = sorted({str(each.record["commit"]) for each in found if each.record.get("commit")})
     reason = plan.exceptions.get("commits")
     if len(commits) > 1 and not reason:

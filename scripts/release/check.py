@@ -57,6 +57,12 @@ def check(
     return found
 
 
+def check_copy(dist: Path, cargo: Path | None, binaries: Path) -> tuple[list[Finding], str]:
+    """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
+    with snapshot(dist) as own:
+        return check(own, cargo=cargo, binaries=binaries), fingerprint(read_files(own)[0])
+
+
 def _findings(title: str, gate: Gate) -> Iterator[Finding]:
     """Yield what a gate finds. Whatever ends it before its end is a failure of the release."""
     try:

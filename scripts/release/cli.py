@@ -185,14 +185,11 @@ def check(dist: Path, binaries: Path, cargo: Path | None, *, github_output: bool
       python -m scripts check
       python -m scripts check --dist /tmp/dist --json
     """
-    from .check import check as run_gates
-    from .check import fingerprint, snapshot
+    from .check import check_copy
     from .matrix import write_outputs
-    from .plan import read_files
 
-    with snapshot(dist) as own:
-        code = _print_findings(run_gates(own, cargo=cargo, binaries=binaries), as_json=as_json)
-        checked = fingerprint(read_files(own)[0])
+    findings, checked = check_copy(dist, cargo, binaries)
+    code = _print_findings(findings, as_json=as_json)
     if code == 0:
         click.echo(f"fingerprint: {checked}", err=True)
     if code == 0 and github_output:

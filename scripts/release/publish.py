@@ -66,9 +66,8 @@ def publish(  # noqa: PLR0913 - each is one option of the command
     plan = read_plan()
     with _alone(index), snapshot(dist) as own:
         files, strange = read_files(own)
-        findings = list(expected_set(plan, files, strange))
         if checked:
-            findings.append(same("checked", "the files", checked, fingerprint(files)))
+            findings = [*expected_set(plan, files, strange), same("checked", "the files", checked, fingerprint(files))]
         else:
             findings = check(own, cargo=cargo, binaries=binaries)
         if need_attestations:

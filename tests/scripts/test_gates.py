@@ -282,9 +282,7 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "METADATA` differs",
     ),
     "a command less": (
-        lambda dist: replaced(
-            dist / MAIN, f"{MAIN_INFO}/entry_points.txt", b"leanspec-mcp=leanspec_launcher:mcp\n", b""
-        ),
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/entry_points.txt", COMMAND, b""),
         "entry_points.txt` differs",
     ),
     "a command more": (
