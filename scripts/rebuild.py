@@ -66,11 +66,11 @@ def rebuilt(base: Path, repair: str | None, surroundings: Surroundings = SURROUN
             if path.is_file():
                 path.chmod(0o600)
                 os.utime(path, (1, 1))
-        _build(binaries, out, repair, surroundings)
+        _build(base, binaries, out, repair, surroundings)
         yield out
 
 
-def _build(binaries: Path, out: Path, repair: str | None, surroundings: Surroundings) -> None:
+def _build(base: Path, binaries: Path, out: Path, repair: str | None, surroundings: Surroundings) -> None:
     variables, umask = surroundings
     command = [*OWN_COMMAND, "wheels", "--binaries", str(binaries), "--out", str(out)]
     command += ["--repair", repair] if repair else []
@@ -86,4 +86,7 @@ def _build(binaries: Path, out: Path, repair: str | None, surroundings: Surround
             check=False,
         )
     if done.returncode != 0:
-        raise CommandError(f"the build failed: {done.stderr.strip().rpartition('error: ')[2]}")
+        message, _, hint = done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
+        # What was built from is a copy, whose place tells nobody anything.
+        text = f"the build failed: {message}".replace(str(binaries), str(base))
+        raise CommandError(text, hint=hint or "see `python -m scripts wheels`")

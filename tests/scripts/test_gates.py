@@ -359,6 +359,16 @@ def test_what_this_tree_does_not_build_is_not_published(attack: str, dist: Path)
     assert any(words in line for line in said), said
 
 
+def test_without_the_binaries_nothing_can_be_compared(dist: Path, tmp_path: Path) -> None:
+    """And the message names the folder that was asked for, not a copy of it."""
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(CommandError) as error:
+        list(same_bytes.same_bytes(files(dist), tmp_path / "nothing"))
+    assert error.value.message == f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
+    assert error.value.hint
+    assert error.value.hint.startswith("collect it first")
+
+
 META = f"{INFO}/METADATA"
 
 
