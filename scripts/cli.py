@@ -53,7 +53,7 @@ SECTIONS = {
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
     "Measure": ("contract", "bench"),
     "Release": ("bump", "bump-dev", "sync-versions", "pre-release", "check", "publish", "verify-release", "rehearse"),
-    "What a release carries": ("attest", "release-assets", "keygen", "sign", "verify-signature"),
+    "What a release carries": ("attest", "release-assets", "upload-assets", "keygen", "sign", "verify-signature"),
     "Keep in step": ("matrix", "lock", "docs"),
 }
 

@@ -23,6 +23,7 @@ BACKEND = ("build_backend/pyproject.toml", "--all-extras")
 SOURCES: dict[Group, tuple[str, ...]] = {
     Group.DEV: (*BACKEND, "--group", "pyproject.toml:dev"),
     Group.BUILD: (*BACKEND, "--group", "pyproject.toml:build", "--constraint", "dev.lock"),
+    Group.PUBLISH: ("--group", "pyproject.toml:publish", "--constraint", "dev.lock"),
     Group.RELEASE: ("--group", "pyproject.toml:release"),
 }
 # What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
@@ -83,7 +84,7 @@ def wanted(group: Group, root: Path = ROOT) -> list[Requirement]:
     """Return what a group asks for; with it, what the backend needs, its extras included."""
     table = _manifest(root / "pyproject.toml")
     requirements = [*_members(table["dependency-groups"], group.value)]
-    if group is not Group.RELEASE:
+    if group in (Group.BUILD, Group.DEV):
         project = _manifest(root / "build_backend/pyproject.toml")["project"]
         requirements += project["dependencies"]
         for extra in project.get("optional-dependencies", {}).values():

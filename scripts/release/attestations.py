@@ -8,14 +8,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_der_x509_certificate
+
 from leanspec_launcher.manage.errors import CommandError
-from scripts.processes import capture, must_succeed
-from scripts.release_tools import release_tool
+from scripts.processes import capture, must_succeed, own_program
 
 from .finding import Finding, bad, same
-from .plan import ATTESTATION, File, read_files
+from .index import Index, read_index
+from .plan import ATTESTATION, File, Plan, read_files
 
+GATE = "attestation"
 IDENTITY_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
+PUBLISH_PREDICATE = "https://docs.pypi.org/attestations/publish/v1"
 
 
 def attest(dist: Path) -> list[Path]:
@@ -34,7 +41,7 @@ def attest(dist: Path) -> list[Path]:
     made = [_beside(file) for file in files]
     for path in made:
         path.unlink(missing_ok=True)
-    command = [str(release_tool("pypi-attestations")), "sign", *(str(file.path) for file in files)]
+    command = [own_program("pypi-attestations"), "sign", *(str(file.path) for file in files)]
     must_succeed(capture(command), "`pypi-attestations sign`")
     return made
 
@@ -45,21 +52,55 @@ def attestation_of(file: File) -> Path | None:
     return path if path.is_file() else None
 
 
-def attested(files: list[File]) -> Iterator[Finding]:
-    """Look whether each file has an attestation of its own bytes. Who signed it is for the index to check."""
+def is_attested(plan: Plan, index: Index) -> bool:
+    """Tell whether the plan demands attestations of what goes to an index, by whichever name it was given."""
+    return any(read_index(name).upload == index.upload for name in plan.attestations)
+
+
+def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
+    """Look whether each attestation is of the file beside it, and is signed by the key that it names.
+
+    Whose key that is, and when it was signed, is for the index to verify: it knows the publisher. With `required`,
+    every file must have one.
+    """
     for file in files:
-        path, digest = attestation_of(file), file.sha256()
+        path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
+        if path is None and required:
+            yield bad(GATE, file.path.name, "an attestation beside it", "none")
         if path is None:
-            yield bad("attestation", file.path.name, "an attestation beside it", "none")
             continue
         try:
-            said = json.loads(path.read_text("utf-8"))
-            subject = json.loads(base64.b64decode(said["envelope"]["statement"]))["subject"][0]
-            found = f"{subject['name']} {subject['digest']['sha256']}"
+            yield same(GATE, file.path.name, wanted, _attested_subject(path))
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            yield bad("attestation", file.path.name, "an attestation", f"{type(error).__name__}: {error}")
-            continue
-        yield same("attestation", file.path.name, f"{file.path.name} {digest}", found)
+            yield bad(GATE, file.path.name, "an attestation", f"{type(error).__name__}: {error}")
+        except InvalidSignature:
+            yield bad(GATE, file.path.name, "an attestation", "its signature is not of the certificate in it")
+
+
+def _attested_subject(path: Path) -> str:
+    """Return name and sha256 of the file that an attestation is of (PEP 740, Attestation objects).
+
+    Raises ValueError, KeyError, IndexError, TypeError or InvalidSignature for what is none.
+    """
+    said = json.loads(path.read_text("utf-8"))
+    statement = base64.b64decode(said["envelope"]["statement"], validate=True)
+    signature = base64.b64decode(said["envelope"]["signature"], validate=True)
+    material = said["verification_material"]
+    certificate = load_der_x509_certificate(base64.b64decode(material["certificate"], validate=True))
+    key = certificate.public_key()
+    if said["version"] != 1 or not material["transparency_entries"]:
+        raise ValueError("not of version 1 with its entry in the transparency log")
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise TypeError("a certificate with another kind of key")
+    # What is signed is the statement with its type and length (DSSE, Protocol).
+    kind = b"application/vnd.in-toto+json"
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(statement), statement)
+    key.verify(signature, signed, ECDSA(SHA256()))
+    stated = json.loads(statement)
+    if stated["predicateType"] != PUBLISH_PREDICATE:
+        raise ValueError(f"of another kind: {stated['predicateType']}")
+    (subject,) = stated["subject"]
+    return f"{subject['name']} {subject['digest']['sha256']}"
 
 
 def _beside(file: File) -> Path:

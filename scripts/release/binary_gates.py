@@ -46,16 +46,18 @@ def read_binary(file: File) -> Binary:
     family = next((each for each in FAMILIES.values() if each.distribution == file.distribution), None)
     if family is None:
         raise CommandError(f"no family of ours is called `{file.distribution}`")
-    suffix = PLATFORMS[file.platform].suffix if file.platform else ""
+    if file.platform is None:
+        raise CommandError(f"`{file.path.name}` is for no platform of ours, or for several")
+    suffix = PLATFORMS[file.platform].suffix
     folder = f"{family.package}/bin"
     try:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/binary.json"))
             data = archive.read(f"{folder}/{family.program}{suffix}")
     except (KeyError, ValueError, OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise CommandError(f"no binary with its record: {error}") from None
+        raise CommandError(f"`{file.path.name}` has no binary with its record: {error}") from None
     if not isinstance(record, dict):
-        raise CommandError("no binary with its record: binary.json is not an object")
+        raise CommandError(f"`{file.path.name}` has no binary with its record: binary.json is not an object")
     return Binary(file, family, data, record)
 
 
@@ -67,8 +69,8 @@ def was_grafted(file: File) -> bool:
         return False
 
 
-def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
-    """Look at each binary: where it came from, which version it says it is."""
+def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Iterator[Finding]:
+    """Look at each binary: where it came from (`sources`, if that commit is known), which version it says it is."""
     found = []
     for file in files:
         if file.kind != PLATFORM:
@@ -82,7 +84,7 @@ def binaries(plan: Plan, files: list[File]) -> Iterator[Finding]:
         yield from _provenance(plan, binary)
         yield _own_version(plan, binary)
         yield from _pages(binary)
-    yield from _commits(plan, found)
+    yield _commits(plan, found, sources)
 
 
 def _twice(found: list[Binary]) -> Iterator[Finding]:
@@ -108,14 +110,17 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")
 
 
-def _commits(plan: Plan, found: list[Binary]) -> Iterator[Finding]:
+def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
-    commits = sorted({str(each.record["commit"]) for each in found if each.record.get("commit")})
-    reason = plan.exceptions.get("commits")
-    if len(commits) > 1 and not reason:
-        yield bad("provenance", "commits", "one for all binaries", ", ".join(commits))
-    else:
-        yield good("provenance", "commits", reason or ", ".join(commits) or "none stated: from a registry")
+    commits = sorted({str(each.record.get("commit") or "none stated").removesuffix(DIRTY) for each in found})
+    said, reason = ", ".join(commits), plan.exceptions.get("commits")
+    if reason:
+        return good("provenance", "commits", reason)
+    if sources:
+        return same("provenance", "commits", sources, said)
+    if len(commits) > 1:
+        return bad("provenance", "commits", "one for all binaries", said)
+    return good("provenance", "commits", said)
 
 
 def _pages(binary: Binary) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 from pathlib import Path
@@ -170,9 +171,12 @@ DIST_OPTION = click.option(
 @DIST_OPTION
 @BINARIES_OPTION
 @CARGO_OPTION
+@click.option("--sources", metavar="COMMIT", help="The commit of LeanSpec that every binary must be built from.")
 @click.option("--github-output", is_flag=True, help="Hand the fingerprint on to other jobs of a workflow.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
-def check(dist: Path, binaries: Path, cargo: Path | None, *, github_output: bool, as_json: bool) -> int:
+def check(
+    dist: Path, binaries: Path, cargo: Path | None, sources: str | None, *, github_output: bool, as_json: bool
+) -> int:
     """Run all release checks on the built files.
 
     Is the tree as a release should be (names, versions, tag, clean, locks)? Are the files, byte for
@@ -188,7 +192,7 @@ def check(dist: Path, binaries: Path, cargo: Path | None, *, github_output: bool
     from .check import check_copy
     from .matrix import write_outputs
 
-    findings, checked = check_copy(dist, cargo, binaries)
+    findings, checked = check_copy(dist, cargo, binaries, sources)
     code = _print_findings(findings, as_json=as_json)
     if code == 0:
         click.echo(f"fingerprint: {checked}", err=True)
@@ -237,9 +241,6 @@ SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, wh
 @click.option(
     "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
 )
-@click.option(
-    "--attested", "need_attestations", is_flag=True, help="Every file must have its attestation (see `attest`)."
-)
 @click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
@@ -254,7 +255,6 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
     *,
     allow_local: bool,
     resume: bool,
-    need_attestations: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -264,7 +264,11 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
     unless every check passes. Files that the index already has, byte for byte, are skipped; other
     bytes under one of the names stop everything. After an interruption, the same command resumes
     from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
-    ~/.pypirc, a keyring, trusted publishing.
+    ~/.pypirc, a keyring, trusted publishing; a dry run asks for no token. An index that the release
+    plan names takes no file without its attestation (see `attest`).
+
+    With --checked, nothing of the release is run, before or after: the job that publishes holds a
+    token, and `check` and `verify-release` run it in others.
 
     \b
     Examples:
@@ -272,23 +276,27 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
       python -m scripts publish --index pypi
     """
     from .index import read_index
+    from .publish import Proof, has_passed, must_be_ci
     from .publish import publish as put
 
-    findings = put(
-        dist,
-        read_index(name, simple),
-        dry_run=dry_run,
-        allow_local=allow_local,
-        resume=resume,
-        need_attestations=need_attestations,
-        cargo=cargo,
-        wait=wait,
-        binaries=binaries,
-        checked=checked,
-    )
+    if not allow_local:
+        must_be_ci()
+    if checked:
+        from .served import compare_served
+
+        proof = Proof(functools.partial(has_passed, checked), compare_served)
+        done = "every file was fetched from the index and compared"
+    else:
+        from .check import check as look
+        from .verify import verify_release
+
+        proof = Proof(functools.partial(look, cargo=cargo, binaries=binaries), verify_release)
+        done = "every file was fetched from the index, compared, installed and run"
+    index = read_index(name, simple)
+    findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
     code = _print_findings(findings, as_json=as_json)
     if code == 0 and not dry_run:
-        click.echo("published: every file was fetched from the index, compared, installed and run", err=True)
+        click.echo(f"published: {done}", err=True)
     return code
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from leanspec_launcher.manage.errors import CommandError
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,16 @@ def all_good(gate: str, subject: str, problems: Iterator[Finding], found: str) -
         yield problem
     if not any_problem:
         yield good(gate, subject, found)
+
+
+Gate = Callable[[], Iterator[Finding]]
+
+
+def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
+    """Yield what a gate finds. Whatever ends it before its end is a failure of the release."""
+    try:
+        yield from gate()
+    except CommandError as error:
+        yield bad(title, "the gate itself", "to come to an end", error.message)
+    except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
+        yield bad(title, "the gate itself", "to come to an end", f"{type(error).__name__}: {error}")

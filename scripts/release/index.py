@@ -21,6 +21,7 @@ from pypi_simple import (
     ProjectPage,
     PyPISimple,
     UnsupportedContentTypeError,
+    UnsupportedRepoVersionError,
 )
 from twine.exceptions import TwineException
 from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
@@ -35,6 +36,7 @@ BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
 BUSY = (429, 500, 502, 503, 504)
 ATTEMPTS = 6
 LONGEST_WAIT = 120
+LONGEST_REASON = 400
 
 
 class IndexUnreachableError(CommandError):
@@ -149,10 +151,14 @@ class Client:
             )
         except NoSuchProjectError:
             return Project({})
-        except UnsupportedContentTypeError as error:
+        except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
             raise CommandError(
                 f"`{self.index}` does not speak the simple API: {error}", hint="name it with `--simple URL`"
             ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise _no_page(self.index, error) from None
+        if not _is_of_an_index(page):
+            raise _no_page(self.index, "it lists no file and states no version of the API")
         return Project(_served(page), page.status or "active", page.status_reason or "")
 
     def versions(self, project: str) -> list[Version]:
@@ -192,6 +198,8 @@ class Client:
         for pause, last in zip(BACK_OFF, (*[False] * (attempts - 1), True), strict=False):
             try:
                 return ask()
+            except requests.exceptions.InvalidJSONError as error:
+                raise _no_page(self.index, error) from None
             except requests.HTTPError as error:
                 reason, wait = "is still busy", _must_be_busy(self.index, error.response, pause)
             except requests.RequestException as error:
@@ -199,6 +207,18 @@ class Client:
             if not last:
                 time.sleep(wait)
         raise IndexUnreachableError(f"{what} {reason} after {attempts} attempts", hint="try again later")
+
+
+def _is_of_an_index(page: ProjectPage) -> bool:
+    """Tell a project's page from one that a network's login answers with: any text is a page of links to a parser."""
+    return page.repository_version is not None or any(each.package_type for each in page.packages)
+
+
+def _no_page(index: Index, why: object) -> CommandError:
+    return CommandError(
+        f"`{index}` answered with something else than a project's page: {' '.join(str(why).split())[:LONGEST_REASON]}",
+        hint="open that URL in a browser: a network that wants a login answers for everybody",
+    )
 
 
 def _served(page: ProjectPage) -> dict[str, Served]:

@@ -35,6 +35,7 @@ GATE = "what the index would say"
 MIB = 1 << 20
 LARGEST_FILE = 100 * MIB
 LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
+LONGEST_REASON = 400
 # A file that unpacks to more than this may not unpack to more than so many times its size.
 LARGE, LARGEST_RATIO = 64 * MIB, 50
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -55,11 +56,15 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, ta
 
 def index_rules(files: list[File]) -> Iterator[Finding]:
     """Look at each file as the index will when it is uploaded."""
+    whole = []
     for file in files:
-        problems = (bad(GATE, f"{file.path.name}: {what}", wanted, found) for what, wanted, found in _refusals(file))
+        refusals = list(_refusals(file))
+        problems = (bad(GATE, f"{file.path.name}: {what}", wanted, found) for what, wanted, found in refusals)
         yield from all_good(GATE, file.path.name, problems, "accepted")
-    if files:
-        yield _rendered(files)
+        if not refusals:
+            whole.append(file)
+    if whole:
+        yield _rendered(whole)
 
 
 Refusal = tuple[str, str, object]
@@ -278,6 +283,6 @@ def _rendered(files: list[File]) -> Finding:
     """Let twine render each description as the index does."""
     names = [str(file.path) for file in files]
     done = capture([own_program("twine"), "check", "--strict", *names])
-    said = " ".join((done.stdout + done.stderr).split())
-    found = "PASSED" if done.returncode == 0 else said[-300:]
+    wrong = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
+    found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
     return same("twine check --strict", f"{len(files)} files", "PASSED", found)

@@ -43,6 +43,8 @@ class Plan:
     """Why there is none, where none is expected."""
     public_key: str = ""
     """The second line of the minisign key that the files of a release are signed with."""
+    attestations: tuple[str, ...] = ()
+    """The indices, as `publish --index` names them, that take no file without its attestation."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ def read_plan(root: Path = ROOT) -> Plan:
             hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
     version, exceptions = home_version(root), dict(table.get("exceptions", {}))
+    indices = tuple(table["attestations"])
     if version.is_devrelease:
         others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
-        return Plan(version, (DEV,), others, exceptions, no_desktop="a dev build has none")
+        return Plan(version, (DEV,), others, exceptions, no_desktop="a dev build has none", attestations=indices)
     desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
@@ -92,7 +95,7 @@ def read_plan(root: Path = ROOT) -> Plan:
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
             hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
-    return Plan(version, chosen, missing, exceptions, bundles, reason, key)
+    return Plan(version, chosen, missing, exceptions, bundles, reason, key, indices)
 
 
 def read_files(dist: Path) -> tuple[list[File], list[str]]:

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,15 +15,16 @@ from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, size, step
+from scripts.environment import ROOT
 
-from .attestations import attested
-from .check import check, fingerprint, snapshot
+from .attestations import attested, is_attested
 from .finding import Finding, same
 from .index import BACK_OFF, Client, Index, IndexUnreachableError
 from .index_state import index_state
 from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected_set, read_files, read_plan
-from .upload import AGAIN, BurntError, credentials, upload_all
-from .verify import verify_release
+from .snapshot import fingerprint, snapshot
+from .tree_gates import tag
+from .upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
 
 # A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
 WAVES = ((PLATFORM,), (STUB,), (MAIN_WHEEL, SDIST))
@@ -41,61 +43,72 @@ class GatesError(CommandError):
         )
 
 
-def publish(  # noqa: PLR0913 - each is one option of the command
-    dist: Path,
-    index: Index,
-    *,
-    dry_run: bool,
-    allow_local: bool,
-    resume: bool,
-    need_attestations: bool,
-    cargo: Path | None,
-    wait: int,
-    binaries: Path,
-    checked: str | None,
-) -> list[Finding]:
-    """Publish a release, or go on with one that was interrupted; return what its verification found.
+@dataclass(frozen=True)
+class Proof:
+    """Hold how a release is proved: its files before the first upload, what the index serves after the last one."""
 
-    `checked` is the fingerprint that a check gave: then these files have passed, and only what the index has is
-    looked at. Raises CommandError if a gate fails, before the first upload, or if the index refuses.
+    before: Callable[[Path], list[Finding]]
+    after: Callable[[Version, Index, Path], list[Finding]]
+
+
+def publish(dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int) -> list[Finding]:
+    """Publish a release, or go on with one that was interrupted; return what was found in the end.
+
+    `wait` is in seconds. Raises CommandError if a gate fails, before the first upload, or if the index refuses.
     """
-    if not allow_local and os.environ.get("CI", "").lower() not in ("1", "true"):
-        raise CommandError(
-            "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
-        )
     plan = read_plan()
     with _alone(index), snapshot(dist) as own:
-        files, strange = read_files(own)
-        if checked:
-            findings = [*expected_set(plan, files, strange), same("checked", "the files", checked, fingerprint(files))]
-        else:
-            findings = check(own, cargo=cargo, binaries=binaries)
-        if need_attestations:
-            findings += attested(files)
-        _must_pass(findings)
+        files = read_files(own)[0]
+        attested_index = is_attested(plan, index)
+        _must_pass([*proof.before(own), *attested(files, required=attested_index and not dry_run)])
         client = Client(index)
         with step(f"what {index} has"):
-            findings += index_state(client, plan.version, files)
-        _must_pass(findings)
+            found = list(index_state(client, plan.version, files))
+        _must_pass(found)
         there = _state(client, files, plan.version)
         if resume and not there:
             raise CommandError(
                 f"`{index}` has no file of {plan.version}: there is nothing to resume", hint="leave `--resume` out"
             )
         _show(plan, index, files, there)
-        credentials(index)  # a dry run fails where a real one would
         if dry_run:
+            may_have_credentials(index)
             say("a dry run: nothing was uploaded")
-            return findings
-        for kinds in WAVES:
-            wave = [file for file in files if file.kind in kinds]
-            todo = [file for file in wave if file.path.name not in there]
-            if todo:
-                with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
-                    # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
-                    upload_all(index, client, todo, credentials(index))
-            wait_until_served(client, wave, wait)
-        return verify_release(plan.version, index, own)
+            return found
+        _upload(client, files, there, wait)
+        return proof.after(plan.version, index, own)
+
+
+def must_be_ci() -> None:
+    """Raise CommandError outside CI: a release is not made on somebody's machine by mistake."""
+    if os.environ.get("CI", "").lower() not in ("1", "true"):
+        raise CommandError(
+            "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
+        )
+
+
+def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
+    """Look whether files are those that a check has passed, and whether this commit is still the release's tag.
+
+    Between the two, somebody may have moved the tag or changed a file.
+    """
+    plan = read_plan()
+    files, strange = read_files(dist)
+    findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
+    return [*findings, same("checked", "the files", fingerprint_of_check, fingerprint(files))]
+
+
+def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
+    """Upload what is not there, a wave at a time; the next one begins when the index serves the last."""
+    index = client.index
+    for kinds in WAVES:
+        wave = [file for file in files if file.kind in kinds]
+        todo = [file for file in wave if file.path.name not in there]
+        if todo:
+            with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
+                # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
+                upload_all(index, client, todo, credentials(index))
+        wait_until_served(client, wave, wait)
 
 
 def _must_pass(findings: list[Finding]) -> None:

@@ -21,14 +21,13 @@ from twine.repository import Repository
 from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
 
-from .attestations import attestation_of
-from .index import ATTEMPTS, BACK_OFF, BUSY, Client, Index, IndexUnreachableError, retry_after
+from .attestations import IDENTITY_VARIABLE, attestation_of
+from .index import ATTEMPTS, BACK_OFF, BUSY, LONGEST_REASON, Client, Index, IndexUnreachableError, retry_after
 from .plan import File
 
 AT_ONCE = 4
 # Between two bytes of an answer; an index looks at a file while the uploader waits.
 SECONDS_FOR_AN_ANSWER = 120
-LONGEST_REASON = 400
 CREATED = (200, 201, 202, 204)
 REFUSES_US = (401, 403)
 AGAIN = "run the same command again: it goes on from what the index has"
@@ -74,6 +73,17 @@ def credentials(index: Index) -> tuple[str, str]:
     return user, password
 
 
+def may_have_credentials(index: Index) -> None:
+    """Fail as an upload would for want of credentials, and ask for no token: a dry run is not to hold one.
+
+    Raises CredentialsError.
+    """
+    if IDENTITY_VARIABLE in os.environ and not index.credentials and "TWINE_PASSWORD" not in os.environ:
+        say("trusted publishing is asked for a token when there is something to upload")
+        return
+    credentials(index)
+
+
 def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
     """Upload files, some at a time; raises the first error, after those under way have ended.
 
@@ -111,12 +121,12 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 
     Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index refuses the file.
     """
-    last = "no answer"
+    last, was_cut = "no answer", False
     for pause in BACK_OFF[:ATTEMPTS]:
         try:
             answer = _send(index, file, secret)
         except requests.RequestException as error:
-            last = type(error).__name__
+            last, was_cut = type(error).__name__, True
             wait: float = pause  # cut off: perhaps it arrived
         else:
             last = _said(answer)
@@ -129,7 +139,7 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
                     hint="see whether the token is right, and is allowed to upload this project",
                 )
             if answer.status_code not in BUSY:
-                _must_be_there(index, client, file, answer)
+                _must_be_there(index, client, file, answer, was_cut=was_cut)
                 return
             wait = retry_after(answer) or pause
         if is_there(client, file):
@@ -168,13 +178,16 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
         repository.close()
 
 
-def _must_be_there(index: Index, client: Client, file: File, answer: requests.Response) -> None:
+def _must_be_there(index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool) -> None:
     """Take a refusal for success only where the index has these very bytes."""
-    if not is_there(client, file):
+    if is_there(client, file):
+        return
+    refused = f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}"
+    if was_cut:
         raise CommandError(
-            f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
-            hint="see what the index says of this name and version",
+            f"{refused}; an earlier attempt was cut off, and may have arrived without being listed yet", hint=AGAIN
         )
+    raise CommandError(refused, hint="see what the index says of this name and version")
 
 
 def is_there(client: Client, file: File) -> bool:

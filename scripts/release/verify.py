@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from leanspec_launcher._search import RECORD_NAME
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.console import step
@@ -20,9 +20,10 @@ from scripts.wheels import build_wheels
 
 from . import smoke
 from .binary_gates import read_binary
-from .finding import Finding, bad, good, same
+from .finding import Finding, bad, good, same, to_its_end
 from .index import Client, Index
-from .plan import MAIN, PLATFORM, File, Plan, expected_set, read_files, read_plan
+from .plan import PLATFORM, File, Plan, expected_set, read_files, read_plan
+from .served import fetch
 from .versions import binary_version
 
 
@@ -41,36 +42,18 @@ def verify_release(
         fetched = folder / "fetched"
         fetched.mkdir()
         with step(f"fetching every file of {version} from {index}"):
-            findings = list(_fetch(Client(index), version, fetched, dist))
+            findings = list(fetch(Client(index), version, fetched, dist))
         files, strange = read_files(fetched)
         findings += expected_set(plan, files, strange)
         with step("installing from the index with pip and uv, and running"):
             settings = smoke.installer_settings(index.simple, folder)
-            findings += smoke.installed_from(plan, settings, folder, gate="install from the index")
+            gate = "install from the index"
+            findings += to_its_end(gate, lambda: smoke.installed_from(plan, settings, folder, gate=gate))
         if against_npm:
-            findings += _against_npm(plan, files, folder)
+            findings += to_its_end("against npm", lambda: _against_npm(plan, files, folder))
         if rebuild:
-            findings += _rebuilt(plan, files, folder)
+            findings += to_its_end("rebuilt", lambda: _rebuilt(plan, files, folder))
     return findings
-
-
-def _fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> Iterator[Finding]:
-    built = {file.path.name: file.path for file in read_files(dist)[0]} if dist else {}
-    seen = set()
-    for distribution in (MAIN, *(family.distribution for family in FAMILIES.values())):
-        for served in client.files(distribution).values():
-            if f"-{version}-" not in served.name and not served.name.endswith(f"-{version}.tar.gz"):
-                continue
-            seen.add(served.name)
-            digest = client.download(served, folder / served.name)
-            wanted = (
-                hashlib.sha256(built[served.name].read_bytes()).hexdigest() if served.name in built else served.sha256
-            )
-            yield same("bytes on the index", served.name, wanted or "a stated sha256", digest)
-    for name in sorted(set(built) - seen):
-        yield bad("bytes on the index", name, "served", "not listed")
-    if not seen:
-        yield bad("bytes on the index", str(version), "files of it", "none")
 
 
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:

@@ -74,11 +74,21 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
     for name, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", text):
         assert output in given[name], output
     assert set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", text)) == set(outputs())
+    assert {step["ref"] for step in checkouts("codervisor/leanspec")} == {
+        "${{ steps.plan.outputs.sources }}",
+        "${{ needs.plan.outputs.sources }}",
+    }
     entries = build_matrix()["include"]
     assert set(re.findall(r"matrix\.(\w+)", text)) <= set(entries[0])
     made = {step["with"]["name"] for step in steps(FOLDER / "publish.yml") if "upload-artifact" in step.get("uses", "")}
     assert made == {"${{ matrix.artifact }}", "dist"}
     assert all(entry["artifact"].startswith("binaries-") for entry in entries)
+
+
+def checkouts(repository: str) -> Iterator[dict[str, Any]]:
+    for step in steps(FOLDER / "publish.yml"):
+        if step.get("with", {}).get("repository") == repository:
+            yield step["with"]
 
 
 def test_the_paths_of_a_workflow_are_there() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -21,10 +21,12 @@ from scripts.processes import clean_environment
 from scripts.release.plan import read_files
 from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.release.signing import generate
+from scripts.release.tree_gates import commit_of
 from scripts.release.versions import binary_version, next_dev
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.release_tools import release_tool
 from scripts.tree_copy import copy_tree, git
+from tests.attestation import write_attestation
 from tests.conftest import STAND_IN, once
 from tests.e2e import debian
 from tests.e2e.desktop import write_application
@@ -108,11 +110,14 @@ def play(
     (programs / "python").chmod(0o755)
     upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("click-*.whl")])
 
-    def checkout(place: Path, repository: str | None, ref: str | None) -> None:
+    def checkout(place: Path, repository: str | None, ref: str | None) -> str:
         origin = sources if repository else tree
-        git(base, "clone", "--quiet", *(["--branch", ref] if ref else []), str(origin), str(place))
+        git(base, "clone", "--quiet", str(origin), str(place))
+        if ref:
+            git(place, "checkout", "--quiet", ref)
         if not repository:
             (place / RELEASE_TOOLS.name).symlink_to(RELEASE_TOOLS)
+        return commit_of(place).name
 
     count = iter(range(9))
     with serving(GitHub(tags={f"v{version}"})) as github:
@@ -159,13 +164,10 @@ def play(
 
 
 def attest_instead(command: str, workspace: Path) -> None:
-    """Write statements of the right form, unsigned, where `publish --attested` will look for them."""
+    """Write attestations by a key that nobody vouches for, where `publish` will look for them."""
     if " publish " in command:
         for file in read_files(workspace / "dist")[0]:
-            subject = {"name": file.path.name, "digest": {"sha256": file.sha256()}}
-            statement = base64.b64encode(json.dumps({"subject": [subject]}).encode()).decode()
-            said = {"version": 1, "envelope": {"statement": statement, "signature": ""}, "verification_material": {}}
-            file.path.with_name(f"{file.path.name}.publish.attestation").write_text(json.dumps(said))
+            write_attestation(file)
 
 
 def explain(player: Player) -> str:
@@ -188,15 +190,15 @@ def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
             ("check", "wheels"),
-            ("check", "check --github-output"),
-            ("publish", 'publish --index "$INDEX" --attested --checked "$CHECKED"'),
+            ("check", 'check --github-output --sources "$SOURCES"'),
+            ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
-            ("github", "release-assets artifacts --upload"),
+            ("github", "release-assets artifacts"),
+            ("github", 'upload-assets --provenance "$PROVENANCE"'),
         ]
     )
     assert player.passed_over == {
         "actions/setup-python",
-        "actions/attest",
         "re-actors/alls-green",
         "python -m scripts test",
         "python -m scripts attest",
@@ -208,7 +210,7 @@ def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp
     served = player.contexts["server"].assets(f"v{version}")
     for path in dist.iterdir():
         assert hashlib.sha256(served[path.name]).hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert desktop in served
+    assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(served)
     record = json.loads((player.folder / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json").read_text())
     assert record["reported"] == version, "it was run where it was built"
     url = player.contexts["url"]
@@ -221,9 +223,10 @@ def test_a_dry_run_does_all_but_upload(play: Play) -> None:
     assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
     assert [name for name, each in player.results.items() if each["result"] == "skipped"] == ["verify"]
     words = {each.command: each.output for each in player.done}
-    published = 'python -m scripts publish --index "$INDEX" --attested --checked "$CHECKED" --dry-run'
+    published = 'python -m scripts publish --index "$INDEX" --checked "$CHECKED" --dry-run'
     assert "a dry run: nothing was uploaded" in words[published]
-    assert "a dry run: nothing was uploaded" in words["python -m scripts release-assets artifacts --upload --dry-run"]
+    assert "a dry run: nothing was uploaded" in words["python -m scripts upload-assets --dry-run"]
+    assert "python -m scripts attest" not in player.passed_over, "nothing is attested in a dry run: that is public"
 
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
@@ -236,7 +239,8 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     ]
     outputs = player.results["plan"]["outputs"]
     dev = next_dev(Version(RELEASED), 7)
-    assert (outputs["version"], outputs["index"], outputs["sources"]) == (str(dev), "testpypi", "main")
+    assert (outputs["version"], outputs["index"]) == (str(dev), "testpypi")
+    assert re.fullmatch("[0-9a-f]{40}", outputs["sources"]), "a branch moves between two jobs"
     record = json.loads((player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json").read_text())
     assert record["reported"] == binary_version(dev)
     published = next(each.output for each in player.done if " publish " in each.command)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -341,15 +343,20 @@ def github(version: str) -> Iterator[GitHub]:
 def release(
     tree: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory, key: SecretKey
 ) -> Callable[..., CompletedProcess[str]]:
-    """Return `release-assets --upload` in the copy, as a maintainer runs it."""
+    """Return `release-assets`, then `upload-assets`, in the copy, as a maintainer runs them."""
     home = tmp_path_factory.mktemp("home")
     (home / "key").write_text(without_password(key))
 
-    def call(github: GitHub, *arguments: str, **settings: str) -> CompletedProcess[str]:
+    def call(github: GitHub, *arguments: str | Path, unsigned: bool = False, **settings: str) -> CompletedProcess[str]:
         signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
         env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
-        command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", home / "out", "--upload"]
-        return run([*command, *arguments], env, cwd=tree, code=None)
+        out = home / "out"
+        options = ["--unsigned"] if unsigned else []
+        command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", out, *options]
+        made = run(command, env | {"PATH": os.environ["PATH"]}, cwd=tree, code=None)
+        if made.returncode != 0:
+            return made
+        return run([*OWN_COMMAND, "upload-assets", out, *arguments], env, cwd=tree, code=None)
 
     return call
 
@@ -434,7 +441,7 @@ def test_a_tag_that_is_not_pushed_has_no_release(release: Callable[..., Complete
 
 
 def test_an_unsigned_release_stays_here(release: Callable[..., CompletedProcess[str]], github: GitHub) -> None:
-    done = release(github, "--unsigned")
+    done = release(github, unsigned=True)
     assert done.returncode == 1
     assert "error: an unsigned release is not uploaded" in done.stderr
     assert github.asked == []
@@ -445,6 +452,88 @@ def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]]
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("to be uploaded") == len(names(assets))
     assert github.releases == []
+
+
+def bundle(folder: Path, sums: Path, **changed: str) -> Path:
+    """Write what `actions/attest` writes, as far as it states which files it is of."""
+    pairs = [line.split("  ") for line in sums.read_text().splitlines()]
+    subjects = [{"name": name, "digest": {"sha256": changed.get("digest", digest)}} for digest, name in pairs]
+    statement = base64.b64encode(json.dumps({"subject": subjects}).encode()).decode()
+    path = folder / "attestation.json"
+    path.write_text(json.dumps({"dsseEnvelope": {"payload": statement}}, indent=2))
+    return path
+
+
+def test_the_provenance_is_an_asset_and_each_attempt_may_have_its_own(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, tmp_path: Path
+) -> None:
+    name = f"leanspec-{version}.intoto.jsonl"
+    made = bundle(tmp_path, assets / "SHA256SUMS")
+    done = release(github, "--provenance", made)
+    assert done.returncode == 0, done.stderr
+    first = github.assets(f"v{version}")[name]
+    assert first.count(b"\n") == 1, "a bundle a line"
+    assert json.loads(first) == json.loads(made.read_text())
+    made.write_text(made.read_text().replace("{", '{"another": 1, ', 1))
+    again = release(github, "--provenance", made)
+    assert again.returncode == 0, again.stderr
+    assert github.assets(f"v{version}")[name] == first
+    assert set(github.assets(f"v{version}")) == names(assets) | {name}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"dsseEnvelope": {"payload": "***"}}', "of other bytes"])
+def test_a_provenance_of_something_else_is_refused(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, text: str, tmp_path: Path
+) -> None:
+    made = bundle(tmp_path, assets / "SHA256SUMS", digest="0" * 64)
+    if text != "of other bytes":
+        made.write_text(text)
+    done = release(github, "--provenance", made)
+    assert done.returncode == 1
+    assert f"error: `{made}` " in done.stderr
+    assert "hint: give the file that `actions/attest` wrote" in done.stderr
+    assert github.releases == []
+
+
+def changed(name: str, data: bytes | None) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        if data is not None:
+            (folder / name).write_bytes(data)
+
+    return change
+
+
+def another_byte(folder: Path) -> None:
+    (path,) = folder.glob("leanspec-*-linux-x64.tar.gz")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (another_byte, "linux-x64.tar.gz` is "),
+        (changed("release.json", None), "release.json` is missing"),
+        (changed("release.json", b"{}"), "release.json` is "),
+        (changed("SHA256SUMS", None), "nothing is assembled there"),
+        (changed("SHA256SUMS", b"x"), "is damaged"),
+        (changed("SHA256SUMS", b""), "is not of this release"),
+        (changed("SHA256SUMS.minisig", b""), "error: "),
+        (changed("SHA256SUMS.minisig", None), "SHA256SUMS.minisig` is missing"),
+        (changed("added.whl", b""), "added.whl` is not of this release"),
+    ],
+)
+def test_a_folder_that_was_changed_is_not_uploaded(
+    change: Callable[[Path], None], words: str, github: GitHub, assets: Path, tree: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(assets, tmp_path / "out")
+    change(tmp_path / "out")
+    env = clean(tmp_path / "home", **github.environment(), PYTHONPATH=str(tree))
+    done = run([*OWN_COMMAND, "upload-assets", tmp_path / "out"], env, cwd=tree, code=1)
+    assert words in done.stderr
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert github.asked == []
 
 
 def test_an_archive_keeps_nothing_of_the_machine(real_assets: Path, version: str) -> None:

@@ -1,10 +1,11 @@
 """A workflow played on this machine: its jobs in order, their expressions, their script steps, their artifacts.
 
-Of the actions it knows the checkout and the two for artifacts; another one is passed over and named.
+Of the actions it knows the checkout, the attestation and the two for artifacts; another one is passed over and named.
 """
 
 from __future__ import annotations
 
+import base64
 import fnmatch
 import json
 import re
@@ -106,7 +107,7 @@ class Player:
     folder: Path
     contexts: dict[str, Any]
     env: dict[str, str]
-    checkout: Callable[[Path, str | None, str | None], None]
+    checkout: Callable[[Path, str | None, str | None], str]
     skip: Callable[[str], bool]
     """Tells of a step's command whether it is left out."""
     before: Callable[[str, Path], None] = lambda _command, _workspace: None
@@ -155,7 +156,8 @@ class Player:
                 continue
             if "uses" in step:
                 settings = {key: self._text(value, contexts) for key, value in step.get("with", {}).items()}
-                self._action(step["uses"].partition("@")[0], settings, workspace)
+                outputs = self._action(step["uses"].partition("@")[0], settings, workspace)
+                contexts["steps"][step.get("id", "")] = {"outputs": outputs}
                 continue
             if self.skip(step["run"]):
                 self.passed_over.add(step["run"])
@@ -182,18 +184,20 @@ class Player:
             if done.returncode != 0:
                 return
 
-    def _action(self, action: str, settings: dict[str, Any], workspace: Path) -> None:
+    def _action(self, action: str, settings: dict[str, Any], workspace: Path) -> dict[str, str]:
         store = self.folder / "artifacts"
         if action == "actions/checkout":
             place = workspace / settings.get("path", ".")
-            self.checkout(place, settings.get("repository"), settings.get("ref"))
-        elif action == "actions/upload-artifact":
+            return {"commit": self.checkout(place, settings.get("repository"), settings.get("ref"))}
+        if action == "actions/attest":
+            return {"bundle-path": str(_attest(workspace / settings["subject-checksums"]))}
+        if action == "actions/upload-artifact":
             _upload(workspace, settings["path"], store / settings["name"])
         elif action == "actions/download-artifact":
             place = workspace / settings["path"]
             if "name" in settings:
                 shutil.copytree(store / settings["name"], place, dirs_exist_ok=True)
-                return
+                return {}
             found = [each for each in store.iterdir() if fnmatch.fnmatch(each.name, settings.get("pattern", "*"))]
             # A single one gets no folder of its own (the action's README, `path`).
             merged = settings.get("merge-multiple") is True or len(found) == 1
@@ -202,6 +206,7 @@ class Player:
                 shutil.copytree(artifact, target, dirs_exist_ok=True)
         else:
             self.passed_over.add(action)
+        return {}
 
     def _holds(self, condition: str, contexts: dict[str, Any]) -> bool:
         inner = re.fullmatch(r"\$\{\{(.*)\}\}", condition.strip(), re.DOTALL)
@@ -217,6 +222,16 @@ class Player:
 
 def _written(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _attest(sums: Path) -> Path:
+    """Write a bundle as the action does, as far as it states which files it is of."""
+    pairs = [line.split("  ") for line in sums.read_text().splitlines()]
+    subjects = [{"name": name, "digest": {"sha256": digest}} for digest, name in pairs]
+    payload = base64.b64encode(json.dumps({"subject": subjects}).encode()).decode()
+    path = sums.parent.with_name("attestation.json")
+    path.write_text(json.dumps({"dsseEnvelope": {"payload": payload}}))
+    return path
 
 
 def _upload(workspace: Path, pattern: str, target: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -12,20 +14,12 @@ from twine.package import PackageFile
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.release import attestations, upload
-from scripts.release.attestations import attested
-from scripts.release.index import Index
-from scripts.release.plan import STUB, File, read_files
+from scripts.release.attestations import attested, is_attested
+from scripts.release.index import Index, read_index
+from scripts.release.plan import STUB, File, read_files, read_plan
+from tests.attestation import write_attestation
 
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
-
-
-def write(file: File, name: str, digest: str) -> Path:
-    """Write an attestation as pypi-attestations lays it out, without a signature."""
-    subject = {"name": name, "digest": {"sha256": digest}}
-    statement = base64.b64encode(json.dumps({"subject": [subject]}).encode()).decode()
-    path = file.path.with_name(f"{file.path.name}.publish.attestation")
-    path.write_text(json.dumps({"version": 1, "envelope": {"statement": statement, "signature": ""}}))
-    return path
 
 
 @pytest.fixture
@@ -34,25 +28,82 @@ def file(tmp_path: Path) -> File:
     return File(tmp_path / NAME, STUB, "leanspec-cli-bin", "1.2.3", None)
 
 
+def good(file: File, *, required: bool = True) -> bool:
+    return all(each.good for each in attested([file], required=required))
+
+
 def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
-    assert [(each.good, each.found) for each in attested([file])] == [(False, "none")]
-    write(file, NAME, file.sha256())
-    assert all(each.good for each in attested([file]))
-    for name, digest in ((NAME, "0" * 64), ("another.whl", file.sha256())):
-        write(file, name, digest)
-        assert not any(each.good for each in attested([file]))
+    assert [(each.good, each.found) for each in attested([file], required=True)] == [(False, "none")]
+    assert good(file, required=False)
+    write_attestation(file)
+    assert good(file)
+    for name, digest in (("", "0" * 64), ("another.whl", "")):
+        write_attestation(file, name, digest)
+        assert not good(file)
+        assert not good(file, required=False), "garbage is not uploaded, even where nobody asked for an attestation"
+    write_attestation(file, predicate="https://slsa.dev/provenance/v1")
+    assert not good(file)
+
+
+def change(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def changed(said: dict[str, Any]) -> None:
+        part, _, key = name.rpartition(".")
+        (said[part] if part else said)[key] = value
+
+    return changed
+
+
+def resign(said: dict[str, Any]) -> None:
+    """Flip one bit of what is signed: the statement is of the same file."""
+    statement = base64.b64decode(said["envelope"]["statement"]).replace(b"Statement/v1", b"Statement/v9")
+    said["envelope"]["statement"] = base64.b64encode(statement).decode()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"envelope": {"statement": "***"}}', '{"envelope": {"statement": ""}}']
+    ("change", "words"),
+    [
+        (resign, "its signature is not of the certificate in it"),
+        (change("envelope.signature", ""), "its signature is not of the certificate in it"),
+        (change("envelope.signature", "***"), "Error: "),
+        (change("envelope.statement", ""), "its signature is not of the certificate in it"),
+        (change("verification_material.certificate", ""), "ValueError"),
+        (change("verification_material.transparency_entries", []), "with its entry in the transparency log"),
+        (change("verification_material", {}), "KeyError"),
+        (change("version", 2), "not of version 1"),
+    ],
+)
+def test_a_changed_attestation_is_none(file: File, change: Callable[[dict[str, Any]], None], words: str) -> None:
+    path = write_attestation(file)
+    said = json.loads(path.read_text())
+    change(said)
+    path.write_text(json.dumps(said))
+    found = [each.found for each in attested([file], required=False) if not each.good]
+    assert len(found) == 1
+    assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"envelope": {"statement": "***"}}', '{"envelope": {"statement": ""}}']
 )
 def test_what_is_no_attestation_is_an_error(file: File, text: str) -> None:
     file.path.with_name(f"{NAME}.publish.attestation").write_text(text)
-    assert not any(each.good for each in attested([file]))
+    assert not good(file)
+    assert not good(file, required=False)
+
+
+def test_the_plan_says_which_index_demands_them(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whichever name it is given: its address is no way round."""
+    monkeypatch.setenv("HOME", str(released_tree / "no-home"))
+    plan = read_plan(released_tree)
+    assert plan.attestations == ("pypi", "testpypi")
+    for name in plan.attestations:
+        assert is_attested(plan, read_index(name))
+        assert is_attested(plan, read_index(read_index(name).upload, "https://example.org/simple/"))
+    assert not is_attested(plan, Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/"))
 
 
 def test_it_goes_with_its_file_and_is_none_without(file: File) -> None:
-    write(file, NAME, file.sha256())
+    write_attestation(file)
     (file.path.parent / "other-1.0-py3-none-any.whl.publish.attestation").write_text("{}")
     files, strange = read_files(file.path.parent)
     assert [each.path.name for each in files] == [NAME]
@@ -60,7 +111,7 @@ def test_it_goes_with_its_file_and_is_none_without(file: File) -> None:
 
 
 def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(file, NAME, file.sha256())
+    path = write_attestation(file)
     added: list[list[str]] = []
 
     class Package:

@@ -27,6 +27,8 @@ from tests.surroundings import BASE_PYTHON, programs, run
         ("publish --help", Group.BUILD),
         ("publish -h", Group.BUILD),
         ("publish --index x", Group.DEV),
+        ("publish --index x --checked y", Group.PUBLISH),
+        ("attest", Group.PUBLISH),
         ("test", Group.DEV),
         ("test -- --help", Group.DEV),
     ],

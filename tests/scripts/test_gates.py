@@ -18,8 +18,8 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -30,6 +30,7 @@ from scripts.release import binary_gates, check, index_rules, publish, same_byte
 from scripts.release.finding import Finding, good
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.release.snapshot import fingerprint, snapshot
 from tests import headers
 from tests.versions import RELEASED
 
@@ -529,16 +530,16 @@ def test_a_symbolic_link_is_not_published(name: str, dist: Path) -> None:
     path = dist / name.format(RELEASED)
     path.unlink(missing_ok=True)
     path.symlink_to(dist / MCP)
-    with pytest.raises(CommandError, match="is a symbolic link"), check.snapshot(dist):
+    with pytest.raises(CommandError, match="is a symbolic link"), snapshot(dist):
         pass
 
 
 def test_what_is_checked_cannot_be_changed_before_it_is_uploaded(dist: Path) -> None:
-    with check.snapshot(dist) as own:
-        before = check.fingerprint(files(own))
+    with snapshot(dist) as own:
+        before = fingerprint(files(own))
         (dist / CLI).write_bytes(b"other")
-        assert check.fingerprint(files(own)) == before
-        assert check.fingerprint(files(dist)) != before
+        assert fingerprint(files(own)) == before
+        assert fingerprint(files(dist)) != before
 
 
 def test_a_gate_that_a_file_breaks_is_not_passed(dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
@@ -643,6 +644,41 @@ def test_where_the_binaries_are_from(
         assert wrong(binary_gates.binaries(reasoned, files(dist))) == []
 
 
+def platforms(dist: Path) -> None:
+    (dist / CLI).rename(dist / CLI.replace("x86_64.whl", "x86_64.win_amd64.whl"))
+
+
+def flags(offset: int, value: int) -> Callable[[Path], None]:
+    """Set a byte of each entry in the central directory of the CLI's wheel."""
+
+    def change(dist: Path) -> None:
+        data = bytearray((dist / CLI).read_bytes())
+        place = data.find(b"PK\x01\x02")
+        while place != -1:
+            data[place + offset] = value
+            place = data.find(b"PK\x01\x02", place + 4)
+        (dist / CLI).write_bytes(data)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("attack", "words"),
+    [
+        (platforms, "is for no platform of ours, or for several"),
+        (flags(8, 1), "is encrypted"),
+        (flags(10, 99), "That compression method is not supported"),
+        (lambda dist: raw(dist / CLI, lambda data: data[:1000]), "not a zip file"),
+    ],
+)
+def test_a_wheel_that_cannot_be_read(attack: Callable[[Path], None], words: str, dist: Path, plan: Plan) -> None:
+    """Here and on an index: what is fetched may be anything."""
+    attack(dist)
+    found = wrong(binary_gates.binaries(plan, files(dist)))
+    assert len(found) == 1
+    assert words in found[0]
+
+
 @pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
 def test_a_record_that_is_none(dist: Path, plan: Plan, record: bytes) -> None:
     rewrite(dist / CLI, {RECORD: record})
@@ -712,21 +748,20 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     """The index would be reached last: here it may not be reached at all."""
     index = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")
 
-    def forbidden(*_: object) -> None:
+    def forbidden(*_: object) -> list[Finding]:
         raise AssertionError("the index was reached")
 
     for module in (publish, check):
         monkeypatch.setattr(module, "read_plan", lambda *_: plan)
     monkeypatch.setattr(publish, "upload_all", forbidden)
     monkeypatch.setattr(publish, "Client", forbidden)
-    settings: dict[str, Any] = {"dry_run": False, "resume": False, "need_attestations": False, "cargo": None, "wait": 1}
-    settings |= {"binaries": dist.parent / "binaries", "checked": None}
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(CommandError, match="published by CI"):
-        publish.publish(dist, index, allow_local=False, **settings)
+        publish.must_be_ci()
     (dist / CLI).unlink()
+    gates = partial(check.check, binaries=dist.parent / "binaries")
     with pytest.raises(publish.GatesError) as error:
-        publish.publish(dist, index, allow_local=True, **settings)
+        publish.publish(dist, index, publish.Proof(gates, forbidden), dry_run=False, resume=False, wait=1)
     assert "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing" in error.value.message
     assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
 

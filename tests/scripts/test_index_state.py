@@ -29,6 +29,7 @@ from scripts.release.plan import STUB, File
 from tests.scripts.test_index import stub
 
 NAME = "leanspec-cli-bin"
+JSON = "application/vnd.pypi.simple.v1+json"
 OLD, NOW = "2026-01-01T00:00:00Z", datetime.now(UTC)
 
 
@@ -36,19 +37,29 @@ class Page(http.server.BaseHTTPRequestHandler):
     """Serves one page for every project, and leaves uploads without an answer or with a given one."""
 
     page: dict[str, Any] = {}  # noqa: RUF012 - set by each test
+    raw: tuple[str, bytes] | None = None
+    """A content type and a body, in the place of the page."""
     answer: tuple[int, bytes] | None = None
+    cuts = 0
+    """How many uploads get no answer at all."""
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
     def do_GET(self) -> None:
+        page = {"meta": {"api-version": "1.4"}, "name": "x", "files": []} | self.page
+        kind, body = self.raw or (JSON, json.dumps(page).encode())
         self.send_response(200)
-        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+        self.send_header("Content-Type", kind)
         self.end_headers()
-        self.wfile.write(json.dumps({"meta": {"api-version": "1.4"}, "name": "x", "files": []} | self.page).encode())
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.cuts:
+            type(self).cuts -= 1
+            self.close_connection = True
+            return
         if self.answer is None:
             time.sleep(30)
             return
@@ -61,7 +72,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    Page.page = {}
+    Page.page, Page.raw = {}, None
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         server.daemon_threads = True
         server.block_on_close = False
@@ -100,6 +111,50 @@ def test_what_the_index_has_is_looked_at_first(
     found = [each for each in index_state(Client(Index(url, url)), Version(version), [file]) if not each.good]
     said = " ".join(f"{each.subject}: expected {each.expected}, found {each.found}" for each in found)
     assert words in said if words else not said
+
+
+LOGIN = b"<html><body><h1>Welcome to our hotel</h1><a href='/login'>Log in</a></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("text/html", LOGIN, "something else than a project's page: it lists no file"),
+        ("text/html", b"", "something else than a project's page: it lists no file"),
+        (JSON, LOGIN, "something else than a project's page: Expecting value"),
+        (JSON, b"[]", "something else than a project's page"),
+        (JSON, b'{"meta": {"api-version": "1.1"}}', "something else than a project's page"),
+        (JSON, b'{"meta": {"api-version": "1.1"}, "name": "x", "files": [{}]}', "something else than a project's page"),
+        (JSON, b'{"meta": {"api-version": "2.0"}, "name": "x", "files": []}', "does not speak the simple API: .*2.0"),
+        ("image/png", b"x", "does not speak the simple API"),
+    ],
+)
+def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
+    url: str, tmp_path: Path, kind: str, body: bytes, words: str
+) -> None:
+    """Where every name looks free, a gate that asks for higher versions would pass."""
+    Page.raw = (kind, body)
+    file = File(tmp_path / "x", STUB, NAME, "0.3.0", None)
+    started = time.monotonic()
+    with pytest.raises(CommandError, match=words):
+        list(index_state(Client(Index(url, url)), Version("0.3.0"), [file]))
+    assert time.monotonic() - started < 5, "asking again changes nothing"
+
+
+def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(url: str) -> None:
+    Page.raw = ("text/html", b"<html><head><meta name='pypi:repository-version' content='1.0'></head></html>")
+    assert Client(Index(url, url)).files(NAME) == {}
+    Page.raw = ("text/html", b"<a href='x'>leanspec_cli_bin-0.3.0-py3-none-any.whl</a>")
+    assert list(Client(Index(url, url)).files(NAME)) == ["leanspec_cli_bin-0.3.0-py3-none-any.whl"]
+
+
+def test_arrived_cut_and_refused_as_a_duplicate(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index has it, and does not list it yet: nothing is lost, and the message says what to do."""
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    Page.cuts, Page.answer = 1, (400, b"File already exists")
+    with pytest.raises(CommandError, match=r"may have arrived without being listed yet") as found:
+        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+    assert found.value.hint == module.AGAIN
 
 
 def test_an_upload_without_an_answer_has_an_end(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

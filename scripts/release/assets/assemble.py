@@ -31,6 +31,7 @@ from scripts.workplace import workplace
 
 from .archives import PROGRAM, TEXT, write_tar, write_zip
 from .notes import archive_readme, release_notes
+from .provenance import provenance_name
 
 DESKTOP, WHEELS = "desktop-", "dist"
 SUMS, MANIFEST, NOTES = "SHA256SUMS", "release.json", "RELEASE_NOTES.md"
@@ -117,7 +118,8 @@ def _must_be_ours(out: Path) -> None:
 
 def _made_before(manifest: Path) -> set[str]:
     try:
-        names = {str(asset["name"]) for asset in json.loads(manifest.read_text("utf-8"))["assets"]}
+        said = json.loads(manifest.read_text("utf-8"))
+        names = {str(asset["name"]) for asset in said["assets"]} | {provenance_name(said["version"])}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     return names | {MANIFEST, SUMS, NOTES, MANIFEST + SUFFIX, SUMS + SUFFIX}

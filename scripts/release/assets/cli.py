@@ -131,45 +131,65 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
     help="The folder to make.",
 )
 @KEY_OPTION
-@click.option("--unsigned", is_flag=True, help="Sign nothing: a release is then not to be trusted.")
-@click.option("--upload", is_flag=True, help="Upload to the release of this version on GitHub, through `gh`.")
-@click.option("--dry-run", is_flag=True, help="Make the folder, say what would be uploaded, and upload nothing.")
+@click.option("--unsigned", is_flag=True, help="Sign nothing: a release is then not to be trusted, and not uploaded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
-def release_assets(  # noqa: PLR0913 - each is one option
-    artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, upload: bool, dry_run: bool, as_json: bool
-) -> None:
-    """Assemble the GitHub release assets, and upload them.
+def release_assets(artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, as_json: bool) -> None:
+    """Assemble the GitHub release assets.
 
-    Assembles them from a CI run's artifacts; --upload publishes them.
+    They are made from a CI run's artifacts; `upload-assets` uploads them.
 
     DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and desktop-PLATFORM/ with the
     bundles that the release plan expects. Out of it come an archive of the programs a platform, the wheels, the
     bundles, bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
 
-    An upload goes on from what the release has, and replaces nothing.
-
     \b
     Examples:
       python -m scripts release-assets artifacts --unsigned
-      python -m scripts release-assets artifacts --key leanspec.key --upload
+      python -m scripts release-assets artifacts --key leanspec.key
     """
     from scripts.release.plan import read_plan
 
     from .assemble import MANIFEST, assemble
-    from .github import find_client, upload_release
 
-    if unsigned and upload and not dry_run:
-        raise CommandError("an unsigned release is not uploaded", hint="name the key with `--key FILE`")
-    plan = read_plan()
-    gh = find_client() if upload else ""
-    made = assemble(artifacts, out, plan, None if unsigned else _secret_key(key))
+    made = assemble(artifacts, out, read_plan(), None if unsigned else _secret_key(key))
     if as_json:
         click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
     else:
         for path in made:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
-    if gh:
-        click.echo(upload_release(gh, out, plan, dry_run=dry_run), err=as_json)
 
 
-COMMANDS = (keygen, sign, verify_signature, release_assets)
+@click.command(name="upload-assets")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), default=ROOT / "final-artifacts")
+@click.option(
+    "--provenance",
+    "bundle",
+    metavar="FILE",
+    type=FILE,
+    help="The bundle that `actions/attest` made of these files: one more asset.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be uploaded, and upload nothing.")
+def upload_assets(folder: Path, bundle: Path | None, *, dry_run: bool) -> None:
+    """Upload assembled assets to the GitHub release.
+
+    DIR (final-artifacts by default) is what `release-assets` made: checksums and signatures are verified first. The
+    release of this version is a draft until every file is there. An upload goes on from what the release has, and
+    replaces nothing. Needs GitHub's client, `gh`.
+
+    \b
+    Examples:
+      python -m scripts upload-assets --dry-run
+      python -m scripts upload-assets final-artifacts
+    """
+    from scripts.release.plan import read_plan
+
+    from .assembled import verified
+    from .github import find_client, upload_release
+
+    plan = read_plan()
+    gh = find_client()
+    files = verified(folder, plan, bundle)
+    click.echo(upload_release(gh, files, plan, folder, dry_run=dry_run))
+
+
+COMMANDS = (keygen, sign, verify_signature, release_assets, upload_assets)

@@ -17,7 +17,8 @@ from scripts.processes import TAIL, capture, find_program, must_succeed
 from scripts.release.plan import Plan
 from scripts.release.upload import AGAIN
 
-from .assemble import MANIFEST, NOTES, SUMS
+from .assemble import NOTES
+from .provenance import SUFFIX as PROVENANCE
 
 INSTALL = "install GitHub's client: https://cli.github.com"
 NOT_LOGGED_IN = 4  # gh help exit-codes
@@ -43,14 +44,13 @@ def find_client() -> str:
     return gh
 
 
-def upload_release(gh: str, folder: Path, plan: Plan, *, dry_run: bool) -> str:
-    """Upload what is missing, publish the release when all is there, and return its address.
+def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool) -> str:
+    """Upload the files that are missing, in their order, and publish the release when all are there.
 
-    A release that is there already is gone on with. Raises CommandError, before the first upload, where `gh` is not
-    logged in, and where the release has other bytes under one of the names.
+    A release that is there already is gone on with. Returns its address. Raises CommandError, before the first
+    upload, where `gh` is not logged in, and where the release has other bytes under one of the names.
     """
     tag = f"v{plan.version}"
-    files = _in_order(folder)
     release = _find(gh, tag)
     there = _same_bytes(gh, release, files) if release else set()
     for path in files:
@@ -77,13 +77,6 @@ def upload_release(gh: str, folder: Path, plan: Plan, *, dry_run: bool) -> str:
         must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
         release = _find(gh, tag) or release
     return release.url
-
-
-def _in_order(folder: Path) -> list[Path]:
-    """Return the files to upload: what states the others comes after them."""
-    last = (MANIFEST, SUMS)
-    files = [path for path in folder.iterdir() if path.is_file() and path.name != NOTES]
-    return sorted(files, key=lambda path: (path.name.startswith(last), path.name))
 
 
 def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
@@ -117,6 +110,9 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
     for path in files:
         asset = release.assets.get(path.name)
         if asset is None or asset["state"] != FINISHED:
+            continue
+        if path.name.endswith(PROVENANCE):
+            there.add(path.name)  # each attempt is attested anew, and the first one is as true
             continue
         found, own = _sha256(gh, asset), digest(str(path))
         if found == own:

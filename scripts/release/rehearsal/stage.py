@@ -17,10 +17,10 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say, step
 from scripts.families import main_project
 from scripts.processes import OWN_COMMAND, capture, clean_environment, must_succeed
-from scripts.release.check import fingerprint
 from scripts.release.index import Client, Index
 from scripts.release.plan import MAIN_WHEEL, read_files
 from scripts.release.smoke import foreign_requirements
+from scripts.release.snapshot import fingerprint
 from scripts.tree_copy import copy_tree, git
 
 from .devpi import USER, Devpi, upload_foreign

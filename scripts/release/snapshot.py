@@ -1,0 +1,37 @@
+"""A copy of built files that nobody else can change, and the one checksum that names all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+
+from .plan import File
+
+
+@contextlib.contextmanager
+def snapshot(dist: Path) -> Iterator[Path]:
+    """Give a copy of built files that nobody else can change: what is checked is then what is uploaded.
+
+    Raises CommandError if there are none, or if one is a link to something else.
+    """
+    if not dist.is_dir():
+        raise CommandError(f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`")
+    with tempfile.TemporaryDirectory(prefix="leanspec-release-") as name:
+        for path in sorted(dist.iterdir()):
+            if path.is_symlink():
+                raise CommandError(f"`{path}` is a symbolic link", hint="build again: `python -m scripts wheels`")
+            if path.is_file():
+                shutil.copyfile(path, Path(name, path.name))
+        yield Path(name)
+
+
+def fingerprint(files: list[File]) -> str:
+    """Return one SHA-256 for all files of a release: of their checksums and names, as `sha256sum` writes them."""
+    lines = [f"{file.sha256()}  {file.path.name}\n" for file in files]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
