@@ -30,6 +30,7 @@ from scripts.release import binary_gates, check, index_rules, publish, same_byte
 from scripts.release.finding import Finding, good
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.release.rehearsal import strict
 from scripts.release.snapshot import fingerprint, snapshot
 from tests import headers
 from tests.versions import RELEASED
@@ -510,6 +511,23 @@ def test_what_the_index_would_refuse_is_known_before(attack: str, dist: Path) ->
     break_it(dist)
     said = of_index(dist)
     assert any(words in line for line in said), said
+
+
+# What the index takes, and we do not publish.
+OURS_ALONE = {"a link that leads nowhere", "an image that leads nowhere", "no description", "a build number"}
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+def test_the_index_of_the_rehearsal_has_the_same_rules(attack: str, dist: Path) -> None:
+    """They are written twice, by two readers of its source."""
+    REFUSED[attack][0](dist)
+    refused = [path.name for path in sorted(dist.iterdir()) if strict.refusal(path.name, path.read_bytes())]
+    assert bool(refused) is (attack not in OURS_ALONE), refused
+    assert len(refused) <= 1
+
+
+def test_the_index_of_the_rehearsal_takes_a_good_release(dist: Path) -> None:
+    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [""] * len(files(dist))
 
 
 def test_a_description_that_cannot_be_rendered(dist: Path) -> None:

@@ -48,16 +48,17 @@ class Stage:
     server: Devpi
     count: int = 0
     rows: list[Row] = field(default_factory=list)
+    dist: Path = field(init=False)
+    """The built files of the present version."""
+
+    def __post_init__(self) -> None:
+        """Put the built files beside the copy."""
+        self.dist = self.folder / "dist"
 
     @property
     def tree(self) -> Path:
         """The copy of the project."""
         return self.folder / "tree"
-
-    @property
-    def dist(self) -> Path:
-        """The built files of the present version."""
-        return self.folder / "dist"
 
     @property
     def env(self) -> dict[str, str]:

@@ -21,7 +21,8 @@ from scripts.release.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, read_files
 from . import faults
 from .devpi import free_port, upload_foreign
 from .faults import Fault, Proxy, proxy
-from .stage import OLD, Stage, must_be_complete
+from .stage import OLD, Stage, build, must_be_complete
+from .strict import strict
 
 if sys.platform == "win32":
     raise CommandError("killing a publish is rehearsed with POSIX signals: on Linux and macOS")
@@ -49,6 +50,7 @@ SCENARIOS = (
     Scenario("400 to every upload", lambda: faults.refusing(400), succeeds=False, words="rejected `leanspec"),
     Scenario("500 to two uploads", lambda: faults.refusing(500, first=1, times=2), succeeds=True),
     Scenario("429 with `Retry-After: 2`", lambda: faults.refusing(429, {"Retry-After": "2"}, times=1), succeeds=True),
+    Scenario("an index with the rules of the real one", strict, succeeds=True),
     Scenario("cut before the file arrived", lambda: faults.cutting(1, 1, after_arrival=False), succeeds=True),
     Scenario("cut after the file arrived", lambda: faults.cutting(1, 1, after_arrival=True), succeeds=True),
     Scenario("platform wheels are shown 6 s late", lambda: faults.hiding("leanspec-cli-bin", 6), succeeds=True),
@@ -89,6 +91,7 @@ def play_with_faults(stage: Stage, only: str) -> None:
     }
     for uploads, number in KILLS:
         scenes[f"{number.name} after {uploads} uploads, then again"] = functools.partial(_kill, stage, uploads, number)
+    scenes["one letter too many in a classifier"] = functools.partial(_refused_by_the_rules, stage)
     scenes["two publishes at once"] = functools.partial(_twice, stage)
     scenes["other bytes are there under one of the names"] = functools.partial(_burnt, stage)
     for what, play in scenes.items():
@@ -204,6 +207,28 @@ def _twice(stage: Stage, notes: list[str]) -> None:
         raise CommandError(f"exit codes {[code for _, code in ends]}: {ends[0][0][-300:]}")
     notes.append("one published; the other: another process is publishing")
     must_be_complete(stage, url, notes)
+
+
+def _refused_by_the_rules(stage: Stage, notes: list[str]) -> None:
+    """Break a rule of the index in the tree: its gate stops that, and without the gate the index would, too late."""
+    url, manifest = stage.new_index(), stage.tree / "pyproject.toml"
+    text, whole = manifest.read_text("utf-8"), stage.dist
+    manifest.write_text(text.replace("Environment :: Console", "Environment :: Consoles"), "utf-8")
+    stage.dist = stage.folder / "misspelt"
+    try:
+        build(stage)
+        stopped = stage.run(*stage.publish(url))
+        if stopped.returncode == 0 or "found Environment :: Consoles" not in stopped.stderr or stage.served(url):
+            raise CommandError(f"exit code {stopped.returncode}: {stopped.stderr[-300:]}")
+        notes.append("the gate: one of the index's classifiers, found Environment :: Consoles")
+        with _behind(stage, url, strict()) as (address, _):
+            late = stage.run(*stage.publish_checked(address))
+        if late.returncode == 0 or "is not a valid classifier" not in late.stderr:
+            raise CommandError(f"exit code {late.returncode}: {late.stderr[-300:]}")
+        notes.append(f"nothing uploaded; with the gate passed over: {len(stage.served(url))} files, then 400")
+    finally:
+        manifest.write_text(text, "utf-8")
+        stage.dist = whole
 
 
 def _burnt(stage: Stage, notes: list[str]) -> None:
