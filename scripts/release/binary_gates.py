@@ -29,6 +29,7 @@ from .versions import binary_version
 
 # What the web server's description says as long as its wheel has no pages.
 API_ONLY = "API only"
+NO_COMMIT = "none stated"
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,16 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
 
 def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
-    commits = sorted({str(each.record.get("commit") or "none stated").removesuffix(DIRTY) for each in found})
-    said, reason = ", ".join(commits), plan.exceptions.get("commits")
+    stated = sorted({str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found})
+    reason = plan.exceptions.get("commits")
     if reason:
         return good("provenance", "commits", reason)
     if sources:
-        return same("provenance", "commits", sources, said)
+        return same("provenance", "commits", sources, ", ".join(stated))
+    commits = [each for each in stated if each != NO_COMMIT]
     if len(commits) > 1:
-        return bad("provenance", "commits", "one for all binaries", said)
-    return good("provenance", "commits", said)
+        return bad("provenance", "commits", "one for all binaries", ", ".join(commits))
+    return good("provenance", "commits", ", ".join(stated))
 
 
 def _pages(binary: Binary) -> Iterator[Finding]:

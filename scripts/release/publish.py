@@ -19,11 +19,11 @@ from scripts.environment import ROOT
 
 from .attestations import attested, is_attested
 from .finding import Finding, same
+from .git_gates import tag
 from .index import BACK_OFF, Client, Index, IndexUnreachableError
 from .index_state import index_state
 from .plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected_set, read_files, read_plan
 from .snapshot import fingerprint, snapshot
-from .tree_gates import tag
 from .upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
 
 # A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.

@@ -1,28 +1,28 @@
-"""The gates that need no built file: names, versions, tag, tree, lock."""
+"""The gates that need no built file: names, manifests, versions, tag, tree, lock."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
+from validate_pyproject.api import Validator
+from validate_pyproject.error_reporting import ValidationError
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import Group
 from scripts.lock import follow, read_lock, wanted
-from scripts.processes import capture, find_program, must_succeed
 
 from . import sync
 from .finding import Finding, all_good, bad, good, same
+from .git_gates import tag, tree
 from .plan import MAIN, Plan
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-LARGEST_TRACKED = 1 << 20
-PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 def names() -> Iterator[Finding]:
@@ -51,34 +51,17 @@ def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
             yield same("versions", f"{place.file}: {place.what}", place.expected, place.found)
 
 
-def tag(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Look whether this commit is the tag of a stable version. A dev version has none."""
-    wanted = f"v{plan.version}"
-    if plan.version.is_devrelease:
-        yield good("tag", wanted, "a dev version has none")
-        return
-    found = _git(root, "tag", "--points-at", "HEAD").split()
-    yield same("tag", "HEAD", wanted, wanted if wanted in found else " ".join(found) or "no tag")
-
-
-def tree(root: Path) -> Iterator[Finding]:
-    """Look whether the tree is clean, and tracks no binary and no large file."""
-    changed = _git(root, "status", "--porcelain").splitlines()
-    yield same(
-        "tree", "git status", "clean", "clean" if not changed else f"{len(changed)} changes: {changed[0].strip()}"
-    )
-
-    def problems() -> Iterator[Finding]:
-        for name in _git(root, "ls-files", "-z").split("\0"):
-            path = root / name
-            if name and path.is_file():
-                with path.open("rb") as file:
-                    if file.read(4).startswith(PROGRAMS):
-                        yield bad("tree", name, "no program in git", "a program")
-                if path.stat().st_size > LARGEST_TRACKED:
-                    yield bad("tree", name, f"at most {LARGEST_TRACKED} bytes", path.stat().st_size)
-
-    yield from all_good("tree", "tracked files", problems(), "no program, none over 1 MiB")
+def manifests(root: Path) -> Iterator[Finding]:
+    """Look whether each project's manifest is as the standards have it (pyproject.toml specification)."""
+    validate = Validator()
+    for path in (root / "pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))):
+        name = str(path.relative_to(root))
+        try:
+            validate(tomllib.loads(path.read_text("utf-8")))
+        except (ValidationError, tomllib.TOMLDecodeError) as error:
+            yield bad("tree", name, "a manifest by the standards", str(error).splitlines()[0])
+        else:
+            yield good("tree", name, "a manifest by the standards")
 
 
 def lock(root: Path) -> Iterator[Finding]:
@@ -92,28 +75,10 @@ def lock(root: Path) -> Iterator[Finding]:
         yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
 
 
-@dataclass(frozen=True)
-class Commit:
-    """Hold a commit: its name, and when it was made, in seconds since 1970."""
-
-    name: str
-    time: int
-
-
-def commit_of(root: Path) -> Commit:
-    """Return the commit that a tree is at; raises CommandError outside git."""
-    name, time = _git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
-    return Commit(name, int(time))
-
-
-def _git(root: Path, *arguments: str) -> str:
-    git = find_program("git", "install git")
-    return must_succeed(capture([git, "-C", str(root), *arguments]), f"`git {arguments[0]}`").stdout
-
-
 def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> Iterator[Finding]:
-    """Run every gate of this file."""
+    """Run every gate that needs no built file."""
     yield from names()
+    yield from manifests(root)
     yield from versions(plan, root, cargo)
     try:
         if tagged:

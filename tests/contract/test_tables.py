@@ -20,8 +20,8 @@ from leanspec_launcher.first_start.proof import digest
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.families import load_families, main_project
+from scripts.release.git_gates import PROGRAMS
 from scripts.release.matrix import RUNNERS
-from scripts.release.tree_gates import PROGRAMS
 from tests import headers
 from tests.versions import OURS
 

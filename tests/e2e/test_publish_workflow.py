@@ -18,10 +18,10 @@ from packaging.version import Version
 
 from scripts.environment import ROOT
 from scripts.processes import clean_environment
+from scripts.release.git_gates import commit_of
 from scripts.release.plan import read_files
 from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.release.signing import generate
-from scripts.release.tree_gates import commit_of
 from scripts.release.versions import binary_version, next_dev
 from scripts.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.release_tools import release_tool

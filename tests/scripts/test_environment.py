@@ -13,7 +13,7 @@ from scripts import environment, locked
 from scripts.cli import root
 from scripts.environment import Group, needed_group
 from scripts.processes import clean_environment
-from scripts.tree_copy import copy_tree
+from scripts.tree_copy import copy_tree, git
 from tests.surroundings import BASE_PYTHON, programs, run
 
 
@@ -75,6 +75,25 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
         file.write("old")
     command(tree, "docs")
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
+
+
+@pytest.mark.network
+def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
+    """It holds a token: what it does not need is not installed beside it."""
+    (tree / "dist").mkdir()
+    for step in (["init"], ["add", "--all"], ["commit", "--message", "Release"]):
+        git(tree, *step, *([] if "add" in step else ["--quiet"]))
+    done = run([BASE_PYTHON, "-m", "scripts", "attest"], clean_environment(), cwd=tree, code=1)
+    assert "packages from publish.lock" in done.stderr
+    assert "error: there are no built files" in done.stderr
+    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x", "--allow-local"]
+    done = run([BASE_PYTHON, "-m", "scripts", *publish], clean_environment(), cwd=tree, code=1)
+    assert "checked: the files: expected x" in done.stderr
+    python = programs(tree / ".venv") / "python"
+    needed = "import scripts.release.served, scripts.release.upload, pypi_attestations, scripts.release.attestations"
+    run([python, "-c", needed], clean_environment(), cwd=tree)
+    find = "import importlib.util as i; print(i.find_spec('auditwheel'))"
+    assert run([python, "-c", find], clean_environment()).stdout == "None\n"
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:

@@ -26,7 +26,7 @@ from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT, Group
-from scripts.release import binary_gates, check, index_rules, publish, same_bytes, tree_gates
+from scripts.release import binary_gates, check, git_gates, index_rules, publish, same_bytes, tree_gates
 from scripts.release.finding import Finding, good
 from scripts.release.index import Index, read_index
 from scripts.release.plan import File, Plan, expected_set, read_files, read_plan
@@ -602,7 +602,7 @@ def committed(root: Path, *names: tuple[str, bytes]) -> Path:
 
 def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
     root = committed(tmp_path / "r", ("program", b"\x7fELF"), ("large", bytes((1 << 20) + 1)), ("fine", b"x"))
-    said = wrong(tree_gates.tree(root))
+    said = wrong(git_gates.tree(root))
     assert said == [
         "large: expected at most 1048576 bytes, found 1048577",
         "program: expected no program in git, found a program",
@@ -697,6 +697,20 @@ def test_a_wheel_that_cannot_be_read(attack: Callable[[Path], None], words: str,
     assert words in found[0]
 
 
+def test_binaries_are_of_the_sources_that_were_looked_up(dist: Path, plan: Plan) -> None:
+    """A tag may move while the jobs of a workflow run: they take the commit that the first one saw."""
+    for wheel in (CLI, MCP, CLI.replace("cli", "http")):
+        recorded(dist / wheel, commit="c0ffee")
+
+    def of_sources(commit: str) -> list[str]:
+        return wrong(binary_gates.binaries(plan, files(dist), commit))
+
+    assert not [line for line in of_sources("c0ffee") if line.startswith("commits: ")]
+    assert "commits: expected decaf, found c0ffee" in of_sources("decaf")
+    recorded(dist / MCP, commit=None)
+    assert "commits: expected c0ffee, found c0ffee, none stated" in of_sources("c0ffee")
+
+
 @pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
 def test_a_record_that_is_none(dist: Path, plan: Plan, record: bytes) -> None:
     rewrite(dist / CLI, {RECORD: record})
@@ -722,14 +736,14 @@ def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
 
 def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     root = committed(tmp_path / "r", ("a", b"1"))
-    assert wrong(tree_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found no tag"]
+    assert wrong(git_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found no tag"]
     subprocess.run(["git", "-C", root, "tag", "v0.2.9"], check=True)
-    assert wrong(tree_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found v0.2.9"]
+    assert wrong(git_gates.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found v0.2.9"]
     subprocess.run(["git", "-C", root, "tag", f"v{RELEASED}"], check=True)
-    assert wrong(tree_gates.tag(plan, root)) == []
-    assert wrong(tree_gates.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
+    assert wrong(git_gates.tag(plan, root)) == []
+    assert wrong(git_gates.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
     (root / "a").write_text("2")
-    assert wrong(tree_gates.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
+    assert wrong(git_gates.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
 
 
 def test_21_the_changelog_has_no_heading_yet(plan: Plan, released_tree: Path, tmp_path: Path) -> None:
@@ -751,6 +765,28 @@ def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
     text = (tmp_path / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace('"twine>=6.1"', '"twine>=999"'))
     assert any(line.startswith("twine: expected twine>=999, found ") for line in wrong(tree_gates.lock(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("Environment :: Console", "Environment :: Consoles", "`project.classifiers[1]` must be trove-classifier"),
+        ('"click>=8.1"', "'click >='", "`project.dependencies[2]` must be pep508"),
+        ("description =", "descripton =", "must not contain {'descripton'} properties"),
+        ("[project]", "[project", "Expected ']'"),
+    ],
+)
+def test_a_manifest_that_breaks_the_standard(
+    old: str, new: str, words: str, released_tree: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(released_tree / "platform_wheels", tmp_path / "platform_wheels")
+    text = (released_tree / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert wrong(tree_gates.manifests(tmp_path)) == []
+    (tmp_path / "pyproject.toml").write_text(text.replace(old, new, 1))
+    (found,) = wrong(tree_gates.manifests(tmp_path))
+    assert found.startswith("pyproject.toml: expected a manifest by the standards")
+    assert words in found
 
 
 def test_names_are_not_to_be_confused() -> None:

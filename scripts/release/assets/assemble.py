@@ -22,9 +22,9 @@ from scripts.environment import ROOT
 from scripts.families import binary_path, load_families
 from scripts.inspection import inspect_file
 from scripts.release.binary_gates import read_binary
+from scripts.release.git_gates import commit_of
 from scripts.release.plan import PLATFORM, File, Plan, expected_set, read_files
 from scripts.release.signing import SUFFIX, Claim, SecretKey, read_public, sign, verify
-from scripts.release.tree_gates import commit_of
 from scripts.release.versions import binary_version
 from scripts.workplace import PREFIX as IN_PROGRESS
 from scripts.workplace import workplace
