@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +16,7 @@ from .choices import BINARIES_OPTION, BUILDERS, REPAIRS
 from .console import say, size
 from .environment import ROOT
 from .families import PROJECTS, choose_platforms, load_families
+from .processes import end_on_signals
 from .release.cli import COMMANDS
 
 family_option = click.option(
@@ -474,5 +474,5 @@ for command in COMMANDS:
 
 def run() -> NoReturn:
     """Run the command line. SIGTERM ends it as Ctrl-C does: children are ended, and what was half done is undone."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_signals()
     run_command(root, "python -m scripts")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from leanspec_launcher.manage.errors import CommandError
 
 TAIL = 12
+GRACE = 5
+"""Seconds between asking a program to end and ending it."""
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 # What only the upload, the attestation and the release page need.
 SECRETS = ("TWINE_", "ACTIONS_ID_TOKEN", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
 # What a program needs to start: where its system is, and in which language it speaks.
@@ -43,19 +51,79 @@ def capture(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     text: str | None = None,
+    umask: int = -1,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it printed, whatever its exit code."""
-    return subprocess.run(
+    process = subprocess.Popen(
         command,
         cwd=cwd,
         env=env,
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
+        stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        check=False,
+        umask=umask,
+        process_group=0,
     )
+    with _ended_with_us(process):
+        out, err = process.communicate(text)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def show(command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
+    """Run a program whose own words are the progress that the user sees; return its exit code."""
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, process_group=0)
+    with _ended_with_us(process):
+        return process.wait()
+
+
+# Programs that run now, each the leader of a process group of its own: what it started ends with it.
+_running: set[subprocess.Popen[Any]] = set()
+_interruption = threading.Event()
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: programs are ended first, then what was half done is undone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and a shell's background jobs have it
+            signal.signal(number, _interrupted)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    # Here and not where KeyboardInterrupt arrives: a pool of threads first waits for what its threads wait for.
+    _interruption.set()
+    for process in list(_running):
+        _send(process, signal.SIGTERM)
+    signal.default_int_handler(number, frame)
+
+
+@contextlib.contextmanager
+def _ended_with_us(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End a program, and what it started, where this process is interrupted."""
+    _running.add(process)
+    try:
+        with process:
+            try:
+                if _interruption.is_set() and threading.current_thread() is not threading.main_thread():
+                    raise KeyboardInterrupt
+                yield
+            except BaseException:
+                _send(process, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(GRACE)
+                _send(process, KILL)
+                raise
+    finally:
+        _running.discard(process)
+
+
+def _send(process: subprocess.Popen[Any], number: signal.Signals) -> None:
+    if sys.platform == "win32":
+        process.terminate()
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says so of a group that has ended
+        os.killpg(process.pid, number)
 
 
 def must_succeed(

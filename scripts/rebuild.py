@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from leanspec_launcher.manage.errors import CommandError
 
 from .console import step
 from .environment import ROOT
-from .processes import OWN_COMMAND, clean_environment
+from .processes import OWN_COMMAND, capture, clean_environment
 
 Surroundings = tuple[dict[str, str], int]
 # Two sets of surroundings that differ in everything that should not matter: variables, and the umask.
@@ -75,16 +74,7 @@ def _build(base: Path, binaries: Path, out: Path, repair: str | None, surroundin
     command = [*OWN_COMMAND, "wheels", "--binaries", str(binaries), "--out", str(out)]
     command += ["--repair", repair] if repair else []
     with step(f"building with {', '.join(f'{key}={value}' for key, value in variables.items())}, umask {umask:03o}"):
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=clean_environment(**variables),
-            umask=umask,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = capture(command, cwd=ROOT, env=clean_environment(**variables), umask=umask)
     if done.returncode != 0:
         message, _, hint = done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
         # What was built from is a copy, whose place tells nobody anything.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.console import say
 from scripts.environment import ROOT
 from scripts.families import FamilyProject
-from scripts.processes import capture, find_program, must_succeed
+from scripts.processes import capture, find_program, must_succeed, show
 from scripts.release_tools import release_tool
 
 from .reported import reported_here
@@ -247,8 +246,7 @@ def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str
     if target is not None:
         command += ["--target", str(target)]
     say(" ".join(command))
-    done = subprocess.run(command, cwd=workspace.root, env=environment, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
+    if show(command, cwd=workspace.root, env=environment) != 0:
         raise CommandError(f"`cargo {builder}` failed: its own words stand above", hint="mend that and try again")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 from leanspec_launcher._tables import current
 from leanspec_launcher.manage.errors import CommandError
 from scripts.bundles import SYSTEMS, TITLES, Bundle, read_bundle
 from scripts.console import say
-from scripts.processes import capture, find_program, must_succeed
+from scripts.processes import capture, find_program, must_succeed, show
 
 # What Tauri calls a format: the name of its option, and of its folder.
 FORMATS = {"deb": "deb", "exe": "nsis", "dmg": "dmg"}
@@ -36,7 +35,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
         say(f"using {npm}")
         for command in ([npm, "ci"], [npm, "run", "tauri", "--", "build", "--ci", "--bundles", FORMATS[kind]]):
             say(" ".join(command))
-            if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            if show(command, cwd=folder) != 0:
                 raise CommandError(f"`npm {' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
     found = _bundles(folder, kind)
     if len(found) != 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -118,9 +117,7 @@ def _tool(command: tuple[str, ...]) -> Callable[[], str]:
 def _tests(*, skip_tests: bool) -> str:
     if skip_tests:
         raise _Skipped("as asked")
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts", "test"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = capture([sys.executable, "-m", "scripts", "test"], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
         raise CommandError("\n  ".join(lines[-TAIL:]))
