@@ -73,7 +73,8 @@ def elf(
 
 
 def _segment(order: str, kind: int, offset: int, size: int) -> bytes:
-    return struct.pack(f"{order}IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 1)
+    flags = 5 if kind == PT_LOAD else 4  # the code is in the one segment that is loaded
+    return struct.pack(f"{order}IIQQQQQQ", kind, flags, offset, offset, offset, size, size, 1)
 
 
 def _version_needs(versions: Mapping[str, Sequence[str]], strings: _Strings, order: str) -> bytes:
@@ -122,13 +123,16 @@ def universal(*slices: bytes) -> bytes:
     return struct.pack(">II", 0xCAFEBABE, len(slices)) + table + b"".join(slices)
 
 
-def pe(cpu: str = "x86_64", *, dll: bool = False) -> bytes:
-    """Return a PE32+ file with one section and no imports."""
+def pe(cpu: str = "x86_64", *, dll: bool = False, flags: int = 0x60000020, code: bytes = b"") -> bytes:
+    """Return a PE32+ file with one section, of these flags, and no imports."""
+    size = -(-max(len(code), 512) // 512) * 512
     dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
-    flags = 0x0022 | (0x2000 if dll else 0)
-    coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1, 0, 0, 0, 240, flags)
-    optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, 512, 0, 0, 0x1000, 0x1000)
-    optional += struct.pack("<QIIHHHHHHIIIIHH", 0x140000000, 0x1000, 512, 6, 0, 0, 0, 6, 0, 0, 0x2000, 512, 0, 3, 0)
+    kind = 0x0022 | (0x2000 if dll else 0)
+    coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1, 0, 0, 0, 240, kind)
+    optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, size, 0, 0, 0x1000, 0x1000)
+    optional += struct.pack(
+        "<QIIHHHHHHIIIIHH", 0x140000000, 0x1000, 512, 6, 0, 0, 0, 6, 0, 0, 0x1000 + size, 512, 0, 3, 0
+    )
     optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
-    section = struct.pack("<8sIIIIIIHHI", b".text", 16, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
-    return (dos + b"PE\0\0" + coff + optional + section).ljust(1024, b"\0")
+    section = struct.pack("<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags)
+    return (dos + b"PE\0\0" + coff + optional + section).ljust(512, b"\0") + code.ljust(size, b"\0")

@@ -10,6 +10,7 @@ import io
 import itertools
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,12 @@ EF_ARM_ABI_FLOAT_HARD = 0x400  # ELF for the Arm architecture, e_flags
 ARM_V7 = 10  # Addenda to the ABI for the Arm architecture, Tag_CPU_arch
 DF_1_PIE = 0x08000000
 UPX_MAGIC = b"UPX!"
+PF_X = 1
+SECTION_EXECUTES, SECTION_WRITES = 0x20000000, 0x80000000  # PE format, Section flags
+# Machine code shrinks to some half, text to less; what a packer leaves does not shrink.
+PACKED_RATIO = 0.93
+SAMPLE = 1 << 16
+FEW_BYTES = 1 << 12
 MACH_O_CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
 PE_CPUS = {0x8664: "x86_64", 0xAA64: "aarch64", 0x014C: "i686"}
 
@@ -90,7 +97,7 @@ class Executable:
     imports: frozenset[str] = frozenset()
     """The symbols that an ELF file must find in libraries; a weak one may be missing."""
     packed: bool = False
-    """Whether a packer (UPX) hides what the program inside needs."""
+    """Whether a packer (such as UPX) hides what the program inside needs."""
     macos_minimum: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """CPU -> the oldest macOS on which its slice starts."""
     macos_sdk: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -223,8 +230,28 @@ def _parse_elf(data: bytes, must_be_wanted: Callable[[object, str | None, list[A
         symbol_versions=versions,
         run_path=tuple(part for tag in paths for part in _run_path(tag).split(":")),
         imports=frozenset(_imports(dynamic)) if any(tag.entry.d_tag == "DT_SYMTAB" for tag in tags) else frozenset(),
-        packed=UPX_MAGIC in data[end : end + 64],  # UPX puts its own record behind the program headers
+        # UPX puts its own record behind the program headers; without it, by what it cannot hide.
+        packed=UPX_MAGIC in data[end : end + 64] or (dynamic is None and _is_packed_elf(data, header, segments)),
     )
+
+
+def _is_packed_elf(data: bytes, header: Any, segments: list[Any]) -> bool:
+    """Tell a static program from a packed one: no sections, and code that does not shrink.
+
+    With sections it is no packer's: those leave none. An asset beside the code may be compressed, as Go embeds them.
+    """
+    if header.e_shnum:
+        return False
+    code = [each.header for each in segments if each.header.p_type == "PT_LOAD" and each.header.p_flags & PF_X]
+    return any(_is_compressed(data[part.p_offset : part.p_offset + part.p_filesz]) for part in code)
+
+
+def _is_compressed(data: bytes) -> bool:
+    """Tell whether three samples of some bytes all fail to shrink."""
+    if len(data) < FEW_BYTES:
+        return False
+    samples = [data[len(data) * part // 4 :][:SAMPLE] for part in range(1, 4)]
+    return all(len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples)
 
 
 def _imports(dynamic: Any) -> Iterator[str]:
@@ -435,11 +462,21 @@ def _parse_pe(data: bytes) -> Executable:
     pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]])
     imports = getattr(pe, "DIRECTORY_ENTRY_IMPORT", [])
     machine = pe.FILE_HEADER.Machine
+    entry = pe.get_section_by_rva(pe.OPTIONAL_HEADER.AddressOfEntryPoint)
     return Executable(
         format="pe",
         system="windows",
         cpus=(PE_CPUS.get(machine, f"machine-{machine:#x}"),),
         bits=64 if pe.OPTIONAL_HEADER.Magic == pefile.OPTIONAL_HEADER_MAGIC_PE_PLUS else 32,
         byte_order="little",
-        needed=tuple(entry.dll.decode("ascii", "replace") for entry in imports),
+        needed=tuple(each.dll.decode("ascii", "replace") for each in imports),
+        packed=any(_is_packed_section(each, each is entry) for each in pe.sections),
     )
+
+
+def _is_packed_section(section: Any, starts_here: bool) -> bool:  # noqa: FBT001 - one of two facts of a section
+    """Tell a packer's section: the program starts in code that it writes itself, or the code does not shrink."""
+    flags = section.Characteristics
+    if not flags & SECTION_EXECUTES:
+        return False
+    return bool(starts_here and flags & SECTION_WRITES) or _is_compressed(section.get_data())

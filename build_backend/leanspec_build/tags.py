@@ -133,6 +133,11 @@ def _windows_tags(executable: Executable) -> Tags:
     cpu = executable.cpus[0]
     if cpu not in WINDOWS_TAGS:
         raise BuildError(f"there is no Windows platform tag for the CPU `{cpu}`")
+    if executable.packed:
+        raise BuildError(
+            "it is packed (by UPX, or another packer), which hides the libraries that it needs",
+            hint="package the program as the compiler left it: virus scanners stop packed ones",
+        )
     runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
     names = ", ".join(f"`{name}`" for name in runtime)
     remark = f"it needs {names}, which a clean Windows lacks: link the C runtime in (`-C target-feature=+crt-static`)"
@@ -170,7 +175,9 @@ def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
 def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     cpu = executable.cpus[0]
     if executable.packed:
-        return _local_only(cpu, "it is packed by UPX, which hides the libc and the libraries that it needs")
+        return _local_only(
+            cpu, "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs"
+        )
     if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"

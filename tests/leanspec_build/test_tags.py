@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -105,12 +106,38 @@ def test_unsigned_arm64_code_is_refused() -> None:
     assert tags_of(headers.mach_o("x86_64", signed=False)) == ("macosx_11_0_x86_64",)
 
 
+# What a packer leaves of code: it does not shrink any more.
+NOISE = random.Random(1).randbytes(300_000)  # noqa: S311 - the same bytes each time
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        headers.pe(flags=0xE0000020),  # code that writes itself, as UPX has it
+        headers.pe(code=NOISE),
+    ],
+)
+def test_a_packed_program_of_windows_is_refused(data: bytes) -> None:
+    with pytest.raises(BuildError, match="it is packed") as error:
+        tags_of(data)
+    assert error.value.hint
+
+
+def test_compressed_data_beside_code_packs_nothing() -> None:
+    """As Go and Rust embed assets."""
+    assert tags_of(headers.pe(flags=0x40000040, code=NOISE)) == ("win_amd64",)
+    code = b"".join(number.to_bytes(2, "little") for number in range(60_000))
+    half = headers.elf(kind=2, loader=None, needed=[], code=code + NOISE[:100_000])
+    assert "manylinux_2_5_x86_64" in tags_of(half)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         (headers.elf(loader="/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"), "asks for the loader `/nix/store"),
-        (headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "packed by UPX"),
-        (headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "packed by UPX"),
+        (headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "it is packed"),
+        (headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "it is packed"),
+        (headers.elf(kind=2, loader=None, needed=[], code=NOISE), "it is packed"),
         (headers.elf(needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"), "libgcc_s"),
     ],
 )
