@@ -12,12 +12,13 @@ from leanspec_launcher.manage.errors import CommandError
 from .plan import DEV, read_plan
 from .versions import binary_version
 
-# Runners are named by version: an image that moves on raises the floor of what it builds.
+# Runners are named by version: an image that moves on raises the floor of what it builds. Those of Linux have an
+# OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a newer one.
 RUNNERS = {
     "darwin-x64": "macos-15-intel",
     "darwin-arm64": "macos-15",
-    "linux-x64": "ubuntu-24.04",
-    "linux-arm64": "ubuntu-24.04-arm",
+    "linux-x64": "ubuntu-22.04",
+    "linux-arm64": "ubuntu-22.04-arm",
     "windows-x64": "windows-2025",
     "windows-arm64": "windows-11-arm",
 }

@@ -189,7 +189,7 @@ def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp
             ("build", 'collect cargo leanspec/rust --target "$TARGET" --build'),
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
-            ("check", "wheels"),
+            ("check", "wheels --repair auditwheel"),
             ("check", 'check --github-output --sources "$SOURCES"'),
             ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
