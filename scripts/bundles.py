@@ -13,8 +13,9 @@ from pathlib import Path
 import pefile
 from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
+from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import ELF_MAGIC, parse_executable
+from leanspec_build.executable import parse_executable
 from leanspec_build.tags import platform_key
 
 from leanspec_launcher.manage.errors import CommandError

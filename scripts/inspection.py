@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import ELF_MAGIC, LARGEST_FILE, Executable, parse_executable, read_file
+from leanspec_build.executable import LARGEST_FILE, parse_executable, read_executable
+from leanspec_build.facts import Executable
 from leanspec_build.tags import Tags, platform_key, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -37,13 +39,12 @@ def inspect_file(path: Path) -> Report:
     try:
         if path.suffix == ".whl":
             return _inspect_wheel(path)
-        return _inspect_bytes(read_file(path), str(path), f"`{path}`", {})
+        return _report(read_executable(path), str(path), {})
     except BuildError as error:
         raise CommandError(error.message, hint=error.hint) from None
 
 
-def _inspect_bytes(data: bytes, file: str, name: str, bundled: dict[str, Executable]) -> Report:
-    executable = parse_executable(data, name)
+def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -> Report:
     try:
         tags = platform_tags(executable, bundled)
     except BuildError as error:
@@ -98,7 +99,7 @@ def _inspect_wheel(path: Path) -> Report:
         raise CommandError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
     bundled = dict(_libraries(contents))
     reports = [
-        _inspect_bytes(data, name, f"`{name}` in `{path.name}`", bundled)
+        _report(parse_executable(data, f"`{name}` in `{path.name}`"), name, bundled)
         for name, data in contents.items()
         if _is_program(data, name)
     ]

@@ -15,7 +15,8 @@ import pyproject_metadata
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
-from .executable import Executable, parse_executable, read_file
+from .executable import parse_executable, read_program
+from .facts import Executable
 from .tags import Tags, exceeds, host_platform_key, platform_key, platform_tags
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
@@ -202,8 +203,7 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     else:
         wanted = chosen.get("platform") or host_platform_key()
         path = _collected(project, wanted)
-    data = read_file(path)
-    executable = parse_executable(data, f"`{path}`")
+    data, executable = read_program(path)
     found = platform_key(executable)
     if wanted is not None and found != wanted:
         described = found or f"several CPUs ({', '.join(executable.cpus)})"

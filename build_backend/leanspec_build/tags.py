@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import BuildError
-from .executable import Executable
+from .facts import Executable
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}

@@ -1,7 +1,7 @@
 """The programs inside wheels that well-known tools have published: our tags are what the bytes justify.
 
-For ELF, auditwheel judges the same wheel. For Mach-O, the load commands are read here, by hand. The versions are
-pinned, so that the expectation holds.
+For ELF, auditwheel judges the same wheel. For Mach-O, the load commands are read here, by hand, and by macholib; for
+PE, by pefile. The versions are pinned, so that the expectation holds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
+import pefile
 import pytest
+from macholib import mach_o
+from macholib.MachO import MachO
 
 from scripts.inspection import inspect_file
 from scripts.processes import clean_environment
@@ -106,7 +110,26 @@ def test_the_load_commands_agree(requirement: str, platform: str, tmp_path: Path
             floor = f"{major}_{minor}" if major == 10 else f"{major + (minor > 0)}_0"
             assert f"macosx_{floor}_{'arm64' if arm else 'x86_64'}" in ours
 
+    for facts, data in zip(inspect_file(wheel).facts["executables"], programs, strict=True):
+        assert facts["needed"] == dylibs(data)
+
+
+def dylibs(data: bytes) -> list[str]:
+    """Read the libraries with macholib, which wants a file."""
+    with tempfile.NamedTemporaryFile(suffix=".macho") as file:
+        file.write(data)
+        file.flush()
+        headers = MachO(file.name).headers
+    kinds = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DYLIB)
+    found = [tail for header in headers for load, _, tail in header.commands if load.cmd in kinds]
+    return list(dict.fromkeys(tail.rstrip(b"\0").decode() for tail in found))
+
 
 @pytest.mark.parametrize(("requirement", "platform"), WINDOWS)
-def test_windows_programs_keep_their_cpu(requirement: str, platform: str, tmp_path: Path) -> None:
-    assert derived(fetch(requirement, platform, tmp_path)) == [[platform]]
+def test_pefile_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
+    wheel = fetch(requirement, platform, tmp_path)
+    assert derived(wheel) == [[platform]]
+    (facts,) = inspect_file(wheel).facts["executables"]
+    with zipfile.ZipFile(wheel) as archive:
+        read = pefile.PE(data=archive.read(facts["file"]))
+    assert facts["needed"] == [entry.dll.decode() for entry in read.DIRECTORY_ENTRY_IMPORT]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import struct
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
 
@@ -107,8 +116,91 @@ def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
         assert sum(len(names) for names in found.symbol_versions.values()) == said.count("  Flags: none  Version:")
 
 
+def elf_files(folder: Path, most: int) -> Iterator[Path]:
+    """Yield some of the programs and libraries of a folder, spread over it."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    for path in paths[:: max(1, len(paths) // most)]:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if file.read(4) == ELF_MAGIC and path.stat().st_size < 20_000_000:
+                yield path
+
+
+@pytest.mark.parametrize("folder", ["/usr/bin", "/usr/lib", sys.prefix])
+def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
+    for path in elf_files(Path(folder), 200):
+        data = path.read_bytes()
+        read: Any = ELFFile(io.BytesIO(data))
+        if read.header.e_type not in ("ET_EXEC", "ET_DYN"):
+            continue
+        try:
+            found = parse_executable(data, "it")
+        except BuildError:
+            found = parse_executable(data, "it", library=True)
+        dynamic = next((each for each in read.iter_segments() if isinstance(each, DynamicSegment)), None)
+        tags: list[Any] = list(dynamic.iter_tags()) if dynamic else []
+        assert list(found.needed) == [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"], path
+        section = read.get_section_by_name(".gnu.version_r")
+        if section and section.header.sh_type == "SHT_NOBITS":
+            continue  # the symbols of a program, split off for a debugger
+        needs = section.iter_versions() if section else ()
+        assert found.symbol_versions == {need.name: tuple(each.name for each in names) for need, names in needs}, path
+        symbols = read.get_section_by_name(".dynsym")
+        wanted = {
+            symbol.name
+            for symbol in (symbols.iter_symbols() if symbols else ())
+            if symbol.entry.st_shndx == "SHN_UNDEF" and symbol.entry.st_info.bind != "STB_WEAK"
+        }
+        assert found.imports == {name for name in wanted if 0 < len(name) < 256}, path
+
+
 @pytest.mark.parametrize("length", [4, 64, 1000, 100_000, -1])
 def test_no_truncated_real_binary_passes(binaries: Path, length: int) -> None:
     data = (binaries / "cli/binaries/linux-x64/leanspec").read_bytes()
     with pytest.raises(BuildError, match="truncated"):
         parse_executable(data[:length], "it")
+
+
+def with_level(data: bytes, level: int) -> bytes:
+    """Add a program property note that asks for a level of x86-64."""
+    note = struct.pack("<III4sIIII", 4, 16, 5, b"GNU\0", 0xC0008002, 4, level, 0)
+    place, at = len(data), 64 + 56 * 2  # the place of the dynamic segment's header
+    header = struct.pack("<IIQQQQQQ", 0x6474E553, 4, place, place, place, len(note), len(note), 8)
+    return data[:at] + header + data[at + 56 :] + note
+
+
+def test_a_program_states_which_x86_64_it_needs() -> None:
+    for level, expected in ((1, None), (2, "x86-64-v2"), (4, "x86-64-v3"), (7, "x86-64-v3"), (8, "x86-64-v4")):
+        assert parse_executable(with_level(headers.elf(), level), "it").instructions == expected
+    assert parse_executable(headers.elf(), "it").instructions is None
+
+
+@pytest.mark.parametrize(
+    ("loader", "system"),
+    [
+        ("/system/bin/linker64", "android"),
+        ("/usr/lib/amd64/ld.so.1", "solaris"),
+        ("/usr/libexec/ld.elf_so", "netbsd"),
+        ("/usr/libexec/ld.so", "openbsd"),
+    ],
+)
+def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> None:
+    """Their programs state `System V` in the header, as those of Linux do."""
+    assert parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system == system
+
+
+@pytest.mark.parametrize(
+    ("subsystem", "words"),
+    [(1, "is a driver"), (10, "is an EFI program"), (14, "is for the subsystem 14")],
+)
+def test_what_windows_does_not_start_is_named(subsystem: int, words: str) -> None:
+    data = bytearray(headers.pe())
+    struct.pack_into("<H", data, 64 + 24 + 68, subsystem)
+    with pytest.raises(BuildError, match=words):
+        parse_executable(bytes(data), "it")
+
+
+def test_special_arm_and_intel_code_of_apple_is_told_apart() -> None:
+    for cpu, subtype, expected in (("aarch64", 2, "arm64e"), ("x86_64", 8, "x86_64h"), ("aarch64", 0, "aarch64")):
+        data = bytearray(headers.mach_o(cpu))
+        struct.pack_into("<I", data, 8, 0x80000000 | subtype)
+        assert parse_executable(bytes(data), "it").cpus == (expected,)

@@ -1,0 +1,60 @@
+"""What is known of an executable: facts from its headers, in one form for every format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Executable:
+    """State what a file's headers say of it.
+
+    The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`, ...) for every format.
+    """
+
+    format: str
+    """`elf`, `mach-o` or `pe`."""
+    system: str
+    """`linux`, `darwin`, `windows`, or another system that the file names."""
+    cpus: tuple[str, ...]
+    """One for a thin file, one a slice for a universal file, in the file's order."""
+    bits: int
+    byte_order: str
+    loader: str | None = None
+    """The program interpreter that an ELF file asks for; None where it needs none."""
+    libc: str | None = None
+    """`glibc` or `musl`; None where no libc is linked dynamically."""
+    needed: tuple[str, ...] = ()
+    """The shared libraries that the loader must find, in the file's order."""
+    symbol_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Library -> the symbol versions needed of it, as in `{"libc.so.6": ("GLIBC_2.34",)}`."""
+    run_path: tuple[str, ...] = ()
+    imports: frozenset[str] = frozenset()
+    """The symbols that an ELF file must find in libraries; a weak one may be missing."""
+    packed: bool = False
+    """Whether a packer (such as UPX) hides what the program inside needs."""
+    instructions: str | None = None
+    """The level of x86-64 that an ELF file says it needs, as `x86-64-v3`; None for the first one."""
+    macos_minimum: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """CPU -> the oldest macOS on which its slice starts."""
+    macos_sdk: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """CPU -> the SDK that its slice was built with."""
+    signed: Mapping[str, bool] = field(default_factory=dict)
+    """CPU -> whether its slice carries a code signature, ad-hoc or not."""
+
+    @property
+    def static(self) -> bool:
+        """Whether an ELF file needs neither a loader nor a library."""
+        return self.format == "elf" and self.loader is None and not self.needed
+
+    def highest(self, prefix: str) -> str | None:
+        """Return the highest symbol version needed of a kind, as `GLIBC` -> `2.34`."""
+        found = [
+            version.removeprefix(f"{prefix}_")
+            for versions in self.symbol_versions.values()
+            for version in versions
+            if re.fullmatch(rf"{prefix}_[0-9.]+", version)
+        ]
+        return max(found, key=lambda number: [int(part) for part in number.split(".") if part], default=None)

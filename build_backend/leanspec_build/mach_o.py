@@ -1,0 +1,162 @@
+"""Mach-O files, thin and universal: load commands of each slice (mach-o/loader.h, mach-o/fat.h)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from .errors import BuildError
+from .facts import Executable
+from .view import Bytes, View
+
+# magic -> byte order, bits
+MAGICS = {
+    b"\xce\xfa\xed\xfe": ("<", 32),
+    b"\xcf\xfa\xed\xfe": ("<", 64),
+    b"\xfe\xed\xfa\xce": (">", 32),
+    b"\xfe\xed\xfa\xcf": (">", 64),
+}
+FAT_MAGIC = b"\xca\xfe\xba\xbe"
+FAT_MAGIC_64 = b"\xca\xfe\xba\xbf"
+# magic -> one slice's entry: CPU, subtype, offset, size, alignment
+FAT_ENTRIES = {FAT_MAGIC: "5I", FAT_MAGIC_64: "2I2Q2I"}
+# Java's class files share the magic of a universal file. Their next word is a version of 45 or more, where a universal
+# file counts its slices.
+MOST_SLICES = 20
+# A header is a few KiB.
+LARGEST_HEADER = 1 << 18
+
+CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
+# A slice of these runs on some machines of its CPU alone: (CPU, subtype) -> name
+SUBTYPES = {(0x01000007, 8): "x86_64h", (0x0100000C, 2): "arm64e"}
+SUBTYPE = 0x00FFFFFF  # without the bits that state capabilities
+KINDS = {1: "object", 2: "execute", 4: "core", 6: "dylib", 7: "dylinker", 8: "bundle", 10: "dSYM", 11: "kext"}
+PROGRAM = "execute"
+
+LC_SEGMENT, LC_SEGMENT_64, LC_CODE_SIGNATURE = 0x1, 0x19, 0x1D
+LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = 0xC, 0x80000018, 0x8000001F, 0x8000001C
+LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION, MACOS = 0x24, 0x32, 1
+OTHER_SYSTEMS = {0x25: "iOS", 0x2F: "tvOS", 0x30: "watchOS"}
+DYLIBS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB)
+
+Version = tuple[int, int]
+
+
+@dataclass
+class Slice:
+    """What the load commands of one slice say."""
+
+    cpu: str
+    order: str
+    bits: int
+    needed: list[str] = field(default_factory=list)
+    run_path: list[str] = field(default_factory=list)
+    minimum: Version | None = None
+    sdk: Version | None = None
+    signed: bool = False
+
+
+def parse_program(data: Bytes) -> Executable:
+    """Read a program; raises BuildError for another kind of file."""
+    slices = [_slice(data, offset, size) for offset, size in _places(data)]
+    cpus = tuple(each.cpu for each in slices)
+    if len(set(cpus)) != len(cpus):
+        raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
+    return Executable(
+        format="mach-o",
+        system="darwin",
+        cpus=cpus,
+        bits=slices[0].bits,
+        byte_order={"<": "little", ">": "big"}[slices[0].order],
+        needed=tuple(dict.fromkeys(name for each in slices for name in each.needed)),
+        run_path=tuple(dict.fromkeys(path for each in slices for path in each.run_path)),
+        macos_minimum={each.cpu: each.minimum for each in slices if each.minimum},
+        macos_sdk={each.cpu: each.sdk for each in slices if each.sdk},
+        signed={each.cpu: each.signed for each in slices},
+    )
+
+
+def _places(data: Bytes) -> list[tuple[int, int]]:
+    """Return offset and size of each slice; of the whole file where it is thin."""
+    entry = FAT_ENTRIES.get(data[:4])
+    if entry is None:
+        return [(0, len(data))]
+    view = View(data, ">")
+    (count,) = view.unpack("I", 4, "the header of a universal file")
+    if not 0 < count <= MOST_SLICES:
+        raise BuildError(f"is a universal file with {count} slices")
+    places = [fields[2:4] for fields in view.table(entry, 8, count, "the table of slices")]
+    for offset, size in places:
+        view.must_hold(offset + size, "a slice")
+    return places
+
+
+def _slice(data: Bytes, offset: int, size: int) -> Slice:
+    magic = data[offset : offset + 4]
+    if magic not in MAGICS:
+        raise BuildError("is damaged: a slice is not a Mach-O file")
+    order, bits = MAGICS[magic]
+    view = View(data, order, offset, size)
+    _, cpu, subtype, kind, count, length, _ = view.unpack("7I", 0, "the Mach-O header")
+    if KINDS.get(kind) != PROGRAM:
+        raise BuildError(f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a program")
+    if length > LARGEST_HEADER:
+        raise BuildError("is damaged: its load commands do not fit a header")
+    start = 32 if bits == 64 else 28  # noqa: PLR2004 - the 64-bit header has one word more
+    view.must_hold(start + length, "the load commands")
+    found = Slice(_cpu(cpu, subtype), order, bits)
+    place = start
+    for _ in range(count):
+        command, step = view.unpack("2I", place, "a load command")
+        if step < 8 or place + step > start + length:  # noqa: PLR2004 - its own two words
+            raise BuildError("is damaged: a load command ends outside of the header")
+        _take(found, View(data, order, offset + place, step), command, view)
+        place += step
+    return found
+
+
+def _cpu(number: int, subtype: int) -> str:
+    special = SUBTYPES.get((number, subtype & SUBTYPE))
+    return special or CPUS.get(number, f"cpu-{number:#x}")
+
+
+def _take(found: Slice, command: View, kind: int, whole: View) -> None:
+    """Add what one load command says."""
+    if kind in DYLIBS:
+        found.needed.append(_text(command))
+    elif kind == LC_RPATH:
+        found.run_path.append(_text(command))
+    elif kind == LC_CODE_SIGNATURE:
+        found.signed = True
+        start, size = command.unpack("2I", 8, "the code signature")
+        whole.must_hold(start + size, "the code signature")
+    elif kind in (LC_SEGMENT, LC_SEGMENT_64):
+        layout = "2Q" if kind == LC_SEGMENT_64 else "2I"
+        start, size = command.unpack(layout, 40 if kind == LC_SEGMENT_64 else 32, "a segment")
+        whole.must_hold(start + size, "a segment")
+    elif kind == LC_BUILD_VERSION:
+        system, minimum, sdk = command.unpack("3I", 8, "the system's version")
+        if system != MACOS:
+            raise BuildError(f"is for another system of Apple's than macOS (platform {system})")
+        found.minimum, found.sdk = _version(minimum), _version(sdk)
+    elif kind == LC_VERSION_MIN_MACOSX and found.minimum is None:
+        minimum, sdk = command.unpack("2I", 8, "the system's version")
+        found.minimum, found.sdk = _version(minimum), _version(sdk)
+    elif kind in OTHER_SYSTEMS:
+        raise BuildError(f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})")
+
+
+def _text(command: View) -> str:
+    (place,) = command.unpack("I", 8, "a name")
+    data = command.take(place, max(command.size - place, 0), "a name")
+    return data.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def _version(packed: int) -> Version:
+    """Return major and minor of a version packed as xxxx.yy.zz."""
+    return packed >> 16, packed >> 8 & 0xFF
+
+
+def is_java(data: Bytes) -> bool:
+    """Tell a Java class file from a universal one."""
+    return data[:4] == FAT_MAGIC and len(data) >= 8 and struct.unpack(">I", data[4:8])[0] > MOST_SLICES  # noqa: PLR2004

@@ -1,0 +1,72 @@
+"""Bytes of a file, read where a header says that they are: inside of the file, and never more than is sensible.
+
+A header may claim any number. What is read here is bounded, so that a damaged or hostile file is answered at once.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import BuildError
+
+Bytes = bytes | mmap.mmap
+LONGEST_NAME = 4096  # PATH_MAX of Linux, and more than any other system takes
+# Machine code shrinks to some half, text to less; what a packer leaves does not shrink.
+PACKED_RATIO = 0.93
+SAMPLE = 1 << 16
+FEW_BYTES = 1 << 12
+
+
+class View:
+    """A part of a file in one byte order. What is not wholly in it raises BuildError."""
+
+    def __init__(self, data: Bytes, order: str = "<", start: int = 0, size: int | None = None) -> None:
+        self.data = data
+        self.order = order
+        self.start = start
+        self.size = len(data) - start if size is None else size
+
+    def must_hold(self, end: int, what: str) -> None:
+        """Fail where `what`, which ends at the offset `end`, is not wholly there."""
+        if end > self.size:
+            raise BuildError(f"is truncated: {what} ends at byte {end}, the file has {self.size}")
+
+    def size_of(self, layout: str) -> int:
+        """Return the size of a record, in bytes."""
+        return struct.calcsize(self.order + layout)
+
+    def unpack(self, layout: str, offset: int, what: str) -> tuple[Any, ...]:
+        """Return the fields of one record."""
+        record = struct.Struct(self.order + layout)
+        self.must_hold(offset + record.size, what)
+        return record.unpack_from(self.data, self.start + offset)
+
+    def table(self, layout: str, offset: int, count: int, what: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the fields of records that follow one another."""
+        record = struct.Struct(self.order + layout)
+        return record.iter_unpack(self.take(offset, record.size * count, what))
+
+    def take(self, offset: int, size: int, what: str) -> bytes:
+        """Return some bytes."""
+        self.must_hold(offset + size, what)
+        return self.data[self.start + offset : self.start + offset + size]
+
+    def text(self, offset: int, end: int, what: str) -> str:
+        """Return a text that ends with a zero byte before the offset `end`."""
+        end = min(end, self.size, offset + LONGEST_NAME)
+        stop = self.data.find(b"\0", self.start + offset, self.start + end) if 0 <= offset < end else -1
+        if stop < 0:
+            raise BuildError(f"is damaged: {what} does not end within {LONGEST_NAME} bytes")
+        return self.data[self.start + offset : stop].decode("utf-8", "replace")
+
+    def is_compressed(self, offset: int, size: int) -> bool:
+        """Tell whether three samples of some bytes all fail to shrink, as code and text never do."""
+        if size < FEW_BYTES:
+            return False
+        places = [offset + size * part // 4 for part in range(1, 4)]
+        samples = [self.take(place, min(SAMPLE, offset + size - place), "a segment") for place in places]
+        return all(len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples)
