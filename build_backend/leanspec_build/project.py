@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +18,15 @@ from packaging.version import InvalidVersion, Version
 from .errors import BuildError
 from .executable import parse_executable, read_program
 from .facts import Executable
-from .tags import Tags, exceeds, host_platform_key, platform_key, platform_tags
+from .tags import Tags, exceeds, host_platform_key, platform_key, platform_keys, platform_tags, read_floor
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
 SETTINGS = ("platform", "binary", "repair", "stub")
 KEYS = ("package", "executable", "floors", "repair")
 REPAIRS = ("auditwheel",)
+# The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
+KNOWN_CPUS = ("x64", "arm64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "riscv64", "loongarch64")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +171,13 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
 def _floors(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise BuildError(f'`{path}` wants texts under `[tool.leanspec-build.floors]`, as `linux-x64 = "glibc 2.28"`')
+    for platform, text in table.items():
+        floor = read_floor(text)
+        if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
+            raise BuildError(
+                f"`{path}` promises `{text}` to `{platform}`, which is no such platform",
+                hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",
+            )
     return dict(table)
 
 
@@ -217,19 +227,22 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
             hint="collect the binary anew with `python -m scripts collect`",
         )
-    must_keep_floor(project, found, executable, path)
+    must_keep_floor(project, executable, path)
     return Binary(path, data, executable, record)
 
 
-def must_keep_floor(project: Project, platform: str | None, executable: Executable, path: Path) -> None:
-    """Raise BuildError where a file needs a newer system than the project promises for its platform."""
-    floor = project.floors.get(platform or "")
-    problem = exceeds(executable, floor) if floor is not None else None
-    if problem is not None:
-        raise BuildError(
-            f"`{path}` is above the promised floor `{floor}` of `{platform}`: {problem}",
-            hint="build it on an older system or with `cargo zigbuild`, or raise `[tool.leanspec-build.floors]`",
-        )
+def must_keep_floor(
+    project: Project, executable: Executable, path: Path, bundled: Mapping[str, Executable] | None = None
+) -> None:
+    """Raise BuildError where a file needs a newer system than the project promises, for any of its platforms."""
+    for platform, cpu in platform_keys(executable).items():
+        text = project.floors.get(platform)
+        problem = exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
+        if problem is not None:
+            raise BuildError(
+                f"`{path}` is above the promised floor `{text}` of `{platform}`: {problem}",
+                hint="build it on an older system or with `cargo zigbuild`, or raise `[tool.leanspec-build.floors]`",
+            )
 
 
 def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:

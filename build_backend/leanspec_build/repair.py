@@ -16,7 +16,6 @@ from pathlib import Path
 from .errors import BuildError
 from .executable import parse_executable
 from .project import Binary, Project, must_keep_floor
-from .tags import platform_key
 from .wheel import binary_content, write_wheel
 
 
@@ -46,8 +45,7 @@ def graft(project: Project, binary: Binary) -> Binary:
     executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
     record = _record(binary, data, libraries) if binary.record is not None else None
     grafted = replace(binary, data=data, executable=executable, record=record, libraries=libraries)
-    for name, library in grafted.bundled.items():
-        must_keep_floor(project, platform_key(executable), library, Path(name))
+    must_keep_floor(project, executable, binary.path, grafted.bundled)
     return grafted
 
 

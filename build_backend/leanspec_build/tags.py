@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import BuildError
 from .facts import Executable
+from .system_libraries import VISUAL_CPP, foreign_on_macos, foreign_on_windows
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -47,8 +48,14 @@ INDEX_TAGS = re.compile(
     r"|manylinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x|riscv64)"
     r"|musllinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64)"
 )
-# Libraries of Visual C++ that a clean Windows lacks; `ucrtbase` and the `api-ms-win-crt-*` sets are part of Windows 10.
-VISUAL_CPP = re.compile(r"(vcruntime\d+(_\d)?|msvcp\d+.*|msvcr\d+|concrt\d+|vcomp\d+)\.dll", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The oldest system that a project promises: `linux` with a glibc, or `darwin`."""
+
+    system: str
+    number: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,13 @@ def platform_key(executable: Executable) -> str | None:
 
     None for a universal file: it is for several.
     """
-    if len(executable.cpus) != 1:
-        return None
-    return f"{executable.system}-{KEY_CPUS.get(executable.cpus[0], executable.cpus[0])}"
+    keys = platform_keys(executable)
+    return next(iter(keys)) if len(keys) == 1 else None
+
+
+def platform_keys(executable: Executable) -> dict[str, str]:
+    """Return the names of all platforms that an executable is for, each with its CPU."""
+    return {f"{executable.system}-{KEY_CPUS.get(cpu, cpu)}": cpu for cpu in executable.cpus}
 
 
 def host_platform_key() -> str:
@@ -100,29 +111,40 @@ def platform_tags(executable: Executable, bundled: Mapping[str, Executable] | No
     return _linux_tags(executable, bundled or {})
 
 
-def exceeds(executable: Executable, floor: str) -> str | None:
-    """Say what in an executable is above a promised floor, as `glibc 2.28` or `macos 11.0`; None where nothing is.
-
-    Raises BuildError where the floor is not of this form, or of another system than the executable.
-    """
-    match = re.fullmatch(r"(glibc|macos) (\d+)\.(\d+)", floor)
+def read_floor(text: str) -> Floor:
+    """Read a promised floor, as `glibc 2.28` or `macos 11.0`; raises BuildError for another form."""
+    match = re.fullmatch(r"(glibc|macos) (\d+)\.(\d+)", text)
     if match is None:
-        raise BuildError(f"the floor `{floor}` is not of the form `glibc 2.28` or `macos 11.0`")
-    system = {"glibc": "linux", "macos": "darwin"}[match[1]]
-    if executable.system != system:
-        raise BuildError(f"the floor `{floor}` says nothing of an executable for {executable.system}")
-    promised = (int(match[2]), int(match[3]))
-    if system == "darwin":
-        above = [
-            f"its {cpu} code needs macOS {_dotted(need)}"
-            for cpu, need in executable.macos_minimum.items()
-            if need > promised
-        ]
-        return above[0] if above else None
+        raise BuildError(f"the floor `{text}` is not of the form `glibc 2.28` or `macos 11.0`")
+    return Floor({"glibc": "linux", "macos": "darwin"}[match[1]], (int(match[2]), int(match[3])))
+
+
+def exceeds(executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]) -> str | None:
+    """Say what in the code for a CPU is above a promised floor; None where nothing is.
+
+    The derived tags decide, so that whatever raises one counts; for what gets none, the symbol versions do. Raises
+    BuildError where the floor is of another system than the executable.
+    """
+    if executable.system != floor.system:
+        raise BuildError(f"a floor of {floor.system} says nothing of an executable for {executable.system}")
+    if floor.system == "darwin":
+        need = executable.macos_minimum.get(cpu)
+        return f"its {cpu} code needs macOS {_dotted(need)}" if need and need > floor.number else None
+    tags = platform_tags(executable, bundled)
+    promised = [_manylinux(tag) for tag in tags.platforms]
     needed = executable.highest("GLIBC")
-    if needed is not None and tuple(int(part) for part in needed.split(".")) > promised:
-        return _floor_reason(executable)
-    return None
+    lowest = min((number for number in promised if number), default=_numbers(needed or "0"))
+    return tags.reasons[0] if lowest > floor.number else None
+
+
+def _manylinux(tag: str) -> tuple[int, ...]:
+    """Return the glibc that a manylinux tag promises; nothing for another tag, and for the old names of some."""
+    match = re.match(r"manylinux_(\d+)_(\d+)_", tag)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
 
 
 def _dotted(version: tuple[int, int]) -> str:
@@ -138,18 +160,31 @@ def _windows_tags(executable: Executable) -> Tags:
             "it is packed (by UPX, or another packer), which hides the libraries that it needs",
             hint="package the program as the compiler left it: virus scanners stop packed ones",
         )
+    _must_need_nothing_foreign(foreign_on_windows(executable), "a clean Windows")
     runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
     names = ", ".join(f"`{name}`" for name in runtime)
     remark = f"it needs {names}, which a clean Windows lacks: link the C runtime in (`-C target-feature=+crt-static`)"
     return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), (remark,) if runtime else ())
 
 
+def _must_need_nothing_foreign(foreign: Iterator[str], where: str) -> None:
+    """Raise BuildError for libraries that are on the machine that built a program, and not on its users' ones."""
+    names = ", ".join(f"`{name}`" for name in foreign)
+    if names:
+        raise BuildError(
+            f"it needs {names}, which {where} does not have",
+            hint="link it statically: for OpenSSL, with the crate's feature `vendored`",
+        )
+
+
 def _macos_tags(executable: Executable) -> Tags:
+    _must_need_nothing_foreign(foreign_on_macos(executable), "a macOS without Homebrew and the like")
     floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
     reasons = tuple(f"its {cpu} code needs macOS {_dotted(executable.macos_minimum[cpu])}" for cpu in executable.cpus)
     tags = [f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}" for cpu, (major, minor) in floors.items()]
-    if set(floors) == set(MACOS_CPUS):
-        # pip on Apple silicon looks for universal2 from macOS 10.4 on, so the floor of the Intel code decides.
+    # A universal2 tag of macOS 10.x is taken by every Apple silicon, whose first system is 11.0: where the arm64 code
+    # needs a newer one, only the two thin tags are true.
+    if set(floors) == set(MACOS_CPUS) and floors["aarch64"] <= max(FIRST_ARM_MACOS, floors["x86_64"]):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
     return Tags(tuple(tags), reasons)
 
@@ -178,6 +213,8 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
         return _local_only(
             cpu, "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs"
         )
+    if executable.instructions:
+        return _local_only(cpu, f"it says that it needs {executable.instructions}, which older machines do not have")
     if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
-from leanspec_build.tags import Tags, exceeds, platform_key, platform_tags
+from leanspec_build.system_libraries import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
+from leanspec_build.tags import Tags, exceeds, platform_key, platform_tags, read_floor
 from packaging.tags import mac_platforms
 
+from scripts.processes import clean_environment
 from tests import headers
 
 
@@ -154,19 +158,132 @@ def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str)
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.34", None),
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.28", "it needs GLIBC_2.34 of `libc.so.6`"),
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.9"]}), "glibc 2.28", None),
+        # Packed relative relocations: no number, and glibc 2.36 all the same.
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.34", "GLIBC_2.3"),
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.36", None),
+        (headers.elf(needed=["libssl.so.3"], versions={"libc.so.6": ["GLIBC_2.38"]}), "glibc 2.34", "libssl.so.3"),
         (headers.elf(kind=2, loader=None, needed=[]), "glibc 2.17", None),
         (headers.mach_o(minimum=(11, 0)), "macos 11.0", None),
         (headers.mach_o(minimum=(13, 0)), "macos 11.0", "its aarch64 code needs macOS 13.0"),
     ],
 )
 def test_a_promised_floor_is_kept(data: bytes, floor: str, words: str | None) -> None:
-    assert exceeds(parse_executable(data, "it"), floor) == words
+    executable = parse_executable(data, "it")
+    said = exceeds(executable, executable.cpus[0], read_floor(floor), {})
+    assert said is None if words is None else words in str(said)
 
 
-@pytest.mark.parametrize("floor", ["2.28", "glibc 2", "musl 1.2", "macos 11.0"])
+@pytest.mark.parametrize("floor", ["2.28", "glibc 2", "musl 1.2"])
 def test_a_floor_that_says_nothing_is_refused(floor: str) -> None:
     with pytest.raises(BuildError, match="the floor"):
-        exceeds(parse_executable(headers.elf(), "it"), floor)
+        read_floor(floor)
+
+
+def test_a_floor_of_another_system_is_refused() -> None:
+    with pytest.raises(BuildError, match="a floor of darwin says nothing of an executable for linux"):
+        exceeds(parse_executable(headers.elf(), "it"), "x86_64", read_floor("macos 11.0"), {})
+
+
+def test_each_slice_of_a_universal_file_keeps_its_floor() -> None:
+    both = parse_executable(headers.universal(headers.mach_o("x86_64"), headers.mach_o(minimum=(13, 0))), "it")
+    assert exceeds(both, "x86_64", read_floor("macos 11.0"), {}) is None
+    assert exceeds(both, "aarch64", read_floor("macos 11.0"), {}) == "its aarch64 code needs macOS 13.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [
+        ("/usr/lib/libSystem.B.dylib", False),
+        ("/System/Library/Frameworks/Security.framework/Versions/A/Security", False),
+        ("/opt/homebrew/opt/openssl@3/lib/libssl.3.dylib", True),
+        ("/usr/local/lib/libssl.3.dylib", True),
+        ("@rpath/libssl.3.dylib", True),
+        ("@loader_path/../lib/libx.dylib", True),
+        ("/Library/Frameworks/Python.framework/Versions/3.12/Python", True),
+        ("/Users/me/lib/libx.dylib", True),
+        ("libx.dylib", True),
+        ("/usr/libexec/libx.dylib", True),
+    ],
+)
+def test_a_library_that_other_macs_lack_is_refused(name: str, *, foreign: bool) -> None:
+    executable = replace(parse_executable(headers.mach_o(), "it"), needed=("/usr/lib/libSystem.B.dylib", name))
+    if not foreign:
+        assert platform_tags(executable).publishable
+        return
+    with pytest.raises(BuildError, match="which a macOS without Homebrew and the like does not have") as error:
+        platform_tags(executable)
+    assert f"`{name}`" in error.value.message
+    assert error.value.hint
+
+
+def test_swift_is_part_of_macos() -> None:
+    executable = replace(parse_executable(headers.mach_o(), "it"), needed=("@rpath/libswiftCore.dylib",))
+    assert platform_tags(replace(executable, run_path=("/usr/lib/swift",))).publishable
+    with pytest.raises(BuildError):
+        platform_tags(executable)
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [
+        ("KERNEL32.dll", False),
+        ("api-ms-win-crt-runtime-l1-1-0.dll", False),
+        ("bcryptprimitives.dll", False),
+        ("VCRUNTIME140.dll", False),  # with a remark
+        ("libssl-3-x64.dll", True),
+        ("python312.dll", True),
+        ("mfc140u.dll", True),
+        ("libgcc_s_seh-1.dll", True),
+        ("evil-api-ms-win-x.dll", True),
+    ],
+)
+def test_a_library_that_a_clean_windows_lacks_is_refused(name: str, *, foreign: bool) -> None:
+    executable = replace(parse_executable(headers.pe(), "it"), needed=("KERNEL32.dll", name))
+    if not foreign:
+        assert platform_tags(executable).publishable
+        return
+    with pytest.raises(BuildError, match="which a clean Windows does not have") as error:
+        platform_tags(executable)
+    assert f"`{name}`" in error.value.message
+
+
+# Part of Windows 10; delvewheel's list is of Windows 7.
+NEWER = {"d3d12", "d3dcompiler_47", "dcomp", "gdiplus", "icuin", "icuuc", "shcore", "ucrtbase", "xinput1_4"}
+
+
+@pytest.mark.network
+def test_delvewheel_knows_the_libraries_of_windows(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path)]
+    subprocess.run([*command, "delvewheel==1.13.2"], check=True, env=clean_environment())
+    with zipfile.ZipFile(next(tmp_path.glob("delvewheel-*.whl"))) as wheel:
+        text = wheel.read("delvewheel/_dll_list.py").decode()
+    ours = {*WINDOWS_LIBRARIES, *WINDOWS_DRIVERS} - {f"{name}.dll" for name in NEWER}
+    assert {name for name in ours if f"'{name}'" not in text} == set()
+
+
+def test_a_program_for_newer_machines_alone_is_promised_to_none() -> None:
+    executable = replace(parse_executable(headers.elf(), "it"), instructions="x86-64-v3")
+    tags = platform_tags(executable)
+    assert tags.platforms == ("linux_x86_64",)
+    assert "x86-64-v3" in tags.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("intel", "arm", "universal"),
+    [
+        ((10, 12), (11, 0), "macosx_10_12_universal2"),
+        ((11, 0), (11, 0), "macosx_11_0_universal2"),
+        ((10, 12), (12, 0), None),
+        ((12, 0), (12, 0), "macosx_12_0_universal2"),
+        ((13, 0), (12, 0), "macosx_13_0_universal2"),
+    ],
+)
+def test_a_universal_tag_is_true_of_both(intel: tuple[int, int], arm: tuple[int, int], universal: str | None) -> None:
+    """Pip on macOS 11 with Apple silicon takes a universal2 tag of 10.12."""
+    tags = tags_of(headers.universal(headers.mach_o("x86_64", minimum=intel), headers.mach_o(minimum=arm)))
+    assert [tag for tag in tags if "universal" in tag] == ([universal] if universal else [])
+    taken = set(tags) & set(mac_platforms((11, 0), "arm64"))
+    assert bool(taken) is (arm <= (11, 0))
 
 
 @pytest.mark.parametrize(
