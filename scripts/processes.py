@@ -71,11 +71,23 @@ def capture(
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def show(command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
-    """Run a program whose own words are the progress that the user sees; return its exit code."""
-    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, process_group=0)
+def show(
+    command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None, read: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a program whose own words are the progress that the user sees; with `read`, its output is for us."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if read else None,
+        encoding="utf-8",
+        errors="replace",
+        process_group=0,
+    )
     with _ended_with_us(process):
-        return process.wait()
+        out, _ = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out or "", "")
 
 
 # Programs that run now, each the leader of a process group of its own: what it started ends with it.

@@ -33,6 +33,11 @@ class Crate:
     project: FamilyProject
     version: str
 
+    @property
+    def program(self) -> str:
+        """The name of its binary, without an ending."""
+        return self.project.family.program
+
 
 @dataclass(frozen=True)
 class Target:
@@ -78,17 +83,15 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     `all_wanted`, and passed over otherwise.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
-    builds: list[tuple[Target | None, Platform]] = [
-        (target, _platform_of(target.triple)) for target in (read_target(text, builder) for text in targets)
-    ]
-    builds = builds or [(None, _host())]
+    builds = _builds(targets, builder)
     workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
     say(f"using {cargo}")
     for target, platform in builds:
-        if build:
-            _build(cargo, workspace, target, profile)
+        built = _build(cargo, workspace, target, profile) if build else {}
         for crate in workspace.crates:
-            file = _built_file(workspace, crate, platform, target, profile)
+            file = built.get(crate.program) or _built_file(workspace, crate, platform, target, profile)
+            reported = reported_here(crate.project.family, platform, file)
+            _must_be_of(crate, file, reported)
             staging.add(
                 crate.project,
                 platform,
@@ -104,8 +107,37 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                     "packages": _locked_packages(workspace.root, crate.project.crate),
                 },
                 commit=workspace.commit,
-                reported=reported_here(crate.project.family, platform, file),
+                reported=reported,
             )
+
+
+def _builds(targets: tuple[str, ...], builder: str | None) -> list[tuple[Target | None, Platform]]:
+    """Return the targets with their platforms; this machine's where none is named.
+
+    Raises CommandError where two are for one platform: one of them would be lost.
+    """
+    if not targets:
+        return [(None, _host())]
+    builds: dict[str, tuple[Target | None, Platform]] = {}
+    for text in targets:
+        target = read_target(text, builder)
+        platform = _platform_of(target.triple)
+        if platform.key in builds:
+            raise CommandError(
+                f"the targets `{builds[platform.key][0]}` and `{target}` are both for `{platform.key}`",
+                hint="name one of them",
+            )
+        builds[platform.key] = (target, platform)
+    return list(builds.values())
+
+
+def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
+    """Raise CommandError where a program says another version than its crate: an old one, or another crate's."""
+    if reported is not None and reported.split()[:1] != [crate.version]:
+        raise CommandError(
+            f"`{file}` says that it is version `{reported}`, and the crate `{crate.project.crate}` is {crate.version}",
+            hint="build it anew: add `--build`",
+        )
 
 
 def read_target(text: str, builder: str | None = None) -> Target:
@@ -129,9 +161,15 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
     path = root / "Cargo.lock"
     if not path.is_file():
         return []
-    packages = tomllib.loads(path.read_text("utf-8")).get("package", [])
-    # A dependency is written as `name`, or as `name version` where the lock has several of that name.
-    known = {name: each for each in packages for name in (each["name"], f"{each['name']} {each['version']}")}
+    try:
+        packages = tomllib.loads(path.read_text("utf-8")).get("package", [])
+        # A dependency is written as `name`, or as `name version` where the lock has several of that name.
+        known = {name: each for each in packages for name in (each["name"], f"{each['name']} {each['version']}")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CommandError(
+            f"`{path}` is no lock of cargo's: {type(error).__name__}: {error}",
+            hint="make it again: `cargo generate-lockfile`, or take it from git",
+        ) from None
     wanted, seen = [crate], set()
     while wanted:
         name = " ".join(wanted.pop().split()[:2])
@@ -233,8 +271,11 @@ def _commit(root: Path) -> str | None:
     return head.stdout.strip() + (DIRTY if changes else "")
 
 
-def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> None:
-    """Run `cargo build` or `cargo zigbuild`, its own output on the terminal."""
+def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> dict[str, Path]:
+    """Run `cargo build` or `cargo zigbuild`, its own words on the terminal; return each program that it names.
+
+    Where a program lies is cargo's own word: its configuration can put it elsewhere than an older one.
+    """
     builder = target.builder if target else BUILDERS[0]
     environment = dict(os.environ)
     if builder == "zigbuild":
@@ -242,18 +283,36 @@ def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str
         environment["PATH"] = f"{release_tool('cargo-zigbuild').parent}{os.pathsep}{environment.get('PATH', '')}"
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
-        command += ["--package", crate.project.crate, "--bin", crate.project.family.program]
+        command += ["--package", crate.project.crate, "--bin", crate.program]
     if target is not None:
         command += ["--target", str(target)]
     say(" ".join(command))
-    if show(command, cwd=workspace.root, env=environment) != 0:
+    done = show(
+        [*command, "--message-format", "json-render-diagnostics"], cwd=workspace.root, env=environment, read=True
+    )
+    if done.returncode != 0:
         raise CommandError(f"`cargo {builder}` failed: its own words stand above", hint="mend that and try again")
+    built = dict(_programs(done.stdout))
+    for crate in workspace.crates:
+        if crate.program not in built:
+            raise CommandError(
+                f"`cargo {builder}` names no program `{crate.program}` that it built", hint="see what it says above"
+            )
+    return built
+
+
+def _programs(messages: str) -> Iterator[tuple[str, Path]]:
+    """Yield name and place of each program in cargo's messages (The Cargo Book, External tools)."""
+    for line in messages.splitlines():
+        message = json.loads(line) if line.startswith("{") else {}
+        if message.get("reason") == "compiler-artifact" and message.get("executable"):
+            yield message["target"]["name"], Path(message["executable"])
 
 
 def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str) -> Path:
     # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own name.
     folder = workspace.target_directory / (target.triple if target else "") / {"dev": "debug"}.get(profile, profile)
-    file = folder / (crate.project.family.program + platform.suffix)
+    file = folder / (crate.program + platform.suffix)
     if not file.exists():
         named = f" --target {target}" if target else ""
         raise CommandError(

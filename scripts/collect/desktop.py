@@ -35,7 +35,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
         say(f"using {npm}")
         for command in ([npm, "ci"], [npm, "run", "tauri", "--", "build", "--ci", "--bundles", FORMATS[kind]]):
             say(" ".join(command))
-            if show(command, cwd=folder) != 0:
+            if show(command, cwd=folder).returncode != 0:
                 raise CommandError(f"`npm {' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
     found = _bundles(folder, kind)
     if len(found) != 1:

@@ -67,6 +67,65 @@ def test_it_builds_and_collects_what_runs(collect: Scripts, workspace: Path, tmp
     assert json.loads((folder / "binary.json").read_text("utf-8"))["commit"] == f"{head.stdout.strip()}-dirty"
 
 
+def configured(workspace: Path, text: str) -> None:
+    (workspace / ".cargo").mkdir()
+    (workspace / ".cargo/config.toml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['[build]\ntarget-dir = "elsewhere"\n', '[build]\ntarget = "HOST"\n', "[profile.release]\nopt-level = 0\n"]
+)
+def test_what_cargo_built_is_taken_wherever_it_lies(
+    collect: Scripts, workspace: Path, tmp_path: Path, version: str, text: str
+) -> None:
+    """An older program lies where cargo put it before its configuration changed."""
+    collect("--build", "--family", "cli")
+    host = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    triple = next(line.split(": ")[1] for line in host.splitlines() if line.startswith("host: "))
+    configured(workspace, text.replace("HOST", triple))
+    main = workspace / "leanspec-cli/src/main.rs"
+    main.write_text(main.read_text().replace("{:?}", "new {:?}"))
+    collect("--build", "--family", "cli")
+    (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
+    said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert said == f"leanspec {version} new []\n"
+
+
+def test_a_variable_that_moves_the_output_is_followed(collect: Scripts, tmp_path: Path, version: str) -> None:
+    env = clean_environment(CARGO_TARGET_DIR=str(tmp_path / "moved"))
+    collect("--build", "--family", "cli", env=env)
+    (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
+    assert version in subprocess.run([program], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_program_of_another_version_or_crate_is_not_ours(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+    collect("--build", "--family", "cli")
+    main = workspace / "leanspec-cli/src/main.rs"
+    for said in ("leanspec 0.0.9", "other crate"):
+        main.write_text(f'fn main() {{ println!("{said}"); }}\n')
+        subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True)
+        shutil.rmtree(tmp_path / "into")
+        words = refused(collect("--family", "cli", code=1), tmp_path / "into")
+        assert f"says that it is version `{said.split()[1]}`" in words
+        assert "hint: build it anew: add `--build`" in words
+
+
+@pytest.mark.parametrize("text", ["nonsense", "package = 3", "[[package]]\nversion = 1\n", "package = [1]"])
+def test_a_damaged_lock_is_named(collect: Scripts, workspace: Path, tmp_path: Path, text: str) -> None:
+    path = workspace / "target/release/leanspec"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(headers.elf())
+    (workspace / "Cargo.lock").write_text(text)
+    words = refused(collect("--family", "cli", code=1), tmp_path / "into")
+    assert "Cargo.lock` is no lock of cargo's" in words
+
+
+@pytest.mark.parametrize("other", [ARM, f"{ARM}.2.28", "aarch64-unknown-linux-musl"])
+def test_two_targets_for_one_platform_are_refused(collect: Scripts, tmp_path: Path, other: str) -> None:
+    words = refused(collect("--target", ARM, "--target", other, code=1), tmp_path / "into")
+    assert f"the targets `{ARM}` and `{other}` are both for `linux-arm64`" in words
+
+
 def test_without_a_build_it_says_what_is_missing(collect: Scripts, tmp_path: Path) -> None:
     words = refused(collect(code=1), tmp_path / "into")
     assert "target/release/leanspec` does not exist" in words

@@ -79,5 +79,7 @@ def test_a_program_is_captured_or_shown(capfd: pytest.CaptureFixture[str]) -> No
     code = "import sys; sys.stdout.write(sys.stdin.read() + 'out'); sys.stderr.write('err'); sys.exit(3)"
     done = capture([sys.executable, "-c", code], text="in ")
     assert (done.stdout, done.stderr, done.returncode) == ("in out", "err", 3)
-    assert show([sys.executable, "-c", code], cwd=ROOT) == 3
+    assert show([sys.executable, "-c", code], cwd=ROOT).returncode == 3
     assert capfd.readouterr() == ("out", "err")
+    assert show([sys.executable, "-c", code], cwd=ROOT, read=True).stdout == "out"
+    assert capfd.readouterr() == ("", "err")
