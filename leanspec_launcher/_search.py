@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 
-from ._tables import DIRECTORY_VARIABLE, PLATFORMS, SHA256, VERIFY_VARIABLE, Family, Platform
+from ._tables import DIRECTORY_VARIABLE, LIBRARIES, PLATFORMS, SHA256, VERIFY_VARIABLE, Family, Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,13 +225,34 @@ def _recorded(path: str) -> "tuple[str, ...]":
 
 
 def is_known(path: str, digests: "tuple[str, ...]") -> bool:
-    """Tell whether a stamp says that a file, as it is now, was proved to have one of these digests."""
+    """Tell whether stamps say that a file, as it is now, was proved to have one of these digests.
+
+    And the libraries that its wheel brings along: they run with it.
+    """
     folder = stamp_directory()
     if not folder or not is_trusted(folder):
         return False
     state = state_of(path)
-    stamps = [os.path.join(folder, f"{state}.{digest}") for digest in digests if state]
-    return any(os.path.lexists(stamp) for stamp in stamps)
+    for digest in digests:
+        if state and os.path.lexists(os.path.join(folder, f"{state}.{digest}")):
+            unknown = [each for each in libraries(path, digest) if not _is_stamped(folder, *each)]
+            return not unknown
+    return False
+
+
+def _is_stamped(folder: str, path: str, digest: str) -> bool:
+    try:
+        state = state_of(path)
+    except OSError:
+        return False  # to prove it says what is wrong with it
+    return bool(state) and os.path.lexists(os.path.join(folder, f"{state}.{digest}"))
+
+
+def libraries(path: str, digest: str) -> "list[tuple[str, str]]":
+    """Return the libraries that a wheel brings along with an executable: path and SHA-256 of each."""
+    folder = os.path.dirname(path)
+    pinned = LIBRARIES.get(digest, {})
+    return [(os.path.normpath(os.path.join(folder, name)), pinned[name]) for name in pinned]
 
 
 def state_of(path: str) -> str:

@@ -134,3 +134,5 @@ VERSION = ""
 BINARIES = ""
 # family -> platform -> hexadecimal SHA-256
 SHA256: "dict[str, dict[str, str]]" = {}
+# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings along
+LIBRARIES: "dict[str, dict[str, str]]" = {}

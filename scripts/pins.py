@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import pprint
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._tables import Platform
@@ -21,18 +23,35 @@ VERSION = {version!r}
 BINARIES = {binaries!r}
 # family -> platform -> hexadecimal SHA-256
 SHA256: "dict[str, dict[str, str]]" = {table}
+# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings along
+LIBRARIES: "dict[str, dict[str, str]]" = {libraries}
 """
 
 
-def wheel_digest(wheel: Path, project: FamilyProject, platform: Platform) -> str:
-    """Return the sha256 of the executable inside a platform wheel, in hexadecimal."""
+@dataclass(frozen=True)
+class Pins:
+    """Hold what a platform wheel carries: the SHA-256 of its executable, and of each library by its path from there."""
+
+    executable: str
+    libraries: dict[str, str]
+
+
+def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> Pins:
+    """Return the checksums of what runs of a platform wheel, in hexadecimal."""
+    folder = f"{project.family.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
-        name = f"{project.family.package}/bin/{project.family.program}{platform.suffix}"
-        return hashlib.sha256(archive.read(name)).hexdigest()
+        executable = _digest(archive, f"{folder}/{project.family.program}{platform.suffix}")
+        brought = [name for name in archive.namelist() if name.partition("/")[0].endswith(".libs")]
+        libraries = {posixpath.relpath(name, folder): _digest(archive, name) for name in brought}
+    return Pins(executable, libraries)
 
 
-def with_pins(tables: str, version: str, digests: dict[str, dict[str, str]]) -> str:
-    """Return the text of `_tables.py` with a release's pins; `digests` is family -> platform -> hexadecimal SHA-256.
+def _digest(archive: zipfile.ZipFile, name: str) -> str:
+    return hashlib.sha256(archive.read(name)).hexdigest()
+
+
+def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]]) -> str:
+    """Return the text of `_tables.py` with a release's pins; `pins` is family -> platform -> what it carries.
 
     Raises CommandError if the text has no place for them.
     """
@@ -42,5 +61,11 @@ def with_pins(tables: str, version: str, digests: dict[str, dict[str, str]]) -> 
             "`leanspec_launcher/_tables.py` does not end with one section `# The pins: `",
             hint="git checkout leanspec_launcher/_tables.py",
         )
-    table = pprint.pformat(digests, width=100, sort_dicts=True)
-    return above + TEMPLATE.format(version=version, binaries=binary_version(version), table=table)
+    digests = {family: {key: each.executable for key, each in found.items()} for family, found in pins.items()}
+    every = [each for found in pins.values() for each in found.values()]
+    return above + TEMPLATE.format(
+        version=version,
+        binaries=binary_version(version),
+        table=pprint.pformat(digests, width=100, sort_dicts=True),
+        libraries=pprint.pformat({each.executable: each.libraries for each in every if each.libraries}, width=100),
+    )

@@ -23,7 +23,7 @@ from .collect.staging import read_collected
 from .console import say, size, step
 from .environment import ROOT
 from .families import FamilyProject, binary_path, load_families, main_project
-from .pins import wheel_digest, with_pins
+from .pins import Pins, wheel_pins, with_pins
 from .processes import capture, clean_environment
 from .readme import for_the_index
 from .release.versions import binary_version
@@ -59,9 +59,9 @@ def build_wheels(
         if narrowed:
             say("lean-spec and the stubs are left out: they speak of all families and platforms")
         else:
-            digests = _digests(wanted, built)
+            pins = _pins(wanted, built)
             built += _build_stubs(wanted, built, folder)
-            built += _build_main(folder, digests)
+            built += _build_main(folder, pins)
         return _publish(built, out)
 
 
@@ -167,15 +167,15 @@ def _platform_tags(wheel: Path) -> list[str]:
     return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
 
 
-def _digests(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, str]]:
-    digests: dict[str, dict[str, str]] = {}
+def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]]:
+    pins: dict[str, dict[str, Pins]] = {}
     for each, wheel in zip(wanted, wheels, strict=True):
-        family = digests.setdefault(each.project.name, {})
-        family[each.platform.key] = wheel_digest(wheel, each.project, each.platform)
-    return digests
+        family = pins.setdefault(each.project.name, {})
+        family[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
+    return pins
 
 
-def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
+def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
     """Build `lean-spec` from a copy of its sources with the checksums written in: no tracked file changes."""
     version = main_project()["version"]
     with step(f"building lean-spec {version} with the checksums of these binaries"):
@@ -189,7 +189,7 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         repository = main_project()["urls"]["Repository"]
         readme.write_text(for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8")
         tables = source / MAIN_PACKAGE / "_tables.py"
-        tables.write_text(with_pins(tables.read_text("utf-8"), version, digests), "utf-8")
+        tables.write_text(with_pins(tables.read_text("utf-8"), version, pins), "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],
             _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],
@@ -197,18 +197,18 @@ def _build_main(out: Path, digests: dict[str, dict[str, str]]) -> list[Path]:
         shutil.rmtree(source)
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")
-    for line in _gaps(digests):
+    for line in _gaps(pins):
         say(f"    {line}")
     return built
 
 
-def _gaps(digests: dict[str, dict[str, str]]) -> Iterator[str]:
+def _gaps(pins: dict[str, dict[str, Pins]]) -> Iterator[str]:
     """Say for which platforms and families this `lean-spec` knows no binary: a gap is never silent."""
-    absent = [key for key in PLATFORMS if not any(key in family for family in digests.values())]
+    absent = [key for key in PLATFORMS if not any(key in family for family in pins.values())]
     if absent:
         yield f"it has no binary for {', '.join(absent)}"
     for key in PLATFORMS:
-        families = [name for name in FAMILIES if key not in digests.get(name, {})]
+        families = [name for name in FAMILIES if key not in pins.get(name, {})]
         if families and key not in absent:
             yield f"for {key} it has no binary of {', '.join(families)}"
 

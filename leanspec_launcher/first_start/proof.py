@@ -19,6 +19,7 @@ from leanspec_launcher._search import (
     expected,
     is_absolute,
     is_trusted,
+    libraries,
     stamp_directory,
     state_of,
     verification,
@@ -39,12 +40,12 @@ PARTS_OF_A_STATE = 5
 
 
 class Proof:
-    """A file that has the right digest and that the loader accepts.
+    """A file that has the right digest, with the libraries of its wheel, and that the loader accepts.
 
     Making one is proving it, and there is no other way to one: see `prove`.
     """
 
-    __slots__ = ("digest", "state")
+    __slots__ = ("digest", "stamps")
 
     def __init__(self, path: str, digests: "tuple[str, ...]") -> None:
         before = state_of(path)
@@ -54,9 +55,28 @@ class Proof:
 
             text = "its SHA-256 is not the expected one"
             raise Refusal(Kind.CHANGED, text, expected=digests, found=self.digest)
+        proved = [(path, before, self.digest)]
+        for library, pin in libraries(path, self.digest):
+            proved.append((library, _prove_library(library, pin), pin))
         must_load(path)
-        # Empty if the file changed while it was read: of that state, nothing was proved.
-        self.state = before if before == state_of(path) else ""
+        # What each of the files was when it was read; none if one has changed since, of which nothing is proved then.
+        changed = [each for each, state, _ in proved if not state or state != state_of(each)]
+        self.stamps = [] if changed else [(state, pin) for _, state, pin in proved]
+
+
+def _prove_library(path: str, pin: str) -> str:
+    """Return the state of a library that has the right digest. Raises Refusal if it has not."""
+    found, state = "", ""
+    if os.path.isfile(path):
+        state = state_of(path)
+        found = digest(path)
+    if found != pin:
+        from .refusal import Kind, Refusal
+
+        what = "has another SHA-256 than the expected one" if found else "is missing"
+        text = f"the library `{path}`, which it brings along, {what}"
+        raise Refusal(Kind.CHANGED, text, expected=(pin,), found=found)
+    return state
 
 
 def admit(place: Place, family: Family, platform: "Platform | None") -> None:
@@ -151,15 +171,25 @@ def remember(proof: Proof) -> None:
     start hashes again.
     """
     folder = stamp_directory()
-    if not proof.state or not _is_settled(proof.state) or not folder or not _make(folder):
+    settled = [_is_settled(state) for state, _ in proof.stamps]
+    if not settled or not all(settled) or not folder or not _make(folder):
         return
-    name = f"{proof.state}.{proof.digest}"
+    names = [f"{state}.{pin}" for state, pin in proof.stamps]
+    try:
+        # The executable's last: it says that the others are there.
+        for name in reversed(names):
+            _leave(os.path.join(folder, name))
+        _prune(folder, names)
+    except OSError:
+        return
+
+
+def _leave(stamp: str) -> None:
     # Never through a link, never a file that is there already.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        os.close(os.open(os.path.join(folder, name), flags, 0o600))
-        _prune(folder, name)
-    except OSError:
+        os.close(os.open(stamp, flags, 0o600))
+    except FileExistsError:
         return
 
 
@@ -200,12 +230,12 @@ def _is_own(folder: str) -> bool:
         return False
 
 
-def _prune(folder: str, newest: str) -> None:
+def _prune(folder: str, newest: "list[str]") -> None:
     """Throw all stamps away but the newest, if there are many; nothing else is touched."""
     stamps = [name for name in os.listdir(folder) if is_stamp(name)]
     if len(stamps) > MOST_STAMPS:
         for name in stamps:
-            if name != newest:
+            if name not in newest:
                 os.unlink(os.path.join(folder, name))
 
 

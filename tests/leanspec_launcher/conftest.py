@@ -15,7 +15,7 @@ import pytest
 
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from scripts.environment import ROOT
-from scripts.pins import with_pins
+from scripts.pins import Pins, with_pins
 from tests.surroundings import clean, run
 
 
@@ -35,17 +35,19 @@ class Site:
 
     root: Path
     env: dict[str, str]
-    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    pins: dict[str, dict[str, Pins]] = field(default_factory=dict)
 
-    def pin(self, family: str, data: bytes) -> None:
-        """Let the launcher expect these bytes of a family's binary."""
-        self.digests.setdefault(family, {})[HOST.key] = hashlib.sha256(data).hexdigest()
+    def pin(self, family: str, data: bytes, libraries: dict[str, bytes] | None = None) -> None:
+        """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
+        folder = f"../../{FAMILIES[family].package}.libs"
+        brought = {f"{folder}/{name}": hashlib.sha256(each).hexdigest() for name, each in (libraries or {}).items()}
+        self.pins.setdefault(family, {})[HOST.key] = Pins(hashlib.sha256(data).hexdigest(), brought)
         self.write_pins()
 
     def write_pins(self) -> None:
         """Give the launcher the digests."""
         tables = self.root / "leanspec_launcher/_tables.py"
-        tables.write_text(with_pins(tables.read_text("utf-8"), "9.9.9", self.digests), "utf-8")
+        tables.write_text(with_pins(tables.read_text("utf-8"), "9.9.9", self.pins), "utf-8")
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""

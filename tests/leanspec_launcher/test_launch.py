@@ -56,7 +56,7 @@ def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
 @pytest.mark.posix
 def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
     site.pin("cli", GOOD)
-    store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries" / site.digests["cli"][HOST.key]
+    store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries" / site.pins["cli"][HOST.key].executable
     store.mkdir(parents=True)
     (store / "leanspec").write_bytes(GOOD)
     (store / "leanspec").chmod(0o755)
@@ -109,7 +109,7 @@ def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
     done = site.start("cli", code=126)
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
-    assert site.digests["cli"][HOST.key] in done.stderr
+    assert site.pins["cli"][HOST.key].executable in done.stderr
     assert done.stderr.splitlines()[-1].startswith("hint: ")
 
 
@@ -309,7 +309,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     found = json.loads(run(which, site.env, code=1).stdout)[0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
     assert found["taken"] is None
-    assert bad["expected"] == [site.digests["cli"][HOST.key]]
+    assert bad["expected"] == [site.pins["cli"][HOST.key].executable]
     assert bad["kind"] == "changed"
 
 

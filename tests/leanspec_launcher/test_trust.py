@@ -16,6 +16,7 @@ if sys.platform == "win32":
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
+from scripts.pins import Pins
 from tests import headers
 from tests.leanspec_launcher.conftest import HOST, Site, compiled, script
 from tests.leanspec_launcher.test_verify import settle, stamps
@@ -152,7 +153,7 @@ def forge(site: Site, path: Path) -> None:
     """Change a program and leave the stamp that would make it known."""
     path.write_bytes(script("echo changed"))
     folder = Path(site.env["HOME"]) / ".cache/lean-spec/verified"
-    digest = site.digests["cli"][HOST.key]
+    digest = site.pins["cli"][HOST.key].executable
     (folder / f"{_search.state_of(str(path))}.{digest}").touch()
 
 
@@ -182,7 +183,7 @@ def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) 
     """Root with a user's `HOME`: sudo keeps it, and a store of downloads is reached by default."""
     site.pin("http", GOOD)
     home = Path(site.env["HOME"])
-    folder = home / ".local/share/lean-spec/binaries" / site.digests["http"][HOST.key]
+    folder = home / ".local/share/lean-spec/binaries" / site.pins["http"][HOST.key].executable
     folder.mkdir(parents=True)
     (folder / "leanspec-http").write_bytes(GOOD)
     (folder / "leanspec-http").chmod(0o755)
@@ -300,13 +301,14 @@ def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
     """A universal Python under Rosetta has the wheel that its installer chose without Rosetta."""
     other = {"linux-x64": "linux-arm64", "linux-arm64": "linux-x64"}.get(HOST.key, "darwin-x64")
     site.pin("cli", GOOD)
-    site.digests["cli"] = {other: site.digests["cli"][HOST.key], HOST.key: "0" * 64, "windows-x64": "1" * 64}
+    none, foreign = Pins("0" * 64, {}), Pins("1" * 64, {})
+    site.pins["cli"] = {other: site.pins["cli"][HOST.key], HOST.key: none, "windows-x64": foreign}
     site.write_pins()
     path = site.wheel("cli", GOOD)
     settle(path)
     for _ in range(2):
         assert site.start("cli").stdout == "started\n"
-    site.digests["cli"] = {"windows-x64": site.digests["cli"][other], HOST.key: "0" * 64}
+    site.pins["cli"] = {"windows-x64": site.pins["cli"][other], HOST.key: none}
     site.write_pins()
     assert site.start("cli", code=126).stdout == "", "another system's"
 

@@ -164,9 +164,9 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(binary: Path, monk
             file.write(b"#")
 
     digests = (proof.digest(str(binary)),)
-    assert proof.Proof(str(binary), digests).state
+    assert proof.Proof(str(binary), digests).stamps
     monkeypatch.setattr(proof, "must_load", changing)
-    assert not proof.Proof(str(binary), digests).state
+    assert not proof.Proof(str(binary), digests).stamps
 
 
 @pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])

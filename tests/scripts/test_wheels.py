@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,17 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def pins(dist: Path) -> dict[str, Any]:
+    """Return what the built `lean-spec` knows, by name."""
+    with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
+        text = archive.read("leanspec_launcher/_tables.py").decode()
+    return {
+        node.target.id if isinstance(node, ast.AnnAssign) else node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined, union-attr, arg-type]
+        for node in ast.parse(text.partition("\n# The pins: ")[2].partition("\n")[2]).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    }
+
+
 def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries: Path, version: str) -> None:
     expected = {
         family: {"linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)}
@@ -74,12 +86,20 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
         file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_tables.py")
         assert file is not None
         assert file.read().decode() == wheel
-    values = {
-        node.target.id if isinstance(node, ast.AnnAssign) else node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined, union-attr, arg-type]
-        for node in ast.parse(wheel.partition("\n# The pins: ")[2].partition("\n")[2]).body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-    }
-    assert values == {"VERSION": version, "BINARIES": RELEASED, "SHA256": expected}
+    assert pins(dist) == {"VERSION": version, "BINARIES": RELEASED, "SHA256": expected, "LIBRARIES": {}}
+
+
+def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
+    """As `binary.json` has them, which the backend wrote."""
+    expected = {}
+    for wheel in grafted.glob("leanspec_*linux*.whl"):
+        name = wheel.name.split("-")[0]
+        with zipfile.ZipFile(wheel) as archive:
+            record = json.loads(archive.read(f"{name}/bin/binary.json"))
+        for library, sha256 in record.get("grafted", {}).get("libraries", {}).items():
+            expected.setdefault(record["sha256"], {})[f"../../{name}.libs/{library}"] = sha256
+    assert len(expected) == 2
+    assert pins(grafted)["LIBRARIES"] == expected
 
 
 def test_no_tracked_file_changes(dist: Path) -> None:
