@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Optional
 
 from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
 from leanspec_launcher._tables import PLATFORMS, VERSION, Family, Platform
+from leanspec_launcher.first_start.loader import is_noexec
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
 from . import executable, installer, machine
 from .hints import hint_for, not_found, ways
 from .installed import distribution, recorded_digest
 from .message import CANNOT_RUN, NOT_FOUND, say
-from .verdicts import Verdict, deciding, described, is_noexec, refusal_of, unfit, verdicts
+from .verdicts import Verdict, deciding, described, refusal_of, unfit, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ import os
 import sys
 
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, VERSION, Family
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, VERSION, Family, current
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
 from . import installer, machine
@@ -56,8 +56,15 @@ def not_found(family: Family) -> str:
     if os.path.isfile(SITE):
         command = f"pip install --target FOLDER lean-spec=={VERSION}"
         return f"install lean-spec into a folder instead: `{command}`"
-    # The installer took the stub: reinstalling would bring it again.
-    return ways(family) if machine.builds(family) is not None else installer.advice(family)
+    builds = machine.builds(family)
+    if builds is None:
+        return installer.advice(family)
+    platform = current()
+    if platform is not None and machine.fits(builds.get(platform.key, [])):
+        # The stub was taken by a pip that does not know the build's tag, or from a mirror that has no such build.
+        newer = installer.newer_pip()
+        return f"{newer}{installer.advice(family)}; if that changes nothing, your index lacks the build"
+    return ways(family)
 
 
 def ways(family: Family) -> str:

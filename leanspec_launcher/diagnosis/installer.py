@@ -89,6 +89,13 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
     return [*_pip(), "--force-reinstall", "--no-deps", wanted]
 
 
+def newer_pip() -> str:
+    """Return what updates this environment's own pip, to be typed before something else; nothing if pip is not used."""
+    if installer() is not Installer.PIP or importlib.util.find_spec("pip") is None:
+        return ""
+    return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
+
+
 def shown(commands: "list[list[str]]") -> str:
     """Write commands as one types them."""
     if sys.platform == "win32":

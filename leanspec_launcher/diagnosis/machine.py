@@ -123,8 +123,20 @@ def nearest(found: "dict[str, list[str]]", platform: "Platform | None") -> str:
         if system is None:
             return "none of them is for this system"
         return f"the one for {system.label} is for another CPU"
+    if fits(found[platform.key]):
+        return f"the one for {platform.label} fits: the installer did not take it"
     wanted = "; ".join(dict.fromkeys(needs(tag) for tag in found[platform.key]))
     return f"the one for {platform.label} needs {wanted}"
+
+
+def fits(tags: "list[str]") -> bool:
+    """Tell whether this machine's glibc is new enough for one of a build's tags (PEP 600)."""
+    name, number = libc_version()
+    if name != "glibc":
+        return False
+    own = [int(part) for part in re.findall(r"\d+", number)[:2]]
+    wanted = [re.match(r"manylinux_(\d+)_(\d+)_", tag) for tag in tags]
+    return any(own >= [int(each[1]), int(each[2])] for each in wanted if each)
 
 
 def needs(tag: str) -> str:

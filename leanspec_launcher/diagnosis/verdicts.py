@@ -3,7 +3,6 @@
 import enum
 import os
 import stat
-import sys
 from dataclasses import dataclass
 from typing import Optional
 
@@ -22,6 +21,7 @@ from leanspec_launcher._search import (
     verification,
 )
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Family, Platform
+from leanspec_launcher.first_start.loader import is_noexec
 from leanspec_launcher.first_start.proof import prove
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
@@ -176,16 +176,6 @@ def unfit(path: str) -> "Optional[Refusal]":
     if not os.access(path, os.X_OK):
         return Refusal(Kind.NO_RUN_BIT, "it has no permission to run (no run bit)")
     return None
-
-
-def is_noexec(path: str) -> bool:
-    """Tell whether the file system of a file lets no program run."""
-    if sys.platform != "linux":
-        return False
-    try:
-        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
-    except OSError:
-        return False
 
 
 def described(found: "list[Verdict]") -> "list[tuple[Outcome, str]]":

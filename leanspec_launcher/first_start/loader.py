@@ -6,6 +6,7 @@ import struct
 import sys
 
 PT_INTERP = 3
+ST_NOEXEC = 8  # statvfs(3), Linux; PyPy's `os` has no such name
 HEADER = 4096
 # What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing version of one.
 MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): (?:cannot open|No such)")
@@ -24,8 +25,8 @@ def must_load(path: str) -> None:
     if sys.platform != "linux":
         return
     loader = loader_of(path)
-    if not loader:
-        return
+    if not loader or is_noexec(path):
+        return  # where nothing may run, the loader's failure says nothing of the program
     if not os.path.isabs(loader) or not os.path.exists(loader):
         from .refusal import Kind, Refusal
 
@@ -36,6 +37,16 @@ def must_load(path: str) -> None:
         return
     if "not found" in said or "loading shared librar" in said:
         _refuse(said)
+
+
+def is_noexec(path: str) -> bool:
+    """Tell whether the file system of a file lets no program run."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return bool(os.statvfs(path).f_flag & ST_NOEXEC)
+    except OSError:
+        return False
 
 
 def _refuse(said: str) -> None:
@@ -87,8 +98,7 @@ def _ask(loader: str, path: str) -> str:
     before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
     reading, writing = os.pipe()
     try:
-        streams = [(os.POSIX_SPAWN_DUP2, writing, stream) for stream in (1, 2)]
-        process = os.posix_spawn(loader, [loader, "--list", path], env, file_actions=streams)
+        process = _start([loader, "--list", path], env, writing)
         os.close(writing)
         writing = -1
         with open(reading, "rb", closefd=False) as file:
@@ -103,3 +113,21 @@ def _ask(loader: str, path: str) -> str:
             os.close(writing)
         _signal.signal(_signal.SIGCHLD, before)
     return said
+
+
+def _start(command: "list[str]", env: "dict[str, str]", output: int) -> int:
+    """Start a program that writes into a pipe; return its process number."""
+    if sys.platform == "win32":
+        return 0
+    if hasattr(os, "POSIX_SPAWN_DUP2"):
+        streams = [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
+        return os.posix_spawn(command[0], command, env, file_actions=streams)
+    process = os.fork()  # PyPy has no such call
+    if process == 0:
+        try:
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.execve(command[0], command, env)
+        finally:
+            os._exit(127)
+    return process

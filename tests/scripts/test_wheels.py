@@ -91,7 +91,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
 
 def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
     """As `binary.json` has them, which the backend wrote."""
-    expected = {}
+    expected: dict[str, dict[str, str]] = {}
     for wheel in grafted.glob("leanspec_*linux*.whl"):
         name = wheel.name.split("-")[0]
         with zipfile.ZipFile(wheel) as archive:

@@ -1,0 +1,21 @@
+"""Where LeanSpec's programs are, for Python programs that start one themselves."""
+
+from leanspec_launcher._tables import FAMILIES, current
+
+
+def find_leanspec_bin(family: str = "cli") -> str:
+    """Return the absolute path of a program of this release, verified as at a start.
+
+    `family` is `cli`, `mcp` or `http`. Raises FileNotFoundError if there is none, or if it is not the one of this
+    release; the message says why.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"`{family}` is none of {', '.join(FAMILIES)}")
+    from leanspec_launcher.diagnosis.verdicts import Outcome, deciding, verdicts
+
+    found = deciding(verdicts(FAMILIES[family], current()))
+    if found is None:
+        raise FileNotFoundError(f"no `{FAMILIES[family].program}` is installed")
+    if found.outcome is not Outcome.TAKEN:
+        raise FileNotFoundError(f"`{found.path}` is not to be run: {found.reason}")
+    return found.path
