@@ -7,7 +7,7 @@ import os
 import sys
 import sysconfig
 
-from leanspec_launcher._search import SITE
+from leanspec_launcher._search import DIGEST_LENGTH, SITE
 from leanspec_launcher._tables import VERSION, Family
 
 from .installed import distribution
@@ -26,32 +26,78 @@ class Installer(enum.Enum):
     CHECKOUT = "checkout"
     PIP = "pip"
     PIPX = "pipx"
+    PIPX_RUN = "pipx run"
     UV_PIP = "uv pip"
+    UV_PROJECT = "uv, in a project"
     UV_TOOL = "uv tool"
     UVX = "uvx"
     CONDA = "conda"
     PDM = "pdm"
+    POETRY = "poetry"
+    PEX = "pex"
+    SHIV = "shiv"
     SYSTEM = "system"
+
+
+OF_UV = (Installer.UV_TOOL, Installer.UV_PIP, Installer.UV_PROJECT)
+RECORDED = {
+    "": Installer.PIP,
+    "pip": Installer.PIP,
+    "conda": Installer.CONDA,
+    "pdm": Installer.PDM,
+    "poetry": Installer.POETRY,
+}
 
 
 def installer() -> Installer:
     """Name the installer in use."""
     if not VERSION:
         return Installer.CHECKOUT
+    return _archive() or _by_place() or _by_record()
+
+
+def _by_place() -> "Installer | None":
+    """Name the installer by what it leaves beside an environment."""
     if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
-        return Installer.PIPX
+        is_kept = os.path.basename(os.path.dirname(sys.prefix)) == "venvs"
+        return Installer.PIPX if is_kept else Installer.PIPX_RUN
     if os.path.exists(os.path.join(sys.prefix, "uv-receipt.toml")):
         return Installer.UV_TOOL
+    return None
+
+
+def _by_record() -> Installer:
+    """Name the installer by what it recorded of itself (Recording installed projects, The INSTALLER file)."""
     own = distribution(MAIN)
     name = own.installer.partition(" ")[0].lower() if own else ""
+    if name == "uv" and _is_in_uv_cache():
+        return Installer.UVX
     if name == "uv":
-        return Installer.UVX if _is_in_uv_cache() else Installer.UV_PIP
-    known = {"": Installer.PIP, "pip": Installer.PIP, "conda": Installer.CONDA, "pdm": Installer.PDM}
-    if name in known:
-        return known[name]
-    # No system's package manager installs into a virtual environment; poetry and others do, and
-    # what they installed, pip can install again.
+        has_lock = os.path.exists(os.path.join(os.path.dirname(sys.prefix), "uv.lock"))
+        return Installer.UV_PROJECT if has_lock else Installer.UV_PIP
+    if name in RECORDED:
+        return RECORDED[name]
+    # No system's package manager installs into a virtual environment. What others installed there, pip can install
+    # again.
     return Installer.PIP if sys.prefix != sys.base_prefix else Installer.SYSTEM
+
+
+def _archive() -> "Installer | None":
+    """Name the kind of archive that this is unpacked from; None if it is from none."""
+    if "installed_wheels" in SITE.split(os.sep) or os.path.exists(os.path.join(sys.prefix, "PEX-INFO")):
+        return Installer.PEX
+    folder, name = os.path.split(SITE)
+    digest = os.path.basename(folder).rpartition("_")[2]
+    is_shiv = name == "site-packages" and len(digest) == DIGEST_LENGTH and sys.prefix not in SITE
+    return Installer.SHIV if is_shiv else None
+
+
+def unpacked() -> str:
+    """Return the folder that an archive unpacks itself into, and again if it is not there."""
+    if installer() is Installer.SHIV:
+        return os.path.dirname(SITE)
+    above, found, _ = SITE.partition(f"{os.sep}installed_wheels{os.sep}")
+    return above if found else sys.prefix
 
 
 def _is_in_uv_cache() -> bool:
@@ -63,10 +109,12 @@ def _is_in_uv_cache() -> bool:
 def remedy(family: Family) -> "list[list[str]]":
     """Return the commands that bring a family's binary (back); none if no command of ours could."""
     kind = installer()
-    if kind in (Installer.CHECKOUT, Installer.SYSTEM):
+    if kind in (Installer.CHECKOUT, Installer.SYSTEM, Installer.PEX, Installer.SHIV):
         return []
     if kind is not Installer.CONDA and family.extra and distribution(family.distribution) is None:
-        return [_add(kind, f"{family.requirement}=={VERSION}")]
+        return [_add(kind, family)]
+    if kind is Installer.PIPX_RUN:
+        return [["pipx", "run", "--no-cache", "--spec", f"{MAIN}=={VERSION}", family.program]]
     if kind is Installer.UVX:
         return [["uv", "cache", "prune"], ["uv", "cache", "clean", family.distribution]]
     return [_anew(kind, family, f"{family.distribution}=={VERSION}")]
@@ -80,7 +128,7 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
         # Either pip or uv is behind pipx; both know these options.
         options = ["install", "--force-reinstall", "--no-deps", "--no-cache-dir"]
         return ["pipx", "runpip", *_pipx_options(), os.path.basename(sys.prefix), *options, wanted]
-    if kind in (Installer.UV_TOOL, Installer.UV_PIP):
+    if kind in OF_UV:
         # Without the cache: uv links files out of it, so one that was changed in place is changed
         # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
         return [*_uv_pip(), "--no-cache", "--reinstall", "--no-deps", wanted]
@@ -94,6 +142,18 @@ def newer_pip() -> str:
     if installer() is not Installer.PIP or importlib.util.find_spec("pip") is None:
         return ""
     return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
+
+
+def healing(family: Family) -> "list[str]":
+    """Return the command that brings a binary back and mends uv's cache as well; nothing for other installers.
+
+    It works with an index alone: what uv has from a folder, or offline, it does not fetch anew.
+    """
+    if installer() not in OF_UV:
+        return []
+    name = family.distribution
+    options = ["--refresh-package", name, "--reinstall-package", name, "--no-deps"]
+    return [*_uv_pip(), *options, f"{name}=={VERSION}"]
 
 
 def shown(commands: "list[list[str]]") -> str:
@@ -114,24 +174,42 @@ def advice(family: Family) -> str:
         return f"{shown(commands)}{WAITS}"
     if commands:
         return shown(commands)
+    if installer() in (Installer.PEX, Installer.SHIV):
+        return (
+            f"remove `{unpacked()}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+        )
     if installer() is Installer.SYSTEM:
         return f"reinstall {MAIN} and {family.distribution} with the system's package manager"
     return COLLECT
 
 
-def _add(kind: Installer, requirement: str) -> "list[str]":
+def _add(kind: Installer, family: Family) -> "list[str]":
     """Return the command that installs an extra that was left out."""
-    if kind is Installer.PIPX:
-        suffix = _pipx_suffix()
-        options = [*_pipx_options(), *(["--suffix", suffix] if suffix else [])]
-        return ["pipx", "install", *options, "--force", requirement]
-    if kind is Installer.UV_TOOL:
-        return ["uv", "tool", "install", "--reinstall", requirement]
-    if kind is Installer.UVX:
-        return ["uvx", "--from", requirement, MAIN]
-    if kind is Installer.PDM:
-        return ["pdm", "add", requirement]
-    return [*(_uv_pip() if kind is Installer.UV_PIP else _pip()), requirement]
+    wanted, pinned = family.requirement, f"{family.requirement}=={VERSION}"
+    ways = {
+        Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", pinned],
+        Installer.PIPX_RUN: ["pipx", "run", "--spec", pinned, family.program],
+        # As it was asked for: what is pinned here is never upgraded again.
+        Installer.UV_TOOL: ["uv", "tool", "install", "--reinstall", f"{wanted}{_uv_specifier()}"],
+        Installer.UVX: ["uvx", "--from", pinned, family.program],
+        Installer.UV_PROJECT: ["uv", "add", "--project", os.path.dirname(sys.prefix), wanted],
+        Installer.UV_PIP: [*_uv_pip(), pinned],
+        Installer.PDM: ["pdm", "add", wanted],
+        Installer.POETRY: ["poetry", "add", wanted],
+    }
+    return ways.get(kind) or [*_pip(), pinned]
+
+
+def _uv_specifier() -> str:
+    """Return the version that `uv tool install` was asked for, as uv recorded it; nothing if any will do."""
+    import re
+
+    try:
+        with open(os.path.join(sys.prefix, "uv-receipt.toml"), encoding="utf-8") as file:
+            found = re.search(rf'\{{[^}}]*name = "{MAIN}"[^}}]*specifier = "([^"]*)"', file.read())
+    except (OSError, ValueError):
+        return ""
+    return found[1] if found else ""
 
 
 def _pipx_options() -> "list[str]":
@@ -140,13 +218,14 @@ def _pipx_options() -> "list[str]":
     return ["--global"] if is_global else []
 
 
-def _pipx_suffix() -> str:
-    """Return what `pipx install --suffix` was given, as pipx recorded it."""
+def _pipx_suffix() -> "list[str]":
+    """Return the option `--suffix` that `pipx install` was given, as pipx recorded it."""
     try:
         with open(os.path.join(sys.prefix, "pipx_metadata.json"), encoding="utf-8") as file:
-            return str(json.load(file)["main_package"]["suffix"])
+            suffix = str(json.load(file)["main_package"]["suffix"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return []
+    return ["--suffix", suffix] if suffix else []
 
 
 def _pip() -> "list[str]":

@@ -146,14 +146,20 @@ def repair(family: str | None, *, dry_run: bool) -> int:
         click.echo("nothing to repair: every installed binary is the one of this release")
     for each in damaged:
         click.echo(f"{each.family}: {each.reason}", err=True)
-        for command in operations.repair_commands(each):
-            click.secho(f"$ {shown([command])}", bold=True, err=True)
-            if not dry_run:
-                operations.run_installer(command)
+        commands = operations.repair_commands(each)
+        if dry_run or not operations.heal(each):
+            _run_all(commands, dry_run=dry_run)
     if damaged and not dry_run:
         for check in operations.must_be_whole([each.family for each in damaged]):
             click.echo(f"repaired: {check.path}")
     return 0
+
+
+def _run_all(commands: list[list[str]], *, dry_run: bool) -> None:
+    for command in commands:
+        click.secho(f"$ {shown([command])}", bold=True, err=True)
+        if not dry_run:
+            operations.run_installer(command)
 
 
 @root.command()
@@ -162,8 +168,9 @@ def link(*, dry_run: bool) -> int:
     """Make the commands start without Python.
 
     Replaces this environment's commands with the binaries. Each binary is verified in full, then
-    takes the place of the script that starts it, as a hard link or a copy. From then on nothing
-    verifies it at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help`
+    takes the place of the script that starts it, as a hard link or a copy; a binary that brings
+    libraries along stays where they are, and a shell becomes it. From then on nothing verifies it
+    at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help`
     are answered by the launcher, and so not by a linked `leanspec-mcp`.
 
     Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.

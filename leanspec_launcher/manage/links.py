@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._search import SITE, WHEEL, Place, expected
+from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.diagnosis import installer
 from leanspec_launcher.diagnosis.installed import Distribution, distribution
@@ -29,6 +30,9 @@ LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
 OWN_IMPORT = b"leanspec_launcher.manage import main\n"
 # Far above any installer's script.
 MOST_SCRIPT = 100_000
+# What takes the place of a script whose binary has to stay where it is.
+SHELL = "/bin/sh"
+SHELL_SCRIPT = '#!{shell}\nexec {binary} "$@"\n'
 REINSTALL = "reinstall lean-spec: that writes its scripts"
 
 
@@ -104,7 +108,8 @@ def _state(path: Path, family: Family, platform: Platform | None) -> State:
         text = _read(path)
         if text and text == _script(path, family):
             return State.SCRIPT
-        is_binary = digest(str(path)) in expected(Place(WHEEL, str(path)), family, platform)
+        target = _target(text) or str(path)
+        is_binary = digest(target) in expected(Place(WHEEL, target), family, platform)
     except Refusal:
         return State.FOREIGN
     except OSError:
@@ -148,6 +153,11 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
             " can bring back",
             hint="start the binary itself: `leanspec-launcher which` says where it is",
         )
+    if installer.installer() is installer.Installer.UVX:
+        raise CommandError(
+            "a command of uvx is not linked: it lies in uv's cache, which is for everybody who uses it",
+            hint=f"`uv tool install {installer.MAIN}`, and link there",
+        )
     wanted = []
     for command in commands(platform):
         if command.state is State.SCRIPT and (binary := _binary(command.family, platform)):
@@ -180,8 +190,8 @@ def _replace_all(wanted: list[tuple[Command, Verdict]]) -> None:
         for command, binary in wanted:
             new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
             undo.callback(new.unlink, missing_ok=True)
-            _make(new, binary.path)
-            if digest(str(new)) != binary.sha256:
+            made_of = _make(new, binary)
+            if digest(made_of) != binary.sha256:
                 text = f"`{new}` did not become what `{binary.path}` is"
                 raise CommandError(text, hint="`leanspec-launcher repair`, and try again")
             made.append((new, command.path))
@@ -189,16 +199,31 @@ def _replace_all(wanted: list[tuple[Command, Verdict]]) -> None:
             os.replace(new, path)
 
 
-def _make(new: Path, binary: str) -> None:
+def _make(new: Path, binary: Verdict) -> str:
+    """Make what starts a binary; return the path of the program that it is, or leads to."""
     new.unlink(missing_ok=True)
-    if os.path.isdir(f"{os.path.dirname(os.path.dirname(binary))}.libs"):
-        # Grafted libraries are found from the program's own place, which a symbolic link leaves where it is.
-        new.symlink_to(os.path.relpath(binary, new.parent))
-        return
+    if libraries(binary.path, binary.sha256):
+        # Its libraries are found from the program's own place. A shell that becomes it, and not a symbolic link:
+        # installers (pipx) take a link that leads out of their folder for a stranger's, and leave it behind.
+        new.write_bytes(_shell_script(binary.path))
+        new.chmod(0o755)
+        return binary.path
     try:
-        os.link(binary, new)
+        os.link(binary.path, new)
     except OSError:  # another file system, or one without hard links
-        shutil.copy2(binary, new)
+        shutil.copy2(binary.path, new)
+    return str(new)
+
+
+def _shell_script(binary: str) -> bytes:
+    return SHELL_SCRIPT.format(shell=SHELL, binary=shlex.quote(binary)).encode()
+
+
+def _target(text: bytes) -> str:
+    """Return the program that a script of ours becomes; nothing for any other text."""
+    _, _, line = text.decode(errors="surrogateescape").partition("\nexec ")
+    words = shlex.split(line) if line.endswith(' "$@"\n') else []
+    return words[0] if words and text == _shell_script(words[0]) else ""
 
 
 def unlink(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:

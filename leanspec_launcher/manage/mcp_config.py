@@ -26,6 +26,11 @@ CLIENTS: dict[str, tuple[str, dict[str, str]]] = {
     "vscode": ("servers", {"type": "stdio"}),
     "windsurf": ("mcpServers", {}),
 }
+# How an archive is told to start the server instead of its own command.
+ARCHIVES = {
+    Installer.PEX: {"PEX_SCRIPT": FAMILIES["mcp"].program},
+    Installer.SHIV: {"SHIV_ENTRY_POINT": "leanspec_launcher:mcp"},
+}
 # Keeps the working directory, which a client chooses, out of the folders that Python imports from.
 SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
 
@@ -51,14 +56,21 @@ def _in_folder(server: dict[str, Any], folder: str) -> dict[str, Any]:
     if sys.platform == "win32":
         return server | {"cwd": folder}
     script = 'cd "$1" && shift && exec "$@"'
-    return {"command": "/bin/sh", "args": ["-c", script, "sh", folder, server["command"], *server["args"]]}
+    arguments = ["-c", script, "sh", folder, server["command"], *server["args"]]
+    return server | {"command": "/bin/sh", "args": arguments}
 
 
 def _command(platform: Platform | None) -> dict[str, Any]:
     program = FAMILIES["mcp"].program
-    if installer.installer() is Installer.UVX:
-        # Its environment lies in a cache that may be cleaned at any time.
+    kind = installer.installer()
+    # Environments that lie in a cache, which may be cleaned at any time.
+    if kind is Installer.UVX:
         return {"command": "uvx", "args": ["--from", f"{installer.MAIN}=={VERSION}", program]}
+    if kind is Installer.PIPX_RUN:
+        return {"command": "pipx", "args": ["run", "--spec", f"{installer.MAIN}=={VERSION}", program]}
+    if kind in ARCHIVES:
+        archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
+        return {"command": archive, "args": [], "env": ARCHIVES[kind]}
     found = next((each for each in links.commands(platform) if each.name == program), None)
     if found is None or found.state is links.State.ABSENT:
         raise CommandError(f"this installation has no command `{program}`", hint=links.REINSTALL)

@@ -133,21 +133,39 @@ def repair_commands(check: Check) -> list[list[str]]:
     commands = installer.remedy(family)
     if not commands:
         raise CommandError(reason, hint=installer.advice(family))
-    if installer.installer() is Installer.UVX:
-        text = f"{reason} from inside: uv's cache is what it runs from"
+    if installer.installer() in (Installer.UVX, Installer.PIPX_RUN):
+        text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=installer.advice(family))
     return commands
 
 
-def run_installer(command: list[str]) -> None:
-    """Run one command of an installer, with its own words on the terminal.
+def is_whole(name: str) -> bool:
+    """Tell whether a family's binary is good now."""
+    return all(check.good for check in verify(name))
+
+
+def heal(check: Check) -> bool:
+    """Try to bring a binary back in a way that mends the installer's cache too; tell whether that worked.
+
+    Where it does not, the commands of `repair_commands` do, and the cache stays as it is.
+    """
+    command = installer.healing(FAMILIES[check.family])
+    if not command:
+        return False
+    with contextlib.suppress(CommandError):
+        run_installer(command, quiet=True)
+    return is_whole(check.family)
+
+
+def run_installer(command: list[str], *, quiet: bool = False) -> None:
+    """Run one command of an installer, with its own words on the terminal unless `quiet`.
 
     Raises CommandError if there is no such program, or if it fails.
     """
     program = _program(command[0])
     if program is None:
         raise CommandError(f"`{command[0]}` is not on the path", hint=installer.shown([command]))
-    done = subprocess.run([program, *command[1:]], check=False)
+    done = subprocess.run([program, *command[1:]], check=False, capture_output=quiet)
     if done.returncode != 0:
         text = f"`{installer.shown([command])}` failed (exit code {done.returncode})"
         raise CommandError(text, hint="see its output above, fix that and try again")
