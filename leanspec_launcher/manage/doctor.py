@@ -136,6 +136,13 @@ def _cache(folder: str) -> Finding:
         text = f"`{folder}` is not used: it is a link, another user's, or writable by others"
         hint = f"remove `{os.path.dirname(folder)}`; it is made again"
         return Finding("system", "cache", Status.WARNING, text, hint)
+    above = folder
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.access(above, os.W_OK):
+        text = f"`{folder}` cannot be written: each start hashes its binary"
+        hint = "set `XDG_CACHE_HOME` to the absolute path of a folder that this user may write to"
+        return Finding("system", "cache", Status.WARNING, text, hint)
     return Finding("system", "cache", Status.OK, folder)
 
 
@@ -249,6 +256,7 @@ def _commands() -> Iterator[Finding]:
         finding = _command(command)
         if finding is not None:
             yield finding
+    yield from _slow([command for command in found if command.state is links.State.SCRIPT])
 
 
 def _command(command: links.Command) -> Finding | None:
@@ -256,7 +264,7 @@ def _command(command: links.Command) -> Finding | None:
     if command.state is links.State.LINKED:
         return _linked(command)
     if command.state is links.State.SCRIPT:
-        return _slow(command)
+        return None
     if command.state is links.State.ABSENT:
         return Finding("commands", name, Status.WARNING, f"{path} is not there", links.REINSTALL)
     if command.state is links.State.UNREADABLE:
@@ -278,20 +286,24 @@ def _linked(command: links.Command) -> Finding:
     return Finding("commands", command.name, Status.OK, text)
 
 
-def _slow(command: links.Command) -> Finding | None:
-    with command.path.open("rb") as file:
-        text = file.read(links.MOST_SCRIPT)
-    if SLOW_SCRIPT not in text:
-        return None
-    value = f"`{command.path}` imports `re`, as pip before 25.2 writes it: some 7 ms at each start"
-    hint = "`leanspec-launcher link` starts it without Python; a newer pip writes it without `re`"
-    return Finding("commands", command.name, Status.OK, value, hint)
+def _slow(scripts: list[links.Command]) -> Iterator[Finding]:
+    """Find the scripts that cost each start more than they have to."""
+    slow = []
+    for command in scripts:
+        with command.path.open("rb") as file:
+            if SLOW_SCRIPT in file.read(links.MOST_SCRIPT):
+                slow.append(f"`{command.path}`")
+    if slow:
+        value = f"{', '.join(slow)}: with `import re`, as pip before 25.2 writes it, some 7 ms at each start"
+        hint = "`leanspec-launcher link` starts them without Python; a newer pip writes them without `re`"
+        yield Finding("commands", "scripts", Status.OK, value, hint)
 
 
 def _path() -> Iterator[Finding]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
     ours = _own_folders()
+    missing = []
     for name in _names():
         found = [path for folder in folders if os.path.isfile(path := os.path.join(folder, name))]
         own = [path for path in found if _is_in(path, ours)]
@@ -304,8 +316,10 @@ def _path() -> Iterator[Finding]:
         elif own:
             yield Finding("PATH", name, Status.OK, own[0])
         elif ours:
-            text = "no folder of `PATH` has it"
-            yield Finding("PATH", name, Status.WARNING, text, f"add `{ours[0]}` to `PATH`")
+            missing.append(f"`{name}`")
+    if missing:
+        text = f"no folder of `PATH` has {', '.join(missing)}"
+        yield Finding("PATH", "commands", Status.WARNING, text, f"add `{ours[0]}` to `PATH`")
 
 
 def _is_in(path: str, folders: list[str]) -> bool:

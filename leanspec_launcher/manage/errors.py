@@ -62,8 +62,9 @@ def run_command(command: click.Command, program: str) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_report(INTERRUPTED, "interrupted", None))
     except OSError as error:
-        where = f" `{error.filename}`" if error.filename else ""
-        sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", None))
+        where = f" `{os.path.abspath(os.fsdecode(error.filename))}`" if error.filename else ""
+        hint = "see whether this user may do that, and whether the disk is full"
+        sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", hint))
     sys.exit(code if isinstance(code, int) else 0)
 
 
