@@ -51,7 +51,7 @@ keep_option = click.option(
 SECTIONS = {
     "Try it": ("demo", "test"),
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
-    "Measure": ("contract", "bench"),
+    "Measure": ("contract", "bench", "mutate"),
     "Release": ("bump", "bump-dev", "sync-versions", "pre-release", "check", "publish", "verify-release", "rehearse"),
     "What a release carries": ("attest", "release-assets", "upload-assets", "keygen", "sign", "verify-signature"),
     "Keep in step": ("matrix", "lock", "docs"),
@@ -470,6 +470,42 @@ def docs() -> None:
 
 for command in COMMANDS:
     root.add_command(command)
+
+
+@root.command()
+@click.argument("module", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--tests", multiple=True, metavar="PATH", help="The tests to run (repeatable). Default: those of its part."
+)
+@click.option(
+    "--sample", type=click.IntRange(1), help="Try so many changes, chosen at random, the same ones each time."
+)
+@click.option("--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per change.")
+def mutate(
+    module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None, *, as_json: bool
+) -> None:
+    """Change a module on purpose, and see whether a test notices.
+
+    One small change at a time: a comparison turned round, a condition negated, an error not raised,
+    a call left out. Each is followed by the module's fast tests, in a copy of the tree. What nobody
+    notices is either without effect, or has no test.
+
+    \b
+    Examples:
+      python -m scripts mutate leanspec_launcher/first_start/proof.py
+      python -m scripts mutate scripts/release/publish.py --tests tests/scripts/test_publish.py
+    """
+    from .mutants import survey
+
+    found = survey(module, tests, sample, lines or None)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+        return
+    missed = [each for each in found if not each.noticed]
+    for each in missed:
+        click.echo(f"{module}:{each.line}: `{each.before}` -> `{each.after}`")
+    click.echo(f"{len(found) - len(missed)} of {len(found)} changes were noticed")
 
 
 def run() -> NoReturn:

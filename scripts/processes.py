@@ -52,8 +52,12 @@ def capture(
     env: Mapping[str, str] | None = None,
     text: str | None = None,
     umask: int = -1,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program and return what it printed, whatever its exit code."""
+    """Run a program and return what it printed, whatever its exit code.
+
+    Raises subprocess.TimeoutExpired, and ends it, if it takes longer than `seconds`.
+    """
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -67,7 +71,7 @@ def capture(
         process_group=0,
     )
     with _ended_with_us(process):
-        out, err = process.communicate(text)
+        out, err = process.communicate(text, seconds)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
