@@ -1,6 +1,6 @@
 """Where LeanSpec's programs are, for Python programs that start one themselves."""
 
-from leanspec_launcher._tables import FAMILIES, current
+from ._tables import FAMILIES, current
 
 
 def find_leanspec_bin(family: str = "cli") -> str:
@@ -11,7 +11,7 @@ def find_leanspec_bin(family: str = "cli") -> str:
     """
     if family not in FAMILIES:
         raise ValueError(f"`{family}` is none of {', '.join(FAMILIES)}")
-    from leanspec_launcher.diagnosis.verdicts import Outcome, deciding, verdicts
+    from .diagnosis.verdicts import Outcome, deciding, verdicts
 
     found = deciding(verdicts(FAMILIES[family], current()))
     if found is None:

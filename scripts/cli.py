@@ -485,7 +485,7 @@ for command in COMMANDS:
 def mutate(
     module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None, *, as_json: bool
 ) -> None:
-    """Change a module on purpose, and see whether a test notices.
+    """Show which changes of a module no test notices.
 
     One small change at a time: a comparison turned round, a condition negated, an error not raised,
     a call left out. Each is followed by the module's fast tests, in a copy of the tree. What nobody
