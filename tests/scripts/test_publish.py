@@ -153,7 +153,10 @@ def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path
 def test_a_dry_run_uploads_nothing(index: Small, dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release(index, dist, dry_run=True)
     assert index.files == {}
-    assert capsys.readouterr().err.count("to be uploaded") == len(read_files(dist)[0])
+    said = capsys.readouterr().err
+    assert said.count("to be uploaded") == len(read_files(dist)[0])
+    assert "missing         darwin-arm64: " in said
+    assert "a dry run: nothing was uploaded" in said
 
 
 def test_a_dry_run_needs_credentials_and_asks_for_no_token(
@@ -211,6 +214,51 @@ def test_a_file_of_this_version_that_is_not_ours_stops_everything(index: Small, 
     with pytest.raises(BurntError, match="which is not of this release"):
         release(index, dist)
     assert uploaded(index) == []
+
+
+@pytest.mark.parametrize("name", ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"])
+def test_a_higher_version_on_the_index_stops_everything(index: Small, dist: Path, name: str) -> None:
+    index.files[name] = b"x"
+    with pytest.raises(GatesError, match=r"expected no version above .*, found 99\.0\.0"):
+        release(index, dist)
+    assert uploaded(index) == []
+
+
+def test_a_source_distribution_that_is_not_ours_stops_everything(index: Small, dist: Path, plan: Plan) -> None:
+    (dist / f"lean_spec-{plan.version}.tar.gz").rename(dist.parent / "ours.tar.gz")
+    index.files[f"lean_spec-{plan.version}.tar.gz"] = b"x"
+    with pytest.raises(BurntError, match="which is not of this release"):
+        release(index, dist)
+    assert uploaded(index) == []
+
+
+def test_files_of_other_versions_are_no_concern(index: Small, dist: Path) -> None:
+    for name in ("lean_spec-0.0.1.tar.gz", "lean_spec-0.0.1-py3-none-any.whl"):
+        index.files[name] = b"x"
+    release(index, dist)
+    assert len(uploaded(index)) == len(read_files(dist)[0])
+
+
+def test_it_looks_ever_less_often(
+    index: Small, dist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "BACK_OFF", (0.01, 0.02, 0.03))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    files = [file for file in read_files(dist)[0] if file.kind == MAIN_WHEEL]
+    client = Client(Index(f"{index.url}simple/", f"{index.url}upload/"))
+    index.files = {files[0].path.name: files[0].path.read_bytes()}
+    index.hidden_looks = 5
+    module.wait_until_served(client, files, 60)
+    assert pauses == [0.01, 0.02, 0.03, 0.03, 0.03]
+    assert capsys.readouterr().err.count("not served yet, looking again in") == 4, "the first look tells nothing"
+
+
+def test_who_publishes_is_locked_in_a_folder_of_this_user(index: Small, dist: Path) -> None:
+    release(index, dist, dry_run=True)
+    (folder,) = Path.home().glob(".cache/*")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_a_lie_about_what_was_uploaded_ends_it(index: Small, dist: Path) -> None:
