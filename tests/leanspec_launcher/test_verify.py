@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from leanspec_launcher import _search
-from leanspec_launcher._search import WHEEL, Place, needs_proof
+from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, needs_proof
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.first_start import proof
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.first_start.refusal import Kind, Refusal
 from tests.leanspec_launcher.conftest import HOST, Site, script
 
 GOOD = script("echo started")
@@ -215,3 +215,59 @@ def test_many_first_starts_at_once(site: Site) -> None:
         outputs = list(pool.map(lambda _: site.start("cli").stdout, range(60)))
     assert outputs == ["started\n"] * 60
     assert len(stamps(site)) == 1
+
+
+def kind_of(place: Place, platform: object = HOST) -> Kind | None:
+    """Return why a place is refused; None if it is not."""
+    try:
+        proof.prove(place, FAMILIES["cli"], platform)  # type: ignore[arg-type]
+    except Refusal as refusal:
+        return refusal.kind
+    return None
+
+
+def test_what_is_named_badly_is_refused_before_it_is_read(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert kind_of(Place(VARIABLE, "leanspec")) is Kind.RELATIVE
+    assert kind_of(Place(WHEEL, "leanspec")) is Kind.RELATIVE
+    own = tmp_path / "own"
+    own.touch()
+    monkeypatch.setattr(sys, "argv", [str(own)])
+    assert kind_of(Place(VARIABLE, str(own))) is Kind.OWN_COMMAND
+    assert kind_of(Place(VARIABLE, str(binary))) is None, "the user answers for it"
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "gone")])
+    assert kind_of(Place(VARIABLE, str(tmp_path / "gone"))) is Kind.OWN_COMMAND
+    assert kind_of(Place(VARIABLE, str(own))) is None
+    assert hashed == []
+
+
+def test_without_a_digest_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]) -> None:
+    path = tmp_path / "leanspec"
+    path.write_bytes(GOOD)
+    monkeypatch.setattr(_search, "SHA256", {})
+    assert kind_of(Place(WHEEL, str(path))) is Kind.NO_CHECKSUM
+    assert kind_of(Place(LOCAL, str(path))) is Kind.NO_RECORD
+    assert hashed == []
+
+
+@pytest.mark.posix
+def test_what_is_no_file_is_not_read(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert kind_of(Place(WHEEL, str(tmp_path / "fifo"))) is Kind.NOT_A_FILE
+    assert kind_of(Place(WHEEL, str(tmp_path))) is Kind.NOT_A_FILE
+    assert kind_of(Place(WHEEL, str(binary))) is None
+    monkeypatch.setattr(proof, "MOST_BYTES", binary.stat().st_size)
+    assert kind_of(Place(WHEEL, str(binary))) is None
+    monkeypatch.setattr(proof, "MOST_BYTES", binary.stat().st_size - 1)
+    assert kind_of(Place(WHEEL, str(binary))) is Kind.TOO_LARGE
+
+
+@pytest.mark.posix
+def test_a_stamp_is_this_users_alone(binary: Path, tmp_path: Path) -> None:
+    check(binary)
+    (stamp,) = (tmp_path / "cache/lean-spec/verified").iterdir()
+    assert stamp.stat().st_mode & 0o777 == 0o600
+    for folder in (stamp.parent, stamp.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
