@@ -28,7 +28,9 @@ def certificate(key: EllipticCurvePrivateKey) -> bytes:
     return builder.add_extension(names, critical=True).sign(key, SHA256()).public_bytes(Encoding.DER)
 
 
-def write_attestation(file: File, name: str = "", sha256: str = "", predicate: str = PUBLISH_PREDICATE) -> Path:
+def write_attestation(
+    file: File, name: str = "", sha256: str = "", predicate: str = f"https://example.org{PUBLISH_PREDICATE}"
+) -> Path:
     """Write the attestation of a file beside it; with another name or digest, it is of another file."""
     key = generate_private_key(SECP256R1())
     subject = {"name": name or file.path.name, "digest": {"sha256": sha256 or file.sha256()}}

@@ -22,7 +22,8 @@ from .plan import ATTESTATION, File, Plan, read_files
 
 GATE = "attestation"
 IDENTITY_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
-PUBLISH_PREDICATE = "https://docs.pypi.org/attestations/publish/v1"
+# How the type of such a statement ends (PEP 740); before it is the index that has defined it.
+PUBLISH_PREDICATE = "/attestations/publish/v1"
 
 
 def attest(dist: Path) -> list[Path]:
@@ -97,7 +98,7 @@ def _attested_subject(path: Path) -> str:
     signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(statement), statement)
     key.verify(signature, signed, ECDSA(SHA256()))
     stated = json.loads(statement)
-    if stated["predicateType"] != PUBLISH_PREDICATE:
+    if not str(stated["predicateType"]).endswith(PUBLISH_PREDICATE):
         raise ValueError(f"of another kind: {stated['predicateType']}")
     (subject,) = stated["subject"]
     return f"{subject['name']} {subject['digest']['sha256']}"
