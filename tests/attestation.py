@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from scripts.release.attestations import PUBLISH_PREDICATE
 from scripts.release.plan import ATTESTATION, File
 
+PREDICATE = f"https://example.org{PUBLISH_PREDICATE}"
 KIND = b"application/vnd.in-toto+json"
 
 
