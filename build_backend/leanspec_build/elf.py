@@ -6,6 +6,7 @@ looked at for what decides: a program may be stripped of them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
@@ -52,9 +53,10 @@ STB_WEAK, SHN_UNDEF = 2, 0
 NT_GNU_PROPERTY, X86_ISA_NEEDED = 5, 0xC0008002
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
-# A large program has some hundred tags and versions, and some hundred thousand symbols.
+# A large program has some ten segments, some hundred tags and versions, and some hundred thousand symbols.
+MOST_SEGMENTS = 128
 MOST_TAGS, MOST_VERSIONS, MOST_SYMBOLS, MOST_NOTES = 10_000, 20_000, 1_000_000, 1_000
-LONGEST_SYMBOL = 256
+MOST_IMPORTS, LONGEST_SYMBOL = 100_000, 256
 LARGEST_NOTE, LARGEST_ATTRIBUTES = 1 << 16, 1 << 16
 
 
@@ -138,11 +140,11 @@ class _Elf:
     def read(self, must_be_wanted: Wanted) -> Executable:
         """Return what the file says of itself."""
         loader = self._loader()
-        tags = self._tags()
+        tags = self.tags
         must_be_wanted(KINDS.get(self.header.kind, str(self.header.kind)), loader, tags)
-        needed = tuple(self._string(value, tags) for tag, value in tags if tag == DT_NEEDED)
+        needed = tuple(self._string(value) for tag, value in tags if tag == DT_NEEDED)
         versions = self._version_needs(tags)
-        paths = [self._string(value, tags) for tag, value in tags if tag in (DT_RPATH, DT_RUNPATH)]
+        paths = [self._string(value) for tag, value in tags if tag in (DT_RPATH, DT_RUNPATH)]
         notes = list(self._notes())
         return Executable(
             format="elf",
@@ -163,6 +165,10 @@ class _Elf:
     def _segments(self) -> list[Segment]:
         header = self.header
         what = "the program header table"
+        if header.segments > MOST_SEGMENTS:
+            raise BuildError(
+                f"is damaged: it has {header.segments} program headers, more than the {MOST_SEGMENTS} read"
+            )
         if header.segments and header.segment_size != self.view.size_of(self.layout.segment):
             raise BuildError(f"is damaged: program headers of {header.segment_size} bytes")
         found: list[Segment] = []
@@ -187,7 +193,8 @@ class _Elf:
             return self.view.text(segment.offset, segment.offset + segment.size, "the loader's name")
         return None
 
-    def _tags(self) -> Tags:
+    @functools.cached_property
+    def tags(self) -> Tags:
         """Return the dynamic segment's entries, as far as its end mark."""
         tags: Tags = []
         for segment in self._of_kind(PT_DYNAMIC):
@@ -207,12 +214,18 @@ class _Elf:
                 return segment.offset + address - segment.address
         raise BuildError(f"is damaged: nothing is loaded at the address {address:#x}")
 
-    def _string(self, place: int, tags: Tags) -> str:
-        table = _value(tags, DT_STRTAB)
-        size = _value(tags, DT_STRSZ)
-        if table is None or size is None or place >= size:
+    @functools.cached_property
+    def strings(self) -> tuple[int, int]:
+        """Return where the string table is: offset and size. Looked up once, whatever asks for a name."""
+        address, size = _value(self.tags, DT_STRTAB), _value(self.tags, DT_STRSZ)
+        if address is None or size is None:
+            raise BuildError("is damaged: it has names, and no string table")
+        return self._offset(address), size
+
+    def _string(self, place: int) -> str:
+        start, size = self.strings
+        if place >= size:
             raise BuildError("is damaged: a name is outside of its string table")
-        start = self._offset(table)
         return self.view.text(start + place, start + size, "a name")
 
     def _version_needs(self, tags: Tags) -> dict[str, tuple[str, ...]]:
@@ -227,17 +240,17 @@ class _Elf:
             left -= count + 1
             if left < 0:
                 raise BuildError(f"is damaged: it needs more than {MOST_VERSIONS} symbol versions")
-            library = self._string(file, tags)
-            versions[library] = versions.get(library, ()) + tuple(self._versions(offset + first, count, tags))
+            library = self._string(file)
+            versions[library] = versions.get(library, ()) + tuple(self._versions(offset + first, count))
             if not following:
                 break
             offset += following
         return versions
 
-    def _versions(self, offset: int, count: int, tags: Tags) -> Iterator[str]:
+    def _versions(self, offset: int, count: int) -> Iterator[str]:
         for _ in range(count):
             _, _, _, name, following = self.view.unpack("IHHII", offset, "the version needs")
-            yield self._string(name, tags)
+            yield self._string(name)
             if not following:
                 return
             offset += following
@@ -248,6 +261,7 @@ class _Elf:
         if address is None or names is None:
             return
         offset, strings = self._offset(address), self._offset(names)
+        found = 0
         for fields in self.view.table(self.layout.symbol, offset, self._symbols(tags, offset, names), "the symbols"):
             if self.bits == 64:  # noqa: PLR2004 - the class
                 name, info, _, section, _, _ = fields
@@ -258,6 +272,9 @@ class _Elf:
             start = strings + name
             end = self.view.data.find(b"\0", start, start + LONGEST_SYMBOL)
             if end > start:
+                found += 1
+                if found > MOST_IMPORTS:
+                    raise BuildError(f"is damaged: it imports more than {MOST_IMPORTS} symbols")
                 yield self.view.data[start:end].decode("utf-8", "replace")
 
     def _symbols(self, tags: Tags, offset: int, names: int) -> int:

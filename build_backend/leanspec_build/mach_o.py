@@ -24,7 +24,7 @@ FAT_ENTRIES = {FAT_MAGIC: "5I", FAT_MAGIC_64: "2I2Q2I"}
 # file counts its slices.
 MOST_SLICES = 20
 # A header is a few KiB.
-LARGEST_HEADER = 1 << 18
+LARGEST_HEADER = 1 << 16
 
 CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
 # A slice of these runs on some machines of its CPU alone: (CPU, subtype) -> name

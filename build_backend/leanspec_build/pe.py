@@ -22,6 +22,7 @@ EXPORTS, IMPORTS, SIGNATURE, LOAD_CONFIG = 0, 1, 4, 10
 HYBRID_POINTER = 0xC8
 SECTION_EXECUTES, SECTION_WRITES = 0x20000000, 0x80000000
 MOST_LIBRARIES = 4096
+MOST_SECTIONS = 96  # more than these, Windows does not load (PE format, COFF File Header)
 
 
 class Section(NamedTuple):
@@ -49,6 +50,8 @@ def parse_program(data: Bytes) -> Executable:
     if view.take(at, 4, "the PE header") != b"PE\0\0":
         raise BuildError("is a program for DOS, or damaged: it has no PE header")
     machine, count, _, _, _, length, flags = view.unpack("HHIIIHH", at + 4, "the PE header")
+    if count > MOST_SECTIONS:
+        raise BuildError(f"is damaged: it has {count} sections, and Windows loads {MOST_SECTIONS} at most")
     optional = at + 24
     view.must_hold(optional + length, "the optional header")
     (magic,) = view.unpack("H", optional, "the optional header")

@@ -147,7 +147,7 @@ def repair(family: str | None, *, dry_run: bool) -> int:
     for each in damaged:
         click.echo(f"{each.family}: {each.reason}", err=True)
         commands = operations.repair_commands(each)
-        if dry_run or not operations.heal(each):
+        if dry_run or not _healed(each):
             _run_all(commands, dry_run=dry_run)
     if damaged and not dry_run:
         for check in operations.must_be_whole([each.family for each in damaged]):
@@ -155,9 +155,21 @@ def repair(family: str | None, *, dry_run: bool) -> int:
     return 0
 
 
+def _healed(check: operations.Check) -> bool:
+    command = operations.healing(check)
+    if not command:
+        return False
+    _show(command)
+    return operations.heal(command, check)
+
+
+def _show(command: list[str]) -> None:
+    click.secho(f"$ {shown([command])}", bold=True, err=True)
+
+
 def _run_all(commands: list[list[str]], *, dry_run: bool) -> None:
     for command in commands:
-        click.secho(f"$ {shown([command])}", bold=True, err=True)
+        _show(command)
         if not dry_run:
             operations.run_installer(command)
 

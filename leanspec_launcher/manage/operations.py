@@ -144,28 +144,30 @@ def is_whole(name: str) -> bool:
     return all(check.good for check in verify(name))
 
 
-def heal(check: Check) -> bool:
-    """Try to bring a binary back in a way that mends the installer's cache too; tell whether that worked.
+def healing(check: Check) -> list[str]:
+    """Return the command that mends the installer's cache as well; nothing if it has none."""
+    return installer.healing(FAMILIES[check.family])
 
-    Where it does not, the commands of `repair_commands` do, and the cache stays as it is.
+
+def heal(command: list[str], check: Check) -> bool:
+    """Try to bring a binary back with such a command; tell whether that worked.
+
+    If it did not, the commands of `repair_commands` do, and the cache stays as it is.
     """
-    command = installer.healing(FAMILIES[check.family])
-    if not command:
-        return False
     with contextlib.suppress(CommandError):
-        run_installer(command, quiet=True)
+        run_installer(command)
     return is_whole(check.family)
 
 
-def run_installer(command: list[str], *, quiet: bool = False) -> None:
-    """Run one command of an installer, with its own words on the terminal unless `quiet`.
+def run_installer(command: list[str]) -> None:
+    """Run one command of an installer, with its own words on the terminal.
 
     Raises CommandError if there is no such program, or if it fails.
     """
     program = _program(command[0])
     if program is None:
         raise CommandError(f"`{command[0]}` is not on the path", hint=installer.shown([command]))
-    done = subprocess.run([program, *command[1:]], check=False, capture_output=quiet)
+    done = subprocess.run([program, *command[1:]], check=False)
     if done.returncode != 0:
         text = f"`{installer.shown([command])}` failed (exit code {done.returncode})"
         raise CommandError(text, hint="see its output above, fix that and try again")

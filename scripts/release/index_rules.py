@@ -28,6 +28,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.processes import capture, own_program
 
 from .finding import Finding, all_good, bad, same
+from .index import LONGEST_REASON
 from .metadata import dist_info, metadata_bytes
 from .plan import SDIST, File
 
@@ -35,7 +36,6 @@ GATE = "what the index would say"
 MIB = 1 << 20
 LARGEST_FILE = 100 * MIB
 LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
-LONGEST_REASON = 400
 # A file that unpacks to more than this may not unpack to more than so many times its size.
 LARGE, LARGEST_RATIO = 64 * MIB, 50
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -59,11 +59,12 @@ def publish(dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bo
     plan = read_plan()
     with _alone(index), snapshot(dist) as own:
         files = read_files(own)[0]
-        attested_index = is_attested(plan, index)
-        _must_pass([*proof.before(own), *attested(files, required=attested_index and not dry_run)])
+        required = is_attested(plan, index) and not dry_run
+        found = [*proof.before(own), *attested(files, required=required)]
+        _must_pass(found)
         client = Client(index)
         with step(f"what {index} has"):
-            found = list(index_state(client, plan.version, files))
+            found += index_state(client, plan.version, files)
         _must_pass(found)
         there = _state(client, files, plan.version)
         if resume and not there:

@@ -66,6 +66,46 @@ def many_dynamic_segments() -> bytes:
     return bytes(elf(*[(DYNAMIC, 4096, 4096)] * 2000, size=MIB, sections=2000))
 
 
+def two_dynamic_segments() -> bytes:
+    return bytes(elf((DYNAMIC, 4096, 4096), (DYNAMIC, 8192, 4096), size=MIB))
+
+
+def many_names() -> bytes:
+    """Return as many names as are read, each looked up in a table that is stated last, behind as many segments."""
+    data = elf(*[(4, 0, 0)] * 120, (DYNAMIC, 65536, 160_000), size=MIB)
+    tags = [(NEEDED, 1)] * 9_900
+    return dynamic(data, 65536, [*tags, (STRTAB, MIB - 64), (STRSZ, 64)])
+
+
+def many_code_segments() -> bytes:
+    """Return segments that are each looked at for a packer, over the same bytes."""
+    data = elf(*[(1, 65536, 900_000)] * 120, size=MIB)
+    for number in range(121):
+        struct.pack_into("<I", data, 64 + 56 * number + 4, 5)
+    data[65536:-1] = bytes(range(256))[1:200] * ((MIB - 65537) // 199) + bytes((MIB - 65537) % 199)
+    return bytes(data)
+
+
+def many_sections() -> bytes:
+    data = bytearray(headers.pe(code=bytes(4 * MIB)))
+    struct.pack_into("<H", data, 64 + 6, 60_000)
+    return bytes(data)
+
+
+def slices_of_many_commands() -> bytes:
+    """Return slices for twenty CPUs over one header that is as large as is read."""
+    one = bytearray(headers.mach_o())
+    own = bytes(one[32:])
+    commands = (65536 - len(own)) // 8
+    one[16:24] = struct.pack("<II", commands, 8 * commands)
+    body = bytes(one[:32]) + struct.pack("<II", 0x26, 8) * commands
+    table, bodies = b"", b""
+    for number in range(20):
+        table += struct.pack(">5I", number, 0, 4096 + len(bodies), len(body), 0)
+        bodies += body[:4] + struct.pack("<I", number + 100) + body[8:]
+    return (struct.pack(">II", 0xCAFEBABE, 20) + table).ljust(4096, b"\0") + bodies
+
+
 def long_names() -> bytes:
     data = elf((DYNAMIC, 4096, 40_000), size=3 * MIB)
     data[2 * MIB : 3 * MIB] = b"a" * MIB
@@ -145,6 +185,18 @@ def slices_over_one_header() -> bytes:
     return (struct.pack(">II", 0xCAFEBABE, 20) + table).ljust(4096, b"\0") + body
 
 
+def many_imports() -> bytes:
+    """Return a million symbols to be found elsewhere, each with a name of its own."""
+    count, size = 990_000, 30 * MIB
+    data = elf((DYNAMIC, 8192, 4096), size=size)
+    symbols = b"".join(struct.pack("<IBBHQQ", number + 1, 0x12, 0, 0, 0, 0) for number in range(count))
+    data[16384 : 16384 + len(symbols)] = symbols
+    strings = 16384 + len(symbols)
+    data[strings : strings + count + 300] = b"\0" + (b"a" * 250 + b"\0") * (count // 251) + bytes(299 + count % 251)
+    struct.pack_into("<2I", data, 12288, 1, count)
+    return dynamic(data, 8192, [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)])
+
+
 def many_libraries() -> bytes:
     """Return a file with imports that have no end mark."""
     data = bytearray(headers.pe(code=bytes(16 * MIB)))
@@ -156,7 +208,8 @@ def many_libraries() -> bytes:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (many_dynamic_segments, "2000 dynamic segments"),
+        (many_dynamic_segments, "2001 program headers"),
+        (two_dynamic_segments, "2 dynamic segments"),
         (long_names, "a name does not end within 4096 bytes"),
         (long_loader, "the loader's name does not end within 4096 bytes"),
         (many_tags, "more than 10000 entries"),
@@ -164,8 +217,13 @@ def many_libraries() -> bytes:
         (large_old_hash_table, "more than 1000000 dynamic symbols"),
         (overlapping_versions, "needs more than 20000 symbol versions"),
         (many_arm_attributes, "tags linux_arm"),
-        (many_notes, "tags "),
+        (many_notes, "60001 program headers"),
+        (many_names, "tags "),
+        (many_code_segments, "tags "),
+        (slices_of_many_commands, "no macOS platform tag"),
+        (many_sections, "60000 sections"),
         (many_symbols, "tags manylinux_2_5_x86_64"),
+        (many_imports, "imports more than 100000 symbols"),
         (slices_over_one_header, "its load commands do not fit a header"),
         (many_libraries, "is damaged"),
         (lambda: headers.elf(code=bytes(100 * MIB)), "tags "),

@@ -23,7 +23,7 @@ from scripts.release import index as index_module
 from scripts.release import publish as module
 from scripts.release import served, upload
 from scripts.release.attestations import IDENTITY_VARIABLE
-from scripts.release.finding import Finding, bad
+from scripts.release.finding import Finding, bad, good
 from scripts.release.index import Client, Index, IndexUnreachableError
 from scripts.release.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, Plan, read_files, read_plan
 from scripts.release.publish import GatesError, Proof, publish
@@ -151,7 +151,9 @@ def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path
 
 
 def test_a_dry_run_uploads_nothing(index: Small, dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    release(index, dist, dry_run=True)
+    proof = Proof(lambda _: [good("gate", "it", "good")], lambda *_: pytest.fail("it was published"))
+    findings = release(index, dist, proof=proof, dry_run=True)
+    assert {each.gate for each in findings} == {"gate", "the index"}, "all that was looked at is shown"
     assert index.files == {}
     said = capsys.readouterr().err
     assert said.count("to be uploaded") == len(read_files(dist)[0])
@@ -167,7 +169,6 @@ def test_a_dry_run_needs_credentials_and_asks_for_no_token(
     monkeypatch.setenv(IDENTITY_VARIABLE, "https://example.org/")
     release(index, dist, dry_run=True)
     assert "asked for a token when there is something to upload" in capsys.readouterr().err
-    monkeypatch.undo()
 
 
 def test_without_credentials_a_dry_run_fails_as_an_upload_would(
