@@ -89,6 +89,11 @@ def local_directory() -> str:
     chosen = os.environ.get(DIRECTORY_VARIABLE, "")
     if chosen or SHA256:
         return chosen
+    return checkout_directory()
+
+
+def checkout_directory() -> str:
+    """Return where the checkout that this file is in keeps its binaries; empty if it is in none."""
     checkout = os.path.join(SITE, "platform_wheels")
     return checkout if os.path.isdir(checkout) else ""
 

@@ -11,7 +11,7 @@ from leanspec_launcher._tables import PLATFORMS, VERSION, Family, Platform
 from leanspec_launcher.first_start.loader import is_noexec
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
-from . import executable, installer, machine
+from . import executable, machine, remedy
 from .hints import hint_for, not_found, ways
 from .installed import distribution, recorded_digest
 from .message import CANNOT_RUN, NOT_FOUND, say
@@ -76,7 +76,7 @@ def explain(
 def _explain_search(family: Family, platform: "Optional[Platform]", error: Exception) -> int:
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
-        return _say(CANNOT_RUN, text, [], installer.advice(family))
+        return _say(CANNOT_RUN, text, [], remedy.advice(family))
     found = verdicts(family, platform)
     bad = deciding(found)
     if bad is not None:

@@ -7,7 +7,7 @@ from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, VERSION, Family, current
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
-from . import installer, machine
+from . import machine, remedy
 
 # What the package of a library is called, by the `ID`s of os-release(5).
 PACKAGES = {
@@ -45,10 +45,10 @@ def _again(family: Family, origin: str, path: str) -> str:
     if origin == STORE:
         return f"remove `{path}`, and download it again"
     if origin != LOCAL:
-        return installer.advice(family)
+        return remedy.advice(family)
     if os.environ.get(DIRECTORY_VARIABLE):
         return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary again"
-    return installer.COLLECT
+    return remedy.COLLECT
 
 
 def not_found(family: Family) -> str:
@@ -58,12 +58,12 @@ def not_found(family: Family) -> str:
         return f"install lean-spec into a folder instead: `{command}`"
     builds = machine.builds(family)
     if builds is None:
-        return installer.advice(family)
+        return remedy.advice(family)
     platform = current()
     if platform is not None and machine.fits(builds.get(platform.key, [])):
         # The stub was taken by a pip that does not know the build's tag, or from a mirror that has no such build.
-        newer = installer.newer_pip()
-        return f"{newer}{installer.advice(family)}; if that changes nothing, your index lacks the build"
+        newer = remedy.newer_pip()
+        return f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
     return ways(family)
 
 
@@ -86,7 +86,7 @@ def _permission(family: Family, path: str, kind: Kind) -> str:
         return f"let its owner run `chmod a+rx '{_closed_folder(path)}'`"
     if kind is Kind.UNREADABLE:
         return f"let its owner run `chmod a+rx '{path}'`"
-    return f"let its owner run `chmod +x '{path}'`, or reinstall: {installer.advice(family)}"
+    return f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy.advice(family)}"
 
 
 def _closed_folder(path: str) -> str:

@@ -5,6 +5,7 @@ Read here and not with importlib.metadata, which raises where a record is damage
 
 import base64
 import csv
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class Distribution:
     name: str
     version: str = ""
     installer: str = ""
+    # Where an installer was told to take it from; empty if it was an index.
+    url: str = ""
     # path as recorded -> (SHA-256 in the record's own form, size); both empty if not recorded
     files: "dict[str, tuple[str, str]]" = field(default_factory=dict)
     # command -> `module:function`
@@ -45,6 +48,7 @@ def distribution(name: str) -> "Distribution | None":
     path = os.path.join(SITE, folder)
     _read_metadata(found, path)
     found.installer = _text(os.path.join(path, "INSTALLER")).strip()
+    found.url = _url(_text(os.path.join(path, "direct_url.json")))
     _read_record(found, path)
     _read_commands(found, path)
     return found
@@ -83,6 +87,22 @@ def _read_metadata(found: Distribution, folder: str) -> None:
         return
     found.version = folder.rpartition("-")[0].rpartition("-")[2]
     found.problems.append("METADATA is missing, unreadable, or has no version")
+
+
+def _url(text: str) -> str:
+    """Return what an installer takes for the same place again; empty for none (Direct URL data structure)."""
+    try:
+        recorded = json.loads(text)
+        url = str(recorded["url"])
+        if recorded.get("dir_info", {}).get("editable"):
+            return ""
+        version_control = recorded.get("vcs_info")
+        if version_control:
+            url = f"{version_control['vcs']}+{url}@{version_control['commit_id']}"
+        folder = recorded.get("subdirectory")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return f"{url}#subdirectory={folder}" if folder else url
 
 
 def _read_record(found: Distribution, folder: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher._tables import FAMILIES, VERSION, current
-from leanspec_launcher.diagnosis.installer import shown
+from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
@@ -225,12 +225,13 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
 def mcp_config(client: str, project: Path | None) -> int:
     """Print the configuration for an MCP CLIENT.
 
-    It starts the server of this installation by its absolute path, without Node.js.
+    It starts the server of this installation by its absolute path, without Node.js. Copy it into
+    the client's file (Claude Code: .mcp.json in the project's folder; VS Code: .vscode/mcp.json).
 
     \b
     Examples:
-      leanspec-launcher mcp-config > .mcp.json               # Claude Code, in the project's folder
-      leanspec-launcher mcp-config vscode > .vscode/mcp.json
+      leanspec-launcher mcp-config
+      leanspec-launcher mcp-config vscode
       leanspec-launcher mcp-config cursor --project .
     """
     click.echo(json.dumps(configuration(client, project, current()), indent=2))

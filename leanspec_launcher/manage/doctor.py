@@ -34,7 +34,7 @@ from leanspec_launcher._tables import (
     Family,
     current,
 )
-from leanspec_launcher.diagnosis import hints, installer, machine
+from leanspec_launcher.diagnosis import hints, installer, machine, remedy
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.verdicts import ORIGINS, Outcome, Verdict, deciding, verdicts
 from leanspec_launcher.first_start.loader import loader_of
@@ -97,7 +97,10 @@ def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findi
 def _launcher() -> Iterator[Finding]:
     own = distribution(installer.MAIN)
     installed = own.version if own else "not installed"
-    if not VERSION:
+    if installer.installer() is installer.Installer.SOURCES:
+        text = f"{installed}, installed from sources, which pin no binaries"
+        yield Finding("launcher", "version", Status.ERROR, text, remedy.advice(FAMILIES["cli"]))
+    elif not VERSION:
         text = f"{installed}, running from a source checkout with locally collected binaries"
         yield Finding("launcher", "version", Status.OK, text)
     elif installed != VERSION:
@@ -192,7 +195,7 @@ def _wheel(family: Family) -> Iterator[Finding]:
     if wheel is None:
         yield Finding(family.program, "wheel", Status.OK, f"{family.distribution} is not installed")
         return
-    advice = installer.advice(family)
+    advice = remedy.advice(family)
     if VERSION and wheel.version != VERSION:
         text = f"{wheel.name} {wheel.version}, this lean-spec needs {VERSION}"
         yield Finding(family.program, "wheel", Status.ERROR, text, advice)
@@ -237,11 +240,11 @@ def _speaks(family: Family, path: str) -> Finding:
     try:
         said = reported_version(family, path)
     except OSError as error:
-        return Finding(family.program, name, Status.ERROR, str(error), installer.advice(family))
+        return Finding(family.program, name, Status.ERROR, str(error), remedy.advice(family))
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
     if BINARIES and said != BINARIES:
         text = f"`{said}`, expected {BINARIES}"
-        return Finding(family.program, name, Status.ERROR, text, installer.advice(family))
+        return Finding(family.program, name, Status.ERROR, text, remedy.advice(family))
     return Finding(family.program, name, Status.OK, said + took)
 
 

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
+from leanspec_launcher._search import SITE, WHEEL, Place, expected, is_absolute, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.diagnosis import installer
 from leanspec_launcher.diagnosis.installed import Distribution, distribution
@@ -28,6 +28,8 @@ from .errors import CommandError
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
 # The text of our own command's script, with which those of the others begin to differ.
 OWN_IMPORT = b"leanspec_launcher.manage import main\n"
+# How installers name a Python whose path is too long for a first line, or has a space.
+THROUGH_SHELL = b"#!/bin/sh\n'''exec' "
 # Far above any installer's script.
 MOST_SCRIPT = 100_000
 # What takes the place of a script whose binary has to stay where it is.
@@ -41,6 +43,7 @@ class State(enum.Enum):
 
     SCRIPT = "the installer's script"
     LINKED = "linked"
+    DEAD = "a script whose Python is not there: this environment was moved, or its Python removed"
     FOREIGN = "neither the installer's script nor the binary of this release"
     UNREADABLE = "unreadable"
     ABSENT = "missing"
@@ -107,7 +110,7 @@ def _state(path: Path, family: Family, platform: Platform | None) -> State:
             return State.SCRIPT  # an `.exe` of the installer, which nothing here replaces
         text = _read(path)
         if text and text == _script(path, family):
-            return State.SCRIPT
+            return State.SCRIPT if _has_interpreter(text) else State.DEAD
         target = _target(text) or str(path)
         is_binary = digest(target) in expected(Place(WHEEL, target), family, platform)
     except Refusal:
@@ -124,6 +127,20 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         text = file.read(MOST_SCRIPT + 1)
     return text if len(text) <= MOST_SCRIPT else b""
+
+
+def _has_interpreter(script: bytes) -> bool:
+    """Tell whether the Python that a script names is there; one that looks beside itself names none."""
+    line = script.removeprefix(THROUGH_SHELL).partition(b"\n")[0].decode(errors="surrogateescape")
+    named = line[2:].partition(" ")[0] if line.startswith("#!") else _first_word(line)
+    return not is_absolute(named) or os.path.exists(named)
+
+
+def _first_word(line: str) -> str:
+    try:
+        return shlex.split(line)[0]
+    except (ValueError, IndexError):
+        return ""
 
 
 def _script(path: Path, family: Family) -> bytes:
@@ -162,8 +179,8 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     for command in commands(platform):
         if command.state is State.SCRIPT and (binary := _binary(command.family, platform)):
             wanted.append((command, binary))
-        elif command.state in (State.FOREIGN, State.UNREADABLE):
-            raise CommandError(f"`{command.path}` is not the script that the installer wrote", hint=REINSTALL)
+        elif command.state in (State.DEAD, State.FOREIGN, State.UNREADABLE):
+            raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
     if not dry_run:
         _replace_all(wanted)
     return [command for command, _ in wanted]
@@ -234,7 +251,7 @@ def unlink(platform: Platform | None, *, dry_run: bool = False) -> list[Command]
     linked = [command for command in commands(platform) if command.state is State.LINKED]
     scripts = [(command, _script(command.path, command.family)) for command in linked]
     for command, text in scripts:
-        if not text:
+        if not text or not _has_interpreter(text):
             raise CommandError(f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL)
     for command, text in [] if dry_run else scripts:
         new = command.path.with_name(f".{command.name}.{os.getpid()}.new")

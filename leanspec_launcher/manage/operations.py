@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
-from leanspec_launcher.diagnosis import installer
+from leanspec_launcher.diagnosis import installer, remedy
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.installer import Installer
 from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
@@ -95,7 +94,7 @@ def verify(name: str | None) -> list[Check]:
         found += [
             Check(command.family.name, str(command.path), good=False, reason=f"it is {command.state.value}", sha256="")
             for command in links.commands(current())
-            if command.state is links.State.FOREIGN and name in (None, command.family.name)
+            if command.state in (links.State.DEAD, links.State.FOREIGN) and name in (None, command.family.name)
         ]
     return found
 
@@ -130,12 +129,12 @@ def repair_commands(check: Check) -> list[list[str]]:
         raise CommandError(reason, hint=f"`unset {family.variable}`, which names it")
     if os.environ.get(DIRECTORY_VARIABLE):
         raise CommandError(reason, hint=f"`unset {DIRECTORY_VARIABLE}`, which leads to it")
-    commands = installer.remedy(family)
+    commands = remedy.commands(family)
     if not commands:
-        raise CommandError(reason, hint=installer.advice(family))
+        raise CommandError(reason, hint=remedy.advice(family))
     if installer.installer() in (Installer.UVX, Installer.PIPX_RUN):
         text = f"{reason} from inside: it runs from a cache of its installer"
-        raise CommandError(text, hint=installer.advice(family))
+        raise CommandError(text, hint=remedy.advice(family))
     return commands
 
 
@@ -146,7 +145,7 @@ def is_whole(name: str) -> bool:
 
 def healing(check: Check) -> list[str]:
     """Return the command that mends the installer's cache as well; nothing if it has none."""
-    return installer.healing(FAMILIES[check.family])
+    return remedy.healing(FAMILIES[check.family])
 
 
 def heal(command: list[str], check: Check) -> bool:
@@ -164,29 +163,13 @@ def run_installer(command: list[str]) -> None:
 
     Raises CommandError if there is no such program, or if it fails.
     """
-    program = _program(command[0])
+    program = installer.program(command[0])
     if program is None:
-        raise CommandError(f"`{command[0]}` is not on the path", hint=installer.shown([command]))
+        raise CommandError(f"`{command[0]}` is not on the path", hint=remedy.shown([command]))
     done = subprocess.run([program, *command[1:]], check=False)
     if done.returncode != 0:
-        text = f"`{installer.shown([command])}` failed (exit code {done.returncode})"
+        text = f"`{remedy.shown([command])}` failed (exit code {done.returncode})"
         raise CommandError(text, hint="see its output above, fix that and try again")
-
-
-def _program(name: str) -> str | None:
-    """Return an installer's program: its absolute path, or the one in the first folder of `PATH` that has it.
-
-    Not shutil.which, which also looks into the working directory (Windows, relative entries).
-    """
-    if is_absolute(name):
-        return name
-    suffixes = (".exe",) if os.name == "nt" else ("",)
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        for suffix in suffixes:
-            path = os.path.join(folder, name + suffix)
-            if is_absolute(folder) and os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    return None
 
 
 def must_be_whole(names: list[str]) -> list[Check]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -92,6 +94,9 @@ def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> No
     with pytest.raises(FileNotFoundError, match="lean-spec"):  # the system's word on the script's first line
         run([moved / "lean-spec", "--version"], source.env)
     assert run([moved / "python", moved / "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+    manage = [moved / "python", moved / "leanspec-launcher"]
+    assert "is a script whose Python is not there" in run([*manage, "doctor"], source.env, code=1).stdout
+    assert "is a script whose Python is not there" in run([*manage, "link"], source.env, code=1).stderr
     started(Installed(tmp_path / "relocatable moved/bin", moved, source.env), version)
 
 
@@ -106,6 +111,62 @@ def test_a_path_of_any_kind(
     run([environment / "bin/python", environment / "bin/leanspec-launcher", "verify"], surroundings)
     (packages(environment) / "leanspec_cli_bin/bin/leanspec").write_bytes(b"")
     assert "its SHA-256 is not the expected one" in run(command, surroundings, code=126).stderr
+
+
+def test_a_tree_installed_from_sources_says_how_a_release_takes_its_place(
+    source: Source, released_tree: Path, tmp_path: Path, version: str
+) -> None:
+    """It has no pins, so it starts nothing, and nothing can be collected for it."""
+    prefix = source.home / "venv"
+    make_venv(prefix)
+    copy_tree(tmp_path / "tree", released_tree)
+    pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
+    shutil.copytree(own_flit(), packages(prefix) / "flit_core")
+    run([*pip, "--no-build-isolation", tmp_path / "tree"], source.env)
+    said = run([prefix / "bin/lean-spec", "--version"], source.env, code=126).stderr.splitlines()[-1]
+    assert said.startswith("hint: install a release, which pins its binaries: ")
+    assert (
+        "installed from sources, which pin no binaries"
+        in run([prefix / "bin/leanspec-launcher", "doctor"], source.env, code=1).stdout
+    )
+    run(shlex.split(said.partition("binaries: ")[2]), source.env)
+    assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+
+
+def test_a_wheel_that_was_named_is_taken_from_there_again(source: Source, dist: Path, version: str) -> None:
+    """An index may not have it at all."""
+    prefix = source.home / "venv"
+    make_venv(prefix)
+    pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
+    run([*pip, *sorted(dist.glob("leanspec_cli_bin-*linux_*.whl")), "lean-spec"], source.env)
+    (packages(prefix) / "leanspec_cli_bin/bin/leanspec").unlink()
+    said = run([prefix / "bin/lean-spec", "--version"], source.env, code=127).stderr.splitlines()[-1]
+    assert f"leanspec-cli-bin @ {dist.as_uri()}/" in said
+    without = {name: value for name, value in source.env.items() if not name.endswith("FIND_LINKS")}
+    run(shlex.split(said.removeprefix("hint: ")), without | {"PIP_NO_INDEX": "1"})
+    assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+
+
+def test_the_programs_of_a_tool_of_another_package(source: Source, version: str) -> None:
+    """Uv makes such a tool anew with what it is told, so the hint names all that it was made of."""
+    uv = Path(own_program("uv"))
+    env = source.env | {"UV_TOOL_BIN_DIR": str(source.home / "bin"), "UV_TOOL_DIR": str(source.home / "tools")}
+    wheel = source.home / "greeting-1.0-py3-none-any.whl"
+    info = "greeting-1.0.dist-info"
+    with ZipFile(wheel, "w") as archive:
+        archive.writestr("greeting.py", "def main():\n    print('hello')\n")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\ngreeting = greeting:main\n")
+        archive.writestr(f"{info}/RECORD", "")
+    env["UV_FIND_LINKS"] += f",{source.home}"
+    run([uv, "tool", "install", "--python", source.python, "greeting", "--with-executables-from", "lean-spec"], env)
+    assert run([source.home / "bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    said = run([source.home / "bin/leanspec-http", "--version"], env, code=127).stderr.splitlines()[-1]
+    assert said == "hint: uv tool install --reinstall greeting --with-executables-from 'lean-spec[ui]'"
+    run([uv, *shlex.split(said.removeprefix("hint: "))[1:]], env)
+    run([source.home / "bin/leanspec-http", "--version"], env)
+    assert run([source.home / "bin/greeting"], env).stdout == "hello\n"
 
 
 def test_an_editable_checkout(tmp_path: Path, source: Source, released_tree: Path, binaries: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_script_that_was_changed_is_not_replaced(
     (own_install / "bin/leanspec-mcp").write_bytes(b"#!/bin/sh\necho mine\n")
     before = contents(own_install)
     said = manage("link", code=1).stderr
-    assert f"error: `{own_install / 'bin/leanspec-mcp'}` is not the script that the installer wrote" in said
+    assert f"error: `{own_install / 'bin/leanspec-mcp'}` is neither the installer's script nor the binary" in said
     assert contents(own_install) == before
 
 

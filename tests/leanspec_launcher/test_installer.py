@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis import installed, installer
+from leanspec_launcher.diagnosis import installed, installer, remedy
 from leanspec_launcher.diagnosis.installer import Installer
 
 DIGEST = "0" * 64
@@ -19,7 +19,9 @@ Place = Callable[..., None]
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return how an environment is laid out: its folder, that of the packages, who recorded itself, other files."""
-    monkeypatch.setattr(installer, "VERSION", "1.2.3")
+    for module in (installer, remedy):
+        monkeypatch.setattr(module, "VERSION", "1.2.3")
+    monkeypatch.setattr(remedy, "program", lambda name: f"/usr/bin/{name}")
 
     def lay(prefix: str, recorded: str = "", site: str = "", **files: str) -> None:
         packages = tmp_path / (site or f"{prefix}/lib/site-packages")
@@ -30,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
             path = tmp_path / name.replace("__", "/").replace("_dot_", ".").replace("_dash_", "-")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for module in (installer, installed):
+        for module in (installer, installed, remedy):
             monkeypatch.setattr(module, "SITE", str(packages))
         monkeypatch.setattr(sys, "prefix", str(tmp_path / prefix))
         monkeypatch.setattr(sys, "base_prefix", "/usr")
@@ -57,9 +59,9 @@ METADATA = {"main_package": {"suffix": ""}}
 def test_the_installer_is_known(place: Place, layout: tuple[str, ...], expected: Installer, extra: str) -> None:
     place(*layout)
     assert installer.installer() is expected
-    assert extra in installer.shown(installer.remedy(FAMILIES["http"]))
+    assert extra in remedy.shown(remedy.commands(FAMILIES["http"]))
     if not extra:
-        assert "which the archive unpacks again" in installer.advice(FAMILIES["cli"])
+        assert "which the archive unpacks again" in remedy.advice(FAMILIES["cli"])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_an_environment_of_pipx_is_kept_or_cleared(place: Place, prefix: str, ex
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
     assert installer.installer() is expected
-    assert installer.shown(installer.remedy(FAMILIES["http"])) == extra
+    assert remedy.shown(remedy.commands(FAMILIES["http"])) == extra
 
 
 @pytest.mark.parametrize(
@@ -81,20 +83,90 @@ def test_an_environment_of_pipx_is_kept_or_cleared(place: Place, prefix: str, ex
     [
         ('requirements = [{ name = "lean-spec" }]', "'lean-spec[ui]'"),
         ('requirements = [{ name = "lean-spec", specifier = "==1.2.3" }]', "'lean-spec[ui]==1.2.3'"),
-        ('requirements = [{ name = "lean-spec" }, { name = "x", specifier = "==9" }]', "'lean-spec[ui]'"),
+        ('requirements = [{ name = "lean-spec" }, { name = "x", specifier = "==9" }]', "'lean-spec[ui]' --with x==9"),
         ("", "'lean-spec[ui]'"),
+        ('requirements = [\n    { name = "x" },\n    { name = "lean-spec" },\n]', "x --with 'lean-spec[ui]'"),
+        (
+            'requirements = [{ name = "lean-spec", extras = ["dev"], specifier = ">=1" }, { name = "x" }]',
+            "'lean-spec[dev,ui]>=1' --with x",
+        ),
+        (
+            'requirements = [{ name = "x" }, { name = "lean-spec" }]\nentrypoints = [{ from = "lean-spec" }]',
+            "x --with-executables-from 'lean-spec[ui]'",
+        ),
     ],
 )
 def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(place: Place, receipt: str, wanted: str) -> None:
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert installer.installer() is Installer.UV_TOOL
-    assert installer.shown(installer.remedy(FAMILIES["http"])) == f"uv tool install --reinstall {wanted}"
+    assert remedy.shown(remedy.commands(FAMILIES["http"])) == f"uv tool install --reinstall {wanted}"
 
 
 def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> None:
     """Until its next `uv sync`, an environment has what `uv pip install` brings; then it is gone."""
     place("project/.venv", "uv", project__uv_dot_lock="")
     assert installer.installer() is Installer.UV_PROJECT
-    found = installer.remedy(FAMILIES["http"])
+    found = remedy.commands(FAMILIES["http"])
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
+
+
+def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(place: Place) -> None:
+    receipt = 'requirements = [{ name = "x", git = "https://example.org/x" }, { name = "lean-spec" }]'
+    place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
+    assert remedy.commands(FAMILIES["http"]) == []
+    assert remedy.advice(FAMILIES["http"]) == "make the tool `x` of uv again, with lean-spec[ui]"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "wanted"),
+    [
+        ('{"url": "file:///w/x.whl", "archive_info": {}}', "leanspec-cli-bin @ file:///w/x.whl"),
+        ('{"url": "file:///w", "dir_info": {"editable": true}}', "leanspec-cli-bin==1.2.3"),
+        (
+            '{"url": "https://h/r", "vcs_info": {"vcs": "git", "commit_id": "ab"}, "subdirectory": "b"}',
+            "leanspec-cli-bin @ git+https://h/r@ab#subdirectory=b",
+        ),
+        ('{"url": "file:///w', "leanspec-cli-bin==1.2.3"),
+        ("[]", "leanspec-cli-bin==1.2.3"),
+    ],
+)
+def test_what_was_named_is_taken_from_there_again(place: Place, tmp_path: Path, recorded: str, wanted: str) -> None:
+    place("venv", "pip")
+    info = tmp_path / "venv/lib/site-packages/leanspec_cli_bin-1.2.3.dist-info"
+    info.mkdir()
+    (info / "direct_url.json").write_text(recorded)
+    assert remedy.commands(FAMILIES["cli"])[0][-1] == wanted
+
+
+def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place("venv", "pip")
+    monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
+    assert remedy.commands(FAMILIES["cli"]) == []
+    assert "again from your file of hashes" in remedy.advice(FAMILIES["cli"])
+    monkeypatch.setenv("PIP_REQUIRE_HASHES", "0")
+    assert remedy.commands(FAMILIES["cli"]) != []
+
+
+def test_where_no_shell_finds_uv_pip_installs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hatch brings an uv of its own along, which is on no path."""
+    place("venv", "uv")
+    monkeypatch.setattr(remedy, "program", lambda _: None)
+    assert remedy.commands(FAMILIES["cli"])[0][:3] == [sys.executable, "-m", "pip"]
+
+
+@pytest.mark.parametrize(("is_checkout", "expected"), [(True, Installer.CHECKOUT), (False, Installer.SOURCES)])
+def test_only_a_checkout_can_collect(
+    place: Place, monkeypatch: pytest.MonkeyPatch, *, is_checkout: bool, expected: Installer
+) -> None:
+    place("venv", "uv")
+    for module in (installer, remedy):
+        monkeypatch.setattr(module, "VERSION", "")
+    folder = "platform_wheels" if is_checkout else ""
+    monkeypatch.setattr(installer, "checkout_directory", lambda: folder)
+    assert installer.installer() is expected
+    advice = remedy.advice(FAMILIES["cli"])
+    assert advice.startswith("collect" if is_checkout else "install a release")
+    assert advice.endswith("scripts collect --help" if is_checkout else "--reinstall lean-spec")

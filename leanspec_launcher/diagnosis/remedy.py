@@ -1,0 +1,209 @@
+"""What one types so that the installer in use brings a binary (back)."""
+
+import importlib.util
+import json
+import os
+import sys
+import sysconfig
+
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import VERSION, Family
+
+from . import uv_tool
+from .installed import distribution
+from .installer import MAIN, OF_UV, Installer, installer, of_sources, program, unpacked
+
+EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
+COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
+WAITS = "  (waits for every running `uvx` and `uv run`, MCP servers too)"
+ARCHIVE = "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+# Where `pipx --global` keeps its environments.
+PIPX_GLOBAL = "/opt/pipx"
+
+
+def commands(family: Family) -> "list[list[str]]":
+    """Return the commands that bring a family's binary (back); none if no command of ours could."""
+    kind = installer()
+    if kind in (Installer.CHECKOUT, Installer.SOURCES, Installer.SYSTEM, Installer.PEX, Installer.SHIV):
+        return []
+    if _wants_hashes(kind):
+        return []
+    if kind is not Installer.CONDA and family.extra and distribution(family.distribution) is None:
+        command = _add(kind, family)
+        return [command] if command else []
+    if kind is Installer.PIPX_RUN:
+        return [["pipx", "run", "--no-cache", "--spec", _exactly(MAIN), family.program]]
+    if kind is Installer.UVX:
+        return [["uv", "cache", "prune"], ["uv", "cache", "clean", family.distribution]]
+    return [_anew(kind, family, _exactly(family.distribution))]
+
+
+def _exactly(name: str, extra: str = "") -> str:
+    """Return the requirement of a distribution of this release, from where it was installed."""
+    wanted = f"{name}[{extra}]" if extra else name
+    found = distribution(name)
+    if found and found.url:
+        return f"{wanted} @ {found.url}"
+    return f"{wanted}=={VERSION}" if VERSION else wanted
+
+
+def _wants_hashes(kind: Installer) -> bool:
+    """Tell whether the installer refuses what has no hash, which no command of ours could name."""
+    variable = "UV_REQUIRE_HASHES" if kind in OF_UV else "PIP_REQUIRE_HASHES"
+    return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
+
+
+def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
+    """Return the command that installs a family's wheel again."""
+    if kind is Installer.CONDA:
+        return ["conda", "install", "--force-reinstall", MAIN, family.distribution]
+    if kind is Installer.PIPX:
+        # Either pip or uv is behind pipx; both know these options.
+        options = ["install", "--force-reinstall", "--no-deps", "--no-cache-dir"]
+        return ["pipx", "runpip", *_pipx_options(), os.path.basename(sys.prefix), *options, wanted]
+    if kind in OF_UV and _has_uv():
+        # Without the cache: uv links files out of it, so one that was changed in place is changed
+        # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
+        return [*_uv_pip(), "--no-cache", "--reinstall", "--no-deps", wanted]
+    if kind is Installer.PDM and importlib.util.find_spec("pip") is None:
+        return ["pdm", "sync", "--reinstall"]
+    return [*_pip(), "--force-reinstall", "--no-deps", wanted]
+
+
+def newer_pip() -> str:
+    """Return what updates this environment's own pip, to be typed before something else; nothing if pip is not used."""
+    if installer() is not Installer.PIP or importlib.util.find_spec("pip") is None:
+        return ""
+    return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
+
+
+def healing(family: Family) -> "list[str]":
+    """Return the command that brings a binary back and mends uv's cache as well; nothing for other installers.
+
+    It works with an index alone: what uv has from a folder, or offline, it does not fetch anew.
+    """
+    if installer() not in OF_UV or not _has_uv() or _wants_hashes(installer()):
+        return []
+    name = family.distribution
+    options = ["--refresh-package", name, "--reinstall-package", name, "--no-deps"]
+    return [*_uv_pip(), *options, _exactly(name)]
+
+
+def shown(commands: "list[list[str]]") -> str:
+    """Write commands as one types them."""
+    if sys.platform == "win32":
+        from subprocess import list2cmdline
+
+        return " && ".join(map(list2cmdline, commands))
+    import shlex
+
+    return " && ".join(map(shlex.join, commands))
+
+
+def advice(family: Family) -> str:
+    """Say what brings a family's binary (back)."""
+    found = commands(family)
+    if not found:
+        return _without_commands(installer(), family)
+    waits = WAITS if found[0][:2] == ["uv", "cache"] else ""
+    return f"{shown(found)}{waits}"
+
+
+def _without_commands(kind: Installer, family: Family) -> str:
+    """Say what is known where no command of ours was seen to work."""
+    ways = {
+        Installer.CHECKOUT: COLLECT,
+        Installer.PEX: ARCHIVE.format(unpacked()),
+        Installer.SHIV: ARCHIVE.format(unpacked()),
+        Installer.SOURCES: f"install a release, which pins its binaries: {_release(family)}",
+        Installer.SYSTEM: f"reinstall {MAIN} and {family.distribution} with the system's package manager",
+    }
+    if kind in ways:
+        return ways[kind]
+    if _wants_hashes(kind):
+        return f"install {_exactly(family.distribution)} again from your file of hashes: your installer demands them"
+    return f"make the tool `{os.path.basename(sys.prefix)}` of uv again, with {family.requirement}"
+
+
+def _release(family: Family) -> str:
+    """Return the command that installs a release over what was installed from sources."""
+    kind = of_sources()
+    wanted = family.requirement
+    ways = {
+        Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", wanted],
+        Installer.PIPX_RUN: ["pipx", "run", "--spec", wanted, family.program],
+        Installer.UV_TOOL: ["uv", "tool", "install", "--force", "--reinstall", wanted],
+        Installer.UVX: ["uvx", "--from", wanted, family.program],
+        Installer.UV_PIP: [*_uv_pip(), "--reinstall", wanted],
+    }
+    return shown([ways.get(kind) or [*_pip(), "--force-reinstall", wanted]])
+
+
+def _add(kind: Installer, family: Family) -> "list[str]":
+    """Return the command that installs an extra that was left out."""
+    wanted, pinned = family.requirement, _exactly(MAIN, family.extra)
+    ways = {
+        Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", pinned],
+        Installer.PIPX_RUN: ["pipx", "run", "--spec", pinned, family.program],
+        Installer.UV_TOOL: uv_tool.with_extra(MAIN, family.extra),
+        Installer.UVX: ["uvx", "--from", pinned, family.program],
+        Installer.UV_PROJECT: ["uv", "add", "--project", os.path.dirname(sys.prefix), wanted],
+        Installer.PDM: ["pdm", "add", wanted],
+        Installer.POETRY: ["poetry", "add", wanted],
+    }
+    if kind in ways:
+        return ways[kind]
+    if kind is Installer.UV_PIP and _has_uv():
+        return [*_uv_pip(), pinned]
+    return [*_pip(), pinned]
+
+
+def _pipx_options() -> "list[str]":
+    home = os.environ.get("PIPX_GLOBAL_HOME") or PIPX_GLOBAL
+    is_global = os.path.dirname(os.path.dirname(sys.prefix)) == os.path.realpath(home)
+    return ["--global"] if is_global else []
+
+
+def _pipx_suffix() -> "list[str]":
+    """Return the option `--suffix` that `pipx install` was given, as pipx recorded it."""
+    try:
+        with open(os.path.join(sys.prefix, "pipx_metadata.json"), encoding="utf-8") as file:
+            suffix = str(json.load(file)["main_package"]["suffix"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return ["--suffix", suffix] if suffix else []
+
+
+def _pip() -> "list[str]":
+    options = ["install", *_place()]
+    if importlib.util.find_spec("pip") is None:
+        # Any other pip can install into this environment.
+        return ["pip", "--python", sys.executable, *options]
+    return [sys.executable, "-m", "pip", *options]
+
+
+def _uv_pip() -> "list[str]":
+    return ["uv", "pip", "install", "--python", sys.executable, *_place()]
+
+
+def _has_uv() -> bool:
+    """Tell whether a shell finds uv. What brought one of its own along (hatch) may have left none on the path."""
+    return program("uv") is not None
+
+
+def _place() -> "list[str]":
+    """Return the options for an installation that is not in the interpreter's own place."""
+    import site
+
+    own = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    if os.path.realpath(SITE) in map(os.path.realpath, own):
+        options = []
+    elif site.getusersitepackages() == SITE:
+        options = ["--user"]
+    else:
+        return ["--target", SITE, "--upgrade"]
+    marker = os.path.join(sysconfig.get_path("stdlib"), EXTERNALLY_MANAGED)
+    if sys.prefix == sys.base_prefix and os.path.exists(marker):
+        # As it was installed: with this option, or it could not be here (PEP 668).
+        options.append("--break-system-packages")
+    return options
