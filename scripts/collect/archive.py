@@ -12,6 +12,8 @@ from leanspec_launcher.manage.errors import CommandError
 
 # The largest package so far unpacks to 49 MB.
 LARGEST_ARCHIVE = 128 * 1024 * 1024
+# A package has some five; each costs time to look at, however small it is.
+MOST_ENTRIES = 1_000
 
 
 class _Bounded(gzip.GzipFile):
@@ -31,7 +33,9 @@ def extract_file(archive: Path, member: str, target: Path) -> None:
     try:
         with _Bounded(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:
             found = False
-            for entry in entries:
+            for number, entry in enumerate(entries):
+                if number == MOST_ENTRIES:
+                    raise CommandError(f"it holds more than {MOST_ENTRIES} entries")
                 _must_be_harmless(entry)
                 if entry.name == member:
                     if found:

@@ -73,6 +73,7 @@ def collect_npm(
             version=package.version,
             source=package.source,
             commit=package.commit,
+            called=f"`{file.name}` of `{package.name}@{package.version}`",
         )
 
 

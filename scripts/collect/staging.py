@@ -56,12 +56,13 @@ class Staging:
         source: dict[str, Any],
         commit: str | None,
         reported: str | None = None,
+        called: str = "",
     ) -> Collected:
         """Copy a file in, as an executable for the platform.
 
         Raises CommandError where the file is anything else.
         """
-        must_be_executable_for(file, platform)
+        must_be_executable_for(file, platform, called=called)
         target = binary_path(self.root, project, platform)
         target.parent.mkdir(parents=True)
         shutil.copyfile(file, target)
@@ -83,17 +84,22 @@ def _stated(collected: Collected) -> dict[str, Any]:
     return stated
 
 
-def must_be_executable_for(file: Path, platform: Platform) -> None:
-    """Raise CommandError unless a file is a complete executable for a platform."""
+def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") -> None:
+    """Raise CommandError unless a file is a complete executable for a platform.
+
+    A file that is gone when the message is read is `called` something else in it.
+    """
+    name = called or f"`{file}`"
     try:
         executable = read_executable(file)
     except BuildError as error:
-        raise CommandError(f"{error.message} for `{platform.key}`", hint=error.hint) from None
+        message = error.message.replace(f"`{file}`", name)
+        raise CommandError(f"{message} for `{platform.key}`", hint=error.hint) from None
     found = platform_key(executable)
     if found != platform.key:
         described = found or f"several CPUs ({', '.join(executable.cpus)})"
         raise CommandError(
-            f"`{file}` is an executable for {described}, not for `{platform.key}`",
+            f"{name} is an executable for {described}, not for `{platform.key}`",
             hint=f"build it: `python -m scripts collect cargo WORKSPACE --target {platform.target} --build`",
         )
 

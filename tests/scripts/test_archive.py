@@ -86,6 +86,10 @@ def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
         (lambda path: archive(path, entry("package/other")), f"it holds no `{MEMBER}`"),
         (zeros, "unpacks to 2000000000 bytes"),
         (many_zeros, "it unpacks to more than"),
+        (
+            lambda path: archive(path, entry(MEMBER), *[entry(f"package/{number}") for number in range(1_000)]),
+            "it holds more than 1000 entries",
+        ),
         (long_name, "it unpacks to more than"),
         (lambda path: path.write_bytes(b"not an archive") and path, "is damaged"),
         (lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path, "is damaged"),

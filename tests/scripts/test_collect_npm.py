@@ -144,6 +144,7 @@ def test_a_fault_is_one_error_and_changes_nothing(
     assert done.stderr.count("error: ") == 1
     for word in words:
         assert word in done.stderr
+    assert "/npm/" not in done.stderr, "a folder that is gone by now"
     assert files(tmp_path / "into") == ["cli/binaries/linux-x64/old"]
 
 
