@@ -227,7 +227,8 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
     for policy in policies:
         if not any(objection for part in parts for objection in _objections(part, policy, cpu, bundled)):
             names = (policy["name"], *policy["aliases"])
-            reason = f"{_floor_reason(*parts)}; `{policy['name']}` is the lowest policy that allows all that it needs"
+            needs = _floor_reason(*parts)
+            reason = f"{needs}; `{policy['name']}` is the lowest policy that allows all that it needs on {cpu}"
             if family == "musllinux":
                 reason = "it is linked to musl, whose version the bytes do not say"
             return Tags(tuple(f"{name}_{cpu}" for name in names), (reason,))

@@ -20,6 +20,11 @@ COMMANDS = {
     "lean-spec": "leanspec_launcher:cli",
     "leanspec": "leanspec_launcher:cli",
     "leanspec-mcp": "leanspec_launcher:mcp",
+    # The extra that brings its binary is not installed.
+    "leanspec-http": "leanspec_launcher:http",
+    # Not ours to judge, though the names are alike.
+    "other": "other:cli",
+    "leanspec-more": "leanspec_launcher:more",
     "leanspec-launcher": "leanspec_launcher.manage:main",
 }
 PROGRAMS = {"cli": script("echo cli", "cli"), "mcp": script("echo mcp", "mcp")}
@@ -159,8 +164,8 @@ def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: s
         path.write_text(path.read_text().replace(f"#!{sys.executable}", first))
     before = made.contents()
     assert "is a script whose Python is not there" in made.manage("link", code=1)
-    assert made.manage("doctor", code=1).count("is a script whose Python is not there") == 3
-    assert made.manage("verify", code=1).count("is a script whose Python is not there") == 3
+    assert made.manage("doctor", code=1).count("is a script whose Python is not there") == 4
+    assert made.manage("verify", code=1).count("is a script whose Python is not there") == 4
     assert made.contents() == before
 
 
@@ -188,6 +193,73 @@ def test_another_file_system_gets_a_copy(made: Installation) -> None:
     assert done.stdout.count(": linked") == 3
     assert (made.scripts / "lean-spec").read_bytes() == PROGRAMS["cli"]
     assert (made.scripts / "lean-spec").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("command", ["link", "unlink"])
+def test_what_fails_halfway_leaves_nothing_beside_the_scripts(made: Installation, command: str) -> None:
+    if command == "unlink":
+        made.manage("link")
+    before = made.contents()
+    done = made.manage_with("import os, errno; os.replace = lambda *_: os.open('/no/such', 0)", command)
+    assert done.returncode == 1
+    assert made.contents() == before
+
+
+def test_what_an_interrupted_run_left_is_in_nobodys_way(made: Installation) -> None:
+    left = f"import os; open({str(made.scripts)!r} + f'/.lean-spec.{{os.getpid()}}.new', 'w').write('half')"
+    assert made.manage_with(left, "link").stdout.count(": linked") == 3
+
+
+def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installation) -> None:
+    before = made.contents()
+    libraries = {"libssl.so.3": b"ssl"}
+    made.site.pin("cli", PROGRAMS["cli"], libraries)
+    folder = made.site.root / "leanspec_cli_bin.libs"
+    folder.mkdir()
+    (folder / "libssl.so.3").write_bytes(libraries["libssl.so.3"])
+    assert made.manage("link").count(": linked") == 3
+    assert (made.scripts / "lean-spec").read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
+    done = subprocess.run([made.scripts / "lean-spec"], capture_output=True, text=True, check=True)
+    assert done.stdout == "cli\n"
+    assert made.manage("link") == "nothing to link\n"
+    (made.scripts / "leanspec").write_text(f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n")
+    assert "neither" in made.manage("verify", code=1), "the program of another family"
+    made.manage("unlink")
+    assert made.contents() == before | {"leanspec": (made.scripts / "leanspec").read_bytes()}
+
+
+def move(made: Installation, folder: Path) -> None:
+    """Put the packages elsewhere."""
+    folder.parent.mkdir(parents=True)
+    made.site.root.rename(folder)
+    made.site.root = folder
+
+
+def test_a_command_of_uvx_is_not_linked(made: Installation, tmp_path: Path) -> None:
+    """It lies in uv's cache, out of which other environments are linked."""
+    move(made, tmp_path / "archive-v0" / "lib")
+    before = made.contents()
+    assert "a command of uvx is not linked" in made.manage("link", code=1)
+    assert made.contents() == before
+
+
+def test_scripts_are_found_where_pip_moved_them(made: Installation, tmp_path: Path) -> None:
+    """`pip install --target` moves them, and its record names the old place."""
+    move(made, tmp_path / "deep" / "er" / "target")
+    made.scripts.rename(made.site.root / "bin")
+    made.scripts = made.site.root / "bin"
+    assert made.manage("link").count(": linked") == 3
+
+
+def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_packages(made: Installation) -> None:
+    (made.site.root / "bin").mkdir()
+    (made.site.root / "bin/lean-spec").write_text("another")
+    assert made.manage("link").count(f"{made.scripts}") == 3
+
+
+def test_a_checkout_has_no_commands_to_link(made: Installation) -> None:
+    (made.site.root / f"lean_spec-{VERSION}.dist-info").rename(made.site.root / "gone")
+    assert "there are no console scripts of its own" in made.manage("link", code=1)
 
 
 def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(made: Installation) -> None:
