@@ -19,6 +19,8 @@ BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined] # noqa: S
 # The system's own programs, without those of the Python that runs the tests.
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SYSTEM = {"PATH": PATH, "LANG": "C.UTF-8"}
+# How a program that a measured test starts is measured too; a start without `site` cannot be.
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
 if sys.platform == "win32":
     # Without its root no program starts; without a home and UTF-8 it is another system.
     WINDOWS = os.environ.get("SYSTEMROOT", r"C:\Windows")
@@ -33,6 +35,7 @@ def clean(home: Path, **additions: str) -> dict[str, str]:
         "USERPROFILE": str(home),
         "LOCALAPPDATA": str(home / "AppData/Local"),
         **SYSTEM,
+        **MEASURED,
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from leanspec_build.errors import BuildError
-from leanspec_build.project import choose_binary, load_project, read_settings
+from leanspec_build.project import choose_binary, load_project, read_settings, read_stub
 
 from tests import headers
 from tests.leanspec_build.conftest import STATED, VERSION, Sample
@@ -21,6 +23,12 @@ from tests.leanspec_build.conftest import STATED, VERSION, Sample
         ('executable = "leanspec"', 'executable = "leanspec"\nextra = 1', "the unknown key `extra`"),
         ('executable = "leanspec"', "", "has no text `executable`"),
         ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
+        ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
+        ('executable = "leanspec"', 'executable = "leanspec"\nrepair = "by hand"', "asks for the repair `by hand`"),
+        ('linux-x64 = "glibc 2.34"', "linux-x64 = 2.34", "wants texts under `[tool.leanspec-build.floors]`"),
+        ("[tool.leanspec-build.floors]", "[[tool.leanspec-build.floors]]", "wants texts under"),
+        ('linux-x64 = "glibc 2.34"', 'linux-x46 = "glibc 2.34"', "to `linux-x46`, which is no such platform"),
+        ('darwin-x64 = "macos 11.0"', 'darwin-x64 = "glibc 2.34"', "which is no such platform"),
         ('package = "leanspec_cli_bin"', 'package = "nothing_here"', "there is no such folder"),
         ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
         ('license-files = ["LICENSE"]', 'license-files = ["../LICENSE"]', "is not valid"),
@@ -54,6 +62,9 @@ def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> No
         ({"plattform": "linux-x64"}, "`plattform` is unknown"),
         ({"platform": ["linux-x64", "linux-arm64"]}, "wants one text"),
         ({"platform": "linux-x64", "binary": "/bin/true"}, "exclude each other"),
+        ({"stub": "/nowhere", "platform": "linux-x64"}, "`stub` stands alone"),
+        ({"repair": "by hand"}, "the config setting `repair` asks for the repair `by hand`"),
+        ({"platform": ""}, "wants one text"),
         ({"platform": "linux-riscv64"}, "there is no binary for `linux-riscv64`"),
         ({"platform": "../linux-x64"}, "not the name of a platform"),
         ({"binary": "/nowhere/leanspec"}, "does not exist"),
@@ -118,3 +129,20 @@ def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> Non
 def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample) -> None:
     sample.edit(STATED, f'version = "{VERSION}.post1"')
     assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None
+
+
+@pytest.mark.parametrize(("text", "words"), [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")])
+def test_a_stub_without_the_description_of_a_release_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "release.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BuildError, match=words):
+        read_stub(path)
+    path.write_text("{}")
+    assert read_stub(path) == b"{}"
+
+
+def test_windows_alone_has_an_ending(sample: Sample) -> None:
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).suffix == ""
+    sample.collect(headers.pe("x86_64"), "windows-x64", "leanspec.exe")
+    assert choose_binary(load_project(sample.root), {"platform": "windows-x64"}).suffix == ".exe"

@@ -47,6 +47,40 @@ def test_a_library_outside_the_policy_is_named_and_not_publishable() -> None:
     assert "libssl.so.3" in tags.reasons[0]
 
 
+def test_a_symbol_that_a_policy_forbids_is_named() -> None:
+    """Programs that reach into zlib's inside break with the next zlib."""
+    plain = parse_executable(headers.elf(needed=["libz.so.1", "libc.so.6"]), "it")
+    assert platform_tags(plain).publishable
+    inside = platform_tags(replace(plain, imports=frozenset({"inflate", "_dist_code"})))
+    assert not inside.publishable
+    assert "does not allow `_dist_code` of `libz.so.1`" in inside.reasons[0]
+    unused = replace(plain, needed=("libc.so.6",), imports=frozenset({"_dist_code"}))
+    assert platform_tags(unused).publishable
+
+
+def test_the_loader_counts_as_part_of_libc() -> None:
+    needed = ["libc.so.6", "ld-linux-x86-64.so.2"]
+    versions = {"ld-linux-x86-64.so.2": ["GLIBC_2.35"]}
+    assert tags_of(headers.elf(needed=needed, versions=versions)) == ("manylinux_2_35_x86_64",)
+
+
+def test_what_is_brought_along_counts_like_the_program() -> None:
+    program = parse_executable(headers.elf(needed=["libown.so", "libc.so.6"]), "it")
+    newer = headers.elf(soname="libown.so", loader=None, versions={"libc.so.6": ["GLIBC_2.31"]})
+    bundled = {"libown.so": parse_executable(newer, "it", library=True)}
+    assert platform_tags(program, bundled).platforms == ("manylinux_2_31_x86_64",)
+    assert exceeds(program, "x86_64", read_floor("glibc 2.28"), bundled) is not None
+    assert exceeds(program, "x86_64", read_floor("glibc 2.31"), bundled) is None
+
+
+def test_the_reason_names_the_cpu_whose_policy_it_is() -> None:
+    """`manylinux_2_17` lists GLIBC_2.18 on aarch64, and there alone."""
+    versions = {"libc.so.6": ["GLIBC_2.18"]}
+    arm = parse_executable(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions=versions), "it")
+    reason = "`manylinux_2_17` is the lowest policy that allows all that it needs on aarch64"
+    assert platform_tags(arm).reasons == (f"it needs GLIBC_2.18 of `libc.so.6`; {reason}",)
+
+
 def test_other_cpus_have_their_own_lowest_policy() -> None:
     assert tags_of(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"))[0] == "manylinux_2_17_aarch64"
     assert tags_of(headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1")) == ("manylinux_2_31_riscv64",)
@@ -71,6 +105,19 @@ def test_musl_is_musllinux_and_static_is_both() -> None:
 )
 def test_macos_tags_promise_no_older_system(cpu: str, minimum: tuple[int, int], expected: str) -> None:
     assert tags_of(headers.mach_o(cpu, minimum=minimum)) == (expected,)
+
+
+def test_a_cpu_that_windows_has_no_tag_for() -> None:
+    unknown = replace(parse_executable(headers.pe("x86_64"), "it"), cpus=("mips",))
+    with pytest.raises(BuildError, match="no Windows platform tag for the CPU `mips`"):
+        platform_tags(unknown)
+
+
+def test_a_runtime_of_visual_cpp_is_remarked() -> None:
+    plain = parse_executable(headers.pe("x86_64"), "it")
+    assert platform_tags(plain).remarks == ()
+    needs = platform_tags(replace(plain, needed=("KERNEL32.dll", "VCRUNTIME140.dll")))
+    assert "`VCRUNTIME140.dll`" in needs.remarks[0]
 
 
 def test_windows_tags() -> None:

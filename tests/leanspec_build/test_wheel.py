@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.environment import ROOT
 from scripts.processes import clean_environment
 from tests import headers
 from tests.leanspec_build.conftest import VERSION, Sample
@@ -33,7 +34,8 @@ def hook(
     return subprocess.run(
         [sys.executable, "-c", CALL, name, str(out), repr(settings or {"platform": "linux-x64"})],
         cwd=sample.root,
-        env=clean_environment(**(environment or {})),
+        # The backend of this tree, also where another one is installed.
+        env=clean_environment(PYTHONPATH=str(ROOT / "build_backend"), **(environment or {})),
         capture_output=True,
         text=True,
         check=False,

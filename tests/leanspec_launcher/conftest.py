@@ -16,7 +16,7 @@ import pytest
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from scripts.environment import ROOT
 from scripts.pins import Pins, with_pins
-from tests.surroundings import clean, run
+from tests.surroundings import MEASURED, clean, run
 
 
 def host() -> Platform:
@@ -79,7 +79,8 @@ class Site:
         env: dict[str, str] | None = None,
     ) -> CompletedProcess[str]:
         """Start a family's command as its console script does."""
-        command = [sys.executable, "-S", "-c", self.call(family), *arguments]
+        quickly = [] if MEASURED else ["-S"]
+        command = [sys.executable, *quickly, "-c", self.call(family), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
     def manage(

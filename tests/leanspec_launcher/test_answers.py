@@ -306,7 +306,7 @@ def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None
     site.wheel("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
     (site.root / "bin").mkdir()
-    text = "#!/usr/bin/python\nimport re\nimport sys\nfrom {0} import {1}\nsys.exit({1}())\n"
+    text = f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
     (site.root / "bin/leanspec-launcher").write_text(text.format("leanspec_launcher.manage", "main"))
     (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
     said = site.manage("doctor").stdout

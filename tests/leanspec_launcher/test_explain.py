@@ -223,13 +223,17 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         ("debian", "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager"),
     ],
 )
-def test_the_remedy_is_that_of_the_installer_in_use(site: Site, installer: str, hint: str) -> None:
+def test_the_remedy_is_that_of_the_installer_in_use(site: Site, tmp_path: Path, installer: str, hint: str) -> None:
     site.pin("cli", GOOD)
     info = site.root / "lean_spec-9.9.9.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n")
     (info / "INSTALLER").write_text(f"{installer}\n")
-    assert hint in site.start("cli", code=127).stderr.splitlines()[-1]
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").touch(0o755)
+    said = site.start("cli", code=127, env={"PATH": f"{tools}:{site.env['PATH']}"}).stderr
+    assert hint in said.splitlines()[-1]
 
 
 def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:

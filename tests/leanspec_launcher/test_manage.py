@@ -112,10 +112,13 @@ def test_link_and_unlink(made: Installation) -> None:
     }
     assert os.access(made.scripts / "leanspec", os.X_OK)
     assert made.manage("link") == "nothing to link\n"
+    assert made.manage("which").count(" is linked: ") == 3
+    assert " is linked: " not in made.manage("which", "http", code=1)
     assert made.manage("unlink").count(": is a script again") == 3
     assert made.contents() == before
     assert os.access(made.scripts / "leanspec", os.X_OK)
     assert made.manage("unlink") == "nothing is linked\n"
+    assert " is linked: " not in made.manage("which")
 
 
 def test_a_dry_run_changes_nothing(made: Installation) -> None:
