@@ -224,16 +224,25 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
     parts = [executable, *bundled.values()]
+    found: list[str] = []
     for policy in policies:
-        if not any(objection for part in parts for objection in _objections(part, policy, cpu, bundled)):
+        lower = found
+        every = [objection for part in parts for objection in _objections(part, policy, cpu, bundled)]
+        found = list(dict.fromkeys(every))
+        if not found:
             names = (policy["name"], *policy["aliases"])
-            needs = _floor_reason(*parts)
-            reason = f"{needs}; `{policy['name']}` is the lowest policy that allows all that it needs on {cpu}"
+            reason = _lowest(policy["name"], cpu, lower)
             if family == "musllinux":
                 reason = "it is linked to musl, whose version the bytes do not say"
             return Tags(tuple(f"{name}_{cpu}" for name in names), (reason,))
-    found = (objection for part in parts for objection in _objections(part, policies[-1], cpu, bundled))
-    return _local_only(cpu, *dict.fromkeys(found))
+    return _local_only(cpu, *found)
+
+
+def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
+    """Say why a policy is the lowest for a program, by what the one below it objects to."""
+    if not lower:
+        return f"it needs nothing that `{policy}` lacks, the lowest policy for {cpu}"
+    return f"{', '.join(lower)}; `{policy}` is the lowest policy that allows all that it needs"
 
 
 def _static_linux_tags(cpu: str) -> Tags:
@@ -267,10 +276,8 @@ def _objections(
     for library, versions in executable.symbol_versions.items():
         if library not in libraries and not LOADER_LIBRARY.fullmatch(library):
             continue  # named above already, or brought along
-        for version in versions:
-            prefix, _, number = version.partition("_")
-            if prefix in known and number not in known[prefix]:
-                yield f"`{version}` of `{library}` is newer than `{name}`"
+        for version in _too_new(versions, known):
+            yield f"`{version}` of `{library}` is newer than `{name}`"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
             yield from (
@@ -278,20 +285,27 @@ def _objections(
             )
 
 
+def _too_new(versions: tuple[str, ...], known: Mapping[str, list[str]]) -> list[str]:
+    """Return the highest version of each kind (`GLIBC`, `GLIBCXX`) that a policy does not know."""
+    highest: dict[str, str] = {}
+    for version in sorted(versions, key=_natural):
+        prefix, _, number = version.partition("_")
+        if prefix in known and number not in known[prefix]:
+            highest[prefix] = version
+    return list(highest.values())
+
+
+def _natural(version: str) -> tuple[list[tuple[int, str]], str]:
+    """Return what orders versions by their numbers; not int(), which refuses a number of thousands of digits."""
+    numbers = [digits.lstrip("0") for digits in re.findall(r"\d+", version)]
+    return [(len(number), number) for number in numbers], version
+
+
 def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
     loader = executable.loader
     usual = GLIBC_LOADERS.get(cpu)
     if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
         yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
-
-
-def _floor_reason(*parts: Executable) -> str:
-    highest = [(number, part) for part in parts if (number := part.highest("GLIBC")) is not None]
-    if not highest:
-        return "it needs no versioned symbol of a glibc"
-    number, part = max(highest, key=lambda pair: [int(digit) for digit in pair[0].split(".")])
-    library = next(name for name, versions in part.symbol_versions.items() if f"GLIBC_{number}" in versions)
-    return f"it needs GLIBC_{number} of `{library}`"
 
 
 @functools.cache

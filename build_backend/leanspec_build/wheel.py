@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import io
 import os
+import re
 import stat
 import time
 import zipfile
@@ -27,8 +28,9 @@ from .project import METADATA_VERSION, RECORD_NAME, Binary, Project
 from .sbom import NAME as SBOM_NAME
 from .sbom import bill_of_materials
 
-# The oldest time that a zip archive can state, in seconds since the epoch.
+# The oldest and the newest time that a zip archive can state, in seconds since the epoch.
 ZIP_EPOCH = 315532800
+LAST_MOMENT = 4354819199
 PYTHON_TAG = "py3-none"
 DEFLATE_LEVEL = 12
 STUB_NAME = "stub.json"
@@ -169,8 +171,11 @@ def source_date_epoch() -> int:
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return ZIP_EPOCH
-    if not text.isascii() or not text.isdigit():
-        raise BuildError(f"`SOURCE_DATE_EPOCH` is `{text}`, not a number of seconds")
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LAST_MOMENT:
+        raise BuildError(
+            f"`SOURCE_DATE_EPOCH` is `{text[:40]}`, not a number of seconds up to the end of 2107",
+            hint="a wheel is a zip archive, which knows no later time: `unset SOURCE_DATE_EPOCH`, or mend it",
+        )
     return max(int(text), ZIP_EPOCH)
 
 

@@ -115,7 +115,10 @@ def test_a_binary_above_its_promised_floor_is_refused(sample: Sample) -> None:
     sample.collect(headers.elf(versions={"libc.so.6": ["GLIBC_2.39"]}))
     with pytest.raises(BuildError) as error:
         choose_binary(load_project(sample.root), {"platform": "linux-x64"})
-    assert "above the promised floor `glibc 2.34` of `linux-x64`: it needs GLIBC_2.39" in error.value.message
+    assert (
+        "above the promised floor `glibc 2.34` of `linux-x64`: `GLIBC_2.39` of `libc.so.6` is newer"
+        in error.value.message
+    )
     sample.edit("glibc 2.34", "glibc 2.39")
     assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).data
 

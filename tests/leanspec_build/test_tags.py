@@ -77,8 +77,18 @@ def test_the_reason_names_the_cpu_whose_policy_it_is() -> None:
     """`manylinux_2_17` lists GLIBC_2.18 on aarch64, and there alone."""
     versions = {"libc.so.6": ["GLIBC_2.18"]}
     arm = parse_executable(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions=versions), "it")
-    reason = "`manylinux_2_17` is the lowest policy that allows all that it needs on aarch64"
-    assert platform_tags(arm).reasons == (f"it needs GLIBC_2.18 of `libc.so.6`; {reason}",)
+    reason = "it needs nothing that `manylinux_2_17` lacks, the lowest policy for aarch64"
+    assert platform_tags(arm).reasons == (reason,)
+
+
+def test_the_reason_is_what_decided() -> None:
+    """Here not glibc, but the library of C++; of several versions, the highest."""
+    versions = {"libc.so.6": ["GLIBC_2.17"], "libstdc++.so.6": ["GLIBCXX_3.4.9", "GLIBCXX_3.4.21", "GLIBCXX_3.4.20"]}
+    program = headers.elf(needed=["libstdc++.so.6", "libc.so.6"], versions=versions)
+    (reason,) = platform_tags(parse_executable(program, "it")).reasons
+    newer, lowest = reason.split("; ")
+    assert newer == "`GLIBCXX_3.4.21` of `libstdc++.so.6` is newer than `manylinux_2_17`"
+    assert lowest == "`manylinux_2_24` is the lowest policy that allows all that it needs"
 
 
 def test_other_cpus_have_their_own_lowest_policy() -> None:
@@ -203,10 +213,10 @@ def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str)
     ("data", "floor", "words"),
     [
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.34", None),
-        (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.28", "it needs GLIBC_2.34 of `libc.so.6`"),
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.28", "`GLIBC_2.34` of `libc.so.6` is newer"),
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.9"]}), "glibc 2.28", None),
         # Packed relative relocations: no number, and glibc 2.36 all the same.
-        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.34", "GLIBC_2.3"),
+        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.34", "DT_RELR"),
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.36", None),
         (headers.elf(needed=["libssl.so.3"], versions={"libc.so.6": ["GLIBC_2.38"]}), "glibc 2.34", "libssl.so.3"),
         (headers.elf(kind=2, loader=None, needed=[]), "glibc 2.17", None),

@@ -30,7 +30,8 @@ def hook(
     environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Call a hook as a frontend does: in a process of its own, with the project as working directory."""
-    out.mkdir(exist_ok=True)
+    if not out.exists():
+        out.mkdir()
     return subprocess.run(
         [sys.executable, "-c", CALL, name, str(out), repr(settings or {"platform": "linux-x64"})],
         cwd=sample.root,
@@ -71,6 +72,8 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
             assert stat.S_ISREG(mode)
             assert stat.S_IMODE(mode) == (0o755 if name.endswith("/leanspec") else 0o644)
             assert entry.compress_type == zipfile.ZIP_DEFLATED
+            assert entry.create_system == 3, "the modes are those of Unix"
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
         assert archive.read("leanspec_cli_bin/bin/leanspec") == headers.elf()
         said = archive.read(f"{info}/WHEEL").decode().splitlines()
         metadata = archive.read(f"{info}/METADATA").decode()
@@ -83,12 +86,38 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
     ]
     for line in ("Metadata-Version: 2.4", "License-Expression: MIT", "License-File: LICENSE", f"Version: {VERSION}"):
         assert line in metadata.splitlines()
+    assert [line.partition(",")[0] for line in record] == list(contents)
     for name, digest, size in csv.reader(record):
         if name == f"{info}/RECORD":
             assert (digest, size) == ("", "")
             continue
         expected = base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest()).rstrip(b"=").decode()
         assert (digest, size) == (f"sha256={expected}", str(len(contents[name])))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "moment"),
+    [
+        ("0", (1980, 1, 1, 0, 0, 0)),
+        ("315532799", (1980, 1, 1, 0, 0, 0)),
+        ("315532802", (1980, 1, 1, 0, 0, 2)),
+        ("4354819198", (2107, 12, 31, 23, 59, 58)),
+    ],
+)
+def test_the_one_time_of_all_entries(sample: Sample, tmp_path: Path, epoch: str, moment: tuple[int, ...]) -> None:
+    """A zip archive begins with 1980 and ends with 2107."""
+    wheel = build(sample, tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
+    with zipfile.ZipFile(wheel) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {moment}
+
+
+@pytest.mark.parametrize("epoch", ["4354819200", "-1", "1e9", "٣", "9" * 5000, " 1", "1\n"])
+def test_a_time_that_is_none_is_one_message(sample: Sample, tmp_path: Path, epoch: str) -> None:
+    done = hook(sample, "build_wheel", tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
+    assert done.returncode != 0
+    assert "not a number of seconds up to the end of 2107" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_windows_program_keeps_its_ending(sample: Sample, tmp_path: Path) -> None:
@@ -166,11 +195,7 @@ def test_a_full_disk_leaves_no_half_wheel(sample: Sample, small_disk: Path) -> N
 
 
 def test_an_output_folder_that_is_a_file_is_named(sample: Sample, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    done = hook(sample, "build_wheel", tmp_path / "out")
-    assert done.returncode == 0
-    command = [sys.executable, "-c", CALL, "build_wheel", str(tmp_path / "file"), "{'platform': 'linux-x64'}"]
-    done = subprocess.run(
-        command, cwd=sample.root, env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    out = tmp_path / "file"
+    out.write_text("")
+    done = hook(sample, "build_wheel", out)
     assert (done.returncode, done.stderr.count("error: cannot write")) == (1, 1)

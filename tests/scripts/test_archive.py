@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,13 @@ def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "out"]
 
 
+def cut_after_the_file(path: Path) -> Path:
+    """Write a package whose wanted file is whole, and which ends in the next one."""
+    noise = random.Random(0).randbytes(100_000)  # noqa: S311 - incompressible, and the same each time
+    path.write_bytes(archive(path, entry(MEMBER), entry("package/more", noise)).read_bytes()[:50_000])
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -91,6 +99,7 @@ def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
             "it holds more than 1000 entries",
         ),
         (long_name, "it unpacks to more than"),
+        (cut_after_the_file, "is damaged"),
         (lambda path: path.write_bytes(b"not an archive") and path, "is damaged"),
         (lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path, "is damaged"),
     ],
