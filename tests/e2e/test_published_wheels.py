@@ -46,8 +46,27 @@ MACOS = [
     ("ninja==1.13.0", "macosx_10_9_universal2"),
     ("shfmt-py==4.2.0", "macosx_11_0_arm64"),
     ("taplo==0.9.3", "macosx_11_0_arm64"),
+    pytest.param("py-spy==0.4.3", "macosx_10_12_universal2", marks=pytest.mark.slow),
 ]
 WINDOWS = [("ruff==0.14.6", "win_amd64"), ("ruff==0.14.6", "win_arm64"), ("ruff==0.14.6", "win32")]
+
+
+# The other CPUs that an index knows, each as glibc, musl or static; `-m slow`.
+RARE = [
+    ("clang-format==19.1.7", "manylinux_2_17_i686"),
+    ("clang-format==19.1.7", "manylinux_2_17_ppc64le"),
+    ("clang-format==19.1.7", "musllinux_1_2_i686"),
+    ("ninja==1.11.1.4", "manylinux_2_31_armv7l"),
+    ("ninja==1.11.1.4", "manylinux_2_17_s390x"),
+    ("ninja==1.11.1.4", "musllinux_1_2_armv7l"),
+    ("uv==0.9.8", "manylinux_2_31_riscv64"),
+    ("uv==0.9.8", "manylinux_2_17_ppc64le"),
+    ("uv==0.9.8", "musllinux_1_1_i686"),
+    ("rust-just==1.59.0", "manylinux_2_31_riscv64"),
+    ("ripgrep==14.1.0", "manylinux_2_17_i686"),
+    ("py-spy==0.4.3", "manylinux_2_17_armv7l"),
+]
+LINUX_OF_ALL = [*LINUX, *(pytest.param(*each, marks=pytest.mark.slow) for each in RARE)]
 
 
 def fetch(requirement: str, platform: str, folder: Path) -> Path:
@@ -61,7 +80,7 @@ def derived(wheel: Path) -> list[list[str]]:
     return [each["platform_tags"] for each in inspect_file(wheel).facts["executables"]]
 
 
-@pytest.mark.parametrize(("requirement", "platform"), LINUX)
+@pytest.mark.parametrize(("requirement", "platform"), LINUX_OF_ALL)
 def test_auditwheel_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
     wheel = fetch(requirement, platform, tmp_path)
     command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
