@@ -12,14 +12,14 @@ if sys.version_info < (3, 11):
         "hint: name a newer one, for example `python3.13 -m scripts`".format(*sys.version_info[:2])
     )
 
-from scripts import environment
+from . import environment
 
 
 def main() -> None:
     """Run the command, in the development environment."""
     arguments = sys.argv[1:]
     if environment.is_active(arguments):
-        from scripts.cli import run
+        from .cli import run
 
         run()
     else:

@@ -6,22 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from packaging.version import Version
 
 from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
-from scripts.processes import OWN_COMMAND, clean_environment
-from scripts.release import sync
-from scripts.tree_copy import copy_tree, git
-from tests.scripts.workspace import write_workspace
-from tests.surroundings import BASE_PYTHON, clean, is_root, make_venv, programs, run
-from tests.versions import OURS, RELEASED
+from scripts.tools.processes import OWN_COMMAND, clean_environment
+from tests.support.releases import REAL, STAND_IN, Scripts, build_small, copy_as_released, install
+from tests.support.surroundings import BASE_PYTHON, clean, is_root, once, run
+from tests.support.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
@@ -47,18 +43,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
-def once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """Make a folder in one test process, and wait for it in the others."""
-    done = folder.with_name(f"{folder.name}.done")
-    with FileLock(f"{folder}.lock"):
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            done.touch()
-    return folder
-
-
 @pytest.fixture(scope="session")
 def version() -> str:
     """Return the version of `released_tree`."""
@@ -71,23 +55,6 @@ def released_tree(shared: Path) -> Path:
     if OURS == RELEASED:
         return ROOT
     return once(shared / "tree", copy_as_released)
-
-
-def copy_as_released(folder: Path) -> None:
-    """Copy this tree, new files included, and set its version back."""
-    copy_tree(folder)
-    changelog = folder / "CHANGELOG.md"
-    lines = changelog.read_text("utf-8").splitlines(keepends=True)
-    # Everything is unreleased again: the newer heading goes, its entries stay.
-    kept = [line for line in lines if not sync.HEADING.match(line) or line == sync.UNRELEASED]
-    changelog.write_text("".join(kept), "utf-8")
-    edits = sync.planned(Version(RELEASED), folder)
-    sync.apply([edit for edit in edits if edit.path != changelog])
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
-
-
-Scripts = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +71,6 @@ def scripts(released_tree: Path) -> Scripts:
         return run([*OWN_COMMAND, *arguments], env, cwd=released_tree, code=code, timeout=timeout)
 
     return command
-
-
-STAND_IN = Path(__file__).with_name("e2e") / "leanspec.rs"
-# npm has the binaries of the tested release for these.
-REAL = ("linux-x64",)
 
 
 @pytest.fixture(scope="session")
@@ -165,17 +127,6 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
     return once(shared / "stand-in", lambda folder: build_small(folder, scripts, version, STAND_IN))
 
 
-def build_small(folder: Path, scripts: Scripts, version: str, source: Path | None = None) -> None:
-    """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
-    if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed")
-    workspace = write_workspace(folder / "workspace", version)
-    for crate in workspace.glob("leanspec-*") if source else ():
-        shutil.copy(str(source), crate / "src/main.rs")
-    scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
-    scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
-
-
 @pytest.fixture(scope="session")
 def wheelhouse(shared: Path) -> Path:
     """Return what our wheels and our backend need, for every Python, as it is locked."""
@@ -221,14 +172,6 @@ def pythons() -> dict[str, Path]:
 def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
     """Return an environment in which pip installed `lean-spec[ui]`; tests must leave it as it is."""
     return once(shared / "installed", lambda folder: install(folder / "environment", dist, wheelhouse)) / "environment"
-
-
-def install(environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None) -> None:
-    """Make a virtual environment and let pip install into it, from files alone."""
-    make_venv(environment, python or Path(sys.executable))
-    links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]
-    command = [programs(environment) / "python", "-m", "pip", "install", *links]
-    run([*command, *(what or ["lean-spec[ui]"])], clean(environment.parent / "home"))
 
 
 @pytest.fixture

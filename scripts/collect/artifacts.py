@@ -11,8 +11,8 @@ from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
-from scripts.console import say
-from scripts.families import FamilyProject, binary_path
+from scripts.model.families import FamilyProject, binary_path
+from scripts.tools.console import say
 
 from .staging import Staging, read_record
 

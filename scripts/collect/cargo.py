@@ -12,11 +12,11 @@ from typing import Any
 
 from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.manage.errors import CommandError
-from scripts.console import say
 from scripts.environment import ROOT
-from scripts.families import FamilyProject
-from scripts.processes import capture, find_program, must_succeed, show
-from scripts.release_tools import release_tool
+from scripts.model.families import FamilyProject
+from scripts.tools.console import say
+from scripts.tools.processes import capture, find_program, must_succeed, show
+from scripts.tools.release_tools import release_tool
 
 from .reported import reported_here
 from .staging import Staging, integrity

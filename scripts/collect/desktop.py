@@ -8,9 +8,10 @@ from pathlib import Path
 
 from leanspec_launcher._tables import current
 from leanspec_launcher.manage.errors import CommandError
-from scripts.bundles import SYSTEMS, TITLES, Bundle, read_bundle
-from scripts.console import say
-from scripts.processes import capture, find_program, must_succeed, show
+from scripts.tools.console import say
+from scripts.tools.processes import capture, find_program, must_succeed, show
+
+from .bundles import SYSTEMS, TITLES, Bundle, read_bundle
 
 # What Tauri calls a format: the name of its option, and of its folder.
 FORMATS = {"deb": "deb", "exe": "nsis", "dmg": "dmg"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from leanspec_launcher._tables import Platform
 from leanspec_launcher.manage.errors import CommandError
-from scripts.console import say, step
-from scripts.families import FamilyProject
-from scripts.processes import capture, find_program
+from scripts.model.families import FamilyProject
+from scripts.tools.console import say, step
+from scripts.tools.processes import capture, find_program
 
 from .archive import extract_file
 from .staging import Staging, integrity

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from scripts.environment import ROOT
-from scripts.processes import clean_environment
-from tests.surroundings import run
+from scripts.tools.processes import clean_environment
+from tests.support.surroundings import run
 
 if sys.platform != "linux":
     pytest.skip("on the other systems, collection itself shows it", allow_module_level=True)
@@ -60,5 +60,5 @@ def test_every_module_is_collected_or_says_why_not(system: str, missing: str) ->
     counts = [line.split(": ") for line in done.stdout.splitlines() if ": " in line]
     collected = {name: int(count) for name, count in counts if count.isdigit()}
     assert sum(collected.values()) > 500
-    for part in ("leanspec_build", "leanspec_launcher", "scripts", "e2e"):
+    for part in ("unit/backend", "unit/launcher", "unit/scripts", "e2e"):
         assert any(f"tests/{part}/" in name for name in collected), part

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from leanspec_launcher.manage.cli import root as launcher
 from scripts.cli import root as scripts
-from tests.command_lines import must_exist
+from tests.support.command_lines import must_exist
 
 PROGRAMS = {"python -m scripts": scripts, "leanspec-launcher": launcher}
 WIDTH = 80

@@ -19,11 +19,11 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.first_start.proof import digest
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
-from scripts.families import load_families, main_project
-from scripts.release.git_gates import PROGRAMS
-from scripts.release.matrix import RUNNERS
-from tests import headers
-from tests.versions import OURS
+from scripts.gates.commit import PROGRAMS
+from scripts.model.families import load_families, main_project
+from scripts.publish.matrix import RUNNERS
+from tests.support import headers
+from tests.support.versions import OURS
 
 HOT = {"leanspec_launcher", "leanspec_launcher._search", "leanspec_launcher._tables"}
 FORMATS: dict[str, Callable[[str], bytes]] = {"darwin": headers.mach_o, "linux": headers.elf, "windows": headers.pe}

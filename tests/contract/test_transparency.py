@@ -10,22 +10,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.conftest import once
+from tests.support.surroundings import once
 
 if sys.platform != "linux":
     pytest.skip("the probe reads /proc", allow_module_level=True)
 
-from scripts.contract.cases import Case, all_cases
-from scripts.contract.release import (
-    DIRECT,
-    OURS,
-    Way,
-    build_probe,
-    build_release,
-    install,
-    installed_binary,
-)
-from scripts.contract.table import observe
+from scripts.proofs.contract.cases import Case, all_cases
+from scripts.proofs.contract.release import DIRECT, OURS, Way, build_probe, build_release, install, installed_binary
+from scripts.proofs.contract.table import observe
 
 KEPT = [case for case in all_cases() if not case.unknowable]
 # What a case shows of a direct start, where its name says so.

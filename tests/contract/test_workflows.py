@@ -14,10 +14,10 @@ import yaml
 
 from scripts.cli import root
 from scripts.environment import ROOT
-from scripts.processes import own_program
-from scripts.release.matrix import build_matrix, outputs
-from tests.command_lines import must_exist
-from tests.surroundings import clean, run
+from scripts.publish.matrix import build_matrix, outputs
+from scripts.tools.processes import own_program
+from tests.support.command_lines import must_exist
+from tests.support.surroundings import clean, run
 
 FOLDER = ROOT / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))

@@ -16,9 +16,9 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.staging import must_be_executable_for
 from scripts.environment import ROOT
-from scripts.release.versions import binary_version
-from tests import headers
-from tests.versions import OURS
+from scripts.model.versions import binary_version
+from tests.support import headers
+from tests.support.versions import OURS
 
 GOOD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
 # name -> (platform, what is handed over instead, what the refusal says); no bytes mean a folder

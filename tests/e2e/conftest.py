@@ -12,20 +12,13 @@ import pytest
 
 from scripts.environment import Group
 from scripts.locked import EXACTLY, entry
-from scripts.processes import clean_environment
-from tests.conftest import once
-from tests.e2e import debian
-from tests.scripts.workspace import write_workspace
-from tests.surroundings import run
+from scripts.tools.processes import clean_environment
+from tests.support import debian
+from tests.support.installations import Source
+from tests.support.surroundings import once, run
+from tests.support.targets import TARGETS
+from tests.support.workspace import write_workspace
 
-TARGETS = {
-    "x86_64-unknown-linux-musl": "manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64",
-    "aarch64-unknown-linux-musl": "manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64",
-    "x86_64-pc-windows-gnullvm": "win_amd64",
-    "aarch64-pc-windows-gnullvm": "win_arm64",
-    "x86_64-apple-darwin": "macosx_11_0_x86_64",
-    "aarch64-apple-darwin": "macosx_11_0_arm64",
-}
 # Debian's cargo in a tree of its own: its Rust has the sources of std, so that std is built for every target.
 CARGO = """#!/bin/sh
 export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort CARGO_NET_OFFLINE=true HOME=/root
@@ -83,3 +76,8 @@ def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., Complete
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "six-platforms", make) / "dist"
+
+
+@pytest.fixture
+def source(dist: Path, wheelhouse: Path, tmp_path: Path) -> Source:
+    return Source(dist, wheelhouse, tmp_path / "home")

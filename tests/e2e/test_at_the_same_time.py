@@ -9,10 +9,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.test_installers import Source, by_pip, source
-from tests.surroundings import run
+from tests.support.installations import Source, by_pip
+from tests.support.surroundings import run
 
-__all__ = ["source"]  # a fixture
 AT_ONCE = 200
 INITIALIZE = {
     "jsonrpc": "2.0",

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import current
-from tests.conftest import REAL
-from tests.e2e.test_installers import INSTALLERS, Source
-from tests.surroundings import run
+from tests.support.installations import INSTALLERS, Source
+from tests.support.releases import REAL
+from tests.support.surroundings import run
 
 # Those that every system has: `--user`, `--prefix` and `--target` differ in their folders.
 EVERYWHERE = ("pip", "uv pip", "uv tool", "pipx")

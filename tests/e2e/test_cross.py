@@ -10,9 +10,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.conftest import install
-from tests.scripts.workspace import write_workspace
-from tests.surroundings import clean, run
+from tests.support.releases import install
+from tests.support.surroundings import clean, run
+from tests.support.workspace import write_workspace
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,10 +9,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from scripts.processes import clean_environment
-from tests.scripts.registry import serving
-from tests.surroundings import run
-from tests.versions import RELEASED
+from scripts.tools.processes import clean_environment
+from tests.support.registry import serving
+from tests.support.surroundings import run
+from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")

@@ -9,8 +9,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.e2e.desktop import write_application
-from tests.versions import RELEASED
+from tests.support.desktop import write_application
+from tests.support.versions import RELEASED
 
 pytestmark = pytest.mark.skipif(
     shutil.which("npm") is None or shutil.which("cargo") is None, reason="npm or cargo is not installed"

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.environment import ROOT
-from scripts.processes import own_program
-from tests.e2e.test_installers import Source, source
-from tests.surroundings import run
+from scripts.tools.processes import own_program
+from tests.support.installations import Source
+from tests.support.surroundings import run
 
-__all__ = ["source"]  # a fixture
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.processes import own_program
-from tests.surroundings import clean, make_venv, run
-from tests.versions import RELEASED
+from scripts.tools.processes import own_program
+from tests.support.surroundings import clean, make_venv, run
+from tests.support.versions import RELEASED
 
 SETTING = "platform=linux-x64"
 PIP = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-C", SETTING]

@@ -11,21 +11,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from scripts.processes import own_program
-from scripts.tree_copy import copy_tree
-from tests.e2e.test_installers import (
-    INSTALLERS,
-    Installed,
-    Source,
-    by_pip_target,
-    must_work,
-    own_flit,
-    source,
-)
-from tests.surroundings import is_root, make_venv, packages, run
-from tests.versions import RELEASED
-
-__all__ = ["source"]  # a fixture
+from scripts.tools.processes import own_program
+from scripts.tools.tree_copy import copy_tree
+from tests.support.installations import INSTALLERS, Installed, Source, by_pip_target, must_work, own_flit
+from tests.support.surroundings import is_root, make_venv, packages, run
+from tests.support.versions import RELEASED
 
 
 def started(installed: Installed, version: str) -> None:

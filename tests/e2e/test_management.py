@@ -15,23 +15,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.instead.answer import INITIALIZE
-from scripts.mcp_session import list_tools
-from scripts.processes import own_program
-from tests.conftest import install
-from tests.e2e.test_installers import (
-    Installed,
-    Source,
-    by_pip,
-    by_pip_target,
-    by_pipx,
-    by_uv_pip,
-    by_uv_tool,
-    source,
-)
-from tests.surroundings import clean, packages, run
-from tests.versions import RELEASED
+from scripts.tools.mcp_session import list_tools
+from scripts.tools.processes import own_program
+from tests.support.installations import Installed, Source, by_pip, by_pip_target, by_pipx, by_uv_pip, by_uv_tool
+from tests.support.releases import install
+from tests.support.surroundings import clean, packages, run
+from tests.support.versions import RELEASED
 
-__all__ = ["source"]  # a fixture
 COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")
 MANAGED = {
     "pip": by_pip,

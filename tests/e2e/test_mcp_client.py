@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.surroundings import run
+from tests.support.surroundings import run
 
 
 def test_the_official_client_lists_the_tools_and_calls_one(

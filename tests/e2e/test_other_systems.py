@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.processes import own_program
-from tests.conftest import install, once
-from tests.e2e import debian
-from tests.e2e.conftest import TARGETS
-from tests.surroundings import clean, run
+from scripts.tools.processes import own_program
+from tests.support import debian
+from tests.support.releases import install
+from tests.support.surroundings import clean, once, run
+from tests.support.targets import TARGETS
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 ARM_PACKAGES = [

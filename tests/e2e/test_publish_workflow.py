@@ -17,25 +17,25 @@ import pytest
 from packaging.version import Version
 
 from scripts.environment import ROOT
-from scripts.processes import clean_environment
-from scripts.release.git_gates import commit_of
-from scripts.release.plan import read_files
-from scripts.release.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
-from scripts.release.signing import generate
-from scripts.release.versions import binary_version, next_dev
-from scripts.release_tools import FOLDER as RELEASE_TOOLS
-from scripts.release_tools import release_tool
-from scripts.tree_copy import copy_tree, git
-from tests.attestation import write_attestation
-from tests.conftest import STAND_IN, once
-from tests.e2e import debian
-from tests.e2e.desktop import write_application
-from tests.e2e.github import REPOSITORY, GitHub, serving
-from tests.e2e.workflow import Done, Player
-from tests.keys import without_password
-from tests.scripts.workspace import write_workspace
-from tests.surroundings import run
-from tests.versions import RELEASED
+from scripts.gates.commit import commit_of
+from scripts.github.signing import generate
+from scripts.model.plan import read_files
+from scripts.model.versions import binary_version, next_dev
+from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
+from scripts.tools.processes import clean_environment
+from scripts.tools.release_tools import FOLDER as RELEASE_TOOLS
+from scripts.tools.release_tools import release_tool
+from scripts.tools.tree_copy import copy_tree, git
+from tests.support import debian
+from tests.support.attestation import write_attestation
+from tests.support.desktop import write_application
+from tests.support.github import REPOSITORY, GitHub, serving
+from tests.support.keys import without_password
+from tests.support.releases import STAND_IN
+from tests.support.surroundings import once, run
+from tests.support.versions import RELEASED
+from tests.support.workflow import Done, Player
+from tests.support.workspace import write_workspace
 
 pytestmark = [
     pytest.mark.network,

@@ -19,9 +19,9 @@ import pytest
 from macholib import mach_o
 from macholib.MachO import MachO
 
-from scripts.inspection import inspect_file
-from scripts.processes import clean_environment
-from tests.surroundings import run
+from scripts.build.inspection import inspect_file
+from scripts.tools.processes import clean_environment
+from tests.support.surroundings import run
 
 pytestmark = pytest.mark.network
 LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION = 0x24, 0x32

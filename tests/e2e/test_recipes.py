@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.processes import clean_environment, own_program
-from scripts.tree_copy import copy_tree, git
-from tests.e2e.test_installers import Source, by_pip, source
-from tests.surroundings import run
+from scripts.tools.processes import clean_environment, own_program
+from scripts.tools.tree_copy import copy_tree, git
+from tests.support.installations import Source, by_pip
+from tests.support.surroundings import run
 
-__all__ = ["source"]  # a fixture
 GOOD = "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
 BAD = GOOD.replace("planned", "nonsense")
 

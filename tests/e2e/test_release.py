@@ -11,8 +11,8 @@ import pytest
 from packaging.version import Version
 
 from scripts.environment import ROOT
-from scripts.release.sync import home_version, planned
-from scripts.release.versions import next_dev
+from scripts.model.version_places import home_version, planned
+from scripts.model.versions import next_dev
 
 Scripts = Callable[..., CompletedProcess[str]]
 

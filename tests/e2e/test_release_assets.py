@@ -18,20 +18,19 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.bundles import read_bundle
-from scripts.processes import OWN_COMMAND
-from scripts.release.assets.archives import write_zip
-from scripts.release.assets.assemble import assemble
-from scripts.release.plan import Plan, read_plan
-from scripts.release.signing import SecretKey, generate
-from scripts.tree_copy import copy_tree, git
-from tests.conftest import once
-from tests.e2e import debian
-from tests.e2e.desktop import make_deb, make_image, make_installer
-from tests.e2e.github import GitHub, names, serving
-from tests.keys import OF_ANOTHER_PASSWORD, without_password
-from tests.surroundings import clean, run
-from tests.versions import RELEASED
+from scripts.collect.bundles import read_bundle
+from scripts.github.archives import write_zip
+from scripts.github.assemble import assemble
+from scripts.github.signing import SecretKey, generate
+from scripts.model.plan import Plan, read_plan
+from scripts.tools.processes import OWN_COMMAND
+from scripts.tools.tree_copy import copy_tree, git
+from tests.support import debian
+from tests.support.desktop import make_deb, make_image, make_installer
+from tests.support.github import GitHub, names, serving
+from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
+from tests.support.surroundings import clean, once, run
+from tests.support.versions import RELEASED
 
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 

@@ -14,9 +14,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.conftest import install
-from tests.surroundings import clean
-from tests.versions import RELEASED
+from tests.support.releases import install
+from tests.support.surroundings import clean
+from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 

@@ -12,12 +12,11 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from scripts.processes import own_program
-from tests import headers
-from tests.conftest import once
-from tests.scripts.test_collect_artifacts import put
-from tests.surroundings import clean, run
-from tests.versions import RELEASED
+from scripts.tools.processes import own_program
+from tests.support import headers
+from tests.support.artifacts import put
+from tests.support.surroundings import clean, once, run
+from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 BUILDS = {

@@ -17,19 +17,18 @@ if sys.platform != "linux":
     pytest.skip("wine runs on Linux", allow_module_level=True)
 
 from leanspec_launcher._tables import PLATFORMS
+from scripts.build.wheels import build_wheels
 from scripts.collect.staging import staged
 from scripts.environment import ROOT, Group
-from scripts.families import load_families
 from scripts.locked import EXACTLY
-from scripts.processes import clean_environment, own_program
-from scripts.release.versions import binary_version
-from scripts.tree_copy import copy_tree
-from scripts.wheels import build_wheels
-from tests.conftest import once
-from tests.e2e import debian, wine
-from tests.e2e.wine import Windows
-from tests.surroundings import run
-from tests.versions import OURS
+from scripts.model.families import load_families
+from scripts.model.versions import binary_version
+from scripts.tools.processes import clean_environment, own_program
+from scripts.tools.tree_copy import copy_tree
+from tests.support import debian, wine
+from tests.support.surroundings import once, run
+from tests.support.versions import OURS
+from tests.support.wine import Windows
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhouse")
@@ -246,9 +245,9 @@ def test_doctor_knows_its_installation(windows: Windows) -> None:
 # What needs more than a Windows: git, cargo and npm in it, an entropy source that OpenSSL takes
 # (wine's it does not), and linters, which `uv pip install --target` leaves without their commands.
 NOT_UNDER_WINE = (
-    "tests/scripts/test_signing.py",
-    "tests/scripts/test_environment.py",
-    "tests/scripts/test_gates.py",
+    "tests/unit/scripts/test_signing.py",
+    "tests/unit/scripts/test_environment.py",
+    "tests/unit/scripts/test_gates.py",
     "tests/contract/test_workflows.py",
     "tests/contract/test_tables.py",
 )
@@ -281,7 +280,7 @@ def pytest_there(suite: Windows, *arguments: str) -> str:
 def test_every_module_of_the_suite_is_collected(suite: Windows) -> None:
     said = pytest_there(suite, "--collect-only", "-qq", "tests")
     assert "tests/e2e/test_cargo.py: " in said
-    assert "tests/leanspec_launcher/test_launch.py: " in said
+    assert "tests/unit/launcher/test_launch.py: " in said
 
 
 def test_the_windows_half_of_the_suite_passes(suite: Windows) -> None:

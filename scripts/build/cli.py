@@ -1,0 +1,109 @@
+"""The commands that make wheels and look at them: what is asked. No logic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from leanspec_launcher.manage.errors import FAILURE
+from scripts.options import BINARIES_OPTION, FAMILY_OPTION, OUT_OPTION, PLATFORM_OPTION, REPAIRS
+
+
+@click.command()
+@FAMILY_OPTION
+@PLATFORM_OPTION
+@BINARIES_OPTION
+@OUT_OPTION
+@click.option("--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it.")
+def wheels(
+    families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path, repair: str | None
+) -> None:
+    """Build wheels from the collected binaries.
+
+    A platform wheel each, its tag derived from the binary's own bytes; a stub a family, which an installer takes where
+    no platform wheel fits; then lean-spec with the checksums of these binaries. Prints the path of each file built.
+
+    \b
+    Examples:
+      python -m scripts wheels
+      python -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
+      python -m scripts wheels --repair auditwheel
+    """
+    from .wheels import build_wheels
+
+    for path in build_wheels(binaries, out, families, platforms, repair):
+        click.echo(path)
+
+
+@click.command(name="rebuild-check")
+@click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@BINARIES_OPTION
+@click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
+    """Rebuild the wheels in DIST and compare every byte.
+
+    They are built twice, in different surroundings.
+
+    Exits with 1 where a file differs or is missing on one side.
+
+    \b
+    Example:
+      python -m scripts rebuild-check dist/
+    """
+    from .rebuild import rebuild_check as compare
+
+    found = compare(dist, binaries, repair)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2))
+    else:
+        for each in found:
+            mark = click.style("same     ", fg="green") if each.same else click.style("different", fg="red")
+            click.echo(f"{mark}  {(each.present or 'not there')[:16]:16}  {each.name}")
+    return 0 if all(each.same for each in found) else FAILURE
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
+    """Inspect executables and wheels, and check their tags.
+
+    Of a wheel, it shows each executable in it, and whether the tags in its name are true, too
+    strict or too loose. Exits with 1 if one is too loose: the wheel would be installed on systems
+    where the executable cannot start.
+
+    \b
+    Examples:
+      python -m scripts inspect dist/*.whl
+      python -m scripts inspect /usr/bin/true --json
+    """
+    from .inspection import LOOSE, inspect_file
+
+    reports = [inspect_file(file) for file in files]
+    if as_json:
+        click.echo(json.dumps([report.facts for report in reports], indent=2))
+    else:
+        for report in reports:
+            _show(report.facts, report.notes, "")
+    return FAILURE if any(report.facts.get("verdict") == LOOSE for report in reports) else 0
+
+
+def _show(facts: dict[str, Any], notes: tuple[str, ...], indent: str) -> None:
+    click.secho(f"{indent}{facts['file']}", bold=True)
+    for key, value in facts.items():
+        if key not in ("file", "executables") and value not in (None, [], {}):
+            for line in value if key == "reasons" else [value]:
+                text = ", ".join(map(str, line)) if isinstance(line, list) else str(line)
+                click.echo(f"{indent}  {key.replace('_', ' '):14} {text}")
+    for executable in facts.get("executables", []):
+        _show(executable, (), f"{indent}  ")
+    for note in notes:
+        click.echo(f"{indent}  {'':14} {note}")
+
+
+COMMANDS = (wheels, rebuild_check, inspect)

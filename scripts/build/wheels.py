@@ -1,0 +1,233 @@
+"""From collected binaries to wheels: a platform wheel each, then `lean-spec` with their checksums."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import build
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
+from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.staging import read_collected
+from scripts.environment import ROOT
+from scripts.model.families import FamilyProject, binary_path, load_families, main_project
+from scripts.model.versions import binary_version
+from scripts.tools.console import say, size, step
+from scripts.tools.processes import capture, clean_environment
+from scripts.tools.work_folder import workplace
+
+from .pins import Pins, wheel_pins, with_pins
+from .readme import for_the_index
+
+# What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
+MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
+MAIN_PACKAGE = "leanspec_launcher"
+EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Hold one platform wheel to be built."""
+
+    project: FamilyProject
+    platform: Platform
+    binary: Path
+
+
+def build_wheels(
+    base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...], repair: str | None = None
+) -> list[Path]:
+    """Build what `base` holds into `out`: platform wheels; stubs and `lean-spec` too unless the choice was narrowed.
+
+    What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises
+    CommandError where nothing of the choice is collected or a build fails.
+    """
+    wanted = _choose(base, families, platforms)
+    narrowed = bool(families or platforms)
+    with workplace(out) as folder:
+        built = _build_platform_wheels(wanted, folder, repair)
+        if narrowed:
+            say("lean-spec and the stubs are left out: they speak of all families and platforms")
+        else:
+            pins = _pins(wanted, built)
+            built += _build_stubs(wanted, built, folder)
+            built += _build_main(folder, pins)
+        return _publish(built, out)
+
+
+def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Wanted]:
+    projects = {project.name: project for project in load_families()}
+    wanted = []
+    for each in read_collected(base):
+        project, platform = projects[each.family], PLATFORMS[each.platform]
+        wanted_version = binary_version(project.version)
+        if each.version != wanted_version:
+            raise CommandError(
+                f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
+                f" this is `{wanted_version}`",
+                hint=f"collect that version: `python -m scripts collect npm {wanted_version}`",
+            )
+        if each.family in (families or projects) and each.platform in (platforms or PLATFORMS):
+            wanted.append(Wanted(project, platform, binary_path(base, project, platform)))
+    _must_be_complete(wanted, families, platforms, base)
+    return wanted
+
+
+def _must_be_complete(wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path) -> None:
+    """Raise CommandError where something asked for by name is not collected, or nothing is."""
+    hint = "collect it first, for example `python -m scripts collect npm " + main_project()["version"] + "`"
+    for family in families:
+        if not any(each.project.name == family for each in wanted):
+            raise CommandError(f"no binary of `{family}` is collected in `{base}`", hint=hint)
+    for platform in platforms:
+        if not any(each.platform.key == platform for each in wanted):
+            raise CommandError(f"no binary for `{platform}` is collected in `{base}`", hint=hint)
+    if not wanted:
+        raise CommandError(f"no binary is collected in `{base}`", hint=hint)
+
+
+def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) -> list[Path]:
+    with step(f"building {len(wanted)} platform wheels"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda each: _build_one(each, out, repair), wanted))
+    for wheel, words in results:
+        say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+        for line in words.splitlines():
+            if line.startswith("  "):
+                say(f"    {line.strip()}")
+    return [wheel for wheel, _ in results]
+
+
+def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str]:
+    """Return the wheel and what the backend said of it."""
+    what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
+    settings = {"binary": str(wanted.binary.absolute())} | ({"repair": repair} if repair else {})
+    return _call_backend(wanted.project.root, "wheel", out, what, settings)
+
+
+def _call_backend(
+    source: Path, kind: Literal["wheel", "sdist"], out: Path, what: str, settings: Mapping[str, str] | None = None
+) -> tuple[Path, str]:
+    """Build with the backend that a project names, in this environment; return the file, and what was said."""
+    runs: list[subprocess.CompletedProcess[str]] = []
+
+    def runner(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(**(extra_environ or {}))
+        runs.append(capture(list(cmd), cwd=Path(cwd or source), env=environment))
+        runs[-1].check_returncode()
+
+    try:
+        built = build.ProjectBuilder(source, python_executable=sys.executable, runner=runner).build(
+            kind, out, config_settings=settings
+        )
+    except build.BuildBackendException as error:
+        said = runs[-1].stderr if runs else str(error)
+        # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is progress.
+        _, _, problem = f"\n{said}".rpartition("\nerror: ")
+        message, _, hint = (problem or said).strip().partition("\nhint: ")
+        raise CommandError(f"{what} failed: {message}", hint=hint or None) from None
+    return Path(built), runs[-1].stderr
+
+
+def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Path]:
+    """Build a stub per family: what an installer takes where no platform wheel fits."""
+
+    def build_stub(project: FamilyProject) -> Path:
+        tags = {
+            each.platform.key: _platform_tags(wheel)
+            for each, wheel in zip(wanted, wheels, strict=True)
+            if each.project == project
+        }
+        path = out / f"{project.name}.json"
+        release = {"version": project.version, "builds": tags}
+        path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
+        what = f"building the stub of `{project.family.distribution}`"
+        stub, _ = _call_backend(project.root, "wheel", out, what, {"stub": str(path.absolute())})
+        path.unlink()
+        return stub
+
+    title = "building the stubs, for machines that no platform wheel fits"
+    with step(title), ThreadPoolExecutor(os.cpu_count()) as pool:
+        built = list(pool.map(build_stub, load_families()))
+    for stub in built:
+        say(f"  {stub.name}  {size(stub.stat().st_size)}")
+    return built
+
+
+def _platform_tags(wheel: Path) -> list[str]:
+    return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
+
+
+def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]]:
+    pins: dict[str, dict[str, Pins]] = {}
+    for each, wheel in zip(wanted, wheels, strict=True):
+        family = pins.setdefault(each.project.name, {})
+        family[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
+    return pins
+
+
+def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
+    """Build `lean-spec` from a copy of its sources with the checksums written in: no tracked file changes."""
+    version = main_project()["version"]
+    with step(f"building lean-spec {version} with the checksums of these binaries"):
+        source = out / "source"
+        shutil.copytree(
+            ROOT / MAIN_PACKAGE, source / MAIN_PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
+        for name in MAIN_FILES:
+            shutil.copyfile(ROOT / name, source / name)
+        readme = source / "README.md"
+        repository = main_project()["urls"]["Repository"]
+        readme.write_text(for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8")
+        tables = source / MAIN_PACKAGE / "_tables.py"
+        tables.write_text(with_pins(tables.read_text("utf-8"), version, pins), "utf-8")
+        built = [
+            _call_backend(source, "wheel", out, "building `lean-spec`")[0],
+            _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],
+        ]
+        shutil.rmtree(source)
+    for path in built:
+        say(f"  {path.name}  {size(path.stat().st_size)}")
+    for line in _gaps(pins):
+        say(f"    {line}")
+    return built
+
+
+def _gaps(pins: dict[str, dict[str, Pins]]) -> Iterator[str]:
+    """Say for which platforms and families this `lean-spec` knows no binary: a gap is never silent."""
+    absent = [key for key in PLATFORMS if not any(key in family for family in pins.values())]
+    if absent:
+        yield f"it has no binary for {', '.join(absent)}"
+    for key in PLATFORMS:
+        families = [name for name in FAMILIES if key not in pins.get(name, {})]
+        if families and key not in absent:
+            yield f"for {key} it has no binary of {', '.join(families)}"
+
+
+def _publish(built: list[Path], out: Path) -> list[Path]:
+    """Move the files into place, and what they replace out of it."""
+    replaced = {_distribution(path) for path in built}
+    names = {path.name for path in built}
+    old = [path for path in (*out.glob("*.whl"), *out.glob("*.tar.gz")) if path.name not in names]
+    moved = [path.replace(out / path.name) for path in built]
+    for path in old:
+        if _distribution(path) in replaced:
+            path.unlink()
+    return moved
+
+
+def _distribution(path: Path) -> str:
+    try:
+        parse = parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename
+        return str(parse(path.name)[0])
+    except ValueError:  # both of packaging's errors for a foreign name are one
+        return ""

@@ -1,0 +1,186 @@
+"""The command `collect`: what is asked. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher.manage.errors import Group
+from scripts.environment import ROOT
+from scripts.model.families import PROJECTS, choose_platforms, load_families
+from scripts.options import BUILDERS, FAMILY_OPTION, PLATFORM_OPTION
+from scripts.tools.console import say, size
+
+INTO_OPTION = click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to write.",
+)
+
+
+KEEP_OPTION = click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the binaries of other programs and platforms.",
+)
+
+
+@click.group(cls=Group)
+def collect() -> None:
+    """Collect the binaries that wheels are built from.
+
+    They go to platform_wheels/<family>/binaries/<platform>/, each with a binary.json that states
+    its SHA-256, size, version and origin. Format, CPU and completeness are checked first. The
+    target directory is replaced as a whole; on failure it is left unchanged.
+    """
+
+
+@collect.command()
+@click.argument("version")
+@FAMILY_OPTION
+@PLATFORM_OPTION
+@INTO_OPTION
+@KEEP_OPTION
+def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool) -> None:
+    """Collect the binaries of VERSION from npm.
+
+    Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity
+    that the registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
+
+    \b
+    Examples:
+      python -m scripts collect npm 0.3.0
+      python -m scripts collect npm 0.3.0 --family cli --platform linux-x64
+    """
+    from .npm import collect_npm
+    from .staging import staged
+
+    with staged(into, keep=keep) as staging:
+        collect_npm(version, load_families(families), choose_platforms(platforms), staging, all_wanted=bool(platforms))
+    _tell_collected(into)
+
+
+@collect.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--target", "targets", multiple=True, metavar="TRIPLE", help="A Rust target; may be repeated.")
+@click.option("--profile", default="release", show_default=True, help="The cargo profile.")
+@click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
+@click.option("--builder", type=BUILDERS, help="Build the targets with this, whatever pyproject.toml says.")
+@FAMILY_OPTION
+@INTO_OPTION
+@KEEP_OPTION
+def cargo(  # noqa: PLR0913 - each is one option
+    workspace: Path,
+    targets: tuple[str, ...],
+    profile: str,
+    families: tuple[str, ...],
+    into: Path,
+    *,
+    build: bool,
+    builder: str | None,
+    keep: bool,
+) -> None:
+    """Collect the binaries of a Cargo WORKSPACE.
+
+    From target/<triple>/<profile>/ for a named target, from target/<profile>/ for this machine where none is named.
+    A family whose crate the workspace lacks is passed over, and an error where it was asked for with --family.
+    A target may pin its glibc; such a one, and those that pyproject.toml says so of, is built by `cargo zigbuild`.
+
+    \b
+    Examples:
+      python -m scripts collect cargo ../leanspec/rust --target x86_64-unknown-linux-gnu.2.17 --build
+      python -m scripts collect cargo ../leanspec/rust --build
+      python -m scripts collect cargo ../leanspec/rust --target aarch64-unknown-linux-gnu --build --keep
+    """
+    from .cargo import collect_cargo
+    from .staging import staged
+
+    with staged(into, keep=keep) as staging:
+        collect_cargo(
+            workspace,
+            load_families(families),
+            targets,
+            profile,
+            staging,
+            all_wanted=bool(families),
+            build=build,
+            builder=builder,
+        )
+    _tell_collected(into)
+
+
+@collect.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--allow-missing",
+    multiple=True,
+    type=click.Choice(list(PLATFORMS)),
+    help="A platform that this release lacks; may be repeated.",
+)
+@click.option("--planned", is_flag=True, help="What the release plan says is missing may be missing.")
+@FAMILY_OPTION
+@INTO_OPTION
+@KEEP_OPTION
+def artifacts(
+    folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, planned: bool, keep: bool
+) -> None:
+    """Collect the binaries that a CI run left in DIR.
+
+    DIR has a folder binaries-<platform>/ a platform, each with the layout of platform_wheels/, binary.json included.
+
+    \b
+    Example:
+      python -m scripts collect artifacts artifacts/ --allow-missing windows-arm64
+    """
+    from scripts.model.plan import read_plan
+
+    from .artifacts import collect_artifacts
+    from .staging import staged
+
+    if planned:
+        allow_missing += tuple(read_plan().missing)
+    with staged(into, keep=keep) as staging:
+        collect_artifacts(folder, load_families(families), allow_missing, staging)
+    _tell_collected(into)
+
+
+@collect.command()
+@click.argument("folder", metavar="APPLICATION", type=click.Path(path_type=Path))
+@click.option("--build", is_flag=True, help="Run `npm ci` and `npm run tauri build` first.")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "artifacts/desktop",
+    show_default="artifacts/desktop",
+    help="The folder to put it in.",
+)
+def desktop(folder: Path, into: Path, *, build: bool) -> None:
+    """Collect the desktop bundle of a Tauri APPLICATION.
+
+    A Debian package, a disk image or an NSIS installer, known by its content. `release-assets` looks at it again.
+
+    \b
+    Example:
+      python -m scripts collect desktop ../leanspec/packages/desktop --build
+    """
+    from .bundles import TITLES
+    from .desktop import collect_desktop
+
+    bundle = collect_desktop(folder, into, build=build)
+    stated = " ".join(filter(None, (bundle.version, bundle.cpu)))
+    say(f"  {TITLES[bundle.format]} {bundle.path.name} {stated} in {into}")
+
+
+def _tell_collected(into: Path) -> None:
+    from .staging import read_collected
+
+    for each in read_collected(into):
+        program = FAMILIES[each.family].program
+        say(f"  {each.platform:14} {program:14} {each.version:10} {size(each.size):>8}  sha256 {each.sha256[:16]}…")
+
+
+COMMANDS = (collect,)

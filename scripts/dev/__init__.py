@@ -1,0 +1,1 @@
+"""For those who work on this project: the test suite, a demonstration, what the tests notice."""

@@ -1,0 +1,130 @@
+"""The commands for those who work on this project: what is asked. No logic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from leanspec_launcher.manage.errors import FAILURE
+from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS
+
+
+@click.command()
+def demo() -> None:
+    """Build, install and run a real release, step by step.
+
+    Collects the binaries of this version from npm, builds the wheels, installs them with pip and
+    runs the CLI and the MCP server. Everything goes to demo/, which is replaced by each run.
+    """
+    from .demo import show
+
+    show()
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--fast", is_flag=True, help="Run the tests of tests/unit alone, and measure what they reach.")
+def test(arguments: tuple[str, ...], *, fast: bool) -> None:
+    """Run lint, type checks and tests.
+
+    With ARGUMENTS, run only pytest, with these arguments.
+
+    \b
+    Examples:
+      python3 -m scripts test
+      python3 -m scripts test --fast
+      python3 -m scripts test -- -k launcher -x
+      python3 -m scripts test -- -m slow
+    """
+    from .suite import run_fast_tests, run_tests
+
+    if not fast:
+        run_tests(arguments)
+    elif arguments:
+        raise click.UsageError("`--fast` takes no arguments for pytest")
+    else:
+        run_fast_tests()
+
+
+@click.command()
+def lock() -> None:
+    """Update the lock files to the newest allowed versions."""
+    from scripts.tools.lock import write_locks
+
+    for path in write_locks():
+        click.echo(path)
+
+
+@click.command()
+@click.argument("module", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--tests", multiple=True, metavar="PATH", help="The tests to run (repeatable). Default: those of its part."
+)
+@click.option(
+    "--sample", type=click.IntRange(1), help="Try so many changes, chosen at random, the same ones each time."
+)
+@click.option("--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per change.")
+def mutate(
+    module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None, *, as_json: bool
+) -> None:
+    """Show which changes of a module no test notices.
+
+    One small change at a time: a comparison turned round, a condition negated, an error not raised,
+    a call left out. Each is followed by the module's fast tests, in a copy of the tree. What nobody
+    notices is either without effect, or has no test.
+
+    \b
+    Examples:
+      python -m scripts mutate leanspec_launcher/first_start/proof.py
+      python -m scripts mutate scripts/publish/publish.py --tests tests/unit/scripts/test_publish.py
+    """
+    from .mutants import survey
+
+    found = survey(module, tests, sample, lines or None)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+        return
+    missed = [each for each in found if not each.noticed]
+    for each in missed:
+        click.echo(f"{module}:{each.line}: `{each.before}` -> `{each.after}`")
+    click.echo(f"{len(found) - len(missed)} of {len(found)} changes were noticed")
+
+
+@click.command(name="pre-release")
+@CARGO_OPTION
+@click.option("--skip-rust", is_flag=True, help="Build no binary: take those that are collected.")
+@click.option("--skip-tests", is_flag=True, help="Leave the test suite out; the table says so.")
+@click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
+@DIST_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a step.")
+def pre_release(
+    cargo: Path | None, repair: str | None, dist: Path, *, skip_rust: bool, skip_tests: bool, as_json: bool
+) -> int:
+    """Do all that a release does, except tag and upload.
+
+    Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and `lean-spec validate` by
+    the installed binary. What a release says itself that it cannot do yet is shown as an exception, with its reason.
+
+    \b
+    Examples:
+      python -m scripts pre-release --cargo ../leanspec/rust
+      python -m scripts pre-release --skip-rust --repair auditwheel
+    """
+    from .pre_release import EXCEPTION, FAILED, PASSED
+    from .pre_release import pre_release as run_all
+
+    steps = run_all(cargo, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in steps], indent=2))
+    else:
+        colours = {PASSED: "green", FAILED: "red", EXCEPTION: "yellow"}
+        for each in steps:
+            click.echo(f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}")
+    return FAILURE if any(each.state == FAILED for each in steps) else 0
+
+
+COMMANDS = (demo, test, lock, mutate, pre_release)

@@ -1,0 +1,111 @@
+"""The whole way on a real release: npm packages, wheels, pip, the CLI and the MCP server at work."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from leanspec_launcher._tables import FAMILIES, Platform, current
+from leanspec_launcher.manage.errors import CommandError
+from scripts.build.wheels import build_wheels
+from scripts.collect.npm import NotOnRegistryError, collect_npm
+from scripts.collect.staging import staged
+from scripts.environment import ROOT
+from scripts.model.families import load_families, main_project
+from scripts.tools.console import console, say, size, step
+from scripts.tools.mcp_session import list_tools
+from scripts.tools.own_pip import create_environment, pip_into
+from scripts.tools.processes import capture, clean_environment, must_succeed
+
+FOLDER = ROOT / "demo"
+MAIN_WHEEL = "lean_spec-"
+COMMANDS = (
+    ("--version",),
+    ("init", "-y"),
+    ("create", "my-first-spec", "--title", "My first spec"),
+    ("list",),
+    ("board",),
+)
+CARGO_HINT = "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
+
+
+def show() -> None:
+    """Show every step with its time, then what to type next. Raises CommandError where one of them fails."""
+    started = time.monotonic()
+    version = main_project()["version"]
+    platform = current()
+    if platform is None:
+        raise CommandError("npm has no binaries for this machine", hint=CARGO_HINT)
+    wheels = _make_wheels(version, platform)
+    scripts = _install(wheels)
+    project = _empty(FOLDER / "project")
+    environment = clean_environment(PYTHONDONTWRITEBYTECODE="")
+    for command in COMMANDS:
+        _run(scripts / "lean-spec", command, project, environment)
+    with step("MCP: initialize and tools/list with leanspec-mcp"):
+        server, tools = list_tools([str(scripts / "leanspec-mcp")], project, environment)
+    say(f"  {server['name']} {server['version']} offers {len(tools)} tools: {', '.join(tools)}")
+    _sum_up(version, wheels, scripts, time.monotonic() - started)
+
+
+def _make_wheels(version: str, platform: Platform) -> list[Path]:
+    binaries = FOLDER / "binaries"
+    try:
+        with staged(binaries) as staging:
+            collect_npm(version, load_families(), [platform], staging, all_wanted=True)
+    except NotOnRegistryError:
+        raise CommandError(f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT) from None
+    return build_wheels(binaries, _empty(FOLDER / "dist"), (), ())
+
+
+def _install(wheels: list[Path]) -> Path:
+    """Install `lean-spec` into a new environment and return the folder of its scripts.
+
+    Our own distributions are named as files, so that none of them can come from an index; what they need comes from the
+    index that pip is configured with.
+    """
+    with step("making a clean environment"):
+        scripts = create_environment(_empty(FOLDER / "environment"))
+    wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
+    stubs = tuple(f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values())
+    files = [
+        str(wheel)
+        for wheel in wheels
+        if wheel.suffix == ".whl" and wheel.name.startswith(wanted) and not wheel.name.startswith(stubs)
+    ]
+    with step("pip install lean-spec, from the files just built"):
+        command = pip_into(scripts, "install", *files)
+        must_succeed(capture(command, env=clean_environment()), "`pip install`")
+    return scripts
+
+
+def _run(program: Path, arguments: tuple[str, ...], project: Path, environment: dict[str, str]) -> None:
+    console().print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
+    sys.stderr.flush()
+    done = subprocess.run([str(program), *arguments], cwd=project, env=environment, check=False)
+    if done.returncode != 0:
+        raise CommandError(f"`lean-spec {' '.join(arguments)}` ended with exit code {done.returncode}")
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _sum_up(version: str, wheels: list[Path], scripts: Path, seconds: float) -> None:
+    total = size(sum(wheel.stat().st_size for wheel in wheels))
+    what = f"{len(wheels)} files built ({total}), installed and run in {seconds:.0f} s"
+    console().print(f"\n[bold green]LeanSpec {version}[/]: {what}\nnext:")
+    here, folder = scripts.relative_to(ROOT), FOLDER.relative_to(ROOT)
+    for command, meaning in (
+        (f"{here / 'lean-spec'} --help", "the command line"),
+        (f"{here / 'leanspec-launcher'} which", "which binaries run, and why those"),
+        (f"ls {folder / 'dist'}", "the wheels"),
+        ("python3 -m scripts test", "the test suite"),
+        (f"rm -r {folder}", "when done with it"),
+    ):
+        say(f"  {command:48} {meaning}")

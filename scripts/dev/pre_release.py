@@ -1,0 +1,172 @@
+"""Everything that can be known of a release before its tag: one run, one table."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.build.wheels import build_wheels
+from scripts.collect.cargo import collect_cargo
+from scripts.collect.staging import staged
+from scripts.environment import ROOT
+from scripts.gates import installation
+from scripts.gates.check import check
+from scripts.model.families import PROJECTS, load_families
+from scripts.model.finding import Finding, bad, good
+from scripts.model.plan import Plan, read_files, read_plan
+from scripts.model.version_places import planned
+from scripts.tools.console import step
+from scripts.tools.processes import capture, program_environment
+
+from .suite import CHECKS
+
+PASSED, FAILED, EXCEPTION, SKIPPED = "passed", "failed", "exception", "skipped"
+TAIL = 6
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one step: how it ended, and what is to be known of it."""
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+def pre_release(
+    workspace: Path | None, dist: Path, *, skip_rust: bool, skip_tests: bool, repair: str | None
+) -> list[Step]:
+    """Run every step, and go on after one that failed where the next does not need it.
+
+    The binaries are those that `cargo build --release --locked` makes in `workspace`; with `skip_rust`, those that are
+    collected already. Raises CommandError where there is neither.
+    """
+    if workspace is None and not skip_rust:
+        raise CommandError(
+            "no Cargo workspace is named to build from",
+            hint="add `--cargo WORKSPACE`, or `--skip-rust` to take the collected binaries",
+        )
+    plan = read_plan()
+    base = PROJECTS
+    steps: list[Step] = []
+    with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
+        folder = Path(name)
+
+        def rust() -> str:
+            if workspace is None or skip_rust:
+                raise _Skipped("the collected binaries are taken")
+            with staged(folder / "binaries") as staging:
+                collect_cargo(workspace, load_families(), (), "release", staging, all_wanted=True, build=True)
+            return "cargo build --release --locked"
+
+        def wheels() -> str:
+            binaries = folder / "binaries" if (folder / "binaries").exists() else base
+            return f"{len(build_wheels(binaries, dist, (), (), repair))} files in {dist}"
+
+        work: dict[str, Callable[[], str]] = {
+            "versions in step": lambda: _versions(plan, workspace),
+            "binaries": rust,
+            **{name: _tool(command) for name, command in CHECKS},
+            "tests": lambda: _tests(skip_tests=skip_tests),
+            "wheels": wheels,
+            "check": lambda: _check(dist, workspace),
+        }
+        steps = [_run(name, each) for name, each in work.items()]
+        steps += _validate(plan, dist, folder)
+    return steps
+
+
+class _Skipped(Exception):  # noqa: N818 - no error
+    """Say why a step is left out."""
+
+
+def _run(name: str, work: Callable[[], str]) -> Step:
+    try:
+        with step(name):
+            return Step(name, PASSED, work())
+    except _Skipped as reason:
+        return Step(name, SKIPPED, str(reason))
+    except CommandError as error:
+        return Step(name, FAILED, error.message)
+
+
+def _versions(plan: Plan, workspace: Path | None) -> str:
+    places = [place for edit in planned(plan.version, ROOT, workspace) for place in edit.places]
+    wrong = [place for place in places if not place.agrees]
+    if wrong:
+        lines = [f"{each.file}: {each.what}: expected `{each.expected}`, found `{each.found}`" for each in wrong]
+        raise CommandError("\n  ".join(["places differ (`python -m scripts sync-versions` mends them)", *lines]))
+    return f"{len(places)} places say {plan.version}"
+
+
+def _tool(command: tuple[str, ...]) -> Callable[[], str]:
+    def run() -> str:
+        done = capture([sys.executable, "-m", *command], cwd=ROOT)
+        if done.returncode != 0:
+            raise CommandError("\n  ".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:]))
+        return command[0]
+
+    return run
+
+
+def _tests(*, skip_tests: bool) -> str:
+    if skip_tests:
+        raise _Skipped("as asked")
+    done = capture([sys.executable, "-m", "scripts", "test"], cwd=ROOT)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    if done.returncode != 0:
+        raise CommandError("\n  ".join(lines[-TAIL:]))
+    return next((line.strip("= ") for line in reversed(lines) if " passed" in line), "passed")
+
+
+def _check(dist: Path, workspace: Path | None) -> str:
+    findings = check(dist, cargo=workspace, tagged=False)
+    failed = [each for each in findings if not each.good]
+    if failed:
+        lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
+        raise CommandError("\n  ".join([f"{len(failed)} of {len(findings)} facts are wrong", *lines]))
+    return f"all {len(findings)} facts are right; the tag comes after this"
+
+
+def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
+    """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
+    with step("lean-spec validate, by the installed binary"):
+        findings = list(_validations(plan, dist, folder))
+    for finding in findings:
+        reason = plan.exceptions.get("validate")
+        if reason and not finding.good:
+            yield Step(finding.subject, EXCEPTION, f"{reason} (it said: {finding.found})")
+        elif reason:
+            text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
+            yield Step(finding.subject, FAILED, text)
+        else:
+            yield Step(finding.subject, PASSED if finding.good else FAILED, finding.found)
+
+
+def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
+    subject = "lean-spec validate --warnings-only"
+    try:
+        files, _ = read_files(dist)
+        with installation.index_of(files, folder) as index:
+            installation.install_by_uv(folder / "validate", f"lean-spec=={plan.version}", index)
+    except (CommandError, OSError) as error:
+        yield bad(subject, subject, "installed", error)
+        return
+    project = folder / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir()
+    program = folder / "validate" / installation.SCRIPTS / "lean-spec"
+    env = program_environment(folder / "home")
+    for arguments in (["init", "-y"], ["create", "sample"]):
+        capture([str(program), *arguments], cwd=project, env=env)
+    done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
+    said = " ".join((done.stdout + done.stderr).split())[:160]
+    if done.returncode == 0:
+        yield good(subject, subject, said or "exit 0")
+    else:
+        yield bad(subject, subject, "exit 0", f"exit {done.returncode}: {said}")

@@ -1,0 +1,81 @@
+"""The test suite: lint, types, tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.tools.console import say
+
+CORES = os.cpu_count() or 1
+# What needs no network, no root and no minute.
+FAST = "not slow and not network and not long and not system"
+# As in pyproject.toml.
+COVERAGE = ROOT / ".venv/coverage"
+SYSTEMS = sorted({platform.system for platform in PLATFORMS.values()})
+
+
+def _types(system: str) -> tuple[str, ...]:
+    """Return the type check for a system.
+
+    Each has a cache of its own, or they would empty each other's; in the environment, where a
+    copy of the tree finds it too.
+    """
+    cache = Path(sys.prefix, "mypy-cache", system)
+    options = ("--no-error-summary", "--num-workers", str(CORES), "--cache-dir", str(cache))
+    return ("mypy", *options, "--platform", system)
+
+
+CHECKS = (
+    ("lint", ("ruff", "check", "--quiet")),
+    ("format", ("ruff", "format", "--check", "--quiet")),
+    *((f"types on {system}", _types(system)) for system in SYSTEMS),
+)
+
+
+def run_tests(arguments: tuple[str, ...]) -> None:
+    """Run every check, then pytest; with arguments, pytest alone.
+
+    Raises CommandError if any of them failed.
+    """
+    failed = [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
+    # One more than there are cores: tests also wait for registries, servers and file times.
+    processes = str(CORES + 1)
+    everything = ("--numprocesses", processes, "--dist", "loadgroup", "-m", "not slow")
+    if not _run("tests", ("pytest", *(arguments or everything))):
+        failed.append("tests")
+    if failed:
+        raise CommandError(f"{', '.join(failed)} failed: see above")
+
+
+def run_fast_tests() -> None:
+    """Run every check, then the tests of `tests/unit` and what of the code they reach.
+
+    Raises CommandError if any of them failed, or if they reach less than `fail_under` in pyproject.toml.
+    """
+    failed = [name for name, command in CHECKS if not _run(name, command)]
+    shutil.rmtree(COVERAGE, ignore_errors=True)
+    pytest = ("pytest", "--numprocesses", str(CORES + 1), "-m", FAST, "tests/unit")
+    # Programs that tests start are measured too, each into a file of its own.
+    steps = (
+        ("tests", ("coverage", "run", "-m", *pytest)),
+        ("their figures", ("coverage", "combine", "--quiet")),
+        ("coverage", ("coverage", "report", "--skip-covered", "--skip-empty")),
+    )
+    failed += [name for name, command in steps if not _run(name, command)]
+    if failed:
+        raise CommandError(f"{', '.join(failed)} failed: see above")
+
+
+def _run(name: str, command: tuple[str, ...]) -> bool:
+    started = time.monotonic()
+    passed = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode == 0
+    say(f"{'✓' if passed else '✗'} {name} ({time.monotonic() - started:.1f} s)")
+    return passed

@@ -1,0 +1,153 @@
+"""The gates on binaries: where each came from, of which commit, and which version it says it is.
+
+What a rebuild proves is not looked at again: a wheel's binary is the collected one, and the backend has read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
+from leanspec_launcher.instead.answer import reported_version
+from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.cargo import DIRTY
+from scripts.collect.reported import runs_here
+from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.metadata import read_metadata
+from scripts.model.plan import PLATFORM, File, Plan
+from scripts.model.versions import binary_version
+from scripts.tools.processes import program_environment
+
+# What the web server's description says as long as its wheel has no pages.
+API_ONLY = "API only"
+NO_COMMIT = "none stated"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Hold what a platform wheel carries."""
+
+    file: File
+    family: Family
+    data: bytes
+    record: dict[str, Any]
+
+
+def read_binary(file: File) -> Binary:
+    """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
+    family = next((each for each in FAMILIES.values() if each.distribution == file.distribution), None)
+    if family is None:
+        raise CommandError(f"no family of ours is called `{file.distribution}`")
+    if file.platform is None:
+        raise CommandError(f"`{file.path.name}` is for no platform of ours, or for several")
+    suffix = PLATFORMS[file.platform].suffix
+    folder = f"{family.package}/bin"
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            record = json.loads(archive.read(f"{folder}/binary.json"))
+            data = archive.read(f"{folder}/{family.program}{suffix}")
+    except (KeyError, ValueError, OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise CommandError(f"`{file.path.name}` has no binary with its record: {error}") from None
+    if not isinstance(record, dict):
+        raise CommandError(f"`{file.path.name}` has no binary with its record: binary.json is not an object")
+    return Binary(file, family, data, record)
+
+
+def was_grafted(file: File) -> bool:
+    """Tell whether a platform wheel carries libraries that were grafted into it."""
+    try:
+        return "grafted" in read_binary(file).record
+    except CommandError:
+        return False
+
+
+def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Iterator[Finding]:
+    """Look at each binary: where it came from (`sources`, if that commit is known), which version it says it is."""
+    found = []
+    for file in files:
+        if file.kind != PLATFORM:
+            continue
+        try:
+            found.append(read_binary(file))
+        except CommandError as error:
+            yield bad("binary", file.path.name, "a binary and its record", error.message)
+    yield from all_good("binary", f"{len(found)} binaries", _twice(found), "each one of its own")
+    for binary in found:
+        yield from _provenance(plan, binary)
+        yield _own_version(plan, binary)
+        yield from _pages(binary)
+    yield _commits(plan, found, sources)
+
+
+def _twice(found: list[Binary]) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for binary in found:
+        name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
+        other = seen.setdefault(digest, name)
+        if other != name:
+            yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
+
+
+def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
+    name, record = binary.file.path.name, binary.record
+    source = record.get("source")
+    stated = source if isinstance(source, dict) else {}
+    problems = []
+    if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
+        problems.append(bad("provenance", name, "a source with its integrity or commit", source))
+    # A dev version is written into the sources where it is built: they differ from their commit in that.
+    if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
+        problems.append(bad("provenance", name, "a commit with nothing changed beside it", record["commit"]))
+    grafted = ", grafted" if "grafted" in record else ""
+    yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")
+
+
+def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
+    """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
+    stated = sorted({str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found})
+    reason = plan.exceptions.get("commits")
+    if reason:
+        return good("provenance", "commits", reason)
+    if sources:
+        return same("provenance", "commits", sources, ", ".join(stated))
+    commits = [each for each in stated if each != NO_COMMIT]
+    if len(commits) > 1:
+        return bad("provenance", "commits", "one for all binaries", ", ".join(commits))
+    return good("provenance", "commits", ", ".join(stated))
+
+
+def _pages(binary: Binary) -> Iterator[Finding]:
+    """Look whether the web server comes with its pages, or says that it has none."""
+    if binary.family.name != "http":
+        return
+    file = binary.file
+    with zipfile.ZipFile(file.path) as archive:
+        has_pages = any(each.endswith("/index.html") for each in archive.namelist())
+    if not has_pages and API_ONLY not in str(read_metadata(file).get_payload()):
+        yield bad("binary", f"{file.path.name}: description", f"`{API_ONLY}`: there is no index.html in it", "not said")
+
+
+def _own_version(plan: Plan, binary: Binary) -> Finding:
+    """Ask the binary itself where it runs here, else the record of the machine that ran it."""
+    wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
+    subject = f"{binary.file.path.name}: its own version"
+    if not runs_here(platform):
+        reported = binary.record.get("reported")
+        return same("version", subject, wanted, reported or "not run where it was built (no `reported` in binary.json)")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
+        archive.extractall(folder)
+        program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
+        program.chmod(0o755)
+        try:
+            said = reported_version(binary.family, str(program), program_environment(Path(folder, "home")))
+        except OSError as error:
+            return bad("version", subject, wanted, error)
+    return same("version", subject, wanted, said)

@@ -1,0 +1,70 @@
+"""Every gate, in the order in which it is cheapest to fail; all failures are shown, not the first one.
+
+Three questions: is the tree as a release should be, are the files what this tree builds, and would an index take them?
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.model.families import PROJECTS
+from scripts.model.finding import Finding, Gate, to_its_end
+from scripts.model.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.model.snapshot import fingerprint, snapshot
+from scripts.tools.console import step
+
+from . import binaries, installation, tree
+from .index_rules import index_rules
+from .same_bytes import same_bytes
+
+
+def check(
+    dist: Path,
+    root: Path = ROOT,
+    cargo: Path | None = None,
+    *,
+    collected: Path = PROJECTS,
+    sources: str | None = None,
+    tagged: bool = True,
+) -> list[Finding]:
+    """Run every gate on built files and the tree that they come from; that of the tag once there should be one.
+
+    `collected` is where the binaries are that the files were built from, `sources` the commit that they are of. Raises
+    CommandError if there are no files.
+    """
+    plan = read_plan(root)
+    if not dist.is_dir():
+        raise CommandError(f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`")
+    files, strange = read_files(dist)
+    gates: dict[str, Gate] = {
+        "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo, tagged=tagged),
+        "the expected set": lambda: expected_set(plan, files, strange),
+        "binaries": lambda: binaries.binaries(plan, files, sources),
+        "what the index would say": lambda: index_rules(files),
+        "the bytes that this tree builds": lambda: same_bytes(files, collected),
+        "installs and smoke runs": lambda: _installs(plan, files),
+    }
+    found: list[Finding] = []
+    for title, gate in gates.items():
+        with step(title):
+            found += to_its_end(title, gate)
+    return found
+
+
+def check_copy(
+    dist: Path, cargo: Path | None, collected: Path, sources: str | None = None
+) -> tuple[list[Finding], str]:
+    """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
+    with snapshot(dist) as own:
+        return check(own, cargo=cargo, collected=collected, sources=sources), fingerprint(read_files(own)[0])
+
+
+def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="leanspec-check-") as name:
+        folder = Path(name)
+        with installation.index_of(files, folder) as index:
+            yield from installation.installed_from(plan, index, folder)

@@ -1,0 +1,64 @@
+"""The gates that git answers: whether this is the release's tag, and the tree clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.plan import Plan
+from scripts.tools.processes import capture, find_program, must_succeed
+
+LARGEST_TRACKED = 1 << 20
+PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+
+
+def tag(plan: Plan, root: Path) -> Iterator[Finding]:
+    """Look whether this commit is the tag of a stable version. A dev version has none."""
+    wanted = f"v{plan.version}"
+    if plan.version.is_devrelease:
+        yield good("tag", wanted, "a dev version has none")
+        return
+    found = _git(root, "tag", "--points-at", "HEAD").split()
+    yield same("tag", "HEAD", wanted, wanted if wanted in found else " ".join(found) or "no tag")
+
+
+def tree(root: Path) -> Iterator[Finding]:
+    """Look whether the tree is clean, and tracks no binary and no large file."""
+    changed = _git(root, "status", "--porcelain").splitlines()
+    yield same(
+        "tree", "git status", "clean", "clean" if not changed else f"{len(changed)} changes: {changed[0].strip()}"
+    )
+
+    def problems() -> Iterator[Finding]:
+        for name in _git(root, "ls-files", "-z").split("\0"):
+            path = root / name
+            if name and path.is_file():
+                with path.open("rb") as file:
+                    if file.read(4).startswith(PROGRAMS):
+                        yield bad("tree", name, "no program in git", "a program")
+                if path.stat().st_size > LARGEST_TRACKED:
+                    yield bad("tree", name, f"at most {LARGEST_TRACKED} bytes", path.stat().st_size)
+
+    yield from all_good("tree", "tracked files", problems(), "no program, none over 1 MiB")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Hold a commit: its name, and when it was made, in seconds since 1970."""
+
+    name: str
+    time: int
+
+
+def commit_of(root: Path) -> Commit:
+    """Return the commit that a tree is at; raises CommandError outside git."""
+    name, time = _git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
+    return Commit(name, int(time))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    git = find_program("git", "install git")
+    done = capture([git, "-C", str(root), *arguments])
+    return must_succeed(done, f"`git {arguments[0]}`", "work in a clone of the repository").stdout

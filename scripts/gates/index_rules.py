@@ -1,0 +1,287 @@
+"""What the index would say of a file: the rules by which it refuses an upload, looked at before the first one.
+
+A rebuild cannot see what is wrong in the tree itself. The rules are those of the index's own validation
+(Warehouse, the software that runs it: warehouse/forklift/legacy.py and metadata.py, warehouse/utils/zipfiles.py and
+wheel.py); what libraries know of them is left to the libraries. Each is tested with a file that breaks it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from email.utils import getaddresses
+from importlib.metadata import EntryPoint
+
+import email_validator
+from packaging.metadata import Metadata
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from rfc3986 import uri_reference, validators
+from rfc3986.exceptions import ValidationError
+from trove_classifiers import all_classifiers, deprecated_classifiers
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.index.client import LONGEST_REASON
+from scripts.model.finding import Finding, all_good, bad, same
+from scripts.model.metadata import dist_info, metadata_bytes
+from scripts.model.plan import SDIST, File
+from scripts.tools.processes import capture, own_program
+
+GATE = "what the index would say"
+MIB = 1 << 20
+LARGEST_FILE = 100 * MIB
+LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
+# A file that unpacks to more than this may not unpack to more than so many times its size.
+LARGE, LARGEST_RATIO = 64 * MIB, 50
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+DATA_DESCRIPTOR, ENCRYPTED = 0x08, 0x01
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+END_OF_DIRECTORY = 22
+LINUX_CPUS = "x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64"
+PLATFORM_TAGS = re.compile(
+    "any|win32|win_amd64|win_arm64"
+    rf"|(?:manylinux|musllinux)_\d+_\d+_(?:{LINUX_CPUS})"
+    r"|manylinux(?:1|2010)_(?:x86_64|i686)|manylinux2014_(?:x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
+    r"|macosx_10_\d+_(?:x86_64|arm64|universal2)|macosx_(?:11|12|13|14|15|26)_0_(?:x86_64|arm64|universal2)"
+)
+# Inline links and images of Markdown, and those of HTML.
+LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+
+
+def index_rules(files: list[File]) -> Iterator[Finding]:
+    """Look at each file as the index will when it is uploaded."""
+    whole = []
+    for file in files:
+        refusals = list(_refusals(file))
+        problems = (bad(GATE, f"{file.path.name}: {what}", wanted, found) for what, wanted, found in refusals)
+        yield from all_good(GATE, file.path.name, problems, "accepted")
+        if not refusals:
+            whole.append(file)
+    if whole:
+        yield _rendered(whole)
+
+
+Refusal = tuple[str, str, object]
+
+
+def _refusals(file: File) -> Iterator[Refusal]:
+    try:
+        size = file.path.stat().st_size
+        if size > LARGEST_FILE:
+            yield "size", f"at most {LARGEST_FILE} bytes", size
+        yield from _name(file)
+        yield from _tar(file) if file.kind == SDIST else _zip(file)
+        yield from _metadata(file)
+    except CommandError as error:
+        yield "content", "a whole archive with metadata", error.message
+    except DAMAGED as error:
+        yield "content", "a whole archive", f"{type(error).__name__}: {error}"
+
+
+def _name(file: File) -> Iterator[Refusal]:
+    """Names are normalized, and of platforms that the index knows (PEP 427, PEP 600, PEP 625, PEP 656)."""
+    name = canonicalize_name(file.distribution).replace("-", "_")
+    if file.kind == SDIST:
+        wanted = f"{name}-{file.version}.tar.gz"
+        if file.path.name != wanted:
+            yield "file name", wanted, file.path.name
+        return
+    if not file.path.name.startswith(f"{name}-{file.version}-"):
+        yield "file name", f"{name}-{file.version}-...", file.path.name
+    _, _, build, tags = parse_wheel_filename(file.path.name)
+    if build:
+        yield "file name", "no build number", file.path.name
+    for tag in sorted(tags, key=str):
+        if not PLATFORM_TAGS.fullmatch(tag.platform):
+            yield "platform tag", "one that the index takes", tag.platform
+
+
+def _zip(file: File) -> Iterator[Refusal]:
+    """Every reader of the archive sees the same files in it (warehouse/utils/zipfiles.py)."""
+    with zipfile.ZipFile(file.path) as archive:
+        entries = archive.infolist()
+        if archive.comment:
+            yield "zip", "no comment", archive.comment[:40]
+        for entry in entries:
+            yield from _entry(entry)
+        yield from _framing(file, archive)
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > LARGE and unpacked / file.path.stat().st_size > LARGEST_RATIO:
+            yield "zip", f"a compression ratio of at most {LARGEST_RATIO}", unpacked / file.path.stat().st_size
+        names = [entry.filename for entry in entries]
+        for part in ("WHEEL", "METADATA", "RECORD"):
+            if f"{dist_info(file)}/{part}" not in names:
+                yield "zip", f"`{dist_info(file)}/{part}`", "missing"
+        yield from _entry_points(file, archive)
+        damaged = archive.testzip()
+        if damaged:
+            yield "zip", "a whole archive", f"`{damaged}` is damaged"
+
+
+def _entry(entry: zipfile.ZipInfo) -> Iterator[Refusal]:
+    name = entry.filename
+    if entry.flag_bits & DATA_DESCRIPTOR:
+        yield f"zip: {name}", "no data descriptor", "one"
+    if entry.flag_bits & ENCRYPTED:
+        yield f"zip: {name}", "an entry that can be read", "an encrypted one"
+    if entry.comment:
+        yield f"zip: {name}", "no comment", entry.comment[:40]
+    if entry.compress_type not in COMPRESSIONS:
+        yield f"zip: {name}", "stored or deflated", f"compression type {entry.compress_type}"
+    if not entry.orig_filename.isprintable():
+        yield f"zip: {name}", "printable characters", ascii(entry.orig_filename)
+
+
+def _framing(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
+    """Entries follow one another without a gap, each once, and nothing follows the central directory."""
+    data = file.path.read_bytes()
+    position, seen = 0, set()
+    for entry in sorted(archive.infolist(), key=lambda each: each.header_offset):
+        if entry.filename in seen:
+            yield "zip", "each entry once", f"`{entry.filename}` twice"
+        seen.add(entry.filename)
+        _, name, extra = LOCAL_HEADER.unpack_from(data, entry.header_offset)
+        start = entry.header_offset + LOCAL_HEADER.size
+        if entry.header_offset != position:
+            yield "zip", "nothing between two entries", f"{entry.header_offset - position} bytes"
+        if data[start : start + name] != entry.orig_filename.encode():
+            yield "zip", f"`{entry.filename}` in both of its headers", ascii(data[start : start + name])
+        position = start + name + extra + entry.compress_size
+    if archive.start_dir != position:
+        yield "zip", "nothing before the central directory", f"{archive.start_dir - position} bytes"
+    end = data.rfind(b"PK\x05\x06")
+    if len(data) - end - len(archive.comment) != END_OF_DIRECTORY:
+        yield "zip", "nothing after the archive", f"{len(data) - end - END_OF_DIRECTORY} bytes"
+
+
+def _entry_points(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
+    """Entry points can be parsed (Entry points specification, File format)."""
+    name = f"{dist_info(file)}/entry_points.txt"
+    if name not in archive.namelist():
+        return
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    try:
+        parser.read_string(archive.read(name).decode())
+    except (configparser.Error, UnicodeDecodeError) as error:
+        yield "entry points", "a file that can be parsed", error
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            if not EntryPoint.pattern.fullmatch(value):
+                yield "entry points", "module:attribute", f"{key} = {value}"
+
+
+def _tar(file: File) -> Iterator[Refusal]:
+    """One folder with PKG-INFO in it, and nothing that a reader could take for something else."""
+    top = file.path.name.removesuffix(".tar.gz")
+    with tarfile.open(file.path, "r:gz") as archive:
+        members = archive.getmembers()
+    for member in members:
+        if member.name != top and not member.name.startswith(f"{top}/"):
+            yield "tar", f"everything in `{top}/`", f"`{member.name}`"
+        if member.issparse() or not (member.isfile() or member.isdir()):
+            yield "tar", "files and folders", f"`{member.name}`"
+
+
+def _metadata(file: File) -> Iterator[Refusal]:
+    """Apply the standard's rules, by packaging, then those that the index has in addition (metadata.py)."""
+    try:
+        metadata = Metadata.from_email(metadata_bytes(file), validate=True)
+    except ExceptionGroup as group:
+        yield from (("metadata", "what the standard allows", error) for error in group.exceptions)
+        return
+    if metadata.version.local:
+        yield "metadata: Version", "no local version", metadata.version
+    if str(metadata.version) != file.version:
+        yield "metadata: Version", f"{file.version}, as in the file name", metadata.version
+    if canonicalize_name(metadata.name) != file.distribution:
+        yield "metadata: Name", f"{file.distribution}, as in the file name", metadata.name
+    if len(metadata.summary or "") > LONGEST_SUMMARY:
+        yield "metadata: Summary", f"at most {LONGEST_SUMMARY} characters", len(metadata.summary or "")
+    if metadata.license and metadata.license_expression:
+        yield "metadata: License", "none beside License-Expression", metadata.license[:40]
+    for requirement in metadata.requires_dist or []:
+        if requirement.url:
+            yield "metadata: Requires-Dist", "no direct reference", requirement
+    yield from _classifiers(metadata)
+    yield from _addresses(metadata)
+    yield from _urls(metadata)
+    yield from _licences(file, metadata)
+    yield from _description(metadata)
+
+
+def _classifiers(metadata: Metadata) -> Iterator[Refusal]:
+    for classifier in metadata.classifiers or []:
+        if classifier not in all_classifiers:
+            yield "metadata: Classifier", "one of the index's classifiers", classifier
+        elif classifier in deprecated_classifiers:
+            instead = ", ".join(deprecated_classifiers[classifier]) or "none"
+            yield "metadata: Classifier", f"the one that replaces it: {instead}", classifier
+
+
+def _addresses(metadata: Metadata) -> Iterator[Refusal]:
+    texts = [text for text in (metadata.author_email, metadata.maintainer_email) if text]
+    for _, address in getaddresses(texts):
+        try:
+            email_validator.validate_email(address, check_deliverability=False)
+        except email_validator.EmailNotValidError as error:
+            yield "metadata: email", "an address", f"{address!r}: {error}"
+
+
+def _urls(metadata: Metadata) -> Iterator[Refusal]:
+    found = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
+    for label, url in [*found, *(metadata.project_urls or {}).items()]:
+        if len(label) > LONGEST_LABEL:
+            yield "metadata: Project-URL", f"a label of at most {LONGEST_LABEL} characters", label
+        if not label:
+            yield "metadata: Project-URL", "a label", url
+        if url is not None and not _is_url(url):
+            yield f"metadata: {label}", "an http(s) URL", url or "nothing"
+
+
+def _is_url(text: str) -> bool:
+    rules = validators.Validator().allow_schemes("http", "https").require_presence_of("scheme", "host")
+    try:
+        rules.check_validity_of("scheme", "host", "path", "query").validate(uri_reference(text).normalize())
+    except ValidationError:
+        return False
+    return True
+
+
+def _licences(file: File, metadata: Metadata) -> Iterator[Refusal]:
+    """Every licence file that is stated is there (PEP 639, Add License-File field)."""
+    if file.kind == SDIST:
+        with tarfile.open(file.path) as archive:
+            names, folder = archive.getnames(), file.path.name.removesuffix(".tar.gz")
+    else:
+        with zipfile.ZipFile(file.path) as archive:
+            names, folder = archive.namelist(), f"{dist_info(file)}/licenses"
+    for licence in metadata.license_files or []:
+        if f"{folder}/{licence}" not in names:
+            yield "metadata: License-File", f"`{folder}/{licence}`", "missing"
+
+
+def _description(metadata: Metadata) -> Iterator[Refusal]:
+    """Look whether the project's page has a description, in which every link leads somewhere."""
+    text = metadata.description or ""
+    if not text.strip():
+        yield "description", "a long description", "none"
+    if metadata.description_content_type is None:
+        yield "metadata: Description-Content-Type", "text/markdown", "none"
+    for groups in LINKS.findall(text):
+        target = "".join(groups)
+        if not target.startswith(("https://", "http://", "mailto:", "#")):
+            yield "description", "links that work on the index's page", target
+
+
+def _rendered(files: list[File]) -> Finding:
+    """Let twine render each description as the index does."""
+    names = [str(file.path) for file in files]
+    done = capture([own_program("twine"), "check", "--strict", *names])
+    wrong = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
+    found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
+    return same("twine check --strict", f"{len(files)} files", "PASSED", found)

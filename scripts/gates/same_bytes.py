@@ -1,0 +1,77 @@
+"""The strongest gate: the files to be published are, byte for byte, what this tree builds from its binaries.
+
+Whatever is in a file that is not in the tree is found by this, and whatever was built before the tree changed.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.build.rebuild import rebuilt
+from scripts.model.finding import Finding, bad, good
+from scripts.model.plan import PLATFORM, SDIST, File, read_files
+
+from .binaries import was_grafted
+
+GATE = "the bytes that this tree builds"
+MOST_NAMED = 3
+
+
+def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
+    """Build everything again from the collected binaries, in other surroundings, and compare every byte.
+
+    Raises CommandError if nothing is collected or the build fails.
+    """
+    repair = "auditwheel" if any(was_grafted(file) for file in files if file.kind == PLATFORM) else None
+    with rebuilt(binaries, repair) as folder:
+        ours = {file.path.name: file for file in read_files(folder)[0]}
+        for file in files:
+            yield _compare(file, ours.pop(file.path.name, None))
+        for name in sorted(ours):
+            yield bad(GATE, name, "in the release, as this tree builds it", "missing")
+
+
+def _compare(file: File, ours: File | None) -> Finding:
+    name = file.path.name
+    if ours is None:
+        return bad(GATE, name, "a file that this tree builds", "not built")
+    if file.path.read_bytes() == ours.path.read_bytes():
+        return good(GATE, name, f"sha256 {file.sha256()[:16]}")
+    return bad(GATE, name, f"sha256 {ours.sha256()[:16]}", f"{file.sha256()[:16]}: {_difference(file, ours)}")
+
+
+def _difference(file: File, ours: File) -> str:
+    """Name the entries that differ; the archives' own bytes, if none does."""
+    try:
+        theirs, mine = _entries(file), _entries(ours)
+    except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        return f"not a whole archive ({error})"
+    names = [name for name in sorted(theirs | mine) if theirs.get(name) != mine.get(name)]
+    if not names:
+        return "the same entries, in an archive of other bytes"
+    words = [f"`{name}` {_what(theirs.get(name), mine.get(name))}" for name in names[:MOST_NAMED]]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(words) + more
+
+
+def _what(theirs: object, mine: object) -> str:
+    if mine is None:
+        return "is not built"
+    return "is missing" if theirs is None else "differs"
+
+
+def _entries(file: File) -> dict[str, tuple[object, ...]]:
+    """Return what each entry of an archive is: its content, and its mode."""
+    if file.kind == SDIST:
+        with tarfile.open(file.path) as sdist:
+            return {each.name: (each.size, each.mode, each.chksum, _read(sdist, each)) for each in sdist.getmembers()}
+    with zipfile.ZipFile(file.path) as wheel:
+        return {each.filename: (each.CRC, each.external_attr, each.file_size) for each in wheel.infolist()}
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    content = archive.extractfile(member) if member.isfile() else None
+    return content.read() if content else b""

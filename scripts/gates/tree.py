@@ -1,0 +1,89 @@
+"""The gates that need no built file: names, manifests, versions, tag, tree, lock."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.utils import canonicalize_name
+from validate_pyproject.api import Validator
+from validate_pyproject.error_reporting import ValidationError
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import Group
+from scripts.model import version_places
+from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.plan import MAIN, Plan
+from scripts.tools.lock import follow, read_lock, wanted
+
+from .commit import tag, tree
+
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def names() -> Iterator[Finding]:
+    """Look at the distributions' names: lawful, and not to be confused with one another."""
+    own = [MAIN, *(family.distribution for family in FAMILIES.values())]
+    seen: dict[str, str] = {}
+    for name in own:
+        other = seen.setdefault(confusable(name), name)
+        if not NAME.fullmatch(name) or canonicalize_name(name) != name:
+            yield bad("names", name, "a normalized name (PEP 503)", name)
+        elif other != name:
+            yield bad("names", name, f"a name not to be confused with `{other}`", name)
+        else:
+            yield good("names", name, name)
+
+
+def confusable(name: str) -> str:
+    """Return what an index compares a new name by: letters and digits that look alike are the same."""
+    return re.sub(r"[-_.]", "", name.lower()).replace("1", "l").replace("i", "l").replace("0", "o")
+
+
+def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
+    """Look at every place that repeats the version."""
+    for edit in version_places.planned(plan.version, root, cargo):
+        for place in edit.places:
+            yield same("versions", f"{place.file}: {place.what}", place.expected, place.found)
+
+
+def manifests(root: Path) -> Iterator[Finding]:
+    """Look whether each project's manifest is as the standards have it (pyproject.toml specification)."""
+    validate = Validator()
+    for path in (root / "pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))):
+        name = str(path.relative_to(root))
+        try:
+            validate(tomllib.loads(path.read_text("utf-8")))
+        except (ValidationError, tomllib.TOMLDecodeError) as error:
+            yield bad("tree", name, "a manifest by the standards", str(error).splitlines()[0])
+        else:
+            yield good("tree", name, "a manifest by the standards")
+
+
+def lock(root: Path) -> Iterator[Finding]:
+    """Look whether each lock file has a version of everything that its group asks for."""
+    here = {name: str(value) for name, value in default_environment().items()}
+    for group in Group:
+        entries = read_lock(root / group.lock.name)
+        roots = wanted(group, root)
+        problems, _ = follow(entries, roots, lambda _: [], here)
+        found = [bad("lock", each.requirement.name, each.requirement, each.locked or "not locked") for each in problems]
+        yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
+
+
+def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> Iterator[Finding]:
+    """Run every gate that needs no built file."""
+    yield from names()
+    yield from manifests(root)
+    yield from versions(plan, root, cargo)
+    try:
+        if tagged:
+            yield from tag(plan, root)
+        yield from tree(root)
+    except CommandError as error:
+        yield bad("tree", str(root), "a git repository", error.message.splitlines()[0])
+    yield from lock(root)

@@ -1,0 +1,1 @@
+"""What a GitHub release carries: archives, signatures, notes."""

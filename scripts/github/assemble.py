@@ -1,0 +1,274 @@
+"""The folder of a GitHub release, made from the artifacts of a CI run: all of it, or none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._tables import PLATFORMS, Platform
+from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.manage.errors import CommandError
+from scripts.build.inspection import inspect_file
+from scripts.collect.artifacts import PREFIX as BINARIES
+from scripts.collect.artifacts import collect_artifacts
+from scripts.collect.bundles import TITLES, Bundle, read_bundle
+from scripts.collect.staging import Collected, read_collected, staged
+from scripts.environment import ROOT
+from scripts.gates.binaries import read_binary
+from scripts.gates.commit import commit_of
+from scripts.model.families import binary_path, load_families
+from scripts.model.plan import PLATFORM, File, Plan, expected_set, read_files
+from scripts.model.versions import binary_version
+from scripts.tools.console import step
+from scripts.tools.work_folder import PREFIX as IN_PROGRESS
+from scripts.tools.work_folder import workplace
+
+from .archives import PROGRAM, TEXT, write_tar, write_zip
+from .notes import archive_readme, release_notes
+from .provenance import provenance_name
+from .signing import SUFFIX, Claim, SecretKey, read_public, sign, verify
+
+DESKTOP, WHEELS = "desktop-", "dist"
+SUMS, MANIFEST, NOTES = "SHA256SUMS", "release.json", "RELEASE_NOTES.md"
+# Where the backend puts a wheel's bill of materials (PEP 770).
+BILL = "sboms/leanspec-build.cdx.json"
+ARCHIVE, BILL_OF_MATERIALS, BUNDLE = "archive", "bill of materials", "desktop bundle"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Hold one file of a release as its manifest states it."""
+
+    name: str
+    kind: str
+    platform: str | None
+    size: int
+    sha256: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def assemble(artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root: Path = ROOT) -> list[Path]:
+    """Make the folder of a release in `out`; return its files, the manifest and its signatures last.
+
+    Without a key nothing is signed. Raises CommandError, and leaves `out` as it was, where an artifact is missing,
+    damaged, of another version or for another platform, and where `out` holds anything that is not of such a folder.
+    """
+    if not artifacts.is_dir():
+        raise CommandError(f"`{artifacts}` is no folder of artifacts", hint="`gh run download RUN --dir DIR` makes one")
+    if key is not None:
+        _must_be_the_stated_key(plan, key)
+    known = {WHEELS, *(f"{prefix}{platform}" for prefix in (BINARIES, DESKTOP) for platform in PLATFORMS)}
+    for path in sorted(artifacts.iterdir()):
+        if path.name not in known:
+            raise CommandError(
+                f"`{path}` is no artifact of a release", hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`"
+            )
+    _must_be_ours(out)
+    commit = commit_of(root)
+    with workplace(out) as folder:
+        new = folder / "new"
+        new.mkdir()
+        binaries = folder / "binaries"
+        with step("binaries"), staged(binaries) as staging:
+            collect_artifacts(artifacts, load_families(), tuple(plan.missing), staging)
+        with step("standalone archives"):
+            assets = [_archive(PLATFORMS[key], binaries, new, plan) for key in plan.platforms]
+        with step("wheels"):
+            assets += _wheels(artifacts / WHEELS, binaries, new, plan)
+        with step("desktop bundles"):
+            assets += _bundles(artifacts, new, plan)
+        (new / NOTES).write_text(release_notes(root / "CHANGELOG.md", plan), "utf-8")
+        _state(new, assets, plan, commit.name)
+        if key is not None:
+            for name in (SUMS, MANIFEST):
+                claim = Claim(name, str(plan.version), "any")
+                # Of the commit's time: the same release has the same signature, so that an upload can be gone on with.
+                signature = sign(new / name, key, claim, commit.time)
+                verify(new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim)
+        _take_the_place(new, out)
+    return sorted(path for path in out.iterdir() if path.is_file())
+
+
+def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
+    own = key.public.text().splitlines()[1]
+    if not plan.public_key:
+        raise CommandError(
+            "`public-key` in [tool.leanspec-release] of `pyproject.toml` is empty: nobody could check a signature",
+            hint=f'state the key: `public-key = "{own}"`',
+        )
+    if own != plan.public_key:
+        raise CommandError(
+            f"the secret key is of `{own}`, and `pyproject.toml` states `{plan.public_key}`",
+            hint="sign with the key that the users know",
+        )
+
+
+def _must_be_ours(out: Path) -> None:
+    """Raise CommandError where a folder holds anything but what an earlier run says that it made: that is replaced."""
+    there = {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)} if out.exists() else set()
+    strange = there - _made_before(out / MANIFEST)
+    if strange:
+        raise CommandError(f"`{out}` holds `{min(strange)}`, which this command did not make", hint="name an empty one")
+
+
+def _made_before(manifest: Path) -> set[str]:
+    try:
+        said = json.loads(manifest.read_text("utf-8"))
+        names = {str(asset["name"]) for asset in said["assets"]} | {provenance_name(said["version"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return names | {MANIFEST, SUMS, NOTES, MANIFEST + SUFFIX, SUMS + SUFFIX}
+
+
+def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
+    """Pack the programs of a platform, as they were collected, with licence and README."""
+    files: dict[str, tuple[bytes, int]] = {"LICENSE": ((ROOT / "LICENSE").read_bytes(), TEXT)}
+    facts: dict[str, Any] = {}
+    wanted = binary_version(plan.version)
+    for collected in read_collected(binaries):
+        if collected.platform != platform.key:
+            continue
+        (project,) = load_families((collected.family,))
+        path = binary_path(binaries, project, platform)
+        for found in (collected.version, collected.reported or wanted):
+            if found != wanted:
+                name = f"`{path.name}` for `{platform.key}`"
+                raise CommandError(
+                    f"{name} is of version `{found}`, the release is {wanted}",
+                    hint="build it anew, or see which run these artifacts are of",
+                )
+        files[path.name] = (path.read_bytes(), PROGRAM)
+        facts[path.name] = _about(collected, path)
+    version = str(plan.version)
+    files["README.md"] = (archive_readme(version, platform.key, platform.suffix).encode(), TEXT)
+    root = f"leanspec-{version}-{platform.key}"
+    name = f"{root}.zip" if platform.system == "win32" else f"{root}.tar.gz"
+    (write_zip if platform.system == "win32" else write_tar)(new / name, root, files)
+    return _asset(new / name, ARCHIVE, platform.key, {"binaries": facts})
+
+
+def _about(collected: Collected, path: Path) -> dict[str, Any]:
+    read = inspect_file(path).facts
+    stated = {name: asdict(collected)[name] for name in ("sha256", "size", "version", "reported", "commit")}
+    source = {name: value for name, value in collected.source.items() if name != "packages"}
+    return stated | {"source": source} | {name: read[name] for name in ("libc", "libc_floor", "needed")}
+
+
+def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
+    """Take the wheels, the whole set, each with the binary that was collected; and each one's bill of materials."""
+    if not dist.is_dir():
+        raise CommandError(f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them")
+    files, strange = read_files(dist)
+    wrong = [finding for finding in expected_set(plan, files, strange) if not finding.good]
+    if wrong:
+        lines = [f"{each.subject}: expected {each.expected}, found {each.found}" for each in wrong]
+        raise CommandError(
+            "\n  ".join([f"`{dist}` is not the release", *lines]), hint="`python -m scripts check` shows them too"
+        )
+    for file in files:
+        shutil.copyfile(file.path, new / file.path.name)
+        yield _asset(new / file.path.name, file.kind, file.platform, {})
+        if file.kind == PLATFORM:
+            yield _bill(file, binaries, new, plan)
+
+
+def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
+    binary = read_binary(file)
+    (project,) = load_families((binary.family.name,))
+    collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
+    origin = binary.record["grafted"]["from"]["sha256"] if "grafted" in binary.record else binary.record["sha256"]
+    if origin != collected:
+        raise CommandError(
+            f"`{file.path.name}` has the binary with the sha256 `{origin}`, the artifact is `{collected}`",
+            hint="the wheels are of another run than the binaries",
+        )
+    target = new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
+    with zipfile.ZipFile(file.path) as archive:
+        target.write_bytes(archive.read(next(name for name in archive.namelist() if name.endswith(BILL))))
+    return _asset(target, BILL_OF_MATERIALS, file.platform, {"of": file.path.name})
+
+
+def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
+    """Take the desktop bundles: for each expected platform one, of this version; what is there beside is an error."""
+    found: dict[str, Bundle] = {}
+    for platform in PLATFORMS.values():
+        for path in sorted((artifacts / f"{DESKTOP}{platform.key}").rglob("*")):
+            if path.is_file():
+                bundle = read_bundle(path)
+                _must_belong(bundle, platform, plan)
+                other = found.setdefault(platform.key, bundle)
+                if other is not bundle:
+                    raise CommandError(
+                        f"`{path}` is a second desktop bundle for `{platform.key}` beside `{other.path}`",
+                        hint="leave one of them in its artifact",
+                    )
+    missing = [f"`{key}`" for key in plan.desktop if key not in found]
+    if missing:
+        raise CommandError(
+            f"desktop bundles are missing for {', '.join(missing)}",
+            hint="see why their jobs left none; or plan none: [tool.leanspec-release.desktop] in pyproject.toml",
+        )
+    for key, bundle in found.items():
+        target = new / f"leanspec-desktop-{plan.version}-{key}.{bundle.format}"
+        shutil.copyfile(bundle.path, target)
+        stated = {"format": TITLES[bundle.format], "version": bundle.version, "cpu": bundle.cpu}
+        yield _asset(target, BUNDLE, key, {"stated": stated})
+
+
+def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
+    system, _, cpu = platform.key.partition("-")
+    wanted = binary_version(plan.version)
+    if platform.key not in plan.desktop:
+        reason = plan.no_desktop or f"it expects {', '.join(plan.desktop)}"
+        raise CommandError(
+            f"`{bundle.path}` is a desktop bundle for `{platform.key}`, and the plan has none ({reason})",
+            hint="name the platform in [tool.leanspec-release.desktop] of pyproject.toml",
+        )
+    if bundle.system != system or bundle.cpu not in (None, cpu):
+        raise CommandError(
+            f"`{bundle.path}` is a {TITLES[bundle.format]} for {bundle.system}"
+            f"{f' on {bundle.cpu}' if bundle.cpu else ''}, in the artifact of `{platform.key}`",
+            hint="see what its job built",
+        )
+    if bundle.version not in (None, wanted):
+        raise CommandError(
+            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}", hint="build it anew"
+        )
+
+
+def _asset(path: Path, kind: str, platform: str | None, facts: dict[str, Any]) -> Asset:
+    return Asset(path.name, kind, platform, path.stat().st_size, digest(str(path)), facts)
+
+
+def _state(new: Path, assets: list[Asset], plan: Plan, commit: str) -> None:
+    """Write the manifest, then the checksums of everything, as `sha256sum --check` reads them."""
+    manifest = {
+        "name": "LeanSpec",
+        "version": str(plan.version),
+        "binaries": binary_version(plan.version),
+        "tag": f"v{plan.version}",
+        "commit": commit,
+        "public_key": plan.public_key or None,
+        "missing": plan.missing,
+        "exceptions": plan.exceptions,
+        "no_desktop": plan.no_desktop or None,
+        "assets": [asdict(asset) for asset in sorted(assets, key=lambda asset: asset.name)],
+    }
+    (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    names = [*sorted(asset.name for asset in assets), MANIFEST]
+    (new / SUMS).write_text("".join(f"{digest(str(new / name))}  {name}\n" for name in names), "utf-8")
+
+
+def _take_the_place(new: Path, out: Path) -> None:
+    """Put the finished files into `out`; what an earlier run left there and this one did not make goes."""
+    made = {path.name for path in new.iterdir()}
+    for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
+        path.replace(out / path.name)
+    for path in out.iterdir():
+        if path.is_file() and path.name not in made:
+            path.unlink()

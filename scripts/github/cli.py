@@ -1,0 +1,195 @@
+"""The commands of a release's files: keys, signatures, and what goes to GitHub. No logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+
+if TYPE_CHECKING:
+    from .signing import SecretKey
+
+PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
+KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _password(*, new: bool = False) -> str:
+    """Return the password of a secret key: of the environment, else asked for. Never an argument."""
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise CommandError("there is no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
+    asked: str = click.prompt("password of the secret key", hide_input=True, confirmation_prompt=new, err=True)
+    return asked
+
+
+KEY_OPTION = click.option("--key", type=FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}.")
+
+
+def _secret_key(file: Path | None) -> SecretKey:
+    """Open the secret key, of a file or of the environment."""
+    from .signing import read_secret
+
+    text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)
+    if not text:
+        raise CommandError("there is no secret key", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`")
+    return read_secret(text, _password())
+
+
+@click.command()
+@click.argument("name", type=click.Path(path_type=Path), default="leanspec")
+def keygen(name: Path) -> None:
+    """Generate a minisign key pair.
+
+    NAME.key is encrypted with a password; NAME.pub is the public key.
+
+    The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Nothing that is there is overwritten.
+
+    \b
+    Example:
+      python -m scripts keygen leanspec
+    """
+    from .signing import generate, write_secret
+
+    secret, public = name.with_name(f"{name.name}.key"), name.with_name(f"{name.name}.pub")
+    for path in (secret, public):
+        if path.exists():
+            raise CommandError(f"`{path}` exists already", hint="choose another name: a lost key cannot be made again")
+    key = generate()
+    text = write_secret(key, _password(new=True))
+    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    public.write_text(key.public.text(), "utf-8")
+    click.echo(f"{secret}\n{public}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
+@KEY_OPTION
+@click.option("--version", "of", required=True, help="The version that the trusted comment states.")
+@click.option("--platform", default="any", show_default=True, help="The platform that the trusted comment states.")
+def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> None:
+    """Sign files with a minisign key.
+
+    Writes FILE.minisig next to each file; `minisign -V` verifies it too.
+
+    Its trusted comment states the file's name, the version and the platform.
+
+    \b
+    Example:
+      python -m scripts sign SHA256SUMS release.json --key leanspec.key --version 0.3.1
+    """
+    from .signing import Claim
+    from .signing import sign as write_signature
+
+    secret = _secret_key(key)
+    for file in files:
+        click.echo(write_signature(file, secret, Claim(file.name, of, platform)))
+
+
+@click.command(name="verify-signature")
+@click.argument("file", type=FILE)
+@click.option("--public", required=True, metavar="FILE|KEY", help="The public key: a file, or its second line.")
+@click.option("--signature", type=FILE, help="The signature, where it is not FILE.minisig.")
+@click.option("--version", "of", default="", help="The version that the trusted comment must state.")
+@click.option("--platform", default="", help="The platform that it must state.")
+def verify_signature(file: Path, public: str, signature: Path | None, of: str, platform: str) -> None:
+    """Verify a minisign signature.
+
+    Checks the file and its name and, with the options, its version and platform.
+
+    \b
+    Example:
+      python -m scripts verify-signature SHA256SUMS --public leanspec.pub --version 0.3.1
+    """
+    from .signing import SUFFIX, Claim, read_public, verify
+
+    place = signature or file.with_name(file.name + SUFFIX)
+    if not place.exists():
+        raise CommandError(f"there is no signature `{place}`", hint="an unsigned file is not to be trusted")
+    text = Path(public).read_text("utf-8") if Path(public).is_file() else public
+    said = verify(file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform))
+    click.echo(f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}")
+
+
+@click.command(name="release-assets")
+@click.argument("artifacts", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "final-artifacts",
+    show_default="final-artifacts",
+    help="The folder to make.",
+)
+@KEY_OPTION
+@click.option("--unsigned", is_flag=True, help="Sign nothing: a release is then not to be trusted, and not uploaded.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+def release_assets(artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, as_json: bool) -> None:
+    """Assemble the GitHub release assets.
+
+    They are made from a CI run's artifacts; `upload-assets` uploads them.
+
+    DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and desktop-PLATFORM/ with the
+    bundles that the release plan expects. Out of it come an archive of the programs a platform, the wheels, the
+    bundles, bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
+
+    \b
+    Examples:
+      python -m scripts release-assets artifacts --unsigned
+      python -m scripts release-assets artifacts --key leanspec.key
+    """
+    from scripts.model.plan import read_plan
+
+    from .assemble import MANIFEST, assemble
+
+    made = assemble(artifacts, out, read_plan(), None if unsigned else _secret_key(key))
+    if as_json:
+        click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
+    else:
+        for path in made:
+            click.echo(f"{path.stat().st_size:>10}  {path.name}")
+
+
+@click.command(name="upload-assets")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), default=ROOT / "final-artifacts")
+@click.option(
+    "--provenance",
+    "bundle",
+    metavar="FILE",
+    type=FILE,
+    help="The bundle that `actions/attest` made of these files: one more asset.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be uploaded, and upload nothing.")
+def upload_assets(folder: Path, bundle: Path | None, *, dry_run: bool) -> None:
+    """Upload assembled assets to the GitHub release.
+
+    DIR (final-artifacts by default) is what `release-assets` made: checksums and signatures are verified first. The
+    release of this version is a draft until every file is there. An upload goes on from what the release has, and
+    replaces nothing. Needs GitHub's client, `gh`.
+
+    \b
+    Examples:
+      python -m scripts upload-assets --dry-run
+      python -m scripts upload-assets final-artifacts
+    """
+    from scripts.model.plan import read_plan
+
+    from .assembled import verified
+    from .upload import find_client, upload_release
+
+    plan = read_plan()
+    gh = find_client()
+    files = verified(folder, plan, bundle)
+    click.echo(upload_release(gh, files, plan, folder, dry_run=dry_run))
+
+
+COMMANDS = (keygen, sign, verify_signature, release_assets, upload_assets)

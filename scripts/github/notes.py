@@ -1,0 +1,60 @@
+"""What a release says of itself: the entry of the changelog, and a README for who unpacks an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.model.families import load_families
+from scripts.model.plan import Plan
+from scripts.model.version_places import HEADING
+
+README = """\
+LeanSpec {version} for {label}
+
+{programs}
+
+They need no installation: put them where your system looks for programs, or start them from here. To have them
+verified, upgraded and repaired, install them with `pipx install lean-spec` or `uv tool install lean-spec` instead.
+
+The checksum of each file of this release is in its SHA256SUMS, which is signed (minisign).
+"""
+# What a family's description says beside what its program is.
+CARRIED = " as a binary, for lean-spec"
+
+
+def release_notes(changelog: Path, plan: Plan) -> str:
+    """Return a release's entry of the changelog, with what the release lacks and why.
+
+    Raises CommandError where there is no entry, or an empty one.
+    """
+    text = changelog.read_text("utf-8")
+    headings = list(HEADING.finditer(text))
+    for number, heading in enumerate(headings):
+        if heading["version"] == str(plan.version):
+            end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
+            entry = text[heading.end() : end].strip()
+            if entry:
+                return "\n".join([entry, *_gaps(plan), ""])
+            raise CommandError(f"the entry of {plan.version} in `{changelog.name}` is empty", hint="write what is new")
+    raise CommandError(
+        f"`{changelog.name}` has no entry for {plan.version}",
+        hint="`python -m scripts sync-versions` gives what is unreleased its heading",
+    )
+
+
+def _gaps(plan: Plan) -> list[str]:
+    gaps = [f"- {PLATFORMS[key].label} (`{key}`): {reason}" for key, reason in plan.missing.items()]
+    gaps += [f"- `lean-spec {command}`: {reason}" for command, reason in plan.exceptions.items()]
+    gaps += [f"- desktop application: {plan.no_desktop}"] if plan.no_desktop else []
+    return ["", "### Not in this release", "", *gaps] if gaps else []
+
+
+def archive_readme(version: str, platform: str, suffix: str) -> str:
+    """Return the README of a standalone archive."""
+    lines = [
+        f"  {project.family.program + suffix:18} {project.description.removesuffix(CARRIED)}"
+        for project in load_families()
+    ]
+    return README.format(version=version, label=PLATFORMS[platform].label, programs="\n".join(lines))

@@ -1,0 +1,149 @@
+"""A release on GitHub, through the `gh` client: a draft until every file is there, and nothing in it is replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.manage.errors import CommandError
+from scripts.index.upload import AGAIN
+from scripts.model.plan import Plan
+from scripts.tools.console import say, size, step
+from scripts.tools.processes import TAIL, capture, find_program, must_succeed
+
+from .assemble import NOTES
+from .provenance import SUFFIX as PROVENANCE
+
+INSTALL = "install GitHub's client: https://cli.github.com"
+NOT_LOGGED_IN = 4  # gh help exit-codes
+FINISHED = "uploaded"
+OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
+
+
+@dataclass(frozen=True)
+class Release:
+    """Hold what GitHub has of a release."""
+
+    draft: bool
+    noted: bool
+    """Whether it has notes."""
+    url: str
+    assets: dict[str, dict[str, Any]]
+
+
+def find_client() -> str:
+    """Return where `gh` is; raises CommandError where there is none."""
+    gh = find_program("gh", INSTALL)
+    say(f"using {gh}")
+    return gh
+
+
+def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool) -> str:
+    """Upload the files that are missing, in their order, and publish the release when all are there.
+
+    A release that is there already is gone on with. Returns its address. Raises CommandError, before the first
+    upload, where `gh` is not logged in, and where the release has other bytes under one of the names.
+    """
+    tag = f"v{plan.version}"
+    release = _find(gh, tag)
+    there = _same_bytes(gh, release, files) if release else set()
+    for path in files:
+        state = "there already" if path.name in there else "to be uploaded"
+        say(f"  {state:14}  {size(path.stat().st_size):>8}  {path.name}")
+    if dry_run:
+        return "a dry run: nothing was uploaded"
+    if release is None:
+        _create(gh, tag, plan, folder / NOTES)
+    else:
+        _remove_unfinished(gh, release, files)
+    for path in files:
+        if path.name not in there:
+            with step(f"uploading {path.name}"):
+                must_succeed(
+                    capture([gh, "release", "upload", tag, str(path)]), f"`gh release upload` of `{path.name}`", AGAIN
+                )
+    release = _find(gh, tag)
+    if release is None or _same_bytes(gh, release, files) != {path.name for path in files}:
+        raise CommandError(f"GitHub does not show every file of `{tag}` yet", hint=AGAIN)
+    changes = [*(["--draft=false"] if release.draft else ())]
+    changes += [] if release.noted else ["--notes-file", str(folder / NOTES)]  # whoever made it left them to us
+    if changes:
+        must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
+        release = _find(gh, tag) or release
+    return release.url
+
+
+def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
+    command = [gh, "release", "create", tag, "--draft", "--verify-tag", "--title", f"LeanSpec {plan.version}"]
+    command += ["--notes-file", str(notes), *(["--prerelease"] if plan.version.is_prerelease else [])]
+    with step(f"making the draft of {tag}"):
+        must_succeed(capture(command), "`gh release create`", f"push the tag first: `git push origin {tag}`")
+
+
+def _find(gh: str, tag: str) -> Release | None:
+    """Return a release by its tag, a draft too, which only the list shows."""
+    pages = capture([gh, "api", "--paginate", f"{OURS}?per_page=100", "--jq", f'.[] | select(.tag_name == "{tag}")'])
+    if pages.returncode == NOT_LOGGED_IN or "(HTTP 401)" in pages.stderr:
+        raise CommandError("`gh` is not logged in", hint="log in: `gh auth login`, or set `GH_TOKEN`")
+    must_succeed(
+        pages, "asking GitHub for its releases", "in a clone of the repository, or with `GH_REPO`, try `gh api`"
+    )
+    found = [json.loads(line) for line in pages.stdout.splitlines() if line]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise CommandError(f"GitHub has {len(found)} releases of `{tag}`", hint="delete the drafts that are not wanted")
+    first = found[0]
+    assets = {asset["name"]: asset for asset in first["assets"]}
+    return Release(first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
+
+
+def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
+    """Return which files GitHub has, byte for byte; raises CommandError where one has other bytes."""
+    there, wrong = set(), []
+    for path in files:
+        asset = release.assets.get(path.name)
+        if asset is None or asset["state"] != FINISHED:
+            continue
+        if path.name.endswith(PROVENANCE):
+            there.add(path.name)  # each attempt is attested anew, and the first one is as true
+            continue
+        found, own = _sha256(gh, asset), digest(str(path))
+        if found == own:
+            there.add(path.name)
+        else:
+            wrong.append(f"`{path.name}`: sha256 `{found}`, ours is `{own}`")
+    if wrong:
+        raise CommandError(
+            "\n  ".join(["the release on GitHub has other bytes, nothing was uploaded:", *wrong]),
+            hint="see which are right; a published file is never replaced: bump to a higher version",
+        )
+    return there
+
+
+def _remove_unfinished(gh: str, release: Release, files: list[Path]) -> None:
+    """Remove what an interrupted upload left without content under one of our names."""
+    for name in {path.name for path in files} & set(release.assets):
+        asset = release.assets[name]
+        if asset["state"] != FINISHED:
+            command = [gh, "api", "--method", "DELETE", f"{OURS}/assets/{asset['id']}"]
+            must_succeed(capture(command), f"removing the unfinished `{name}`", AGAIN)
+
+
+def _sha256(gh: str, asset: dict[str, Any]) -> str:
+    """Return what GitHub states; for a file from before it stated any, that of what it serves."""
+    stated = str(asset.get("digest") or "")
+    if stated.startswith("sha256:"):
+        return stated.removeprefix("sha256:")
+    command = [gh, "api", "-H", "Accept: application/octet-stream", f"{OURS}/assets/{asset['id']}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ)
+    if done.returncode != 0:
+        lines = done.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
+        raise CommandError("\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]), hint=AGAIN)
+    return hashlib.sha256(done.stdout).hexdigest()

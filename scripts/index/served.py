@@ -1,0 +1,50 @@
+"""What an index serves of a release, fetched and compared byte for byte. Nothing of it is run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.version import Version
+
+from leanspec_launcher._tables import FAMILIES
+from scripts.model.finding import Finding, bad, same
+from scripts.model.plan import MAIN, read_files
+from scripts.tools.console import step
+
+from .client import Client, Index, version_of
+
+GATE = "bytes on the index"
+
+
+def compare_served(version: Version, index: Index, dist: Path) -> list[Finding]:
+    """Fetch every file of a release and compare it with the one that was built.
+
+    Raises CommandError if the index cannot be asked.
+    """
+    doing = step(f"fetching every file of {version} from {index}")
+    with tempfile.TemporaryDirectory(prefix="leanspec-served-") as name, doing:
+        return list(fetch(Client(index), version, Path(name), dist))
+
+
+def fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> Iterator[Finding]:
+    """Fetch every file of a release into a folder; compare it with the one that was built, or with what is stated."""
+    built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}
+    missing = set(built)
+    found_any = False
+    for distribution in (MAIN, *(family.distribution for family in FAMILIES.values())):
+        for served in client.files(distribution).values():
+            if version_of(served.name) != version:
+                continue
+            found_any = True
+            missing.discard(served.name)
+            digest = client.download(served, folder / served.name)
+            own = built.get(served.name)
+            stated = served.sha256 or "a stated sha256"
+            wanted = own.sha256() if own else stated
+            yield same(GATE, served.name, wanted, digest)
+    for name in sorted(missing):
+        yield bad(GATE, name, "served", "not listed")
+    if not found_any:
+        yield bad(GATE, str(version), "files of it", "none")

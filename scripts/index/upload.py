@@ -1,0 +1,207 @@
+"""One file to an index, by twine. What an answer means is read from its code, never from its sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import queue
+import re
+import threading
+import time
+from typing import Any
+
+import requests
+import requests.adapters
+from twine.auth import CredentialInput, Private
+from twine.exceptions import TrustedPublishingFailure, TwineException
+from twine.package import PackageFile
+from twine.repository import Repository
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.model.plan import File
+from scripts.tools.console import say
+
+from .attestations import IDENTITY_VARIABLE, attestation_of
+from .client import ATTEMPTS, BACK_OFF, BUSY, LONGEST_REASON, Client, Index, IndexUnreachableError, retry_after
+
+AT_ONCE = 4
+# Between two bytes of an answer; an index looks at a file while the uploader waits.
+SECONDS_FOR_AN_ANSWER = 120
+CREATED = (200, 201, 202, 204)
+REFUSES_US = (401, 403)
+AGAIN = "run the same command again: it goes on from what the index has"
+
+
+class BurntError(CommandError):
+    """Say that a name and version are taken by other bytes, for ever."""
+
+
+class CredentialsError(CommandError):
+    """Say that the index does not take what was shown to it."""
+
+
+def credentials(index: Index) -> tuple[str, str]:
+    """Return user and password: of the environment, of ~/.pypirc, of a keyring, or by trusted publishing.
+
+    Raises CredentialsError where there are none. They are never printed, and never in an argument.
+    """
+    given = CredentialInput(os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD"))
+    known = {"repository": index.upload, "username": None, "password": None}
+    if index.credentials:
+        known |= {"username": index.credentials[0], "password": index.credentials[1]}
+    resolver = Private(known, given)
+    try:
+        user, password = resolver.username, resolver.password
+    except TrustedPublishingFailure as error:
+        said = " ".join(str(error).split())[:LONGEST_REASON]
+        raise CredentialsError(
+            f"trusted publishing to `{index.upload}` failed: {said}",
+            hint="compare repository, workflow and environment with each project's trusted publisher",
+        ) from None
+    except (KeyError, requests.RequestException) as error:
+        raise CredentialsError(
+            f"`{index.upload}` did not give a token: {type(error).__name__}: {error}", hint=AGAIN
+        ) from None
+    except TwineException:
+        user = password = None  # it would ask on a terminal, which nobody watches
+    if not user or not password:
+        raise CredentialsError(
+            f"there are no credentials for `{index.upload}`",
+            hint="set `TWINE_USERNAME` (`__token__` for a token) and `TWINE_PASSWORD`, or add them to ~/.pypirc",
+        )
+    return user, password
+
+
+def may_have_credentials(index: Index) -> None:
+    """Fail as an upload would for want of credentials, and ask for no token: a dry run is not to hold one.
+
+    Raises CredentialsError.
+    """
+    if IDENTITY_VARIABLE in os.environ and not index.credentials and "TWINE_PASSWORD" not in os.environ:
+        say("trusted publishing is asked for a token when there is something to upload")
+        return
+    credentials(index)
+
+
+def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
+    """Upload files, some at a time; raises the first error, after those under way have ended.
+
+    Ctrl-C ends it at once: nobody waits for the threads, which end with the process.
+    """
+    waiting: queue.SimpleQueue[File] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    failed = threading.Event()
+    for file in files:
+        waiting.put(file)
+
+    def work() -> None:
+        error = None
+        with contextlib.suppress(queue.Empty):
+            while not failed.is_set():
+                file = waiting.get_nowait()
+                try:
+                    upload(index, client, file, secret)
+                except Exception as problem:  # noqa: BLE001 - handed to the thread that waits
+                    failed.set()
+                    error = problem
+        ended.put(error)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        threads = [threading.Thread(target=work, daemon=True) for _ in files[:AT_ONCE]]
+        for thread in threads:
+            thread.start()
+        errors = [error for error in [ended.get() for _ in threads] if error]
+    if errors:
+        raise errors[0]
+
+
+def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
+    """Upload one file, with patience where the index is busy or out of reach.
+
+    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index refuses the file.
+    """
+    last, was_cut = "no answer", False
+    for pause in BACK_OFF[:ATTEMPTS]:
+        try:
+            answer = _send(index, file, secret)
+        except requests.RequestException as error:
+            last, was_cut = type(error).__name__, True
+            wait: float = pause  # cut off: perhaps it arrived
+        else:
+            last = _said(answer)
+            if answer.status_code in CREATED:
+                say(f"  uploaded {file.path.name}")
+                return
+            if answer.status_code in REFUSES_US:
+                raise CredentialsError(
+                    f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
+                    hint="see whether the token is right, and is allowed to upload this project",
+                )
+            if answer.status_code not in BUSY:
+                _must_be_there(index, client, file, answer, was_cut=was_cut)
+                return
+            wait = retry_after(answer) or pause
+        if is_there(client, file):
+            return
+        say(f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s")
+        time.sleep(wait)
+    text = f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts (the last one: {last})"
+    raise IndexUnreachableError(text, hint=AGAIN)
+
+
+def _said(answer: requests.Response) -> str:
+    """Return an answer's code with its reason: that of the status line, and what its body says in addition."""
+    body = " ".join(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split())
+    words = dict.fromkeys([str(answer.status_code), answer.reason or "", body])
+    return " ".join(filter(None, words))[:LONGEST_REASON]
+
+
+class _Bounded(requests.adapters.HTTPAdapter):
+    """Waits for an answer so long, and no longer: twine itself waits for ever."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+        return super().send(request, *arguments, **(options | {"timeout": SECONDS_FOR_AN_ANSWER}))
+
+
+def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:
+    repository = Repository(index.upload, *secret, disable_progress_bar=True)
+    for scheme in ("http://", "https://"):
+        repository.session.mount(scheme, _Bounded())
+    try:
+        package = PackageFile.from_filename(str(file.path), comment=None)
+        attestation = attestation_of(file)
+        if attestation:
+            package.add_attestations([str(attestation)])
+        return repository.upload(package, max_redirects=1)
+    finally:
+        repository.close()
+
+
+def _must_be_there(index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool) -> None:
+    """Take a refusal for success only where the index has these very bytes."""
+    if is_there(client, file):
+        return
+    refused = f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}"
+    if was_cut:
+        raise CommandError(
+            f"{refused}; an earlier attempt was cut off, and may have arrived without being listed yet", hint=AGAIN
+        )
+    raise CommandError(refused, hint="see what the index says of this name and version")
+
+
+def is_there(client: Client, file: File) -> bool:
+    """Tell whether the index serves a file; raises BurntError where it serves other bytes under its name."""
+    try:
+        served = client.files(file.distribution, attempts=1).get(file.path.name)  # whoever asks is patient itself
+    except IndexUnreachableError:
+        return False
+    if served is None:
+        return False
+    found, own = client.digest(served), file.sha256()
+    if found != own:
+        raise BurntError(
+            f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",
+            hint="that version is burnt: nothing is uploaded any more; bump to a higher one",
+        )
+    return True

@@ -1,0 +1,82 @@
+"""The families as projects: what `platform_wheels/<family>/pyproject.toml` says, joined with the launcher's table."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._search import local_path
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+
+PROJECTS = ROOT / "platform_wheels"
+
+
+@dataclass(frozen=True)
+class FamilyProject:
+    """Hold a family with its project folder and what collecting its binary needs to know."""
+
+    family: Family
+    root: Path
+    version: str
+    crate: str
+    npm_template: str
+    description: str
+
+    @property
+    def name(self) -> str:
+        """The family's short name."""
+        return self.family.name
+
+    def npm_package(self, platform: Platform) -> str:
+        """Return the name of the npm package that carries the binary for a platform."""
+        return self.npm_template.format(platform=platform.key)
+
+
+def main_project() -> dict[str, Any]:
+    """Return the `[project]` table of `lean-spec`; its version is the one home of the version."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
+
+
+def load_families(names: tuple[str, ...] = ()) -> list[FamilyProject]:
+    """Read the projects of the families named, or of all.
+
+    Raises CommandError where a project and the launcher's table disagree: the wheel would not be found.
+    """
+    return [_load(FAMILIES[name]) for name in (dict.fromkeys(names) or FAMILIES)]
+
+
+def _load(family: Family) -> FamilyProject:
+    path = PROJECTS / family.name / "pyproject.toml"
+    table = tomllib.loads(path.read_text("utf-8"))
+    own = table["tool"]["leanspec-build"]
+    for what, said, expected in (
+        ("name", table["project"]["name"], family.distribution),
+        ("package", own["package"], family.package),
+        ("executable", own["executable"], family.program),
+        ("version", table["project"]["version"], main_project()["version"]),
+    ):
+        if said != expected:
+            raise CommandError(
+                f"`{path.relative_to(ROOT)}` says `{what} = {said}`, expected `{expected}`",
+                hint=f"set it to `{expected}`",
+            )
+    collect = table["tool"]["leanspec-collect"]
+    project = table["project"]
+    return FamilyProject(
+        family, path.parent, project["version"], collect["crate"], collect["npm"], project["description"]
+    )
+
+
+def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:
+    """Return the platforms named, or all."""
+    return [PLATFORMS[key] for key in (dict.fromkeys(keys) or PLATFORMS)]
+
+
+def binary_path(base: Path, project: FamilyProject, platform: Platform) -> Path:
+    """Return where a family's binary for a platform lies in a binaries directory."""
+    return Path(local_path(str(base), project.family, platform))

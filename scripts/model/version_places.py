@@ -1,0 +1,219 @@
+"""The version in every place that repeats it. Its one home is the root `pyproject.toml`."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from packaging.requirements import Requirement
+from packaging.version import Version
+from tomlkit.exceptions import TOMLKitError
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.tools.processes import capture, find_program, must_succeed
+
+from .versions import binary_version
+
+OWN = {family.distribution for family in FAMILIES.values()}
+HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
+RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
+UNRELEASED = "## [Unreleased]"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Hold one place that repeats the version: where it is, what it says, what it should say."""
+
+    file: str
+    what: str
+    found: str
+    expected: str
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether it says what it should."""
+        return self.found == self.expected
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Hold a file with its text before and after, and the places in it."""
+
+    path: Path
+    before: str
+    after: str
+    places: list[Place]
+    is_home: bool = False
+    """Whether this is the one home of the version."""
+
+
+def home_version(root: Path = ROOT) -> Version:
+    """Return the version of the project."""
+    return Version(str(_read_toml(root / "pyproject.toml")["project"]["version"]))
+
+
+def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> list[Edit]:
+    """Return what each file would become; raises CommandError where one cannot be read."""
+    projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
+    projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
+    edits = [_project(path, version, root) for path in projects]
+    edits.append(_changelog(root / "CHANGELOG.md", version, root))
+    edits += [_recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))]
+    return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
+
+
+def apply(edits: list[Edit]) -> list[Edit]:
+    """Write every change, or none: all are written beside their places first. Returns what was changed.
+
+    The version's home comes last. If this process is killed between two files, the home still says the old version:
+    the same command completes the change, `sync-versions` takes it back, and both remove what was left behind.
+    """
+    for edit in edits:
+        _beside(edit.path).unlink(missing_ok=True)
+    changed = [edit for edit in edits if edit.after != edit.before]
+    changed.sort(key=lambda edit: edit.is_home)
+    with contextlib.ExitStack() as undo:
+        ready = []
+        for edit in changed:
+            new = _beside(edit.path)
+            undo.callback(new.unlink, missing_ok=True)
+            new.write_bytes(edit.after.encode())
+            new.chmod(edit.path.stat().st_mode & 0o777)
+            ready.append((new, edit))
+        done: list[Edit] = []
+        try:
+            for new, edit in ready:
+                new.replace(edit.path)
+                done.append(edit)
+        except BaseException:
+            for edit in done:
+                edit.path.write_bytes(edit.before.encode())
+            raise
+    return changed
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _text(path: Path) -> str:
+    """Return a file's text with its own line ends: what is written back has them too."""
+    return path.read_bytes().decode()
+
+
+def _read_toml(path: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(_text(path))
+    except (OSError, ValueError, TOMLKitError) as error:
+        raise CommandError(f"`{path}` cannot be read: {error}", hint="fix it, or take it from git") from None
+
+
+def _project(path: Path, version: Version, root: Path) -> Edit:
+    document, text, name = _read_toml(path), str(version), str(path.relative_to(root))
+    table: Any = document["project"]
+    places = [Place(name, "version", str(table["version"]), text)]
+    table["version"] = text
+    groups = {"dependencies": table.get("dependencies", [])}
+    groups |= {f"extra `{key}`": value for key, value in table.get("optional-dependencies", {}).items()}
+    for group, requirements in groups.items():
+        for number, requirement in enumerate(requirements):
+            own = Requirement(str(requirement)).name
+            if own in OWN:
+                places.append(Place(name, group, str(requirement), f"{own}=={text}"))
+                requirements[number] = f"{own}=={text}"
+    return Edit(path, _text(path), tomlkit.dumps(document), places, is_home=path == root / "pyproject.toml")
+
+
+def _recipe(path: Path, version: Version, root: Path) -> Edit:
+    """Set the exact version that a recipe installs and compares. A dev version is in no index that users have."""
+    before, name = _text(path), str(path.relative_to(root))
+    if version.is_devrelease:
+        return Edit(path, before, before, [])
+    places = [Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)]
+    after = RECIPE.sub(lambda found: found[0].replace(found[1], str(version)), before)
+    return Edit(path, before, after, places)
+
+
+def released(text: str) -> list[str]:
+    """Return the versions that a changelog has headings for, as they are written, newest first."""
+    return [found["version"] for found in HEADING.finditer(text) if found["version"] != "Unreleased"]
+
+
+def _changelog(path: Path, version: Version, root: Path) -> Edit:
+    """Give a release its heading, over what was unreleased so far. A dev version has none."""
+    before = _text(path)
+    if version.is_devrelease or str(version) in released(before):
+        return Edit(path, before, before, [])
+    found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", before, re.MULTILINE)
+    if not found:
+        raise CommandError(f"`{path}` has no heading `{UNRELEASED}`", hint="put it above the newest release")
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
+    after = before.replace(found[0], heading, 1)
+    place = Place(str(path.relative_to(root)), "heading", "none", f"[{version}]")
+    return Edit(path, before, after, [place])
+
+
+def _cargo(workspace: Path, version: str) -> list[Edit]:
+    """Edit the manifests of a workspace's members, and the lock as cargo would."""
+    workspace = workspace.resolve()  # as cargo names its manifests: without `..`
+    members = _members(workspace)
+    names = {name for name, _ in members}
+    root = workspace / "Cargo.toml"
+    edits = []
+    for path in dict.fromkeys([root, *(manifest for _, manifest in members)]):
+        document = _read_toml(path)
+        places = [*_manifest(document, names, version, os.path.relpath(path, workspace))]
+        edits.append(Edit(path, _text(path), tomlkit.dumps(document), places))
+    lock = workspace / "Cargo.lock"
+    if lock.exists():
+        edits.append(_lock(lock, names, version))
+    return edits
+
+
+def _members(workspace: Path) -> list[tuple[str, Path]]:
+    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    command = [cargo, "metadata", "--no-deps", "--format-version", "1", "--offline"]
+    command += ["--manifest-path", str(workspace / "Cargo.toml")]
+    done = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")
+    return [(each["name"], Path(each["manifest_path"])) for each in json.loads(done.stdout)["packages"]]
+
+
+def _manifest(document: Any, members: set[str], version: str, file: str) -> Iterator[Place]:  # noqa: ANN401 - TOML
+    for what, table in (
+        ("workspace version", document.get("workspace", {}).get("package")),
+        ("version", document.get("package")),
+    ):
+        # `version.workspace = true` follows by itself.
+        if table is not None and isinstance(table.get("version"), str):
+            yield Place(file, what, str(table["version"]), version)
+            table["version"] = version
+    tables = [document, document.get("workspace", {}), *document.get("target", {}).values()]
+    for table in tables:
+        for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
+            for name, value in table.get(kind, {}).items():
+                own = value.get("package", name) in members if isinstance(value, dict) else False
+                if own and "version" in value:
+                    exact = "=" if str(value["version"]).startswith("=") else ""
+                    yield Place(file, f"{kind} `{name}`", str(value["version"]), exact + version)
+                    value["version"] = exact + version
+
+
+def _lock(path: Path, members: set[str], version: str) -> Edit:
+    document: Any = _read_toml(path)
+    places = []
+    for package in document.get("package", []):
+        if package["name"] in members and "source" not in package:
+            places.append(Place(path.name, f"`{package['name']}`", str(package["version"]), version))
+            package["version"] = version
+    return Edit(path, _text(path), tomlkit.dumps(document), places)

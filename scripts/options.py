@@ -1,0 +1,110 @@
+"""Options that several commands share, and those whose values another module knows, imported only when needed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from scripts.environment import ROOT
+from scripts.model.families import PROJECTS
+
+
+class LazyChoice(click.ParamType[str]):
+    """One of the values in a module's attribute.
+
+    `--help` of all commands does not pay for the import: the build backend alone costs 180 ms.
+    """
+
+    name = "choice"
+
+    def __init__(self, module: str, attribute: str) -> None:
+        self.module = module
+        self.attribute = attribute
+
+    @property
+    def choice(self) -> click.Choice[str]:
+        """The values, imported now."""
+        return click.Choice(getattr(importlib.import_module(self.module), self.attribute))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """Show the values in the help."""
+        return self.choice.get_metavar(param, ctx)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return the value, or fail as `click.Choice` does."""
+        return self.choice.convert(value, param, ctx)
+
+
+class Number(click.ParamType[int]):
+    """A whole number in plain digits: no sign, no space, no underscore, no leading zero, no other script's digits."""
+
+    name = "number"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number, or fail as click's own types do."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"0|[1-9][0-9]*", str(value)):
+            self.fail(f"'{value}' is not a number in plain digits", param, ctx)
+        return int(value)
+
+
+NUMBER = Number()
+REPAIRS = LazyChoice("leanspec_build.project", "REPAIRS")
+BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
+BINARIES_OPTION = click.option(
+    "--binaries",
+    type=click.Path(path_type=Path),
+    default=PROJECTS,
+    show_default="platform_wheels",
+    help="Binaries directory to read.",
+)
+FAMILY_OPTION = click.option(
+    "--family",
+    "families",
+    type=click.Choice(list(FAMILIES)),
+    multiple=True,
+    help="Program to include (repeatable). Default: all.",
+)
+PLATFORM_OPTION = click.option(
+    "--platform",
+    "platforms",
+    type=click.Choice(list(PLATFORMS)),
+    multiple=True,
+    help="Platform to include (repeatable). Default: all.",
+)
+CARGO_OPTION = click.option(
+    "--cargo",
+    metavar="WORKSPACE",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A Cargo workspace whose version follows too, its lock included.",
+)
+DIST_OPTION = click.option(
+    "--dist",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist",
+    help="The folder of built files.",
+)
+OUT_OPTION = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist",
+    help="Folder to write.",
+)

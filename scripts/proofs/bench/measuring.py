@@ -1,0 +1,268 @@
+"""One run: every way in turn, round after round, so that whatever else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.progress import track
+
+from leanspec_launcher._tables import FAMILIES, Family
+from leanspec_launcher.first_start.proof import SETTLED_NANOSECONDS
+from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.manage.errors import CommandError
+from scripts.build.wheels import build_wheels
+from scripts.collect.npm import collect_npm
+from scripts.collect.staging import staged
+from scripts.model.families import load_families, main_project
+from scripts.proofs.contract.release import DIRECT, NODE, OURS, install, installed_binary, this_platform, ways
+from scripts.tools.console import console, step
+from scripts.tools.processes import capture, clean_environment, must_succeed
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
+
+PASS, LINKED, BY_PIP, FIRST = "python -c pass", "linked", "ours, by this Python's own pip", "ours, first start"
+# What no launcher in Python can go below: it knows its binary, and checks nothing.
+FLOOR = "execv alone"
+FLOOR_SCRIPT = """#!{python}
+import os
+import sys
+
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
+
+
+@dataclass
+class Row:
+    """Hold what was measured of one way, milliseconds and kB."""
+
+    way: str
+    start: list[float] = field(default_factory=list)
+    """A whole run of `--version`."""
+    handshake: list[float] = field(default_factory=list)
+    """From the start of the MCP server to its answer to `initialize`."""
+    beside: float | None = None
+    """Memory of the processes beside the server while it waits (proportional set size)."""
+
+    @property
+    def start_median(self) -> float:
+        """Return the median of the runs."""
+        return statistics.median(self.start)
+
+    @property
+    def handshake_median(self) -> float | None:
+        """Return the median of the handshakes; None where none was made."""
+        return statistics.median(self.handshake) if self.handshake else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Hold a whole run."""
+
+    machine: dict[str, str]
+    rounds: int
+    rows: list[Row]
+
+    def row(self, way: str) -> Row | None:
+        """Return the row of a way; None where that was not possible here."""
+        return next((row for row in self.rows if row.way == way), None)
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """Return the ratios that are aimed at, by what they mean."""
+        direct, ours, bare, node = (self.row(way) for way in (DIRECT, OURS, PASS, NODE))
+        linked = self.row(LINKED)
+        if direct is None or ours is None or bare is None or linked is None:
+            return {}
+        found = {
+            "(launcher - binary) / `python -c pass`": (ours.start_median - direct.start_median) / bare.start_median,
+            "linked / binary": linked.start_median / direct.start_median,
+        }
+        if node:
+            found["launcher / npm wrapper"] = ours.start_median / node.start_median
+            if ours.handshake_median and node.handshake_median:
+                found["MCP `initialize`, launcher / npm wrapper"] = ours.handshake_median / node.handshake_median
+        return found
+
+
+Command = tuple[str, ...]
+
+
+def measure(rounds: int) -> Report:
+    """Install the real release, and measure every way to start it. Raises CommandError where npm has none for us."""
+    with tempfile.TemporaryDirectory(prefix="leanspec-bench-") as name:
+        folder = Path(name)
+        dist = _release(folder)
+        commands = install(folder / "uv", dist)
+        linked = install(folder / "linked", dist)
+        must_succeed(capture([str(linked / "leanspec-launcher"), "link"]), "`leanspec-launcher link`")
+        starts = _commands(folder / "start", commands, linked, FAMILIES["http"])
+        starts |= {PASS: (str(commands / "python"), "-c", "pass")}
+        starts |= {BY_PIP: (str(_by_pip(folder / "pip", dist) / "leanspec-http"),)}
+        servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
+        env = _environment(folder / "home")
+        anew = _environment(folder / "new")
+        rows = {way: Row(way) for way in (*starts, FIRST)}
+        for environment in (commands, linked, folder / "pip/bin"):
+            _settle(installed_binary(environment))
+        for command in starts.values():
+            _run(_version(command), env)  # what is to be compiled is compiled, and the stamp is left
+        for command in servers.values():
+            _handshake(command, env)
+        for _ in track(range(rounds), "measuring", console=console(), transient=True):
+            for way in random.sample([*starts], len(starts)):
+                rows[way].start.append(_run(_version(starts[way]), env))
+            for way in random.sample([*servers], len(servers)):
+                rows[way].handshake.append(_handshake(servers[way], env))
+            rows[FIRST].start.append(_run(_version(starts[OURS]), anew))
+            shutil.rmtree(folder / "new/.cache")
+        for way, command in servers.items():
+            rows[way].beside = _beside(command, env)
+        return Report(_machine(commands), rounds, [*rows.values()])
+
+
+def _release(folder: Path) -> Path:
+    """Build the wheels of the real binaries."""
+    version = main_project()["version"]
+    with staged(folder / "binaries") as staging:
+        collect_npm(version, load_families(), [this_platform()], staging, all_wanted=True)
+    with step("building wheels"), console().capture():
+        build_wheels(folder / "binaries", folder / "dist", (), ())
+    return folder / "dist"
+
+
+def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dict[str, Command]:
+    folder.mkdir()
+    found: dict[str, Command] = {way.name: way.command for way in ways(folder, commands, family)}
+    floor = folder / "floor"
+    floor.write_text(FLOOR_SCRIPT.format(python=commands / "python", binary=found[DIRECT][0]), "utf-8")
+    floor.chmod(0o755)
+    return found | {LINKED: (str(linked / family.program),), FLOOR: (str(floor),)}
+
+
+def _by_pip(environment: Path, dist: Path) -> Path:
+    """Install with the pip that this Python brings: an old one writes scripts that import `re`."""
+    with step("installing with pip"):
+        must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
+        wheels = [str(path) for path in dist.glob("*.whl") if "-any" not in path.name or path.name.startswith("lean_")]
+        command = [str(environment / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", *wheels]
+        must_succeed(capture(command, env=clean_environment()), "`pip install`")
+    return environment / "bin"
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return what a terminal has, without what slows one way alone (NODE_EXTRA_CA_CERTS doubles Node's start)."""
+    home.mkdir()
+    return {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def _settle(binary: Path) -> None:
+    """Wait until a file counts as unchanged, so that its stamp is left."""
+    time.sleep(max(0.0, SETTLED_NANOSECONDS / 1e9 + 0.2 + binary.stat().st_ctime - time.time()))
+
+
+def _version(command: Command) -> Command:
+    return command if command[-1] == "pass" else (*command, "--version")
+
+
+def _run(command: Command, env: Mapping[str, str]) -> float:
+    """Run a program to its end; return milliseconds."""
+    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)]
+    started = time.perf_counter_ns()
+    process = os.posix_spawn(command[0], command, env, file_actions=quiet)
+    _, status = os.waitpid(process, 0)
+    took = (time.perf_counter_ns() - started) / 1e6
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise CommandError(f"`{' '.join(command)}` failed: it cannot be measured")
+    return took
+
+
+def _server(command: Command, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _talk(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is None or process.stdout is None:
+        raise CommandError("the server has no pipes")
+    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
+    process.stdin.flush()
+    if b"serverInfo" not in process.stdout.readline():
+        raise CommandError("the server did not answer `initialize`")
+
+
+def _with_server(command: Command, env: Mapping[str, str], look: Callable[[subprocess.Popen[bytes]], float]) -> float:
+    with _server(command, env) as process:
+        _talk(process)
+        found = look(process)
+        if process.stdin:
+            process.stdin.close()
+        process.wait()
+    return found
+
+
+def _handshake(command: Command, env: Mapping[str, str]) -> float:
+    """Return milliseconds from the start to the answer."""
+    started = time.perf_counter_ns()
+    return _with_server(command, env, lambda _: (time.perf_counter_ns() - started) / 1e6)
+
+
+def _beside(command: Command, env: Mapping[str, str]) -> float:
+    """Return kB of the processes of the server's session that are not the server."""
+
+    def look(process: subprocess.Popen[bytes]) -> float:
+        total = 0
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _session(entry) == process.pid and _program(entry) != FAMILIES["mcp"].program:
+                text = (entry / "smaps_rollup").read_text()
+                total += int(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+        return total
+
+    return _with_server(command, env, look)
+
+
+def _session(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+    except OSError:
+        return -1
+
+
+def _program(entry: Path) -> str:
+    name = (entry / "exe").resolve().name
+    # The npm wrapper has its binary under another name, and a linked one has the name of its command.
+    return FAMILIES["mcp"].program if name.startswith("leanspec") or name == "lean-spec" else name
+
+
+def _machine(commands: Path) -> dict[str, str]:
+    model = "unknown"
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        lines = [line for line in information.read_text("utf-8").splitlines() if line.startswith("model name")]
+        model = lines[0].partition(":")[2].strip() if lines else platform.machine()
+    node = shutil.which("node")
+    return {
+        "cpu": f"{model}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": capture([str(commands / "python"), "--version"]).stdout.strip(),
+        "node": capture([node, "--version"]).stdout.strip() if node else "none",
+        "lean-spec": main_project()["version"],
+    }

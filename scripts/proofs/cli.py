@@ -1,0 +1,131 @@
+"""The commands that show a stranger what this is worth: what is asked. No logic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import click
+
+from leanspec_launcher.manage.errors import FAILURE
+
+
+@click.command()
+@click.argument("chosen", required=False, metavar="[WORDS]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a case.")
+def contract(chosen: str | None, *, as_json: bool) -> int:
+    """Compare launching a program with starting it directly.
+
+    A probe that records its arguments, environment, signals and limits is packaged as a release,
+    then run directly, by our launcher, by the project's npm wrapper and by a usual `subprocess`
+    shim. Exits with 1 if our launcher shows a difference that could have been avoided. WORDS
+    selects the cases whose area or name contains them.
+
+    \b
+    Examples:
+      python -m scripts contract
+      python -m scripts contract signals
+    """
+    from .contract.table import SAME, measure
+
+    rows = measure(chosen)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2))
+    else:
+        _print_table(
+            ["case", "direct", *(rows[0].others if rows else ())],
+            [
+                [
+                    f"{row.area}: {row.case}",
+                    row.direct,
+                    *row.others.values(),
+                    f"({row.unknowable})" * bool(row.unknowable),
+                ]
+                for row in rows
+            ],
+        )
+        ours = sum(1 for row in rows if set(row.others.values()) and next(iter(row.others.values())) == SAME)
+        click.echo(f"{ours} of {len(rows)} cases are the same through the launcher")
+    return 0 if rows and all(row.kept for row in rows) else FAILURE
+
+
+def _print_table(head: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, *row[len(head) :]]).rstrip())
+
+
+@click.command()
+@click.option(
+    "--rounds",
+    type=click.IntRange(2, 10_000),
+    default=200,
+    show_default=True,
+    help="Number of starts per row.",
+)
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every number to FILE.")
+@click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
+def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
+    """Measure what a start costs, side by side with others.
+
+    The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
+    About 0.4 s per round. Run on an idle machine; background load affects all rows equally.
+
+    \b
+    Examples:
+      python -m scripts bench
+      python -m scripts bench --rounds 500 --json bench.json --docs
+    """
+    from .bench.measuring import measure
+    from .bench.report import as_json, table, write_docs
+
+    report = measure(rounds)
+    click.echo(table(report), nl=False)
+    if file:
+        file.write_text(as_json(report), "utf-8")
+    if docs:
+        write_docs(report)
+
+
+@click.command()
+@click.option(
+    "--faults", is_flag=True, help="Rehearse every way in which an index fails, instead of the way it is meant."
+)
+@click.option("--only", metavar="WORDS", default="", help="With --faults: those whose name holds these words.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a scene.")
+def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
+    """Rehearse a release on a local index server.
+
+    It runs in a copy of the project: nothing in this tree is changed.
+
+    Build, publish, wait, install with pip, pipx, uv tool and uvx, run, upgrade, uninstall. With --faults: the index
+    refuses, is busy, cuts, hides, lies, goes down; publish is killed at each step and run again. Exits with 1 where a
+    scene does not end as it should.
+
+    \b
+    Examples:
+      python -m scripts rehearse
+      python -m scripts rehearse --faults --only SIGKILL
+    """
+    from .rehearsal.rehearse import rehearse as play
+
+    started = time.monotonic()
+    rows = play(with_faults=faults, only=only)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    else:
+        width = max((len(row.what) for row in rows), default=0)
+        state = max((len(row.state) for row in rows), default=0)
+        for row in rows:
+            mark = click.style("✓", fg="green") if row.good else click.style("✗", fg="red")
+            click.echo(f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip())
+        failed = sum(not row.good for row in rows)
+        total = time.monotonic() - started
+        click.echo(f"{len(rows) - failed} of {len(rows)} scenes ended as they should, in {total:.0f} s")
+    return FAILURE if any(not row.good for row in rows) else 0
+
+
+COMMANDS = (contract, bench, rehearse)

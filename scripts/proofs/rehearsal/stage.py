@@ -1,0 +1,160 @@
+"""What a rehearsal plays on: a copy of the project on its tag, built files, an index server."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.manage.errors import CommandError
+from scripts.gates.installation import foreign_requirements
+from scripts.index.client import Client, Index
+from scripts.model.families import main_project
+from scripts.model.plan import MAIN_WHEEL, read_files
+from scripts.model.snapshot import fingerprint
+from scripts.tools.console import say, step
+from scripts.tools.processes import OWN_COMMAND, capture, clean_environment, must_succeed
+from scripts.tools.tree_copy import copy_tree, git
+
+from .devpi import USER, Devpi, upload_foreign
+
+BASE = "base"
+OLD = "0.0.1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold one line of a rehearsal: what was tried, what the user saw, what the index holds in the end."""
+
+    what: str
+    saw: str
+    state: str
+    good: bool
+    seconds: float
+
+
+@dataclass
+class Stage:
+    """Hold what a rehearsal plays on: a copy of the project on its tag, built files, and an index server."""
+
+    folder: Path
+    server: Devpi
+    count: int = 0
+    rows: list[Row] = field(default_factory=list)
+    dist: Path = field(init=False)
+    """The built files of the present version."""
+
+    def __post_init__(self) -> None:
+        """Put the built files beside the copy."""
+        self.dist = self.folder / "dist"
+
+    @property
+    def tree(self) -> Path:
+        """The copy of the project."""
+        return self.folder / "tree"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of the maintainers' commands, with the token in it."""
+        own = {"PYTHONPATH": str(self.tree), "HOME": str(self.folder / "home"), "TWINE_USERNAME": USER}
+        quiet = {"TWINE_PASSWORD": self.server.token, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "CI": ""}
+        # npm and pip keep the settings of whoever rehearses.
+        real = {"npm_config_userconfig": str(Path.home() / ".npmrc"), "npm_config_cache": str(Path.home() / ".npm")}
+        return clean_environment(**own, **quiet, **real)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        """Return a maintainers' command as it runs in the copy."""
+        return [*OWN_COMMAND, *map(str, arguments)]
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a maintainers' command in the copy, whatever its exit code."""
+        return capture(self.command(*arguments), cwd=self.tree, env=self.env)
+
+    def must(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a maintainers' command in the copy; raises CommandError where it fails."""
+        return must_succeed(self.run(*arguments), f"`python -m scripts {arguments[0]}`")
+
+    def new_index(self) -> str:
+        """Make an empty index; return its URL."""
+        self.count += 1
+        return self.server.make_index(f"release{self.count}", f"{USER}/{BASE}")
+
+    def publish(self, url: str, *more: str) -> list[str | Path]:
+        """Return the arguments of a publish to an index."""
+        return ["publish", "--index", url, "--dist", self.dist, "--allow-local", *more]
+
+    def publish_checked(self, url: str, *more: str) -> list[str | Path]:
+        """Return the arguments of a publish of files that have passed every check, as a workflow's last job has it."""
+        return self.publish(url, "--checked", fingerprint(read_files(self.dist)[0]), *more)
+
+    def served(self, url: str) -> dict[str, str | None]:
+        """Return what an index serves of ours: name -> sha256."""
+        client = Client(Index(f"{url}+simple/", url))
+        names = [MAIN_WHEEL, *(family.distribution for family in FAMILIES.values())]
+        return {name: file.sha256 for each in names for name, file in client.files(each).items()}
+
+    def complete(self, url: str) -> bool:
+        """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
+        served = {name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name}
+        return served == {file.path.name: file.sha256() for file in read_files(self.dist)[0]}
+
+    @contextlib.contextmanager
+    def scene(self, what: str) -> Iterator[list[str]]:
+        """Take one line down: what was seen, the final state, and whether it is as it should be."""
+        started = time.monotonic()
+        notes: list[str] = []
+        try:
+            with step(what):
+                yield notes
+            good = True
+        except CommandError as error:
+            notes += [error.message.splitlines()[0], "failed"]
+            say(f"  {error.message}")
+            good = False
+        saw, state = [*notes, "", ""][:2]
+        self.rows.append(Row(what, saw, state, good, time.monotonic() - started))
+
+
+def set_stage(stage: Stage) -> None:
+    """Copy what git tracks, put it on its tag, and build grafted wheels of the real binaries."""
+    with step("copying the project to a tree of its own, on its tag"):
+        copy_tree(stage.tree)
+        stage.must("sync-versions")
+        commit(stage)
+    with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
+        stage.must("collect", "npm", main_project()["version"])
+        build(stage)
+    with step("what our wheels need, for the index to have it"):
+        foreign = stage.folder / "foreign"
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign)]
+        needed = {text for file in read_files(stage.dist)[0] for text in foreign_requirements(file)}
+        must_succeed(capture([*pip, *sorted(needed)], env=clean_environment()), "`pip download`")
+        upload_foreign(stage.server, stage.server.make_index(BASE), [*foreign.glob("*.whl")])
+
+
+def build(stage: Stage) -> None:
+    """Build grafted wheels of the collected binaries."""
+    shutil.rmtree(stage.dist, ignore_errors=True)
+    stage.must("wheels", "--out", stage.dist, "--repair", "auditwheel")
+
+
+def commit(stage: Stage) -> None:
+    """Commit the copy as a release, on its tag."""
+    version = re.search(r'^version = "(.+)"', (stage.tree / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    git(stage.tree, "add", "--all")
+    git(stage.tree, "commit", "--quiet", "--message", "Release")
+    git(stage.tree, "tag", f"v{version[1] if version else ''}")
+
+
+def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:
+    """Take down that an index holds the whole release; raises CommandError where it does not."""
+    if not stage.complete(url):
+        raise CommandError(f"the index holds {len(stage.served(url))} files, which are not the release")
+    notes.append(f"complete: {len(stage.served(url))} files")

@@ -1,0 +1,54 @@
+"""A new version, above everything that is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.index.client import Client, read_index
+from scripts.model import version_places
+from scripts.model.plan import MAIN
+from scripts.tools.processes import capture, find_program, must_succeed
+
+
+def change_version(
+    version: Version, cargo: Path | None, index: str | None, *, dry_run: bool
+) -> list[version_places.Place]:
+    """Write a version into every place; return the places with what they said before.
+
+    Raises CommandError where it is not above what the changelog and the index know as published.
+    """
+    highest = max(_published(index), default=None)
+    if highest is not None and version <= highest:
+        raise CommandError(
+            f"`{version}` is not above `{highest}`, which is published",
+            hint="choose a higher version: none is ever reused",
+        )
+    edits = version_places.planned(version, cargo=cargo)
+    if not dry_run:
+        version_places.apply(edits)
+    return [place for edit in edits for place in edit.places]
+
+
+def commit_version(version: Version) -> None:
+    """Commit what a bump changed in tracked files; raises CommandError where git refuses."""
+    git = find_program("git", "install git")
+    command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", f"Bump to {version}"]
+    must_succeed(
+        capture(command), "`git commit`", "say who you are: `git config user.name` and `git config user.email`"
+    )
+
+
+def _published(index: str | None) -> list[Version]:
+    known = []
+    for text in version_places.released((ROOT / "CHANGELOG.md").read_text("utf-8")):
+        try:
+            known.append(Version(text))
+        except InvalidVersion:
+            raise CommandError(
+                f"`CHANGELOG.md` has a heading `[{text}]`, which is no version", hint="mend that heading"
+            ) from None
+    return known + (Client(read_index(index)).versions(MAIN) if index else [])

@@ -1,0 +1,334 @@
+"""The commands of a release: what is asked. No logic."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leanspec_launcher.manage.errors import FAILURE
+from scripts.options import BINARIES_OPTION, CARGO_OPTION, DIST_OPTION, NUMBER
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from scripts.model.finding import Finding
+    from scripts.model.version_places import Place
+
+DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change, here alone: nothing is pushed.")
+
+
+@click.command(name="sync-versions")
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit with 1 where a place disagrees.")
+@CARGO_OPTION
+@DRY_RUN_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a place.")
+def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
+    """Write the version into every place that repeats it.
+
+    The version's one home is the root pyproject.toml. The family projects, the pins between our own
+    distributions and the changelog's heading repeat it; with --cargo, a workspace and its lock file
+    too. All of them change, or none.
+
+    \b
+    Examples:
+      python -m scripts sync-versions --check
+      python -m scripts sync-versions --cargo ../leanspec/rust
+    """
+    from scripts.model.version_places import apply, home_version, planned
+
+    version = home_version()
+    edits = planned(version, cargo=cargo)
+    places = [place for edit in edits for place in edit.places]
+    wrong = [place for place in places if not place.agrees]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2))
+    else:
+        _print_places(places, f"{len(wrong)} of {len(places)} places differ from {version}")
+    if check_only:
+        return FAILURE if wrong else 0
+    if not dry_run:
+        apply(edits)
+    return 0
+
+
+@click.command()
+@click.argument("version")
+@CARGO_OPTION
+@click.option(
+    "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Where it may be published already."
+)
+@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@COMMIT_OPTION
+@DRY_RUN_OPTION
+def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
+    """Set the version everywhere.
+
+    VERSION is in PEP 440 or SemVer form. A version that is not newer than the latest published
+    one is refused.
+
+    \b
+    Examples:
+      python -m scripts bump 0.3.1
+      python -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
+      python -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
+    """
+    from scripts.model.versions import read_version
+
+    _change(read_version(version), cargo, None if offline else index, commit=commit, dry_run=dry_run)
+
+
+@click.command(name="bump-dev")
+@click.argument("number", type=NUMBER)
+@CARGO_OPTION
+@click.option(
+    "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Where it may be published already."
+)
+@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@COMMIT_OPTION
+@DRY_RUN_OPTION
+def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
+    """Set development version NUMBER of the next patch.
+
+    From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
+    The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
+
+    \b
+    Example:
+      python -m scripts bump-dev 7
+    """
+    from scripts.model.version_places import home_version
+    from scripts.model.versions import next_dev
+
+    _change(next_dev(home_version(), number), cargo, None if offline else index, commit=commit, dry_run=dry_run)
+
+
+def _change(version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool) -> None:
+    from .bump import change_version, commit_version
+
+    places = change_version(version, cargo, index, dry_run=dry_run)
+    changed = f"{sum(not place.agrees for place in places)} of {len(places)} places"
+    _print_places(places, f"{changed} {'would change' if dry_run else 'changed'} to {version}")
+    if commit and not dry_run:
+        commit_version(version)
+
+
+def _print_places(places: list[Place], result: str) -> None:
+    for place in places:
+        mark = click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
+        found = "" if place.agrees else f" (was `{place.found}`)"
+        click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{found}")
+    click.echo(result)
+
+
+@click.command()
+@click.option("--dev", is_flag=True, help="The one platform of a dev build.")
+@click.option(
+    "--github-output",
+    is_flag=True,
+    help="Append the version, the matrices and what follows from them to the file `GITHUB_OUTPUT` instead.",
+)
+def matrix(*, dev: bool, github_output: bool) -> None:
+    """Print the CI build matrix as JSON.
+
+    It follows from the table of platforms and the release plan.
+    """
+    from .matrix import build_matrix, outputs, write_outputs
+
+    if github_output:
+        write_outputs(outputs())
+        for name, value in outputs().items():
+            click.echo(f"{name}={value}")
+    else:
+        click.echo(json.dumps(build_matrix(dev=dev)))
+
+
+@click.command()
+@DIST_OPTION
+@BINARIES_OPTION
+@CARGO_OPTION
+@click.option("--sources", metavar="COMMIT", help="The commit of LeanSpec that every binary must be built from.")
+@click.option("--github-output", is_flag=True, help="Hand the fingerprint on to other jobs of a workflow.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
+def check(
+    dist: Path, binaries: Path, cargo: Path | None, sources: str | None, *, github_output: bool, as_json: bool
+) -> int:
+    """Run all release checks on the built files.
+
+    Is the tree as a release should be (names, versions, tag, clean, locks)? Are the files, byte for
+    byte, what it builds from the collected binaries? Would an index take each of them? Then all of
+    it is installed from an index on loopback with pip and uv, and run. Every failure is shown. The
+    fingerprint of what passed is for `publish --checked`. Exits with 1 if anything failed.
+
+    \b
+    Examples:
+      python -m scripts check
+      python -m scripts check --dist /tmp/dist --json
+    """
+    from scripts.gates.check import check_copy
+
+    from .matrix import write_outputs
+
+    findings, checked = check_copy(dist, cargo, binaries, sources)
+    code = _print_findings(findings, as_json=as_json)
+    if code == 0:
+        click.echo(f"fingerprint: {checked}", err=True)
+    if code == 0 and github_output:
+        write_outputs({"checked": checked})
+    return code
+
+
+def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
+    """Print a table of what failed and how much did not; return the exit code."""
+    failed = [finding for finding in findings if not finding.good]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        return FAILURE if failed else 0
+    for gate in dict.fromkeys(finding.gate for finding in findings):
+        of_gate = [finding for finding in findings if finding.gate == gate]
+        wrong = [finding for finding in of_gate if not finding.good]
+        mark = click.style("✗", fg="red") if wrong else click.style("✓", fg="green")
+        counted = f"{len(wrong)} of {len(of_gate)} facts wrong" if wrong else f"{len(of_gate)} facts"
+        click.echo(f"{mark} {gate:24} {counted}")
+        for finding in wrong:
+            click.echo(f"    {finding.subject}\n      expected  {finding.expected}\n      found     {finding.found}")
+        for finding in of_gate:
+            if finding.good and finding.found.startswith("not in this release"):
+                click.echo(f"    {finding.subject}: {finding.found}")
+    click.echo(
+        f"{len(failed)} of {len(findings)} facts are wrong" if failed else f"all {len(findings)} facts are right"
+    )
+    return FAILURE if failed else 0
+
+
+INDEX_OPTION = click.option(
+    "--index", "name", metavar="NAME|URL", required=True, help="A name in ~/.pypirc, or an upload URL."
+)
+SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, where that is not beside the upload URL.")
+
+
+@click.command()
+@INDEX_OPTION
+@SIMPLE_OPTION
+@DIST_OPTION
+@BINARIES_OPTION
+@CARGO_OPTION
+@click.option("--checked", metavar="FINGERPRINT", help="Skip the checks: these files passed them (see `check`).")
+@click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
+)
+@click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
+@click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+def publish(  # noqa: PLR0913, PLR0917 - each is one option
+    name: str,
+    simple: str | None,
+    dist: Path,
+    binaries: Path,
+    cargo: Path | None,
+    checked: str | None,
+    wait: int,
+    *,
+    allow_local: bool,
+    resume: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Check, upload and verify a release.
+
+    Platform wheels first, then the stubs, then lean-spec; each is waited for. Nothing is uploaded
+    unless every check passes. Files that the index already has, byte for byte, are skipped; other
+    bytes under one of the names stop everything. After an interruption, the same command resumes
+    from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
+    ~/.pypirc, a keyring, trusted publishing; a dry run asks for no token. An index that the release
+    plan names takes no file without its attestation (see `attest`).
+
+    With --checked, nothing of the release is run, before or after: the job that publishes holds a
+    token, and `check` and `verify-release` run it in others.
+
+    \b
+    Examples:
+      python -m scripts publish --index testpypi --dry-run --allow-local
+      python -m scripts publish --index pypi
+    """
+    from scripts.index.client import read_index
+
+    from .publish import Proof, has_passed, must_be_ci
+    from .publish import publish as put
+
+    if not allow_local:
+        must_be_ci()
+    if checked:
+        from scripts.index.served import compare_served
+
+        proof = Proof(functools.partial(has_passed, checked), compare_served)
+        done = "every file was fetched from the index and compared"
+    else:
+        from scripts.gates.check import check as look
+
+        from .verify import verify_release
+
+        proof = Proof(functools.partial(look, cargo=cargo, collected=binaries), verify_release)
+        done = "every file was fetched from the index, compared, installed and run"
+    index = read_index(name, simple)
+    findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
+    code = _print_findings(findings, as_json=as_json)
+    if code == 0 and not dry_run:
+        click.echo(f"published: {done}", err=True)
+    return code
+
+
+@click.command()
+@DIST_OPTION
+def attest(dist: Path) -> None:
+    """Attest each built file, as PEP 740 describes.
+
+    The attestation states the identity of the workflow that runs this.
+    `publish` uploads them with the files. Outside a workflow there is no such identity, and this is an error.
+    """
+    from scripts.index.attestations import attest as make
+
+    for path in make(dist):
+        click.echo(path)
+
+
+@click.command(name="verify-release")
+@click.argument("version")
+@INDEX_OPTION
+@SIMPLE_OPTION
+@click.option(
+    "--dist", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Compare with these built files."
+)
+@click.option("--against", type=click.Choice(["npm"]), help="Compare the binaries with those of the npm packages.")
+@click.option("--rebuild", is_flag=True, help="Build the wheels again from npm's binaries, and compare every byte.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+def verify_release(  # noqa: PLR0913 - each is one option
+    version: str, name: str, simple: str | None, dist: Path | None, against: str | None, *, rebuild: bool, as_json: bool
+) -> int:
+    """Download, compare, install and run a release.
+
+    Every file is fetched from the index, and installed with pip and with uv.
+
+    \b
+    Examples:
+      python -m scripts verify-release 0.3.0 --index pypi
+      python -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
+    """
+    from scripts.index.client import read_index
+    from scripts.model.versions import read_version
+
+    from .verify import verify_release as verify
+
+    findings = verify(
+        read_version(version), read_index(name, simple), dist, against_npm=against == "npm", rebuild=rebuild
+    )
+    return _print_findings(findings, as_json=as_json)
+
+
+COMMANDS = (sync_versions, bump, bump_dev, check, attest, publish, verify_release, matrix)

@@ -1,0 +1,74 @@
+"""What a workflow needs to know of a release: its version, once, and the matrix of machines that build it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.model.plan import DEV, read_plan
+from scripts.model.versions import binary_version
+
+# Runners are named by version: an image that moves on raises the floor of what it builds. Those of Linux have an
+# OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a newer one.
+RUNNERS = {
+    "darwin-x64": "macos-15-intel",
+    "darwin-arm64": "macos-15",
+    "linux-x64": "ubuntu-22.04",
+    "linux-arm64": "ubuntu-22.04-arm",
+    "windows-x64": "windows-2025",
+    "windows-arm64": "windows-11-arm",
+}
+# Linux is built for a glibc of its own, whatever the runner's is.
+GLIBC = ".2.28"
+OUTPUT_VARIABLE = "GITHUB_OUTPUT"
+Matrix = dict[str, list[dict[str, str]]]
+
+
+def build_matrix(*, dev: bool = False) -> Matrix:
+    """Return GitHub's `matrix`: for each platform of the release its key, runner, target and artifact."""
+    return _matrix((DEV,) if dev else read_plan().platforms, "binaries")
+
+
+def outputs() -> dict[str, str]:
+    """Return what a workflow's first job hands on to the others, all of it from the version that the tree is at."""
+    plan = read_plan()
+    dev = plan.version.is_devrelease
+    return {
+        "version": str(plan.version),
+        "dev": json.dumps(dev),
+        "index": "testpypi" if dev else "pypi",
+        # Where LeanSpec's sources of this version are: a packaging-only fix has those of its base.
+        "sources": "main" if dev else f"v{binary_version(plan.version)}",
+        "matrix": json.dumps(build_matrix()),
+        "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
+        "has-desktop": json.dumps(bool(plan.desktop)),
+    }
+
+
+def write_outputs(found: dict[str, str]) -> Path:
+    """Append outputs to the file that GitHub names. Raises CommandError outside a workflow."""
+    name = os.environ.get(OUTPUT_VARIABLE)
+    if not name:
+        raise CommandError(
+            f"`{OUTPUT_VARIABLE}` is not set: this is no step of a workflow", hint="leave `--github-output` out"
+        )
+    with Path(name).open("a", encoding="utf-8") as file:
+        file.writelines(f"{key}={value}\n" for key, value in found.items())
+    return Path(name)
+
+
+def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
+    return {
+        "include": [
+            {
+                "platform": key,
+                "runner": RUNNERS[key],
+                "target": PLATFORMS[key].target + (GLIBC if PLATFORMS[key].system == "linux" else ""),
+                "artifact": f"{artifact}-{key}",
+            }
+            for key in platforms
+        ]
+    }

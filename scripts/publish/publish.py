@@ -1,0 +1,220 @@
+"""From built files to an index: every gate first, platform wheels before stubs, both before `lean-spec`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.gates.commit import tag
+from scripts.gates.index_state import index_state
+from scripts.index.attestations import attested, is_attested
+from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
+from scripts.index.upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
+from scripts.model.finding import Finding, same
+from scripts.model.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected_set, read_files, read_plan
+from scripts.model.snapshot import fingerprint, snapshot
+from scripts.tools.console import say, size, step
+
+# A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
+WAVES = ((PLATFORM,), (STUB,), (MAIN_WHEEL, SDIST))
+LONGEST_WAIT = 900
+
+
+class GatesError(CommandError):
+    """Say that a release does not pass, with what is wrong."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        failed = [finding for finding in findings if not finding.good]
+        lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
+        super().__init__(
+            "\n  ".join([f"{len(failed)} facts are wrong: nothing is uploaded", *lines]),
+            hint="fix them; `python -m scripts check` shows them all again",
+        )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Hold how a release is proved: its files before the first upload, what the index serves after the last one."""
+
+    before: Callable[[Path], list[Finding]]
+    after: Callable[[Version, Index, Path], list[Finding]]
+
+
+def publish(dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int) -> list[Finding]:
+    """Publish a release, or go on with one that was interrupted; return what was found in the end.
+
+    `wait` is in seconds. Raises CommandError if a gate fails, before the first upload, or if the index refuses.
+    """
+    plan = read_plan()
+    with _alone(index), snapshot(dist) as own:
+        files = read_files(own)[0]
+        required = is_attested(plan, index) and not dry_run
+        found = [*proof.before(own), *attested(files, required=required)]
+        _must_pass(found)
+        client = Client(index)
+        with step(f"what {index} has"):
+            found += index_state(client, plan.version, files)
+        _must_pass(found)
+        there = _state(client, files, plan.version)
+        if resume and not there:
+            raise CommandError(
+                f"`{index}` has no file of {plan.version}: there is nothing to resume", hint="leave `--resume` out"
+            )
+        _show(plan, index, files, there)
+        if dry_run:
+            may_have_credentials(index)
+            say("a dry run: nothing was uploaded")
+            return found
+        _upload(client, files, there, wait)
+        return proof.after(plan.version, index, own)
+
+
+def must_be_ci() -> None:
+    """Raise CommandError outside CI: a release is not made on somebody's machine by mistake."""
+    if os.environ.get("CI", "").lower() not in ("1", "true"):
+        raise CommandError(
+            "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
+        )
+
+
+def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
+    """Look whether files are those that a check has passed, and whether this commit is still the release's tag.
+
+    Between the two, somebody may have moved the tag or changed a file.
+    """
+    plan = read_plan()
+    files, strange = read_files(dist)
+    findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
+    return [*findings, same("checked", "the files", fingerprint_of_check, fingerprint(files))]
+
+
+def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
+    """Upload what is not there, a wave at a time; the next one begins when the index serves the last."""
+    index = client.index
+    for kinds in WAVES:
+        wave = [file for file in files if file.kind in kinds]
+        todo = [file for file in wave if file.path.name not in there]
+        if todo:
+            with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
+                # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
+                upload_all(index, client, todo, credentials(index))
+        wait_until_served(client, wave, wait)
+
+
+def _must_pass(findings: list[Finding]) -> None:
+    if not all(finding.good for finding in findings):
+        raise GatesError(findings)
+
+
+@contextlib.contextmanager
+def _alone(index: Index) -> Iterator[None]:
+    """Let one process of this user publish to an index. Raises CommandError where another one does."""
+    name = f"leanspec-publish-{hashlib.sha256(index.upload.encode()).hexdigest()[:16]}.lock"
+    folder = Path.home() / ".cache/leanspec-release"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder / name, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CommandError(
+            f"another process is publishing to `{index.upload}`", hint="wait until it has ended"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _state(client: Client, files: list[File], version: Version) -> set[str]:
+    """Return which files the index has already, byte for byte.
+
+    Raises BurntError where it has other bytes under one of the names, or files of this version that are none of ours.
+    """
+    there = set()
+    own = {file.path.name: file for file in files}
+    for distribution in sorted({file.distribution for file in files}):
+        for served in client.files(distribution).values():
+            file = own.get(served.name)
+            if file is None:
+                if f"-{version}-" in served.name or f"-{version}.tar" in served.name:
+                    raise BurntError(
+                        f"`{client.index}` has `{served.name}`, which is not of this release",
+                        hint="that version is burnt: bump to a higher one",
+                    )
+                continue
+            wanted = file.sha256()
+            found = client.digest(served)
+            if found != wanted:
+                raise BurntError(
+                    f"`{served.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{wanted}`",
+                    hint="that version is burnt: nothing is uploaded; bump to a higher one",
+                )
+            there.add(served.name)
+    return there
+
+
+def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
+    say(f"LeanSpec {plan.version} to {index.upload}, read at {index}")
+    for kinds in WAVES:
+        for file in (file for file in files if file.kind in kinds):
+            state = "there already" if file.path.name in there else "to be uploaded"
+            say(f"  {state:14}  {file.sha256()[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}")
+    for key, reason in plan.missing.items():
+        say(f"  {'missing':14}  {key}: {reason}")
+
+
+def wait_until_served(client: Client, files: Sequence[File], longest: int = LONGEST_WAIT) -> None:
+    """Wait until the index serves every name with exactly these bytes, looking ever less often.
+
+    Raises BurntError for other bytes, CommandError where it takes longer than `longest` seconds.
+    """
+    pending = {file.path.name: file for file in files}
+    started, looks = time.monotonic(), 0
+    with step(f"waiting until the index serves {len(pending)} files"):
+        while pending:
+            for distribution in sorted({file.distribution for file in pending.values()}):
+                for name in _served(client, distribution, pending):
+                    del pending[name]
+            left = longest - (time.monotonic() - started)
+            if not pending:
+                return
+            if left <= 0:
+                names = ", ".join(f"`{name}`" for name in pending)
+                raise CommandError(
+                    f"after {longest} s `{client.index}` still does not serve {names}",
+                    hint=AGAIN,
+                )
+            pause = min(BACK_OFF[min(looks, len(BACK_OFF) - 1)], left)
+            looks += 1
+            if looks > 1:
+                say(f"  {len(pending)} not served yet, looking again in {pause:g} s")
+            time.sleep(pause)
+
+
+def _served(client: Client, distribution: str, pending: dict[str, File]) -> list[str]:
+    """Return those names of a distribution that are served as they should be."""
+    try:
+        listed = client.files(distribution)
+    except IndexUnreachableError:
+        return []  # out of reach for a while: the wait has its own end
+    found = []
+    for name, file in pending.items():
+        if file.distribution == distribution and name in listed:
+            digest = client.digest(listed[name])
+            if digest != file.sha256():
+                raise BurntError(
+                    f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{file.sha256()}`",
+                    hint="that version is burnt: do not go on with it; bump to a higher one",
+                )
+            found.append(name)
+    return found

@@ -1,0 +1,112 @@
+"""What an index serves, fetched and tried: only then is a release said to be published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.version import Version
+
+from leanspec_launcher._search import RECORD_NAME
+from leanspec_launcher._tables import PLATFORMS
+from scripts.build.wheels import build_wheels
+from scripts.collect.npm import collect_npm
+from scripts.collect.staging import staged
+from scripts.gates import installation
+from scripts.gates.binaries import read_binary
+from scripts.index.client import Client, Index
+from scripts.index.served import fetch
+from scripts.model.families import binary_path, load_families
+from scripts.model.finding import Finding, bad, good, same, to_its_end
+from scripts.model.plan import PLATFORM, File, Plan, expected_set, read_files, read_plan
+from scripts.model.versions import binary_version
+from scripts.tools.console import step
+
+
+def verify_release(
+    version: Version, index: Index, dist: Path | None = None, *, against_npm: bool = False, rebuild: bool = False
+) -> list[Finding]:
+    """Fetch every file of a release and try it: bytes, clean installs by pip and uv, runs.
+
+    With `dist`, the bytes are compared with those built; else with what the index states. Raises CommandError where
+    the index cannot be asked.
+    """
+    own = read_plan()
+    plan = Plan(version, own.platforms, own.missing, own.exceptions)
+    with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
+        folder = Path(name)
+        fetched = folder / "fetched"
+        fetched.mkdir()
+        with step(f"fetching every file of {version} from {index}"):
+            findings = list(fetch(Client(index), version, fetched, dist))
+        files, strange = read_files(fetched)
+        findings += expected_set(plan, files, strange)
+        with step("installing from the index with pip and uv, and running"):
+            settings = installation.installer_settings(index.simple, folder)
+            gate = "install from the index"
+            findings += to_its_end(gate, lambda: installation.installed_from(plan, settings, folder, gate=gate))
+        if against_npm:
+            findings += to_its_end("against npm", lambda: _against_npm(plan, files, folder))
+        if rebuild:
+            findings += to_its_end("rebuilt", lambda: _rebuilt(plan, files, folder))
+    return findings
+
+
+def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
+    """Compare the binaries with those of the npm packages; a grafted one by what it was grafted from."""
+    base = _from_npm(plan, folder)
+    for file in files:
+        if file.kind != PLATFORM:
+            continue
+        binary = read_binary(file)
+        digest = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
+        grafted = binary.record.get("grafted")
+        if grafted:
+            origin = grafted["from"]["sha256"]
+            libraries = ", ".join(grafted["libraries"])
+            yield same("against npm", f"{file.path.name}: grafted with {libraries}; before that", digest, origin)
+        else:
+            yield same("against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest())
+
+
+def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
+    """Build the wheels again from their own binaries, and compare every byte.
+
+    Where they were grafted, from npm's: a published wheel does not hold what a grafted binary was before.
+    """
+    binaries = [read_binary(file) for file in files if file.kind == PLATFORM]
+    grafted = any("grafted" in binary.record for binary in binaries)
+    base, again = _from_npm(plan, folder) if grafted else folder / "own", folder / "rebuilt"
+    for binary in [] if grafted else binaries:
+        path = _collected(base, binary.file)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(binary.data)
+        path.with_name(RECORD_NAME).write_text(json.dumps(binary.record, indent=2) + "\n", "utf-8")
+    build_wheels(base, again, (), (), "auditwheel" if grafted else None)
+    for file in files:
+        other = again / file.path.name
+        if not other.exists():
+            yield bad("rebuilt", file.path.name, "built again under this name", "not built")
+        elif other.read_bytes() == file.path.read_bytes():
+            yield good("rebuilt", file.path.name, "the same bytes")
+        else:
+            yield bad("rebuilt", file.path.name, "the same bytes", "other bytes")
+
+
+def _from_npm(plan: Plan, folder: Path) -> Path:
+    """Collect the binaries of this version from npm, once."""
+    base = folder / "npm"
+    if not base.exists():
+        wanted = [PLATFORMS[key] for key in plan.platforms]
+        with staged(base) as staging:
+            collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
+    return base
+
+
+def _collected(base: Path, file: File) -> Path:
+    """Return where the binary of a platform wheel lies in a binaries directory."""
+    project = next(each for each in load_families() if each.family.distribution == file.distribution)
+    return binary_path(base, project, PLATFORMS[str(file.platform)])

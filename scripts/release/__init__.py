@@ -1,1 +1,0 @@
-"""A release: its version, its gates, its way to an index, and the proof that it arrived."""

@@ -1,0 +1,1 @@
+"""Tools that know nothing of a release: processes, the console, folders, git, locks."""

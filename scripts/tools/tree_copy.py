@@ -1,0 +1,35 @@
+"""A copy of the project that may be changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from scripts.environment import ROOT
+
+from .processes import capture, find_program, must_succeed
+
+WHO = ("-c", "user.name=copy", "-c", "user.email=copy@localhost", "-c", "commit.gpgsign=false")
+
+
+def copy_tree(target: Path, source: Path = ROOT) -> None:
+    """Copy a working tree without what git ignores, and begin a repository there.
+
+    Files that git does not track yet are part of the tree. Raises CommandError without git.
+    """
+    listing = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = must_succeed(capture([_git(), "-C", str(source), *listing]), "`git ls-files`")
+    for name in filter(None, done.stdout.split("\0")):
+        if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / name, target / name)
+    git(target, "init", "--quiet", "--initial-branch=main")
+
+
+def git(tree: Path, *arguments: str) -> None:
+    """Run git in a copy; raises CommandError where it fails."""
+    must_succeed(capture([_git(), "-C", str(tree), *WHO, *arguments]), f"`git {arguments[0]}`")
+
+
+def _git() -> str:
+    return find_program("git", "install git")

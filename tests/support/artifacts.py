@@ -1,0 +1,44 @@
+"""What the jobs of a CI run leave: binaries with their records, in folders by platform."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from tests.support import headers
+from tests.support.versions import RELEASED
+
+FORMATS: dict[str, Callable[[str], bytes]] = {
+    "darwin": headers.mach_o,
+    "linux": headers.elf,
+    "windows": headers.pe,
+}
+
+
+CPUS = {"x64": "x86_64", "arm64": "aarch64"}
+
+
+def put(
+    folder: Path, family: str, platform: str, data: bytes | None = None, said: dict[str, str] | None = None
+) -> Path:
+    """Put a binary with its record where a CI job's artifact has it."""
+    system, cpu = platform.split("-")
+    data = data or FORMATS[system](CPUS[cpu]) + family.encode()
+    name = FAMILIES[family].program + PLATFORMS[platform].suffix
+    path = folder / f"binaries-{platform}" / family / "binaries" / platform / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    record = {
+        "family": family,
+        "platform": platform,
+        "version": RELEASED,
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "source": {"kind": "cargo"},
+        "commit": "c0ffee",
+    }
+    path.with_name("binary.json").write_text(json.dumps(record | (said or {})), "utf-8")
+    return path

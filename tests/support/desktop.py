@@ -1,0 +1,94 @@
+"""Desktop bundles, made by the real tools; a disk image by Apple's description, as no such tool runs here."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import shutil
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+from tests.support import debian
+
+# What `tauri build --ci --bundles deb` leaves, and nothing for any other words.
+TAURI = """#!/bin/sh
+test "$*" = "build --ci --bundles deb" || exit 9
+mkdir -p src-tauri/target/release/bundle/deb
+cp made.deb src-tauri/target/release/bundle/deb/LeanSpec_VERSION_amd64.deb
+"""
+SCRIPT = """\
+Unicode true
+Name "LeanSpec"
+OutFile "{out}"
+InstallDir "$LOCALAPPDATA\\\\LeanSpec"
+VIProductVersion "0.0.0.0"
+VIAddVersionKey "ProductVersion" "{version}"
+VIAddVersionKey "FileVersion" "{version}"
+Section
+SetOutPath $INSTDIR
+File "{content}"
+SectionEnd
+"""
+
+
+def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Path:
+    """Build a Debian package with dpkg-deb, as Tauri lays it out."""
+    debian.needs_root_and("dpkg-deb@dpkg")
+    tree = path.parent / f"{path.name}.tree"
+    (tree / "DEBIAN").mkdir(parents=True)
+    control = f"Package: lean-spec\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: x <x@example.org>\n"
+    (tree / "DEBIAN/control").write_text(f"{control}Description: LeanSpec\n")
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/bin/leanspec-desktop").write_bytes(program)
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True)
+    return path
+
+
+def make_installer(path: Path, version: str) -> Path:
+    """Build a Windows installer with makensis."""
+    debian.needs_root_and("makensis@nsis")
+    content = path.parent / f"{path.name}.txt"
+    content.write_text("content")
+    script = path.parent / f"{path.name}.nsi"
+    script.write_text(SCRIPT.format(out=path, version=version, content=content))
+    subprocess.run(["makensis", "-V1", script], check=True, capture_output=True)
+    content.unlink()
+    script.unlink()
+    return path
+
+
+def make_image(path: Path) -> Path:
+    """Write a disk image: data, its table of blocks, and the trailer (Apple's UDIF)."""
+    data = b"\0" * 4096
+    checksum = struct.pack(">II128s", 2, 32, struct.pack(">I", zlib.crc32(data)))
+    run = struct.pack(">IIQQQQ", 1, 0, 0, 8, 0, len(data)) + struct.pack(">IIQQQQ", 0xFFFFFFFF, 0, 8, 0, 4096, 0)
+    head = struct.pack(">4sIQQQII24s", b"mish", 1, 0, 8, 0, 8, 0, b"")
+    table = head + checksum + struct.pack(">I", 2) + run
+    block = {"Attributes": "0x0050", "Data": table, "ID": "0", "Name": "whole disk"}
+    text = plistlib.dumps({"resource-fork": {"blkx": [block]}})
+    trailer = struct.pack(">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(data), 0, 0, 1, 1, b"leanspec-segment")
+    trailer += (
+        checksum + struct.pack(">QQ120s", len(data), len(text), b"") + checksum + struct.pack(">IQ12s", 1, 8, b"")
+    )
+    assert len(trailer) == 512
+    path.write_bytes(data + text + trailer)
+    return path
+
+
+def write_application(folder: Path, version: str) -> Path:
+    """Write an application that is laid out as Tauri's are; its builder copies a real Debian package."""
+    (folder / "src-tauri/src").mkdir(parents=True)
+    package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
+    (folder / "package.json").write_text(json.dumps(package))
+    lock = {"name": "desktop", "version": version, "lockfileVersion": 3, "packages": {"": package}}
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    (folder / "tauri.sh").write_text(TAURI.replace("VERSION", version))
+    (folder / "tauri.sh").chmod(0o755)
+    manifest = f'[package]\nname = "desktop"\nversion = "{version}"\nedition = "2021"\n'
+    (folder / "src-tauri/Cargo.toml").write_text(manifest)
+    (folder / "src-tauri/src/main.rs").write_text("fn main() {}\n")
+    make_deb(folder / "made.deb", version, "amd64", b"#!/bin/sh\n")
+    shutil.rmtree(folder / "made.deb.tree")
+    return folder

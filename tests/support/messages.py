@@ -1,0 +1,107 @@
+"""Every message of the source, found in the source: what a reader may meet, and the page that lists it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.environment import ROOT
+
+# What is raised with a message for people.
+RAISED = ("CommandError", "BuildError", "BurntError", "CredentialsError", "IndexUnreachableError")
+GAP = "…"
+
+
+@dataclass(frozen=True)
+class Message:
+    """Hold a message with gaps for what only a run knows, its hint, and the module that it is in."""
+
+    text: str
+    hint: str
+    module: str
+
+
+def raised(folder: Path) -> Iterator[Message]:
+    """Yield every message that code below a folder raises, in the order of modules and lines."""
+    for path in sorted(folder.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        module = path.relative_to(ROOT).as_posix()
+        names = _assigned(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED and node.args:
+                hints = [_text(each.value) for each in node.keywords if each.arg == "hint"]
+                text = _text(_meant(node.args[0], names))
+                if text.strip(GAP + " "):
+                    yield Message(text, next(iter(hints), ""), module)
+
+
+def _assigned(tree: ast.Module) -> dict[str, list[ast.Assign]]:
+    """Return the assignments to each plain name, in the order of their lines."""
+    found: dict[str, list[ast.Assign]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node)
+    return {name: sorted(nodes, key=lambda each: each.lineno) for name, nodes in found.items()}
+
+
+def _meant(node: ast.expr, names: dict[str, list[ast.Assign]]) -> ast.expr:
+    """Return the text that a name stands for: the nearest one above."""
+    above = [each for each in names.get(getattr(node, "id", ""), []) if each.lineno < node.lineno]
+    return above[-1].value if above else node
+
+
+def _text(node: ast.expr) -> str:
+    """Write a string as it will read, with a gap for each part that is computed."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(_text(each) for each in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left) + _text(right)
+        case ast.Call(func=ast.Attribute(value=ast.Constant()), args=[ast.List(elts=[first, *_])]):
+            return _text(first)  # lines, joined
+        case _:
+            return GAP
+
+
+def explained(folder: Path) -> Iterator[Message]:
+    """Yield what a start may say: why it failed, in all its parts."""
+    for path in sorted(folder.rglob("*.py")):
+        if path.parent.name == "manage":
+            continue  # its messages are raised
+        module = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for expression in _said(node):
+                text = _text(expression).partition("error: ")[2].partition("\n")[0] or _text(expression)
+                if re.search(r"\w{3}", text):
+                    yield Message(text, "", module)
+
+
+def _said(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")], value=ast.Dict(values=values)):
+            yield from (_first_text(each) for each in values)
+        case ast.Assign(targets=[ast.Name(id="text")], value=value):
+            yield from (each for each in _either(value) if isinstance(each, ast.Constant | ast.JoinedStr))
+        case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
+            yield text
+        case ast.Call(func=ast.Name(id="say"), args=[text]):
+            if _text(text).startswith("error: "):
+                yield text
+        case ast.Call(func=ast.Name(id="OSError"), args=[text]):
+            yield text
+
+
+def _first_text(node: ast.expr) -> ast.expr:
+    """Return the first text of a tuple."""
+    if isinstance(node, ast.Tuple):
+        return next(each for each in node.elts if isinstance(each, ast.Constant | ast.JoinedStr))
+    return node
+
+
+def _either(node: ast.expr) -> Iterator[ast.expr]:
+    yield from (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)

@@ -1,0 +1,60 @@
+"""The release that the tests run: this tree as it was last released, and small programs in its place."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from scripts.model import version_places
+from scripts.tools.tree_copy import copy_tree, git
+from tests.support.surroundings import clean, make_venv, programs, run
+from tests.support.versions import RELEASED
+from tests.support.workspace import write_workspace
+
+Scripts = Callable[..., subprocess.CompletedProcess[str]]
+
+
+STAND_IN = Path(__file__).with_name("leanspec.rs")
+
+
+# npm has the binaries of the tested release for these.
+REAL = ("linux-x64",)
+
+
+def copy_as_released(folder: Path) -> None:
+    """Copy this tree, new files included, and set its version back."""
+    copy_tree(folder)
+    changelog = folder / "CHANGELOG.md"
+    lines = changelog.read_text("utf-8").splitlines(keepends=True)
+    # Everything is unreleased again: the newer heading goes, its entries stay.
+    kept = [line for line in lines if not version_places.HEADING.match(line) or line == version_places.UNRELEASED]
+    changelog.write_text("".join(kept), "utf-8")
+    edits = version_places.planned(Version(RELEASED), folder)
+    version_places.apply([edit for edit in edits if edit.path != changelog])
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
+
+
+def build_small(folder: Path, scripts: Scripts, version: str, source: Path | None = None) -> None:
+    """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed")
+    workspace = write_workspace(folder / "workspace", version)
+    for crate in workspace.glob("leanspec-*") if source else ():
+        shutil.copy(str(source), crate / "src/main.rs")
+    scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
+    scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
+
+
+def install(environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None) -> None:
+    """Make a virtual environment and let pip install into it, from files alone."""
+    make_venv(environment, python or Path(sys.executable))
+    links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]
+    command = [programs(environment) / "python", "-m", "pip", "install", *links]
+    run([*command, *(what or ["lean-spec[ui]"])], clean(environment.parent / "home"))

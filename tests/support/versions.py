@@ -1,0 +1,10 @@
+"""The versions that tests speak of: each has its one home, and none is written again."""
+
+from __future__ import annotations
+
+from scripts.model.families import main_project
+
+# The version of this tree.
+OURS = str(main_project()["version"])
+# The newest release whose real binaries everybody can fetch from npm: what the tests run.
+RELEASED = "0.3.0"

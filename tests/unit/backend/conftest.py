@@ -1,0 +1,24 @@
+"""A small project for the backend, which a test may spoil."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts.environment import ROOT
+from tests.support import headers
+from tests.support.sample import STATED, Sample
+from tests.support.versions import OURS
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    """Return a copy of the cli family's project with a small program for linux-x64."""
+    source = ROOT / "platform_wheels/cli"
+    shutil.copytree(source, tmp_path / "sample", ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__"))
+    made = Sample(tmp_path / "sample")
+    made.edit(f'version = "{OURS}"', STATED)
+    made.collect(headers.elf())
+    return made

@@ -1,0 +1,206 @@
+"""What is read from an executable's bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from leanspec_build.elf import ELF_MAGIC
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import parse_executable, read_executable
+
+from tests.support import headers
+
+
+def test_an_elf_program_says_what_it_needs() -> None:
+    data = headers.elf(
+        needed=["libssl.so.3", "libc.so.6"],
+        versions={"libssl.so.3": ["OPENSSL_3.0.0"], "libc.so.6": ["GLIBC_2.2.5", "GLIBC_2.34"]},
+        run_path="$ORIGIN/lib:/opt",
+    )
+    found = parse_executable(data, "it")
+    assert (found.format, found.system, found.cpus, found.bits) == ("elf", "linux", ("x86_64",), 64)
+    assert found.needed == ("libssl.so.3", "libc.so.6")
+    assert found.symbol_versions["libc.so.6"] == ("GLIBC_2.2.5", "GLIBC_2.34")
+    assert (found.libc, found.loader) == ("glibc", headers.GLIBC_LOADER)
+    assert found.run_path == ("$ORIGIN/lib", "/opt")
+
+
+def test_musl_static_and_big_endian_are_told_apart() -> None:
+    musl = parse_executable(headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]), "it")
+    static = parse_executable(headers.elf(kind=2, loader=None, needed=[]), "it")
+    big = parse_executable(headers.elf("s390x", loader="/lib/ld64.so.1"), "it")
+    assert musl.libc == "musl"
+    assert (static.libc, static.loader, static.needed) == (None, None, ())
+    assert (big.byte_order, big.cpus) == ("big", ("s390x",))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_mach_o_program_states_its_oldest_macos(*, old: bool) -> None:
+    found = parse_executable(headers.mach_o("x86_64", minimum=(10, 12), old=old), "it")
+    assert (found.format, found.system, found.cpus) == ("mach-o", "darwin", ("x86_64",))
+    assert found.macos_minimum == {"x86_64": (10, 12)}
+    assert found.needed == ("/usr/lib/libSystem.B.dylib",)
+
+
+def test_a_universal_file_has_a_cpu_a_slice() -> None:
+    data = headers.universal(headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64"))
+    found = parse_executable(data, "it")
+    assert found.cpus == ("x86_64", "aarch64")
+    assert found.macos_minimum == {"x86_64": (10, 12), "aarch64": (11, 0)}
+
+
+def test_a_pe_program_has_a_cpu() -> None:
+    found = parse_executable(headers.pe("aarch64"), "it")
+    assert (found.format, found.system, found.cpus, found.bits) == ("pe", "windows", ("aarch64",), 64)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"#!/bin/sh\nexec x\n", "a script (`#!/bin/sh`)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
+        (b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60), "a Java class file"),
+        (b"PK\x03\x04" + bytes(60), "neither ELF, Mach-O nor PE"),
+        (headers.elf(soname="libx.so", loader=None), "a shared library"),
+        (headers.pe(dll=True), "a DLL"),
+        (headers.mach_o(kind=6), "not a program"),
+        (headers.universal(), "with 0 slices"),
+    ],
+)
+def test_anything_else_is_named(data: bytes, words: str) -> None:
+    with pytest.raises(BuildError) as error:
+        parse_executable(data, "it")
+    assert words in error.value.message
+
+
+@pytest.mark.parametrize("whole", [headers.elf(), headers.mach_o(), headers.pe(), headers.universal(headers.mach_o())])
+def test_no_truncated_program_passes(whole: bytes) -> None:
+    parse_executable(whole, "it")
+    for length in (*range(0, len(whole), 7), len(whole) - 1):
+        with pytest.raises(BuildError):
+            parse_executable(whole[:length], "it")
+
+
+def test_a_program_whose_code_is_cut_off_does_not_pass() -> None:
+    """Its headers are whole, and it has no section table at its end that could be missing."""
+    with pytest.raises(BuildError, match="truncated: segment 0 ends at byte"):
+        parse_executable(headers.elf(code=bytes(1000))[:-1], "it")
+
+
+def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="is a directory"):
+        read_executable(tmp_path)
+    with pytest.raises(BuildError, match="does not exist"):
+        read_executable(tmp_path / "nothing")
+
+
+def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
+    for path in sorted(binaries.glob("*/binaries/linux-x64/leanspec*")):
+        found = read_executable(path)
+        said = subprocess.run(["readelf", "-dV", "-W", path], capture_output=True, text=True, check=True).stdout
+        libraries = [line.split("[")[1].rstrip("]") for line in said.splitlines() if "(NEEDED)" in line]
+        assert list(found.needed) == libraries
+        for names in found.symbol_versions.values():
+            assert all(f"Name: {name} " in said for name in names)
+        assert sum(len(names) for names in found.symbol_versions.values()) == said.count("  Flags: none  Version:")
+
+
+def elf_files(folder: Path, most: int) -> Iterator[Path]:
+    """Yield some of the programs and libraries of a folder, spread over it."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    for path in paths[:: max(1, len(paths) // most)]:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if file.read(4) == ELF_MAGIC and path.stat().st_size < 20_000_000:
+                yield path
+
+
+@pytest.mark.parametrize("folder", ["/usr/bin", "/usr/lib", sys.prefix])
+def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
+    for path in elf_files(Path(folder), 200):
+        data = path.read_bytes()
+        read: Any = ELFFile(io.BytesIO(data))
+        if read.header.e_type not in ("ET_EXEC", "ET_DYN"):
+            continue
+        try:
+            found = parse_executable(data, "it")
+        except BuildError:
+            found = parse_executable(data, "it", library=True)
+        dynamic = next((each for each in read.iter_segments() if isinstance(each, DynamicSegment)), None)
+        tags: list[Any] = list(dynamic.iter_tags()) if dynamic else []
+        assert list(found.needed) == [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"], path
+        section = read.get_section_by_name(".gnu.version_r")
+        if section and section.header.sh_type == "SHT_NOBITS":
+            continue  # the symbols of a program, split off for a debugger
+        needs = section.iter_versions() if section else ()
+        assert found.symbol_versions == {need.name: tuple(each.name for each in names) for need, names in needs}, path
+        symbols = read.get_section_by_name(".dynsym")
+        wanted = {
+            symbol.name
+            for symbol in (symbols.iter_symbols() if symbols else ())
+            if symbol.entry.st_shndx == "SHN_UNDEF" and symbol.entry.st_info.bind != "STB_WEAK"
+        }
+        assert found.imports == {name for name in wanted if 0 < len(name) < 256}, path
+
+
+@pytest.mark.parametrize("length", [4, 64, 1000, 100_000, -1])
+def test_no_truncated_real_binary_passes(binaries: Path, length: int) -> None:
+    data = (binaries / "cli/binaries/linux-x64/leanspec").read_bytes()
+    with pytest.raises(BuildError, match="truncated"):
+        parse_executable(data[:length], "it")
+
+
+def with_level(data: bytes, level: int) -> bytes:
+    """Add a program property note that asks for a level of x86-64."""
+    note = struct.pack("<III4sIIII", 4, 16, 5, b"GNU\0", 0xC0008002, 4, level, 0)
+    place, at = len(data), 64 + 56 * 2  # the place of the dynamic segment's header
+    header = struct.pack("<IIQQQQQQ", 0x6474E553, 4, place, place, place, len(note), len(note), 8)
+    return data[:at] + header + data[at + 56 :] + note
+
+
+def test_a_program_states_which_x86_64_it_needs() -> None:
+    for level, expected in ((1, None), (2, "x86-64-v2"), (4, "x86-64-v3"), (7, "x86-64-v3"), (8, "x86-64-v4")):
+        assert parse_executable(with_level(headers.elf(), level), "it").instructions == expected
+    assert parse_executable(headers.elf(), "it").instructions is None
+
+
+@pytest.mark.parametrize(
+    ("loader", "system"),
+    [
+        ("/system/bin/linker64", "android"),
+        ("/usr/lib/amd64/ld.so.1", "solaris"),
+        ("/usr/libexec/ld.elf_so", "netbsd"),
+        ("/usr/libexec/ld.so", "openbsd"),
+    ],
+)
+def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> None:
+    """Their programs state `System V` in the header, as those of Linux do."""
+    assert parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system == system
+
+
+@pytest.mark.parametrize(
+    ("subsystem", "words"),
+    [(1, "is a driver"), (10, "is an EFI program"), (14, "is for the subsystem 14")],
+)
+def test_what_windows_does_not_start_is_named(subsystem: int, words: str) -> None:
+    data = bytearray(headers.pe())
+    struct.pack_into("<H", data, 64 + 24 + 68, subsystem)
+    with pytest.raises(BuildError, match=words):
+        parse_executable(bytes(data), "it")
+
+
+def test_special_arm_and_intel_code_of_apple_is_told_apart() -> None:
+    for cpu, subtype, expected in (("aarch64", 2, "arm64e"), ("x86_64", 8, "x86_64h"), ("aarch64", 0, "aarch64")):
+        data = bytearray(headers.mach_o(cpu))
+        struct.pack_into("<I", data, 8, 0x80000000 | subtype)
+        assert parse_executable(bytes(data), "it").cpus == (expected,)

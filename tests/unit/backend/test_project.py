@@ -1,0 +1,151 @@
+"""What `pyproject.toml` and the config settings may say, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from leanspec_build.errors import BuildError
+from leanspec_build.project import choose_binary, load_project, read_settings, read_stub
+
+from tests.support import headers
+from tests.support.sample import STATED, VERSION, Sample
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (STATED, "", "has no `version`"),
+        ('name = "leanspec-cli-bin"', "", "has no `name`"),
+        ('name = "leanspec-cli-bin"', 'dynamic = ["name"]', "calls `name` dynamic"),
+        (STATED, f'{STATED}\ndynamic = ["readme"]', "calls `readme` dynamic"),
+        (STATED, 'version = "zero"', "is not valid"),
+        ('executable = "leanspec"', 'executable = "leanspec"\nextra = 1', "the unknown key `extra`"),
+        ('executable = "leanspec"', "", "has no text `executable`"),
+        ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
+        ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
+        ('executable = "leanspec"', 'executable = "leanspec"\nrepair = "by hand"', "asks for the repair `by hand`"),
+        ('linux-x64 = "glibc 2.34"', "linux-x64 = 2.34", "wants texts under `[tool.leanspec-build.floors]`"),
+        ("[tool.leanspec-build.floors]", "[[tool.leanspec-build.floors]]", "wants texts under"),
+        ('linux-x64 = "glibc 2.34"', 'linux-x46 = "glibc 2.34"', "to `linux-x46`, which is no such platform"),
+        ('darwin-x64 = "macos 11.0"', 'darwin-x64 = "glibc 2.34"', "which is no such platform"),
+        ('package = "leanspec_cli_bin"', 'package = "nothing_here"', "there is no such folder"),
+        ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
+        ('license-files = ["LICENSE"]', 'license-files = ["../LICENSE"]', "is not valid"),
+        ('readme = "README.md"', 'readme = "../README.md"', "lies outside the project"),
+        ("[project", "[projekt", "has no `[project]` table"),
+        ("[project]", "[project", "cannot read"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_name(sample: Sample, old: str, new: str, words: str) -> None:
+    (sample.root.parent / "README.md").write_text("outside")
+    sample.edit(old, new)
+    with pytest.raises(BuildError) as error:
+        load_project(sample.root)
+    assert words in error.value.message
+    assert "pyproject.toml" in error.value.message
+
+
+@pytest.mark.posix
+def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> None:
+    outside = sample.root.parent / "secret"
+    outside.write_text("outside")
+    (sample.root / "LICENSE").unlink()
+    (sample.root / "LICENSE").symlink_to(outside)
+    with pytest.raises(BuildError, match="lies outside the project"):
+        load_project(sample.root)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"plattform": "linux-x64"}, "`plattform` is unknown"),
+        ({"platform": ["linux-x64", "linux-arm64"]}, "wants one text"),
+        ({"platform": "linux-x64", "binary": "/bin/true"}, "exclude each other"),
+        ({"stub": "/nowhere", "platform": "linux-x64"}, "`stub` stands alone"),
+        ({"repair": "by hand"}, "the config setting `repair` asks for the repair `by hand`"),
+        ({"platform": ""}, "wants one text"),
+        ({"platform": "linux-riscv64"}, "there is no binary for `linux-riscv64`"),
+        ({"platform": "../linux-x64"}, "not the name of a platform"),
+        ({"binary": "/nowhere/leanspec"}, "does not exist"),
+    ],
+)
+def test_wrong_settings_are_refused(sample: Sample, settings: dict[str, object], words: str) -> None:
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), read_settings(settings))
+    assert words in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"), "linux-arm64"),
+        (headers.mach_o("x86_64"), "darwin-x64"),
+        (headers.pe("x86_64"), "windows-x64"),
+        (headers.universal(headers.mach_o("x86_64"), headers.mach_o("aarch64")), "several CPUs (x86_64, aarch64)"),
+    ],
+)
+def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, found: str) -> None:
+    sample.collect(data)
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert f"is an executable for {found}, not for `linux-x64`" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"sha256": "0" * 64}, "`sha256` is"),
+        ({"size": 1}, "`size` is"),
+        ({"platform": "linux-arm64"}, "`platform` is `linux-x64`, expected `linux-arm64`"),
+        ({"version": "0.2.9"}, f"describes version `0.2.9`, but `leanspec-cli-bin` is `{VERSION}`"),
+        ({"version": None}, "is not a description"),
+    ],
+)
+def test_a_binary_that_its_record_does_not_describe_is_refused(
+    sample: Sample, said: dict[str, object], words: str
+) -> None:
+    sample.collect(headers.elf(), said=said)
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert words in error.value.message
+
+
+def test_a_binary_above_its_promised_floor_is_refused(sample: Sample) -> None:
+    sample.collect(headers.elf(versions={"libc.so.6": ["GLIBC_2.39"]}))
+    with pytest.raises(BuildError) as error:
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+    assert (
+        "above the promised floor `glibc 2.34` of `linux-x64`: `GLIBC_2.39` of `libc.so.6` is newer"
+        in error.value.message
+    )
+    sample.edit("glibc 2.34", "glibc 2.39")
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).data
+
+
+def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> None:
+    (sample.root / "binaries/linux-x64/binary.json").unlink()
+    with pytest.raises(BuildError, match=r"binary\.json` is missing"):
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"})
+
+
+def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample) -> None:
+    sample.edit(STATED, f'version = "{VERSION}.post1"')
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None
+
+
+@pytest.mark.parametrize(("text", "words"), [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")])
+def test_a_stub_without_the_description_of_a_release_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "release.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BuildError, match=words):
+        read_stub(path)
+    path.write_text("{}")
+    assert read_stub(path) == b"{}"
+
+
+def test_windows_alone_has_an_ending(sample: Sample) -> None:
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).suffix == ""
+    sample.collect(headers.pe("x86_64"), "windows-x64", "leanspec.exe")
+    assert choose_binary(load_project(sample.root), {"platform": "windows-x64"}).suffix == ".exe"

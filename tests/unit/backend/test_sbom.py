@@ -1,0 +1,55 @@
+"""The bill of materials: valid by the standard's own schema, true to the sources, the same each time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+from leanspec_build.project import choose_binary, load_project
+from leanspec_build.sbom import bill_of_materials
+
+from tests.support import headers
+from tests.support.sample import Sample
+from tests.support.versions import RELEASED
+
+
+def must_be_valid(text: str) -> None:
+    # Takes 3 s to import, which no other test shall wait for.
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
+    for wheel in dist.glob("leanspec_*linux*.whl"):
+        with ZipFile(wheel) as archive:
+            name = next(each for each in archive.namelist() if "/sboms/" in each)
+            text = archive.read(name).decode()
+            record = json.loads(archive.read(next(each for each in archive.namelist() if each.endswith("binary.json"))))
+        must_be_valid(text)
+        components = {each.get("purl", each["name"]): each for each in json.loads(text)["components"]}
+        source = components[f"pkg:npm/%40leanspec/{record['family']}-linux-x64@{RELEASED}"]
+        integrity = base64.b64decode(record["source"]["integrity"].removeprefix("sha512-")).hex()
+        assert source["hashes"] == [{"alg": "SHA-512", "content": integrity}]
+
+
+def test_crates_come_from_the_lock(sample: Sample) -> None:
+    packages = [
+        {"name": "leanspec-cli", "version": "1.2.3", "checksum": None},
+        {"name": "serde", "version": "1.0.0", "checksum": "a" * 64},
+    ]
+    sample.collect(headers.elf(), said={"source": {"kind": "cargo", "packages": packages}})
+    project = load_project(sample.root)
+    binary = choose_binary(project, {"platform": "linux-x64"})
+    text = bill_of_materials(project, binary, 315532800).decode()
+    must_be_valid(text)
+    assert bill_of_materials(project, binary, 315532800).decode() == text
+    components = {each.get("purl", each["name"]): each for each in json.loads(text)["components"]}
+    assert components["pkg:cargo/serde@1.0.0"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
+    assert "pkg:cargo/leanspec-cli@1.2.3" in components
+    digest = hashlib.sha256(headers.elf()).hexdigest()
+    assert components["leanspec"]["hashes"] == [{"alg": "SHA-256", "content": digest}]

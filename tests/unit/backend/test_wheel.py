@@ -1,0 +1,201 @@
+"""What a wheel holds, through the hooks that a frontend calls."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.environment import ROOT
+from scripts.tools.processes import clean_environment
+from tests.support import headers
+from tests.support.sample import VERSION, Sample
+
+CALL = "import leanspec_build, sys; print(getattr(leanspec_build, sys.argv[1])(sys.argv[2], eval(sys.argv[3])))"
+
+
+def hook(
+    sample: Sample,
+    name: str,
+    out: Path,
+    settings: dict[str, str] | None = None,
+    environment: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Call a hook as a frontend does: in a process of its own, with the project as working directory."""
+    if not out.exists():
+        out.mkdir()
+    return subprocess.run(
+        [sys.executable, "-c", CALL, name, str(out), repr(settings or {"platform": "linux-x64"})],
+        cwd=sample.root,
+        # The backend of this tree, also where another one is installed.
+        env=clean_environment(PYTHONPATH=str(ROOT / "build_backend"), **(environment or {})),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build(
+    sample: Sample, out: Path, settings: dict[str, str] | None = None, environment: dict[str, str] | None = None
+) -> Path:
+    done = hook(sample, "build_wheel", out, settings, environment)
+    assert done.returncode == 0, done.stderr
+    return out / done.stdout.strip()
+
+
+def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
+    wheel = build(sample, tmp_path / "out")
+    assert wheel.name == f"leanspec_cli_bin-{VERSION}-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl"
+    info = f"leanspec_cli_bin-{VERSION}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        assert list(entries) == [
+            "leanspec_cli_bin/__init__.py",
+            "leanspec_cli_bin/bin/binary.json",
+            "leanspec_cli_bin/bin/leanspec",
+            f"{info}/METADATA",
+            f"{info}/WHEEL",
+            f"{info}/licenses/LICENSE",
+            f"{info}/sboms/leanspec-build.cdx.json",
+            f"{info}/RECORD",
+        ]
+        for name, entry in entries.items():
+            mode = entry.external_attr >> 16
+            assert stat.S_ISREG(mode)
+            assert stat.S_IMODE(mode) == (0o755 if name.endswith("/leanspec") else 0o644)
+            assert entry.compress_type == zipfile.ZIP_DEFLATED
+            assert entry.create_system == 3, "the modes are those of Unix"
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+        assert archive.read("leanspec_cli_bin/bin/leanspec") == headers.elf()
+        said = archive.read(f"{info}/WHEEL").decode().splitlines()
+        metadata = archive.read(f"{info}/METADATA").decode()
+        record = archive.read(f"{info}/RECORD").decode().splitlines()
+        contents = {name: archive.read(name) for name in entries}
+    assert "Root-Is-Purelib: false" in said
+    assert [line for line in said if line.startswith("Tag:")] == [
+        "Tag: py3-none-manylinux1_x86_64",
+        "Tag: py3-none-manylinux_2_5_x86_64",
+    ]
+    for line in ("Metadata-Version: 2.4", "License-Expression: MIT", "License-File: LICENSE", f"Version: {VERSION}"):
+        assert line in metadata.splitlines()
+    assert [line.partition(",")[0] for line in record] == list(contents)
+    for name, digest, size in csv.reader(record):
+        if name == f"{info}/RECORD":
+            assert (digest, size) == ("", "")
+            continue
+        expected = base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest()).rstrip(b"=").decode()
+        assert (digest, size) == (f"sha256={expected}", str(len(contents[name])))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "moment"),
+    [
+        ("0", (1980, 1, 1, 0, 0, 0)),
+        ("315532799", (1980, 1, 1, 0, 0, 0)),
+        ("315532802", (1980, 1, 1, 0, 0, 2)),
+        ("4354819198", (2107, 12, 31, 23, 59, 58)),
+    ],
+)
+def test_the_one_time_of_all_entries(sample: Sample, tmp_path: Path, epoch: str, moment: tuple[int, ...]) -> None:
+    """A zip archive begins with 1980 and ends with 2107."""
+    wheel = build(sample, tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
+    with zipfile.ZipFile(wheel) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {moment}
+
+
+@pytest.mark.parametrize("epoch", ["4354819200", "-1", "1e9", "٣", "9" * 5000, " 1", "1\n"])
+def test_a_time_that_is_none_is_one_message(sample: Sample, tmp_path: Path, epoch: str) -> None:
+    done = hook(sample, "build_wheel", tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
+    assert done.returncode != 0
+    assert "not a number of seconds up to the end of 2107" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_windows_program_keeps_its_ending(sample: Sample, tmp_path: Path) -> None:
+    sample.collect(headers.pe(), "windows-x64", "leanspec.exe")
+    wheel = build(sample, tmp_path / "out", {"platform": "windows-x64"})
+    with zipfile.ZipFile(wheel) as archive:
+        assert "leanspec_cli_bin/bin/leanspec.exe" in archive.namelist()
+
+
+def test_the_same_input_gives_the_same_bytes(sample: Sample, tmp_path: Path) -> None:
+    first = build(sample, tmp_path / "1").read_bytes()
+    binary = sample.root / "binaries/linux-x64/leanspec"
+    binary.chmod(0o600)
+    os.utime(binary, (1, 1))
+    os.utime(sample.root / "LICENSE", (2, 2))
+    second = build(sample, tmp_path / "2", {"binary": str(binary)}, {"TZ": "Asia/Tokyo", "LC_ALL": "C"}).read_bytes()
+    assert first == second
+    later = build(sample, tmp_path / "3", environment={"SOURCE_DATE_EPOCH": "1700000000"}).read_bytes()
+    assert later != first
+
+
+def test_the_reason_for_the_tag_is_printed(sample: Sample, tmp_path: Path) -> None:
+    sample.collect(headers.elf(needed=["libssl.so.3", "libc.so.6"]))
+    done = hook(sample, "build_wheel", tmp_path / "out")
+    assert "linux_x86_64" in done.stdout
+    assert "`libssl.so.3` is not among the libraries" in done.stderr
+    assert "for local use only" in done.stderr
+
+
+def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path) -> None:
+    done = hook(sample, "prepare_metadata_for_build_wheel", tmp_path / "out")
+    folder = tmp_path / "out" / done.stdout.strip()
+    wheel = build(sample, tmp_path / "wheel")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("METADATA", "WHEEL"):
+            assert (folder / name).read_bytes() == archive.read(f"{folder.name}/{name}")
+
+
+@pytest.mark.posix
+def test_an_editable_wheel_leads_to_the_local_binary(sample: Sample, tmp_path: Path) -> None:
+    done = hook(sample, "build_editable", tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out" / done.stdout.strip()) as archive:
+        path_file = archive.read("__editable__.leanspec_cli_bin.pth").decode()
+    link = Path(path_file.strip()) / "leanspec_cli_bin/bin/leanspec"
+    assert link.read_bytes() == headers.elf()
+    sample.collect(headers.elf(needed=["libm.so.6", "libc.so.6"]))
+    assert link.read_bytes() == headers.elf(needed=["libm.so.6", "libc.so.6"])
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "words"),
+    [
+        ("build_sdist", {}, "there is no source distribution"),
+        ("build_wheel", {"SOURCE_DATE_EPOCH": "yesterday"}, "`SOURCE_DATE_EPOCH` is `yesterday`"),
+    ],
+)
+def test_a_refusal_is_a_message_and_a_status(
+    sample: Sample, tmp_path: Path, name: str, environment: dict[str, str], words: str
+) -> None:
+    done = hook(sample, name, tmp_path / "out", environment=environment)
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.system
+def test_a_full_disk_leaves_no_half_wheel(sample: Sample, small_disk: Path) -> None:
+    sample.collect(headers.elf() + os.urandom(4_000_000))
+    done = hook(sample, "build_wheel", small_disk)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert not list(small_disk.iterdir())
+
+
+def test_an_output_folder_that_is_a_file_is_named(sample: Sample, tmp_path: Path) -> None:
+    out = tmp_path / "file"
+    out.write_text("")
+    done = hook(sample, "build_wheel", out)
+    assert (done.returncode, done.stderr.count("error: cannot write")) == (1, 1)

@@ -1,0 +1,314 @@
+"""What the launcher says itself: answers in the place of a server, and messages, also if nobody can read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.site import HOST, Site, script
+from tests.support.surroundings import run
+
+if sys.platform == "win32":
+    pytest.skip("the programs are scripts", allow_module_level=True)
+
+GOOD = script("echo started")
+OLD = script(
+    """read line || exit 3
+case "$line" in
+*'"initialize"'*) echo '{"jsonrpc":"2.0","id":1,"result":{"serverInfo":{"name":"x","version":"1.2.3"}}}' ;;
+*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found"}}' ;;
+esac"""
+)
+NEW = script(
+    """read line || exit 3
+case "$line" in
+*'"server/discover"'*'io.modelcontextprotocol/protocolVersion'*)
+    echo '{"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"version":"2.0.0"}}}}' ;;
+*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found"}}' ;;
+esac"""
+)
+BARE = script('read line; echo \'{"id":1,"result":{"serverInfo":{"version":"2.1.0"}}}\'')
+
+
+def started(site: Site, redirection: str, *arguments: str, family: str = "mcp", **env: str) -> tuple[int, str]:
+    """Start a command in a shell with a redirection; return the exit code and standard error."""
+    command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-S", "-c", site.call(family), *arguments]
+    done = subprocess.run(
+        command, env=site.env | env, cwd=site.root, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("program", "version"), [(OLD, "1.2.3"), (NEW, "2.0.0"), (BARE, "2.1.0")])
+def test_the_version_is_the_one_that_the_server_tells_a_client(site: Site, program: bytes, version: str) -> None:
+    site.pin("mcp", program)
+    site.wheel("mcp", program)
+    assert site.start("mcp", "--version").stdout == f"leanspec-mcp {version}\n"
+
+
+def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
+    """And the server is not started instead, which would wait for its input for ever."""
+    site.pin("mcp", OLD)
+    site.wheel("mcp", OLD, mode=0o644)
+    command = [sys.executable, "-S", "-c", site.call("mcp"), "--version"]
+    done = subprocess.run(
+        command, env=site.env, stdin=subprocess.PIPE, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "leanspec-mcp 1.2.3\n"
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+@pytest.mark.parametrize(
+    ("redirection", "code", "words"),
+    [
+        (">&-", 1, "cannot write to standard output: it is closed"),
+        (">/dev/full", 1, "cannot write to standard output: No space left on device"),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_explained(
+    site: Site, argument: str, redirection: str, code: int, words: str
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    site.pin("mcp", OLD)
+    site.wheel("mcp", OLD)
+    found, said = started(site, redirection, argument)
+    assert (found, said.startswith(f"error: {words}\nhint: ")) == (code, True)
+    assert said.count("\n") == 2
+
+
+def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
+    site.pin("mcp", OLD)
+    site.wheel("mcp", OLD)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-S", "-c", site.call("mcp"), "--help"]
+    done = subprocess.run(command, env=site.env, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    ("family", "env", "code"),
+    [
+        ("cli", {}, 0),
+        ("cli", {"LEANSPEC_DEBUG": "1"}, 0),
+        ("cli", {"LEANSPEC_CLI_BINARY": "/nowhere"}, 127),
+        ("cli", {"LEANSPEC_CLI_BINARY": "relative"}, 126),
+        ("http", {}, 127),
+    ],
+)
+def test_the_exit_code_is_the_same_if_nobody_reads_why(
+    site: Site, redirection: str, family: str, env: dict[str, str], code: int
+) -> None:
+    site.pin("cli", GOOD)
+    site.pin("http", GOOD)
+    site.wheel("cli", GOOD)
+    assert started(site, redirection, family=family, **env)[0] == code
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/etc/passwd"])
+def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(site: Site, path: str) -> None:
+    """What a failed start changed for the program does not kill the launcher."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-S", "-c", site.call("cli")]
+    env = site.env | {"LEANSPEC_CLI_BINARY": path}
+    done = subprocess.run(command, env=env, stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == (127 if path == "/nowhere" else 126)
+
+
+@pytest.mark.parametrize("redirection", ["", "2>&-", "2>/dev/full"])
+def test_a_family_that_is_none_is_a_usage_error(site: Site, redirection: str) -> None:
+    command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "leanspec_launcher", "foo"]
+    assert subprocess.run(command, env=site.env, cwd=site.root, capture_output=True, check=False).returncode == 2
+
+
+def test_python_dash_m_explains_itself(site: Site) -> None:
+    done = run([sys.executable, "-m", "leanspec_launcher", "--help"], site.env, cwd=site.root)
+    assert done.stdout.startswith("Usage: python -m leanspec_launcher cli|mcp|http [ARGS]\n")
+    done = run([sys.executable, "-m", "leanspec_launcher"], site.env, cwd=site.root, code=2)
+    assert done.stderr.startswith("error: no family is given\nhint: python -m leanspec_launcher ")
+
+
+def test_the_management_command_alone_is_a_usage_error(site: Site) -> None:
+    done = site.manage(code=2)
+    assert (done.stdout, done.stderr.startswith("Usage: leanspec-launcher ")) == ("", True)
+
+
+ON_A_TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+output = b""
+try:
+    while data := os.read(terminal, 10_000):
+        output += data
+except OSError:
+    pass
+os.waitpid(pid, 0)
+print(output.count(b"\\x1b["))
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "colours"),
+    [
+        ({"TERM": "xterm"}, "some"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "none"),
+        ({"TERM": "dumb"}, "none"),
+        ({"TERM": "xterm", "NO_COLOR": ""}, "some"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["which"], ["no-such-command"]])
+def test_colours_are_for_terminals_that_want_them(
+    site: Site, env: dict[str, str], colours: str, arguments: list[str]
+) -> None:
+    launcher = [sys.executable, "-c", site.call("main", ".manage"), *arguments]
+    done = run([sys.executable, "-c", ON_A_TERMINAL, *launcher], site.env | env)
+    assert (int(done.stdout) > 0) is (colours == "some")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"_tables.py": b""}, "cannot import name"),
+        ({"_search.py": b""}, "cannot import name"),
+        ({"_search.py": b"\0"}, "null bytes"),
+        ({"_tables.py": None}, "No module named"),
+        ({"first_start/proof.py": b"x = ("}, "was never closed"),
+        ({"diagnosis/explain.py": None}, "No module named"),
+    ],
+)
+def test_a_damaged_launcher_says_so_without_a_traceback(
+    site: Site, damage: dict[str, bytes | None], words: str
+) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", b"changed")
+    for name, data in damage.items():
+        file = site.root / "leanspec_launcher" / name
+        if data is None:
+            file.unlink()
+        else:
+            file.write_bytes(data)
+    done = site.start("cli", code=126)
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+    assert words in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: ")
+    for command in ("doctor", "verify", "which"):
+        site.manage(command)
+
+
+def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -> None:
+    (site.root / "leanspec_launcher/_tables.py").write_bytes(b"")
+    for redirection in ("2>&-", "2>/dev/full"):
+        assert started(site, redirection, family="cli")[0] == 126
+
+
+def test_without_click_the_management_command_says_what_is_missing(site: Site) -> None:
+    done = run([sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"], site.env, code=1)
+    assert done.stderr == (
+        "error: cannot run `leanspec-launcher`: No module named 'click'\n"
+        "hint: reinstall lean-spec with its dependencies; if that does not help, report this\n"
+    )
+
+
+def record(site: Site, **files: bytes | None) -> None:
+    """Write the record of an installation, as far as it is given."""
+    folder = site.root / "lean_spec-9.9.9.dist-info"
+    folder.mkdir(exist_ok=True)
+    usual: dict[str, bytes | None] = {
+        "METADATA": b"Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n",
+        "RECORD": b"../bin/lean-spec,sha256=x,5\nbin/leanspec-mcp,,\nleanspec_launcher/__init__.py,,\n",
+        "INSTALLER": b"pip\n",
+        "entry_points.txt": (
+            b"[console_scripts]\nlean-spec=leanspec_launcher:cli\nleanspec-mcp = leanspec_launcher:mcp\n"
+        ),
+    }
+    for name, data in (usual | files).items():
+        if data is not None:
+            (folder / name).write_bytes(data)
+
+
+DAMAGES: dict[str, dict[str, bytes | None]] = {
+    "RECORD not UTF-8": {"RECORD": b"bin/\xff\xfe,,\n"},
+    "RECORD with five columns": {"RECORD": b"bin/lean-spec,sha256=x,5,6,7\n"},
+    "RECORD with a size that is no number": {"RECORD": b"bin/lean-spec,sha256=x,many\n"},
+    "RECORD with one column": {"RECORD": b"bin/lean-spec\n"},
+    "RECORD with a zero byte": {"RECORD": b"bin/lean\0spec,,\n"},
+    "RECORD with an open quote": {"RECORD": b'"bin/lean-spec,,\n'},
+    "RECORD missing": {"RECORD": None},
+    "RECORD empty": {"RECORD": b""},
+    "METADATA not UTF-8": {"METADATA": b"Name: lean-spec\nVersion: \xff\xfe\n"},
+    "METADATA missing": {"METADATA": None},
+    "METADATA without a version": {"METADATA": b"Name: lean-spec\n"},
+    "entry points unknown": {"entry_points.txt": b"[console_scripts]\nlean-spec=leanspec_launcher:unknown\n"},
+    "entry points twice": {"entry_points.txt": b"[console_scripts]\na=b:c\n[console_scripts]\na=b:c\nnonsense\n"},
+    "entry points not UTF-8": {"entry_points.txt": b"[console_scripts]\n\xff=\xfe\n"},
+    "entry points missing": {"entry_points.txt": None},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str) -> None:
+    site.pin("cli", GOOD)
+    site.pin("mcp", OLD)
+    site.wheel("cli", GOOD)
+    site.wheel("mcp", OLD)
+    record(site, **DAMAGES[damage])
+    for command in ("which", "verify", "link", "unlink", "mcp-config", "--version"):
+        site.manage(command)
+    found = json.loads(site.manage("doctor", "--json").stdout)
+    assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {finding["section"] for finding in found}
+    if "missing" in damage or "empty" in damage:
+        wrong = [finding for finding in found if finding["status"] in ("error", "warning")]
+        assert any(
+            "RECORD" in each["value"] or "METADATA" in each["value"] or "record" in each["value"] for each in wrong
+        )
+        if "METADATA" not in damage:
+            done = site.manage("link", code=1)
+            assert "does not list lean-spec's console scripts" in done.stderr
+
+
+def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-mcp,,\n")
+    (site.root / "bin").mkdir()
+    (site.root / "bin/lean-spec").mkdir()
+    os.mkfifo(site.root / "bin/leanspec-mcp")
+    found = json.loads(site.manage("doctor", "--json").stdout)
+    assert [each["name"] for each in found if each["section"] == "commands"] == ["lean-spec", "leanspec-mcp"]
+
+
+def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> None:
+    site.pin("cli", GOOD)
+    record(site)
+    (site.root / "lean_spec-9.9.8.dist-info").mkdir()
+    said = site.manage("doctor").stdout
+    assert "several versions are recorded: lean_spec-9.9.8.dist-info, lean_spec-9.9.9.dist-info" in said
+    assert HOST.key in said
+
+
+def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None:
+    """As pip before 25.2 writes them."""
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
+    (site.root / "bin").mkdir()
+    text = f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
+    (site.root / "bin/leanspec-launcher").write_text(text.format("leanspec_launcher.manage", "main"))
+    (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
+    said = site.manage("doctor").stdout
+    assert f"`{site.root}/bin/lean-spec`: with `import re`, as pip before 25.2 writes it" in said
+    assert "hint: `leanspec-launcher link` starts them without Python" in said

@@ -1,0 +1,359 @@
+"""A start that fails: one message with the facts, and what to type."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher.diagnosis.hints import PACKAGES
+from scripts.environment import ROOT
+from tests.support import headers
+from tests.support.site import HOST, Site, compiled, script
+from tests.support.surroundings import is_root, run
+from tests.support.versions import OURS
+
+if sys.platform != "linux":
+    pytest.skip("the faults are those of Linux", allow_module_level=True)
+
+GOOD = script("echo started")
+
+
+def refused(site: Site, data: bytes, **env: str) -> list[str]:
+    """Return the lines with which a pinned program is refused, which is one message."""
+    site.pin("cli", data)
+    site.wheel("cli", data)
+    done = site.start("cli", code=126, env=env)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert [line.startswith("error: ") for line in lines] == [True] + [False] * (len(lines) - 1)
+    assert [line.startswith("hint: ") for line in lines] == [False] * (len(lines) - 1) + [True]
+    return lines
+
+
+def test_a_program_that_loads_is_started(site: Site, tmp_path: Path) -> None:
+    data = compiled(tmp_path)
+    site.pin("cli", data)
+    site.wheel("cli", data)
+    assert site.start("cli", code=7).stderr == ""
+
+
+def test_a_missing_library_is_named(site: Site, tmp_path: Path) -> None:
+    compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
+    (tmp_path / "program").rename(tmp_path / "libssl.so.3")
+    use = "int foo(void); int main(void) { return foo(); }"
+    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(b"libssl.so.3\0", b"libsxx.so.3\0")
+    lines = refused(site, data)
+    assert lines[0].endswith("it needs `libsxx.so.3`, which this system lacks")
+    assert any(line.startswith("  this is    Linux, CPU ") for line in lines)
+
+
+def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
+    compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
+    (tmp_path / "program").rename(tmp_path / "libssl.so.3")
+    use = "int foo(void); int main(void) { return foo(); }"
+    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3")
+    (tmp_path / "libssl.so.3").write_bytes(b"")
+    lines = refused(site, data, LD_LIBRARY_PATH=str(tmp_path))
+    assert f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)" in lines[0]
+    system = platform.freedesktop_os_release()
+    names = [system["ID"], *system.get("ID_LIKE", "").split()]
+    known = [f"`{PACKAGES['libssl.so.3'][name]}`" for name in names if name in PACKAGES["libssl.so.3"]]
+    assert lines[-1] == f"hint: {[*known, 'install OpenSSL 3 on this system'][0]}"
+
+
+def test_a_newer_glibc_is_named(site: Site, tmp_path: Path) -> None:
+    data = compiled(tmp_path)
+    assert b"GLIBC_2.34\0" in data
+    # The loader compares the hash of the name first, so both are changed alike.
+    data = data.replace(b"GLIBC_2.34\0", b"GLIBC_2.99\0").replace(elf_hash(b"GLIBC_2.34"), elf_hash(b"GLIBC_2.99"))
+    lines = refused(site, data)
+    assert "it needs GLIBC_2.99 of `libc.so.6`; this system has an older one" in lines[0]
+    assert lines[-1].startswith("hint: use a newer system")
+
+
+def elf_hash(name: bytes) -> bytes:
+    """Return the hash of a version's name (System V ABI, chapter 5)."""
+    value = 0
+    for each in name:
+        value = (value << 4) + each
+        value = (value ^ (value & 0xF0000000) >> 24) & 0x0FFFFFFF
+    return value.to_bytes(4, "little")
+
+
+def test_a_missing_loader_is_named(site: Site, tmp_path: Path) -> None:
+    data = compiled(tmp_path, "int main(void) { return 7; }", "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1")
+    lines = refused(site, data)
+    assert lines[0].endswith("its loader `/lib/ld-nowhere.so.1` is not on this system")
+
+
+def test_the_loader_is_asked_again_until_it_has_no_objection(site: Site, tmp_path: Path) -> None:
+    """No stamp spares a program that could not be loaded."""
+    loader = tmp_path / "loader"
+    data = compiled(tmp_path, "int main(void) { return 7; }", f"-Wl,--dynamic-linker={loader}")
+    site.pin("cli", data)
+    path = site.wheel("cli", data)
+    os.utime(path)
+    time.sleep(3.2)
+    assert "its loader" in site.start("cli", code=126).stderr
+    loader.symlink_to("/lib64/ld-linux-x86-64.so.2")
+    site.start("cli", code=7)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (headers.elf("aarch64" if HOST.key == "linux-x64" else "x86_64"), "a Linux program for "),
+        (headers.mach_o("aarch64"), "a macOS program for Apple silicon"),
+        (headers.pe("x86_64"), "a Windows program for x86-64"),
+        (b"\xca\xfe\xba\xbe" + bytes(4000), "a macOS program for several CPUs"),
+        (b"", "empty"),
+        (b"\x7fELF", "a truncated program"),
+        (b"hello", "no program of any known format"),
+    ],
+)
+def test_a_program_for_another_machine_is_named(site: Site, data: bytes, words: str) -> None:
+    lines = refused(site, data)
+    assert lines[0].endswith(": it is not a program for this system and CPU")
+    assert lines[1].startswith(f"  it is      {words}")
+
+
+def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", b"other", 0o644)
+    info = site.root / "leanspec_cli_bin-9.9.8.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n")
+    for recorded, words in (
+        (
+            "2SmKENeww1SDVHh6hHeNmkeElwxLt6TTSLC7Kjq6AAA",
+            "changed    since leanspec-cli-bin 9.9.8 brought it, with 5 bytes",
+        ),
+        (urlsafe_digest(b"other"), "it is      as leanspec-cli-bin 9.9.8 brought it"),
+    ):
+        (info / "RECORD").write_text(f"leanspec_cli_bin/bin/leanspec,sha256={recorded},5\n")
+        said = site.start("cli", code=126).stderr
+        assert f"  {words}\n" in said
+        assert "chmod" not in said, "the run bit is the least of it"
+        assert "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n" in said
+
+
+def urlsafe_digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def test_a_file_that_is_still_being_written_is_waited_for(site: Site) -> None:
+    site.pin("cli", GOOD)
+    data = Path(shutil.which("true") or "/bin/true").read_bytes()
+    site.pin("cli", data)
+    path = site.wheel("cli", data)
+    with path.open("r+b"):
+        said = site.start("cli", code=126)
+    assert ": another process is still writing it\n" in said.stderr
+    assert said.stderr.splitlines()[-1] == "hint: try again when the installer is done with it"
+    file = path.open("r+b")
+    timer = threading.Timer(0.7, file.close)
+    timer.start()
+    assert site.start("cli").stderr == ""
+    timer.join()
+
+
+@pytest.fixture
+def noexec(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(folder)]
+    if not is_root() or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can mount a file system with `noexec`")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("mode", [0o755, 0o644])
+def test_a_file_system_that_lets_nothing_run_is_named(site: Site, noexec: Path, mode: int) -> None:
+    shutil.copytree(site.root, noexec / "site")
+    moved = Site(noexec / "site", site.env)
+    moved.pin("cli", GOOD)
+    moved.wheel("cli", GOOD, mode)
+    said = moved.start("cli", code=126).stderr
+    assert "its file system is mounted `noexec`\n" in said
+    assert "hint: install lean-spec on a file system that lets programs run" in said
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not is_root() or shutil.which("setpriv") is None, reason="needs root and setpriv")
+def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD, 0o700)
+    system = Path("/usr/bin/python3")
+    if not system.exists():
+        pytest.skip("there is no Python here for every user")
+    for folder in (site.root, *site.root.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for file in site.root.rglob("*"):
+        if file != path:
+            file.chmod(file.stat().st_mode | 0o055)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(system), "-S", "-B"]
+    done = run([*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/"))
+    assert done.stderr.startswith(f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n")
+    assert f"hint: let its owner run `chmod a+rx '{path}'`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("installer", "hint"),
+    [
+        ("pip", "hint: pip --python "),
+        ("uv", "hint: uv pip install --python "),
+        ("conda", "hint: conda install --force-reinstall lean-spec leanspec-cli-bin"),
+        ("debian", "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager"),
+    ],
+)
+def test_the_remedy_is_that_of_the_installer_in_use(site: Site, tmp_path: Path, installer: str, hint: str) -> None:
+    site.pin("cli", GOOD)
+    info = site.root / "lean_spec-9.9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n")
+    (info / "INSTALLER").write_text(f"{installer}\n")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").touch(0o755)
+    said = site.start("cli", code=127, env={"PATH": f"{tools}:{site.env['PATH']}"}).stderr
+    assert hint in said.splitlines()[-1]
+
+
+def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
+    broken = site.root / "leanspec_launcher/diagnosis/verdicts.py"
+    broken.write_text(broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n"))
+    said = site.start("cli", code=126).stderr
+    assert said.startswith("error: `leanspec` did not start: FileNotFoundError: ")
+    assert "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n" in said
+    assert said.splitlines()[-1] == "hint: reinstall lean-spec"
+
+
+def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    archive = tmp_path / "site.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in site.root.rglob("*"):
+            file.write(path, path.relative_to(site.root))
+    zipped = Site(archive, site.env)
+    said = run([sys.executable, "-S", "-c", zipped.call("cli")], site.env, code=127).stderr
+    inside = f"`{archive}/leanspec_cli_bin/bin/leanspec`: not there: lean-spec is inside an archive"
+    assert inside in said
+    assert "hint: install lean-spec into a folder instead: `pip install --target FOLDER lean-spec==9.9.9`" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "words"),
+    [
+        ("", 0, ""),
+        ("/nowhere", 127, "there is no such file"),
+        ("/usr", 126, "it is a directory"),
+        ("leanspec", 126, "it is a relative path"),
+        (os.fsdecode(b"/nowhere/\xff\xfe"), 127, "there is no such file"),
+        ("/" + "x" * 300, 126, "it cannot be looked at (File name too long)"),
+        ("/dev/null", 126, "it is not a regular file"),
+        ("/etc/passwd/x", 126, "Not a directory"),
+    ],
+)
+def test_every_kind_of_variable_is_taken_or_explained(site: Site, value: str, code: int, words: str) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    done = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": value})
+    assert words in done.stderr
+    assert done.stdout == ("started\n" if code == 0 else "")
+
+
+@pytest.mark.parametrize("value", ["/nowhere", "/etc/passwd", os.fsdecode(b"/nowhere/\xff")])
+def test_a_binaries_directory_without_binaries_is_passed_over(site: Site, value: str) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    assert site.start("cli", env={"LEANSPEC_BINARIES_DIR": value}).stdout == "started\n"
+
+
+def flipped(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    changed[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("program", ["leanspec", "leanspec-mcp", "leanspec-http"])
+@pytest.mark.parametrize(
+    ("changes", "cuts"), [(20, 5), pytest.param(1000, 200, marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_no_changed_byte_and_no_truncation_is_ever_run(
+    site: Site, binaries: Path, program: str, changes: int, cuts: int
+) -> None:
+    """After a start that left its stamp; a new file each time, and the same file written again."""
+    family = {"leanspec": "cli", "leanspec-mcp": "mcp", "leanspec-http": "http"}[program]
+    whole = (binaries / family / "binaries" / HOST.key / program).read_bytes()
+    chance = random.Random(program)  # noqa: S311 - the same bytes in every run
+    site.pin(family, whole)
+    path = site.wheel(family, whole)
+    bad = itertools.chain(
+        (flipped(whole, chance) for _ in range(changes)), (whole[: chance.randrange(len(whole))] for _ in range(cuts))
+    )
+    for number, data in enumerate(bad):
+        if number % 2:
+            path = site.wheel(family, data)
+        else:
+            path.write_bytes(data)
+        done = site.start(family, "--version", code=126)
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
+        assert done.stderr.count("error: ") == 1
+
+
+def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path) -> None:
+    npx = tmp_path / "tools/npx"
+    npx.parent.mkdir()
+    npx.write_bytes(script('printf "[%s]" "$@"; exit 5'))
+    npx.chmod(0o755)
+    decoy = site.root / "npx"  # in the working directory
+    decoy.write_bytes(script("echo decoy"))
+    decoy.chmod(0o755)
+    env = {"PATH": f".::{npx.parent}:/usr/bin:/bin"}
+    wanted = "[--yes][--package=lean-spec@0.2.9][--][lean-spec][list][a b]"
+    done = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
+    assert done.stdout == wanted
+    assert done.stderr.splitlines() == [
+        f"note: `--use-typescript` runs lean-spec@0.2.9, the last TypeScript release, by `{npx}`, until 0.4"
+    ]
+    done = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
+    assert done.stdout == wanted
+    without = site.start("cli", "list", env={"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}, code=127)
+    assert without.stderr.startswith("error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`")
+    assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
+
+
+def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site) -> None:
+    program = script('printf "[%s]" "$@"')
+    for family in ("mcp", "cli"):
+        site.pin(family, program)
+        site.wheel(family, program)
+    assert site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout == "[--use-typescript]"
+    assert (
+        site.start("cli", "list", "--use-typescript", env={"LEANSPEC_USE_TS": "0"}).stdout == "[list][--use-typescript]"
+    )
+
+
+def test_the_typescript_years_end_with_0_3() -> None:
+    """When this fails, `instead/typescript.py`, its variable and its option go."""
+    assert OURS.startswith("0.3.")
+    assert (ROOT / "leanspec_launcher/instead/typescript.py").exists()

@@ -1,0 +1,346 @@
+"""What is started, and what is refused: each place, each kind of bad file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.site import HOST, Site, script
+from tests.support.surroundings import is_root, run
+
+GOOD = script('printf "[%s]" started "$@"; exit 7')
+
+
+@pytest.mark.posix
+def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(site: Site) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    done = site.start("cli", "a b", "", "--", "ü", code=7)
+    assert done.stdout == "[started][a b][][--][ü]"
+    assert done.stderr == ""
+
+
+@pytest.mark.posix
+def test_the_launcher_becomes_the_program(site: Site) -> None:
+    program = script("echo $$")
+    site.pin("cli", program)
+    site.wheel("cli", program)
+    call = site.call("cli", before="import os; print(os.getpid(), file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", call], env=site.env, capture_output=True, text=True, check=True)
+    assert done.stdout == done.stderr
+
+
+@pytest.mark.posix
+def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
+    wheel, local, chosen = script("echo wheel"), script("echo local"), script("echo chosen")
+    site.pin("cli", wheel)
+    site.wheel("cli", wheel)
+    assert site.start("cli").stdout == "wheel\n"
+    site.local("cli", local, tmp_path / "local")
+    folder = {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
+    assert site.start("cli", env=folder).stdout == "local\n"
+    path = tmp_path / "chosen"
+    path.write_bytes(chosen)
+    path.chmod(0o755)
+    assert site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout == "chosen\n"
+    assert site.start("cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}).stdout == "wheel\n"
+
+
+@pytest.mark.posix
+def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
+    site.pin("cli", GOOD)
+    store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries" / site.pins["cli"][HOST.key].executable
+    store.mkdir(parents=True)
+    (store / "leanspec").write_bytes(GOOD)
+    (store / "leanspec").chmod(0o755)
+    assert site.start("cli", code=7).stdout == "[started]"
+
+
+@pytest.mark.posix
+def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> None:
+    site.pin("cli", GOOD)
+    beside = site.wheel("cli", GOOD)
+    elsewhere = tmp_path / "elsewhere/leanspec_cli_bin/bin"
+    elsewhere.parent.mkdir(parents=True)
+    beside.parent.rename(elsewhere)
+    assert site.start("cli", code=7, env={"PYTHONPATH": str(tmp_path / "elsewhere")}).stdout == "[started]"
+
+
+def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_path: Path) -> None:
+    decoy = script("echo decoy")
+    project = tmp_path / "project"
+    for place in ("rust/target/debug", "rust/target/release", "target/release", "bin", "leanspec_cli_bin/bin"):
+        for name in ("leanspec", "leanspec-mcp"):
+            file = project / place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(decoy)
+            file.chmod(0o755)
+    site.local("cli", decoy, project / "platform_wheels")
+    (project / "inner").mkdir()
+    for cwd in (project, project / "inner"):
+        done = site.start("cli", cwd=cwd, code=127, env={"PATH": f"{project / 'bin'}:/usr/bin:/bin"})
+        assert done.stdout == ""
+
+
+@pytest.mark.posix
+def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
+    site.pin("http", GOOD)
+    done = site.start("http", code=127)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
+    for origin in ("environment variable", "local binaries", "installed wheel", "download store"):
+        assert sum(line.startswith(f"  {origin} ") for line in lines) >= 1
+    place = f"--target '{site.root}' --upgrade"
+    # This interpreter sees no packages (`-S`), so no pip of its own.
+    assert lines[-1] == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
+
+
+def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD + b"\n")
+    done = site.start("cli", code=126)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
+    assert site.pins["cli"][HOST.key].executable in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: ")
+
+
+def test_no_later_place_makes_up_for_a_bad_one(site: Site, tmp_path: Path) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    site.local("cli", GOOD, tmp_path / "local", sha256="0" * 64)
+    done = site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")})
+    assert "an earlier place decided" in done.stderr
+
+
+def test_without_pins_a_wheel_is_refused(site: Site) -> None:
+    site.wheel("cli", GOOD)
+    assert "has no checksum" in site.start("cli", code=126).stderr
+
+
+def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) -> None:
+    path = site.local("cli", GOOD, tmp_path / "local")
+    folder = {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
+    record = path.with_name("binary.json")
+    refused = f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`"
+    for text in ("{}", '{"sha256": "short"}', '{"sha256": "' + "0" * 63 + '"}', "", "\0\0"):
+        record.write_text(text, "utf-8")
+        assert refused in site.start("cli", code=126, env=folder).stderr
+    record.unlink()
+    assert refused in site.start("cli", code=126, env=folder).stderr
+    if sys.platform != "win32":
+        os.mkfifo(record)
+        assert refused in site.start("cli", code=126, env=folder).stderr
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("make", "code", "words"),
+    [
+        (lambda _: None, 127, "there is no such file"),
+        (lambda path: path.mkdir(), 126, "it is a directory"),
+        (lambda path: path.symlink_to("/nowhere"), 127, "it is a link to a file that is not there"),
+        (lambda path: path.write_bytes(b""), 126, "it has no permission to run"),
+        (lambda path: path.symlink_to(path), 126, "Too many levels of symbolic links"),
+    ],
+)
+def test_a_bad_variable_is_an_error_without_fall_through(
+    site: Site, tmp_path: Path, make: Callable[[Path], object], code: int, words: str
+) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    path = tmp_path / "chosen"
+    make(path)
+    done = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": str(path)})
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "hint: `unset LEANSPEC_CLI_BINARY`" in done.stderr
+
+
+def test_a_relative_variable_is_refused(site: Site) -> None:
+    (site.root / "here").write_bytes(GOOD)
+    (site.root / "here").chmod(0o755)
+    assert "relative path" in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
+    site.local("cli", GOOD, site.root / "folder")
+    assert "relative path" in site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is not a program for this system and CPU"),
+        (b"\x7fELF" + bytes(60), "it is not a program for this system and CPU"),
+        (b"neither", "it is not a program for this system and CPU"),
+        (b"#!/no/such/loader\n", "the loader that it names is not on this system"),
+    ],
+)
+def test_what_the_system_cannot_start_is_explained(site: Site, data: bytes, words: str) -> None:
+    site.pin("cli", data)
+    path = site.wheel("cli", data)
+    done = site.start("cli", code=126)
+    assert f"error: cannot start `{path}`: {words}" in done.stderr
+    assert "hint: " in done.stderr
+
+
+@pytest.mark.posix
+def test_a_lost_run_bit_comes_back(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD, mode=0o644)
+    assert site.start("cli", code=7).stdout == "[started]"
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.posix
+def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD + b"#", mode=0o644)
+    site.start("cli", code=126)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.system
+@pytest.mark.skipif(sys.platform != "linux" or not is_root(), reason="only root can mount read-only")
+def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD, mode=0o644)
+    mount = f"mount --bind '{site.root}' '{site.root}' && mount -o remount,ro,bind '{site.root}' && exec \"$@\""
+    call = site.call("cli")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", mount, "sh", sys.executable, "-c", call],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    assert done.returncode == 126
+    assert f"error: cannot start `{path}`: it has no permission to run (no run bit)" in done.stderr
+    assert f"hint: let its owner run `chmod +x '{path}'`" in done.stderr
+
+
+@pytest.mark.posix
+def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
+    site.pin("cli", GOOD)
+    site.wheel("cli", GOOD)
+    call = site.call("cli", before="sys.argv[1:] = ['x' * 100_000] * 100")
+    done = run([sys.executable, "-c", call], site.env, code=126)
+    assert "are larger than the system allows" in done.stderr
+
+
+@pytest.mark.posix
+def test_debug_says_where_it_looked(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD)
+    done = site.start("cli", code=7, env={"LEANSPEC_DEBUG": "1"})
+    assert done.stdout == "[started]"
+    assert done.stderr == f"debug: wheel `{path}`: there\n"
+
+
+@pytest.mark.posix
+def test_python_dash_m_starts_a_family(site: Site) -> None:
+    site.pin("http", GOOD)
+    site.wheel("http", GOOD)
+    python = [sys.executable, "-m", "leanspec_launcher"]
+    assert run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout == "[started][x]"
+    wrong = run([*python, "htttp"], site.env, cwd=site.root, code=2)
+    assert "error: `htttp` is not a family\nhint: " in wrong.stderr
+
+
+MCP = script(
+    """read line || exit 3; echo '{"jsonrpc":"2.0","id":1,"result":{"serverInfo":{"name":"x","version":"1.2.3"}}}'"""
+)
+
+
+@pytest.mark.posix
+def test_the_mcp_server_announces_its_own_version(site: Site) -> None:
+    site.pin("mcp", MCP)
+    site.wheel("mcp", MCP)
+    assert site.start("mcp", "--version").stdout == "leanspec-mcp 1.2.3\n"
+    assert "Usage: leanspec-mcp" in site.start("mcp", "--help").stdout
+
+
+@pytest.mark.posix
+def test_only_alone_are_these_arguments_answered(site: Site) -> None:
+    program = script('printf "[%s]" "$@"')
+    for family in ("mcp", "cli"):
+        site.pin(family, program)
+        site.wheel(family, program)
+    assert site.start("mcp", "--version", "x").stdout == "[--version][x]"
+    assert site.start("cli", "--version").stdout == "[--version]"
+
+
+@pytest.mark.posix
+def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
+    program = script("exit 0")
+    site.pin("mcp", program)
+    path = site.wheel("mcp", program)
+    done = site.start("mcp", "--version", code=126)
+    assert done.stdout == ""
+    assert f"cannot start `{path}`: the server answered neither `server/discover` nor `initialize`" in done.stderr
+
+
+@pytest.mark.posix
+def test_ignored_signals_are_not_handed_on(site: Site) -> None:
+    program = script("grep -E '^Sig(Ign|Blk)' /proc/self/status")
+    site.pin("cli", program)
+    path = site.wheel("cli", program)
+    direct = subprocess.run([path], env=site.env, capture_output=True, text=True, check=True).stdout
+    assert site.start("cli").stdout == direct
+
+
+def test_which_agrees_with_the_launch(site: Site) -> None:
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD)
+    call = site.call("main", ".manage")
+    which = [sys.executable, "-c", call, "which", "cli", "--json"]
+    found = json.loads(run(which, site.env).stdout)[0]
+    assert (found["family"], found["platform"], found["taken"]) == ("cli", HOST.key, str(path))
+    assert [place["verdict"] for place in found["places"]][:3] == ["absent", "absent", "taken"]
+    site.wheel("cli", GOOD + b"#")
+    found = json.loads(run(which, site.env, code=1).stdout)[0]
+    bad = next(place for place in found["places"] if place["verdict"] == "refused")
+    assert found["taken"] is None
+    assert bad["expected"] == [site.pins["cli"][HOST.key].executable]
+    assert bad["kind"] == "changed"
+
+
+@pytest.mark.posix
+def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
+    site.pin("cli", GOOD)
+    stub = site.root / "leanspec_cli_bin/stub.json"
+    stub.parent.mkdir()
+    builds = {HOST.key: ["manylinux_2_99_x86_64"], "darwin-arm64": ["macosx_11_0_arm64"]}
+    stub.write_text(json.dumps({"version": "9.9.9", "builds": builds}), "utf-8")
+    said = site.start("cli", code=127).stderr
+    libc = " ".join(platform.libc_ver())
+    assert f"  this is     Linux, CPU {platform.machine().lower()}, {libc}\n" in said
+    assert f"  there is    {HOST.label}: manylinux_2_99_x86_64\n" in said
+    assert f"  nearest     the one for {HOST.label} needs glibc 2.99 or newer\n" in said
+    assert "hint: use a newer system" in said
+    assert "force-reinstall" not in said, "that would bring the stub again"
+
+
+@pytest.mark.parametrize(
+    ("builds", "words"),
+    [
+        ({"linux-arm64": ["manylinux_2_28_aarch64"]}, "the one for Linux on arm64 is for another CPU"),
+        ({"windows-x64": ["win_amd64"]}, "none of them is for this system"),
+        ({"linux-x64": ["musllinux_1_2_x86_64"]}, "needs musl 1.2 or newer"),
+        ({"linux-x64": ["manylinux2014_x86_64"]}, "needs glibc 2.17 or newer"),
+    ],
+)
+@pytest.mark.skipif(HOST.key != "linux-x64", reason="the words are those for Linux on x86-64")
+def test_the_nearest_build_is_named(site: Site, builds: dict[str, list[str]], words: str) -> None:
+    stub = site.root / "leanspec_cli_bin/stub.json"
+    stub.parent.mkdir()
+    stub.write_text(json.dumps({"builds": builds}), "utf-8")
+    assert words in site.start("cli", code=127).stderr

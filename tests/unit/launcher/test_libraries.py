@@ -1,0 +1,117 @@
+"""What a wheel brings along runs with the program: it is verified with it, whole, once per state."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher._tables import FAMILIES
+from tests.support.site import Site, script
+
+pytestmark = pytest.mark.posix
+LIBRARIES = {"libssl-1.so.3": b"ssl " * 1000, "libcrypto-2.so.3": b"crypto " * 1000}
+
+
+@pytest.fixture
+def grafted(site: Site) -> Path:
+    """Return the folder of the libraries, beside a wheel that was started once and is known."""
+    program = script()
+    site.pin("cli", program, LIBRARIES)
+    folder = site.root / f"{FAMILIES['cli'].package}.libs"
+    folder.mkdir()
+    for name, data in LIBRARIES.items():
+        (folder / name).write_bytes(data)
+    site.wheel("cli", program)
+    return folder
+
+
+def stamps(site: Site) -> int:
+    found = Path(site.env["HOME"], ".cache/lean-spec/verified")
+    return len(list(found.iterdir())) if found.is_dir() else 0
+
+
+def known(site: Site) -> None:
+    """Start until there are stamps: a file that changed just now gets none."""
+    until = time.monotonic() + 10
+    while stamps(site) < 3:
+        assert site.start("cli").stdout == "started\n"
+        assert time.monotonic() < until, "no stamp"
+        time.sleep(0.5)
+
+
+def one_byte(path: Path) -> None:
+    """Change a byte; size and time of modification stay."""
+    state = path.stat()
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"X")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 1000)
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def another_file(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(b"other")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [one_byte, cut_short, gone, another_file, a_folder])
+@pytest.mark.parametrize("was_known", [False, True])
+def test_a_changed_library_stops_the_start(
+    site: Site, grafted: Path, spoil: Callable[[Path], None], *, was_known: bool
+) -> None:
+    if was_known:
+        known(site)
+    library = grafted / "libcrypto-2.so.3"
+    spoil(library)
+    done = site.start("cli", code=126)
+    assert f"the library `{library}`, which it brings along, " in done.stderr
+    assert "hint: " in done.stderr
+    assert site.manage("verify", "cli").returncode == 1
+    said = site.manage("doctor").stdout
+    assert f"the library `{library}`" in said
+    assert "leanspec_cli_bin" not in site.manage("repair", "cli", "--dry-run").stdout
+    assert site.manage("which", "cli").returncode == 1
+    if library.is_dir():
+        library.rmdir()
+    library.unlink(missing_ok=True)
+    library.write_bytes(LIBRARIES[library.name])
+    assert site.start("cli").stdout == "started\n"
+    assert site.manage("verify", "cli").returncode == 0
+
+
+def test_each_file_has_a_stamp_and_all_are_needed(site: Site, grafted: Path) -> None:
+    known(site)
+    folder = Path(site.env["HOME"], ".cache/lean-spec/verified")
+    assert stamps(site) == 3
+    for stamp in list(folder.iterdir()):
+        stamp.unlink()
+        assert site.start("cli").stdout == "started\n"
+        assert stamps(site) == 3, "proved again, and remembered"
+    assert grafted.is_dir()
+
+
+def test_nothing_is_verified_where_the_user_says_so(site: Site, grafted: Path) -> None:
+    one_byte(grafted / "libssl-1.so.3")
+    assert site.start("cli", env={"LEANSPEC_VERIFY": "off"}).stdout == "started\n"
+    assert site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"}).stdout == ""
+
+
+def test_a_library_that_nobody_pinned_is_no_business_of_ours(site: Site, grafted: Path) -> None:
+    (grafted / "libother.so").write_bytes(b"x")
+    assert site.start("cli").stdout == "started\n"

@@ -1,0 +1,408 @@
+"""What the management commands do, and leave alone, in an installation made by hand: no installer takes part."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher._tables import FAMILIES
+from tests.support.site import HOST, Site, script
+
+pytestmark = pytest.mark.posix
+VERSION = "9.9.9"
+COMMANDS = {
+    "lean-spec": "leanspec_launcher:cli",
+    "leanspec": "leanspec_launcher:cli",
+    "leanspec-mcp": "leanspec_launcher:mcp",
+    # The extra that brings its binary is not installed.
+    "leanspec-http": "leanspec_launcher:http",
+    # Not ours to judge, though the names are alike.
+    "other": "other:cli",
+    "leanspec-more": "leanspec_launcher:more",
+    "leanspec-launcher": "leanspec_launcher.manage:main",
+}
+PROGRAMS = {"cli": script("echo cli", "cli"), "mcp": script("echo mcp", "mcp")}
+# What stands in for uv: it writes down what it is told, and does what the test wants.
+UV = """#!/bin/sh
+echo "$*" >> "$0.log"
+{}
+"""
+
+
+@dataclass
+class Installation:
+    """Hold a site with its record, its scripts, and an installer."""
+
+    site: Site
+    scripts: Path
+    tools: Path
+
+    def contents(self) -> dict[str, bytes]:
+        """Return every script as it is."""
+        return {path.name: path.read_bytes() for path in sorted(self.scripts.iterdir())}
+
+    def manage(self, *arguments: str, code: int = 0, env: dict[str, str] | None = None) -> str:
+        """Run a command; return all that it says."""
+        path = {"PATH": f"{self.tools}:{self.site.env['PATH']}"}
+        done = self.site.manage(*arguments, code=code, env=path | (env or {}))
+        return done.stdout + done.stderr
+
+    def manage_with(self, before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a Python in which something was done before."""
+        command = [sys.executable, "-c", self.site.call("main", ".manage", before), *arguments]
+        return subprocess.run(command, env=self.site.env, capture_output=True, text=True, check=False)
+
+    def uv(self, then: str) -> None:
+        """Put an installer there."""
+        path = self.tools / "uv"
+        path.write_text(UV.format(then))
+        path.chmod(0o755)
+
+    def told(self) -> list[str]:
+        """Return what the installer was told."""
+        log = self.tools / "uv.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def binary(self, family: str) -> Path:
+        return self.site.root / FAMILIES[family].package / "bin" / self.site.name(family)
+
+
+def record(site: Site, name: str, files: list[str], commands: dict[str, str]) -> None:
+    """Write what an installer records of a distribution."""
+    folder = site.root / f"{name.replace('-', '_')}-{VERSION}.dist-info"
+    folder.mkdir()
+    points = "".join(f"{command} = {target}\n" for command, target in commands.items())
+    (folder / "entry_points.txt").write_text(f"[console_scripts]\n{points}")
+    (folder / "METADATA").write_text(f"Name: {name}\nVersion: {VERSION}\n\n")
+    (folder / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+    (folder / "INSTALLER").write_text("uv\n")
+
+
+@pytest.fixture
+def made(site: Site, tmp_path: Path) -> Installation:
+    scripts, tools = tmp_path / "bin", tmp_path / "tools"
+    for folder in (scripts, tools):
+        folder.mkdir()
+    for family, data in PROGRAMS.items():
+        site.pin(family, data)
+        site.wheel(family, data)
+        record(site, FAMILIES[family].distribution, [], {})
+    record(site, "lean-spec", [f"../bin/{name}" for name in COMMANDS], COMMANDS)
+    for name, target in COMMANDS.items():
+        module, _, function = target.partition(":")
+        text = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        (scripts / name).write_text(text)
+        (scripts / name).chmod(0o755)
+    return Installation(site, scripts, tools)
+
+
+def test_link_and_unlink(made: Installation) -> None:
+    before = made.contents()
+    assert made.manage("link").count(": linked") == 3
+    assert made.contents() == before | {
+        "lean-spec": PROGRAMS["cli"],
+        "leanspec": PROGRAMS["cli"],
+        "leanspec-mcp": PROGRAMS["mcp"],
+    }
+    assert os.access(made.scripts / "leanspec", os.X_OK)
+    assert made.manage("link") == "nothing to link\n"
+    assert made.manage("which").count(" is linked: ") == 3
+    assert " is linked: " not in made.manage("which", "http", code=1)
+    assert made.manage("unlink").count(": is a script again") == 3
+    assert made.contents() == before
+    assert os.access(made.scripts / "leanspec", os.X_OK)
+    assert made.manage("unlink") == "nothing is linked\n"
+    assert " is linked: " not in made.manage("which")
+
+
+def test_a_dry_run_changes_nothing(made: Installation) -> None:
+    before = made.contents()
+    assert made.manage("link", "--dry-run").count(": would be linked") == 3
+    assert made.contents() == before
+    made.manage("link")
+    linked = made.contents()
+    assert made.manage("unlink", "--dry-run").count(": would be a script again") == 3
+    assert made.contents() == linked
+
+
+def test_nothing_but_the_released_file_of_a_wheel_is_linked(made: Installation, tmp_path: Path) -> None:
+    before = made.contents()
+    local = made.site.local("cli", PROGRAMS["cli"], tmp_path / "local")
+    for setting in ({"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}, {"LEANSPEC_CLI_BINARY": str(local)}):
+        assert f"`{local}` decides" in made.manage("link", code=1, env=setting)
+    with made.binary("mcp").open("ab") as file:
+        file.write(b"x")
+    assert "its SHA-256 is not the expected one" in made.manage("link", code=1)
+    made.binary("mcp").unlink()
+    assert "no verified binary of `mcp` is installed: none is there" in made.manage("link", code=1)
+    assert made.contents() == before
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\necho mine\n", "", "x" * 200_000])
+def test_a_script_that_no_installer_wrote_stays(made: Installation, text: str) -> None:
+    (made.scripts / "leanspec-mcp").write_text(text)
+    before = made.contents()
+    assert "leanspec-mcp` is neither the installer's script nor the binary" in made.manage("link", code=1)
+    assert made.contents() == before
+
+
+def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
+    path = made.scripts / "lean-spec"
+    path.write_bytes(path.read_bytes().replace(b"import sys\n", b"import sys \n"))
+    before = made.contents()
+    assert "lean-spec` is neither" in made.manage("link", code=1)
+    assert made.contents() == before
+
+
+@pytest.mark.parametrize("first", [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""])
+def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: str) -> None:
+    for name in COMMANDS:
+        path = made.scripts / name
+        path.write_text(path.read_text().replace(f"#!{sys.executable}", first))
+    before = made.contents()
+    assert "is a script whose Python is not there" in made.manage("link", code=1)
+    assert made.manage("doctor", code=1).count("is a script whose Python is not there") == 4
+    assert made.manage("verify", code=1).count("is a script whose Python is not there") == 4
+    assert made.contents() == before
+
+
+def test_a_script_that_finds_its_python_beside_itself_is_well(made: Installation) -> None:
+    """As uv writes it into a relocatable environment."""
+    first = "#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''"
+    for name in COMMANDS:
+        path = made.scripts / name
+        path.write_text(path.read_text().replace(f"#!{sys.executable}", first))
+    assert made.manage("link").count(": linked") == 3
+
+
+def test_what_did_not_become_the_binary_is_put_in_no_place(made: Installation) -> None:
+    before = made.contents()
+    done = made.manage_with("import os; os.link = lambda old, new: open(new, 'w').write('x')", "link")
+    assert done.returncode == 1
+    assert "did not become what" in done.stderr
+    assert made.contents() == before
+
+
+def test_another_file_system_gets_a_copy(made: Installation) -> None:
+    done = made.manage_with(
+        "import os, errno; os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))", "link"
+    )
+    assert done.stdout.count(": linked") == 3
+    assert (made.scripts / "lean-spec").read_bytes() == PROGRAMS["cli"]
+    assert (made.scripts / "lean-spec").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("command", ["link", "unlink"])
+def test_what_fails_halfway_leaves_nothing_beside_the_scripts(made: Installation, command: str) -> None:
+    if command == "unlink":
+        made.manage("link")
+    before = made.contents()
+    done = made.manage_with("import os, errno; os.replace = lambda *_: os.open('/no/such', 0)", command)
+    assert done.returncode == 1
+    assert made.contents() == before
+
+
+def test_what_an_interrupted_run_left_is_in_nobodys_way(made: Installation) -> None:
+    left = f"import os; open({str(made.scripts)!r} + f'/.lean-spec.{{os.getpid()}}.new', 'w').write('half')"
+    assert made.manage_with(left, "link").stdout.count(": linked") == 3
+
+
+def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installation) -> None:
+    before = made.contents()
+    libraries = {"libssl.so.3": b"ssl"}
+    made.site.pin("cli", PROGRAMS["cli"], libraries)
+    folder = made.site.root / "leanspec_cli_bin.libs"
+    folder.mkdir()
+    (folder / "libssl.so.3").write_bytes(libraries["libssl.so.3"])
+    assert made.manage("link").count(": linked") == 3
+    assert (made.scripts / "lean-spec").read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
+    done = subprocess.run([made.scripts / "lean-spec"], capture_output=True, text=True, check=True)
+    assert done.stdout == "cli\n"
+    assert made.manage("link") == "nothing to link\n"
+    (made.scripts / "leanspec").write_text(f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n")
+    assert "neither" in made.manage("verify", code=1), "the program of another family"
+    made.manage("unlink")
+    assert made.contents() == before | {"leanspec": (made.scripts / "leanspec").read_bytes()}
+
+
+def move(made: Installation, folder: Path) -> None:
+    """Put the packages elsewhere."""
+    folder.parent.mkdir(parents=True)
+    made.site.root.rename(folder)
+    made.site.root = folder
+
+
+def test_a_command_of_uvx_is_not_linked(made: Installation, tmp_path: Path) -> None:
+    """It lies in uv's cache, out of which other environments are linked."""
+    move(made, tmp_path / "archive-v0" / "lib")
+    before = made.contents()
+    assert "a command of uvx is not linked" in made.manage("link", code=1)
+    assert made.contents() == before
+
+
+def test_scripts_are_found_where_pip_moved_them(made: Installation, tmp_path: Path) -> None:
+    """`pip install --target` moves them, and its record names the old place."""
+    move(made, tmp_path / "deep" / "er" / "target")
+    made.scripts.rename(made.site.root / "bin")
+    made.scripts = made.site.root / "bin"
+    assert made.manage("link").count(": linked") == 3
+
+
+def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_packages(made: Installation) -> None:
+    (made.site.root / "bin").mkdir()
+    (made.site.root / "bin/lean-spec").write_text("another")
+    assert made.manage("link").count(f"{made.scripts}") == 3
+
+
+def test_a_checkout_has_no_commands_to_link(made: Installation) -> None:
+    (made.site.root / f"lean_spec-{VERSION}.dist-info").rename(made.site.root / "gone")
+    assert "there are no console scripts of its own" in made.manage("link", code=1)
+
+
+def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(made: Installation) -> None:
+    made.manage("link")
+    (made.scripts / "leanspec-launcher").write_text("#!/bin/sh\n")
+    linked = made.contents()
+    done = made.manage("unlink", code=1)
+    assert "cannot be restored as it was" in done
+    assert made.contents() == linked
+
+
+def test_a_linked_command_that_was_changed_is_found(made: Installation) -> None:
+    made.manage("link")
+    path = made.scripts / "lean-spec"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data + b"x")
+    assert f"{path}: it is neither" in made.manage("verify", code=1)
+    assert f"{path}: it is neither" in made.manage("verify", "cli", code=1)
+    assert f"{path}: it is neither" not in made.manage("verify", "mcp")
+
+
+def test_without_a_record_nothing_is_provably_ours(made: Installation) -> None:
+    record_file = made.site.root / f"lean_spec-{VERSION}.dist-info/RECORD"
+    record_file.write_text("")
+    assert "does not list lean-spec's console scripts" in made.manage("link", code=1)
+    record_file.write_text("../outside/lean-spec,,\n")
+    assert made.manage("link") == "nothing to link\n"
+
+
+def damage(made: Installation) -> None:
+    with made.binary("cli").open("ab") as file:
+        file.write(b"# x\n")
+
+
+def brings_back(made: Installation) -> str:
+    """Return what an installer does that brings the binary back."""
+    good = made.tools / "good"
+    good.write_bytes(PROGRAMS["cli"])
+    return f'cp -p "{good}" "{made.binary("cli")}"; chmod 755 "{made.binary("cli")}"'
+
+
+def test_repair_brings_back_what_is_damaged_and_nothing_else(made: Installation) -> None:
+    made.uv(brings_back(made))
+    assert made.manage("repair").startswith("nothing to repair")
+    assert made.told() == []
+    damage(made)
+    said = made.manage("repair")
+    assert f"repaired: {made.binary('cli')}" in said
+    assert len(made.told()) == 1
+    assert made.told()[0].startswith("pip install --python ")
+    assert made.told()[0].endswith(f"leanspec-cli-bin=={VERSION}")
+    assert made.binary("cli").read_bytes() == PROGRAMS["cli"]
+
+
+def test_a_dry_run_of_a_repair_runs_nothing(made: Installation) -> None:
+    made.uv(brings_back(made))
+    damage(made)
+    said = made.manage("repair", "--dry-run")
+    assert "$ uv pip install " in said
+    assert "repaired" not in said
+    assert made.told() == []
+
+
+def test_an_installer_that_fails_is_an_error(made: Installation) -> None:
+    made.uv("exit 3")
+    damage(made)
+    assert "failed (exit code 3)" in made.manage("repair", code=1)
+
+
+def test_what_is_still_bad_after_the_repair_is_an_error(made: Installation) -> None:
+    made.uv("exit 0")
+    damage(made)
+    said = made.manage("repair", code=1)
+    assert "is still invalid after reinstalling: its SHA-256 is not the expected one" in said
+    assert "repaired" not in said
+    assert len(made.told()) == 2, "with the cache, then without"
+
+
+def test_no_installer_of_the_working_directory_is_run(made: Installation) -> None:
+    """Nor one of a relative folder of `PATH`."""
+    made.uv(brings_back(made))
+    damage(made)
+    (made.site.root / "uv").write_bytes((made.tools / "uv").read_bytes())
+    (made.site.root / "uv").chmod(0o755)
+    relative = os.path.relpath(made.tools, made.site.root)
+    said = made.manage("repair", "--dry-run", env={"PATH": f".:{relative}:/usr/bin:/bin"})
+    assert "$ uv" not in said
+    assert "-m pip install" in said or "pip --python" in said
+
+
+@pytest.mark.parametrize("variable", ["LEANSPEC_CLI_BINARY", "LEANSPEC_BINARIES_DIR"])
+def test_what_the_user_chose_is_not_the_installers_to_bring_back(
+    made: Installation, tmp_path: Path, variable: str
+) -> None:
+    made.uv(brings_back(made))
+    local = made.site.local("cli", b"damaged", tmp_path / "local", sha256="0" * 64)
+    chosen = {"LEANSPEC_CLI_BINARY": str(tmp_path / "gone"), "LEANSPEC_BINARIES_DIR": str(local.parents[3])}
+    said = made.manage("repair", "cli", code=1, env={variable: chosen[variable]})
+    assert "cannot be repaired by reinstalling it" in said
+    assert f"`unset {variable}`" in said
+    assert made.told() == []
+
+
+def test_verify_reads_every_byte_whatever_is_remembered(made: Installation) -> None:
+    """A stamp says that a file was good; `verify` asks the file."""
+    assert made.manage("verify").count("✓") == 2
+    cache = Path(made.site.env["HOME"], ".cache/lean-spec/verified")
+    cache.mkdir(parents=True, exist_ok=True)
+    damage(made)
+    state = made.binary("cli").stat()
+    numbers = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    for folder in (cache, cache.parent):
+        folder.chmod(0o700)
+    name = ".".join(f"{number:x}" for number in numbers)
+    (cache / f"{name}.{made.site.pins['cli'][HOST.key].executable}").touch()
+    assert made.site.start("cli").stdout == "cli\n", "the stamp counts at a start"
+    assert "its SHA-256 is not the expected one" in made.manage("verify", code=1)
+    assert "its SHA-256 is not the expected one" in made.manage("verify", "cli", "--json", code=1)
+
+
+def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
+    assert made.manage("which").count("✓") == 2
+    made.manage("which", "http", code=1)
+    made.binary("cli").unlink()
+    made.manage("which", code=1)
+    made.manage("which", "mcp")
+    assert "it is in no place" in made.manage("verify", code=1)
+    found = json.loads(made.manage("which", "cli", "--json", code=1))
+    assert found[0]["taken"] is None
+    assert found[0]["platform"] == HOST.key
+
+
+def test_what_a_client_is_told_to_start(made: Installation) -> None:
+    told = json.loads(made.manage("mcp-config", "vscode"))
+    assert told == {
+        "servers": {"leanspec": {"type": "stdio", "command": str(made.scripts / "leanspec-mcp"), "args": []}}
+    }
+    folder = json.loads(made.manage("mcp-config", "cursor", "--project", str(made.tools)))
+    arguments = folder["mcpServers"]["leanspec"]["args"]
+    assert arguments[-2:] == [str(made.tools), str(made.scripts / "leanspec-mcp")]
+    (made.scripts / "leanspec-mcp").unlink()
+    assert "this installation has no command `leanspec-mcp`" in made.manage("mcp-config", code=1)

@@ -1,0 +1,106 @@
+"""Pythons that lack some of CPython's calls, and programs that ask where ours are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.processes import clean_environment
+from tests.support import debian
+from tests.support.site import HOST, Site, compiled, script
+
+pytestmark = pytest.mark.posix
+# What PyPy's `os` does not have.
+LACKING = "import os; [delattr(os, name) for name in ('POSIX_SPAWN_DUP2', 'ST_NOEXEC') if hasattr(os, name)]"
+
+
+def test_it_starts_where_python_lacks_calls(site: Site, tmp_path: Path) -> None:
+    program = compiled(tmp_path)
+    site.pin("cli", program)
+    site.wheel("cli", program)
+    command = [sys.executable, "-c", site.call("cli", before=LACKING)]
+    done = subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", site.call("main", ".manage", LACKING), "verify", "cli"],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_loader_lacks_is_said_there_too(site: Site, tmp_path: Path) -> None:
+    """Through a fork, in the place of `posix_spawn`."""
+    (tmp_path / "lib.c").write_text("int nothing(void) { return 0; }")
+    subprocess.run(["cc", "-shared", "-o", tmp_path / "libgone.so", tmp_path / "lib.c"], check=True)
+    source = "int nothing(void); int main(void) { return nothing(); }"
+    program = compiled(tmp_path, source, "-L", str(tmp_path), "-lgone")
+    site.pin("cli", program)
+    site.wheel("cli", program)
+    command = [sys.executable, "-c", site.call("cli", before=LACKING)]
+    done = subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 126
+    assert "it needs `libgone.so`, which this system lacks" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
+    debian.needs_root_and("pypy3@pypy3-venv")
+    subprocess.run(["pypy3", "-m", "venv", tmp_path / "venv"], check=True)
+    programs = tmp_path / "venv/bin"
+    env = clean_environment(HOME=str(tmp_path))
+    subprocess.run([programs / "pip", "install", "--quiet", "--find-links", dist, "lean-spec"], check=True, env=env)
+    for command in (["lean-spec", "--version"], ["leanspec-mcp", "--version"], ["leanspec-launcher", "verify"]):
+        done = subprocess.run(
+            [programs / command[0], *command[1:]], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+FIND = "from leanspec_launcher.find import find_leanspec_bin as find; print(find({!r}))"
+
+
+def find(site: Site, family: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(family)}"]
+    return subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+
+
+def test_a_program_finds_the_verified_binary(site: Site) -> None:
+    data = script()
+    site.pin("cli", data)
+    path = site.wheel("cli", data)
+    assert find(site, "cli").stdout == f"{path}\n"
+    assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
+    assert "ValueError: `ui` is none of cli, mcp, http" in find(site, "ui").stderr
+    path.write_bytes(script("echo other"))
+    assert f"FileNotFoundError: `{path}` is not to be run: its SHA-256" in find(site, "cli").stderr
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ("manylinux_2_5", "fits: the installer did not take it"),
+        ("manylinux_2_99", "needs glibc 2.99 or newer"),
+        ("musllinux_1_1", "needs musl 1.1 or newer"),
+    ],
+)
+def test_a_stub_in_the_place_of_a_build_that_fits(site: Site, tag: str, words: str) -> None:
+    """An old pip does not know the tag, or a mirror has no such wheel: then no newer system helps."""
+    site.pin("cli", script())
+    stub = site.root / "leanspec_cli_bin/stub.json"
+    stub.parent.mkdir()
+    cpu = "x86_64" if HOST.key.endswith("x64") else "aarch64"
+    stub.write_text(f'{{"builds": {{"{HOST.key}": ["{tag}_{cpu}"]}}}}')
+    done = site.start("cli", code=127)
+    if sys.platform != "linux":
+        return
+    assert words in done.stderr
+    hint = done.stderr.splitlines()[-1]
+    assert ("if that changes nothing, your index lacks the build" in hint) is ("fits" in words)
+    assert ("use a newer system" in hint) is ("needs" in words)

@@ -1,0 +1,354 @@
+"""Nothing is acted on but what was proved: planted files, folders and links, and files of other users."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("planted with links, modes and owners", allow_module_level=True)
+
+from leanspec_launcher import _search
+from leanspec_launcher._search import is_private
+from scripts.build.pins import Pins
+from tests.support import headers
+from tests.support.site import HOST, Site, compiled, script, settle, stamps
+from tests.support.surroundings import is_root, run
+
+GOOD = script("echo started")
+OTHER = 65534
+MANAGEMENT = ("which", "verify", "doctor")
+needs_root = pytest.mark.skipif(not is_root(), reason="only root can give a file to another user")
+
+
+def lacking(site: Site, folder: Path) -> Path:
+    """Install a program whose library is not on this system, unchanged for long enough for a stamp."""
+    library = folder / "libneeded.so.3"
+    compiled(folder, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libneeded.so.3")
+    (folder / "program").rename(library)
+    use = "int foo(void); int main(void) { return foo(); }"
+    data = compiled(folder, use, f"-L{folder}", "-l:libneeded.so.3")
+    site.pin("cli", data)
+    path = site.wheel("cli", data)
+    settle(path)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+@pytest.mark.parametrize("first", [*MANAGEMENT, "LEANSPEC_VERIFY=always"])
+def test_what_the_loader_lacks_is_said_at_every_start(site: Site, tmp_path: Path, first: str) -> None:
+    lacking(site, tmp_path)
+    if first in MANAGEMENT:
+        site.manage(first)
+    else:
+        site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"})
+    for _ in range(3):
+        said = site.start("cli", code=126).stderr
+        assert "it needs `libneeded.so.3`, which this system lacks" in said
+    assert stamps(site) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+@pytest.mark.parametrize("case", ["relative folder", "no record", "no pin", "another file", "variable"])
+def test_the_loader_that_an_unverified_file_names_is_not_run(site: Site, tmp_path: Path, case: str) -> None:
+    evil = site.root / "evil"
+    evil.write_bytes(script(f"touch '{tmp_path}/ran'"))
+    evil.chmod(0o755)
+    for loader in ("./evil", str(evil)):
+        data = headers.elf(loader=loader)
+        env = {}
+        if case in ("relative folder", "no record"):
+            path = site.local("cli", data, site.root / "bins")
+            env = {"LEANSPEC_BINARIES_DIR": "bins" if case == "relative folder" else str(site.root / "bins")}
+            if case == "no record":
+                path.with_name("binary.json").unlink()
+        elif case == "another file":
+            site.pin("cli", GOOD)
+            site.wheel("cli", data)
+        elif case == "variable":
+            env = {"LEANSPEC_CLI_BINARY": str(site.wheel("cli", data, mode=0o644))}
+        else:
+            site.wheel("cli", data)
+        site.start("cli", code=126, env=env)
+        for command in MANAGEMENT:
+            site.manage(command, env=env)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+def test_a_loader_in_the_working_directory_is_never_asked(site: Site, tmp_path: Path) -> None:
+    """Not even that of a verified program: the system would run it, whatever lies there."""
+    (site.root / "evil").write_bytes(script(f"touch '{tmp_path}/ran'"))
+    (site.root / "evil").chmod(0o755)
+    data = headers.elf(loader="./evil")
+    site.pin("cli", data)
+    site.wheel("cli", data)
+    assert "its loader `./evil` is not on this system" in site.start("cli", code=126).stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def installed(site: Site) -> Path:
+    """Install a good program, unchanged for long enough for a stamp."""
+    site.pin("cli", GOOD)
+    path = site.wheel("cli", GOOD)
+    settle(path)
+    return path
+
+
+@pytest.mark.parametrize("linked", ["lean-spec", "lean-spec/verified"])
+def test_a_planted_link_leads_nowhere(site: Site, tmp_path: Path, linked: str) -> None:
+    """Nothing is made, found or removed behind it."""
+    installed(site)
+    elsewhere = tmp_path / "elsewhere"
+    inside = elsewhere if linked.endswith("verified") else elsewhere / "verified"
+    inside.mkdir(parents=True, mode=0o700)
+    elsewhere.chmod(0o700)
+    for number in range(300):
+        (inside / f"1.{number:x}.3.4.5.{'0' * 64}").touch()
+    link = Path(site.env["HOME"]) / ".cache" / linked
+    link.parent.mkdir(parents=True, mode=0o700)
+    link.symlink_to(elsewhere)
+    for _ in range(2):
+        assert site.start("cli").stdout == "started\n"
+    assert len(list(inside.iterdir())) == 300
+
+
+def test_a_link_of_the_users_own_cache_folder_is_followed(site: Site, tmp_path: Path) -> None:
+    installed(site)
+    (tmp_path / "big disk").mkdir()
+    Path(site.env["HOME"]).mkdir(exist_ok=True)
+    (Path(site.env["HOME"]) / ".cache").symlink_to(tmp_path / "big disk")
+    site.start("cli")
+    assert len(stamps(site)) == 1
+
+
+@pytest.mark.parametrize("command", MANAGEMENT)
+def test_only_a_start_leaves_a_stamp(site: Site, command: str) -> None:
+    """Whoever looks changes nothing."""
+    installed(site)
+    site.manage(command)
+    assert stamps(site) == []
+    site.start("cli")
+    assert len(stamps(site)) == 1
+
+
+@pytest.mark.parametrize("folder", ["lean-spec", "lean-spec/verified"])
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_stamp_in_a_folder_that_others_may_write_to_does_not_count(site: Site, folder: str, mode: int) -> None:
+    path = installed(site)
+    site.start("cli")
+    (Path(site.env["HOME"]) / ".cache" / folder).chmod(mode)
+    forge(site, path)
+    assert site.start("cli", code=126).stdout == ""
+
+
+def forge(site: Site, path: Path) -> None:
+    """Change a program and leave the stamp that would make it known."""
+    path.write_bytes(script("echo changed"))
+    folder = Path(site.env["HOME"]) / ".cache/lean-spec/verified"
+    digest = site.pins["cli"][HOST.key].executable
+    (folder / f"{_search.state_of(str(path))}.{digest}").touch()
+
+
+def test_a_forged_stamp_would_otherwise_count(site: Site) -> None:
+    """What the tests above defend against is real."""
+    path = installed(site)
+    site.start("cli")
+    forge(site, path)
+    assert site.start("cli").stdout == "changed\n"
+
+
+@needs_root
+def test_a_stamp_in_a_folder_of_another_user_does_not_count(site: Site) -> None:
+    path = installed(site)
+    site.start("cli")
+    forge(site, path)
+    os.chown(Path(site.env["HOME"]) / ".cache/lean-spec", OTHER, OTHER)
+    assert site.start("cli", code=126).stdout == ""
+    os.chown(Path(site.env["HOME"]) / ".cache/lean-spec", 0, 0)
+    os.chown(Path(site.env["HOME"]) / ".cache/lean-spec/verified", OTHER, OTHER)
+    assert site.start("cli", code=126).stdout == ""
+
+
+@needs_root
+@pytest.mark.parametrize("part", [".local/share/lean-spec", ".local/share/lean-spec/binaries", "the last"])
+def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) -> None:
+    """Root with a user's `HOME`: sudo keeps it, and a store of downloads is reached by default."""
+    site.pin("http", GOOD)
+    home = Path(site.env["HOME"])
+    folder = home / ".local/share/lean-spec/binaries" / site.pins["http"][HOST.key].executable
+    folder.mkdir(parents=True)
+    (folder / "leanspec-http").write_bytes(GOOD)
+    (folder / "leanspec-http").chmod(0o755)
+    assert site.start("http").stdout == "started\n"
+    os.chown(folder if part == "the last" else home / part, OTHER, OTHER)
+    done = site.start("http", code=127)
+    assert done.stdout == ""
+    assert "not used: its folder is not this user's alone" in done.stderr
+
+
+@needs_root
+@pytest.mark.parametrize("existing", ["", ".cache"])
+def test_root_leaves_nothing_in_a_users_home(site: Site, existing: str) -> None:
+    installed(site)
+    home = Path(site.env["HOME"])
+    (home / existing).mkdir(parents=True, exist_ok=True)
+    for folder in {home, home / existing}:
+        os.chown(folder, OTHER, OTHER)
+    before = sorted(home.rglob("*"))
+    assert site.start("cli").stdout == "started\n"
+    assert sorted(home.rglob("*")) == before
+
+
+def test_the_folder_of_the_stamps_is_this_users_alone(site: Site) -> None:
+    installed(site)
+    before = os.umask(0)
+    try:
+        site.start("cli")
+    finally:
+        os.umask(before)
+    folder = Path(site.env["HOME"]) / ".cache/lean-spec/verified"
+    assert is_private(str(folder))
+    assert is_private(str(folder.parent))
+    assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600]
+
+
+@pytest.mark.parametrize("way", ["PYTHONPATH", "relative PYTHONPATH", "-m"])
+@pytest.mark.parametrize("verify", ["once", "off"])
+def test_the_working_directory_is_not_searched(site: Site, tmp_path: Path, way: str, verify: str) -> None:
+    """`site` makes an empty or relative entry of PYTHONPATH absolute, and `-m` puts the folder itself first."""
+    site.pin("cli", GOOD)
+    project = tmp_path / "project"
+    inner = "lib" if way == "relative PYTHONPATH" else "."
+    decoy = project / inner / "leanspec_cli_bin/bin/leanspec"
+    decoy.parent.mkdir(parents=True)
+    decoy.write_bytes(script("echo decoy"))
+    decoy.chmod(0o755)
+    command = [sys.executable, "-c", site.call("cli")]
+    path = {"PYTHONPATH": "", "relative PYTHONPATH": "lib", "-m": ""}[way]
+    env = site.env | {"LEANSPEC_VERIFY": verify, "PYTHONPATH": f"{path}:"}
+    if way == "-m":
+        command = [sys.executable, "-m", "leanspec_launcher", "cli"]
+        env["PYTHONPATH"] = str(site.root)
+    done = run(command, env, code=127, cwd=project)
+    assert (done.stdout, "decoy" in done.stderr) == ("", False)
+    assert str(project) not in done.stderr
+
+
+def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
+    installed(site)
+    site.local("cli", script("echo local"), site.root / "platform_wheels")
+    assert site.start("cli").stdout == "started\n"
+    assert "platform_wheels" not in site.manage("which", "cli").stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("setarch") is None, reason="needs setarch")
+def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(site: Site, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen"
+    chosen.write_bytes(GOOD)
+    chosen.chmod(0o755)
+    site.pin("cli", GOOD)
+    site.pin("mcp", GOOD)
+    old = ["setarch", "i686", sys.executable]
+    env = site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}
+    assert run([*old, "-c", site.call("cli")], env).stdout == "started\n"
+    said = run([*old, "-c", site.call("cli")], site.env, code=127).stderr
+    assert said.startswith("error: `leanspec` has no build for this machine\n")
+    assert f"  there is    {HOST.label}\n" in said
+    assert "macOS" not in said, "this release has no build for it"
+    launcher = [*old, "-c", site.call("main", ".manage")]
+    found = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
+    assert (found[0]["platform"], found[0]["taken"]) == (None, str(chosen))
+    assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
+    said = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
+    assert said.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
+    assert "Traceback" not in run([*launcher, "mcp-config"], env, code=None).stderr
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) -> None:
+    system = Path("/usr/bin/python3")
+    if not system.exists():
+        pytest.skip("there is no Python here for every user")
+    path = installed(site)
+    for folder in (site.root, *site.root.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for file in site.root.rglob("*"):
+        file.chmod(file.stat().st_mode | 0o055)
+    path.parent.chmod(0o700)
+    nobody = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", str(system), "-S", "-B"]
+    said = run([*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")).stderr
+    assert said.startswith(f"error: refusing to run `{path}`: it cannot be looked at (Permission denied)\n")
+    assert said.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
+    show = (
+        "from leanspec_launcher.diagnosis.verdicts import verdicts, deciding; from leanspec_launcher._tables import *;"
+    )
+    show += "found = deciding(verdicts(FAMILIES['cli'], current())); print(found.refusal.kind.value)"
+    code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"
+    assert run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout == "cannot be looked at\n"
+
+
+def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
+    """A universal Python under Rosetta has the wheel that its installer chose without Rosetta."""
+    other = {"linux-x64": "linux-arm64", "linux-arm64": "linux-x64"}.get(HOST.key, "darwin-x64")
+    site.pin("cli", GOOD)
+    none, foreign = Pins("0" * 64, {}), Pins("1" * 64, {})
+    site.pins["cli"] = {other: site.pins["cli"][HOST.key], HOST.key: none, "windows-x64": foreign}
+    site.write_pins()
+    path = site.wheel("cli", GOOD)
+    settle(path)
+    for _ in range(2):
+        assert site.start("cli").stdout == "started\n"
+    site.pins["cli"] = {"windows-x64": site.pins["cli"][other], HOST.key: none}
+    site.write_pins()
+    assert site.start("cli", code=126).stdout == "", "another system's"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "device"])
+@pytest.mark.parametrize("origin", ["wheel", "local", "variable"])
+def test_what_is_no_file_is_neither_opened_nor_waited_for(
+    site: Site, make: Callable[[Path], object], origin: str
+) -> None:
+    site.pin("cli", GOOD)
+    path, env = site.wheel("cli", GOOD), {}
+    if origin == "local":
+        path = site.local("cli", GOOD, site.root / "bins")
+        env = {"LEANSPEC_BINARIES_DIR": str(site.root / "bins")}
+    elif origin == "variable":
+        env = {"LEANSPEC_CLI_BINARY": str(path)}
+    path.unlink()
+    make(path)
+    said = site.start("cli", code=126, env=env).stderr
+    assert "it is not a regular file" in said
+    for command in MANAGEMENT:
+        site.manage(command, env=env)
+
+
+def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
+    path = installed(site)
+    os.truncate(path, 1 << 40)
+    said = site.start("cli", code=126).stderr
+    assert f"it has {1 << 40} bytes, more than any program of LeanSpec" in said
+
+
+@pytest.mark.parametrize("way", ["itself", "another command of ours", "a link to it"])
+def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> None:
+    """Without this, each round would start the next one for ever."""
+    installed(site)
+    commands = [site.root / name for name in ("leanspec", "lean-spec", "link")]
+    for command in commands[:2]:
+        command.write_text(f"#!{sys.executable} -S\n{site.call('cli')}\n")
+        command.chmod(0o755)
+    commands[2].symlink_to(commands[0])
+    chosen = commands[["itself", "another command of ours", "a link to it"].index(way)]
+    done = run([commands[0]], site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}, code=126)
+    assert f"refusing to run `{chosen}`: it is this very command, which would start itself for ever" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: `unset LEANSPEC_CLI_BINARY`")

@@ -1,0 +1,58 @@
+"""The measurement of a start: every way is measured, and the page is made from it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("a start is measured on Linux and macOS", allow_module_level=True)
+
+from scripts.proofs.bench.measuring import FLOOR, LINKED, PASS, Report, Row
+from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
+from scripts.proofs.contract.release import DIRECT, NODE, OURS
+
+
+@pytest.mark.network
+def test_every_way_is_measured(scripts: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    said = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json").stdout
+    assert "| the project's npm wrapper | " in said
+    found = json.loads((tmp_path / "bench.json").read_text())
+    rows = {row["way"]: row for row in found["rows"]}
+    assert all(len(row["start"]) == 2 for row in rows.values())
+    assert {DIRECT, OURS, LINKED, NODE, PASS, FLOOR} <= set(rows)
+    assert rows[OURS]["beside"] == rows[LINKED]["beside"] == 0
+    assert rows[NODE]["beside"] > 10_000
+    assert len(found["ratios"]) == 4
+
+
+def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:
+    page = PAGE.read_text("utf-8")
+    inside = page.partition(BEGIN)[2].partition(END)[0]
+    medians = re.findall(r"^\| .* \| (\d+\.\d) \(", inside, re.MULTILINE)
+    assert len(medians) >= 7
+    drawn = re.findall(r"<text[^>]*>(\d+\.\d)</text>", PLOT.read_text("utf-8"))
+    assert drawn == medians
+
+
+def test_the_ratios_are_those_of_the_medians() -> None:
+    rows = [
+        Row(DIRECT, [2.0]),
+        Row(OURS, [12.0], [14.0]),
+        Row(PASS, [10.0]),
+        Row(LINKED, [2.0]),
+        Row(NODE, [40.0], [28.0]),
+    ]
+    report = Report({"cpu": "x"}, 1, rows)
+    assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]
+    assert "| launcher / npm wrapper | 0.30 | 0.30 |" in table(report)
+    assert plot(report).count("<rect") == 5

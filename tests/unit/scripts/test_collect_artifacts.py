@@ -1,0 +1,104 @@
+"""`collect artifacts`: the binaries of a CI run, complete or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from tests.support import headers
+from tests.support.artifacts import put
+
+Scripts = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    for platform in PLATFORMS:
+        for family in FAMILIES:
+            put(tmp_path / "artifacts", family, platform)
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
+    def collect(*arguments: str, code: int = 0) -> CompletedProcess[str]:
+        return scripts("collect", "artifacts", artifacts, "--into", tmp_path / "into", *arguments, code=code)
+
+    return collect
+
+
+def test_every_platform_lands_with_its_own_record(collect: Scripts, tmp_path: Path) -> None:
+    collect()
+    records = sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))
+    assert len(records) == len(FAMILIES) * len(PLATFORMS)
+    for path in records:
+        record = json.loads(path.read_text("utf-8"))
+        assert (record["family"], record["platform"]) == (path.parts[-4], path.parts[-2])
+        assert (record["source"], record["commit"]) == ({"kind": "cargo"}, "c0ffee")
+
+
+def test_a_missing_platform_fails_unless_allowed(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+    shutil.rmtree(artifacts / "binaries-linux-arm64")
+    done = collect(code=1)
+    assert "there is no `binaries-linux-arm64/`" in done.stderr
+    assert "--allow-missing linux-arm64" in done.stderr
+    assert not list((tmp_path / "into").glob("*/binaries"))
+    collect("--allow-missing", "linux-arm64")
+    assert not list((tmp_path / "into").glob("*/binaries/linux-arm64"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: put(folder, "cli", "linux-x64").unlink(), "`cli` for Linux on x86-64 is missing"),
+        (lambda folder: put(folder, "cli", "linux-x64").with_name("binary.json").unlink(), "binary.json` is missing"),
+        (lambda folder: put(folder, "cli", "linux-x64", said={"sha256": "0" * 64}), "expected `000"),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", said={"platform": "linux-arm64"}),
+            "describes `cli` for `linux-arm64`",
+        ),
+        (lambda folder: put(folder, "cli", "linux-x64", said={"version": "0.2.9"}), "are of different versions"),
+        (
+            lambda folder: put(folder, "cli", "linux-arm64", headers.mach_o()),
+            "is an executable for darwin-arm64, not for `linux-arm64`",
+        ),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", headers.elf() + b"http"),
+            "have the same bytes",
+        ),
+        (lambda folder: (folder / "binaries-linux-mips").mkdir(), "is for none of the known platforms"),
+    ],
+)
+def test_a_fault_stops_all(
+    collect: Scripts, artifacts: Path, tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    spoil(artifacts)
+    done = collect(code=1)
+    assert done.stderr.count("error: ") == 1
+    assert words in done.stderr
+    assert not list((tmp_path / "into").glob("*/binaries"))
+
+
+def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> None:
+    done = scripts("collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1)
+    assert "is not a folder of artifacts" in done.stderr
+
+
+def test_merged_artifacts_are_the_same(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+    """`download-artifact` gives no folder of its own to a single artifact, nor to those that it merges."""
+    for folder in sorted(artifacts.iterdir()):
+        shutil.copytree(folder, artifacts, dirs_exist_ok=True)
+        shutil.rmtree(folder)
+    collect()
+    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(FAMILIES) * len(PLATFORMS)
+    shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
+    assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
+    for family in FAMILIES:
+        shutil.rmtree(artifacts / family / "binaries/linux-arm64", ignore_errors=True)
+    assert "the binaries for Linux on arm64 are missing" in collect(code=1).stderr

@@ -1,0 +1,175 @@
+"""`collect npm` through a real npm client: what it takes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher._tables import FAMILIES
+from scripts.tools.processes import clean_environment
+from tests.support import headers
+from tests.support.registry import Registry, package, serving
+
+Scripts = Callable[..., CompletedProcess[str]]
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+CLI = "@leanspec/cli-linux-x64"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with serving(tmp_path / "npm") as registry:
+        yield registry
+
+
+@pytest.fixture
+def collect(scripts: Scripts, registry: Registry, tmp_path: Path) -> Scripts:
+    """Return `collect npm 1.2.3` into a folder that already holds something."""
+    (tmp_path / "into/cli/binaries/linux-x64").mkdir(parents=True)
+    (tmp_path / "into/cli/binaries/linux-x64/old").write_text("old")
+
+    def collect(*arguments: str, code: int = 0, version: str = "1.2.3", **env: str) -> CompletedProcess[str]:
+        environment = clean_environment(**(registry.settings() | env))
+        return scripts("collect", "npm", version, "--into", tmp_path / "into", *arguments, code=code, env=environment)
+
+    return collect
+
+
+def publish(registry: Registry, family: str, platform: str, data: bytes, name: str | None = None) -> None:
+    npm = f"@leanspec/{family}-{platform}"
+    registry.publish(npm, "1.2.3", package(npm, "1.2.3", {name or FAMILIES[family].program: data}))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_the_registry_has_lands_with_its_record(collect: Scripts, registry: Registry, tmp_path: Path) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    publish(registry, "mcp", "windows-arm64", headers.pe("aarch64"), "leanspec-mcp.exe")
+    done = collect()
+    into = tmp_path / "into"
+    assert files(into) == [
+        "cli/binaries/linux-x64/binary.json",
+        "cli/binaries/linux-x64/leanspec",
+        "mcp/binaries/windows-arm64/binary.json",
+        "mcp/binaries/windows-arm64/leanspec-mcp.exe",
+    ]
+    assert "`@leanspec/cli-darwin-arm64@1.2.3`" in done.stderr
+    program = into / "cli/binaries/linux-x64/leanspec"
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+    record = json.loads(program.with_name("binary.json").read_text("utf-8"))
+    assert record["version"] == "1.2.3"
+    assert record["size"] == len(headers.elf())
+    assert record["commit"] == "c0ffee"
+    assert record["source"]["package"] == CLI
+    assert record["source"]["integrity"].startswith("sha512-")
+
+
+def test_a_second_collect_starts_empty_unless_told_to_keep(
+    collect: Scripts, registry: Registry, tmp_path: Path
+) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    publish(registry, "mcp", "linux-x64", headers.elf(needed=["libm.so.6", "libc.so.6"]))
+    collect("--family", "cli")
+    collect("--family", "mcp", "--keep")
+    assert {each.split("/")[0] for each in files(tmp_path / "into")} == {"cli", "mcp"}
+    collect("--family", "mcp")
+    assert {each.split("/")[0] for each in files(tmp_path / "into")} == {"mcp"}
+
+
+def wrong_integrity(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    registry.integrity = "sha512-" + "A" * 86 + "=="
+
+
+def no_integrity(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    registry.no_integrity = True
+
+
+def other_bytes(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    registry.other_bytes = True
+
+
+def broken(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    registry.status = 500
+
+
+def other_cpu(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"))
+
+
+def program(data: bytes) -> Callable[[Registry], None]:
+    return lambda registry: publish(registry, "cli", "linux-x64", data)
+
+
+def twice(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    publish(registry, "mcp", "linux-x64", headers.elf())
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda _: None, ["the registry has no `@leanspec/cli-linux-x64@1.2.3`", "collect cargo"]),
+        (wrong_integrity, ["is not the one that the registry describes", "expected `sha512-AAAA"]),
+        (no_integrity, ["states no sha512 integrity"]),
+        (other_bytes, ["EINTEGRITY"]),
+        (broken, ["npm could not ask its registry", "npm ping"]),
+        (other_cpu, ["is an executable for linux-arm64, not for `linux-x64`"]),
+        (program(b""), ["is empty, not an executable for `linux-x64`"]),
+        (program(headers.elf()[:4]), ["is truncated"]),
+        (program(headers.elf()[:64]), ["is truncated"]),
+        (program(b"#!/bin/sh\n"), ["is a script (`#!/bin/sh`)"]),
+        (program(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), ["is a Git LFS pointer"]),
+        (program(b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60)), ["is a Java class file"]),
+        (twice, ["have the same bytes"]),
+    ],
+)
+def test_a_fault_is_one_error_and_changes_nothing(
+    collect: Scripts, registry: Registry, tmp_path: Path, prepare: Callable[[Registry], None], words: list[str]
+) -> None:
+    prepare(registry)
+    families = ("--family", "cli", "--family", "mcp") if prepare is twice else ("--family", "cli")
+    done = collect(*families, "--platform", "linux-x64", code=1)
+    assert done.stderr.count("error: ") == 1
+    for word in words:
+        assert word in done.stderr
+    assert "/npm/" not in done.stderr, "a folder that is gone by now"
+    assert files(tmp_path / "into") == ["cli/binaries/linux-x64/old"]
+
+
+def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
+    done = collect("--platform", "linux-x64", code=1, npm_config_registry="http://127.0.0.1:9/")
+    assert "ECONNREFUSED" in done.stderr
+    assert "hint: see which registry" in done.stderr
+    assert registry.packages == {}
+
+
+def test_without_npm_it_says_so(collect: Scripts) -> None:
+    done = collect(code=1, PATH=os.devnull)
+    assert "error: `npm` is not installed" in done.stderr
+    assert "hint: " in done.stderr
+
+
+@pytest.mark.parametrize("version", ["latest", "^1.2.0", "1"])
+def test_a_range_is_no_version(collect: Scripts, registry: Registry, version: str) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    done = collect("--family", "cli", "--platform", "linux-x64", code=1, version=version)
+    assert "is not an exact version" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--platform", "linux-mips"], ["--family", "gui"], ["--nonsense"]])
+def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
+    done = collect(*arguments, code=2)
+    assert done.stderr.startswith("error: ")
+    assert "hint: `python -m scripts collect npm --help`" in done.stderr

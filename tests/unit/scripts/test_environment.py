@@ -1,0 +1,124 @@
+"""The development environment: made for what a command needs, kept, brought up to date."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts import environment, locked
+from scripts.cli import root
+from scripts.environment import Group, needed_group
+from scripts.tools.processes import clean_environment
+from scripts.tools.tree_copy import copy_tree, git
+from tests.support.surroundings import BASE_PYTHON, programs, run
+
+
+@pytest.mark.parametrize(
+    ("line", "group"),
+    [
+        ("", Group.BUILD),
+        ("--help", Group.BUILD),
+        ("demo", Group.BUILD),
+        ("collect npm 1.2.3", Group.BUILD),
+        ("publish --help", Group.BUILD),
+        ("publish -h", Group.BUILD),
+        ("publish --index x", Group.DEV),
+        ("publish --index x --checked y", Group.PUBLISH),
+        ("attest", Group.PUBLISH),
+        ("test", Group.DEV),
+        ("test -- --help", Group.DEV),
+    ],
+)
+def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
+    assert needed_group(line.split()) is group
+
+
+def test_the_small_commands_exist() -> None:
+    assert set(environment.SMALL_COMMANDS) <= set(root.commands)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a fresh copy of the project."""
+    copy_tree(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def command(tree: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run([BASE_PYTHON, "-m", "scripts", *arguments], clean_environment(), cwd=tree)
+
+
+@pytest.mark.network
+def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
+    said = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert '"platform_tags"' in said.stdout
+    assert said.stderr.startswith("making the development environment in .venv")
+    python = programs(tree / ".venv") / "python"
+    assert run([python, "-c", "import rich, leanspec_build"], clean_environment()).stdout == ""
+    find = "import importlib.util as i; print(i.find_spec('pytest'))"
+    assert run([python, "-c", find], clean_environment()).stdout == "None\n"
+    assert command(tree, "inspect", BASE_PYTHON, "--json").stderr == ""
+    # A new version changes the metadata of our own projects, and nothing that is locked.
+    for manifest in (tree / "pyproject.toml", tree / "build_backend/pyproject.toml"):
+        text = manifest.read_text("utf-8")
+        manifest.write_text(re.sub(r'(?m)^version = ".*"', 'version = "9.9.9"', text, count=1))
+    said = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert said.stderr.startswith("updating the development environment")
+    assert "packages from" not in said.stderr
+    # What else a command needs is added.
+    version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
+    command(tree, "test", "--", "--version")
+    assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
+
+
+@pytest.mark.network
+def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
+    """It holds a token: what it does not need is not installed beside it."""
+    (tree / "dist").mkdir()
+    for step in (["init"], ["add", "--all"], ["commit", "--message", "Release"]):
+        git(tree, *step, *([] if "add" in step else ["--quiet"]))
+    done = run([BASE_PYTHON, "-m", "scripts", "attest"], clean_environment(), cwd=tree, code=1)
+    assert "packages from publish.lock" in done.stderr
+    assert "error: there are no built files" in done.stderr
+    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x", "--allow-local"]
+    done = run([BASE_PYTHON, "-m", "scripts", *publish], clean_environment(), cwd=tree, code=1)
+    assert "checked: the files: expected x" in done.stderr
+    python = programs(tree / ".venv") / "python"
+    needed = "import scripts.index.served, scripts.index.upload, pypi_attestations, scripts.index.attestations"
+    run([python, "-c", needed], clean_environment(), cwd=tree)
+    find = "import importlib.util as i; print(i.find_spec('auditwheel'))"
+    assert run([python, "-c", find], clean_environment()).stdout == "None\n"
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
+    (tree / ".venv").mkdir()
+    (tree / ".venv/mine").touch()
+    done = run([BASE_PYTHON, "-m", "scripts", "demo"], clean_environment(), cwd=tree, code=1)
+    assert done.stderr.startswith(f"error: `{tree / '.venv'}` exists but was not made by this")
+    assert "hint: remove it or move it away" in done.stderr
+    assert (tree / ".venv/mine").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the failing uv is a script")
+def test_where_uv_cannot_install_pip_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A company's index may be in pip's configuration alone."""
+    failing = tmp_path / "uv"
+    failing.write_text("#!/bin/sh\necho no such index >&2\nexit 2\n")
+    failing.chmod(0o755)
+    made = locked.Environment(tmp_path / "venv", uv=failing)
+    made.create()
+    lock = tmp_path / "empty.lock"
+    lock.write_text("")
+    made.install(lock)
+    said = capsys.readouterr().err
+    assert "uv cannot install them; trying pip" in said
+    monkeypatch.setattr(locked.Environment, "_pip_command", lambda *_: [str(failing)])
+    with pytest.raises(SystemExit, match=r"error: the installation failed"):
+        made.install(lock)
+    assert "no such index" in capsys.readouterr().err

@@ -1,0 +1,804 @@
+"""Ways in which a release can be wrong: each is stopped by a gate, by name, before any upload.
+
+Three gates: what the tree builds, what the index would say, what the index has. The numbers are those of the rows that
+the project keeps of its broken releases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT, Group
+from scripts.gates import binaries, check, commit, index_rules, same_bytes, tree
+from scripts.index.client import Index, read_index
+from scripts.model.finding import Finding, good
+from scripts.model.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.model.snapshot import fingerprint, snapshot
+from scripts.proofs.rehearsal import strict
+from scripts.publish import publish
+from tests.support import headers
+from tests.support.versions import RELEASED
+from tests.support.wheel_files import content, rewrite
+
+STUB = f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl"
+CLI = f"leanspec_cli_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
+MCP = f"leanspec_mcp_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl"
+MAIN = f"lean_spec-{RELEASED}-py3-none-any.whl"
+PINNED = b"Requires-Dist: leanspec-cli-bin==" + RELEASED.encode()
+PROGRAM = "leanspec_cli_bin/bin/leanspec"
+RECORD = "leanspec_cli_bin/bin/binary.json"
+
+
+@pytest.fixture
+def dist(stand_in: Path, tmp_path: Path) -> Path:
+    """Return a copy of a release that passes, which a test may break."""
+    shutil.copytree(stand_in / "dist", tmp_path / "dist")
+    return tmp_path / "dist"
+
+
+@pytest.fixture
+def plan(released_tree: Path) -> Plan:
+    return read_plan(released_tree)
+
+
+def files(dist: Path) -> list[File]:
+    return read_files(dist)[0]
+
+
+def wrong(findings: Iterator[Finding]) -> list[str]:
+    return [f"{each.subject}: expected {each.expected}, found {each.found}" for each in findings if not each.good]
+
+
+def of_set(plan: Plan, dist: Path) -> list[str]:
+    return wrong(expected_set(plan, *read_files(dist)))
+
+
+def with_program(wheel: Path, data: bytes) -> None:
+    """Put another program into the CLI's wheel, with a record that is true of it: nobody ran it."""
+    record = json.loads(content(wheel, RECORD))
+    record.pop("reported", None)
+    record |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    rewrite(wheel, {PROGRAM: data, RECORD: json.dumps(record, indent=2).encode()})
+
+
+@pytest.fixture
+def built(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tree build what it built before, without the ten seconds that this takes."""
+
+    @contextlib.contextmanager
+    def rebuilt(*_: object) -> Iterator[Path]:
+        yield stand_in / "dist"
+
+    monkeypatch.setattr(same_bytes, "rebuilt", rebuilt)
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave twine's rendering out: a second for each of a hundred attacks."""
+    monkeypatch.setattr(index_rules, "_rendered", lambda _: good("twine", "", ""))
+
+
+def of_bytes(dist: Path) -> list[str]:
+    return wrong(same_bytes.same_bytes(files(dist), Path("unused")))
+
+
+def of_index(dist: Path) -> list[str]:
+    return wrong(index_rules.index_rules(files(dist)))
+
+
+@pytest.mark.usefixtures("built")
+def test_a_good_release_passes_every_gate_on_its_files(dist: Path, plan: Plan) -> None:
+    assert of_set(plan, dist) == []
+    assert wrong(binaries.binaries(plan, files(dist))) == []
+    assert of_index(dist) == []
+    assert of_bytes(dist) == []
+
+
+INFO = f"leanspec_cli_bin-{RELEASED}.dist-info"
+COMMAND = b"leanspec-mcp=leanspec_launcher:mcp\n"
+MAIN_INFO = f"lean_spec-{RELEASED}.dist-info"
+
+
+def raw(wheel: Path, change: Callable[[bytes], bytes]) -> None:
+    wheel.write_bytes(change(wheel.read_bytes()))
+
+
+def resaved(wheel: Path, change: Callable[[zipfile.ZipInfo], object], method: int = zipfile.ZIP_DEFLATED) -> None:
+    """Write an archive again with its entries changed."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for entry, data in entries:
+            new = zipfile.ZipInfo(entry.filename, entry.date_time)
+            new.external_attr, new.compress_type = entry.external_attr, method
+            change(new)
+            archive.writestr(new, data)
+
+
+def streamed(wheel: Path) -> None:
+    """Write an archive to a pipe, which needs data descriptors."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    with wheel.open("wb") as file, zipfile.ZipFile(Unseekable(file), "w") as archive:  # type: ignore[call-overload]
+        for name, data in entries:
+            archive.writestr(name, data)
+
+
+class Unseekable:
+    """A file that can only be written on and on."""
+
+    def __init__(self, file: io.BufferedWriter) -> None:
+        self.write, self.flush = file.write, file.flush
+
+
+def with_comment(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"hidden"
+
+
+def with_prefix(wheel: Path) -> None:
+    """Put something before an archive, which zip readers look past."""
+    raw(wheel, lambda data: b"#!/bin/sh\n" + data)
+
+
+def twice(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("leanspec_cli_bin/__init__.py", b"print('changed')\n")
+
+
+def commented(entry: zipfile.ZipInfo) -> None:
+    entry.comment = b"hidden"
+
+
+def renamed(wheel: Path, old: str, new: str) -> None:
+    wheel.rename(wheel.with_name(wheel.name.replace(old, new)))
+
+
+def bytes_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return file.read() if file else b""
+
+
+def sdist_with(dist: Path, name: str, data: bytes = b"print()\n") -> None:
+    """Add a file to the sdist."""
+    path = dist / f"lean_spec-{RELEASED}.tar.gz"
+    with tarfile.open(path) as archive:
+        members = [(member, bytes_of(archive, member)) for member in archive.getmembers()]
+    with tarfile.open(path, "w:gz") as archive:
+        for member, old in members:
+            archive.addfile(member, io.BytesIO(old))
+        extra = tarfile.TarInfo(name)
+        extra.size = len(data)
+        archive.addfile(extra, io.BytesIO(data))
+
+
+Attack = Callable[[Path], object]
+# What a rebuild finds: files that this tree does not build. Each with a RECORD that is true of it, where it has one.
+NOT_BUILT: dict[str, tuple[Attack, str]] = {
+    "code in a platform wheel": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/__init__.py": b"import os\n"}),
+        "`leanspec_cli_bin/__init__.py` differs",
+    ),
+    "a program beside the program": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/bin/other": b"\x7fELF"}),
+        "`leanspec_cli_bin/bin/other` is not built",
+    ),
+    "another program": (lambda dist: rewrite(dist / CLI, {PROGRAM: b"\x7fELF"}), f"`{PROGRAM}` differs"),
+    "a program without its run bit": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100644}),
+        f"`{PROGRAM}` differs",
+    ),
+    "a program for all to write": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100777}),
+        f"`{PROGRAM}` differs",
+    ),
+    "a program that becomes root": (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o104755}),
+        f"`{PROGRAM}` differs",
+    ),
+    "another record of the binary": (
+        lambda dist: rewrite(dist / CLI, {RECORD: content(dist / CLI, RECORD) + b"\n"}),
+        f"`{RECORD}` differs",
+    ),
+    "no bill of materials": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": None}),
+        "leanspec-build.cdx.json` is missing",
+    ),
+    "another bill of materials": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": b"{}"}),
+        "leanspec-build.cdx.json` differs",
+    ),
+    "another licence text": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/licenses/LICENSE": b"All rights reserved.\n"}),
+        "LICENSE` differs",
+    ),
+    "tags that promise more": (
+        lambda dist: replaced(dist / CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"),
+        "WHEEL` differs",
+    ),
+    "a wheel that is not pure": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"),
+        "WHEEL` differs",
+    ),
+    "a RECORD that lies": (
+        lambda dist: resaved_record(dist / CLI, b"leanspec_cli_bin/__init__.py,sha256=", b"x,sha256="),
+        "RECORD` differs",
+    ),
+    "a requirement of a stranger": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"\nRequires-Dist: evil"),
+        "METADATA` differs",
+    ),
+    "a marker": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"; os_name == 'nt'"),
+        "METADATA` differs",
+    ),
+    "a looser pin": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED.replace(b"==", b">=")),
+        "METADATA` differs",
+    ),
+    "a Python that is too new": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", b"Python: >=3.9", b"Python: >=3.99"),
+        "METADATA` differs",
+    ),
+    "a command less": (
+        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/entry_points.txt", COMMAND, b""),
+        "entry_points.txt` differs",
+    ),
+    "a command more": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=evil:main\n"}),
+        "entry_points.txt` is not built",
+    ),
+    "a launcher of before the last commit": (
+        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"),
+        "`leanspec_launcher/_search.py` differs",
+    ),
+    "other checksums in the launcher": (
+        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_tables.py", b"'linux-x64': '", b"'linux-x64': '0"),
+        "`leanspec_launcher/_tables.py` differs",
+    ),
+    "a program in the launcher": (
+        lambda dist: rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF"}),
+        "`leanspec_launcher/leanspec` is not built",
+    ),
+    "a startup file": (
+        lambda dist: rewrite(dist / MAIN, {"lean_spec.pth": b"import os\n"}),
+        "`lean_spec.pth` is not built",
+    ),
+    "a stub that speaks of other builds": (
+        lambda dist: replaced(dist / STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"),
+        "stub.json` differs",
+    ),
+    "other times": (lambda dist: resaved(dist / CLI, lambda _: None), "an archive of other bytes"),
+    "one byte in a compressed entry": (
+        lambda dist: raw(dist / CLI, lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
+        "the same entries, in an archive of other bytes",
+    ),
+    "a file more in the sdist": (
+        lambda dist: sdist_with(dist, f"lean_spec-{RELEASED}/setup.py"),
+        "setup.py` is not built",
+    ),
+    "a file that nobody builds": (
+        lambda dist: shutil.copy(dist / STUB, dist / STUB.replace("py3", "py2.py3")),
+        "a file that this tree builds, found not built",
+    ),
+    "a file that is missing": (lambda dist: (dist / MCP).unlink(), "as this tree builds it, found missing"),
+    "a truncated wheel": (lambda dist: raw(dist / CLI, lambda data: data[:-100]), "not a whole archive"),
+    "an empty wheel": (lambda dist: raw(dist / CLI, lambda _: b""), "not a whole archive"),
+    "a truncated sdist": (
+        lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda data: data[:-100]),
+        "not a whole archive",
+    ),
+}
+
+
+def replaced(wheel: Path, name: str, old: bytes, new: bytes) -> None:
+    """Replace bytes in an entry, with a RECORD that is true of the outcome."""
+    before = content(wheel, name)
+    assert old in before
+    rewrite(wheel, {name: before.replace(old, new)})
+
+
+def resaved_record(wheel: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes in RECORD itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for entry, data in entries:
+            is_record = entry.filename.endswith("/RECORD")
+            assert not is_record or old in data
+            archive.writestr(entry, data.replace(old, new) if is_record else data)
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("attack", NOT_BUILT)
+def test_what_this_tree_does_not_build_is_not_published(attack: str, dist: Path) -> None:
+    break_it, words = NOT_BUILT[attack]
+    break_it(dist)
+    said = of_bytes(dist)
+    assert any(words in line for line in said), said
+
+
+def test_without_the_binaries_nothing_can_be_compared(dist: Path, tmp_path: Path) -> None:
+    """And the message names the folder that was asked for, not a copy of it."""
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(CommandError) as error:
+        list(same_bytes.same_bytes(files(dist), tmp_path / "nothing"))
+    assert error.value.message == f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
+    assert error.value.hint
+    assert error.value.hint.startswith("collect it first")
+
+
+META = f"{INFO}/METADATA"
+
+
+def metadata(old: str, new: str) -> Attack:
+    """Return an attack on the metadata of the CLI's wheel: as if the tree itself were wrong."""
+    return lambda dist: replaced(dist / CLI, META, old.encode(), new.encode())
+
+
+# What the index refuses though the tree builds it: a field in the metadata, then the archives.
+REFUSED: dict[str, tuple[Attack, str]] = {
+    "an unknown classifier": (
+        metadata("License-Expression: MIT", "Classifier: Environment :: Consoles\nLicense-Expression: MIT"),
+        "one of the index's classifiers, found Environment :: Consoles",
+    ),
+    "a deprecated classifier": (
+        metadata("License-Expression: MIT", "Classifier: Natural Language :: Ukranian\nLicense-Expression: MIT"),
+        "the one that replaces it: Natural Language :: Ukrainian",
+    ),
+    "a licence beside a licence expression": (
+        metadata("License-Expression: MIT", "License: MIT\nLicense-Expression: MIT"),
+        "none beside License-Expression",
+    ),
+    "a licence that is none": (metadata("License-Expression: MIT", "License-Expression: MTI"), "MTI"),
+    "a summary that is too long": (metadata("Summary: ", "Summary: " + "x" * 600), "at most 512 characters"),
+    "a summary of two lines": (metadata("Summary: ", "Summary: one\n        two "), "must be a single line"),
+    "an address that is none": (
+        metadata("License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"),
+        "an address, found 'someone'",
+    ),
+    "a URL that is none": (metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "), "an http(s) URL"),
+    "a URL of another kind": (metadata("Homepage, https://", "Homepage, ftp://"), "an http(s) URL"),
+    "a label that is too long": (metadata("URL: Homepage,", f"URL: {'x' * 33},"), "at most 32 characters"),
+    "a licence file that is not there": (
+        metadata("License-File: LICENSE", "License-File: LICENCE"),
+        f"`{INFO}/licenses/LICENCE`, found missing",
+    ),
+    "a local version": (metadata(f"Version: {RELEASED}", f"Version: {RELEASED}+local"), "no local version"),
+    "another version than the file's": (metadata(f"Version: {RELEASED}", "Version: 9.9.9"), "as in the file name"),
+    "another name than the file's": (metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"), "as in the file"),
+    "a name that is none": (metadata("Name: leanspec-cli-bin", "Name: -leanspec-"), "-leanspec-"),
+    "a version that is none": (metadata(f"Version: {RELEASED}", "Version: latest"), "latest"),
+    "a metadata version to come": (metadata("Metadata-Version: 2.", "Metadata-Version: 9."), "metadata"),
+    "a direct reference": (
+        metadata("License-Expression: MIT", "Requires-Dist: x @ https://example.org/x.whl\nLicense-Expression: MIT"),
+        "no direct reference",
+    ),
+    "a requirement that is none": (
+        metadata("License-Expression: MIT", "Requires-Dist: x ==\nLicense-Expression: MIT"),
+        "requires-dist",
+    ),
+    "a Python that is none": (metadata("Requires-Python: ", "Requires-Python: python"), "requires-python"),
+    "a field twice": (metadata("Summary: ", "Summary: a\nSummary: "), "summary"),
+    "a field that nobody knows": (metadata("Summary: ", "Summry: a\nSummary: "), "summry"),
+    "a description of an unknown kind": (metadata("text/markdown", "text/html"), "text/html"),
+    "no description": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}),
+        "a long description, found none",
+    ),
+    "a link that leads nowhere": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b"\n[docs](docs/x.md)\n"}),
+        "links that work on the index's page, found docs/x.md",
+    ),
+    "an image that leads nowhere": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b'\n<img src="docs/x.svg">\n'}),
+        "found docs/x.svg",
+    ),
+    "metadata that is not UTF-8": (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")}),
+        "metadata",
+    ),
+    "no metadata": (lambda dist: rewrite(dist / CLI, {META: None}), "METADATA"),
+    "no WHEEL": (lambda dist: rewrite(dist / CLI, {f"{INFO}/WHEEL": None}), "/WHEEL`, found missing"),
+    "entry points that cannot be parsed": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"pip=evil:main\n"}),
+        "a file that can be parsed",
+    ),
+    "an entry point that is none": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=e v i l\n"}),
+        "module:attribute, found pip = e v i l",
+    ),
+    "a comment": (lambda dist: with_comment(dist / CLI), "no comment"),
+    "a comment of an entry": (lambda dist: resaved(dist / CLI, commented), "no comment, found b'hidden'"),
+    "data before the archive": (lambda dist: with_prefix(dist / CLI), "nothing between two entries"),
+    "data after the archive": (
+        lambda dist: raw(dist / CLI, lambda data: data + b"hidden"),
+        "nothing after the archive",
+    ),
+    "two archives in one": (lambda dist: raw(dist / CLI, lambda data: data + data), ""),
+    "an entry twice": (lambda dist: twice(dist / CLI), "each entry once"),
+    "data descriptors": (lambda dist: streamed(dist / CLI), "no data descriptor"),
+    "a compression that few know": (
+        lambda dist: resaved(dist / CLI, lambda _: None, zipfile.ZIP_LZMA),
+        "stored or deflated",
+    ),
+    "an entry of another name in its own header": (
+        lambda dist: raw(dist / CLI, lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1)),
+        "in both of its headers",
+    ),
+    "a name that cannot be printed": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/a\x07b": b""}),
+        "printable characters",
+    ),
+    "an entry that is damaged": (
+        lambda dist: raw(dist / CLI, lambda data: data[:4000] + bytes(8) + data[4008:]),
+        "",
+    ),
+    "a file that unpacks to a thousand times its size": (
+        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/zeros": bytes(65 << 20)}),
+        "a compression ratio of at most 50",
+    ),
+    "a wheel that is no archive": (lambda dist: raw(dist / CLI, lambda _: b"PK"), "a whole archive"),
+    "an sdist that is no archive": (
+        lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda _: b"\x1f\x8b"),
+        "a whole archive",
+    ),
+    "an sdist with a file outside": (lambda dist: sdist_with(dist, "../evil.py"), "found `../evil.py`"),
+    "an sdist with a second folder": (lambda dist: sdist_with(dist, "other/x.py"), "found `other/x.py`"),
+    "a build number": (lambda dist: renamed(dist / CLI, "-py3-", "-1-py3-"), "no build number"),
+    "a name that is not normalized": (
+        lambda dist: renamed(dist / CLI, "leanspec_cli_bin", "LeanSpec_cli_bin"),
+        "file name",
+    ),
+    "a platform of one machine": (
+        lambda dist: renamed(dist / CLI, "manylinux_2_34_x86_64", "linux_x86_64"),
+        "one that the index takes, found linux_x86_64",
+    ),
+    "a platform to come": (
+        lambda dist: renamed(dist / CLI, "manylinux_2_34_x86_64", "macosx_99_0_arm64"),
+        "one that the index takes, found macosx_99_0_arm64",
+    ),
+}
+
+
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize("attack", REFUSED)
+def test_what_the_index_would_refuse_is_known_before(attack: str, dist: Path) -> None:
+    break_it, words = REFUSED[attack]
+    break_it(dist)
+    said = of_index(dist)
+    assert any(words in line for line in said), said
+
+
+# What the index takes, and we do not publish.
+OURS_ALONE = {"a link that leads nowhere", "an image that leads nowhere", "no description", "a build number"}
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+def test_the_index_of_the_rehearsal_has_the_same_rules(attack: str, dist: Path) -> None:
+    """They are written twice, by two readers of its source."""
+    REFUSED[attack][0](dist)
+    refused = [path.name for path in sorted(dist.iterdir()) if strict.refusal(path.name, path.read_bytes())]
+    assert bool(refused) is (attack not in OURS_ALONE), refused
+    assert len(refused) <= 1
+
+
+def test_the_index_of_the_rehearsal_takes_a_good_release(dist: Path) -> None:
+    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [""] * len(files(dist))
+
+
+def test_a_description_that_cannot_be_rendered(dist: Path) -> None:
+    text = content(dist / CLI, META).replace(b"text/markdown", b"text/x-rst") + b"\n.. nonsense::\n"
+    rewrite(dist / CLI, {META: text})
+    assert any(line.startswith("8 files: expected PASSED") for line in of_index(dist))
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_file_that_is_too_large(dist: Path) -> None:
+    with (dist / CLI).open("ab") as file:
+        file.truncate((100 << 20) + 1)
+    assert any("at most 104857600 bytes" in line for line in of_index(dist))
+
+
+@pytest.mark.parametrize("name", ["leanspec_cli_bin-{}-py3-none-manylinux_2_34_x86_64.whl", "notes.txt"])
+def test_a_symbolic_link_is_not_published(name: str, dist: Path) -> None:
+    path = dist / name.format(RELEASED)
+    path.unlink(missing_ok=True)
+    path.symlink_to(dist / MCP)
+    with pytest.raises(CommandError, match="is a symbolic link"), snapshot(dist):
+        pass
+
+
+def test_what_is_checked_cannot_be_changed_before_it_is_uploaded(dist: Path) -> None:
+    with snapshot(dist) as own:
+        before = fingerprint(files(own))
+        (dist / CLI).write_bytes(b"other")
+        assert fingerprint(files(own)) == before
+        assert fingerprint(files(dist)) != before
+
+
+def test_a_gate_that_a_file_breaks_is_not_passed(dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    monkeypatch.setattr(check, "read_plan", lambda *_: plan)
+    monkeypatch.setattr(binaries, "binaries", lambda *_: iter([1 / 0]))
+    for name in ("index_rules", "same_bytes", "expected_set", "_installs"):
+        monkeypatch.setattr(check, name, lambda *_: iter(()))
+    said = wrong(iter(check.check(dist)))
+    assert "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero" in said
+
+
+def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
+    other = f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
+    shutil.copy(dist / CLI, dist / other)
+    both = replace(plan, platforms=("linux-x64", "darwin-arm64"))
+    said = wrong(binaries.binaries(both, files(dist)))
+    assert any("bytes of its own, found the same as in" in line for line in said)
+
+
+def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> None:
+    (dist / CLI).rename(dist / CLI.replace(RELEASED, "0.2.9"))
+    (dist / MCP).unlink()
+    (dist / "notes.txt").touch()
+    said = of_set(plan, dist)
+    assert f"{CLI.replace(RELEASED, '0.2.9')}: expected {RELEASED}, found 0.2.9" in said
+    assert "leanspec-mcp-bin (linux-x64): expected a platform wheel, found missing" in said
+    assert "notes.txt: expected no such file in a release, found there" in said
+    shutil.copy(dist / MAIN, dist / MAIN.replace("py3", "py2.py3"))
+    assert any("found a second one beside" in line for line in of_set(plan, dist))
+
+
+def committed(root: Path, *names: tuple[str, bytes]) -> Path:
+    """Make a git repository of files."""
+    root.mkdir()
+    for name, data in names:
+        (root / name).write_bytes(data)
+    who = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", root, *who, *command], check=True)
+    return root
+
+
+def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
+    root = committed(tmp_path / "r", ("program", b"\x7fELF"), ("large", bytes((1 << 20) + 1)), ("fine", b"x"))
+    said = wrong(commit.tree(root))
+    assert said == [
+        "large: expected at most 1048576 bytes, found 1048577",
+        "program: expected no program in git, found a program",
+    ]
+
+
+def test_5_and_16_a_binary_that_says_another_version(dist: Path, plan: Plan, tmp_path: Path) -> None:
+    source = tmp_path / "old.c"
+    source.write_text('#include <stdio.h>\nint main(void) { puts("lean-spec 0.2.10"); return 0; }\n')
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    subprocess.run([compiler, source, "-o", tmp_path / "old"], check=True)
+    with_program(dist / CLI, (tmp_path / "old").read_bytes())
+    said = wrong(binaries.binaries(plan, files(dist)))
+    assert f"{CLI}: its own version: expected {RELEASED}, found 0.2.10" in said
+
+
+def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
+    """Of a platform that this machine does not run: only the record of where it was built can tell."""
+    other = dist / f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
+    (dist / CLI).rename(other)
+    with_program(other, headers.mach_o())
+    said = wrong(binaries.binaries(plan, files(dist)))
+    assert any(f"expected {RELEASED}, found not run where it was built" in line for line in said)
+    record = json.loads(content(other, RECORD)) | {"reported": RELEASED, "platform": "darwin-arm64"}
+    rewrite(other, {RECORD: json.dumps(record).encode()})
+    assert not any("its own version" in line for line in wrong(binaries.binaries(plan, files(dist))))
+
+
+def recorded(wheel: Path, **said: object) -> None:
+    """Change what a platform wheel's record says of its binary."""
+    name = next(each for each in zipfile.ZipFile(wheel).namelist() if each.endswith("bin/binary.json"))
+    rewrite(wheel, {name: json.dumps(json.loads(content(wheel, name)) | said).encode()})
+
+
+@pytest.mark.parametrize(
+    ("cli", "mcp", "words"),
+    [
+        ({"commit": "c0ffee"}, {"commit": "c0ffee"}, ""),
+        ({"commit": "c0ffee"}, {"commit": "decaf"}, "expected one for all binaries, found c0ffee, decaf"),
+        ({"commit": "c0ffee-dirty"}, {}, "expected a commit with nothing changed beside it"),
+        ({"source": None}, {}, "expected a source with its integrity or commit, found None"),
+        ({"source": {"kind": "cargo"}, "commit": None}, {}, "expected a source with its integrity or commit"),
+        ({"source": "npm"}, {}, "expected a source with its integrity or commit"),
+    ],
+)
+def test_where_the_binaries_are_from(
+    dist: Path, plan: Plan, cli: dict[str, object], mcp: dict[str, object], words: str
+) -> None:
+    recorded(dist / CLI, **cli)
+    recorded(dist / MCP, **mcp)
+    said = wrong(binaries.binaries(plan, files(dist)))
+    assert any(words in line for line in said) if words else said == []
+    if "one for all" in words:
+        reasoned = replace(plan, exceptions=plan.exceptions | {"commits": "a fix for one of them"})
+        assert wrong(binaries.binaries(reasoned, files(dist))) == []
+
+
+def platforms(dist: Path) -> None:
+    (dist / CLI).rename(dist / CLI.replace("x86_64.whl", "x86_64.win_amd64.whl"))
+
+
+def flags(offset: int, value: int) -> Callable[[Path], None]:
+    """Set a byte of each entry in the central directory of the CLI's wheel."""
+
+    def change(dist: Path) -> None:
+        data = bytearray((dist / CLI).read_bytes())
+        place = data.find(b"PK\x01\x02")
+        while place != -1:
+            data[place + offset] = value
+            place = data.find(b"PK\x01\x02", place + 4)
+        (dist / CLI).write_bytes(data)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("attack", "words"),
+    [
+        (platforms, "is for no platform of ours, or for several"),
+        (flags(8, 1), "is encrypted"),
+        (flags(10, 99), "That compression method is not supported"),
+        (lambda dist: raw(dist / CLI, lambda data: data[:1000]), "not a zip file"),
+    ],
+)
+def test_a_wheel_that_cannot_be_read(attack: Callable[[Path], None], words: str, dist: Path, plan: Plan) -> None:
+    """Here and on an index: what is fetched may be anything."""
+    attack(dist)
+    found = wrong(binaries.binaries(plan, files(dist)))
+    assert len(found) == 1
+    assert words in found[0]
+
+
+def test_binaries_are_of_the_sources_that_were_looked_up(dist: Path, plan: Plan) -> None:
+    """A tag may move while the jobs of a workflow run: they take the commit that the first one saw."""
+    for wheel in (CLI, MCP, CLI.replace("cli", "http")):
+        recorded(dist / wheel, commit="c0ffee")
+
+    def of_sources(commit: str) -> list[str]:
+        return wrong(binaries.binaries(plan, files(dist), commit))
+
+    assert not [line for line in of_sources("c0ffee") if line.startswith("commits: ")]
+    assert "commits: expected decaf, found c0ffee" in of_sources("decaf")
+    recorded(dist / MCP, commit=None)
+    assert "commits: expected c0ffee, found c0ffee, none stated" in of_sources("c0ffee")
+
+
+@pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
+def test_a_record_that_is_none(dist: Path, plan: Plan, record: bytes) -> None:
+    rewrite(dist / CLI, {RECORD: record})
+    said = wrong(binaries.binaries(plan, files(dist)))
+    assert any(line.startswith(f"{CLI}: expected a binary and its record") for line in said)
+
+
+def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> None:
+    wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
+    name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"
+    rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
+    assert any("there is no index.html in it" in line for line in wrong(binaries.binaries(plan, files(dist))))
+
+
+def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("linux-arm64 = ")]
+    assert len(lines) == len(text.splitlines()) - 1
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    with pytest.raises(CommandError, match="`linux-arm64` must be either in `platforms` or in `missing`"):
+        read_plan(tmp_path)
+
+
+def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
+    root = committed(tmp_path / "r", ("a", b"1"))
+    assert wrong(commit.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found no tag"]
+    subprocess.run(["git", "-C", root, "tag", "v0.2.9"], check=True)
+    assert wrong(commit.tag(plan, root)) == [f"HEAD: expected v{RELEASED}, found v0.2.9"]
+    subprocess.run(["git", "-C", root, "tag", f"v{RELEASED}"], check=True)
+    assert wrong(commit.tag(plan, root)) == []
+    assert wrong(commit.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
+    (root / "a").write_text("2")
+    assert wrong(commit.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
+
+
+def test_21_the_changelog_has_no_heading_yet(plan: Plan, released_tree: Path, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("binaries")
+    wheels = "platform_wheels"
+    shutil.copytree(released_tree / wheels, tmp_path / wheels, ignore=ignored)
+    shutil.copytree(released_tree / "build_backend", tmp_path / "build_backend")
+    shutil.copy(released_tree / "pyproject.toml", tmp_path)
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
+    (said,) = wrong(tree.versions(plan, tmp_path, None))
+    assert said == f"CHANGELOG.md: heading: expected [{RELEASED}], found none"
+
+
+def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
+    for path in (ROOT / "pyproject.toml", *(group.lock for group in Group)):
+        shutil.copy(path, tmp_path)
+    shutil.copytree(ROOT / "build_backend", tmp_path / "build_backend")
+    assert wrong(tree.lock(tmp_path)) == []
+    text = (tmp_path / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace('"twine>=6.1"', '"twine>=999"'))
+    assert any(line.startswith("twine: expected twine>=999, found ") for line in wrong(tree.lock(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("Environment :: Console", "Environment :: Consoles", "`project.classifiers[1]` must be trove-classifier"),
+        ('"click>=8.1"', "'click >='", "`project.dependencies[2]` must be pep508"),
+        ("description =", "descripton =", "must not contain {'descripton'} properties"),
+        ("[project]", "[project", "Expected ']'"),
+    ],
+)
+def test_a_manifest_that_breaks_the_standard(
+    old: str, new: str, words: str, released_tree: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(released_tree / "platform_wheels", tmp_path / "platform_wheels")
+    text = (released_tree / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert wrong(tree.manifests(tmp_path)) == []
+    (tmp_path / "pyproject.toml").write_text(text.replace(old, new, 1))
+    (found,) = wrong(tree.manifests(tmp_path))
+    assert found.startswith("pyproject.toml: expected a manifest by the standards")
+    assert words in found
+
+
+def test_names_are_not_to_be_confused() -> None:
+    assert wrong(tree.names()) == []
+    assert tree.confusable("lean-spec") == tree.confusable("Lean.Spec") == tree.confusable("1ean_spec")
+
+
+def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
+    dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index would be reached last: here it may not be reached at all."""
+    index = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")
+
+    def forbidden(*_: object) -> list[Finding]:
+        raise AssertionError("the index was reached")
+
+    for module in (publish, check):
+        monkeypatch.setattr(module, "read_plan", lambda *_: plan)
+    monkeypatch.setattr(publish, "upload_all", forbidden)
+    monkeypatch.setattr(publish, "Client", forbidden)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(CommandError, match="published by CI"):
+        publish.must_be_ci()
+    (dist / CLI).unlink()
+    gates = partial(check.check, collected=dist.parent / "binaries")
+    with pytest.raises(publish.GatesError) as error:
+        publish.publish(dist, index, publish.Proof(gates, forbidden), dry_run=False, resume=False, wait=1)
+    assert "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing" in error.value.message
+    assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere", "no index that is configured"),
+        ("https://me:secret@example.org/", "given with a secret in it"),
+        ("http://example.org/", "is not encrypted"),
+    ],
+)
+def test_an_index_that_is_none(name: str, words: str) -> None:
+    with pytest.raises(CommandError, match=words) as error:
+        read_index(name)
+    assert "secret@" not in error.value.message

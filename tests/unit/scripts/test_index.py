@@ -1,0 +1,167 @@
+"""An index, asked by the standards: as JSON, as HTML without hashes, busy, wrong."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.gates.installation import index_of
+from scripts.index import client as module
+from scripts.index.client import Client, Index, IndexUnreachableError, read_index
+from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
+from scripts.model.plan import STUB, File
+from scripts.publish import publish
+from tests.support.wheel_files import NAME, stub
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """Answers with an error code a few times, then with an empty page of one project."""
+
+    left = 0
+    code = 503
+    headers_too: dict[str, str] = {}  # noqa: RUF012 - set by each test
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.05)  # so that some uploads have not begun when the first one fails
+        self.send_response(403)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        kind = type(self)
+        if kind.left:
+            kind.left -= 1
+            self.send_response(kind.code)
+            for name, value in kind.headers_too.items():
+                self.send_header(name, value)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+        self.end_headers()
+        self.wfile.write(b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}')
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def client(url: str) -> Client:
+    return Client(Index(url, url))
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_a_busy_index_is_asked_again(busy: str, code: int) -> None:
+    Busy.left, Busy.code, Busy.headers_too = 3, code, {}
+    assert client(busy).files("x") == {}
+    assert Busy.left == 0
+
+
+def test_retry_after_is_kept(busy: str) -> None:
+    Busy.left, Busy.code, Busy.headers_too = 1, 429, {"Retry-After": "1"}
+    started = time.monotonic()
+    client(busy).files("x")
+    assert time.monotonic() - started >= 1
+
+
+def test_a_busy_index_is_given_up_in_the_end(busy: str) -> None:
+    Busy.left, Busy.code, Busy.headers_too = 100, 503, {}
+    with pytest.raises(IndexUnreachableError, match="is still busy after 6 attempts"):
+        client(busy).files("x")
+    Busy.left = 0
+
+
+def test_a_refusal_is_no_success_and_is_not_asked_again(busy: str) -> None:
+    Busy.left, Busy.code, Busy.headers_too = 1, 403, {}
+    with pytest.raises(CommandError, match="answers 403"):
+        client(busy).files("x")
+    assert Busy.left == 0
+
+
+@pytest.mark.usefixtures("busy")
+def test_no_index_at_all() -> None:
+    with pytest.raises(IndexUnreachableError, match="does not answer"):
+        client("http://127.0.0.1:9/").files("x")
+
+
+def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PEP 503 leaves hashes out where it likes."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
+    with index_of([ours], tmp_path) as settings:
+        asked = client(settings["PIP_INDEX_URL"])
+        served = asked.files("leanspec-cli-bin")
+        assert [(each.name, each.sha256) for each in served.values()] == [(NAME, None)]
+        assert asked.versions("leanspec-cli-bin") == [Version("1.2.3")]
+        assert asked.files("leanspec-mcp-bin") == {}
+        publish.wait_until_served(asked, [ours], 5)
+        with pytest.raises(BurntError, match="with the sha256"):
+            publish.wait_until_served(asked, [other], 5)
+
+
+def test_a_refusal_counts_only_where_the_bytes_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index without hashes that refuses a name: it may have other bytes under it."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
+    with index_of([ours], tmp_path) as settings:
+        asked = client(settings["PIP_INDEX_URL"])
+        assert is_there(asked, ours)
+        with pytest.raises(BurntError, match="with other bytes"):
+            is_there(asked, other)
+
+
+def test_the_first_refusal_is_told_and_the_rest_is_not_begun(tmp_path: Path, busy: str) -> None:
+    """A release has more files than are uploaded at once."""
+    one = stub(tmp_path / "ours", b"1")
+    started = time.monotonic()
+    with pytest.raises(CredentialsError, match="403 Forbidden"):
+        upload_all(Index(busy, busy), client(busy), [one] * (AT_ONCE * 50), ("user", "secret"))
+    assert time.monotonic() - started < 3
+
+
+def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    ours = stub(tmp_path / "ours", b"1")
+    missing = File(ours.path, STUB, "leanspec-mcp-bin", "1.2.3", None)
+    with index_of([ours], tmp_path) as settings:
+        started = time.monotonic()
+        with pytest.raises(CommandError, match=r"after 2 s .* still does not serve"):
+            publish.wait_until_served(client(settings["PIP_INDEX_URL"]), [missing], 2)
+        assert time.monotonic() - started < 6
+
+
+def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".pypirc"
+    own = "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
+    file.write_text(f"[distutils]\nindex-servers = own\n{own}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    found = read_index("own")
+    assert (found.simple, found.upload, found.credentials) == (
+        "https://example.org/own/+simple/",
+        "https://example.org/own/",
+        ("me", "hush"),
+    )
+    assert "hush" not in f"{found} {found!r}"
+    with pytest.raises(CommandError, match="no index that is configured"):
+        read_index("testpypi")
+    file.unlink()
+    assert read_index("testpypi").simple.endswith("/simple/")
+    assert read_index("https://example.org/legacy/").simple == "https://example.org/simple/"

@@ -1,0 +1,163 @@
+"""Signatures that minisign makes and checks, and everything that is wrong with others."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.github.signing import Claim, generate, read_public, read_secret, sign, verify, write_secret
+from scripts.tools.processes import clean_environment
+from tests.support import debian
+from tests.support.keys import without_password
+
+PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
+CLAIM = Claim("release.json", "1.2.3", "any")
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
+    """Return a way to make a signed file: (path, text of its signature, text of the public key)."""
+
+    def make(claim: Claim = CLAIM, data: bytes = b"{}") -> tuple[Path, str, str]:
+        path = tmp_path / "release.json"
+        path.write_bytes(data)
+        key = generate()
+        return path, sign(path, key, claim).read_text(), key.public.text()
+
+    return make
+
+
+def test_a_signature_is_accepted_and_says_what_it_claims(signed: Callable[..., tuple[Path, str, str]]) -> None:
+    path, signature, public = signed()
+    said = verify(path, signature, read_public(public), CLAIM)
+    assert (said["file"], said["version"], said["platform"]) == ("release.json", "1.2.3", "any")
+    assert verify(path, signature, read_public(public.splitlines()[1]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda _: "", "truncated, or is none"),
+        (lambda text: text[: len(text) // 2], "truncated, or is none"),
+        (lambda text: "\n".join(text.splitlines()[:2]), "truncated, or is none"),
+        (lambda text: text.replace("1.2.3", "1.2.4"), "the trusted comment is not the one that was signed"),
+        (lambda text: text.replace("trusted comment: t", "comment: t", 1), "truncated, or is none"),
+        (lambda text: text.splitlines()[0] + "\n????\n" + "\n".join(text.splitlines()[2:]), "truncated, or is none"),
+    ],
+)
+def test_a_spoiled_signature_is_refused(
+    signed: Callable[..., tuple[Path, str, str]], spoil: Callable[[str], str], words: str
+) -> None:
+    path, signature, public = signed()
+    with pytest.raises(CommandError, match=words):
+        verify(path, spoil(signature), read_public(public), CLAIM)
+
+
+def test_a_changed_file_another_key_and_other_claims_are_refused(
+    signed: Callable[..., tuple[Path, str, str]],
+) -> None:
+    path, signature, public = signed()
+    with pytest.raises(CommandError, match="signature is of the key"):
+        verify(path, signature, generate().public, CLAIM)
+    for claim, words in (
+        (Claim("SHA256SUMS", "1.2.3", "any"), "for file `release.json`, expected `SHA256SUMS`"),
+        (Claim("release.json", "1.2.4", "any"), "for version `1.2.3`, expected `1.2.4`"),
+        (Claim("release.json", "1.2.3", "linux-x64"), "for platform `any`, expected `linux-x64`"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            verify(path, signature, read_public(public), claim)
+    path.write_bytes(b"{ }")
+    with pytest.raises(CommandError, match="is not the file that was signed"):
+        verify(path, signature, read_public(public), CLAIM)
+
+
+@pytest.mark.parametrize("text", ["", "x", "untrusted comment: x\nRWQ=\n", "untrusted comment: x\n????\n"])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match="minisign public key"):
+        read_public(text)
+    with pytest.raises(CommandError, match="minisign secret key"):
+        read_secret(text, PASSWORD)
+
+
+def minisign(*arguments: str | Path, text: str = "") -> CompletedProcess[str]:
+    command = ["minisign", *map(str, arguments)]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.system
+def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Path) -> None:
+    if shutil.which("minisign") is None:
+        debian.needs_root_and("minisign")
+    ours = generate()
+    (tmp_path / "ours.key").write_text(write_secret(ours, PASSWORD))
+    (tmp_path / "ours.pub").write_text(ours.public.text())
+    file = tmp_path / "release.json"
+    file.write_bytes(b"{}")
+    sign(file, ours, CLAIM)
+    done = minisign("-V", "-p", tmp_path / "ours.pub", "-m", file)
+    assert done.returncode == 0, done.stderr
+    assert "version:1.2.3" in done.stdout
+    # minisign signs with our key, and we check that.
+    done = minisign("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
+    assert verify(file, (tmp_path / "release.json.minisig").read_text(), ours.public, CLAIM)["platform"] == "any"
+    file.write_bytes(b"changed")
+    assert minisign("-V", "-p", tmp_path / "ours.pub", "-m", file).returncode != 0
+
+
+@pytest.mark.system
+def test_we_open_minisigns_key(tmp_path: Path) -> None:
+    if shutil.which("minisign") is None:
+        debian.needs_root_and("minisign")
+    key, public = tmp_path / "its.key", tmp_path / "its.pub"
+    assert minisign("-G", "-s", key, "-p", public, text=f"{PASSWORD}\n{PASSWORD}\n").returncode == 0
+    opened = read_secret(key.read_text(), PASSWORD)
+    assert opened.public.text().splitlines()[1] == public.read_text().splitlines()[1]
+    with pytest.raises(CommandError, match="the password is wrong"):
+        read_secret(key.read_text(), "wrong")
+
+
+def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    env = clean_environment(LEANSPEC_SIGNING_PASSWORD=PASSWORD)
+    scripts("keygen", tmp_path / "k", env=env)
+    assert (tmp_path / "k.key").stat().st_mode & 0o777 == 0o600
+    assert "exists already" in scripts("keygen", tmp_path / "k", env=env, code=1).stderr
+    file = tmp_path / "SHA256SUMS"
+    file.write_text("x")
+    unsigned = scripts("verify-signature", file, "--public", tmp_path / "k.pub", code=1).stderr
+    assert "there is no signature" in unsigned
+    scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1.2.3", env=env)
+    said = scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "1.2.3").stdout
+    assert "version 1.2.3" in said
+    assert scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "9", code=1).stdout == ""
+    without = clean_environment()
+    without.pop("LEANSPEC_SIGNING_PASSWORD", None)
+    refused = scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1", env=without, code=1).stderr
+    assert "there is no terminal to ask for the password" in refused
+
+
+def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
+    """What `minisign -W` makes is opened here, and what the tests write so is opened by minisign."""
+    if shutil.which("minisign") is None:
+        debian.needs_root_and("minisign")
+    done = minisign("-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key")
+    if done.returncode != 0:
+        pytest.skip("this minisign makes no keys without a password")
+    their = read_secret((tmp_path / "their.key").read_text(), "any")
+    assert their.public.text().splitlines()[1] == (tmp_path / "their.pub").read_text().splitlines()[1]
+    (tmp_path / "ours.key").write_text(without_password(their))
+    data = bytearray(base64.b64decode((tmp_path / "their.key").read_text().splitlines()[1]))
+    data[70] ^= 1
+    with pytest.raises(CommandError, match="damaged"):
+        read_secret(f"untrusted comment: x\n{base64.b64encode(data).decode()}\n", "any")
+    (tmp_path / "file").write_text("x")
+    done = minisign("-S", "-W", "-s", tmp_path / "ours.key", "-m", tmp_path / "file")
+    assert done.returncode == 0, done.stderr
+    assert minisign("-V", "-p", tmp_path / "their.pub", "-m", tmp_path / "file").returncode == 0

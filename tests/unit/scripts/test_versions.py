@@ -1,0 +1,239 @@
+"""One version in two forms, and in every place that repeats it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import semver
+from packaging.version import Version
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.model import version_places
+from scripts.model.versions import binary_version, next_dev, read_version
+from scripts.options import NUMBER
+from tests.support.workspace import write_workspace
+
+BEFORE = "0.1.2"  # in the tree that a test changes
+PAIRS = {
+    "0.1.2": "0.1.2",
+    "1.2.3rc1": "1.2.3-rc.1",
+    "1.2.3a4": "1.2.3-alpha.4",
+    "1.2.3b10": "1.2.3-beta.10",
+    "0.1.3.dev7": "0.1.3-dev.7",
+}
+
+
+@pytest.mark.parametrize(("python", "cargo"), PAIRS.items())
+def test_both_forms_are_read_and_mapped(python: str, cargo: str) -> None:
+    assert read_version(python) == read_version(cargo) == Version(python)
+    assert binary_version(python) == cargo
+
+
+def test_a_packaging_fix_has_the_binaries_of_its_base() -> None:
+    assert binary_version("0.1.2.post2") == "0.1.2"
+
+
+def test_the_order_of_the_two_forms_is_the_same() -> None:
+    forms = [
+        "0.1.0",
+        "0.1.1.dev1",
+        "0.1.1.dev2",
+        "0.1.1.dev10",
+        "0.1.1",
+        "0.2.0a1",
+        "0.2.0a2",
+        "0.2.0b1",
+        "0.2.0rc1",
+        "0.2.0",
+    ]
+    versions = [Version(form) for form in forms]
+    assert sorted(versions) == versions
+    cargo = [semver.Version.parse(binary_version(form)) for form in forms]
+    assert sorted(cargo) == cargo
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x", "invalid version: `x`"),
+        ("1!1.0.0", "no counterpart in SemVer"),
+        ("1.0.0+local", "no counterpart in SemVer"),
+        ("1.2.3.4", "no counterpart in SemVer"),
+        ("1.0.0rc1.post1", "fix of a pre-release"),
+        ("1.0.0rc1.dev1", "pre-release of a pre-release"),
+        ("1.2.3-foo.1", "no counterpart in PEP 440"),
+        ("1.2.3-alpha.x", "no counterpart in PEP 440"),
+        ("1.2.3+5.sha", "no counterpart in SemVer"),
+        ("", "invalid version: ``"),
+        (" 1.2.3", "invalid version"),
+        ("v1.2.3", "invalid version"),
+        ("1.2.03", "invalid version"),
+        ("1.2.3-rc1", "no counterpart in PEP 440"),
+        ("1.2", "fewer than three numbers"),
+        ("1.2.\u0663", "invalid version"),
+    ],
+)
+def test_what_has_no_counterpart_is_an_error(text: str, words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        read_version(text)
+
+
+@pytest.mark.parametrize(
+    ("current", "following"),
+    [("0.1.0", "0.1.1.dev5"), ("0.1.0.post1", "0.1.1.dev5"), ("0.1.1.dev4", "0.1.1.dev5"), ("0.2.0rc1", "0.2.0.dev5")],
+)
+def test_the_next_dev_version(current: str, following: str) -> None:
+    assert str(next_dev(Version(current), 5)) == following
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a copy of the files that repeat the version."""
+    for path in (
+        ROOT / "pyproject.toml",
+        ROOT / "CHANGELOG.md",
+        *ROOT.glob("*/pyproject.toml"),
+        *ROOT.glob("platform_wheels/*/pyproject.toml"),
+        *ROOT.glob("docs/recipes/*"),
+    ):
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    version_places.apply(version_places.planned(Version(BEFORE), tmp_path))
+    return tmp_path
+
+
+def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
+    repeating = [*tree.rglob("*.toml"), *(tree / "docs/recipes").iterdir()]
+    before = {path: path.read_text() for path in repeating}
+    changed = version_places.apply(version_places.planned(Version("0.2.0rc1"), tree))
+    assert len(changed) == 9
+    for path, text in before.items():
+        assert path.read_text() == text.replace(BEFORE, "0.2.0rc1"), path
+    assert all(place.agrees for edit in version_places.planned(Version("0.2.0rc1"), tree) for place in edit.places)
+    changelog = (tree / "CHANGELOG.md").read_text()
+    head, _, rest = changelog.partition("## [0.2.0rc1] - 20")
+    assert head.endswith("## [Unreleased]\n\n")
+    assert rest.count("## [Unreleased]") == 0
+
+
+def test_a_dev_version_has_no_heading(tree: Path) -> None:
+    before = (tree / "CHANGELOG.md").read_text()
+    version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree))
+    assert (tree / "CHANGELOG.md").read_text() == before
+
+
+def test_a_change_that_fails_half_way_is_undone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_text() for path in tree.rglob("*.toml")}
+    real, count = Path.replace, 0
+
+    def failing(self: Path, target: Path) -> Path:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="No space"):
+        version_places.apply(version_places.planned(Version("0.2.0"), tree))
+    assert {path: path.read_text() for path in tree.rglob("*.toml")} == before
+    assert not [path for path in tree.rglob(".*") if path.is_file()]
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
+    workspace = write_workspace(tmp_path / "workspace", "0.1.0")
+    subprocess.run(["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True)
+    version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree, workspace))
+    done = subprocess.run(
+        ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
+        cwd=workspace,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {each["version"] for each in json.loads(done.stdout)["packages"]} == {"0.1.1-dev.2"}
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) -> None:
+    """The docs' own form has `..` in it."""
+    workspace = write_workspace(tmp_path / "other/workspace", "0.1.0")
+    (workspace / "Cargo.toml").write_text(
+        (workspace / "Cargo.toml").read_text() + "\n[workspace.metadata]\nkept = true  # as it is\n"
+    )
+    (tmp_path / "link").symlink_to(workspace)
+    for path in (Path("other/../other/workspace"), tmp_path / "link", workspace):
+        edits = version_places.planned(Version("0.1.1"), tree, tmp_path / path)
+        assert any(place.file.endswith("Cargo.toml") for edit in edits for place in edit.places)
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None:
+    workspace = write_workspace(tmp_path / "workspace", "0.1.0")
+    manifest = min(workspace.glob("leanspec-*/Cargo.toml"))
+    other = next(path.parent.name for path in sorted(workspace.glob("leanspec-*/Cargo.toml")) if path != manifest)
+    own = f"{{ path = '../{other}', version = '0.1.0' }}"
+    manifest.write_text(f"{manifest.read_text()}\n[target.'cfg(unix)'.dependencies]\n{other} = {own}\n")
+    version_places.apply(version_places.planned(Version("0.1.1"), tree, workspace))
+    assert "version = '0.1.1'" in manifest.read_text() or 'version = "0.1.1"' in manifest.read_text()
+
+
+def test_line_ends_stay_as_they_are(tree: Path) -> None:
+    files = [tree / "pyproject.toml", tree / "CHANGELOG.md", *tree.glob("platform_wheels/*/pyproject.toml")]
+    for path in files:
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    before = {path: path.read_bytes() for path in files}
+    version_places.apply(version_places.planned(Version("0.2.0"), tree))
+    for path in files:
+        data = path.read_bytes()
+        assert data.count(b"\n") == data.count(b"\r\n")
+        changed = sum(a != b for a, b in zip(data.split(b"\n"), before[path].split(b"\n"), strict=False))
+        assert changed < 10 or path.name == "CHANGELOG.md", path
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from packaging.version import Version
+from scripts.model import version_places
+real, left = pathlib.Path.replace, int(sys.argv[2])
+def replace(self, target):
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return real(self, target)
+pathlib.Path.replace = replace
+version_places.apply(version_places.planned(Version("0.2.0"), pathlib.Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("files", [0, 1, 4, 8])
+@pytest.mark.parametrize("after", ["0.2.0", BEFORE])
+def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(tree: Path, files: int, after: str) -> None:
+    before = {path: path.read_text() for path in tree.rglob("*.toml")}
+    command = [sys.executable, "-c", KILLED, str(tree), str(files)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == -9, "SIGKILL"
+    assert str(version_places.home_version(tree)) == BEFORE, "its home is the last to change"
+    version_places.apply(version_places.planned(Version(after), tree))
+    assert not [path for path in tree.rglob(".*") if path.is_file()], "nothing is left beside the files"
+    for path, text in before.items():
+        assert path.read_text() == text.replace(BEFORE, after), path
+
+
+@pytest.mark.parametrize("number", [" 7", "\u0667", "1_000", "+7", "007", "7 ", "0x7", "7.0", ""])
+def test_a_number_is_written_in_plain_digits(number: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a number in plain digits"):
+        NUMBER.convert(number, None, None)
+    assert NUMBER.convert("0", None, None) == 0
+    assert NUMBER.convert("1000", None, None) == 1000

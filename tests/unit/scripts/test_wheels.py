@@ -1,0 +1,225 @@
+"""`wheels`: what it builds of what is collected, and what stops it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from leanspec_launcher._tables import FAMILIES
+from scripts.environment import ROOT
+from tests.support.versions import RELEASED
+
+Scripts = Callable[..., CompletedProcess[str]]
+OUR_WHEELS = {
+    f"lean_spec-{RELEASED}-py3-none-any.whl",
+    f"lean_spec-{RELEASED}.tar.gz",
+    f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_mcp_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_http_bin-{RELEASED}-py3-none-any.whl",
+    f"leanspec_cli_bin-{RELEASED}-py3-none-linux_x86_64.whl",
+    f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl",
+    f"leanspec_http_bin-{RELEASED}-py3-none-manylinux_2_34_x86_64.whl",
+}
+
+
+@pytest.fixture
+def own_binaries(binaries: Path, tmp_path: Path) -> Path:
+    """Return a copy of the real binaries that a test may spoil."""
+    shutil.copytree(binaries, tmp_path / "binaries")
+    return tmp_path / "binaries"
+
+
+def test_the_set_is_exactly_this(dist: Path) -> None:
+    assert {path.name for path in dist.iterdir()} == OUR_WHEELS
+
+
+def test_wheels_are_not_larger_than_the_npm_archives(dist: Path) -> None:
+    """The archives of the same binaries on npm have these sizes, in bytes, with two small files more."""
+    for family, size in (("cli", 2867180), ("mcp", 1025178), ("http", 2769180)):
+        wheel = next(dist.glob(f"leanspec_{family}_bin-*linux*.whl"))
+        assert wheel.stat().st_size <= size
+
+
+def test_wheels_are_smaller_than_zlib_makes_them(dist: Path) -> None:
+    for family, each in FAMILIES.items():
+        with zipfile.ZipFile(next(dist.glob(f"{each.package}-*linux*.whl"))) as archive:
+            entry = archive.getinfo(f"{each.package}/bin/{each.program}")
+            assert entry.compress_size < 0.97 * len(zlib.compress(archive.read(entry), 9)), family
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pins(dist: Path) -> dict[str, Any]:
+    """Return what the built `lean-spec` knows, by name."""
+    with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
+        text = archive.read("leanspec_launcher/_tables.py").decode()
+    return {
+        node.target.id if isinstance(node, ast.AnnAssign) else node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined, union-attr, arg-type]
+        for node in ast.parse(text.partition("\n# The pins: ")[2].partition("\n")[2]).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    }
+
+
+def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries: Path, version: str) -> None:
+    expected = {
+        family: {"linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)}
+        for family, each in FAMILIES.items()
+    }
+    with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
+        wheel = archive.read("leanspec_launcher/_tables.py").decode()
+    with tarfile.open(next(dist.glob("lean_spec-*.tar.gz"))) as sdist:
+        file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_tables.py")
+        assert file is not None
+        assert file.read().decode() == wheel
+    assert pins(dist) == {"VERSION": version, "BINARIES": RELEASED, "SHA256": expected, "LIBRARIES": {}}
+
+
+def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
+    """As `binary.json` has them, which the backend wrote."""
+    expected: dict[str, dict[str, str]] = {}
+    for wheel in grafted.glob("leanspec_*linux*.whl"):
+        name = wheel.name.split("-")[0]
+        with zipfile.ZipFile(wheel) as archive:
+            record = json.loads(archive.read(f"{name}/bin/binary.json"))
+        for library, sha256 in record.get("grafted", {}).get("libraries", {}).items():
+            expected.setdefault(record["sha256"], {})[f"../../{name}.libs/{library}"] = sha256
+    assert len(expected) == 2
+    assert pins(grafted)["LIBRARIES"] == expected
+
+
+def test_no_tracked_file_changes(dist: Path) -> None:
+    assert dist.exists()
+    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (ROOT / "leanspec_launcher/_tables.py").read_text("utf-8")
+
+
+def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
+    wheel = next(dist.glob("lean_spec-*.whl"))
+    assert wheel.stat().st_size < 200_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert all(not archive.read(name).startswith(b"\x7fELF") for name in names)
+    assert {name.split("/")[0] for name in names} == {"leanspec_launcher", f"lean_spec-{RELEASED}.dist-info"}
+
+
+def test_twine_finds_nothing_to_say(dist: Path) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", *sorted(map(str, dist.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") == len(OUR_WHEELS)
+
+
+def test_a_choice_builds_the_chosen_alone(scripts: Scripts, binaries: Path, tmp_path: Path) -> None:
+    done = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", tmp_path / "out")
+    (wheel,) = (tmp_path / "out").iterdir()
+    assert wheel.name == f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl"
+    assert "lean-spec and the stubs are left out" in done.stderr
+
+
+def test_a_gap_is_never_silent(scripts: Scripts, own_binaries: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_binaries / "http/binaries")
+    done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out")
+    assert "it has no binary for darwin-x64, darwin-arm64, linux-arm64, windows-x64, windows-arm64\n" in done.stderr
+    assert "for linux-x64 it has no binary of http\n" in done.stderr
+
+
+def test_files_of_other_tags_and_versions_are_replaced_and_strangers_stay(
+    scripts: Scripts, binaries: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    stranger = "pytest-9.0-py3-none-any.whl"
+    for name in ("leanspec_mcp_bin-0.2.9-py3-none-win_amd64.whl", stranger, "notes.txt"):
+        (out / name).write_text("")
+    scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", out)
+    assert {path.name for path in out.iterdir()} == {
+        f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl",
+        stranger,
+        "notes.txt",
+    }
+
+
+def spoil_record(binaries: Path, **said: str) -> None:
+    path = binaries / "cli/binaries/linux-x64/binary.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | said), "utf-8")
+
+
+def swap(binaries: Path) -> None:
+    (binaries / "cli/binaries/linux-x64").rename(binaries / "cli/binaries/linux-arm64")
+    spoil = binaries / "cli/binaries/linux-arm64/binary.json"
+    spoil.write_text(spoil.read_text("utf-8").replace("linux-x64", "linux-arm64"), "utf-8")
+
+
+def truncate(binaries: Path) -> None:
+    path = binaries / "cli/binaries/linux-x64/leanspec"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "words"),
+    [
+        (lambda binaries: spoil_record(binaries, version="0.2.9"), [], f"is version `0.2.9`, this is `{RELEASED}`"),
+        (lambda binaries: spoil_record(binaries, sha256="0" * 64), [], "has the sha256"),
+        (truncate, [], "is truncated"),
+        (swap, [], "is an executable for linux-x64, not for `linux-arm64`"),
+        (lambda binaries: shutil.rmtree(binaries / "cli/binaries"), ["--family", "cli"], "no binary of `cli`"),
+        (lambda _: None, ["--platform", "darwin-x64"], "no binary for `darwin-x64` is collected"),
+        (shutil.rmtree, [], "no binary is collected"),
+    ],
+)
+def test_a_fault_stops_the_build_and_leaves_nothing(
+    scripts: Scripts,
+    own_binaries: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path], object],
+    arguments: list[str],
+    words: str,
+) -> None:
+    spoil(own_binaries)
+    done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out", *arguments, code=1)
+    assert done.stderr.count("error: ") == 1
+    assert words in done.stderr
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.system
+def test_a_full_disk_is_said_and_leaves_nothing(scripts: Scripts, binaries: Path, small_disk: Path) -> None:
+    done = scripts("wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1)
+    assert "No space left on device" in done.stderr
+    assert not list(small_disk.iterdir())
+
+
+@pytest.mark.system
+def test_a_full_disk_keeps_what_was_collected(scripts: Scripts, binaries: Path, small_disk: Path, version: str) -> None:
+    assert binaries.exists()
+    done = scripts("collect", "npm", version, "--platform", "linux-x64", "--into", small_disk, code=1)
+    assert "o space left on device" in done.stderr
+    assert not list(small_disk.iterdir())
+
+
+@pytest.mark.system
+def test_an_unwritable_folder_is_said(scripts: Scripts, binaries: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = scripts("wheels", "--binaries", binaries, "--out", small_disk, code=1)
+    assert "Read-only file system" in done.stderr
+    assert done.stderr.count("error: ") == 1
+
+
+def test_a_folder_that_is_a_file_is_said(scripts: Scripts, binaries: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    done = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out", code=2)
+    assert done.stderr.startswith("error: ")

@@ -1,0 +1,49 @@
+"""Work in progress: one process at a time, and nothing left behind."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.work_folder import PREFIX, workplace
+
+
+def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / f"{PREFIX}killed").mkdir()
+    (tmp_path / "mine").write_text("")
+    with workplace(tmp_path) as folder:
+        assert list(folder.iterdir()) == []
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, "mine"])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with workplace(tmp_path) as folder:
+            (folder / "half").write_text("")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be locked there")
+def test_a_second_one_waits(tmp_path: Path) -> None:
+    order = []
+
+    def second() -> None:
+        with workplace(tmp_path):
+            order.append("second")
+
+    with workplace(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(timeout=10)
+    assert order == ["first", "second"]
