@@ -194,8 +194,9 @@ class Client:
 
     def _patiently(self, ask: Callable[[], T], attempts: int, what: str) -> T:
         """Return an answer, asked for again where the index is busy or out of reach."""
-        reason = ""
-        for pause, last in zip(BACK_OFF, (*[False] * (attempts - 1), True), strict=False):
+        reason, wait = "", 0.0
+        for pause in BACK_OFF[:attempts]:
+            time.sleep(wait)
             try:
                 return ask()
             except requests.exceptions.InvalidJSONError as error:
@@ -204,8 +205,6 @@ class Client:
                 reason, wait = "is still busy", _must_be_busy(self.index, error.response, pause)
             except requests.RequestException as error:
                 reason, wait = f"does not answer ({_short(error)})", pause
-            if not last:
-                time.sleep(wait)
         raise IndexUnreachableError(f"{what} {reason} after {attempts} attempts", hint="try again later")
 
 
@@ -254,6 +253,8 @@ def retry_after(answer: requests.Response) -> float | None:
 
 
 def _short(error: Exception) -> str:
-    text = str(error)
-    reason = text.rpartition("(")[0] if "Max retries" in text else text
-    return (text.rpartition(": ")[2] if "Max retries" in text else reason).strip("()'\" ")[:120]
+    """Say why nothing came, without the addresses that each layer repeats."""
+    cause = error.args[0] if error.args else error
+    # urllib3 wraps what happened in the count of its attempts.
+    reason = getattr(cause, "reason", None) or cause
+    return str(reason).rpartition(": ")[2][:LONGEST_REASON]

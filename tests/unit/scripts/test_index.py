@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
 import time
@@ -14,11 +15,14 @@ from packaging.version import Version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.gates.installation import index_of
 from scripts.index import client as module
-from scripts.index.client import Client, Index, IndexUnreachableError, read_index
+from scripts.index.client import Client, Index, IndexUnreachableError, Project, Served, read_index, without_secret
 from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from scripts.model.plan import STUB, File
 from scripts.publish import publish
 from tests.support.wheel_files import NAME, stub
+
+EMPTY = b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}'
+FILE = bytes(range(256)) * 10_000
 
 
 class Busy(http.server.BaseHTTPRequestHandler):
@@ -27,6 +31,7 @@ class Busy(http.server.BaseHTTPRequestHandler):
     left = 0
     code = 503
     headers_too: dict[str, str] = {}  # noqa: RUF012 - set by each test
+    page = EMPTY
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -39,6 +44,9 @@ class Busy(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         kind = type(self)
+        if self.path.startswith("/files/"):
+            self.answer_with_a_file()
+            return
         if kind.left:
             kind.left -= 1
             self.send_response(kind.code)
@@ -49,12 +57,25 @@ class Busy(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
         self.end_headers()
-        self.wfile.write(b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}')
+        self.wfile.write(kind.page)
+
+    def answer_with_a_file(self) -> None:
+        """Serve `FILE`, cut short `left` times."""
+        kind = type(self)
+        if self.path != "/files/good":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(FILE)))
+        self.end_headers()
+        self.wfile.write(FILE[:1000] if kind.left else FILE)
+        kind.left = max(kind.left - 1, 0)
 
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    Busy.left, Busy.page = 0, EMPTY
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
@@ -97,8 +118,11 @@ def test_a_refusal_is_no_success_and_is_not_asked_again(busy: str) -> None:
 
 @pytest.mark.usefixtures("busy")
 def test_no_index_at_all() -> None:
-    with pytest.raises(IndexUnreachableError, match="does not answer"):
+    with pytest.raises(IndexUnreachableError) as error:
         client("http://127.0.0.1:9/").files("x")
+    assert error.value.message == (
+        "`http://127.0.0.1:9/` does not answer ([Errno 111] Connection refused) after 6 attempts"
+    )
 
 
 def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,3 +189,81 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypat
     file.unlink()
     assert read_index("testpypi").simple.endswith("/simple/")
     assert read_index("https://example.org/legacy/").simple == "https://example.org/simple/"
+
+
+def test_a_download_is_whole_or_not_there(busy: str, tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    served = Served("file", None, f"{busy}files/good")
+    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest()
+    assert target.read_bytes() == FILE
+    assert client(busy).digest(served) == hashlib.sha256(FILE).hexdigest()
+    assert client(busy).digest(Served("file", "stated", "http://127.0.0.1:9/")) == "stated"
+    target.write_text("before")
+    Busy.left = 2
+    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest(), "cut twice, then whole"
+    target.write_text("before")
+    Busy.left = 100
+    with pytest.raises(IndexUnreachableError, match=r"`file` on `.*` does not answer"):
+        client(busy).download(served, target)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "before")]
+
+
+def test_a_file_that_is_not_there_is_no_file(busy: str, tmp_path: Path) -> None:
+    """The page that says so is not taken for it."""
+    with pytest.raises(CommandError, match="answers 404"):
+        client(busy).download(Served("file", None, f"{busy}files/gone"), tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (b'{"meta":{"api-version":"2.0"},"name":"x","files":[]}', "does not speak the simple API"),
+        (b"<html>Log in</html>", "something else than a project's page"),
+        (b"[]", "something else than a project's page"),
+        (b'{"meta":{},"files":[{}]}', "something else than a project's page"),
+    ],
+)
+def test_a_page_that_is_none_is_named(busy: str, page: bytes, words: str) -> None:
+    Busy.page = page
+    with pytest.raises(CommandError, match=words):
+        client(busy).files("x")
+
+
+def test_the_status_of_a_project_is_read(busy: str) -> None:
+    Busy.page = EMPTY[:-1] + b',"project-status":{"status":"quarantined","reason":"malware"}}'
+    assert client(busy).project("x") == Project({}, "quarantined", "malware")
+    Busy.page = EMPTY
+    assert client(busy).project("x") == Project({}, "active", "")
+
+
+@pytest.mark.parametrize("secret", ["me:hush@", "me@", ":hush@"])
+def test_a_secret_in_a_url_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(CommandError) as error:
+        read_index(f"https://{secret}example.org:8443/legacy/?x#y")
+    assert "`https://example.org:8443/legacy/` was given with a secret in it" in error.value.message
+    assert "hush" not in f"{error.value.message} {error.value.hint}"
+
+
+def test_a_url_without_a_port_gets_none() -> None:
+    assert without_secret("https://me:hush@example.org/simple/") == "https://example.org/simple/"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [("http://example.org/", False), ("http://localhost:8080/", True), ("http://[::1]/", True)],
+)
+def test_an_upload_is_encrypted_or_stays_on_this_machine(url: str, *, is_taken: bool) -> None:
+    if is_taken:
+        assert read_index(url).upload == url
+    else:
+        with pytest.raises(CommandError, match="is not encrypted"):
+            read_index(url)
+
+
+def test_a_user_without_a_password_is_no_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "[own]\nrepository = https://example.org/own/\nusername = me\n"
+    (tmp_path / ".pypirc").write_text(f"[distutils]\nindex-servers = own\n{own}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert read_index("own").credentials is None
