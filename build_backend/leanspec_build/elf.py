@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 from .errors import BuildError
-from .facts import Executable
+from .facts import Executable, Format
 from .view import Bytes, View
 
 ELF_MAGIC = b"\x7fELF"
@@ -147,7 +147,7 @@ class _Elf:
         paths = [self._string(value) for tag, value in tags if tag in (DT_RPATH, DT_RUNPATH)]
         notes = list(self._notes())
         return Executable(
-            format="elf",
+            format=Format.ELF,
             system=self._system(loader, notes),
             cpus=(self._cpu(),),
             bits=self.bits,

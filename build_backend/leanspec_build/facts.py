@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+
+class Format(enum.StrEnum):
+    """How a program's file is made."""
+
+    ELF = "elf"
+    MACH_O = "mach-o"
+    PE = "pe"
 
 
 @dataclass(frozen=True)
@@ -14,8 +23,7 @@ class Executable:
     The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`, ...) for every format.
     """
 
-    format: str
-    """`elf`, `mach-o` or `pe`."""
+    format: Format
     system: str
     """`linux`, `darwin`, `windows`, or another system that the file names."""
     cpus: tuple[str, ...]
@@ -47,7 +55,7 @@ class Executable:
     @property
     def static(self) -> bool:
         """Whether an ELF file needs neither a loader nor a library."""
-        return self.format == "elf" and self.loader is None and not self.needed
+        return self.format is Format.ELF and self.loader is None and not self.needed
 
     def highest(self, prefix: str) -> str | None:
         """Return the highest symbol version needed of a kind, as `GLIBC` -> `2.34`."""

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 from .errors import BuildError
-from .facts import Executable
+from .facts import Executable, Format
 from .view import Bytes, View
 
 # magic -> byte order, bits
@@ -63,7 +63,7 @@ def parse_program(data: Bytes) -> Executable:
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
     return Executable(
-        format="mach-o",
+        format=Format.MACH_O,
         system="darwin",
         cpus=cpus,
         bits=slices[0].bits,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .errors import BuildError
-from .facts import Executable
+from .facts import Executable, Format
 from .view import Bytes, View
 
 MAGIC = b"MZ"
@@ -68,7 +68,7 @@ def parse_program(data: Bytes) -> Executable:
     if machine == X64 and _is_hybrid(view, sections, directories):
         raise BuildError("is an ARM64EC program, for which there is no platform tag")
     return Executable(
-        format="pe",
+        format=Format.PE,
         system="windows",
         cpus=(CPUS.get(machine, f"machine-{machine:#x}"),),
         bits={OPTIONAL_32: 32, OPTIONAL_64: 64}[magic],

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
 from .executable import parse_executable, read_program
-from .facts import Executable
+from .facts import Executable, Format
 from .tags import Tags, exceeds, host_platform_key, platform_key, platform_keys, platform_tags, read_floor
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
@@ -82,7 +82,7 @@ class Binary:
     @property
     def suffix(self) -> str:
         """What its file name ends with on its system."""
-        return ".exe" if self.executable.format == "pe" else ""
+        return ".exe" if self.executable.format is Format.PE else ""
 
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .errors import BuildError
 from .executable import parse_executable
+from .facts import Format
 from .project import Binary, Project, must_keep_floor
 from .wheel import binary_content, write_wheel
 
@@ -25,7 +26,7 @@ def graft(project: Project, binary: Binary) -> Binary:
     The record keeps the digests before and after. Raises BuildError where auditwheel or patchelf is missing or fails,
     and for anything but an ELF file.
     """
-    if binary.executable.format != "elf":
+    if binary.executable.format is not Format.ELF:
         raise BuildError(f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none")
     with tempfile.TemporaryDirectory(prefix="leanspec-repair-") as folder:
         raw, out = Path(folder, "raw"), Path(folder, "out")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import BuildError
-from .facts import Executable
+from .facts import Executable, Format
 from .system_libraries import VISUAL_CPP, foreign_on_macos, foreign_on_windows
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
@@ -102,9 +102,9 @@ def platform_tags(executable: Executable, bundled: Mapping[str, Executable] | No
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises BuildError where no tag
     exists for its system or CPU, or where no machine would run it.
     """
-    if executable.format == "pe":
+    if executable.format is Format.PE:
         return _windows_tags(executable)
-    if executable.format == "mach-o":
+    if executable.format is Format.MACH_O:
         return _macos_tags(executable)
     if executable.system != "linux":
         raise BuildError(f"there is no platform tag for the system `{executable.system}`")

@@ -17,8 +17,9 @@ from scripts.environment import ROOT
 from scripts.gates import installation
 from scripts.gates.check import check
 from scripts.model.families import PROJECTS, load_families
+from scripts.model.files import read_files
 from scripts.model.finding import Finding, bad, good
-from scripts.model.plan import Plan, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.model.version_places import planned
 from scripts.tools.console import step
 from scripts.tools.processes import capture, program_environment

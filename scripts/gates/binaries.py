@@ -20,9 +20,10 @@ from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
+from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, all_good, bad, good, same
 from scripts.model.metadata import read_metadata
-from scripts.model.plan import PLATFORM, File, Plan
+from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
@@ -73,7 +74,7 @@ def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Itera
     """Look at each binary: where it came from (`sources`, if that commit is known), which version it says it is."""
     found = []
     for file in files:
-        if file.kind != PLATFORM:
+        if file.kind != FileKind.PLATFORM:
             continue
         try:
             found.append(read_binary(file))

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
+from scripts.gates.expected_set import expected_set
 from scripts.model.families import PROJECTS
+from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
-from scripts.model.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
 

@@ -26,9 +26,9 @@ from trove_classifiers import all_classifiers, deprecated_classifiers
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.index.client import LONGEST_REASON
+from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, all_good, bad, same
 from scripts.model.metadata import dist_info, metadata_bytes
-from scripts.model.plan import SDIST, File
 from scripts.tools.processes import capture, own_program
 
 GATE = "what the index would say"
@@ -75,7 +75,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
         if size > LARGEST_FILE:
             yield "size", f"at most {LARGEST_FILE} bytes", size
         yield from _name(file)
-        yield from _tar(file) if file.kind == SDIST else _zip(file)
+        yield from _tar(file) if file.kind == FileKind.SDIST else _zip(file)
         yield from _metadata(file)
     except CommandError as error:
         yield "content", "a whole archive with metadata", error.message
@@ -86,7 +86,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
 def _name(file: File) -> Iterator[Refusal]:
     """Names are normalized, and of platforms that the index knows (PEP 427, PEP 600, PEP 625, PEP 656)."""
     name = canonicalize_name(file.distribution).replace("-", "_")
-    if file.kind == SDIST:
+    if file.kind == FileKind.SDIST:
         wanted = f"{name}-{file.version}.tar.gz"
         if file.path.name != wanted:
             yield "file name", wanted, file.path.name
@@ -254,7 +254,7 @@ def _is_url(text: str) -> bool:
 
 def _licences(file: File, metadata: Metadata) -> Iterator[Refusal]:
     """Every licence file that is stated is there (PEP 639, Add License-File field)."""
-    if file.kind == SDIST:
+    if file.kind == FileKind.SDIST:
         with tarfile.open(file.path) as archive:
             names, folder = archive.getnames(), file.path.name.removesuffix(".tar.gz")
     else:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from packaging.version import Version
 
 from scripts.index.client import Client, Project, version_of
+from scripts.model.files import File
 from scripts.model.finding import Finding, all_good, bad
-from scripts.model.plan import File
 
 GATE = "the index"
 # A project in another state takes no upload, or nobody installs what it takes (PEP 792).

@@ -23,9 +23,10 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.model.files import File
 from scripts.model.finding import Finding, bad, same
 from scripts.model.metadata import read_metadata
-from scripts.model.plan import File, Plan
+from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.own_pip import create_environment, pip_into

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.build.rebuild import rebuilt
+from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, bad, good
-from scripts.model.plan import PLATFORM, SDIST, File, read_files
 
 from .binaries import was_grafted
 
@@ -25,7 +25,7 @@ def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
 
     Raises CommandError if nothing is collected or the build fails.
     """
-    repair = "auditwheel" if any(was_grafted(file) for file in files if file.kind == PLATFORM) else None
+    repair = "auditwheel" if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM) else None
     with rebuilt(binaries, repair) as folder:
         ours = {file.path.name: file for file in read_files(folder)[0]}
         for file in files:
@@ -65,7 +65,7 @@ def _what(theirs: object, mine: object) -> str:
 
 def _entries(file: File) -> dict[str, tuple[object, ...]]:
     """Return what each entry of an archive is: its content, and its mode."""
-    if file.kind == SDIST:
+    if file.kind == FileKind.SDIST:
         with tarfile.open(file.path) as sdist:
             return {each.name: (each.size, each.mode, each.chksum, _read(sdist, each)) for each in sdist.getmembers()}
     with zipfile.ZipFile(file.path) as wheel:

@@ -16,8 +16,9 @@ from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
+from scripts.model.files import MAIN
 from scripts.model.finding import Finding, all_good, bad, good, same
-from scripts.model.plan import MAIN, Plan
+from scripts.model.plan import Plan
 from scripts.tools.lock import follow, read_lock, wanted
 
 from .commit import tag, tree

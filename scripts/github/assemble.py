@@ -21,8 +21,10 @@ from scripts.collect.staging import Collected, read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates.binaries import read_binary
 from scripts.gates.commit import commit_of
+from scripts.gates.expected_set import expected_set
 from scripts.model.families import binary_path, load_families
-from scripts.model.plan import PLATFORM, File, Plan, expected_set, read_files
+from scripts.model.files import File, FileKind, read_files
+from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
@@ -173,7 +175,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
     for file in files:
         shutil.copyfile(file.path, new / file.path.name)
         yield _asset(new / file.path.name, file.kind, file.platform, {})
-        if file.kind == PLATFORM:
+        if file.kind == FileKind.PLATFORM:
             yield _bill(file, binaries, new, plan)
 
 

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_der_x509_certificate
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.model.files import ATTESTATION, File, read_files
 from scripts.model.finding import Finding, bad, same
-from scripts.model.plan import ATTESTATION, File, Plan, read_files
+from scripts.model.plan import Plan
 from scripts.tools.processes import capture, must_succeed, own_program
 
 from .client import Index, read_index

@@ -196,7 +196,8 @@ class Client:
         """Return an answer, asked for again where the index is busy or out of reach."""
         reason, wait = "", 0.0
         for pause in BACK_OFF[:attempts]:
-            time.sleep(wait)
+            if reason:
+                time.sleep(wait)
             try:
                 return ask()
             except requests.exceptions.InvalidJSONError as error:

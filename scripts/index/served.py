@@ -9,8 +9,8 @@ from pathlib import Path
 from packaging.version import Version
 
 from leanspec_launcher._tables import FAMILIES
+from scripts.model.files import MAIN, read_files
 from scripts.model.finding import Finding, bad, same
-from scripts.model.plan import MAIN, read_files
 from scripts.tools.console import step
 
 from .client import Client, Index, version_of

@@ -19,7 +19,7 @@ from twine.package import PackageFile
 from twine.repository import Repository
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.model.plan import File
+from scripts.model.files import File
 from scripts.tools.console import say
 
 from .attestations import IDENTITY_VARIABLE, attestation_of

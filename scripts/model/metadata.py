@@ -9,13 +9,13 @@ from email.parser import BytesParser
 
 from leanspec_launcher.manage.errors import CommandError
 
-from .plan import SDIST, File
+from .files import File, FileKind
 
 
 def metadata_bytes(file: File) -> bytes:
     """Return the metadata file of a wheel or an sdist. Raises CommandError if there is none."""
     try:
-        if file.kind == SDIST:
+        if file.kind == FileKind.SDIST:
             return _of_sdist(file)
         with zipfile.ZipFile(file.path) as archive:
             return archive.read(f"{dist_info(file)}/METADATA")

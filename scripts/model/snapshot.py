@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 
-from .plan import File
+from .files import File
 
 
 @contextlib.contextmanager

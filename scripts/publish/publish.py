@@ -16,17 +16,19 @@ from packaging.version import Version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 from scripts.gates.commit import tag
+from scripts.gates.expected_set import expected_set
 from scripts.gates.index_state import index_state
 from scripts.index.attestations import attested, is_attested
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
 from scripts.index.upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
+from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, same
-from scripts.model.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, File, Plan, expected_set, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
 
 # A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
-WAVES = ((PLATFORM,), (STUB,), (MAIN_WHEEL, SDIST))
+WAVES = ((FileKind.PLATFORM,), (FileKind.STUB,), (FileKind.MAIN, FileKind.SDIST))
 LONGEST_WAIT = 900
 
 

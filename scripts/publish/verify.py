@@ -17,11 +17,13 @@ from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.gates import installation
 from scripts.gates.binaries import read_binary
+from scripts.gates.expected_set import expected_set
 from scripts.index.client import Client, Index
 from scripts.index.served import fetch
 from scripts.model.families import binary_path, load_families
+from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, bad, good, same, to_its_end
-from scripts.model.plan import PLATFORM, File, Plan, expected_set, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
 
@@ -59,7 +61,7 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
     """Compare the binaries with those of the npm packages; a grafted one by what it was grafted from."""
     base = _from_npm(plan, folder)
     for file in files:
-        if file.kind != PLATFORM:
+        if file.kind != FileKind.PLATFORM:
             continue
         binary = read_binary(file)
         digest = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
@@ -77,7 +79,7 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
 
     Where they were grafted, from npm's: a published wheel does not hold what a grafted binary was before.
     """
-    binaries = [read_binary(file) for file in files if file.kind == PLATFORM]
+    binaries = [read_binary(file) for file in files if file.kind == FileKind.PLATFORM]
     grafted = any("grafted" in binary.record for binary in binaries)
     base, again = _from_npm(plan, folder) if grafted else folder / "own", folder / "rebuilt"
     for binary in [] if grafted else binaries:

@@ -19,7 +19,7 @@ from packaging.version import Version
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.github.signing import generate
-from scripts.model.plan import read_files
+from scripts.model.files import read_files
 from scripts.model.versions import binary_version, next_dev
 from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.tools.processes import clean_environment

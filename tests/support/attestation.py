@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from scripts.index.attestations import PUBLISH_PREDICATE
-from scripts.model.plan import ATTESTATION, File
+from scripts.model.files import ATTESTATION, File
 
 PREDICATE = f"https://example.org{PUBLISH_PREDICATE}"
 KIND = b"application/vnd.in-toto+json"

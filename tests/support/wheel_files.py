@@ -9,7 +9,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from scripts.model.plan import STUB, File
+from scripts.model.files import File, FileKind
 
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
@@ -52,4 +52,4 @@ def stub(folder: Path, text: bytes) -> File:
             "Metadata-Version: 2.4\nName: leanspec-cli-bin\nVersion: 1.2.3\n",
         )
     rewrite(folder / NAME, {"leanspec_cli_bin/__init__.py": text})
-    return File(folder / NAME, STUB, "leanspec-cli-bin", "1.2.3", None)
+    return File(folder / NAME, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)

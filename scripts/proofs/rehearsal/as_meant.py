@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.model.families import main_project
-from scripts.model.plan import read_files
+from scripts.model.files import read_files
 
 from .installers import INSTALLERS
 from .stage import Stage, build, commit, must_be_complete

@@ -17,7 +17,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.gates.installation import foreign_requirements
 from scripts.index.client import Client, Index
 from scripts.model.families import main_project
-from scripts.model.plan import MAIN_WHEEL, read_files
+from scripts.model.files import FileKind, read_files
 from scripts.model.snapshot import fingerprint
 from scripts.tools.console import say, step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment, must_succeed
@@ -97,7 +97,7 @@ class Stage:
     def served(self, url: str) -> dict[str, str | None]:
         """Return what an index serves of ours: name -> sha256."""
         client = Client(Index(f"{url}+simple/", url))
-        names = [MAIN_WHEEL, *(family.distribution for family in FAMILIES.values())]
+        names = [FileKind.MAIN, *(family.distribution for family in FAMILIES.values())]
         return {name: file.sha256 for each in names for name, file in client.files(each).items()}
 
     def complete(self, url: str) -> bool:

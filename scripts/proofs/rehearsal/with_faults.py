@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.model.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, read_files
+from scripts.model.files import FileKind, read_files
 
 from . import faults
 from .devpi import free_port, upload_foreign
@@ -154,7 +154,8 @@ def _old_version(stage: Stage) -> list[Path]:
 def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
     """Raise CommandError where a stub came before the last platform wheel, or `lean-spec` before the last stub."""
     kinds = {file.path.name: file.kind for file in read_files(stage.dist)[0]}
-    waves = [{PLATFORM: 0, STUB: 1, MAIN_WHEEL: 2, SDIST: 2}[kinds[name]] for name in uploaded if name in kinds]
+    order = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
+    waves = [order[kinds[name]] for name in uploaded if name in kinds]
     if waves != sorted(waves):
         raise CommandError(f"uploaded in the order {uploaded}")
 

@@ -16,7 +16,8 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.index import attestations, upload
 from scripts.index.attestations import attested, is_attested
 from scripts.index.client import Index, read_index
-from scripts.model.plan import STUB, File, read_files, read_plan
+from scripts.model.files import File, FileKind, read_files
+from scripts.model.plan import read_plan
 from tests.support.attestation import write_attestation
 
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
@@ -25,7 +26,7 @@ NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 @pytest.fixture
 def file(tmp_path: Path) -> File:
     (tmp_path / NAME).write_bytes(b"content")
-    return File(tmp_path / NAME, STUB, "leanspec-cli-bin", "1.2.3", None)
+    return File(tmp_path / NAME, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)
 
 
 def good(file: File, *, required: bool = True) -> bool:

@@ -25,9 +25,11 @@ from packaging.version import Version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT, Group
 from scripts.gates import binaries, check, commit, index_rules, same_bytes, tree
+from scripts.gates.expected_set import expected_set
 from scripts.index.client import Index, read_index
+from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, good
-from scripts.model.plan import File, Plan, expected_set, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.proofs.rehearsal import strict
 from scripts.publish import publish

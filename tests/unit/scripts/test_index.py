@@ -17,7 +17,7 @@ from scripts.gates.installation import index_of
 from scripts.index import client as module
 from scripts.index.client import Client, Index, IndexUnreachableError, Project, Served, read_index, without_secret
 from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
-from scripts.model.plan import STUB, File
+from scripts.model.files import File, FileKind
 from scripts.publish import publish
 from tests.support.wheel_files import NAME, stub
 
@@ -163,7 +163,7 @@ def test_the_first_refusal_is_told_and_the_rest_is_not_begun(tmp_path: Path, bus
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours = stub(tmp_path / "ours", b"1")
-    missing = File(ours.path, STUB, "leanspec-mcp-bin", "1.2.3", None)
+    missing = File(ours.path, FileKind.STUB, "leanspec-mcp-bin", "1.2.3", None)
     with index_of([ours], tmp_path) as settings:
         started = time.monotonic()
         with pytest.raises(CommandError, match=r"after 2 s .* still does not serve"):

@@ -25,7 +25,7 @@ from scripts.environment import ROOT
 from scripts.gates.index_state import index_state
 from scripts.index import upload as module
 from scripts.index.client import Client, Index, IndexUnreachableError
-from scripts.model.plan import STUB, File
+from scripts.model.files import File, FileKind
 from tests.support.wheel_files import stub
 
 NAME = "leanspec-cli-bin"
@@ -107,7 +107,7 @@ def test_what_the_index_has_is_looked_at_first(
     url: str, tmp_path: Path, version: str, page: dict[str, Any], words: str
 ) -> None:
     Page.page = page
-    file = File(tmp_path / "x", STUB, NAME, version, None)
+    file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
     found = [each for each in index_state(Client(Index(url, url)), Version(version), [file]) if not each.good]
     said = " ".join(f"{each.subject}: expected {each.expected}, found {each.found}" for each in found)
     assert words in said if words else not said
@@ -134,7 +134,7 @@ def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
 ) -> None:
     """Where every name looks free, a gate that asks for higher versions would pass."""
     Page.raw = (kind, body)
-    file = File(tmp_path / "x", STUB, NAME, "0.3.0", None)
+    file = File(tmp_path / "x", FileKind.STUB, NAME, "0.3.0", None)
     started = time.monotonic()
     with pytest.raises(CommandError, match=words):
         list(index_state(Client(Index(url, url)), Version("0.3.0"), [file]))
@@ -195,11 +195,11 @@ def test_more_files_than_threads_are_all_uploaded(url: str, tmp_path: Path, caps
 UPLOADING = """
 import pathlib, sys
 from scripts.index.client import Client, Index
-from scripts.model.plan import STUB, File
+from scripts.model.files import FileKind, File
 from scripts.index.upload import upload_all
 index, path = Index(sys.argv[1], sys.argv[1]), pathlib.Path(sys.argv[2])
 print("uploading", flush=True)
-upload_all(index, Client(index), [File(path, STUB, "leanspec-cli-bin", "1.2.3", None)], ("u", "p"))
+upload_all(index, Client(index), [File(path, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)], ("u", "p"))
 """
 
 

@@ -24,13 +24,14 @@ from scripts.index import served, upload
 from scripts.index.attestations import IDENTITY_VARIABLE
 from scripts.index.client import Client, Index, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
+from scripts.model.files import FileKind, read_files
 from scripts.model.finding import Finding, bad, good
-from scripts.model.plan import MAIN_WHEEL, PLATFORM, SDIST, STUB, Plan, read_files, read_plan
+from scripts.model.plan import Plan, read_plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
 from tests.support.attestation import write_attestation
 
-WAVE = {PLATFORM: 0, STUB: 1, MAIN_WHEEL: 2, SDIST: 2}
+WAVE = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
 
 
 @dataclass
@@ -246,7 +247,7 @@ def test_it_looks_ever_less_often(
     pauses: list[float] = []
     monkeypatch.setattr(module, "BACK_OFF", (0.01, 0.02, 0.03))
     monkeypatch.setattr(time, "sleep", pauses.append)
-    files = [file for file in read_files(dist)[0] if file.kind == MAIN_WHEEL]
+    files = [file for file in read_files(dist)[0] if file.kind == FileKind.MAIN]
     client = Client(Index(f"{index.url}simple/", f"{index.url}upload/"))
     index.files = {files[0].path.name: files[0].path.read_bytes()}
     index.hidden_looks = 5
@@ -277,7 +278,7 @@ def test_what_is_never_served_ends_the_wait(index: Small, dist: Path) -> None:
         release(index, dist, wait=1)
     assert time.monotonic() - before < 20
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
-    assert {kinds[name] for name in uploaded(index)} == {PLATFORM}
+    assert {kinds[name] for name in uploaded(index)} == {FileKind.PLATFORM}
 
 
 def test_one_process_publishes_to_an_index_at_a_time(index: Small, dist: Path) -> None:

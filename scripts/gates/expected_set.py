@@ -1,0 +1,48 @@
+"""The set of files that a release consists of: nothing missing, nothing extra, one version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leanspec_launcher._tables import FAMILIES
+from scripts.model.files import MAIN, File, FileKind
+from scripts.model.finding import Finding, bad, good, same
+from scripts.model.plan import Plan
+
+# kind, distribution, platform
+Member = tuple[FileKind, str, str | None]
+
+
+def expected(plan: Plan) -> set[Member]:
+    """Return every (kind, distribution, platform) that a release holds."""
+    result: set[Member] = {(FileKind.MAIN, MAIN, None), (FileKind.SDIST, MAIN, None)}
+    for family in FAMILIES.values():
+        result.add((FileKind.STUB, family.distribution, None))
+        result |= {(FileKind.PLATFORM, family.distribution, key) for key in plan.platforms}
+    return result
+
+
+def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
+    """Compare what is there with what the release consists of: nothing missing, nothing extra, one version."""
+    wanted = expected(plan)
+    seen: dict[Member, File] = {}
+    for name in strange:
+        yield bad("set", name, "no such file in a release", "there")
+    for file in files:
+        key = (file.kind, file.distribution, file.platform)
+        if key not in wanted:
+            yield bad(
+                "set",
+                file.path.name,
+                "no such file in this release",
+                f"a {file.kind} for {file.platform or 'any platform'}",
+            )
+        elif key in seen:
+            yield bad("set", file.path.name, "one file", f"a second one beside {seen[key].path.name}")
+        else:
+            yield same("set", file.path.name, str(plan.version), file.version)
+            seen[key] = file
+    for kind, distribution, platform in sorted(wanted - set(seen), key=str):
+        yield bad("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
+    for absent, reason in plan.missing.items():
+        yield good("set", absent, f"not in this release: {reason}")

@@ -1,0 +1,86 @@
+"""The files of a release, by what their names say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.first_start.proof import digest
+
+MAIN = "lean-spec"
+# How platform tags begin, by `sys.platform` (Platform compatibility tags).
+SYSTEM_TAGS = {"linux": ("manylinux", "musllinux", "linux"), "darwin": ("macosx",), "win32": ("win",)}
+# What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives it.
+ATTESTATION = ".publish.attestation"
+
+
+class FileKind(StrEnum):
+    """What a file of a release is."""
+
+    PLATFORM = "platform wheel"
+    STUB = "stub"
+    MAIN = "lean-spec"
+    SDIST = "sdist"
+
+
+@dataclass(frozen=True)
+class File:
+    """Hold one file of a release, by what its name says."""
+
+    path: Path
+    kind: FileKind
+    distribution: str
+    version: str
+    platform: str | None
+    """The key of its platform, for a platform wheel."""
+
+    def sha256(self) -> str:
+        """Return the sha256 of its bytes, in hexadecimal."""
+        return digest(str(self.path))
+
+
+def read_files(dist: Path) -> tuple[list[File], list[str]]:
+    """Return the files of a folder by what their names say, and what is in it beside them."""
+    files, strange = [], []
+    for path in sorted(dist.iterdir()):
+        file = _read_name(path)
+        if path.is_symlink() or (file and not path.is_file()):
+            strange.append(f"{path.name} (not a file of its own)")
+        elif file:
+            files.append(file)
+        elif path.name.endswith(ATTESTATION) and path.with_name(path.name.removesuffix(ATTESTATION)).exists():
+            continue  # goes with its file
+        elif not path.name.startswith("."):
+            strange.append(path.name)
+    return files, strange
+
+
+def _read_name(path: Path) -> File | None:
+    try:
+        if path.suffix != ".whl":
+            name, version = parse_sdist_filename(path.name)
+            return File(path, FileKind.SDIST, str(name), str(version), None)
+        name, version, _, tags = parse_wheel_filename(path.name)
+    except (InvalidWheelFilename, ValueError):
+        return None
+    promised = {tag.platform for tag in tags}
+    if name == MAIN:
+        return File(path, FileKind.MAIN, str(name), str(version), None)
+    if promised == {"any"}:
+        return File(path, FileKind.STUB, str(name), str(version), None)
+    return File(path, FileKind.PLATFORM, str(name), str(version), _platform(promised))
+
+
+def _platform(tags: set[str]) -> str | None:
+    """Return the platform that tags are for; None where that is none, or several."""
+    found = {
+        key
+        for tag in tags
+        for key, platform in PLATFORMS.items()
+        if tag.startswith(SYSTEM_TAGS[platform.system]) and tag.endswith(platform.machines)
+    }
+    return found.pop() if len(found) == 1 else None
