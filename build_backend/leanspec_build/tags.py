@@ -228,7 +228,8 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
     for policy in policies:
         lower = found
         every = [objection for part in parts for objection in _objections(part, policy, cpu, bundled)]
-        found = list(dict.fromkeys(every))
+        newer = _newer_versions(_versions_of_all(parts), policy, cpu)
+        found = list(dict.fromkeys([*every, *newer]))
         if not found:
             names = (policy["name"], *policy["aliases"])
             reason = _lowest(policy["name"], cpu, lower)
@@ -272,17 +273,30 @@ def _objections(
         # The loader itself counts as part of libc, as in auditwheel.
         if library not in libraries and library not in bundled and not LOADER_LIBRARY.fullmatch(library):
             yield f"`{library}` is not among the libraries that `{name}` allows"
-    known = policy["symbol_versions"][cpu]
-    for library, versions in executable.symbol_versions.items():
-        if library not in libraries and not LOADER_LIBRARY.fullmatch(library):
-            continue  # named above already, or brought along
-        for version in _too_new(versions, known):
-            yield f"`{version}` of `{library}` is newer than `{name}`"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
             yield from (
                 f"`{name}` does not allow `{each}` of `{library}`" for each in sorted(executable.imports & set(symbols))
             )
+
+
+def _versions_of_all(parts: list[Executable]) -> dict[str, tuple[str, ...]]:
+    """Return the symbol versions that a program and what it brings along need together."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for library, versions in part.symbol_versions.items():
+            found[library] = found.get(library, ()) + versions
+    return found
+
+
+def _newer_versions(needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str) -> Iterator[str]:
+    """Say which symbol versions a policy does not know."""
+    known = policy["symbol_versions"][cpu]
+    for library, versions in needed.items():
+        # Any other is named as a library, or brought along.
+        if library in policy["lib_whitelist"] or LOADER_LIBRARY.fullmatch(library):
+            for version in _too_new(versions, known):
+                yield f"`{version}` of `{library}` is newer than `{policy['name']}`"
 
 
 def _too_new(versions: tuple[str, ...], known: Mapping[str, list[str]]) -> list[str]:

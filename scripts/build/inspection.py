@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import LARGEST_FILE, parse_executable, read_executable
-from leanspec_build.facts import Executable
+from leanspec_build.facts import Executable, Format
 from leanspec_build.tags import Tags, platform_key, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
-TRUE, STRICT, LOOSE = "true", "too strict", "too loose"
+# What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does not know.
+UNREADABLE = (OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+# What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
+ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 # (family, CPU) -> the oldest version of the family's system that is promised
 Promise = dict[tuple[str, str], tuple[int, int]]
 
 
+class Verdict(StrEnum):
+    """How true the tags in a wheel's name are."""
+
+    TRUE = "true"
+    STRICT = "too strict"
+    LOOSE = "too loose"
+
+
+@dataclass(frozen=True)
+class ProgramFacts:
+    """State what is known of a program; the names are those of `inspect --json`."""
+
+    file: str
+    format: Format
+    platform: str | None
+    cpus: tuple[str, ...]
+    libc: str | None
+    libc_floor: str | None
+    macos_minimum: dict[str, str] | None
+    needed: tuple[str, ...]
+    platform_tags: tuple[str, ...]
+    publishable: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WheelFacts:
+    """State what is known of a wheel; the names are those of `inspect --json`."""
+
+    file: str
+    format: str
+    platform_tags: tuple[str, ...]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    executables: tuple[ProgramFacts, ...]
+
+
 @dataclass(frozen=True)
 class Report:
-    """Hold what was found out about one file, ready for JSON."""
+    """Hold what was found out about one file."""
 
-    facts: dict[str, Any]
+    facts: ProgramFacts | WheelFacts
     notes: tuple[str, ...] = ()
+
+    @property
+    def programs(self) -> tuple[ProgramFacts, ...]:
+        """The programs in the file, or the one that it is."""
+        return self.facts.executables if isinstance(self.facts, WheelFacts) else (self.facts,)
 
 
 def inspect_file(path: Path) -> Report:
@@ -50,26 +97,28 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
     except BuildError as error:
         tags = Tags((), (error.message,))
     key = platform_key(executable)
-    facts = {
-        "file": file,
-        "format": executable.format,
-        "platform": key if key in PLATFORMS else None,
-        "cpus": list(executable.cpus),
-        "libc": executable.libc,
-        "libc_floor": executable.highest("GLIBC"),
-        "macos_minimum": {cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()} or None,
-        "needed": list(executable.needed),
-        "platform_tags": list(tags.platforms),
-        "publishable": tags.publishable,
-        "reasons": list(tags.reasons),
-    }
+    minimum = {cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()}
+    facts = ProgramFacts(
+        file=file,
+        format=executable.format,
+        platform=key if key in PLATFORMS else None,
+        cpus=executable.cpus,
+        libc=executable.libc,
+        libc_floor=executable.highest("GLIBC"),
+        macos_minimum=minimum or None,
+        needed=executable.needed,
+        platform_tags=tags.platforms,
+        publishable=tags.publishable,
+        reasons=tags.reasons,
+    )
     return Report(facts, (*_notes(executable), *tags.remarks))
 
 
 def _notes(executable: Executable) -> Iterator[str]:
     """Say what else was read."""
     kind = "static" if executable.static else "dynamic"
-    yield f"{executable.bits} bit, {executable.byte_order} endian" + (f", {kind}" if executable.format == "elf" else "")
+    linking = f", {kind}" if executable.format is Format.ELF else ""
+    yield f"{executable.bits} bit, {executable.byte_order} endian{linking}"
     if executable.loader:
         yield f"loader {executable.loader}"
     for prefix in ("GCC", "GLIBCXX", "CXXABI"):
@@ -84,7 +133,7 @@ def _notes(executable: Executable) -> Iterator[str]:
 
 def _inspect_wheel(path: Path) -> Report:
     try:
-        tags = sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]})
+        tags = tuple(sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]}))
         with zipfile.ZipFile(path) as archive:
             # The sizes are the archive's own word, and the reader stops at what it says.
             inflated = sum(info.file_size for info in archive.infolist())
@@ -95,7 +144,7 @@ def _inspect_wheel(path: Path) -> Report:
             contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
     except InvalidWheelFilename as error:
         raise CommandError(f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH) from None
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except UNREADABLE as error:
         raise CommandError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
     bundled = dict(_libraries(contents))
     reports = [
@@ -103,16 +152,13 @@ def _inspect_wheel(path: Path) -> Report:
         for name, data in contents.items()
         if _is_program(data, name)
     ]
-    promises = [_promise(report.facts["platform_tags"]) for report in reports]
+    programs = tuple(program for report in reports for program in report.programs)
+    promises = [_promise(program.platform_tags) for program in programs]
     verdict, reasons = judge(_promise(tags), _all_of(promises))
-    facts = {
-        "file": str(path),
-        "format": "wheel",
-        "platform_tags": tags,
-        "verdict": verdict,
-        "reasons": reasons,
-        "executables": [report.facts for report in reports],
-    }
+    damaged = [f"`{name}` is damaged: it starts nowhere" for name, data in contents.items() if _is_damaged(data, name)]
+    if damaged:
+        verdict, reasons = Verdict.LOOSE, damaged
+    facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), programs)
     return Report(facts, tuple(note for report in reports for note in report.notes))
 
 
@@ -124,6 +170,17 @@ def _is_program(data: bytes, name: str) -> bool:
     return True
 
 
+def _is_damaged(data: bytes, name: str) -> bool:
+    """Tell whether this claims to be a program or library of ELF, and is neither."""
+    if not data.startswith(ELF_MAGIC) or data[16:18] not in ELF_LOADED:
+        return False
+    try:
+        parse_executable(data, name, library=True)
+    except BuildError:
+        return not _is_program(data, name)
+    return False
+
+
 def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
     """Find the shared libraries that a wheel brings along: those of auditwheel's folder."""
     for name, data in contents.items():
@@ -132,7 +189,7 @@ def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
             yield file, parse_executable(data, f"`{name}`", library=True)
 
 
-def _promise(tags: list[str]) -> Promise:
+def _promise(tags: tuple[str, ...]) -> Promise:
     """Return what platform tags promise: for each family of systems and CPU, the oldest version."""
     promise: Promise = {}
     for tag in tags:
@@ -158,7 +215,7 @@ def _all_of(promises: list[Promise]) -> Promise:
     return {key: max(promise[key] for promise in promises) for key in common}
 
 
-def judge(said: Promise, derived: Promise) -> tuple[str, list[str]]:
+def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:
     """Compare what a wheel's name promises with what its executables keep; return the verdict and its reasons."""
     loose = [
         f"it promises {_words(key, number)}, "
@@ -167,14 +224,14 @@ def judge(said: Promise, derived: Promise) -> tuple[str, list[str]]:
         if key not in derived or number < derived[key]
     ]
     if loose:
-        return LOOSE, loose
+        return Verdict.LOOSE, loose
     strict = [
         f"its content runs on {_words(key, number)}, "
         + (f"it promises {_words(key, said[key])} only" if key in said else "which it does not promise")
         for key, number in derived.items()
         if not _covered(key, said) or (key in said and said[key] > number)
     ]
-    return (STRICT, strict) if strict else (TRUE, [])
+    return (Verdict.STRICT, strict) if strict else (Verdict.TRUE, [])
 
 
 def _covered(key: tuple[str, str], said: Promise) -> bool:

@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import pefile
@@ -20,9 +21,21 @@ from leanspec_build.tags import platform_key
 
 from leanspec_launcher.manage.errors import CommandError
 
-DEB, INSTALLER, IMAGE = "deb", "exe", "dmg"
-SYSTEMS = {DEB: "linux", INSTALLER: "windows", IMAGE: "darwin"}
-TITLES = {DEB: "Debian package", INSTALLER: "NSIS installer", IMAGE: "disk image"}
+
+class BundleFormat(StrEnum):
+    """What a desktop bundle is, by the ending of its file."""
+
+    DEB = "deb"
+    INSTALLER = "exe"
+    IMAGE = "dmg"
+
+
+SYSTEMS = {BundleFormat.DEB: "linux", BundleFormat.INSTALLER: "windows", BundleFormat.IMAGE: "darwin"}
+TITLES = {
+    BundleFormat.DEB: "Debian package",
+    BundleFormat.INSTALLER: "NSIS installer",
+    BundleFormat.IMAGE: "disk image",
+}
 DEBIAN_CPUS = {"amd64": "x64", "arm64": "arm64"}
 PE_CPUS = {0x8664: "x64", 0xAA64: "arm64"}  # NSIS's usual stub is 0x14C, for every CPU: it says nothing
 # NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that follows.
@@ -39,7 +52,7 @@ class Bundle:
     """Hold a desktop bundle, by what its bytes say."""
 
     path: Path
-    format: str
+    format: BundleFormat
     cpu: str | None
     """Where the format states it."""
     version: str | None
@@ -63,14 +76,14 @@ def read_bundle(path: Path) -> Bundle:
     if tail.startswith(b"koly"):
         return _image(path, tail)
     called = path.suffix.lstrip(".")
-    aside = f", though it is called `.{called}`: is it truncated?" if called in TITLES else ""
+    aside = f", though it is called `.{called}`: is it truncated?" if called in list(BundleFormat) else ""
     raise CommandError(
         f"`{path}` is no desktop bundle: neither a Debian package, nor an NSIS installer, nor a disk image{aside}",
         hint="see why its job left it; only bundles belong into a `desktop-` artifact",
     )
 
 
-def _damaged(path: Path, kind: str, why: object) -> CommandError:
+def _damaged(path: Path, kind: BundleFormat, why: object) -> CommandError:
     return CommandError(f"`{path}` is no whole {TITLES[kind]}: {why}", hint="fetch it again, or build it anew")
 
 
@@ -83,7 +96,7 @@ def _debian(path: Path) -> Bundle:
             found = set(_cpus(package))
     # python-debian lets what its readers raise through.
     except (DebError, ArError, tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error) as error:
-        raise _damaged(path, DEB, error) from None
+        raise _damaged(path, BundleFormat.DEB, error) from None
     cpu = DEBIAN_CPUS.get(architecture)
     if cpu is None:
         raise CommandError(
@@ -96,7 +109,7 @@ def _debian(path: Path) -> Bundle:
             f"`{path}` says `Architecture: {architecture}`, and holds a program for `{min(wrong)}`",
             hint="build it anew on a machine of that CPU",
         )
-    return Bundle(path, DEB, cpu, version)
+    return Bundle(path, BundleFormat.DEB, cpu, version)
 
 
 def _cpus(package: DebFile) -> Iterator[str]:
@@ -118,21 +131,21 @@ def _installer(path: Path) -> Bundle:
         program = pefile.PE(data=data, fast_load=True)
         program.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
     except pefile.PEFormatError as error:
-        raise _damaged(path, INSTALLER, error) from None
+        raise _damaged(path, BundleFormat.INSTALLER, error) from None
     start = program.get_overlay_data_start_offset() or len(data)
     start += -start % NSIS_BLOCK
     if len(data) < start + FIRST_HEADER.size:
-        raise _damaged(path, INSTALLER, "nothing follows the program: it installs nothing")
+        raise _damaged(path, BundleFormat.INSTALLER, "nothing follows the program: it installs nothing")
     flags, signature, magic, _, length = FIRST_HEADER.unpack_from(data, start)
     if (signature, magic) != (NSIS_SIGNATURE, NSIS_MAGIC):
         raise CommandError(f"`{path}` is a Windows program, but no whole NSIS installer", hint="build it with `nsis`")
     end = start + length
     if len(data) < end:
-        raise _damaged(path, INSTALLER, f"{end} bytes are stated, {len(data)} are there")
+        raise _damaged(path, BundleFormat.INSTALLER, f"{end} bytes are stated, {len(data)} are there")
     stated = struct.unpack_from("<I", data, end - 4)[0]
     if not flags & NSIS_NO_CHECKSUM and zlib.crc32(data[NSIS_BLOCK : end - 4]) != stated:
-        raise _damaged(path, INSTALLER, "its checksum is another one")
-    return Bundle(path, INSTALLER, PE_CPUS.get(program.FILE_HEADER.Machine), _product_version(program))
+        raise _damaged(path, BundleFormat.INSTALLER, "its checksum is another one")
+    return Bundle(path, BundleFormat.INSTALLER, PE_CPUS.get(program.FILE_HEADER.Machine), _product_version(program))
 
 
 def _product_version(program: pefile.PE) -> str | None:
@@ -153,7 +166,9 @@ def _image(path: Path, tail: bytes) -> Bundle:
     ) = TRAILER.unpack_from(tail)  # fmt: skip
     end = path.stat().st_size - TRAILER_SIZE
     if own != TRAILER_SIZE or data_start + data_length > end or list_start + list_length > end:
-        raise _damaged(path, IMAGE, f"its trailer (version {version}) names more than the {end} bytes before it")
+        raise _damaged(
+            path, BundleFormat.IMAGE, f"its trailer (version {version}) names more than the {end} bytes before it"
+        )
     with path.open("rb") as file:
         file.seek(data_start)
         data = file.read(data_length)
@@ -161,7 +176,7 @@ def _image(path: Path, tail: bytes) -> Bundle:
         try:
             plistlib.loads(file.read(list_length))
         except (plistlib.InvalidFileException, ValueError) as error:
-            raise _damaged(path, IMAGE, f"its property list cannot be read ({error})") from None
+            raise _damaged(path, BundleFormat.IMAGE, f"its property list cannot be read ({error})") from None
     if kind == CRC32 and zlib.crc32(data) != int.from_bytes(checksum[:4], "big"):
-        raise _damaged(path, IMAGE, "the checksum of its data is another one")
-    return Bundle(path, IMAGE, None, None)  # both are inside, compressed
+        raise _damaged(path, BundleFormat.IMAGE, "the checksum of its data is another one")
+    return Bundle(path, BundleFormat.IMAGE, None, None)  # both are inside, compressed

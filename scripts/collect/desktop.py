@@ -11,10 +11,10 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.tools.console import say
 from scripts.tools.processes import capture, find_program, must_succeed, show
 
-from .bundles import SYSTEMS, TITLES, Bundle, read_bundle
+from .bundles import SYSTEMS, TITLES, Bundle, BundleFormat, read_bundle
 
 # What Tauri calls a format: the name of its option, and of its folder.
-FORMATS = {"deb": "deb", "exe": "nsis", "dmg": "dmg"}
+FORMATS = {BundleFormat.DEB: "deb", BundleFormat.INSTALLER: "nsis", BundleFormat.IMAGE: "dmg"}
 
 
 def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
@@ -52,7 +52,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
     return found[0]
 
 
-def _bundles(folder: Path, kind: str) -> list[Bundle]:
+def _bundles(folder: Path, kind: BundleFormat) -> list[Bundle]:
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     command = [cargo, "metadata", "--no-deps", "--format-version", "1"]
     command += ["--manifest-path", str(folder.absolute() / "src-tauri/Cargo.toml")]

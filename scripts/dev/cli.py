@@ -114,17 +114,17 @@ def pre_release(
       python -m scripts pre-release --cargo ../leanspec/rust
       python -m scripts pre-release --skip-rust --repair auditwheel
     """
-    from .pre_release import EXCEPTION, FAILED, PASSED
+    from .pre_release import State
     from .pre_release import pre_release as run_all
 
     steps = run_all(cargo, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in steps], indent=2))
     else:
-        colours = {PASSED: "green", FAILED: "red", EXCEPTION: "yellow"}
+        colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
         for each in steps:
             click.echo(f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}")
-    return FAILURE if any(each.state == FAILED for each in steps) else 0
+    return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 
 COMMANDS = (demo, test, lock, mutate, pre_release)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
@@ -26,7 +27,16 @@ from scripts.tools.processes import capture, program_environment
 
 from .suite import CHECKS
 
-PASSED, FAILED, EXCEPTION, SKIPPED = "passed", "failed", "exception", "skipped"
+
+class State(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    EXCEPTION = "exception"
+    SKIPPED = "skipped"
+
+
 TAIL = 6
 
 
@@ -35,7 +45,7 @@ class Step:
     """Hold one step: how it ended, and what is to be known of it."""
 
     name: str
-    state: str
+    state: State
     detail: str = ""
 
 
@@ -89,11 +99,11 @@ class _Skipped(Exception):  # noqa: N818 - no error
 def _run(name: str, work: Callable[[], str]) -> Step:
     try:
         with step(name):
-            return Step(name, PASSED, work())
+            return Step(name, State.PASSED, work())
     except _Skipped as reason:
-        return Step(name, SKIPPED, str(reason))
+        return Step(name, State.SKIPPED, str(reason))
     except CommandError as error:
-        return Step(name, FAILED, error.message)
+        return Step(name, State.FAILED, error.message)
 
 
 def _versions(plan: Plan, workspace: Path | None) -> str:
@@ -141,12 +151,12 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
     for finding in findings:
         reason = plan.exceptions.get("validate")
         if reason and not finding.good:
-            yield Step(finding.subject, EXCEPTION, f"{reason} (it said: {finding.found})")
+            yield Step(finding.subject, State.EXCEPTION, f"{reason} (it said: {finding.found})")
         elif reason:
             text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
-            yield Step(finding.subject, FAILED, text)
+            yield Step(finding.subject, State.FAILED, text)
         else:
-            yield Step(finding.subject, PASSED if finding.good else FAILED, finding.found)
+            yield Step(finding.subject, State.PASSED if finding.good else State.FAILED, finding.found)
 
 
 def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ DESKTOP, WHEELS = "desktop-", "dist"
 SUMS, MANIFEST, NOTES = "SHA256SUMS", "release.json", "RELEASE_NOTES.md"
 # Where the backend puts a wheel's bill of materials (PEP 770).
 BILL = "sboms/leanspec-build.cdx.json"
-ARCHIVE, BILL_OF_MATERIALS, BUNDLE = "archive", "bill of materials", "desktop bundle"
+
+
+class AssetKind(StrEnum):
+    """What a file of a GitHub release is."""
+
+    ARCHIVE = "archive"
+    BILL_OF_MATERIALS = "bill of materials"
+    BUNDLE = "desktop bundle"
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Asset:
     """Hold one file of a release as its manifest states it."""
 
     name: str
-    kind: str
+    kind: AssetKind | FileKind
     platform: str | None
     size: int
     sha256: str
@@ -151,14 +159,15 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     root = f"leanspec-{version}-{platform.key}"
     name = f"{root}.zip" if platform.system == "win32" else f"{root}.tar.gz"
     (write_zip if platform.system == "win32" else write_tar)(new / name, root, files)
-    return _asset(new / name, ARCHIVE, platform.key, {"binaries": facts})
+    return _asset(new / name, AssetKind.ARCHIVE, platform.key, {"binaries": facts})
 
 
 def _about(collected: Collected, path: Path) -> dict[str, Any]:
-    read = inspect_file(path).facts
+    (program,) = inspect_file(path).programs
     stated = {name: asdict(collected)[name] for name in ("sha256", "size", "version", "reported", "commit")}
     source = {name: value for name, value in collected.source.items() if name != "packages"}
-    return stated | {"source": source} | {name: read[name] for name in ("libc", "libc_floor", "needed")}
+    read = {"libc": program.libc, "libc_floor": program.libc_floor, "needed": program.needed}
+    return stated | {"source": source} | read
 
 
 def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
@@ -192,7 +201,7 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     target = new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
     with zipfile.ZipFile(file.path) as archive:
         target.write_bytes(archive.read(next(name for name in archive.namelist() if name.endswith(BILL))))
-    return _asset(target, BILL_OF_MATERIALS, file.platform, {"of": file.path.name})
+    return _asset(target, AssetKind.BILL_OF_MATERIALS, file.platform, {"of": file.path.name})
 
 
 def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
@@ -219,7 +228,7 @@ def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
         target = new / f"leanspec-desktop-{plan.version}-{key}.{bundle.format}"
         shutil.copyfile(bundle.path, target)
         stated = {"format": TITLES[bundle.format], "version": bundle.version, "cpu": bundle.cpu}
-        yield _asset(target, BUNDLE, key, {"stated": stated})
+        yield _asset(target, AssetKind.BUNDLE, key, {"stated": stated})
 
 
 def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
@@ -243,7 +252,7 @@ def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
         )
 
 
-def _asset(path: Path, kind: str, platform: str | None, facts: dict[str, Any]) -> Asset:
+def _asset(path: Path, kind: AssetKind | FileKind, platform: str | None, facts: dict[str, Any]) -> Asset:
     return Asset(path.name, kind, platform, path.stat().st_size, digest(str(path)), facts)
 
 

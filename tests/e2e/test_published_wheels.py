@@ -77,7 +77,7 @@ def fetch(requirement: str, platform: str, folder: Path) -> Path:
 
 
 def derived(wheel: Path) -> list[list[str]]:
-    return [each["platform_tags"] for each in inspect_file(wheel).facts["executables"]]
+    return [list(each.platform_tags) for each in inspect_file(wheel).programs]
 
 
 @pytest.mark.parametrize(("requirement", "platform"), LINUX_OF_ALL)
@@ -129,8 +129,8 @@ def test_the_load_commands_agree(requirement: str, platform: str, tmp_path: Path
             floor = f"{major}_{minor}" if major == 10 else f"{major + (minor > 0)}_0"
             assert f"macosx_{floor}_{'arm64' if arm else 'x86_64'}" in ours
 
-    for facts, data in zip(inspect_file(wheel).facts["executables"], programs, strict=True):
-        assert facts["needed"] == dylibs(data)
+    for facts, data in zip(inspect_file(wheel).programs, programs, strict=True):
+        assert list(facts.needed) == dylibs(data)
 
 
 def dylibs(data: bytes) -> list[str]:
@@ -148,7 +148,7 @@ def dylibs(data: bytes) -> list[str]:
 def test_pefile_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
     wheel = fetch(requirement, platform, tmp_path)
     assert derived(wheel) == [[platform]]
-    (facts,) = inspect_file(wheel).facts["executables"]
+    (facts,) = inspect_file(wheel).programs
     with zipfile.ZipFile(wheel) as archive:
-        read = pefile.PE(data=archive.read(facts["file"]))
-    assert facts["needed"] == [entry.dll.decode() for entry in read.DIRECTORY_ENTRY_IMPORT]
+        read = pefile.PE(data=archive.read(facts.file))
+    assert list(facts.needed) == [entry.dll.decode() for entry in read.DIRECTORY_ENTRY_IMPORT]

@@ -11,7 +11,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from scripts.build.inspection import LOOSE, STRICT, TRUE, inspect_file
+from leanspec_launcher.manage.errors import CommandError
+from scripts.build.inspection import Verdict, WheelFacts, inspect_file
 from tests.support import headers
 
 Scripts = Callable[..., CompletedProcess[str]]
@@ -45,30 +46,32 @@ def wheel(folder: Path, tags: str, *programs: bytes) -> Path:
 @pytest.mark.parametrize(
     ("tags", "programs", "verdict"),
     [
-        ("manylinux_2_17_x86_64.manylinux2014_x86_64", [GLIBC], TRUE),
-        ("manylinux2014_x86_64", [GLIBC], TRUE),
-        ("manylinux_2_28_x86_64", [GLIBC], STRICT),
-        ("manylinux_2_12_x86_64", [GLIBC], LOOSE),
-        ("manylinux_2_17_aarch64", [GLIBC], LOOSE),
-        ("musllinux_1_2_x86_64", [GLIBC], LOOSE),
-        ("manylinux_2_5_x86_64", [STATIC], STRICT),
-        ("manylinux_2_5_x86_64.musllinux_1_1_x86_64", [STATIC], TRUE),
-        ("musllinux_1_2_x86_64", [MUSL], TRUE),
-        ("any", [GLIBC], LOOSE),
-        ("any", [], TRUE),
-        ("manylinux_2_17_x86_64", [GLIBC, STATIC], TRUE),
-        ("manylinux_2_5_x86_64", [GLIBC, STATIC], LOOSE),
-        ("macosx_11_0_arm64", [headers.mach_o(minimum=(13, 0))], LOOSE),
-        ("macosx_10_12_universal2", [UNIVERSAL], TRUE),
-        ("macosx_10_9_universal2", [UNIVERSAL], LOOSE),
-        ("win_amd64", [headers.pe()], TRUE),
-        ("win_amd64", [headers.pe("aarch64")], LOOSE),
-        ("linux_x86_64", [headers.elf(needed=["libssl.so.3"])], TRUE),
-        ("manylinux_2_34_x86_64", [headers.elf(needed=["libssl.so.3"])], LOOSE),
+        ("manylinux_2_17_x86_64.manylinux2014_x86_64", [GLIBC], Verdict.TRUE),
+        ("manylinux2014_x86_64", [GLIBC], Verdict.TRUE),
+        ("manylinux_2_28_x86_64", [GLIBC], Verdict.STRICT),
+        ("manylinux_2_12_x86_64", [GLIBC], Verdict.LOOSE),
+        ("manylinux_2_17_aarch64", [GLIBC], Verdict.LOOSE),
+        ("musllinux_1_2_x86_64", [GLIBC], Verdict.LOOSE),
+        ("manylinux_2_5_x86_64", [STATIC], Verdict.STRICT),
+        ("manylinux_2_5_x86_64.musllinux_1_1_x86_64", [STATIC], Verdict.TRUE),
+        ("musllinux_1_2_x86_64", [MUSL], Verdict.TRUE),
+        ("any", [GLIBC], Verdict.LOOSE),
+        ("any", [], Verdict.TRUE),
+        ("manylinux_2_17_x86_64", [GLIBC, STATIC], Verdict.TRUE),
+        ("manylinux_2_5_x86_64", [GLIBC, STATIC], Verdict.LOOSE),
+        ("macosx_11_0_arm64", [headers.mach_o(minimum=(13, 0))], Verdict.LOOSE),
+        ("macosx_10_12_universal2", [UNIVERSAL], Verdict.TRUE),
+        ("macosx_10_9_universal2", [UNIVERSAL], Verdict.LOOSE),
+        ("win_amd64", [headers.pe()], Verdict.TRUE),
+        ("win_amd64", [headers.pe("aarch64")], Verdict.LOOSE),
+        ("linux_x86_64", [headers.elf(needed=["libssl.so.3"])], Verdict.TRUE),
+        ("manylinux_2_34_x86_64", [headers.elf(needed=["libssl.so.3"])], Verdict.LOOSE),
     ],
 )
-def test_the_verdict_on_a_name(tmp_path: Path, tags: str, programs: list[bytes], verdict: str) -> None:
-    assert inspect_file(wheel(tmp_path, tags, *programs)).facts["verdict"] == verdict
+def test_the_verdict_on_a_name(tmp_path: Path, tags: str, programs: list[bytes], verdict: Verdict) -> None:
+    facts = inspect_file(wheel(tmp_path, tags, *programs)).facts
+    assert isinstance(facts, WheelFacts)
+    assert facts.verdict is verdict
 
 
 def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Path) -> None:
@@ -78,7 +81,7 @@ def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Pa
     assert found[0]["platform"] == "linux-x64"
     assert (found[0]["libc"], found[0]["libc_floor"]) == ("glibc", "2.34")
     assert (found[0]["platform_tags"], found[0]["publishable"]) == (["linux_x86_64"], False)
-    assert [each["verdict"] for each in found[1:]] == [TRUE] * 3
+    assert [each["verdict"] for each in found[1:]] == [Verdict.TRUE] * 3
 
 
 def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
@@ -118,3 +121,50 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     done = scripts("rebuild-check", tmp_path / "dist", "--binaries", binaries, "--json", code=1)
     found = {each["name"]: each["same"] for each in json.loads(done.stdout)}
     assert found == {path.name: path.name != changed.name for path in dist.iterdir()}
+
+
+def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(tmp_path: Path) -> None:
+    facts = inspect_file(wheel(tmp_path, "manylinux_2_17_x86_64", GLIBC, GLIBC[: len(GLIBC) // 2])).facts
+    assert isinstance(facts, WheelFacts)
+    assert facts.verdict is Verdict.LOOSE
+    assert "is damaged: it starts nowhere" in facts.reasons[0]
+
+
+def of_wheel(tmp_path: Path, change: Callable[[bytearray], None], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    """Return a wheel with one entry, changed in its bytes."""
+    path = tmp_path / "x-1-py3-none-manylinux_2_17_x86_64.whl"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("x/program", GLIBC * 20)
+    data = bytearray(path.read_bytes())
+    change(data)
+    path.write_bytes(data)
+    return path
+
+
+def encrypted(data: bytearray) -> None:
+    """Set the flag in both headers (APPNOTE, 4.4.4)."""
+    data[6] |= 1
+    data[data.find(b"PK\1\2") + 8] |= 1
+
+
+def unknown_compression(data: bytearray) -> None:
+    """Name Zstandard's number, or what Python at hand does not know, in both headers (APPNOTE, 4.4.5)."""
+    data[8] = 97
+    data[data.find(b"PK\1\2") + 10] = 97
+
+
+def damaged(data: bytearray) -> None:
+    data[60:90] = bytes(30)
+
+
+def truncated(data: bytearray) -> None:
+    del data[len(data) // 2 :]
+
+
+@pytest.mark.parametrize("change", [encrypted, unknown_compression, damaged, truncated])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_wheel_that_cannot_be_read_is_one_message(
+    tmp_path: Path, change: Callable[[bytearray], None], compression: int
+) -> None:
+    with pytest.raises(CommandError, match="is not a readable wheel"):
+        inspect_file(of_wheel(tmp_path, change, compression))
