@@ -92,7 +92,7 @@ CARGO_OPTION = click.option(
     "--cargo",
     metavar="WORKSPACE",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A Cargo workspace whose version follows too, its lock included.",
+    help="Cargo workspace whose version and lock file are updated too.",
 )
 DIST_OPTION = click.option(
     "--dist",

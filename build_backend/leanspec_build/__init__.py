@@ -79,7 +79,7 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> NoRet
     """Refuse; https://peps.python.org/pep-0517/#build-sdist."""
     del sdist_directory, config_settings
     raise BuildError(
-        "there is no source distribution of a project that carries a ready-made executable",
+        "a project with a prebuilt executable has no source distribution",
         hint="build the wheel alone: `python -m build --wheel`, `uv build --wheel` or `pip wheel .`",
     )
 

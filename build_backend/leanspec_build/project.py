@@ -120,7 +120,7 @@ def load_project(root: Path) -> Project:
     )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
     if not (root / project.package / "__init__.py").is_file():
-        raise BuildError(f"`{path}` names the package `{project.package}`, but there is no such folder beside it")
+        raise BuildError(f"`{path}` names the package `{project.package}`, but there is no such folder next to it")
     return project
 
 
@@ -175,7 +175,7 @@ def _floors(table: object, path: Path) -> dict[str, str]:
         floor = read_floor(text)
         if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
             raise BuildError(
-                f"`{path}` promises `{text}` to `{platform}`, which is no such platform",
+                f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",
                 hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",
             )
     return dict(table)
@@ -225,7 +225,7 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     elif wanted is not None:
         raise BuildError(
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
-            hint="collect the binary anew with `python -m scripts collect`",
+            hint="collect the binary again with `python -m scripts collect`",
         )
     must_keep_floor(project, executable, path)
     return Binary(path, data, executable, record)
@@ -300,9 +300,9 @@ def _must_match(record: bytes, path: Path, data: bytes, platform: str | None, pr
     for key, value in found.items():
         if facts[key] != value:
             raise BuildError(
-                f"the executable beside `{path}` is not the one that it describes: `{key}` is `{value}`,"
+                f"the executable next to `{path}` is not the one that it describes: `{key}` is `{value}`,"
                 f" expected `{facts[key]}`",
-                hint="collect the binary anew with `python -m scripts collect`",
+                hint="collect the binary again with `python -m scripts collect`",
             )
     # A packaging-only release V.postN carries the binaries of V.
     wanted = Version(project.version).__replace__(post=None)

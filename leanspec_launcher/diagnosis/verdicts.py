@@ -116,7 +116,7 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
         return _if_fit(place, "the user's choice")
     reason = "its SHA-256 is the expected one"
     if place.origin == LOCAL:
-        reason = "its SHA-256 is the one recorded beside it"
+        reason = "its SHA-256 is the one in its binary.json"
     return _if_fit(place, reason, proof.digest)
 
 

@@ -42,8 +42,8 @@ def wheels(
 @click.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @BINARIES_OPTION
-@click.option("--repair", type=REPAIRS, help="What the wheels in DIST were built with.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+@click.option("--repair", type=REPAIRS, help="The repair that the wheels in DIST were built with.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per file.")
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
     """Rebuild the wheels in DIST and compare every byte.
 
@@ -69,7 +69,7 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per file.")
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     """Inspect executables and wheels, and check their tags.
 

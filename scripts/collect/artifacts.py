@@ -58,7 +58,7 @@ def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: St
     if not path.exists():
         raise CommandError(
             f"`{path}` does not exist: `{project.name}` for {platform.label} is missing",
-            hint="see why its job left none, and run that job again",
+            hint="check why its job left none, and re-run it",
         )
     record = read_record(path, project, platform)
     staging.add(

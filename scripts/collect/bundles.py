@@ -78,13 +78,13 @@ def read_bundle(path: Path) -> Bundle:
     called = path.suffix.lstrip(".")
     aside = f", though it is called `.{called}`: is it truncated?" if called in list(BundleFormat) else ""
     raise CommandError(
-        f"`{path}` is no desktop bundle: neither a Debian package, nor an NSIS installer, nor a disk image{aside}",
+        f"`{path}` is not a desktop bundle: neither a Debian package, nor an NSIS installer, nor a disk image{aside}",
         hint="see why its job left it; only bundles belong into a `desktop-` artifact",
     )
 
 
 def _damaged(path: Path, kind: BundleFormat, why: object) -> CommandError:
-    return CommandError(f"`{path}` is no whole {TITLES[kind]}: {why}", hint="fetch it again, or build it anew")
+    return CommandError(f"`{path}` is not a complete {TITLES[kind]}: {why}", hint="download it again, or rebuild it")
 
 
 def _debian(path: Path) -> Bundle:
@@ -107,7 +107,7 @@ def _debian(path: Path) -> Bundle:
     if wrong:
         raise CommandError(
             f"`{path}` says `Architecture: {architecture}`, and holds a program for `{min(wrong)}`",
-            hint="build it anew on a machine of that CPU",
+            hint="rebuild it on a machine with that CPU",
         )
     return Bundle(path, BundleFormat.DEB, cpu, version)
 

@@ -136,7 +136,7 @@ def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
     if reported is not None and reported.split()[:1] != [crate.version]:
         raise CommandError(
             f"`{file}` says that it is version `{reported}`, and the crate `{crate.project.crate}` is {crate.version}",
-            hint="build it anew: add `--build`",
+            hint="rebuild it: add `--build`",
         )
 
 
@@ -167,7 +167,7 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
         known = {name: each for each in packages for name in (each["name"], f"{each['name']} {each['version']}")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
-            f"`{path}` is no lock of cargo's: {type(error).__name__}: {error}",
+            f"`{path}` is not a lock file of cargo: {type(error).__name__}: {error}",
             hint="make it again: `cargo generate-lockfile`, or take it from git",
         ) from None
     wanted, seen = [crate], set()
@@ -202,7 +202,7 @@ def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, 
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
         raise CommandError(
-            f"`{folder}` is no cargo workspace: there is no `Cargo.toml` in it",
+            f"`{folder}` is not a cargo workspace: it contains no `Cargo.toml`",
             hint="name the folder of the workspace: `python -m scripts collect cargo PATH/TO/WORKSPACE`",
         )
     # In the workspace's own folder: from there upwards cargo reads its configuration, such as another target folder.
@@ -291,7 +291,7 @@ def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str
         [*command, "--message-format", "json-render-diagnostics"], cwd=workspace.root, env=environment, read=True
     )
     if done.returncode != 0:
-        raise CommandError(f"`cargo {builder}` failed: its own words stand above", hint="mend that and try again")
+        raise CommandError(f"`cargo {builder}` failed (see its output above)", hint="fix that and try again")
     built = dict(_programs(done.stdout))
     for crate in workspace.crates:
         if crate.program not in built:

@@ -66,10 +66,12 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
 
 @collect.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-@click.option("--target", "targets", multiple=True, metavar="TRIPLE", help="A Rust target; may be repeated.")
+@click.option(
+    "--target", "targets", multiple=True, metavar="TRIPLE", help="Rust target (repeatable). Default: this machine."
+)
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
-@click.option("--builder", type=BUILDERS, help="Build the targets with this, whatever pyproject.toml says.")
+@click.option("--builder", type=BUILDERS, help="Override the builder set in pyproject.toml.")
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION
@@ -119,9 +121,9 @@ def cargo(  # noqa: PLR0913 - each is one option
     "--allow-missing",
     multiple=True,
     type=click.Choice(list(PLATFORMS)),
-    help="A platform that this release lacks; may be repeated.",
+    help="Platform that may be missing (repeatable).",
 )
-@click.option("--planned", is_flag=True, help="What the release plan says is missing may be missing.")
+@click.option("--planned", is_flag=True, help="Allow the platforms that the release plan marks as missing.")
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION

@@ -24,7 +24,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
     """
     if not (folder / "package.json").is_file():
         raise CommandError(
-            f"`{folder}` is no desktop application: there is no `package.json` in it", hint="name its folder"
+            f"`{folder}` is not a desktop application: it contains no `package.json`", hint="name its folder"
         )
     platform = current()
     system = platform.key.partition("-")[0] if platform else ""
@@ -37,7 +37,9 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
         for command in ([npm, "ci"], [npm, "run", "tauri", "--", "build", "--ci", "--bundles", FORMATS[kind]]):
             say(" ".join(command))
             if show(command, cwd=folder).returncode != 0:
-                raise CommandError(f"`npm {' '.join(command[1:])}` failed: its own words stand above", hint="mend that")
+                raise CommandError(
+                    f"`npm {' '.join(command[1:])}` failed (see its output above)", hint="fix that and try again"
+                )
     found = _bundles(folder, kind)
     if len(found) != 1:
         names = ", ".join(f"`{bundle.path.name}`" for bundle in found)

@@ -18,7 +18,7 @@ from .staging import Staging, integrity
 
 # npm waits for the registry most of the time.
 AT_ONCE = 6
-REGISTRY = "see which registry and proxy npm uses with `npm config list`, and whether they answer: `npm ping`"
+REGISTRY = "check the registry and proxy in `npm config list`, and whether they answer: `npm ping`"
 
 
 class NotOnRegistryError(CommandError):
@@ -138,7 +138,7 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
         raise CommandError(
             f"the archive of `{spec}` is not the one that the registry describes: integrity `{found}`,"
             f" expected `{package.integrity}`",
-            hint="`npm cache clean --force`, then try again; do not use it if it stays so",
+            hint="`npm cache clean --force`, then try again; do not use it if that does not help",
         )
     file = folder / (package.project.family.program + package.platform.suffix)
     extract_file(archives[0], f"package/{file.name}", file)

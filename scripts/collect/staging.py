@@ -140,7 +140,7 @@ def read_collected(base: Path) -> list[Collected]:
 def read_record(path: Path, project: FamilyProject, platform: Platform) -> Collected:
     """Return what the `binary.json` beside a binary states; raises CommandError where it is not true of it."""
     record = path.parent / RECORD_NAME
-    hint = "collect the binary anew"
+    hint = "collect the binary again"
     try:
         collected = Collected(**json.loads(record.read_text("utf-8")))
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def _must_be_one_release(collected: list[Collected]) -> None:
             raise CommandError(
                 f"`{each.family}` for `{each.platform}` and `{other.family}` for `{other.platform}` have the same"
                 f" bytes (sha256 `{each.sha256}`): one of them is not what it is called",
-                hint="see with `python -m scripts inspect FILE` which one, and build the other anew",
+                hint="see with `python -m scripts inspect FILE` which one, and rebuild the other",
             )
     versions = sorted({each.version for each in collected})
     if len(versions) > 1:

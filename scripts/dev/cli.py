@@ -96,11 +96,11 @@ def mutate(
 
 @click.command(name="pre-release")
 @CARGO_OPTION
-@click.option("--skip-rust", is_flag=True, help="Build no binary: take those that are collected.")
-@click.option("--skip-tests", is_flag=True, help="Leave the test suite out; the table says so.")
+@click.option("--skip-rust", is_flag=True, help="Build no binary; use the collected ones.")
+@click.option("--skip-tests", is_flag=True, help="Skip the test suite; the table says so.")
 @click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
 @DIST_OPTION
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a step.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per step.")
 def pre_release(
     cargo: Path | None, repair: str | None, dist: Path, *, skip_rust: bool, skip_tests: bool, as_json: bool
 ) -> int:

@@ -106,7 +106,7 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
         problems.append(bad("provenance", name, "a source with its integrity or commit", source))
     # A dev version is written into the sources where it is built: they differ from their commit in that.
     if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
-        problems.append(bad("provenance", name, "a commit with nothing changed beside it", record["commit"]))
+        problems.append(bad("provenance", name, "a commit without uncommitted changes", record["commit"]))
     grafted = ", grafted" if "grafted" in record else ""
     yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")
 

@@ -203,7 +203,7 @@ def _metadata(file: File) -> Iterator[Refusal]:
     if len(metadata.summary or "") > LONGEST_SUMMARY:
         yield "metadata: Summary", f"at most {LONGEST_SUMMARY} characters", len(metadata.summary or "")
     if metadata.license and metadata.license_expression:
-        yield "metadata: License", "none beside License-Expression", metadata.license[:40]
+        yield "metadata: License", "none in addition to License-Expression", metadata.license[:40]
     for requirement in metadata.requires_dist or []:
         if requirement.url:
             yield "metadata: Requires-Dist", "no direct reference", requirement

@@ -69,14 +69,17 @@ def assemble(artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root
     damaged, of another version or for another platform, and where `out` holds anything that is not of such a folder.
     """
     if not artifacts.is_dir():
-        raise CommandError(f"`{artifacts}` is no folder of artifacts", hint="`gh run download RUN --dir DIR` makes one")
+        raise CommandError(
+            f"`{artifacts}` is not a folder of artifacts", hint="`gh run download RUN --dir DIR` makes one"
+        )
     if key is not None:
         _must_be_the_stated_key(plan, key)
     known = {WHEELS, *(f"{prefix}{platform}" for prefix in (BINARIES, DESKTOP) for platform in PLATFORMS)}
     for path in sorted(artifacts.iterdir()):
         if path.name not in known:
             raise CommandError(
-                f"`{path}` is no artifact of a release", hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`"
+                f"`{path}` is not an artifact of a release",
+                hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
             )
     _must_be_ours(out)
     commit = commit_of(root)
@@ -150,7 +153,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
                 name = f"`{path.name}` for `{platform.key}`"
                 raise CommandError(
                     f"{name} is of version `{found}`, the release is {wanted}",
-                    hint="build it anew, or see which run these artifacts are of",
+                    hint="rebuild it, or check which run these artifacts come from",
                 )
         files[path.name] = (path.read_bytes(), PROGRAM)
         facts[path.name] = _about(collected, path)
@@ -248,7 +251,7 @@ def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
         )
     if bundle.version not in (None, wanted):
         raise CommandError(
-            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}", hint="build it anew"
+            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}", hint="rebuild it"
         )
 
 

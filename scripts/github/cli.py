@@ -26,7 +26,7 @@ def _password(*, new: bool = False) -> str:
     if given is not None:
         return given
     if not sys.stdin.isatty():
-        raise CommandError("there is no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
+        raise CommandError("no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
     asked: str = click.prompt("password of the secret key", hide_input=True, confirmation_prompt=new, err=True)
     return asked
 
@@ -40,7 +40,7 @@ def _secret_key(file: Path | None) -> SecretKey:
 
     text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)
     if not text:
-        raise CommandError("there is no secret key", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`")
+        raise CommandError("no secret key was given", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`")
     return read_secret(text, _password())
 
 
@@ -99,7 +99,7 @@ def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> N
 @click.command(name="verify-signature")
 @click.argument("file", type=FILE)
 @click.option("--public", required=True, metavar="FILE|KEY", help="The public key: a file, or its second line.")
-@click.option("--signature", type=FILE, help="The signature, where it is not FILE.minisig.")
+@click.option("--signature", type=FILE, help="The signature file. Default: FILE.minisig.")
 @click.option("--version", "of", default="", help="The version that the trusted comment must state.")
 @click.option("--platform", default="", help="The platform that it must state.")
 def verify_signature(file: Path, public: str, signature: Path | None, of: str, platform: str) -> None:
@@ -115,7 +115,7 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
 
     place = signature or file.with_name(file.name + SUFFIX)
     if not place.exists():
-        raise CommandError(f"there is no signature `{place}`", hint="an unsigned file is not to be trusted")
+        raise CommandError(f"the signature `{place}` is missing", hint="do not trust an unsigned file")
     text = Path(public).read_text("utf-8") if Path(public).is_file() else public
     said = verify(file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform))
     click.echo(f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}")

@@ -94,7 +94,7 @@ def read_secret(text: str, password: str) -> SecretKey:
     """Open a secret key; raises CommandError for a wrong password or another file."""
     data = _second_line(text, "secret key", "keygen")
     if len(data) != SECRET_FILE or data[:2] != ALGORITHM or data[4:6] != BLAKE2:
-        raise CommandError("this is no minisign secret key", hint=HINT.format("keygen"))
+        raise CommandError("this is not a minisign secret key", hint=HINT.format("keygen"))
     salt, limits, body = data[6 : 6 + SALT], data[6 + SALT : 22 + SALT], data[22 + SALT :]
     if data[2:4] == SCRYPT:
         stream = _stream(password, salt, int.from_bytes(limits[:8], "little"), int.from_bytes(limits[8:], "little"))
@@ -130,7 +130,7 @@ def read_public(text: str) -> PublicKey:
     text = text if text.startswith(UNTRUSTED) else f"{UNTRUSTED}\n{text}"
     data = _second_line(text, "public key", "keygen")
     if len(data) != 2 + KEY_ID + PUBLIC or data[:2] != ALGORITHM:
-        raise CommandError("this is no minisign public key", hint=HINT.format("keygen"))
+        raise CommandError("this is not a minisign public key", hint=HINT.format("keygen"))
     return PublicKey(data[2 : 2 + KEY_ID], Ed25519PublicKey.from_public_bytes(data[2 + KEY_ID :]))
 
 
@@ -160,7 +160,7 @@ def verify(path: Path, signature: str, key: PublicKey, claim: Claim | None = Non
     """
     lines = signature.splitlines()
     if len(lines) != 4 or not lines[0].startswith(UNTRUSTED) or not lines[2].startswith(TRUSTED):  # noqa: PLR2004
-        raise CommandError("the signature is truncated, or is none", hint=HINT.format("sign"))
+        raise CommandError("not a valid minisign signature", hint=HINT.format("sign"))
     head = _decoded(lines[1], 2 + KEY_ID + SIGNATURE)
     whole = _decoded(lines[3], SIGNATURE)
     algorithm, number, own = head[:2], head[2 : 2 + KEY_ID], head[2 + KEY_ID :]
@@ -203,7 +203,7 @@ def _hashed(path: Path) -> bytes:
 def _second_line(text: str, what: str, maker: str) -> bytes:
     lines = text.strip().splitlines()
     if len(lines) != 2 or not lines[0].startswith(UNTRUSTED):  # noqa: PLR2004 - a comment and the data
-        raise CommandError(f"this is no minisign {what}", hint=HINT.format(maker))
+        raise CommandError(f"this is not a minisign {what}", hint=HINT.format(maker))
     try:
         return base64.b64decode(lines[1], validate=True)
     except binascii.Error:
@@ -216,5 +216,5 @@ def _decoded(line: str, length: int) -> bytes:
     except binascii.Error:
         data = b""
     if len(data) != length:
-        raise CommandError("the signature is truncated, or is none", hint=HINT.format("sign"))
+        raise CommandError("not a valid minisign signature", hint=HINT.format("sign"))
     return data

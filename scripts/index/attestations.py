@@ -37,7 +37,7 @@ def attest(dist: Path) -> list[Path]:
         raise CommandError(f"there are no built files in `{dist}`", hint="build first: `python -m scripts wheels`")
     if IDENTITY_VARIABLE not in os.environ:
         raise CommandError(
-            "there is no identity to attest with: this is no job of a workflow with `id-token: write`",
+            "no identity to attest with: this is not a job of a workflow with `id-token: write`",
             hint="let .github/workflows/publish.yml do it",
         )
     made = [_beside(file) for file in files]
@@ -68,7 +68,7 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     for file in files:
         path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
         if path is None and required:
-            yield bad(GATE, file.path.name, "an attestation beside it", "none")
+            yield bad(GATE, file.path.name, "an attestation next to it", "none")
         if path is None:
             continue
         try:

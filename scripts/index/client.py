@@ -89,7 +89,7 @@ def _configured(name: str, simple: str | None) -> Index:
         found = get_repository_from_config(CONFIGURATION, name)
     except (TwineException, KeyError):
         raise CommandError(
-            f"`{name}` is no index that is configured",
+            f"no index called `{name}` is configured",
             hint=f"add a section `[{name}]` with `repository = URL` to {CONFIGURATION}, or give its URL",
         ) from None
     upload = str(found["repository"])
@@ -243,7 +243,7 @@ def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) 
     """Return how long to wait; raises CommandError for an answer that will not change by waiting."""
     if answer is None or answer.status_code not in BUSY:
         code = answer.status_code if answer is not None else "nothing"
-        raise CommandError(f"`{index}` answers {code}", hint="see whether its URL and your credentials are right")
+        raise CommandError(f"`{index}` answers {code}", hint="check its URL and your credentials")
     return retry_after(answer) or pause
 
 

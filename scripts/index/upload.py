@@ -136,7 +136,7 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
             if answer.status_code in REFUSES_US:
                 raise CredentialsError(
                     f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
-                    hint="see whether the token is right, and is allowed to upload this project",
+                    hint="check the token, and whether it may upload this project",
                 )
             if answer.status_code not in BUSY:
                 _must_be_there(index, client, file, answer, was_cut=was_cut)

@@ -14,7 +14,7 @@ from leanspec_launcher.manage.errors import FAILURE
 
 @click.command()
 @click.argument("chosen", required=False, metavar="[WORDS]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a case.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per case.")
 def contract(chosen: str | None, *, as_json: bool) -> int:
     """Compare launching a program with starting it directly.
 
@@ -91,11 +91,9 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "--faults", is_flag=True, help="Rehearse every way in which an index fails, instead of the way it is meant."
-)
-@click.option("--only", metavar="WORDS", default="", help="With --faults: those whose name holds these words.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a scene.")
+@click.option("--faults", is_flag=True, help="Simulate every failure of an index instead.")
+@click.option("--only", metavar="WORDS", default="", help="With --faults: only those whose name contains WORDS.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per scene.")
 def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     """Rehearse a release on a local index server.
 

@@ -49,6 +49,6 @@ def _published(index: str | None) -> list[Version]:
             known.append(Version(text))
         except InvalidVersion:
             raise CommandError(
-                f"`CHANGELOG.md` has a heading `[{text}]`, which is no version", hint="mend that heading"
+                f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version", hint="fix that heading"
             ) from None
     return known + (Client(read_index(index)).versions(MAIN) if index else [])

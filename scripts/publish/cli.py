@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from scripts.model.finding import Finding
     from scripts.model.version_places import Place
 
-DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change, here alone: nothing is pushed.")
+DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change locally (nothing is pushed).")
 
 
 @click.command(name="sync-versions")
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit with 1 where a place disagrees.")
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit with 1 if a place disagrees.")
 @CARGO_OPTION
 @DRY_RUN_OPTION
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a place.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per place.")
 def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
     """Write the version into every place that repeats it.
 
@@ -61,9 +61,9 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
 @click.argument("version")
 @CARGO_OPTION
 @click.option(
-    "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Where it may be published already."
+    "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Index to check for published versions."
 )
-@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
@@ -87,9 +87,9 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit:
 @click.argument("number", type=NUMBER)
 @CARGO_OPTION
 @click.option(
-    "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Where it may be published already."
+    "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Index to check for published versions."
 )
-@click.option("--offline", is_flag=True, help="Ask no index: compare with the changelog alone.")
+@click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
@@ -127,11 +127,11 @@ def _print_places(places: list[Place], result: str) -> None:
 
 
 @click.command()
-@click.option("--dev", is_flag=True, help="The one platform of a dev build.")
+@click.option("--dev", is_flag=True, help="Only the platform of a development build.")
 @click.option(
     "--github-output",
     is_flag=True,
-    help="Append the version, the matrices and what follows from them to the file `GITHUB_OUTPUT` instead.",
+    help="Append the version and the matrices to the file `GITHUB_OUTPUT` instead.",
 )
 def matrix(*, dev: bool, github_output: bool) -> None:
     """Print the CI build matrix as JSON.
@@ -152,8 +152,8 @@ def matrix(*, dev: bool, github_output: bool) -> None:
 @DIST_OPTION
 @BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--sources", metavar="COMMIT", help="The commit of LeanSpec that every binary must be built from.")
-@click.option("--github-output", is_flag=True, help="Hand the fingerprint on to other jobs of a workflow.")
+@click.option("--sources", metavar="COMMIT", help="Commit of LeanSpec that every binary must come from.")
+@click.option("--github-output", is_flag=True, help="Pass the fingerprint on to other jobs of a workflow.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def check(
     dist: Path, binaries: Path, cargo: Path | None, sources: str | None, *, github_output: bool, as_json: bool
@@ -207,9 +207,11 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
 
 
 INDEX_OPTION = click.option(
-    "--index", "name", metavar="NAME|URL", required=True, help="A name in ~/.pypirc, or an upload URL."
+    "--index", "name", metavar="NAME|URL", required=True, help="Name in ~/.pypirc, or upload URL."
 )
-SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, where that is not beside the upload URL.")
+SIMPLE_OPTION = click.option(
+    "--simple", metavar="URL", help="URL of its simple API, if it is not next to the upload URL."
+)
 
 
 @click.command()
@@ -218,14 +220,14 @@ SIMPLE_OPTION = click.option("--simple", metavar="URL", help="Its simple API, wh
 @DIST_OPTION
 @BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--checked", metavar="FINGERPRINT", help="Skip the checks: these files passed them (see `check`).")
+@click.option("--checked", metavar="FINGERPRINT", help="Skip the checks for the files that passed them (see `check`).")
 @click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
 @click.option(
-    "--resume", is_flag=True, help="Go on with a release that is on the index in part; an error where none is."
+    "--resume", is_flag=True, help="Resume a partial upload; fails if nothing of this version is on the index."
 )
 @click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def publish(  # noqa: PLR0913, PLR0917 - each is one option
     name: str,
     simple: str | None,
@@ -307,7 +309,7 @@ def attest(dist: Path) -> None:
 )
 @click.option("--against", type=click.Choice(["npm"]), help="Compare the binaries with those of the npm packages.")
 @click.option("--rebuild", is_flag=True, help="Build the wheels again from npm's binaries, and compare every byte.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, an object a fact.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def verify_release(  # noqa: PLR0913 - each is one option
     version: str, name: str, simple: str | None, dist: Path | None, against: str | None, *, rebuild: bool, as_json: bool
 ) -> int:

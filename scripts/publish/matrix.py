@@ -53,7 +53,7 @@ def write_outputs(found: dict[str, str]) -> Path:
     name = os.environ.get(OUTPUT_VARIABLE)
     if not name:
         raise CommandError(
-            f"`{OUTPUT_VARIABLE}` is not set: this is no step of a workflow", hint="leave `--github-output` out"
+            f"`{OUTPUT_VARIABLE}` is not set: this is not a step of a workflow", hint="leave `--github-output` out"
         )
     with Path(name).open("a", encoding="utf-8") as file:
         file.writelines(f"{key}={value}\n" for key, value in found.items())

@@ -37,7 +37,7 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scr
     shutil.copy(place / f"LeanSpec_{RELEASED}_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb")
     assert "has 2 Debian packages built" in scripts(*command, code=1).stderr
     (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
-    assert "is no whole Debian package" in scripts(*command, code=1).stderr
+    assert "is not a complete Debian package" in scripts(*command, code=1).stderr
     (application / "tauri.sh").chmod(0o400)
     assert "`npm run tauri -- build --ci --bundles deb` failed" in scripts(*command, "--build", code=1).stderr
     assert "there is no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr

@@ -5,4 +5,4 @@ import sys
 from leanspec_launcher.manage.errors import CommandError
 
 if sys.platform == "win32":
-    raise CommandError("a launch is measured where a process can become another: on Linux and macOS")
+    raise CommandError("a launch can only be measured on Linux and macOS")

@@ -44,7 +44,7 @@ def this_platform() -> Platform:
     """Return this machine's platform; raises CommandError where it has none of the contract's, Linux and macOS."""
     platform = current()
     if platform is None or platform.system == "win32":
-        raise CommandError("the contract is measured where a process can become another: on Linux and macOS")
+        raise CommandError("the contract can only be measured on Linux and macOS")
     return platform
 
 

@@ -250,5 +250,5 @@ def _burnt(stage: Stage, notes: list[str]) -> None:
         raise CommandError(f"exit code {done.returncode}: {done.stderr[-300:]}")
     notes.append("error: it is on INDEX with other bytes ... hint: that version is burnt")
     if len(stage.served(url)) != 1:
-        raise CommandError(f"{len(stage.served(url)) - 1} files were uploaded beside it")
+        raise CommandError(f"{len(stage.served(url)) - 1} other files were uploaded")
     notes.append("nothing was added")

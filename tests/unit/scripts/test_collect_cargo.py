@@ -107,7 +107,7 @@ def test_a_program_of_another_version_or_crate_is_not_ours(collect: Scripts, wor
         shutil.rmtree(tmp_path / "into")
         words = refused(collect("--family", "cli", code=1), tmp_path / "into")
         assert f"says that it is version `{said.split()[1]}`" in words
-        assert "hint: build it anew: add `--build`" in words
+        assert "hint: rebuild it: add `--build`" in words
 
 
 @pytest.mark.parametrize("text", ["nonsense", "package = 3", "[[package]]\nversion = 1\n", "package = [1]"])
@@ -117,7 +117,7 @@ def test_a_damaged_lock_is_named(collect: Scripts, workspace: Path, tmp_path: Pa
     path.write_bytes(headers.elf())
     (workspace / "Cargo.lock").write_text(text)
     words = refused(collect("--family", "cli", code=1), tmp_path / "into")
-    assert "Cargo.lock` is no lock of cargo's" in words
+    assert "Cargo.lock` is not a lock file of cargo" in words
 
 
 @pytest.mark.parametrize("other", [ARM, f"{ARM}.2.28", "aarch64-unknown-linux-musl"])
@@ -205,7 +205,7 @@ def test_a_missing_binary_is_named(collect: Scripts, workspace: Path, tmp_path: 
 
 def test_no_workspace_and_no_cargo_are_named(scripts: Scripts, collect: Scripts, tmp_path: Path) -> None:
     into = tmp_path / "into"
-    assert "is no cargo workspace" in refused(scripts("collect", "cargo", tmp_path, "--into", into, code=1), into)
+    assert "is not a cargo workspace" in refused(scripts("collect", "cargo", tmp_path, "--into", into, code=1), into)
     done = collect(code=1, env=clean_environment(PATH=os.devnull))
     assert "error: `cargo` is not installed" in refused(done, into)
 

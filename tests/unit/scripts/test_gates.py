@@ -365,7 +365,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     ),
     "a licence beside a licence expression": (
         metadata("License-Expression: MIT", "License: MIT\nLicense-Expression: MIT"),
-        "none beside License-Expression",
+        "none in addition to License-Expression",
     ),
     "a licence that is none": (metadata("License-Expression: MIT", "License-Expression: MTI"), "MTI"),
     "a summary that is too long": (metadata("Summary: ", "Summary: " + "x" * 600), "at most 512 characters"),
@@ -560,7 +560,7 @@ def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> No
     assert "leanspec-mcp-bin (linux-x64): expected a platform wheel, found missing" in said
     assert "notes.txt: expected no such file in a release, found there" in said
     shutil.copy(dist / MAIN, dist / MAIN.replace("py3", "py2.py3"))
-    assert any("found a second one beside" in line for line in of_set(plan, dist))
+    assert any("found a second one next to" in line for line in of_set(plan, dist))
 
 
 def committed(root: Path, *names: tuple[str, bytes]) -> Path:
@@ -618,7 +618,7 @@ def recorded(wheel: Path, **said: object) -> None:
     [
         ({"commit": "c0ffee"}, {"commit": "c0ffee"}, ""),
         ({"commit": "c0ffee"}, {"commit": "decaf"}, "expected one for all binaries, found c0ffee, decaf"),
-        ({"commit": "c0ffee-dirty"}, {}, "expected a commit with nothing changed beside it"),
+        ({"commit": "c0ffee-dirty"}, {}, "expected a commit without uncommitted changes"),
         ({"source": None}, {}, "expected a source with its integrity or commit, found None"),
         ({"source": {"kind": "cargo"}, "commit": None}, {}, "expected a source with its integrity or commit"),
         ({"source": "npm"}, {}, "expected a source with its integrity or commit"),
@@ -795,7 +795,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere", "no index that is configured"),
+        ("nowhere", "no index called"),
         ("https://me:secret@example.org/", "given with a secret in it"),
         ("http://example.org/", "is not encrypted"),
     ],

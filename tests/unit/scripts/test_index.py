@@ -184,7 +184,7 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypat
         ("me", "hush"),
     )
     assert "hush" not in f"{found} {found!r}"
-    with pytest.raises(CommandError, match="no index that is configured"):
+    with pytest.raises(CommandError, match="no index called"):
         read_index("testpypi")
     file.unlink()
     assert read_index("testpypi").simple.endswith("/simple/")

@@ -306,7 +306,7 @@ def test_an_index_of_the_plan_takes_nothing_unattested(
     index: Small, dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",)))
-    with pytest.raises(GatesError, match="expected an attestation beside it, found none"):
+    with pytest.raises(GatesError, match="expected an attestation next to it, found none"):
         release(index, dist)
     assert index.events == []
     release(index, dist, dry_run=True)
