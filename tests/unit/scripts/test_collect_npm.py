@@ -151,7 +151,7 @@ def test_a_fault_is_one_error_and_changes_nothing(
 def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
     done = collect("--platform", "linux-x64", code=1, npm_config_registry="http://127.0.0.1:9/")
     assert "ECONNREFUSED" in done.stderr
-    assert "hint: see which registry" in done.stderr
+    assert "hint: check the registry" in done.stderr
     assert registry.packages == {}
 
 

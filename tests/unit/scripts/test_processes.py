@@ -69,8 +69,9 @@ def test_what_a_command_started_ends_with_it(number: signal.Signals, tmp_path: P
 def test_a_signal_that_was_ignored_stays_ignored() -> None:
     """Whoever starts a command with `nohup` or in the background wants it to go on."""
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from scripts.processes import end_on_signals;"
-        "end_on_signals(); print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        "from scripts.tools.processes import end_on_signals; end_on_signals();"
+        "print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
     )
     assert capture([sys.executable, "-c", code], cwd=ROOT).stdout == "True\n"
 
