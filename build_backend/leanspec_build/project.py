@@ -31,7 +31,7 @@ KNOWN_CPUS = ("x64", "arm64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "r
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """Hold what `pyproject.toml` says, and the files that it names."""
+    """What `pyproject.toml` says, and the files that it names."""
 
     root: Path
     metadata: pyproject_metadata.StandardMetadata
@@ -69,7 +69,7 @@ class Project:
 
 @dataclasses.dataclass(frozen=True)
 class Binary:
-    """Hold an executable as it goes into a wheel: its bytes, and what is known of them."""
+    """An executable as it goes into a wheel: its bytes, and what is known of them."""
 
     path: Path
     data: bytes

@@ -38,7 +38,7 @@ STUB_NAME = "stub.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold one file of a wheel."""
+    """One file of a wheel."""
 
     name: str
     data: bytes
@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Content:
-    """Hold what a wheel carries: its files, the platforms that it is for, and its bill of materials."""
+    """What a wheel carries: its files, the platforms that it is for, and its bill of materials."""
 
     entries: list[Entry]
     platforms: tuple[str, ...]

@@ -70,7 +70,7 @@ class WheelFacts:
 
 @dataclass(frozen=True)
 class Report:
-    """Hold what was found out about one file."""
+    """What was found out about one file."""
 
     facts: ProgramFacts | WheelFacts
     notes: tuple[str, ...] = ()

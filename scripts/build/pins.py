@@ -29,7 +29,7 @@ LIBRARIES: "dict[str, dict[str, str]]" = {libraries}
 
 @dataclass(frozen=True)
 class Pins:
-    """Hold what a platform wheel carries: the SHA-256 of its executable, and of each library by its path from there."""
+    """What a platform wheel carries: the SHA-256 of its executable, and of each library by its path from there."""
 
     executable: str
     libraries: dict[str, str]

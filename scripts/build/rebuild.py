@@ -26,7 +26,7 @@ SURROUNDINGS: tuple[Surroundings, ...] = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold the digests of one file: as it is, and as it was rebuilt; an absent file has none."""
+    """The digests of one file: as it is, and as it was rebuilt; an absent file has none."""
 
     name: str
     present: str | None

@@ -37,7 +37,7 @@ EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
 
 @dataclass(frozen=True)
 class Wanted:
-    """Hold one platform wheel to be built."""
+    """One platform wheel to be built."""
 
     project: FamilyProject
     platform: Platform

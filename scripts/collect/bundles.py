@@ -49,7 +49,7 @@ TRAILER_SIZE, CRC32 = 512, 2
 
 @dataclass(frozen=True)
 class Bundle:
-    """Hold a desktop bundle, by what its bytes say."""
+    """A desktop bundle, by what its bytes say."""
 
     path: Path
     format: BundleFormat

@@ -28,7 +28,7 @@ BUILDERS = ("build", "zigbuild")
 
 @dataclass(frozen=True)
 class Crate:
-    """Hold the crate of a family in a workspace."""
+    """The crate of a family in a workspace."""
 
     project: FamilyProject
     version: str
@@ -41,7 +41,7 @@ class Crate:
 
 @dataclass(frozen=True)
 class Target:
-    """Hold a target as `cargo zigbuild` writes it: a triple, and perhaps the glibc that it is built against."""
+    """A target as `cargo zigbuild` writes it: a triple, and perhaps the glibc that it is built against."""
 
     triple: str
     glibc: str | None
@@ -55,7 +55,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Hold what `cargo metadata` says of a workspace."""
+    """What `cargo metadata` says of a workspace."""
 
     root: Path
     target_directory: Path

@@ -27,7 +27,7 @@ class NotOnRegistryError(CommandError):
 
 @dataclass(frozen=True)
 class Package:
-    """Hold one package of the registry, and what the registry says of it."""
+    """One package of the registry, and what the registry says of it."""
 
     project: FamilyProject
     platform: Platform

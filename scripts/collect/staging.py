@@ -26,7 +26,7 @@ from scripts.tools.work_folder import workplace
 
 @dataclass(frozen=True)
 class Collected:
-    """Hold what `binary.json` states of one binary."""
+    """What `binary.json` states of one binary."""
 
     family: str
     platform: str

@@ -28,7 +28,7 @@ LAYOUT = {
 
 @dataclass(frozen=True)
 class Module:
-    """Hold a module: its place, its text, and what it means."""
+    """A module: its place, its text, and what it means."""
 
     name: str
     text: str

@@ -48,7 +48,7 @@ OTHER_SYSTEMS = ("sys.platform == 'win32'", "sys.platform == 'darwin'", "TYPE_CH
 
 @dataclass(frozen=True)
 class Mutant:
-    """Hold a changed module: where, what stood there, what stands there now, and the whole text."""
+    """A changed module: where, what stood there, what stands there now, and the whole text."""
 
     line: int
     before: str
@@ -58,7 +58,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what became of a change."""
+    """What became of a change."""
 
     line: int
     before: str

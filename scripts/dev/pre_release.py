@@ -42,7 +42,7 @@ TAIL = 6
 
 @dataclass(frozen=True)
 class Step:
-    """Hold one step: how it ended, and what is to be known of it."""
+    """One step: how it ended, and what is to be known of it."""
 
     name: str
     state: State

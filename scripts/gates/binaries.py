@@ -34,7 +34,7 @@ NO_COMMIT = "none stated"
 
 @dataclass(frozen=True)
 class Binary:
-    """Hold what a platform wheel carries."""
+    """What a platform wheel carries."""
 
     file: File
     family: Family

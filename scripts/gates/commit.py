@@ -46,7 +46,7 @@ def tree(root: Path) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Commit:
-    """Hold a commit: its name, and when it was made, in seconds since 1970."""
+    """A commit: its name, and when it was made, in seconds since 1970."""
 
     name: str
     time: int

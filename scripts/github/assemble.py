@@ -52,7 +52,7 @@ class AssetKind(StrEnum):
 
 @dataclass(frozen=True)
 class Asset:
-    """Hold one file of a release as its manifest states it."""
+    """One file of a release as its manifest states it."""
 
     name: str
     kind: AssetKind | FileKind

@@ -35,7 +35,7 @@ HINT = "it should come from `python -m scripts {0}`, or from minisign"
 
 @dataclass(frozen=True)
 class PublicKey:
-    """Hold a key that checks signatures."""
+    """A key that checks signatures."""
 
     number: bytes
     key: Ed25519PublicKey
@@ -49,7 +49,7 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class SecretKey:
-    """Hold a key that makes signatures. It is never printed."""
+    """A key that makes signatures. It is never printed."""
 
     number: bytes
     key: Ed25519PrivateKey = field(repr=False)
@@ -62,7 +62,7 @@ class SecretKey:
 
 @dataclass(frozen=True)
 class Claim:
-    """Hold what a trusted comment says of the file that was signed."""
+    """What a trusted comment says of the file that was signed."""
 
     file: str
     version: str

@@ -28,7 +28,7 @@ OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
 
 @dataclass(frozen=True)
 class Release:
-    """Hold what GitHub has of a release."""
+    """What GitHub has of a release."""
 
     draft: bool
     noted: bool

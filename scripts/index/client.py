@@ -45,7 +45,7 @@ class IndexUnreachableError(CommandError):
 
 @dataclass(frozen=True)
 class Index:
-    """Hold where an index is read and where it takes uploads."""
+    """Where an index is read and where it takes uploads."""
 
     simple: str
     upload: str
@@ -108,7 +108,7 @@ def _simple_of(upload: str) -> str:
 
 @dataclass(frozen=True)
 class Served:
-    """Hold one file as an index lists it."""
+    """One file as an index lists it."""
 
     name: str
     sha256: str | None

@@ -17,7 +17,7 @@ PROJECTS = ROOT / "platform_wheels"
 
 @dataclass(frozen=True)
 class FamilyProject:
-    """Hold a family with its project folder and what collecting its binary needs to know."""
+    """A family with its project folder and what collecting its binary needs to know."""
 
     family: Family
     root: Path

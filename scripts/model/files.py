@@ -29,7 +29,7 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """Hold one file of a release, by what its name says."""
+    """One file of a release, by what its name says."""
 
     path: Path
     kind: FileKind

@@ -10,7 +10,7 @@ from leanspec_launcher.manage.errors import CommandError
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one fact that a gate looked at."""
+    """One fact that a gate looked at."""
 
     gate: str
     subject: str

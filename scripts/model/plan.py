@@ -21,7 +21,7 @@ DEV = "linux-x64"
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold the release as it is meant to be."""
+    """The release as it is meant to be."""
 
     version: Version
     platforms: tuple[str, ...]

@@ -32,7 +32,7 @@ UNRELEASED = "## [Unreleased]"
 
 @dataclass(frozen=True)
 class Place:
-    """Hold one place that repeats the version: where it is, what it says, what it should say."""
+    """One place that repeats the version: where it is, what it says, what it should say."""
 
     file: str
     what: str
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Edit:
-    """Hold a file with its text before and after, and the places in it."""
+    """A file with its text before and after, and the places in it."""
 
     path: Path
     before: str

@@ -46,7 +46,7 @@ class GatesError(CommandError):
 
 @dataclass(frozen=True)
 class Proof:
-    """Hold how a release is proved: its files before the first upload, what the index serves after the last one."""
+    """How a release is proved: its files before the first upload, what the index serves after the last one."""
 
     before: Callable[[Path], list[Finding]]
     after: Callable[[Version, Index, Path], list[Finding]]

@@ -31,7 +31,7 @@ def workplace(base: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(base: Path) -> Iterator[None]:
-    """Hold the lock of a folder; the system lets go of it however this process ends."""
+    """The lock of a folder; the system lets go of it however this process ends."""
     if sys.platform == "win32":
         yield  # a folder cannot be locked there
         return

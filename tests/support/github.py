@@ -20,7 +20,7 @@ API = f"/repos/{REPOSITORY}/releases"
 
 @dataclass
 class GitHub:
-    """Hold what the server has, and how it fails."""
+    """What the server has, and how it fails."""
 
     tags: set[str] = field(default_factory=set)
     releases: list[dict[str, Any]] = field(default_factory=list)

@@ -16,7 +16,7 @@ from tests.support.surroundings import BASE_PYTHON, clean, make_venv, packages, 
 
 @dataclass(frozen=True)
 class Installed:
-    """Hold what an installer left: the commands, and where the packages are."""
+    """What an installer left: the commands, and where the packages are."""
 
     scripts: Path
     packages: Path
@@ -25,7 +25,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Source:
-    """Hold where an installer finds wheels, and a home for what it makes."""
+    """Where an installer finds wheels, and a home for what it makes."""
 
     dist: Path
     wheelhouse: Path

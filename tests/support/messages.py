@@ -17,7 +17,7 @@ GAP = "…"
 
 @dataclass(frozen=True)
 class Message:
-    """Hold a message with gaps for what only a run knows, its hint, and the module that it is in."""
+    """A message with gaps for what only a run knows, its hint, and the module that it is in."""
 
     text: str
     hint: str

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 @dataclass
 class Registry:
-    """Hold packages (name -> version -> archive), and the faults that the registry has."""
+    """Packages (name -> version -> archive), and the faults that the registry has."""
 
     home: Path
     port: int = 0

@@ -16,7 +16,7 @@ STATED = f'version = "{VERSION}"'
 
 @dataclass(frozen=True)
 class Sample:
-    """Hold a copy of a family's project."""
+    """A copy of a family's project."""
 
     root: Path
 

@@ -33,7 +33,7 @@ HOST = host()
 
 @dataclass
 class Site:
-    """Hold a folder like site-packages: the launcher, pinned, and what the test puts beside it."""
+    """A folder like site-packages: the launcher, pinned, and what the test puts beside it."""
 
     root: Path
     env: dict[str, str]

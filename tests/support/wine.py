@@ -36,7 +36,7 @@ FETCH = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--onl
 
 @dataclass(frozen=True)
 class Windows:
-    """Hold a Debian with wine, in which `Z:` is its root, `python` the CPython, `probe.exe` our probe."""
+    """A Debian with wine, in which `Z:` is its root, `python` the CPython, `probe.exe` our probe."""
 
     tree: Path
 

@@ -91,7 +91,7 @@ class Expression:
 
 @dataclass
 class Done:
-    """Hold one script step that was run."""
+    """One script step that was run."""
 
     job: str
     command: str

@@ -46,7 +46,7 @@ os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
 
 @dataclass
 class Row:
-    """Hold what was measured of one way, milliseconds and kB."""
+    """What was measured of one way, milliseconds and kB."""
 
     way: str
     start: list[float] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Hold a whole run."""
+    """A whole run."""
 
     machine: dict[str, str]
     rounds: int

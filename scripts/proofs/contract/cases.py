@@ -29,7 +29,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Case:
-    """Hold one situation: where it belongs, what it is called, and how it is observed."""
+    """One situation: where it belongs, what it is called, and how it is observed."""
 
     area: str
     name: str

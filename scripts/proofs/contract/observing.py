@@ -41,7 +41,7 @@ PASSING = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Hold what one case runs in: a way to start, a folder of its own, a plain environment."""
+    """What one case runs in: a way to start, a folder of its own, a plain environment."""
 
     way: Way
     folder: Path

@@ -31,7 +31,7 @@ sys.exit(subprocess.run([{binary!r}, *sys.argv[1:]]).returncode)
 
 @dataclass(frozen=True)
 class Way:
-    """Hold one way to start the program: a name, and the command to which its arguments are added."""
+    """One way to start the program: a name, and the command to which its arguments are added."""
 
     name: str
     command: tuple[str, ...]

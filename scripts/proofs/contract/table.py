@@ -24,7 +24,7 @@ PLACES = ("argument", "command-line", "executable")
 
 @dataclass(frozen=True)
 class Row:
-    """Hold one case: what a direct start shows, and for each other way `same` or the first difference."""
+    """One case: what a direct start shows, and for each other way `same` or the first difference."""
 
     area: str
     case: str

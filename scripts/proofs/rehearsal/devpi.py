@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @dataclass
 class Devpi:
-    """Hold a running server: where it is, and a token of its user."""
+    """A running server: where it is, and a token of its user."""
 
     url: str
     folder: Path

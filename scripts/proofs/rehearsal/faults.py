@@ -17,7 +17,7 @@ SECONDS = 60
 
 @dataclass
 class Exchange:
-    """Hold one request that came to the proxy, and how often its kind came before."""
+    """One request that came to the proxy, and how often its kind came before."""
 
     method: str
     path: str
@@ -39,7 +39,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Reply:
-    """Hold an answer; no status means that the connection is cut."""
+    """An answer; no status means that the connection is cut."""
 
     status: int | None
     body: bytes = b""
@@ -58,7 +58,7 @@ def cut() -> Reply:
 
 @dataclass
 class Proxy:
-    """Hold a running proxy and what it saw."""
+    """A running proxy and what it saw."""
 
     url: str
     log: list[Exchange]

@@ -31,7 +31,7 @@ OLD = "0.0.1"
 
 @dataclass(frozen=True)
 class Row:
-    """Hold one line of a rehearsal: what was tried, what the user saw, what the index holds in the end."""
+    """One line of a rehearsal: what was tried, what the user saw, what the index holds in the end."""
 
     what: str
     saw: str
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass
 class Stage:
-    """Hold what a rehearsal plays on: a copy of the project on its tag, built files, and an index server."""
+    """What a rehearsal plays on: a copy of the project on its tag, built files, and an index server."""
 
     folder: Path
     server: Devpi

@@ -33,7 +33,7 @@ SHORT_WAIT = "8"
 
 @dataclass(frozen=True)
 class Scenario:
-    """Hold one fault: what the index does, and how publishing ends under it."""
+    """One fault: what the index does, and how publishing ends under it."""
 
     what: str
     fault: Callable[[], Fault]

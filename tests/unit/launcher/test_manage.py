@@ -37,7 +37,7 @@ echo "$*" >> "$0.log"
 
 @dataclass
 class Installation:
-    """Hold a site with its record, its scripts, and an installer."""
+    """A site with its record, its scripts, and an installer."""
 
     site: Site
     scripts: Path

@@ -36,7 +36,7 @@ WAVE = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST
 
 @dataclass
 class Small:
-    """Hold what the index has, what it shows, and what happened."""
+    """What the index has, what it shows, and what happened."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
