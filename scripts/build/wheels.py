@@ -24,7 +24,7 @@ from scripts.model.families import FamilyProject, binary_path, load_families, ma
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
-from scripts.tools.work_folder import workplace
+from scripts.tools.work_folder import work_folder
 
 from .pins import Pins, wheel_pins, with_pins
 from .readme import for_the_index
@@ -54,7 +54,7 @@ def build_wheels(
     """
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
-    with workplace(out) as folder:
+    with work_folder(out) as folder:
         built = _build_platform_wheels(wanted, folder, repair)
         if narrowed:
             say("lean-spec and the stubs are left out: they speak of all families and platforms")

@@ -21,7 +21,7 @@ from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
 from scripts.model.families import FamilyProject, binary_path, load_families
-from scripts.tools.work_folder import workplace
+from scripts.tools.work_folder import work_folder
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
     With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and leaves `base` as it
     was, where two binaries have the same bytes or different versions.
     """
-    with workplace(base) as folder:
+    with work_folder(base) as folder:
         staging = Staging(folder)
         yield staging
         if not staging.collected:

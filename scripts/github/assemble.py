@@ -29,7 +29,7 @@ from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
-from scripts.tools.work_folder import workplace
+from scripts.tools.work_folder import work_folder
 
 from .archives import PROGRAM, TEXT, write_tar, write_zip
 from .notes import archive_readme, release_notes
@@ -83,7 +83,7 @@ def assemble(artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root
             )
     _must_be_ours(out)
     commit = commit_of(root)
-    with workplace(out) as folder:
+    with work_folder(out) as folder:
         new = folder / "new"
         new.mkdir()
         binaries = folder / "binaries"

@@ -16,7 +16,7 @@ PREFIX = ".in-progress-"
 
 
 @contextlib.contextmanager
-def workplace(base: Path) -> Iterator[Path]:
+def work_folder(base: Path) -> Iterator[Path]:
     """Give an empty folder inside `base`, removed afterwards, while no other process has one there.
 
     What a killed process left there is removed first.
@@ -31,7 +31,7 @@ def workplace(base: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(base: Path) -> Iterator[None]:
-    """The lock of a folder; the system lets go of it however this process ends."""
+    """Lock a folder for one process; the system releases the lock however this process ends."""
     if sys.platform == "win32":
         yield  # a folder cannot be locked there
         return

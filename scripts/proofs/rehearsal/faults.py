@@ -71,62 +71,77 @@ class Proxy:
 @contextlib.contextmanager
 def proxy(port: int, target: int, fault: Fault) -> Iterator[Proxy]:
     """Pass requests on to a server on loopback, with one fault."""
-    seen: list[Exchange] = []
-    lock = threading.Lock()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _handle(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with lock:
-                count = sum(each.is_upload for each in seen)
-                exchange = Exchange(self.command, self.path, body, count)
-                seen.append(exchange)
-            reply = fault(exchange, lambda: self._pass_on(body))
-            if reply.status is None:
-                self.close_connection = True
-                self.connection.close()
-                return
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                if name.lower() not in HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(reply.body)
-
-        def _pass_on(self, body: bytes) -> Reply:
-            connection = http.client.HTTPConnection("127.0.0.1", target, timeout=SECONDS)
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
-            try:
-                # devpi then names this proxy in the addresses of files.
-                connection.request(
-                    self.command, self.path, body, headers | {"X-Outside-Url": f"http://127.0.0.1:{port}"}
-                )
-                answer = connection.getresponse()
-                return Reply(answer.status, answer.read(), dict(answer.getheaders()))
-            except OSError:
-                return cut()
-            finally:
-                connection.close()
-
-        do_GET = do_POST = do_PUT = do_HEAD = _handle  # noqa: N815 - the library's names
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Leave broken connections alone: they are what is rehearsed."""
-
-    with Server(("127.0.0.1", port), Handler) as server:
+    with _Server(port, target, fault) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield Proxy(f"http://127.0.0.1:{port}", seen)
+            yield Proxy(f"http://127.0.0.1:{port}", server.seen)
         finally:
             server.shutdown()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """The proxy itself: where it passes requests on to, its fault, and every request so far."""
+
+    def __init__(self, port: int, target: int, fault: Fault) -> None:
+        self.target = target
+        self.fault = fault
+        self.seen: list[Exchange] = []
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def note(self, method: str, path: str, body: bytes) -> Exchange:
+        """Write a request down, with the number of uploads before it."""
+        with self._lock:
+            uploads = sum(each.is_upload for each in self.seen)
+            exchange = Exchange(method, path, body, uploads)
+            self.seen.append(exchange)
+        return exchange
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore broken connections: they are what is rehearsed."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """One connection to the proxy."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        exchange = self.server.note(self.command, self.path, body)
+        reply = self.server.fault(exchange, lambda: self._pass_on(body))
+        if reply.status is None:
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def _pass_on(self, body: bytes) -> Reply:
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
+        # devpi then names this proxy in the addresses of files.
+        headers["X-Outside-Url"] = f"http://127.0.0.1:{self.server.server_port}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.target, timeout=SECONDS)
+        try:
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.read(), dict(answer.getheaders()))
+        except OSError:
+            return cut()
+        finally:
+            connection.close()
+
+    do_GET = do_POST = do_PUT = do_HEAD = _handle  # noqa: N815 - the library's names
 
 
 def none(_: Exchange, pass_on: Pass) -> Reply:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.work_folder import PREFIX, workplace
+from scripts.tools.work_folder import PREFIX
 
 
 def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}killed").mkdir()
     (tmp_path / "mine").write_text("")
-    with workplace(tmp_path) as folder:
+    with work_folder(tmp_path) as folder:
         assert list(folder.iterdir()) == []
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, "mine"])
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
@@ -23,7 +23,7 @@ def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with workplace(tmp_path) as folder:
+        with work_folder(tmp_path) as folder:
             (folder / "half").write_text("")
             raise KeyboardInterrupt
 
@@ -37,10 +37,10 @@ def test_a_second_one_waits(tmp_path: Path) -> None:
     order = []
 
     def second() -> None:
-        with workplace(tmp_path):
+        with work_folder(tmp_path):
             order.append("second")
 
-    with workplace(tmp_path):
+    with work_folder(tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.3)
