@@ -84,20 +84,34 @@ KILLS = (
 )
 
 
-def play_with_faults(stage: Stage, only: str) -> None:
-    """Play every fault whose name holds `only`, and every way in which a publish is killed."""
-    scenes: dict[str, Callable[[list[str]], None]] = {
-        each.what: functools.partial(_play, stage, each) for each in SCENARIOS
-    }
+Scene = Callable[[Stage, list[str]], None]
+
+
+def scenes(only: str) -> dict[str, Scene]:
+    """Return every fault, and every way in which a publish is killed, whose title contains some words.
+
+    Raises CommandError if there is none.
+    """
+    every: dict[str, Scene] = {each.what: functools.partial(_play, each) for each in SCENARIOS}
     for uploads, number in KILLS:
-        scenes[f"{number.name} after {uploads} uploads, then again"] = functools.partial(_kill, stage, uploads, number)
-    scenes["one letter too many in a classifier"] = functools.partial(_refused_by_the_rules, stage)
-    scenes["two publishes at once"] = functools.partial(_twice, stage)
-    scenes["other bytes are there under one of the names"] = functools.partial(_burnt, stage)
-    for what, play in scenes.items():
-        if only in what:
-            with stage.scene(what) as notes:
-                play(notes)
+        every[f"{number.name} after {uploads} uploads, then again"] = functools.partial(_kill, uploads, number)
+    every["one letter too many in a classifier"] = _refused_by_the_rules
+    every["two publishes at once"] = _twice
+    every["other bytes are there under one of the names"] = _burnt
+    chosen = {title: scene for title, scene in every.items() if only in title}
+    if not chosen:
+        titles = "\n  ".join(every)
+        raise CommandError(
+            f"no scene contains `{only}`; there are\n  {titles}", hint="leave `--only` out for all of them"
+        )
+    return chosen
+
+
+def play_with_faults(stage: Stage, chosen: dict[str, Scene]) -> None:
+    """Play scenes, one after the other."""
+    for title, scene in chosen.items():
+        with stage.scene(title) as notes:
+            scene(stage, notes)
 
 
 @contextlib.contextmanager
@@ -107,7 +121,7 @@ def _behind(stage: Stage, url: str, fault: Fault) -> Iterator[tuple[str, Proxy]]
         yield url.replace(stage.server.url, front.url), front
 
 
-def _play(stage: Stage, scenario: Scenario, notes: list[str]) -> None:
+def _play(scenario: Scenario, stage: Stage, notes: list[str]) -> None:
     """Publish under a fault, then without it; the release must end complete, and in order."""
     url = stage.new_index()
     if scenario.after_old:
@@ -160,7 +174,7 @@ def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
         raise CommandError(f"uploaded in the order {uploaded}")
 
 
-def _kill(stage: Stage, uploads: int, number: signal.Signals, notes: list[str]) -> None:
+def _kill(uploads: int, number: signal.Signals, stage: Stage, notes: list[str]) -> None:
     url = stage.new_index()
     # Before the first upload: somewhere in its gates.
     how = stage.publish_checked if uploads else stage.publish

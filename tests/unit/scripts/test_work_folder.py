@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.work_folder import PREFIX
+from scripts.tools.work_folder import PREFIX, work_folder
 
 
 def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
