@@ -1,7 +1,8 @@
 """The launcher of LeanSpec. One function per command: find the binary, make sure that it is the right one, become it.
 
-The hot path: this module, `_search` and `_tables`. What they import is paid for at every start, 0.06 ms per module at
-the least, so it is nothing but `os`, `sys`, `stat` and `_signal`, which are loaded before any script runs.
+The hot path: this module, `_search` and `_tables`. What they import is paid for at every start,
+0.06 ms per module at the least, so it is nothing but `os`, `sys`, `stat` and `_signal`, which are
+loaded before any script runs.
 """
 
 import _signal
@@ -149,6 +150,8 @@ def _take_back_locale() -> None:
         # else says C.
         names = ("LC_ALL", "LANG")
         others = [os.environ.get(name, "C") for name in names]
-        if [*os.environ][-1] != "LC_CTYPE" or any(value not in ("", "C", "POSIX") for value in others):
+        if [*os.environ][-1] != "LC_CTYPE" or any(
+            value not in ("", "C", "POSIX") for value in others
+        ):
             return
     os.unsetenv("LC_CTYPE")

@@ -13,7 +13,9 @@ if __name__ == "__main__":
 
     usage = f"python -m leanspec_launcher {'|'.join(FAMILIES)} [ARGS]"
     if sys.argv[1:] in (["-h"], ["--help"]):
-        sys.stdout.write(f"Usage: {usage}\n\nStart the command line, the MCP server or the web server.\n")
+        sys.stdout.write(
+            f"Usage: {usage}\n\nStart the command line, the MCP server or the web server.\n"
+        )
         sys.exit(0)
     given = f"`{sys.argv[1]}` is not a family" if sys.argv[1:] else "no family is given"
     say(f"error: {given}\nhint: {usage}\n")

@@ -7,7 +7,15 @@ import os
 import stat
 import sys
 
-from ._tables import DIRECTORY_VARIABLE, LIBRARIES, PLATFORMS, SHA256, VERIFY_VARIABLE, Family, Platform
+from ._tables import (
+    DIRECTORY_VARIABLE,
+    LIBRARIES,
+    PLATFORMS,
+    SHA256,
+    VERIFY_VARIABLE,
+    Family,
+    Platform,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,14 +207,17 @@ def expected(place: Place, family: Family, platform: "Platform | None") -> "tupl
     """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
 
     A local binary has the one recorded beside it. Any other is pinned, for each CPU of the system:
-    an installer may take the wheel of another CPU, whose programs the system runs as well (Rosetta).
+    an installer may take the wheel of another CPU, whose programs the system runs as well
+    (Rosetta).
     """
     if place.origin == LOCAL:
         return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
     if place.origin == VARIABLE or platform is None:
         return ()
     pins = SHA256.get(family.name, {})
-    same_system = [key for key in pins if key in PLATFORMS and PLATFORMS[key].system == platform.system]
+    same_system = [
+        key for key in pins if key in PLATFORMS and PLATFORMS[key].system == platform.system
+    ]
     return tuple([pins[key] for key in same_system])
 
 

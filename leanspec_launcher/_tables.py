@@ -72,7 +72,9 @@ class Platform:
 
     __slots__ = ("key", "label", "machines", "suffix", "system", "target")
 
-    def __init__(self, key: str, system: str, machines: "tuple[str, ...]", target: str, label: str) -> None:
+    def __init__(
+        self, key: str, system: str, machines: "tuple[str, ...]", target: str, label: str
+    ) -> None:
         self.key = key
         # `sys.platform`
         self.system = system
@@ -91,7 +93,9 @@ PLATFORMS = {
     platform.key: platform
     for platform in (
         Platform("darwin-x64", "darwin", _X64, "x86_64-apple-darwin", "macOS on Intel"),
-        Platform("darwin-arm64", "darwin", _ARM64, "aarch64-apple-darwin", "macOS on Apple silicon"),
+        Platform(
+            "darwin-arm64", "darwin", _ARM64, "aarch64-apple-darwin", "macOS on Apple silicon"
+        ),
         Platform("linux-x64", "linux", _X64, "x86_64-unknown-linux-gnu", "Linux on x86-64"),
         Platform("linux-arm64", "linux", _ARM64, "aarch64-unknown-linux-gnu", "Linux on arm64"),
         Platform("windows-x64", "win32", _X64, "x86_64-pc-windows-msvc", "Windows on x86-64"),
@@ -127,12 +131,13 @@ def is_on(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in ON
 
 
-# The pins: what a release knows of its binaries. A checkout knows nothing; `python -m scripts wheels`
-# replaces everything below this line in the `lean-spec` that it builds.
+# The pins: what a release knows of its binaries. A checkout knows nothing;
+# `python -m scripts wheels` replaces everything below this line in the `lean-spec` that it builds.
 VERSION = ""
 # What the binaries of this release say of themselves.
 BINARIES = ""
 # family -> platform -> hexadecimal SHA-256
 SHA256: "dict[str, dict[str, str]]" = {}
-# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings along
+# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings
+# along
 LIBRARIES: "dict[str, dict[str, str]]" = {}

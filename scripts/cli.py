@@ -21,8 +21,24 @@ SECTIONS = {
     "Try it": ("demo", "test"),
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
     "Measure": ("contract", "bench", "mutate"),
-    "Release": ("bump", "bump-dev", "sync-versions", "pre-release", "check", "publish", "verify-release", "rehearse"),
-    "What a release carries": ("attest", "release-assets", "upload-assets", "keygen", "sign", "verify-signature"),
+    "Release": (
+        "bump",
+        "bump-dev",
+        "sync-versions",
+        "pre-release",
+        "check",
+        "publish",
+        "verify-release",
+        "rehearse",
+    ),
+    "What a release carries": (
+        "attest",
+        "release-assets",
+        "upload-assets",
+        "keygen",
+        "sign",
+        "verify-signature",
+    ),
     "Keep in step": ("matrix", "lock"),
 }
 
@@ -39,10 +55,14 @@ class Sections(Group):
             rows = [(name, self.commands[name].get_short_help_str(width)) for name in names]
             if rows:
                 with formatter.section(title):
-                    formatter.write_dl([(f"{name:{max(map(len, self.commands))}}", text) for name, text in rows])
+                    formatter.write_dl(
+                        [(f"{name:{max(map(len, self.commands))}}", text) for name, text in rows]
+                    )
 
 
-@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 def root() -> None:
     """Build, check and release the wheels of LeanSpec.
 

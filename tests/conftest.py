@@ -171,7 +171,10 @@ def pythons() -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
     """Return an environment in which pip installed `lean-spec[ui]`; tests must leave it as it is."""
-    return once(shared / "installed", lambda folder: install(folder / "environment", dist, wheelhouse)) / "environment"
+    return (
+        once(shared / "installed", lambda folder: install(folder / "environment", dist, wheelhouse))
+        / "environment"
+    )
 
 
 @pytest.fixture

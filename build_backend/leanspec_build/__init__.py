@@ -1,7 +1,8 @@
 """A PEP 517 and PEP 660 build backend for wheels that carry one executable.
 
-The hooks run with the project as the working directory. What cannot be built ends the process with status 1 and a
-message on standard error: a frontend shows that, where it would show a raised error as a traceback.
+The hooks run with the project as the working directory. What cannot be built ends the process with
+status 1 and a message on standard error: a frontend shows that, where it would show a raised error
+as a traceback.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from typing import NoReturn, ParamSpec, TypeVar
 from .errors import BuildError
 from .project import Binary, Project, choose_binary, load_project, read_settings, read_stub
 from .repair import graft
-from .wheel import Content, binary_content, dist_info, editable_content, metadata_entries, stub_content, write_wheel
+from .wheel import (
+    Content,
+    binary_content,
+    dist_info,
+    editable_content,
+    metadata_entries,
+    stub_content,
+    write_wheel,
+)
 
 Settings = Mapping[str, object] | None
 WAYS_OUT = "link the library in (vendored OpenSSL, rustls, static musl), or graft it with `-C repair=auditwheel`"
@@ -38,7 +47,9 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 @_reporting
-def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+def build_wheel(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
     project, content = _load(config_settings, tell=True)
@@ -54,14 +65,18 @@ def build_editable(
     project = load_project(Path.cwd())
     settings = read_settings(config_settings)
     if "stub" in settings:
-        raise BuildError("a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`")
+        raise BuildError(
+            "a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`"
+        )
     binary = choose_binary(project, settings)
     _link(project, binary)
     return write_wheel(Path(wheel_directory), project, editable_content(project, binary))
 
 
 @_reporting
-def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+def prepare_metadata_for_build_wheel(
+    metadata_directory: str, config_settings: Settings = None
+) -> str:
     """Write the metadata alone; https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel."""
     project, content = _load(config_settings)
     for entry in metadata_entries(project, content):

@@ -1,7 +1,7 @@
 """ELF files, as the loader reads them: program headers, the dynamic segment, version needs, notes.
 
-Standards: the System V gABI; the Linux Standard Base for symbol versions; the psABI of each CPU. Sections are not
-looked at for what decides: a program may be stripped of them.
+Standards: the System V gABI; the Linux Standard Base for symbol versions; the psABI of each CPU.
+Sections are not looked at for what decides: a program may be stripped of them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,45 @@ ELF_MAGIC = b"\x7fELF"
 CLASSES = {1: 32, 2: 64}
 ORDERS = {1: "<", 2: ">"}
 KINDS = {1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
-SYSTEMS = {0: "linux", 3: "linux", 1: "hpux", 2: "netbsd", 6: "solaris", 9: "freebsd", 12: "openbsd"}
+SYSTEMS = {
+    0: "linux",
+    3: "linux",
+    1: "hpux",
+    2: "netbsd",
+    6: "solaris",
+    9: "freebsd",
+    12: "openbsd",
+}
 # Who leaves a note of this name in each program; the header of most of them says `System V`.
-NOTED_SYSTEMS = {b"NetBSD": "netbsd", b"OpenBSD": "openbsd", b"DragonFly": "dragonfly", b"FreeBSD": "freebsd"}
+NOTED_SYSTEMS = {
+    b"NetBSD": "netbsd",
+    b"OpenBSD": "openbsd",
+    b"DragonFly": "dragonfly",
+    b"FreeBSD": "freebsd",
+}
 NOTED_SYSTEMS |= {b"Android": "android"}
 FOREIGN_LOADERS = {"/system/bin/linker": "android", "/system/bin/linker64": "android"}
-FOREIGN_LOADERS |= {"/usr/lib/ld.so.1": "solaris", "/usr/lib/amd64/ld.so.1": "solaris", "/lib/amd64/ld.so.1": "solaris"}
-FOREIGN_LOADERS |= {"/libexec/ld.elf_so": "netbsd", "/usr/libexec/ld.elf_so": "netbsd", "/usr/libexec/ld.so": "openbsd"}
+FOREIGN_LOADERS |= {
+    "/usr/lib/ld.so.1": "solaris",
+    "/usr/lib/amd64/ld.so.1": "solaris",
+    "/lib/amd64/ld.so.1": "solaris",
+}
+FOREIGN_LOADERS |= {
+    "/libexec/ld.elf_so": "netbsd",
+    "/usr/libexec/ld.elf_so": "netbsd",
+    "/usr/libexec/ld.so": "openbsd",
+}
 
 EM_ARM = 40
-MACHINES = {3: "386", 62: "x86_64", 183: "aarch64", 21: "ppc64", 22: "s390", 243: "riscv", 258: "loongarch"}
+MACHINES = {
+    3: "386",
+    62: "x86_64",
+    183: "aarch64",
+    21: "ppc64",
+    22: "s390",
+    243: "riscv",
+    258: "loongarch",
+}
 CPUS = {
     # machine, bits, byte order -> CPU; 32-bit Arm has rules of its own
     (3, 32, "<"): "i686",
@@ -46,14 +75,21 @@ ARM_V7 = 10  # Addenda to the ABI for the Arm architecture, Tag_CPU_arch
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_PROPERTY = 1, 2, 3, 4, 0x6474E553
 PF_X = 1
 DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SONAME = 0, 1, 4, 5, 6, 10, 14
-DT_RPATH, DT_RUNPATH, DT_FLAGS_1, DT_VERNEED, DT_VERNEEDNUM = 15, 29, 0x6FFFFFFB, 0x6FFFFFFE, 0x6FFFFFFF
+DT_RPATH, DT_RUNPATH, DT_FLAGS_1, DT_VERNEED, DT_VERNEEDNUM = (
+    15,
+    29,
+    0x6FFFFFFB,
+    0x6FFFFFFE,
+    0x6FFFFFFF,
+)
 DF_1_PIE = 0x08000000
 SHT_DYNSYM, SHT_ARM_ATTRIBUTES = 11, 0x70000003
 STB_WEAK, SHN_UNDEF = 2, 0
 NT_GNU_PROPERTY, X86_ISA_NEEDED = 5, 0xC0008002
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
-# A large program has some ten segments, some hundred tags and versions, and some hundred thousand symbols.
+# A large program has some ten segments, some hundred tags and versions, and some hundred thousand
+# symbols.
 MOST_SEGMENTS = 128
 MOST_TAGS, MOST_VERSIONS, MOST_SYMBOLS, MOST_NOTES = 10_000, 20_000, 1_000_000, 1_000
 MOST_IMPORTS, LONGEST_SYMBOL = 100_000, 256
@@ -134,7 +170,8 @@ class _Elf:
         self.header = Header(*self.view.unpack(self.layout.header, 16, "the ELF header"))
         self.segments = self._segments()
         self.view.must_hold(
-            self.header.sections_at + self.header.section_size * self.header.sections, "the section header table"
+            self.header.sections_at + self.header.section_size * self.header.sections,
+            "the section header table",
         )
 
     def read(self, must_be_wanted: Wanted) -> Executable:
@@ -172,7 +209,9 @@ class _Elf:
         if header.segments and header.segment_size != self.view.size_of(self.layout.segment):
             raise BuildError(f"is damaged: program headers of {header.segment_size} bytes")
         found: list[Segment] = []
-        for fields in self.view.table(self.layout.segment, header.segments_at, header.segments, what):
+        for fields in self.view.table(
+            self.layout.segment, header.segments_at, header.segments, what
+        ):
             if self.bits == 64:  # noqa: PLR2004 - the class
                 kind, flags, offset, address, _, size, _, _ = fields
             else:
@@ -190,7 +229,9 @@ class _Elf:
 
     def _loader(self) -> str | None:
         for segment in self._of_kind(PT_INTERP):
-            return self.view.text(segment.offset, segment.offset + segment.size, "the loader's name")
+            return self.view.text(
+                segment.offset, segment.offset + segment.size, "the loader's name"
+            )
         return None
 
     @functools.cached_property
@@ -199,7 +240,9 @@ class _Elf:
         tags: Tags = []
         for segment in self._of_kind(PT_DYNAMIC):
             count = min(segment.size // self.view.size_of(self.layout.tag), MOST_TAGS + 1)
-            for tag, value in self.view.table(self.layout.tag, segment.offset, count, "the dynamic segment"):
+            for tag, value in self.view.table(
+                self.layout.tag, segment.offset, count, "the dynamic segment"
+            ):
                 if tag == DT_NULL:
                     return tags
                 tags.append((tag, value))
@@ -236,12 +279,16 @@ class _Elf:
             return versions
         offset, left = self._offset(address), MOST_VERSIONS
         for _ in range(needs):
-            _, count, file, first, following = self.view.unpack("HHIII", offset, "the version needs")
+            _, count, file, first, following = self.view.unpack(
+                "HHIII", offset, "the version needs"
+            )
             left -= count + 1
             if left < 0:
                 raise BuildError(f"is damaged: it needs more than {MOST_VERSIONS} symbol versions")
             library = self._string(file)
-            versions[library] = versions.get(library, ()) + tuple(self._versions(offset + first, count))
+            versions[library] = versions.get(library, ()) + tuple(
+                self._versions(offset + first, count)
+            )
             if not following:
                 break
             offset += following
@@ -262,7 +309,9 @@ class _Elf:
             return
         offset, strings = self._offset(address), self._offset(names)
         found = 0
-        for fields in self.view.table(self.layout.symbol, offset, self._symbols(tags, offset, names), "the symbols"):
+        for fields in self.view.table(
+            self.layout.symbol, offset, self._symbols(tags, offset, names), "the symbols"
+        ):
             if self.bits == 64:  # noqa: PLR2004 - the class
                 name, info, _, section, _, _ = fields
             else:
@@ -298,7 +347,9 @@ class _Elf:
     def _sections(self) -> Iterator[tuple[Any, ...]]:
         header = self.header
         if header.section_size == self.view.size_of(self.layout.section):
-            yield from self.view.table(self.layout.section, header.sections_at, header.sections, "the sections")
+            yield from self.view.table(
+                self.layout.section, header.sections_at, header.sections, "the sections"
+            )
 
     def _notes(self) -> Iterator[tuple[bytes, int, bytes]]:
         """Yield name, type and content of each note (gABI, Note Section)."""
@@ -326,7 +377,8 @@ class _Elf:
         needed = 0
         for name, kind, content in notes:
             if (name, kind) == (b"GNU", NT_GNU_PROPERTY):
-                needed |= _needed_levels(View(content, self.view.order), 8 if self.bits == 64 else 4)  # noqa: PLR2004
+                size = 8 if self.bits == 64 else 4  # noqa: PLR2004 - the class
+                needed |= _needed_levels(View(content, self.view.order), size)
         return next((level for bit, level in LEVELS.items() if needed & bit), None)
 
     def _cpu(self) -> str:
@@ -355,14 +407,16 @@ class _Elf:
         for section in self._sections():
             if section[1] == SHT_ARM_ATTRIBUTES:
                 size = min(section[5], LARGEST_ATTRIBUTES)
-                return _arm_architecture(self.view.take(section[4], size, "the Arm attributes"), self.view.order)
+                return _arm_architecture(
+                    self.view.take(section[4], size, "the Arm attributes"), self.view.order
+                )
         return None
 
     def _is_packed(self, tags: Tags) -> bool:
         """Tell a packed program: by UPX's mark, or by code that does not shrink in a file without sections.
 
-        A program with sections is no packer's: those leave none. Compressed data beside code, as Go embeds it, is
-        no sign.
+        A program with sections is no packer's: those leave none. Compressed data beside code, as Go
+        embeds it, is no sign.
         """
         header = self.header
         end = header.segments_at + header.segment_size * header.segments
@@ -382,8 +436,8 @@ def _value(tags: Tags, wanted: int) -> int | None:
 def _must_be_program(kind: str, loader: str | None, tags: Tags) -> None:
     """Tell a position-independent program from a shared library, which has the same type.
 
-    A library may name a loader too (libc does), but only a program carries DF_1_PIE, or has a loader without a soname,
-    or (packed) no dynamic segment at all.
+    A library may name a loader too (libc does), but only a program carries DF_1_PIE, or has a
+    loader without a soname, or (packed) no dynamic segment at all.
     """
     if kind == "ET_EXEC":
         return
@@ -399,8 +453,12 @@ def _refuse(kind: str) -> NoReturn:
     raise BuildError(f"is an ELF file of the type `{kind}`, not of the wanted one")
 
 
-def _libc(loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]) -> str | None:
-    if any(name.startswith(("libc.musl-", "ld-musl-")) for name in needed) or "/ld-musl-" in (loader or ""):
+def _libc(
+    loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]
+) -> str | None:
+    if any(name.startswith(("libc.musl-", "ld-musl-")) for name in needed) or "/ld-musl-" in (
+        loader or ""
+    ):
         return "musl"
     glibc = any(version.startswith("GLIBC_") for group in versions.values() for version in group)
     if glibc or any(name.startswith("libc.so.") for name in needed):

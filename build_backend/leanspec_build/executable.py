@@ -1,6 +1,7 @@
 """What is this file? The bytes of an executable to one value; no policy.
 
-Each format has a reader of its own, which reads what a loader reads, in bounds: any file is answered soon.
+Each format has a reader of its own, which reads what a loader reads, in bounds: any file is
+answered soon.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def read_program(path: Path) -> tuple[bytes, Executable]:
 def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Executable:
     """Read the headers of an executable's bytes; `name` stands for it in messages.
 
-    With `library`, an ELF shared library is read instead. Raises BuildError for anything but a complete file of the
-    wanted kind, and says what the bytes are instead.
+    With `library`, an ELF shared library is read instead. Raises BuildError for anything but a
+    complete file of the wanted kind, and says what the bytes are instead.
     """
     other = _not_an_executable(data)
     if other is not None:

@@ -20,7 +20,8 @@ class Format(enum.StrEnum):
 class Executable:
     """State what a file's headers say of it.
 
-    The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`, ...) for every format.
+    The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`, ...) for every
+    format.
     """
 
     format: Format
@@ -65,4 +66,8 @@ class Executable:
             for version in versions
             if re.fullmatch(rf"{prefix}_[0-9.]+", version)
         ]
-        return max(found, key=lambda number: [int(part) for part in number.split(".") if part], default=None)
+        return max(
+            found,
+            key=lambda number: [int(part) for part in number.split(".") if part],
+            default=None,
+        )

@@ -20,8 +20,8 @@ FAT_MAGIC = b"\xca\xfe\xba\xbe"
 FAT_MAGIC_64 = b"\xca\xfe\xba\xbf"
 # magic -> one slice's entry: CPU, subtype, offset, size, alignment
 FAT_ENTRIES = {FAT_MAGIC: "5I", FAT_MAGIC_64: "2I2Q2I"}
-# Java's class files share the magic of a universal file. Their next word is a version of 45 or more, where a universal
-# file counts its slices.
+# Java's class files share the magic of a universal file. Their next word is a version of 45 or
+# more, where a universal file counts its slices.
 MOST_SLICES = 20
 # A header is a few KiB.
 LARGEST_HEADER = 1 << 16
@@ -30,11 +30,25 @@ CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
 # A slice of these runs on some machines of its CPU alone: (CPU, subtype) -> name
 SUBTYPES = {(0x01000007, 8): "x86_64h", (0x0100000C, 2): "arm64e"}
 SUBTYPE = 0x00FFFFFF  # without the bits that state capabilities
-KINDS = {1: "object", 2: "execute", 4: "core", 6: "dylib", 7: "dylinker", 8: "bundle", 10: "dSYM", 11: "kext"}
+KINDS = {
+    1: "object",
+    2: "execute",
+    4: "core",
+    6: "dylib",
+    7: "dylinker",
+    8: "bundle",
+    10: "dSYM",
+    11: "kext",
+}
 PROGRAM = "execute"
 
 LC_SEGMENT, LC_SEGMENT_64, LC_CODE_SIGNATURE = 0x1, 0x19, 0x1D
-LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = 0xC, 0x80000018, 0x8000001F, 0x8000001C
+LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = (
+    0xC,
+    0x80000018,
+    0x8000001F,
+    0x8000001C,
+)
 LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION, MACOS = 0x24, 0x32, 1
 OTHER_SYSTEMS = {0x25: "iOS", 0x2F: "tvOS", 0x30: "watchOS"}
 DYLIBS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB)
@@ -159,4 +173,6 @@ def _version(packed: int) -> Version:
 
 def is_java(data: Bytes) -> bool:
     """Tell a Java class file from a universal one."""
-    return data[:4] == FAT_MAGIC and len(data) >= 8 and struct.unpack(">I", data[4:8])[0] > MOST_SLICES  # noqa: PLR2004
+    if data[:4] != FAT_MAGIC or len(data) < 8:  # noqa: PLR2004 - the magic and the next word
+        return False
+    return bool(struct.unpack(">I", data[4:8])[0] > MOST_SLICES)

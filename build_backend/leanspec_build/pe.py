@@ -16,7 +16,13 @@ OPTIONAL_32, OPTIONAL_64 = 0x10B, 0x20B
 IS_DLL = 0x2000
 # What runs as a program: a window, a console; the others are drivers, firmware and the like.
 SUBSYSTEMS = {2, 3}
-OTHER_SUBSYSTEMS = {1: "a driver", 10: "an EFI program", 11: "an EFI driver", 12: "an EFI driver", 13: "an EFI image"}
+OTHER_SUBSYSTEMS = {
+    1: "a driver",
+    10: "an EFI program",
+    11: "an EFI driver",
+    12: "an EFI driver",
+    13: "an EFI image",
+}
 EXPORTS, IMPORTS, SIGNATURE, LOAD_CONFIG = 0, 1, 4, 10
 # Where the load configuration of an x86-64 file points to its Arm half: such a file is ARM64EC.
 HYBRID_POINTER = 0xC8
@@ -51,7 +57,9 @@ def parse_program(data: Bytes) -> Executable:
         raise BuildError("is a program for DOS, or damaged: it has no PE header")
     machine, count, _, _, _, length, flags = view.unpack("HHIIIHH", at + 4, "the PE header")
     if count > MOST_SECTIONS:
-        raise BuildError(f"is damaged: it has {count} sections, and Windows loads {MOST_SECTIONS} at most")
+        raise BuildError(
+            f"is damaged: it has {count} sections, and Windows loads {MOST_SECTIONS} at most"
+        )
     optional = at + 24
     view.must_hold(optional + length, "the optional header")
     (magic,) = view.unpack("H", optional, "the optional header")
@@ -63,7 +71,9 @@ def parse_program(data: Bytes) -> Executable:
     sections = list(_sections(view, optional + length, count))
     directories = _directories(view, optional, magic)
     signature = directories.get(SIGNATURE, Directory(0, 0))
-    view.must_hold(signature.address + signature.size, "the signature")  # the one directory that states an offset
+    view.must_hold(
+        signature.address + signature.size, "the signature"
+    )  # the one directory that states an offset
     (entry,) = view.unpack("I", optional + 16, "the optional header")
     if machine == X64 and _is_hybrid(view, sections, directories):
         raise BuildError("is an ARM64EC program, for which there is no platform tag")
@@ -107,7 +117,9 @@ def _offset(sections: list[Section], address: int) -> int:
     raise BuildError(f"is damaged: nothing is loaded at the address {address:#x}")
 
 
-def _libraries(view: View, sections: list[Section], directories: dict[int, Directory]) -> Iterator[str]:
+def _libraries(
+    view: View, sections: list[Section], directories: dict[int, Directory]
+) -> Iterator[str]:
     """Yield the libraries that must be there at the start; those that are loaded late are not."""
     imports = directories.get(IMPORTS, Directory(0, 0))
     if not imports.address:
@@ -137,7 +149,9 @@ def _is_packed(view: View, section: Section, entry: int) -> bool:
     """Tell a packer's section: the program starts in code that it writes itself, or the code does not shrink."""
     if not section.flags & SECTION_EXECUTES:
         return False
-    starts_here = section.address <= entry < section.address + max(section.size, section.virtual_size)
+    starts_here = (
+        section.address <= entry < section.address + max(section.size, section.virtual_size)
+    )
     if starts_here and section.flags & SECTION_WRITES:
         return True
     return view.is_compressed(section.offset, section.size)

@@ -18,7 +18,15 @@ from packaging.version import InvalidVersion, Version
 from .errors import BuildError
 from .executable import parse_executable, read_program
 from .facts import Executable, Format
-from .tags import Tags, exceeds, host_platform_key, platform_key, platform_keys, platform_tags, read_floor
+from .tags import (
+    Tags,
+    exceeds,
+    host_platform_key,
+    platform_key,
+    platform_keys,
+    platform_tags,
+    read_floor,
+)
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
@@ -26,7 +34,17 @@ SETTINGS = ("platform", "binary", "repair", "stub")
 KEYS = ("package", "executable", "floors", "repair")
 REPAIRS = ("auditwheel",)
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
-KNOWN_CPUS = ("x64", "arm64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "riscv64", "loongarch64")
+KNOWN_CPUS = (
+    "x64",
+    "arm64",
+    "i686",
+    "armv7l",
+    "armv6l",
+    "ppc64le",
+    "s390x",
+    "riscv64",
+    "loongarch64",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +78,9 @@ class Project:
     def sources(self) -> list[Path]:
         """Return the files of the import package, without the executable."""
         folder = self.root / self.package
-        return sorted(path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed")
+        return sorted(
+            path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed"
+        )
 
     def license_files(self) -> list[Path]:
         """Return the licence files, relative to the project."""
@@ -87,7 +107,10 @@ class Binary:
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:
         """What is known of the shared libraries. Raises BuildError for one that is damaged."""
-        return {name: parse_executable(data, f"`{name}`", library=True) for name, data in self.libraries.items()}
+        return {
+            name: parse_executable(data, f"`{name}`", library=True)
+            for name, data in self.libraries.items()
+        }
 
     @functools.cached_property
     def tags(self) -> Tags:
@@ -95,13 +118,16 @@ class Binary:
         try:
             return platform_tags(self.executable, self.bundled)
         except BuildError as error:
-            raise BuildError(f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint) from None
+            raise BuildError(
+                f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint
+            ) from None
 
 
 def load_project(root: Path) -> Project:
     """Read `pyproject.toml` in `root`.
 
-    Raises BuildError, in words that name the key, for anything that is missing, unknown or leaves the project.
+    Raises BuildError, in words that name the key, for anything that is missing, unknown or leaves
+    the project.
     """
     path = root / "pyproject.toml"
     try:
@@ -120,7 +146,9 @@ def load_project(root: Path) -> Project:
     )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
     if not (root / project.package / "__init__.py").is_file():
-        raise BuildError(f"`{path}` names the package `{project.package}`, but there is no such folder next to it")
+        raise BuildError(
+            f"`{path}` names the package `{project.package}`, but there is no such folder next to it"
+        )
     return project
 
 
@@ -137,7 +165,8 @@ def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metada
     for key in ("name", "version"):
         if key not in project:
             raise BuildError(
-                f"`{path}` has no `{key}` under `[project]`", hint=f'add `{key} = "..."` under `[project]`'
+                f"`{path}` has no `{key}` under `[project]`",
+                hint=f'add `{key} = "..."` under `[project]`',
             )
     try:
         return pyproject_metadata.StandardMetadata.from_pyproject(
@@ -159,18 +188,23 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
     for key in ("package", "executable"):
         if not isinstance(own.get(key), str) or not own[key]:
             raise BuildError(
-                f"`{path}` has no text `{key}` under `[tool.leanspec-build]`", hint=f"the keys are {known}"
+                f"`{path}` has no text `{key}` under `[tool.leanspec-build]`",
+                hint=f"the keys are {known}",
             )
     if not own["package"].isidentifier():
         raise BuildError(f"`{path}` names the package `{own['package']}`, which cannot be imported")
     if Path(own["executable"]).name != own["executable"] or "\\" in own["executable"]:
-        raise BuildError(f"`{path}` names the executable `{own['executable']}`: a file name is wanted, not a path")
+        raise BuildError(
+            f"`{path}` names the executable `{own['executable']}`: a file name is wanted, not a path"
+        )
     return dict(own)
 
 
 def _floors(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-        raise BuildError(f'`{path}` wants texts under `[tool.leanspec-build.floors]`, as `linux-x64 = "glibc 2.28"`')
+        raise BuildError(
+            f'`{path}` wants texts under `[tool.leanspec-build.floors]`, as `linux-x64 = "glibc 2.28"`'
+        )
     for platform, text in table.items():
         floor = read_floor(text)
         if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
@@ -184,7 +218,9 @@ def _floors(table: object, path: Path) -> dict[str, str]:
 def _repair(value: object, where: str) -> str | None:
     if value in (None, *REPAIRS):
         return str(value) if value else None
-    raise BuildError(f"{where} asks for the repair `{value}`", hint=f"the repairs are {', '.join(REPAIRS)}")
+    raise BuildError(
+        f"{where} asks for the repair `{value}`", hint=f"the repairs are {', '.join(REPAIRS)}"
+    )
 
 
 def _readme(table: dict[str, Any]) -> list[Path]:
@@ -206,7 +242,8 @@ def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
 def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     """Read the executable that the config settings ask for, or the one for this machine.
 
-    Raises BuildError where it is missing, is for another platform, or is not the file that its `binary.json` describes.
+    Raises BuildError where it is missing, is for another platform, or is not the file that its
+    `binary.json` describes.
     """
     if "binary" in chosen:
         path, wanted = Path(chosen["binary"]), None
@@ -232,7 +269,10 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
 
 
 def must_keep_floor(
-    project: Project, executable: Executable, path: Path, bundled: Mapping[str, Executable] | None = None
+    project: Project,
+    executable: Executable,
+    path: Path,
+    bundled: Mapping[str, Executable] | None = None,
 ) -> None:
     """Raise BuildError where a file needs a newer system than the project promises, for any of its platforms."""
     for platform, cpu in platform_keys(executable).items():
@@ -251,12 +291,17 @@ def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
     for key, value in (settings or {}).items():
         if key not in SETTINGS:
             known = ", ".join(f"`-C {name}=...`" for name in SETTINGS)
-            raise BuildError(f"the config setting `{key}` is unknown", hint=f"the settings are {known}")
+            raise BuildError(
+                f"the config setting `{key}` is unknown", hint=f"the settings are {known}"
+            )
         if not isinstance(value, str) or not value:
             raise BuildError(f"the config setting `{key}` wants one text, not `{value}`")
         chosen[key] = value
     if {"platform", "binary"} <= set(chosen):
-        raise BuildError("the config settings `platform` and `binary` exclude each other", hint="give one of them")
+        raise BuildError(
+            "the config settings `platform` and `binary` exclude each other",
+            hint="give one of them",
+        )
     if "stub" in chosen and len(chosen) > 1:
         raise BuildError("the config setting `stub` stands alone: a stub carries no binary")
     _repair(chosen.get("repair"), "the config setting `repair`")
@@ -277,7 +322,9 @@ def read_stub(path: Path) -> bytes:
 def _collected(project: Project, platform: str) -> Path:
     """Return the path of a collected executable; Windows names have an ending."""
     if Path(platform).name != platform:
-        raise BuildError(f"`{platform}` is not the name of a platform", hint="names look like `linux-x64`")
+        raise BuildError(
+            f"`{platform}` is not the name of a platform", hint="names look like `linux-x64`"
+        )
     folder = project.root / "binaries" / platform
     for name in (project.executable_name, f"{project.executable_name}.exe"):
         if (folder / name).exists():
@@ -288,7 +335,9 @@ def _collected(project: Project, platform: str) -> Path:
     )
 
 
-def _must_match(record: bytes, path: Path, data: bytes, platform: str | None, project: Project) -> None:
+def _must_match(
+    record: bytes, path: Path, data: bytes, platform: str | None, project: Project
+) -> None:
     """Compare an executable with the `binary.json` beside it."""
     try:
         said = json.loads(record)

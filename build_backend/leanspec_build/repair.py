@@ -23,11 +23,13 @@ from .wheel import binary_content, write_wheel
 def graft(project: Project, binary: Binary) -> Binary:
     """Return the executable as auditwheel changes it, with the libraries of this system that it then brings along.
 
-    The record keeps the digests before and after. Raises BuildError where auditwheel or patchelf is missing or fails,
-    and for anything but an ELF file.
+    The record keeps the digests before and after. Raises BuildError where auditwheel or patchelf is
+    missing or fails, and for anything but an ELF file.
     """
     if binary.executable.format is not Format.ELF:
-        raise BuildError(f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none")
+        raise BuildError(
+            f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none"
+        )
     with tempfile.TemporaryDirectory(prefix="leanspec-repair-") as folder:
         raw, out = Path(folder, "raw"), Path(folder, "out")
         raw.mkdir()
@@ -56,7 +58,12 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
     command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out)]
     command += ["--zip-compression-level", "0", str(wheel)]
     done = subprocess.run(
-        command, env=os.environ | {"PATH": path}, capture_output=True, text=True, errors="replace", check=False
+        command,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines()
@@ -72,7 +79,9 @@ def _record(binary: Binary, data: bytes, libraries: dict[str, bytes]) -> bytes:
     grafted = {
         "by": f"auditwheel {importlib.metadata.version('auditwheel')}",
         "from": {"sha256": said["sha256"], "size": said["size"]},
-        "libraries": {name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()},
+        "libraries": {
+            name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()
+        },
     }
     new = said | {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "grafted": grafted}
     return (json.dumps(new, indent=2) + "\n").encode()

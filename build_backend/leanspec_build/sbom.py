@@ -29,7 +29,8 @@ NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
 def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
     """Return what is in a wheel and where it came from; `moment` is in seconds since the epoch.
 
-    The same wheel gives the same bytes: the serial number comes from the executable, the time is that of all entries.
+    The same wheel gives the same bytes: the serial number comes from the executable, the time is
+    that of all entries.
     """
     sha256 = hashlib.sha256(binary.data).hexdigest()
     wheel = Component(
@@ -59,7 +60,9 @@ def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
 
 def _sources(binary: Binary) -> Iterator[Component]:
     """Return what `binary.json` says that the executable was taken or built from."""
-    source: dict[str, Any] = json.loads(binary.record).get("source", {}) if binary.record is not None else {}
+    source: dict[str, Any] = (
+        json.loads(binary.record).get("source", {}) if binary.record is not None else {}
+    )
     if source.get("kind") == "npm":
         namespace, _, name = str(source["package"]).rpartition("/")
         yield Component(
@@ -100,6 +103,8 @@ def _integrity(text: str) -> Iterator[HashType]:
     if algorithm != "sha512":
         return
     try:
-        yield HashType(alg=HashAlgorithm.SHA_512, content=base64.b64decode(value, validate=True).hex())
+        yield HashType(
+            alg=HashAlgorithm.SHA_512, content=base64.b64decode(value, validate=True).hex()
+        )
     except binascii.Error:
         return

@@ -1,7 +1,7 @@
 """Which libraries are part of a system? Any other is on the machine that built a program, and perhaps nowhere else.
 
-For Linux, the manylinux policies say it. For macOS it is a matter of folders (as delocate has it), for Windows of
-names.
+For Linux, the manylinux policies say it. For macOS it is a matter of folders (as delocate has it),
+for Windows of names.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from .facts import Executable
 
 MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
-# Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them by a run path.
+# Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them
+# by a run path.
 SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
 
 # Sets of functions that Windows leads to the library that has them.
 WINDOWS_SETS = re.compile(r"(api|ext)-ms-win-[a-z0-9-]+\.dll")
-# What Windows 10 has in each edition, of what programs ask for. A test holds each to delvewheel's list.
+# What Windows 10 has in each edition, of what programs ask for. A test holds each to delvewheel's
+# list.
 WINDOWS_NAMES = """
 activeds advapi32 authz avicap32 avrt bcrypt bcryptprimitives cabinet cfgmgr32 clusapi combase comctl32
 comdlg32 credui crypt32 cryptnet cryptsp cryptui d2d1 d3d10 d3d11 d3d12 d3d9 d3dcompiler_47 dbgeng dbghelp
@@ -33,7 +35,9 @@ ws2_32 wsock32 wtsapi32 xinput1_4 xinput9_1_0 xmllite
 WINDOWS_LIBRARIES = frozenset(f"{name}.dll" for name in WINDOWS_NAMES.split())
 WINDOWS_DRIVERS = frozenset({"winspool.drv"})
 # Libraries of Visual C++ that a clean Windows lacks, and most machines have.
-VISUAL_CPP = re.compile(r"(vcruntime\d+(_\d)?|msvcp\d+.*|msvcr\d+|concrt\d+|vcomp\d+)\.dll", re.IGNORECASE)
+VISUAL_CPP = re.compile(
+    r"(vcruntime\d+(_\d)?|msvcp\d+.*|msvcr\d+|concrt\d+|vcomp\d+)\.dll", re.IGNORECASE
+)
 
 
 def foreign_on_macos(executable: Executable) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Which machines may a wheel with this executable be promised to? All tag policy is here.
 
-Standards: PEP 425 (compatibility tags), PEP 600 (manylinux), PEP 656 (musllinux), and the platform compatibility tags
-page of the packaging specifications for macOS and Windows. The manylinux and musllinux policies are auditwheel's own
-data.
+Standards: PEP 425 (compatibility tags), PEP 600 (manylinux), PEP 656 (musllinux), and the platform
+compatibility tags page of the packaging specifications for macOS and Windows. The manylinux and
+musllinux policies are auditwheel's own data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
 # Our platform keys name CPUs as Node does, and everything else as Linux does.
 KEY_CPUS = {"x86_64": "x64", "aarch64": "arm64"}
 MACHINE_ALIASES = {"amd64": "x86_64", "arm64": "aarch64"}
-# The loader that every system of a CPU has (the psABI of each); another one is there on the build machine alone.
+# The loader that every system of a CPU has (the psABI of each); another one is there on the build
+# machine alone.
 GLIBC_LOADERS = {
     "i686": "/lib/ld-linux.so.2",
     "x86_64": "/lib64/ld-linux-x86-64.so.2",
@@ -38,7 +39,9 @@ GLIBC_LOADERS = {
     "loongarch64": "/lib64/ld-linux-loongarch-lp64d.so.1",
 }
 MUSL_LOADER = re.compile(r"/lib/ld-musl-[a-z0-9_]+\.so\.1")
-LOADER_LIBRARY = re.compile(r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1")
+LOADER_LIBRARY = re.compile(
+    r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1"
+)
 FIRST_ARM_MACOS = (11, 0)
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
@@ -99,8 +102,8 @@ def host_platform_key() -> str:
 def platform_tags(executable: Executable, bundled: Mapping[str, Executable] | None = None) -> Tags:
     """Derive the platform tags of an executable.
 
-    `bundled` are the shared libraries that the wheel brings along, by their file name. Raises BuildError where no tag
-    exists for its system or CPU, or where no machine would run it.
+    `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
+    BuildError where no tag exists for its system or CPU, or where no machine would run it.
     """
     if executable.format is Format.PE:
         return _windows_tags(executable)
@@ -119,17 +122,23 @@ def read_floor(text: str) -> Floor:
     return Floor({"glibc": "linux", "macos": "darwin"}[match[1]], (int(match[2]), int(match[3])))
 
 
-def exceeds(executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]) -> str | None:
+def exceeds(
+    executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]
+) -> str | None:
     """Say what in the code for a CPU is above a promised floor; None where nothing is.
 
-    The derived tags decide, so that whatever raises one counts; for what gets none, the symbol versions do. Raises
-    BuildError where the floor is of another system than the executable.
+    The derived tags decide, so that whatever raises one counts; for what gets none, the symbol
+    versions do. Raises BuildError where the floor is of another system than the executable.
     """
     if executable.system != floor.system:
-        raise BuildError(f"a floor of {floor.system} says nothing of an executable for {executable.system}")
+        raise BuildError(
+            f"a floor of {floor.system} says nothing of an executable for {executable.system}"
+        )
     if floor.system == "darwin":
         need = executable.macos_minimum.get(cpu)
-        return f"its {cpu} code needs macOS {_dotted(need)}" if need and need > floor.number else None
+        return (
+            f"its {cpu} code needs macOS {_dotted(need)}" if need and need > floor.number else None
+        )
     tags = platform_tags(executable, bundled)
     promised = [_manylinux(tag) for tag in tags.platforms]
     needed = executable.highest("GLIBC")
@@ -178,13 +187,20 @@ def _must_need_nothing_foreign(foreign: Iterator[str], where: str) -> None:
 
 
 def _macos_tags(executable: Executable) -> Tags:
-    _must_need_nothing_foreign(foreign_on_macos(executable), "a macOS without Homebrew and the like")
+    _must_need_nothing_foreign(
+        foreign_on_macos(executable), "a macOS without Homebrew and the like"
+    )
     floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
-    reasons = tuple(f"its {cpu} code needs macOS {_dotted(executable.macos_minimum[cpu])}" for cpu in executable.cpus)
+    reasons = tuple(
+        f"its {cpu} code needs macOS {_dotted(executable.macos_minimum[cpu])}"
+        for cpu in executable.cpus
+    )
     tags = [f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}" for cpu, (major, minor) in floors.items()]
-    # A universal2 tag of macOS 10.x is taken by every Apple silicon, whose first system is 11.0: where the arm64 code
-    # needs a newer one, only the two thin tags are true.
-    if set(floors) == set(MACOS_CPUS) and floors["aarch64"] <= max(FIRST_ARM_MACOS, floors["x86_64"]):
+    # A universal2 tag of macOS 10.x is taken by every Apple silicon, whose first system is 11.0:
+    # where the arm64 code needs a newer one, only the two thin tags are true.
+    if set(floors) == set(MACOS_CPUS) and floors["aarch64"] <= max(
+        FIRST_ARM_MACOS, floors["x86_64"]
+    ):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
     return Tags(tuple(tags), reasons)
 
@@ -203,7 +219,8 @@ def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
     major, minor = executable.macos_minimum[cpu]
     if cpu == "aarch64":
         major, minor = max((major, minor), FIRST_ARM_MACOS)
-    # From macOS 11 on the major version counts, and tags have minor 0; 11.3 is not there on all of 11.
+    # From macOS 11 on the major version counts, and tags have minor 0; 11.3 is not there on all of
+    # 11.
     return (major + (minor > 0), 0) if major > 10 else (major, minor)  # noqa: PLR2004 - macOS 10.x
 
 
@@ -211,23 +228,31 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
     cpu = executable.cpus[0]
     if executable.packed:
         return _local_only(
-            cpu, "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs"
+            cpu,
+            "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs",
         )
     if executable.instructions:
-        return _local_only(cpu, f"it says that it needs {executable.instructions}, which older machines do not have")
+        return _local_only(
+            cpu,
+            f"it says that it needs {executable.instructions}, which older machines do not have",
+        )
     if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
     policies = [policy for policy in _policies(family) if cpu in policy["symbol_versions"]]
     if family == "musllinux":
-        policies = policies[-1:]  # musl has no symbol versions: nothing in the bytes justifies an older one
+        policies = policies[
+            -1:
+        ]  # musl has no symbol versions: nothing in the bytes justifies an older one
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
     parts = [executable, *bundled.values()]
     found: list[str] = []
     for policy in policies:
         lower = found
-        every = [objection for part in parts for objection in _objections(part, policy, cpu, bundled)]
+        every = [
+            objection for part in parts for objection in _objections(part, policy, cpu, bundled)
+        ]
         newer = _newer_versions(_versions_of_all(parts), policy, cpu)
         found = list(dict.fromkeys([*every, *newer]))
         if not found:
@@ -251,11 +276,17 @@ def _static_linux_tags(cpu: str) -> Tags:
         next((policy for policy in _policies(family) if cpu in policy["symbol_versions"]), None)
         for family in ("manylinux", "musllinux")
     ]
-    names = [name for policy in lowest if policy is not None for name in (policy["name"], *policy["aliases"])]
+    names = [
+        name
+        for policy in lowest
+        if policy is not None
+        for name in (policy["name"], *policy["aliases"])
+    ]
     if not names:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
     return Tags(
-        tuple(f"{name}_{cpu}" for name in names), ("it is statically linked and needs no libc of the system's",)
+        tuple(f"{name}_{cpu}" for name in names),
+        ("it is statically linked and needs no libc of the system's",),
     )
 
 
@@ -271,12 +302,17 @@ def _objections(
     yield from _loader_objection(executable, cpu)
     for library in executable.needed:
         # The loader itself counts as part of libc, as in auditwheel.
-        if library not in libraries and library not in bundled and not LOADER_LIBRARY.fullmatch(library):
+        if (
+            library not in libraries
+            and library not in bundled
+            and not LOADER_LIBRARY.fullmatch(library)
+        ):
             yield f"`{library}` is not among the libraries that `{name}` allows"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
             yield from (
-                f"`{name}` does not allow `{each}` of `{library}`" for each in sorted(executable.imports & set(symbols))
+                f"`{name}` does not allow `{each}` of `{library}`"
+                for each in sorted(executable.imports & set(symbols))
             )
 
 
@@ -289,7 +325,9 @@ def _versions_of_all(parts: list[Executable]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _newer_versions(needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str) -> Iterator[str]:
+def _newer_versions(
+    needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str
+) -> Iterator[str]:
     """Say which symbol versions a policy does not know."""
     known = policy["symbol_versions"][cpu]
     for library, versions in needed.items():
@@ -325,6 +363,10 @@ def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
 @functools.cache
 def _policies(family: str) -> list[dict[str, Any]]:
     """Return auditwheel's policies of a family, the oldest system first."""
-    data = importlib.resources.files("auditwheel").joinpath(f"policy/{family}-policy.json").read_text("utf-8")
+    data = (
+        importlib.resources.files("auditwheel")
+        .joinpath(f"policy/{family}-policy.json")
+        .read_text("utf-8")
+    )
     policies = [policy for policy in json.loads(data) if policy["name"] != "linux"]
     return sorted(policies, key=lambda policy: -int(policy["priority"]))

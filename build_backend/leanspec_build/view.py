@@ -1,6 +1,7 @@
 """Bytes of a file, read where a header says that they are: inside of the file, and never more than is sensible.
 
-A header may claim any number. What is read here is bounded, so that a damaged or hostile file is answered at once.
+A header may claim any number. What is read here is bounded, so that a damaged or hostile file is
+answered at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ FEW_BYTES = 1 << 12
 class View:
     """A part of a file in one byte order. What is not wholly in it raises BuildError."""
 
-    def __init__(self, data: Bytes, order: str = "<", start: int = 0, size: int | None = None) -> None:
+    def __init__(
+        self, data: Bytes, order: str = "<", start: int = 0, size: int | None = None
+    ) -> None:
         self.data = data
         self.order = order
         self.start = start
@@ -58,7 +61,11 @@ class View:
     def text(self, offset: int, end: int, what: str) -> str:
         """Return a text that ends with a zero byte before the offset `end`."""
         end = min(end, self.size, offset + LONGEST_NAME)
-        stop = self.data.find(b"\0", self.start + offset, self.start + end) if 0 <= offset < end else -1
+        stop = (
+            self.data.find(b"\0", self.start + offset, self.start + end)
+            if 0 <= offset < end
+            else -1
+        )
         if stop < 0:
             raise BuildError(f"is damaged: {what} does not end within {LONGEST_NAME} bytes")
         return self.data[self.start + offset : stop].decode("utf-8", "replace")
@@ -68,5 +75,7 @@ class View:
         if size < FEW_BYTES:
             return False
         places = [offset + size * part // 4 for part in range(1, 4)]
-        samples = [self.take(place, min(SAMPLE, offset + size - place), "a segment") for place in places]
+        samples = [
+            self.take(place, min(SAMPLE, offset + size - place), "a segment") for place in places
+        ]
         return all(len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples)

@@ -60,11 +60,16 @@ def binary_content(project: Project, binary: Binary) -> Content:
     entries = [
         *_package(project),
         Entry(f"{folder}/{project.executable_name}{binary.suffix}", binary.data, 0o755),
-        *(Entry(f"{project.libraries_folder}/{name}", data) for name, data in binary.libraries.items()),
+        *(
+            Entry(f"{project.libraries_folder}/{name}", data)
+            for name, data in binary.libraries.items()
+        ),
     ]
     if binary.record is not None:
         entries.append(Entry(f"{folder}/{RECORD_NAME}", binary.record))
-    return Content(entries, binary.tags.platforms, bill_of_materials(project, binary, source_date_epoch()))
+    return Content(
+        entries, binary.tags.platforms, bill_of_materials(project, binary, source_date_epoch())
+    )
 
 
 def editable_content(project: Project, binary: Binary) -> Content:
@@ -79,7 +84,10 @@ def stub_content(project: Project, release: bytes) -> Content:
 
 
 def _package(project: Project) -> list[Entry]:
-    return [Entry(path.relative_to(project.root).as_posix(), path.read_bytes()) for path in project.sources()]
+    return [
+        Entry(path.relative_to(project.root).as_posix(), path.read_bytes())
+        for path in project.sources()
+    ]
 
 
 def dist_info(project: Project) -> str:
@@ -105,16 +113,25 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
     return entries
 
 
-def write_wheel(directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL) -> str:
+def write_wheel(
+    directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL
+) -> str:
     """Write a wheel and return its file name: sorted entries, the metadata behind them, RECORD last.
 
     The file appears whole or not at all. Raises BuildError where it cannot be written.
     """
-    name = f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
-    entries = sorted(content.entries, key=lambda entry: entry.name) + metadata_entries(project, content)
+    name = (
+        f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
+    )
+    entries = sorted(content.entries, key=lambda entry: entry.name) + metadata_entries(
+        project, content
+    )
     record = f"{dist_info(project)}/RECORD"
     moment = time.gmtime(source_date_epoch())[:6]
-    with _replacing(directory / name) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        _replacing(directory / name) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for entry in [*entries, Entry(record, _record(entries, record))]:
             info = zipfile.ZipInfo(entry.name, moment)
             info.compress_type = zipfile.ZIP_DEFLATED  # a ZipInfo made by hand is stored otherwise
@@ -130,8 +147,9 @@ def write_wheel(directory: Path, project: Project, content: Content, level: int 
 class _Deflate:
     """Compress at the end, all at once, as zipfile calls a compressor object.
 
-    libdeflate at level 12 makes the real binaries 5 % smaller than zlib at level 9 in about the same time, and its
-    bytes do not depend on the zlib that a Python was built with (CPython for Windows has another one than Debian).
+    libdeflate at level 12 makes the real binaries 5 % smaller than zlib at level 9 in about the
+    same time, and its bytes do not depend on the zlib that a Python was built with (CPython for
+    Windows has another one than Debian).
     """
 
     def __init__(self, level: int) -> None:

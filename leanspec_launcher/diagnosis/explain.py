@@ -27,7 +27,10 @@ CAUSES = {
     BAD_CPU: (Kind.FOREIGN, "it is not a program for this system and CPU"),
     errno.EACCES: (Kind.FORBIDDEN, "the system does not let it run"),
     errno.ENOENT: (Kind.NO_LOADER, "the loader that it names is not on this system"),
-    errno.E2BIG: (Kind.TOO_LONG, "the arguments and the environment are larger than the system allows"),
+    errno.E2BIG: (
+        Kind.TOO_LONG,
+        "the arguments and the environment are larger than the system allows",
+    ),
     errno.ETXTBSY: (Kind.BUSY, "another process is still writing it"),
     errno.ENAMETOOLONG: (Kind.OTHER, "its path is longer than the system allows"),
     errno.ENOMEM: (Kind.OTHER, "the system has no memory left for it"),
@@ -37,15 +40,27 @@ CAUSES = {
 # What CreateProcessW answers (System Error Codes), and what helps.
 WITHOUT_STUB = "start it by `python -m leanspec_launcher`"
 WINDOWS_CAUSES = {
-    5: ("access is denied: antivirus software or a policy may hold it", "allow the file in your antivirus software"),
+    5: (
+        "access is denied: antivirus software or a policy may hold it",
+        "allow the file in your antivirus software",
+    ),
     32: ("another program has it open", "try again when the installer or scanner is done with it"),
     193: ("it is not a program for this Windows", ""),
-    206: ("its path, or the command line, is longer than Windows allows", "move the environment to a shorter path"),
+    206: (
+        "its path, or the command line, is longer than Windows allows",
+        "move the environment to a shorter path",
+    ),
     216: ("it is for another CPU", ""),
-    225: ("antivirus software took it for a virus", "restore and allow the file in your antivirus software"),
+    225: (
+        "antivirus software took it for a virus",
+        "restore and allow the file in your antivirus software",
+    ),
     740: ("Windows wants an administrator for it", "run it in a terminal of an administrator"),
     1260: ("a policy of this computer forbids it", "ask the administrator to allow the file"),
-    4551: ("the policy on application control forbids it", f"ask the administrator to allow it, or {WITHOUT_STUB}"),
+    4551: (
+        "the policy on application control forbids it",
+        f"ask the administrator to allow it, or {WITHOUT_STUB}",
+    ),
 }
 BUSY_SECONDS, BUSY_PAUSE = 2.0, 0.05
 
@@ -85,7 +100,9 @@ def _explain_search(family: Family, platform: "Optional[Platform]", error: Excep
         return _say_refused(family, bad, refusal, found)
     if platform is None:
         lines = [*_fit(family, platform), *_table(found)]
-        return _say(NOT_FOUND, f"`{family.program}` has no build for this machine", lines, ways(family))
+        return _say(
+            NOT_FOUND, f"`{family.program}` has no build for this machine", lines, ways(family)
+        )
     lines = _table(found)
     if machine.builds(family) is not None:
         lines = [*_fit(family, platform), *lines]
@@ -104,7 +121,9 @@ def _code(refusal: Refusal) -> int:
     return NOT_FOUND if refusal.kind is Kind.MISSING else CANNOT_RUN
 
 
-def _explain_start(family: Family, place: Place, error: Exception, action: "Callable[[str], int]") -> int:
+def _explain_start(
+    family: Family, place: Place, error: Exception, action: "Callable[[str], int]"
+) -> int:
     until = time.monotonic() + BUSY_SECONDS
     while (_is_busy(error) and time.monotonic() < until) or _repaired(place, error):
         time.sleep(BUSY_PAUSE if _is_busy(error) else 0)

@@ -4,7 +4,13 @@ import os
 import sys
 
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, VERSION, Family, current
+from leanspec_launcher._tables import (
+    DIRECTORY_VARIABLE,
+    TYPESCRIPT_OPTION,
+    VERSION,
+    Family,
+    current,
+)
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
 from . import machine, remedy
@@ -61,9 +67,12 @@ def not_found(family: Family) -> str:
         return remedy.advice(family)
     platform = current()
     if platform is not None and machine.fits(builds.get(platform.key, [])):
-        # The stub was taken by a pip that does not know the build's tag, or from a mirror that has no such build.
+        # The stub was taken by a pip that does not know the build's tag, or from a mirror that has
+        # no such build.
         newer = remedy.newer_pip()
-        return f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
+        return (
+            f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
+        )
     return ways(family)
 
 

@@ -1,6 +1,7 @@
 """What installers recorded of the distributions next to this launcher (Recording installed projects).
 
-Read here and not with importlib.metadata, which raises where a record is damaged: this is read when something is wrong.
+Read here and not with importlib.metadata, which raises where a record is damaged: this is read when
+something is wrong.
 """
 
 import base64
@@ -63,7 +64,9 @@ def _records(name: str) -> "list[str]":
     wanted = re.sub(r"[-_.]+", "-", name).lower()
     found = [each for each in names if each.endswith(SUFFIX)]
     return [
-        each for each in found if re.sub(r"[-_.]+", "-", each.rpartition("-")[0].rpartition("-")[0]).lower() == wanted
+        each
+        for each in found
+        if re.sub(r"[-_.]+", "-", each.rpartition("-")[0].rpartition("-")[0]).lower() == wanted
     ]
 
 

@@ -75,14 +75,16 @@ def _by_record() -> Installer:
         return Installer.UV_PROJECT if has_lock else Installer.UV_PIP
     if name in RECORDED:
         return RECORDED[name]
-    # No system's package manager installs into a virtual environment. What others installed there, pip can install
-    # again.
+    # No system's package manager installs into a virtual environment. What others installed there,
+    # pip can install again.
     return Installer.PIP if sys.prefix != sys.base_prefix else Installer.SYSTEM
 
 
 def _archive() -> "Installer | None":
     """Name the kind of archive that this is unpacked from; None if it is from none."""
-    if "installed_wheels" in SITE.split(os.sep) or os.path.exists(os.path.join(sys.prefix, "PEX-INFO")):
+    if "installed_wheels" in SITE.split(os.sep) or os.path.exists(
+        os.path.join(sys.prefix, "PEX-INFO")
+    ):
         return Installer.PEX
     folder, name = os.path.split(SITE)
     digest = os.path.basename(folder).rpartition("_")[2]

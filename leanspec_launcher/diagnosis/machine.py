@@ -65,7 +65,10 @@ def _translated() -> bool:
     value = ctypes.c_int(0)
     size = ctypes.c_size_t(ctypes.sizeof(value))
     call = ctypes.CDLL(None).sysctlbyname
-    return call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0) == 0 and value.value == 1
+    return (
+        call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0) == 0
+        and value.value == 1
+    )
 
 
 def libc_version() -> "tuple[str, str]":
@@ -118,7 +121,12 @@ def nearest(found: "dict[str, list[str]]", platform: "Platform | None") -> str:
     """Say which build comes nearest to this machine, and why it does not fit."""
     if platform is None or platform.key not in found:
         system = next(
-            (PLATFORMS[key] for key in found if key in PLATFORMS and PLATFORMS[key].system == sys.platform), None
+            (
+                PLATFORMS[key]
+                for key in found
+                if key in PLATFORMS and PLATFORMS[key].system == sys.platform
+            ),
+            None,
         )
         if system is None:
             return "none of them is for this system"

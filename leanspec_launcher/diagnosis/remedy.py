@@ -16,7 +16,9 @@ from .installer import MAIN, OF_UV, Installer, installer, of_sources, program, u
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
 WAITS = "  (waits for every running `uvx` and `uv run`, MCP servers too)"
-ARCHIVE = "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+ARCHIVE = (
+    "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+)
 # Where `pipx --global` keeps its environments.
 PIPX_GLOBAL = "/opt/pipx"
 
@@ -24,7 +26,13 @@ PIPX_GLOBAL = "/opt/pipx"
 def commands(family: Family) -> "list[list[str]]":
     """Return the commands that bring a family's binary (back); none if no command of ours could."""
     kind = installer()
-    if kind in (Installer.CHECKOUT, Installer.SOURCES, Installer.SYSTEM, Installer.PEX, Installer.SHIV):
+    if kind in (
+        Installer.CHECKOUT,
+        Installer.SOURCES,
+        Installer.SYSTEM,
+        Installer.PEX,
+        Installer.SHIV,
+    ):
         return []
     if _wants_hashes(kind):
         return []

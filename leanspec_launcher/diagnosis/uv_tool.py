@@ -5,7 +5,8 @@ import re
 import sys
 
 RECEIPT = "uv-receipt.toml"
-# `requirements` is an array of inline tables, one a line; TOML is read by expressions, as Python 3.9 has no reader.
+# `requirements` is an array of inline tables, one a line; TOML is read by expressions, as Python
+# 3.9 has no reader.
 REQUIREMENTS = re.compile(r"^requirements = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
 REQUIREMENT = re.compile(r"\{ (.*?) \}")
 FIELD = re.compile(r'(\S+) = ("[^"]*"|\[[^]]*\])')
@@ -23,7 +24,8 @@ def is_one() -> bool:
 def with_extra(name: str, extra: str) -> "list[str]":
     """Return the command that makes this tool again, with an extra of one of its packages; none if that is unknown.
 
-    Each package as it was asked for: a tool with a version that nobody asked for is never upgraded again.
+    Each package as it was asked for: a tool with a version that nobody asked for is never upgraded
+    again.
     """
     text = _receipt()
     listed = REQUIREMENTS.search(text)

@@ -89,7 +89,9 @@ def deciding(found: "list[Verdict]") -> "Optional[Verdict]":
     return next((each for each in found if each.outcome in decisive), None)
 
 
-def _verdict(place: Place, family: Family, platform: "Optional[Platform]", *, decided: bool) -> Verdict:
+def _verdict(
+    place: Place, family: Family, platform: "Optional[Platform]", *, decided: bool
+) -> Verdict:
     try:
         if not is_there(place):
             return Verdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
@@ -120,7 +122,9 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
     return _if_fit(place, reason, proof.digest)
 
 
-def _if_fit(place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None) -> Verdict:
+def _if_fit(
+    place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None
+) -> Verdict:
     """Return the verdict on a file whose content is accepted."""
     problem = unfit(place.path)
     if problem:

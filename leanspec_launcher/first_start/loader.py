@@ -8,7 +8,8 @@ import sys
 PT_INTERP = 3
 ST_NOEXEC = 8  # statvfs(3), Linux; PyPy's `os` has no such name
 HEADER = 4096
-# What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing version of one.
+# What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing
+# version of one.
 MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): (?:cannot open|No such)")
 DAMAGED = r"loading shared librar\w+:? (\S+): (.+)"
 LISTING = "LD_TRACE_LOADED_OBJECTS"
@@ -62,7 +63,10 @@ def _refuse(said: str) -> None:
     lacking = dict.fromkeys(f"`{name}`" for name in found)
     if lacking:
         raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks")
-    damaged = [f"`{name}`, which cannot be loaded ({why.strip()})" for name, why in re.findall(DAMAGED, said)]
+    damaged = [
+        f"`{name}`, which cannot be loaded ({why.strip()})"
+        for name, why in re.findall(DAMAGED, said)
+    ]
     if damaged:
         raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(damaged)}")
 
@@ -92,9 +96,11 @@ def _ask(loader: str, path: str) -> str:
     if sys.platform == "win32":
         return ""
     # With this variable, glibc lists every missing library instead of the first one.
-    env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {LISTING: "1"}
-    # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2), RUSAGE_CHILDREN),
-    # which the program inherits.
+    env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {
+        LISTING: "1"
+    }
+    # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2),
+    # RUSAGE_CHILDREN), which the program inherits.
     before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
     reading, writing = os.pipe()
     try:

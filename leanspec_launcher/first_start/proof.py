@@ -1,7 +1,8 @@
 """Is this the file that it should be? A full hash and a question to the system's loader, then a stamp.
 
-A stamp is an empty file in the user's cache folder. Its name says what was proved: device, inode, size and times of a
-file, and its digest. To look one up is one system call; many processes may leave the same one; none is half written.
+A stamp is an empty file in the user's cache folder. Its name says what was proved: device, inode,
+size and times of a file, and its digest. To look one up is one system call; many processes may
+leave the same one; none is half written.
 """
 
 import os
@@ -28,8 +29,8 @@ from leanspec_launcher._tables import Family, Platform
 
 from .loader import must_load
 
-# A change within one tick of the file system's clock leaves the times as they were. A file that changed so short a
-# time ago is hashed again at the next start.
+# A change within one tick of the file system's clock leaves the times as they were. A file that
+# changed so short a time ago is hashed again at the next start.
 SETTLED_NANOSECONDS = 3_000_000_000
 MOST_STAMPS = 200
 # Far above any program of ours: a larger file would only be read for a long time.
@@ -59,7 +60,8 @@ class Proof:
         for library, pin in libraries(path, self.digest):
             proved.append((library, _prove_library(library, pin), pin))
         must_load(path)
-        # What each of the files was when it was read; none if one has changed since, of which nothing is proved then.
+        # What each of the files was when it was read; none if one has changed since, of which
+        # nothing is proved then.
         changed = [each for each, state, _ in proved if not state or state != state_of(each)]
         self.stamps = [] if changed else [(state, pin) for _, state, pin in proved]
 
@@ -114,10 +116,14 @@ def _must_be_named_well(place: Place) -> None:
     from .refusal import Kind, Refusal
 
     if is_own:
-        raise Refusal(Kind.OWN_COMMAND, "it is this very command, which would start itself for ever")
+        raise Refusal(
+            Kind.OWN_COMMAND, "it is this very command, which would start itself for ever"
+        )
 
     if is_batch:
-        raise Refusal(Kind.BATCH_FILE, "it is a batch file, which would read the arguments as commands")
+        raise Refusal(
+            Kind.BATCH_FILE, "it is a batch file, which would read the arguments as commands"
+        )
     raise Refusal(Kind.RELATIVE, "it is a relative path, which depends on the working directory")
 
 
@@ -135,7 +141,9 @@ def _refuse_without_digest(place: Place) -> None:
     if place.origin != LOCAL:
         raise Refusal(Kind.NO_CHECKSUM, "this lean-spec has no checksum for it")
     record = os.path.join(os.path.dirname(place.path), RECORD_NAME)
-    raise Refusal(Kind.NO_RECORD, f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`")
+    raise Refusal(
+        Kind.NO_RECORD, f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`"
+    )
 
 
 def digest(path: str) -> str:
@@ -161,7 +169,9 @@ def _must_be_readable_to_its_end(state: os.stat_result) -> None:
         raise Refusal(Kind.NOT_A_FILE, "it is a directory")
     if not stat.S_ISREG(state.st_mode):
         raise Refusal(Kind.NOT_A_FILE, "it is not a regular file")
-    raise Refusal(Kind.TOO_LARGE, f"it has {state.st_size} bytes, more than any program of LeanSpec")
+    raise Refusal(
+        Kind.TOO_LARGE, f"it has {state.st_size} bytes, more than any program of LeanSpec"
+    )
 
 
 def remember(proof: Proof) -> None:

@@ -36,7 +36,9 @@ class Kind(enum.Enum):
 class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` shows as such
     """A file that is not to be run: the kind of the reason, the reason, and both digests if they differ."""
 
-    def __init__(self, kind: Kind, reason: str, *, expected: "tuple[str, ...]" = (), found: str = "") -> None:
+    def __init__(
+        self, kind: Kind, reason: str, *, expected: "tuple[str, ...]" = (), found: str = ""
+    ) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason

@@ -19,7 +19,8 @@ SECONDS = 10
 KILLED = -9
 WRITE_FAILED = 1
 IDENTITY = {"name": "leanspec-launcher", "version": "0"}
-# What a client asks: since MCP 2026-07-28, which has no handshake; and before (Lifecycle, Initialization).
+# What a client asks: since MCP 2026-07-28, which has no handshake; and before (Lifecycle,
+# Initialization).
 META = "io.modelcontextprotocol/"
 DISCOVER = {
     "jsonrpc": "2.0",
@@ -91,11 +92,15 @@ def announced_version(path: str, env: "dict[str, str] | None" = None) -> str:
     raise OSError(f"the server answered neither `server/discover` nor `initialize`{words}")
 
 
-def _ask(path: str, request: "dict[str, object]", env: "dict[str, str] | None") -> "tuple[str, str]":
+def _ask(
+    path: str, request: "dict[str, object]", env: "dict[str, str] | None"
+) -> "tuple[str, str]":
     """Return the version in a server's answer, or nothing and its last words."""
     line = json.dumps(request) + "\n"
     try:
-        done = subprocess.run([path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS, env=env)
+        done = subprocess.run(
+            [path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS, env=env
+        )
     except subprocess.TimeoutExpired:
         return "", f" within {SECONDS} s"
     said = done.stderr.decode(errors="replace").splitlines()[-1:]
@@ -123,7 +128,8 @@ def _version_in(output: bytes) -> str:
 def reported_version(family: Family, path: str, env: "dict[str, str] | None" = None) -> str:
     """Ask a binary for its version: an MCP server as a client does, any other with `--version`.
 
-    `env` is its environment; this process's own if it is None. Raises OSError if it does not say it.
+    `env` is its environment; this process's own if it is None. Raises OSError if it does not say
+    it.
     """
     if "--version" in family.answers:
         return announced_version(path, env)
@@ -134,7 +140,12 @@ def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     command = [path, "--version"]
     try:
         done = subprocess.run(
-            command, capture_output=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL, env=env
+            command,
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+            env=env,
         )
     except subprocess.TimeoutExpired:
         raise OSError(f"`--version` did not end within {SECONDS} s") from None

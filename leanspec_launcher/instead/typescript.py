@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Where Node's installer for Windows puts what `npx.cmd` runs. A batch file would have cmd.exe read the arguments again.
+# Where Node's installer for Windows puts what `npx.cmd` runs. A batch file would have cmd.exe read
+# the arguments again.
 WINDOWS_NPX = ("node_modules", "npm", "bin", "npx-cli.js")
 
 
@@ -28,7 +29,9 @@ def become(family: Family, arguments: "list[str]", start: "Callable[[str, list[s
         )
         return NOT_FOUND
     npx, name = command[-1], family.typescript.partition("@")[0]
-    say(f"note: {asked} runs {family.typescript}, the last TypeScript release, by `{npx}`, until 0.4\n")
+    say(
+        f"note: {asked} runs {family.typescript}, the last TypeScript release, by `{npx}`, until 0.4\n"
+    )
     options = ["--yes", f"--package={family.typescript}", "--", name]
     try:
         return start(command[0], [*command[1:], *options, *arguments])

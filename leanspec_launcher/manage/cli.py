@@ -28,7 +28,9 @@ STATUS_MARKS = {"ok": ("âœ“", "green"), "warning": ("!", "yellow"), "error": ("â
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION or "(source checkout)", "-V", "--version", message="leanspec-launcher %(version)s")
+@click.version_option(
+    VERSION or "(source checkout)", "-V", "--version", message="leanspec-launcher %(version)s"
+)
 def root() -> None:
     """Inspect, verify and repair a LeanSpec installation."""
 
@@ -65,7 +67,9 @@ def _print_search(search: operations.Search) -> None:
         mark, colour = MARKS.get(outcome, OTHER_MARK)
         click.echo(f"  {click.style(mark, fg=colour)} {line}")
     for command in search.linked:
-        click.echo(f"  ! `{command}` is linked: it is the installed binary, whatever the variables say")
+        click.echo(
+            f"  ! `{command}` is linked: it is the installed binary, whatever the variables say"
+        )
 
 
 @root.command()
@@ -101,7 +105,9 @@ def _print_findings(findings: list[Finding]) -> None:
         mark, colour = STATUS_MARKS[finding.status.value]
         click.echo(f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}")
         if finding.hint:
-            click.echo(f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}")
+            click.echo(
+                f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}"
+            )
     counts = Counter(finding.status.value for finding in findings)
     click.echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
 
@@ -195,7 +201,9 @@ def link(*, dry_run: bool) -> int:
 
 
 @root.command()
-@click.option("--dry-run", is_flag=True, help="Show what would be brought back, and change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be brought back, and change nothing."
+)
 def unlink(*, dry_run: bool) -> int:
     """Restore the commands that `link` replaced.
 

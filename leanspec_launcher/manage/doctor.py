@@ -79,7 +79,11 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at this installation: versions, machine, binaries, commands, settings."""
-    found = [*_each("launcher", _launcher), *_each("system", _system), *_each("settings", _settings)]
+    found = [
+        *_each("launcher", _launcher),
+        *_each("system", _system),
+        *_each("settings", _settings),
+    ]
     for family in FAMILIES.values():
         found += _each(family.program, functools.partial(_binary, family))
     return [*found, *_each("commands", _commands), *_each("PATH", _path)]
@@ -208,7 +212,9 @@ def _wheel(family: Family) -> Iterator[Finding]:
 def _stamp(family: Family, taken: Verdict) -> Finding:
     """Say whether the next start has to hash the binary. Nothing is remembered here: a start does."""
     if taken.origin == VARIABLE:
-        return Finding(family.program, "stamp", Status.OK, "not verified: it is the user's own choice")
+        return Finding(
+            family.program, "stamp", Status.OK, "not verified: it is the user's own choice"
+        )
     if verification() != ONCE:
         text = f"not used: `{VERIFY_VARIABLE}` is `{verification()}`"
         return Finding(family.program, "stamp", Status.OK, text)
@@ -304,7 +310,9 @@ def _slow(scripts: list[links.Command]) -> Iterator[Finding]:
 
 def _path() -> Iterator[Finding]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
-    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
+    folders = [
+        folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)
+    ]
     ours = _own_folders()
     missing = []
     for name in _names():

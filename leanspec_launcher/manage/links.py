@@ -1,7 +1,7 @@
 """A console script replaced by the binary itself: a start in which no Python takes part.
 
-Undone by `unlink`, and by whatever installs, upgrades or uninstalls `lean-spec`: an installer removes its own paths,
-whatever is there.
+Undone by `unlink`, and by whatever installs, upgrades or uninstalls `lean-spec`: an installer
+removes its own paths, whatever is there.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def commands(platform: Platform | None) -> list[Command]:
         text = "lean-spec is not installed here, so there are no console scripts of its own"
         raise CommandError(text, hint=REINSTALL)
     if not own.files or not own.commands:
-        text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
+        text = (
+            f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
+        )
         raise CommandError(text, hint=REINSTALL)
     recorded = {Path(name).stem: name for name in own.files if _may_be_script(name)}
     found = []
@@ -146,8 +148,8 @@ def _first_word(line: str) -> str:
 def _script(path: Path, family: Family) -> bytes:
     """Return what the installer writes into a family's script; nothing if that cannot be said.
 
-    It is the text of our own command, which is never linked, for another function. The record of installed files is no
-    help: pipx changes the first line afterwards (`python -E`).
+    It is the text of our own command, which is never linked, for another function. The record of
+    installed files is no help: pipx changes the first line afterwards (`python -E`).
     """
     try:
         text = _read(path.with_name(OWN))
@@ -161,8 +163,8 @@ def _script(path: Path, family: Family) -> bytes:
 def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Put the binary in the place of each script of ours; return those that were replaced, or would be.
 
-    Each binary is proved first. Raises CommandError, and changes nothing, if one is not the pinned one, or if a script
-    is not the one that the installer wrote.
+    Each binary is proved first. Raises CommandError, and changes nothing, if one is not the pinned
+    one, or if a script is not the one that the installer wrote.
     """
     if sys.platform == "win32":
         raise CommandError(
@@ -220,8 +222,9 @@ def _make(new: Path, binary: Verdict) -> str:
     """Make what starts a binary; return the path of the program that it is, or leads to."""
     new.unlink(missing_ok=True)
     if libraries(binary.path, binary.sha256):
-        # Its libraries are found from the program's own place. A shell that becomes it, and not a symbolic link:
-        # installers (pipx) take a link that leads out of their folder for a stranger's, and leave it behind.
+        # Its libraries are found from the program's own place. A shell that becomes it, and not a
+        # symbolic link: installers (pipx) take a link that leads out of their folder for a
+        # stranger's, and leave it behind.
         new.write_bytes(_shell_script(binary.path))
         new.chmod(0o755)
         return binary.path
@@ -246,13 +249,16 @@ def _target(text: bytes) -> str:
 def unlink(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Bring back the script of each linked command, byte for byte; return those commands.
 
-    Raises CommandError, and changes nothing, if our own script no longer says how the installer writes them.
+    Raises CommandError, and changes nothing, if our own script no longer says how the installer
+    writes them.
     """
     linked = [command for command in commands(platform) if command.state is State.LINKED]
     scripts = [(command, _script(command.path, command.family)) for command in linked]
     for command, text in scripts:
         if not text or not _has_interpreter(text):
-            raise CommandError(f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL)
+            raise CommandError(
+                f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL
+            )
     for command, text in [] if dry_run else scripts:
         new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
         try:

@@ -18,7 +18,8 @@ from . import links
 from .errors import CommandError
 
 NAME = "leanspec"
-# client -> the table that it keeps its servers in, and what it wants to be told in addition to the command
+# client -> the table that it keeps its servers in, and what it wants to be told in addition to the
+# command
 CLIENTS: dict[str, tuple[str, dict[str, str]]] = {
     "claude": ("mcpServers", {}),
     "cursor": ("mcpServers", {}),
@@ -50,8 +51,8 @@ def configuration(client: str, project: Path | None, platform: Platform | None) 
 def _in_folder(server: dict[str, Any], folder: str) -> dict[str, Any]:
     """Let a server start in a folder: 0.3.0 finds a project in no other way.
 
-    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). If there is a shell, it goes there, and
-    then becomes the server.
+    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). If there is a shell, it
+    goes there, and then becomes the server.
     """
     if sys.platform == "win32":
         return server | {"cwd": folder}
@@ -67,7 +68,10 @@ def _command(platform: Platform | None) -> dict[str, Any]:
     if kind is Installer.UVX:
         return {"command": "uvx", "args": ["--from", f"{installer.MAIN}=={VERSION}", program]}
     if kind is Installer.PIPX_RUN:
-        return {"command": "pipx", "args": ["run", "--spec", f"{installer.MAIN}=={VERSION}", program]}
+        return {
+            "command": "pipx",
+            "args": ["run", "--spec", f"{installer.MAIN}=={VERSION}", program],
+        }
     if kind in ARCHIVES:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return {"command": archive, "args": [], "env": ARCHIVES[kind]}

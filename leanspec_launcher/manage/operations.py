@@ -89,19 +89,34 @@ class Check:
 
 def verify(name: str | None) -> list[Check]:
     """Verify every installed binary in full, and every command that was linked to one."""
-    found = [check for family in _families(name) for check in _verify_binary(family, asked=name is not None)]
+    found = [
+        check
+        for family in _families(name)
+        for check in _verify_binary(family, asked=name is not None)
+    ]
     with contextlib.suppress(CommandError):  # nothing is recorded here, so nothing was linked
         found += [
-            Check(command.family.name, str(command.path), good=False, reason=f"it is {command.state.value}", sha256="")
+            Check(
+                command.family.name,
+                str(command.path),
+                good=False,
+                reason=f"it is {command.state.value}",
+                sha256="",
+            )
             for command in links.commands(current())
-            if command.state in (links.State.DEAD, links.State.FOREIGN) and name in (None, command.family.name)
+            if command.state in (links.State.DEAD, links.State.FOREIGN)
+            and name in (None, command.family.name)
         ]
     return found
 
 
 def damaged(name: str | None) -> list[Check]:
     """Return the binaries that are missing or bad."""
-    found = [check for family in _families(name) for check in _verify_binary(family, asked=name is not None)]
+    found = [
+        check
+        for family in _families(name)
+        for check in _verify_binary(family, asked=name is not None)
+    ]
     return [check for check in found if not check.good]
 
 
@@ -121,7 +136,8 @@ def _families(name: str | None) -> list[Family]:
 def repair_commands(check: Check) -> list[list[str]]:
     """Return the installer's commands that bring a binary back.
 
-    Raises CommandError if no command of an installer would, or if it would remove this very environment.
+    Raises CommandError if no command of an installer would, or if it would remove this very
+    environment.
     """
     family = FAMILIES[check.family]
     reason = f"`{check.path}` cannot be repaired by reinstalling it"

@@ -4,8 +4,8 @@
 def command_line(arguments: "list[str]") -> str:
     """Write arguments so that a program's C or Rust runtime reads the same ones.
 
-    The rules are those of the Microsoft C runtime (Parsing C command-line arguments). `subprocess` has the same, at the
-    price of an import that takes longer than the rest of a start.
+    The rules are those of the Microsoft C runtime (Parsing C command-line arguments). `subprocess`
+    has the same, at the price of an import that takes longer than the rest of a start.
     """
     return " ".join(map(_quoted, arguments))
 

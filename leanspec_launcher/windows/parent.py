@@ -1,6 +1,7 @@
 """The parent process that Windows needs, where no process can become another.
 
-It puts the program into a job that ends with this process, leaves Ctrl-C to it, waits, and ends with its exit code.
+It puts the program into a job that ends with this process, leaves Ctrl-C to it, waits, and ends
+with its exit code.
 """
 
 import ctypes
@@ -58,7 +59,8 @@ def wait_for(path: str, arguments: "list[str]") -> int:
     process, thread = _create(path, command_line([path, *arguments]))
     started.append(process)
     job = _job()
-    # Without a job (an old sandbox lets none be nested) the program still runs; it then outlives a killed parent.
+    # Without a job (an old sandbox lets none be nested) the program still runs; it then outlives a
+    # killed parent.
     if job:
         KERNEL.AssignProcessToJobObject(wintypes.HANDLE(job), process)
     KERNEL.ResumeThread(thread)
@@ -144,7 +146,9 @@ def _job() -> "int | None":
     limits = _JobLimits()
     limits.flags = KILL_ON_JOB_CLOSE | SILENT_BREAKAWAY_OK
     size = ctypes.sizeof(limits)
-    if job and KERNEL.SetInformationJobObject(wintypes.HANDLE(job), JOB_EXTENDED_LIMITS, ctypes.byref(limits), size):
+    if job and KERNEL.SetInformationJobObject(
+        wintypes.HANDLE(job), JOB_EXTENDED_LIMITS, ctypes.byref(limits), size
+    ):
         return job
     return None
 

@@ -20,7 +20,11 @@ from scripts.options import BINARIES_OPTION, FAMILY_OPTION, OUT_OPTION, PLATFORM
 @OUT_OPTION
 @click.option("--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it.")
 def wheels(
-    families: tuple[str, ...], platforms: tuple[str, ...], binaries: Path, out: Path, repair: str | None
+    families: tuple[str, ...],
+    platforms: tuple[str, ...],
+    binaries: Path,
+    out: Path,
+    repair: str | None,
 ) -> None:
     """Build wheels from the collected binaries.
 
@@ -59,16 +63,24 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
 
     found = compare(dist, binaries, repair)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2))
+        click.echo(
+            json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2)
+        )
     else:
         for each in found:
-            mark = click.style("same     ", fg="green") if each.same else click.style("different", fg="red")
+            mark = (
+                click.style("same     ", fg="green")
+                if each.same
+                else click.style("different", fg="red")
+            )
             click.echo(f"{mark}  {(each.present or 'not there')[:16]:16}  {each.name}")
     return 0 if all(each.same for each in found) else FAILURE
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per file.")
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     """Inspect executables and wheels, and check their tags.

@@ -21,8 +21,17 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.manage.errors import CommandError
 
-# What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does not know.
-UNREADABLE = (OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+# What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does
+# not know.
+UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    RuntimeError,
+    ValueError,
+)
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"
@@ -139,11 +148,18 @@ def _inspect_wheel(path: Path) -> Report:
             inflated = sum(info.file_size for info in archive.infolist())
             if inflated > LARGEST_FILE:
                 raise CommandError(
-                    f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read", hint=FETCH
+                    f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read",
+                    hint=FETCH,
                 )
-            contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+            contents = {
+                info.filename: archive.read(info)
+                for info in archive.infolist()
+                if not info.is_dir()
+            }
     except InvalidWheelFilename as error:
-        raise CommandError(f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH) from None
+        raise CommandError(
+            f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH
+        ) from None
     except UNREADABLE as error:
         raise CommandError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
     bundled = dict(_libraries(contents))
@@ -155,7 +171,11 @@ def _inspect_wheel(path: Path) -> Report:
     programs = tuple(program for report in reports for program in report.programs)
     promises = [_promise(program.platform_tags) for program in programs]
     verdict, reasons = judge(_promise(tags), _all_of(promises))
-    damaged = [f"`{name}` is damaged: it starts nowhere" for name, data in contents.items() if _is_damaged(data, name)]
+    damaged = [
+        f"`{name}` is damaged: it starts nowhere"
+        for name, data in contents.items()
+        if _is_damaged(data, name)
+    ]
     if damaged:
         verdict, reasons = Verdict.LOOSE, damaged
     facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), programs)
@@ -219,7 +239,11 @@ def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:
     """Compare what a wheel's name promises with what its executables keep; return the verdict and its reasons."""
     loose = [
         f"it promises {_words(key, number)}, "
-        + (f"its content needs {_words(key, derived[key])}" if key in derived else "its content does not run there")
+        + (
+            f"its content needs {_words(key, derived[key])}"
+            if key in derived
+            else "its content does not run there"
+        )
         for key, number in said.items()
         if key not in derived or number < derived[key]
     ]
@@ -227,7 +251,11 @@ def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:
         return Verdict.LOOSE, loose
     strict = [
         f"its content runs on {_words(key, number)}, "
-        + (f"it promises {_words(key, said[key])} only" if key in said else "which it does not promise")
+        + (
+            f"it promises {_words(key, said[key])} only"
+            if key in said
+            else "which it does not promise"
+        )
         for key, number in derived.items()
         if not _covered(key, said) or (key in said and said[key] > number)
     ]

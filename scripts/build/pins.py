@@ -60,11 +60,16 @@ def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]]) -> st
             "`leanspec_launcher/_tables.py` does not end with one section `# The pins: `",
             hint="git checkout leanspec_launcher/_tables.py",
         )
-    digests = {family: {key: each.executable for key, each in found.items()} for family, found in pins.items()}
+    digests = {
+        family: {key: each.executable for key, each in found.items()}
+        for family, found in pins.items()
+    }
     every = [each for found in pins.values() for each in found.values()]
     return above + TEMPLATE.format(
         version=version,
         binaries=binary_version(version),
         table=pprint.pformat(digests, width=100, sort_dicts=True),
-        libraries=pprint.pformat({each.executable: each.libraries for each in every if each.libraries}, width=100),
+        libraries=pprint.pformat(
+            {each.executable: each.libraries for each in every if each.libraries}, width=100
+        ),
     )

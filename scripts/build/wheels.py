@@ -45,12 +45,16 @@ class Wanted:
 
 
 def build_wheels(
-    base: Path, out: Path, families: tuple[str, ...], platforms: tuple[str, ...], repair: str | None = None
+    base: Path,
+    out: Path,
+    families: tuple[str, ...],
+    platforms: tuple[str, ...],
+    repair: str | None = None,
 ) -> list[Path]:
     """Build what `base` holds into `out`: platform wheels; stubs and `lean-spec` too unless the choice was narrowed.
 
-    What `out` held of the same distributions is replaced when all went well. Returns the files built. Raises
-    CommandError where nothing of the choice is collected or a build fails.
+    What `out` held of the same distributions is replaced when all went well. Returns the files
+    built. Raises CommandError where nothing of the choice is collected or a build fails.
     """
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
@@ -83,9 +87,15 @@ def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -
     return wanted
 
 
-def _must_be_complete(wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path) -> None:
+def _must_be_complete(
+    wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
+) -> None:
     """Raise CommandError where something asked for by name is not collected, or nothing is."""
-    hint = "collect it first, for example `python -m scripts collect npm " + main_project()["version"] + "`"
+    hint = (
+        "collect it first, for example `python -m scripts collect npm "
+        + main_project()["version"]
+        + "`"
+    )
     for family in families:
         if not any(each.project.name == family for each in wanted):
             raise CommandError(f"no binary of `{family}` is collected in `{base}`", hint=hint)
@@ -97,7 +107,10 @@ def _must_be_complete(wanted: list[Wanted], families: tuple[str, ...], platforms
 
 
 def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) -> list[Path]:
-    with step(f"building {len(wanted)} platform wheels"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        step(f"building {len(wanted)} platform wheels"),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         results = list(pool.map(lambda each: _build_one(each, out, repair), wanted))
     for wheel, words in results:
         say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
@@ -115,12 +128,18 @@ def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str
 
 
 def _call_backend(
-    source: Path, kind: Literal["wheel", "sdist"], out: Path, what: str, settings: Mapping[str, str] | None = None
+    source: Path,
+    kind: Literal["wheel", "sdist"],
+    out: Path,
+    what: str,
+    settings: Mapping[str, str] | None = None,
 ) -> tuple[Path, str]:
     """Build with the backend that a project names, in this environment; return the file, and what was said."""
     runs: list[subprocess.CompletedProcess[str]] = []
 
-    def runner(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+    def runner(
+        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
         environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(**(extra_environ or {}))
         runs.append(capture(list(cmd), cwd=Path(cwd or source), env=environment))
         runs[-1].check_returncode()
@@ -131,7 +150,8 @@ def _call_backend(
         )
     except build.BuildBackendException as error:
         said = runs[-1].stderr if runs else str(error)
-        # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is progress.
+        # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is
+        # progress.
         _, _, problem = f"\n{said}".rpartition("\nerror: ")
         message, _, hint = (problem or said).strip().partition("\nhint: ")
         raise CommandError(f"{what} failed: {message}", hint=hint or None) from None
@@ -181,13 +201,17 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
     with step(f"building lean-spec {version} with the checksums of these binaries"):
         source = out / "source"
         shutil.copytree(
-            ROOT / MAIN_PACKAGE, source / MAIN_PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+            ROOT / MAIN_PACKAGE,
+            source / MAIN_PACKAGE,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
         )
         for name in MAIN_FILES:
             shutil.copyfile(ROOT / name, source / name)
         readme = source / "README.md"
         repository = main_project()["urls"]["Repository"]
-        readme.write_text(for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8")
+        readme.write_text(
+            for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
+        )
         tables = source / MAIN_PACKAGE / "_tables.py"
         tables.write_text(with_pins(tables.read_text("utf-8"), version, pins), "utf-8")
         built = [

@@ -22,13 +22,16 @@ class _Bounded(gzip.GzipFile):
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > LARGEST_ARCHIVE:
             raise CommandError(f"it unpacks to more than {LARGEST_ARCHIVE} bytes")
-        return super().read(LARGEST_ARCHIVE if size is None or size < 0 else min(size, LARGEST_ARCHIVE))
+        return super().read(
+            LARGEST_ARCHIVE if size is None or size < 0 else min(size, LARGEST_ARCHIVE)
+        )
 
 
 def extract_file(archive: Path, member: str, target: Path) -> None:
     """Copy the regular file `member` of a `.tar.gz` to `target`; nothing else is ever written.
 
-    Raises CommandError where it is not there, and where any entry of the archive leaves it, links, or is too large.
+    Raises CommandError where it is not there, and where any entry of the archive leaves it, links,
+    or is too large.
     """
     try:
         with _Bounded(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:

@@ -1,8 +1,8 @@
 """Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some, or all of them in one.
 
-Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with the executable and
-the `binary.json` that was written where it was built. So they can also be merged, as `download-artifact` does where
-only one was asked for.
+Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with
+the executable and the `binary.json` that was written where it was built. So they can also be
+merged, as `download-artifact` does where only one was asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def collect_artifacts(
         )
     for path in sorted(folder.glob(f"{PREFIX}*")):
         if path.name.removeprefix(PREFIX) not in PLATFORMS:
-            raise CommandError(f"`{path}` is for none of the known platforms", hint=f"they are {', '.join(PLATFORMS)}")
+            raise CommandError(
+                f"`{path}` is for none of the known platforms",
+                hint=f"they are {', '.join(PLATFORMS)}",
+            )
     for platform in PLATFORMS.values():
         artifact = _artifact(folder, platform)
         if artifact:

@@ -30,19 +30,28 @@ class BundleFormat(StrEnum):
     IMAGE = "dmg"
 
 
-SYSTEMS = {BundleFormat.DEB: "linux", BundleFormat.INSTALLER: "windows", BundleFormat.IMAGE: "darwin"}
+SYSTEMS = {
+    BundleFormat.DEB: "linux",
+    BundleFormat.INSTALLER: "windows",
+    BundleFormat.IMAGE: "darwin",
+}
 TITLES = {
     BundleFormat.DEB: "Debian package",
     BundleFormat.INSTALLER: "NSIS installer",
     BundleFormat.IMAGE: "disk image",
 }
 DEBIAN_CPUS = {"amd64": "x64", "arm64": "arm64"}
-PE_CPUS = {0x8664: "x64", 0xAA64: "arm64"}  # NSIS's usual stub is 0x14C, for every CPU: it says nothing
-# NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that follows.
+PE_CPUS = {
+    0x8664: "x64",
+    0xAA64: "arm64",
+}  # NSIS's usual stub is 0x14C, for every CPU: it says nothing
+# NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that
+# follows.
 FIRST_HEADER = struct.Struct("<II12sII")
 NSIS_SIGNATURE, NSIS_MAGIC, NSIS_NO_CHECKSUM, NSIS_BLOCK = 0xDEADBEEF, b"NullsoftInst", 4, 512
-# The trailer of a UDIF image, big endian: magic, version, its own size, flags, three places, two segments, an id, the
-# checksum of the data fork, the place of the property list. The rest is not needed here.
+# The trailer of a UDIF image, big endian: magic, version, its own size, flags, three places, two
+# segments, an id, the checksum of the data fork, the place of the property list. The rest is not
+# needed here.
 TRAILER = struct.Struct(">4sIII5QII16sII128sQQ")
 TRAILER_SIZE, CRC32 = 512, 2
 
@@ -76,7 +85,11 @@ def read_bundle(path: Path) -> Bundle:
     if tail.startswith(b"koly"):
         return _image(path, tail)
     called = path.suffix.lstrip(".")
-    aside = f", though it is called `.{called}`: is it truncated?" if called in list(BundleFormat) else ""
+    aside = (
+        f", though it is called `.{called}`: is it truncated?"
+        if called in list(BundleFormat)
+        else ""
+    )
     raise CommandError(
         f"`{path}` is not a desktop bundle: neither a Debian package, nor an NSIS installer, nor a disk image{aside}",
         hint="see why its job left it; only bundles belong into a `desktop-` artifact",
@@ -84,7 +97,9 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def _damaged(path: Path, kind: BundleFormat, why: object) -> CommandError:
-    return CommandError(f"`{path}` is not a complete {TITLES[kind]}: {why}", hint="download it again, or rebuild it")
+    return CommandError(
+        f"`{path}` is not a complete {TITLES[kind]}: {why}", hint="download it again, or rebuild it"
+    )
 
 
 def _debian(path: Path) -> Bundle:
@@ -95,7 +110,16 @@ def _debian(path: Path) -> Bundle:
             architecture, version = control["Architecture"], control["Version"]
             found = set(_cpus(package))
     # python-debian lets what its readers raise through.
-    except (DebError, ArError, tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error) as error:
+    except (
+        DebError,
+        ArError,
+        tarfile.TarError,
+        OSError,
+        EOFError,
+        KeyError,
+        ValueError,
+        zlib.error,
+    ) as error:
         raise _damaged(path, BundleFormat.DEB, error) from None
     cpu = DEBIAN_CPUS.get(architecture)
     if cpu is None:
@@ -135,17 +159,29 @@ def _installer(path: Path) -> Bundle:
     start = program.get_overlay_data_start_offset() or len(data)
     start += -start % NSIS_BLOCK
     if len(data) < start + FIRST_HEADER.size:
-        raise _damaged(path, BundleFormat.INSTALLER, "nothing follows the program: it installs nothing")
+        raise _damaged(
+            path, BundleFormat.INSTALLER, "nothing follows the program: it installs nothing"
+        )
     flags, signature, magic, _, length = FIRST_HEADER.unpack_from(data, start)
     if (signature, magic) != (NSIS_SIGNATURE, NSIS_MAGIC):
-        raise CommandError(f"`{path}` is a Windows program, but no whole NSIS installer", hint="build it with `nsis`")
+        raise CommandError(
+            f"`{path}` is a Windows program, but no whole NSIS installer",
+            hint="build it with `nsis`",
+        )
     end = start + length
     if len(data) < end:
-        raise _damaged(path, BundleFormat.INSTALLER, f"{end} bytes are stated, {len(data)} are there")
+        raise _damaged(
+            path, BundleFormat.INSTALLER, f"{end} bytes are stated, {len(data)} are there"
+        )
     stated = struct.unpack_from("<I", data, end - 4)[0]
     if not flags & NSIS_NO_CHECKSUM and zlib.crc32(data[NSIS_BLOCK : end - 4]) != stated:
         raise _damaged(path, BundleFormat.INSTALLER, "its checksum is another one")
-    return Bundle(path, BundleFormat.INSTALLER, PE_CPUS.get(program.FILE_HEADER.Machine), _product_version(program))
+    return Bundle(
+        path,
+        BundleFormat.INSTALLER,
+        PE_CPUS.get(program.FILE_HEADER.Machine),
+        _product_version(program),
+    )
 
 
 def _product_version(program: pefile.PE) -> str | None:
@@ -167,7 +203,9 @@ def _image(path: Path, tail: bytes) -> Bundle:
     end = path.stat().st_size - TRAILER_SIZE
     if own != TRAILER_SIZE or data_start + data_length > end or list_start + list_length > end:
         raise _damaged(
-            path, BundleFormat.IMAGE, f"its trailer (version {version}) names more than the {end} bytes before it"
+            path,
+            BundleFormat.IMAGE,
+            f"its trailer (version {version}) names more than the {end} bytes before it",
         )
     with path.open("rb") as file:
         file.seek(data_start)
@@ -176,7 +214,9 @@ def _image(path: Path, tail: bytes) -> Bundle:
         try:
             plistlib.loads(file.read(list_length))
         except (plistlib.InvalidFileException, ValueError) as error:
-            raise _damaged(path, BundleFormat.IMAGE, f"its property list cannot be read ({error})") from None
+            raise _damaged(
+                path, BundleFormat.IMAGE, f"its property list cannot be read ({error})"
+            ) from None
     if kind == CRC32 and zlib.crc32(data) != int.from_bytes(checksum[:4], "big"):
         raise _damaged(path, BundleFormat.IMAGE, "the checksum of its data is another one")
     return Bundle(path, BundleFormat.IMAGE, None, None)  # both are inside, compressed

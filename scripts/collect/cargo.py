@@ -78,9 +78,9 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
 ) -> None:
     """Stage the binaries of a workspace, for the targets named or for this machine.
 
-    A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this machine only: one
-    machine's binaries can not be taken for another's. A family whose crate the workspace lacks is an error with
-    `all_wanted`, and passed over otherwise.
+    A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this
+    machine only: one machine's binaries can not be taken for another's. A family whose crate the
+    workspace lacks is an error with `all_wanted`, and passed over otherwise.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     builds = _builds(targets, builder)
@@ -89,7 +89,9 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     for target, platform in builds:
         built = _build(cargo, workspace, target, profile) if build else {}
         for crate in workspace.crates:
-            file = built.get(crate.program) or _built_file(workspace, crate, platform, target, profile)
+            file = built.get(crate.program) or _built_file(
+                workspace, crate, platform, target, profile
+            )
             reported = reported_here(crate.project.family, platform, file)
             _must_be_of(crate, file, reported)
             staging.add(
@@ -143,15 +145,18 @@ def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
 def read_target(text: str, builder: str | None = None) -> Target:
     """Return a target with its builder: the one given, or as the root `pyproject.toml` configures it.
 
-    A pinned glibc, as in `x86_64-unknown-linux-gnu.2.17`, needs `cargo zigbuild`. Raises CommandError for an unknown
-    builder.
+    A pinned glibc, as in `x86_64-unknown-linux-gnu.2.17`, needs `cargo zigbuild`. Raises
+    CommandError for an unknown builder.
     """
     triple, _, glibc = text.partition(".")
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"]["builders"]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"][
+        "builders"
+    ]
     builder = "zigbuild" if glibc else builder or table.get(triple, BUILDERS[0])
     if builder not in BUILDERS:
         raise CommandError(
-            f"`pyproject.toml` configures the builder `{builder}` for `{triple}`", hint=" or ".join(BUILDERS)
+            f"`pyproject.toml` configures the builder `{builder}` for `{triple}`",
+            hint=" or ".join(BUILDERS),
         )
     return Target(triple, glibc or None, builder)
 
@@ -163,8 +168,13 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
         return []
     try:
         packages = tomllib.loads(path.read_text("utf-8")).get("package", [])
-        # A dependency is written as `name`, or as `name version` where the lock has several of that name.
-        known = {name: each for each in packages for name in (each["name"], f"{each['name']} {each['version']}")}
+        # A dependency is written as `name`, or as `name version` where the lock has several of that
+        # name.
+        known = {
+            name: each
+            for each in packages
+            for name in (each["name"], f"{each['name']} {each['version']}")
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
             f"`{path}` is not a lock file of cargo: {type(error).__name__}: {error}",
@@ -176,14 +186,22 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
         if name not in seen and name in known:
             seen.add(name)
             wanted += known[name].get("dependencies", [])
-    found = {(known[name]["name"], known[name]["version"]): known[name].get("checksum") for name in sorted(seen)}
-    return [{"name": name, "version": version, "checksum": checksum} for (name, version), checksum in found.items()]
+    found = {
+        (known[name]["name"], known[name]["version"]): known[name].get("checksum")
+        for name in sorted(seen)
+    }
+    return [
+        {"name": name, "version": version, "checksum": checksum}
+        for (name, version), checksum in found.items()
+    ]
 
 
 def _host() -> Platform:
     platform = current()
     if platform is None:
-        raise CommandError("this machine is none of the known platforms", hint="name one with `--target TRIPLE`")
+        raise CommandError(
+            "this machine is none of the known platforms", hint="name one with `--target TRIPLE`"
+        )
     return platform
 
 
@@ -195,17 +213,22 @@ def _platform_of(triple: str) -> Platform:
         if parts[0] == cpu and system in parts[1:]:
             return platform
     known = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
-    raise CommandError(f"the target `{triple}` is for none of the known platforms", hint=f"targets are {known}")
+    raise CommandError(
+        f"the target `{triple}` is for none of the known platforms", hint=f"targets are {known}"
+    )
 
 
-def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool) -> Workspace:
+def _read_workspace(
+    cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool
+) -> Workspace:
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
         raise CommandError(
             f"`{folder}` is not a cargo workspace: it contains no `Cargo.toml`",
             hint="name the folder of the workspace: `python -m scripts collect cargo PATH/TO/WORKSPACE`",
         )
-    # In the workspace's own folder: from there upwards cargo reads its configuration, such as another target folder.
+    # In the workspace's own folder: from there upwards cargo reads its configuration, such as
+    # another target folder.
     command = [
         cargo,
         "metadata",
@@ -215,7 +238,9 @@ def _read_workspace(cargo: str, folder: Path, projects: list[FamilyProject], *, 
         "--manifest-path",
         str(manifest.absolute()),
     ]
-    metadata: dict[str, Any] = json.loads(must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout)
+    metadata: dict[str, Any] = json.loads(
+        must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout
+    )
     members = {package["name"]: package for package in metadata["packages"]}
     root = Path(metadata["workspace_root"])
     lock = root / "Cargo.lock"
@@ -267,20 +292,27 @@ def _commit(root: Path) -> str | None:
     head = capture([git, "-C", str(root), "rev-parse", "HEAD"])
     if head.returncode != 0:
         return None
-    changes = capture([git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    changes = capture(
+        [git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
+    ).stdout.strip()
     return head.stdout.strip() + (DIRTY if changes else "")
 
 
-def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str) -> dict[str, Path]:
+def _build(
+    cargo: str, workspace: Workspace, target: Target | None, profile: str
+) -> dict[str, Path]:
     """Run `cargo build` or `cargo zigbuild`, its own words on the terminal; return each program that it names.
 
-    Where a program lies is cargo's own word: its configuration can put it elsewhere than an older one.
+    Where a program lies is cargo's own word: its configuration can put it elsewhere than an older
+    one.
     """
     builder = target.builder if target else BUILDERS[0]
     environment = dict(os.environ)
     if builder == "zigbuild":
         # Cargo finds its subcommands through `PATH`.
-        environment["PATH"] = f"{release_tool('cargo-zigbuild').parent}{os.pathsep}{environment.get('PATH', '')}"
+        environment["PATH"] = (
+            f"{release_tool('cargo-zigbuild').parent}{os.pathsep}{environment.get('PATH', '')}"
+        )
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.program]
@@ -288,15 +320,21 @@ def _build(cargo: str, workspace: Workspace, target: Target | None, profile: str
         command += ["--target", str(target)]
     say(" ".join(command))
     done = show(
-        [*command, "--message-format", "json-render-diagnostics"], cwd=workspace.root, env=environment, read=True
+        [*command, "--message-format", "json-render-diagnostics"],
+        cwd=workspace.root,
+        env=environment,
+        read=True,
     )
     if done.returncode != 0:
-        raise CommandError(f"`cargo {builder}` failed (see its output above)", hint="fix that and try again")
+        raise CommandError(
+            f"`cargo {builder}` failed (see its output above)", hint="fix that and try again"
+        )
     built = dict(_programs(done.stdout))
     for crate in workspace.crates:
         if crate.program not in built:
             raise CommandError(
-                f"`cargo {builder}` names no program `{crate.program}` that it built", hint="see what it says above"
+                f"`cargo {builder}` names no program `{crate.program}` that it built",
+                hint="see what it says above",
             )
     return built
 
@@ -309,9 +347,16 @@ def _programs(messages: str) -> Iterator[tuple[str, Path]]:
             yield message["target"]["name"], Path(message["executable"])
 
 
-def _built_file(workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str) -> Path:
-    # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own name.
-    folder = workspace.target_directory / (target.triple if target else "") / {"dev": "debug"}.get(profile, profile)
+def _built_file(
+    workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str
+) -> Path:
+    # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own
+    # name.
+    folder = (
+        workspace.target_directory
+        / (target.triple if target else "")
+        / {"dev": "debug"}.get(profile, profile)
+    )
     file = folder / (crate.program + platform.suffix)
     if not file.exists():
         named = f" --target {target}" if target else ""

@@ -45,7 +45,9 @@ def collect() -> None:
 @PLATFORM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
-def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool) -> None:
+def npm(
+    version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool
+) -> None:
     """Collect the binaries of VERSION from npm.
 
     Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity
@@ -60,14 +62,24 @@ def npm(version: str, families: tuple[str, ...], platforms: tuple[str, ...], int
     from .staging import staged
 
     with staged(into, keep=keep) as staging:
-        collect_npm(version, load_families(families), choose_platforms(platforms), staging, all_wanted=bool(platforms))
+        collect_npm(
+            version,
+            load_families(families),
+            choose_platforms(platforms),
+            staging,
+            all_wanted=bool(platforms),
+        )
     _tell_collected(into)
 
 
 @collect.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option(
-    "--target", "targets", multiple=True, metavar="TRIPLE", help="Rust target (repeatable). Default: this machine."
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="TRIPLE",
+    help="Rust target (repeatable). Default: this machine.",
 )
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
@@ -123,12 +135,20 @@ def cargo(  # noqa: PLR0913 - each is one option
     type=click.Choice(list(PLATFORMS)),
     help="Platform that may be missing (repeatable).",
 )
-@click.option("--planned", is_flag=True, help="Allow the platforms that the release plan marks as missing.")
+@click.option(
+    "--planned", is_flag=True, help="Allow the platforms that the release plan marks as missing."
+)
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION
 def artifacts(
-    folder: Path, allow_missing: tuple[str, ...], families: tuple[str, ...], into: Path, *, planned: bool, keep: bool
+    folder: Path,
+    allow_missing: tuple[str, ...],
+    families: tuple[str, ...],
+    into: Path,
+    *,
+    planned: bool,
+    keep: bool,
 ) -> None:
     """Collect the binaries that a CI run left in DIR.
 
@@ -182,7 +202,9 @@ def _tell_collected(into: Path) -> None:
 
     for each in read_collected(into):
         program = FAMILIES[each.family].program
-        say(f"  {each.platform:14} {program:14} {each.version:10} {size(each.size):>8}  sha256 {each.sha256[:16]}…")
+        say(
+            f"  {each.platform:14} {program:14} {each.version:10} {size(each.size):>8}  sha256 {each.sha256[:16]}…"
+        )
 
 
 COMMANDS = (collect,)

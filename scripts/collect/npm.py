@@ -57,7 +57,10 @@ def collect_npm(
     """
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
     wanted = [(project, platform) for project in projects for platform in platforms]
-    with step(f"asking {npm} for {len(wanted)} packages of {version}"), ThreadPoolExecutor(AT_ONCE) as pool:
+    with (
+        step(f"asking {npm} for {len(wanted)} packages of {version}"),
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
         found = list(pool.map(lambda pair: _look_up(npm, pair[0], pair[1], version), wanted))
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
@@ -92,15 +95,21 @@ def _tell_missing(
 
 def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str) -> Package | None:
     name = project.npm_package(platform)
-    answer = _ask(npm, ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"], name)
+    answer = _ask(
+        npm, ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"], name
+    )
     if answer is None:
         return None
     if not isinstance(answer, dict) or answer.get("version") != version:
-        raise CommandError(f"`{version}` is not an exact version of `{name}`", hint="name one, for example `0.3.0`")
+        raise CommandError(
+            f"`{version}` is not an exact version of `{name}`", hint="name one, for example `0.3.0`"
+        )
     values = str(answer.get("dist.integrity", "")).split()
     strong = [value for value in values if value.startswith("sha512-")]
     if not strong:
-        raise CommandError(f"the registry states no sha512 integrity for `{name}@{version}`", hint=REGISTRY)
+        raise CommandError(
+            f"the registry states no sha512 integrity for `{name}@{version}`", hint=REGISTRY
+        )
     return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
 
 
@@ -110,16 +119,22 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
     try:
         answer = json.loads(done.stdout) if done.stdout.strip() else None
     except ValueError:
-        raise CommandError(f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}", hint=REGISTRY) from None
+        raise CommandError(
+            f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}", hint=REGISTRY
+        ) from None
     if done.returncode == 0:
         return answer
     problem = answer.get("error", {}) if isinstance(answer, dict) else {}
     if problem.get("code") == "E404":
         return None
-    text = problem.get("summary", "").strip() or done.stderr.strip() or f"exit code {done.returncode}"
+    text = (
+        problem.get("summary", "").strip() or done.stderr.strip() or f"exit code {done.returncode}"
+    )
     text = text.splitlines()[0]
     raise CommandError(
-        f"npm could not ask its registry for `{name}`: {problem.get('code', '')} {text}".replace("  ", " "),
+        f"npm could not ask its registry for `{name}`: {problem.get('code', '')} {text}".replace(
+            "  ", " "
+        ),
         hint=REGISTRY,
     )
 
@@ -132,7 +147,9 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
     _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
     archives = list(folder.iterdir())
     if len(archives) != 1:
-        raise CommandError(f"npm left {len(archives)} files for `{spec}`, expected one archive", hint=REGISTRY)
+        raise CommandError(
+            f"npm left {len(archives)} files for `{spec}`, expected one archive", hint=REGISTRY
+        )
     found = integrity("sha512", archives[0].read_bytes())
     if found != package.integrity:
         raise CommandError(

@@ -69,9 +69,18 @@ class Staging:
         target.chmod(0o755)
         sha256 = digest(str(target))
         collected = Collected(
-            project.name, platform.key, version, target.stat().st_size, sha256, source, commit, reported
+            project.name,
+            platform.key,
+            version,
+            target.stat().st_size,
+            sha256,
+            source,
+            commit,
+            reported,
         )
-        (target.parent / RECORD_NAME).write_text(json.dumps(_stated(collected), indent=2) + "\n", "utf-8")
+        (target.parent / RECORD_NAME).write_text(
+            json.dumps(_stated(collected), indent=2) + "\n", "utf-8"
+        )
         self.collected.append(collected)
         return collected
 
@@ -108,14 +117,16 @@ def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") 
 def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
     """Collect into an empty place; put it in the place of what `base` held when all went well.
 
-    With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and leaves `base` as it
-    was, where two binaries have the same bytes or different versions.
+    With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and
+    leaves `base` as it was, where two binaries have the same bytes or different versions.
     """
     with work_folder(base) as folder:
         staging = Staging(folder)
         yield staging
         if not staging.collected:
-            raise CommandError("there was nothing to collect", hint="name another version, family or platform")
+            raise CommandError(
+                "there was nothing to collect", hint="name another version, family or platform"
+            )
         everything = list(staging.collected)
         if keep:
             everything += _take_over(base, staging)
@@ -144,9 +155,13 @@ def read_record(path: Path, project: FamilyProject, platform: Platform) -> Colle
     try:
         collected = Collected(**json.loads(record.read_text("utf-8")))
     except FileNotFoundError:
-        raise CommandError(f"`{record}` is missing: nothing says what `{path.name}` should be", hint=hint) from None
+        raise CommandError(
+            f"`{record}` is missing: nothing says what `{path.name}` should be", hint=hint
+        ) from None
     except (OSError, ValueError, TypeError) as error:
-        raise CommandError(f"`{record}` is not a description of a binary: {error}", hint=hint) from None
+        raise CommandError(
+            f"`{record}` is not a description of a binary: {error}", hint=hint
+        ) from None
     if (collected.family, collected.platform) != (project.name, platform.key):
         raise CommandError(
             f"`{record}` describes `{collected.family}` for `{collected.platform}`,"
@@ -156,7 +171,9 @@ def read_record(path: Path, project: FamilyProject, platform: Platform) -> Colle
     must_be_executable_for(path, platform)
     found = digest(str(path))
     if found != collected.sha256:
-        raise CommandError(f"`{path}` has the sha256 `{found}`, expected `{collected.sha256}`", hint=hint)
+        raise CommandError(
+            f"`{path}` has the sha256 `{found}`, expected `{collected.sha256}`", hint=hint
+        )
     return collected
 
 
@@ -197,7 +214,10 @@ def _swap(staging: Path, base: Path) -> None:
     try:
         for project in load_families():
             place = base / project.name / "binaries"
-            for source, target in ((place, old / project.name), (staging / project.name / "binaries", place)):
+            for source, target in (
+                (place, old / project.name),
+                (staging / project.name / "binaries", place),
+            ):
                 if source.exists():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     source.rename(target)

@@ -26,7 +26,9 @@ def demo() -> None:
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--fast", is_flag=True, help="Run the tests of tests/unit alone, and measure what they reach.")
+@click.option(
+    "--fast", is_flag=True, help="Run the tests of tests/unit alone, and measure what they reach."
+)
 def test(arguments: tuple[str, ...], *, fast: bool) -> None:
     """Run lint, type checks and tests.
 
@@ -61,15 +63,25 @@ def lock() -> None:
 @click.command()
 @click.argument("module", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--tests", multiple=True, metavar="PATH", help="The tests to run (repeatable). Default: those of its part."
+    "--tests",
+    multiple=True,
+    metavar="PATH",
+    help="The tests to run (repeatable). Default: those of its part.",
 )
 @click.option(
-    "--sample", type=click.IntRange(1), help="Try so many changes, chosen at random, the same ones each time."
+    "--sample",
+    type=click.IntRange(1),
+    help="Try so many changes, chosen at random, the same ones each time.",
 )
 @click.option("--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per change.")
 def mutate(
-    module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None, *, as_json: bool
+    module: Path,
+    tests: tuple[str, ...],
+    sample: int | None,
+    lines: tuple[int, int] | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Show which changes of a module no test notices.
 
@@ -102,7 +114,13 @@ def mutate(
 @DIST_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per step.")
 def pre_release(
-    cargo: Path | None, repair: str | None, dist: Path, *, skip_rust: bool, skip_tests: bool, as_json: bool
+    cargo: Path | None,
+    repair: str | None,
+    dist: Path,
+    *,
+    skip_rust: bool,
+    skip_tests: bool,
+    as_json: bool,
 ) -> int:
     """Do all that a release does, except tag and upload.
 
@@ -123,7 +141,9 @@ def pre_release(
     else:
         colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
         for each in steps:
-            click.echo(f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}")
+            click.echo(
+                f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}"
+            )
     return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 

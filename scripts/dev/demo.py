@@ -29,7 +29,9 @@ COMMANDS = (
     ("list",),
     ("board",),
 )
-CARGO_HINT = "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
+CARGO_HINT = (
+    "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
+)
 
 
 def show() -> None:
@@ -57,24 +59,33 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
         with staged(binaries) as staging:
             collect_npm(version, load_families(), [platform], staging, all_wanted=True)
     except NotOnRegistryError:
-        raise CommandError(f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT) from None
+        raise CommandError(
+            f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT
+        ) from None
     return build_wheels(binaries, _empty(FOLDER / "dist"), (), ())
 
 
 def _install(wheels: list[Path]) -> Path:
     """Install `lean-spec` into a new environment and return the folder of its scripts.
 
-    Our own distributions are named as files, so that none of them can come from an index; what they need comes from the
-    index that pip is configured with.
+    Our own distributions are named as files, so that none of them can come from an index; what they
+    need comes from the index that pip is configured with.
     """
     with step("making a clean environment"):
         scripts = create_environment(_empty(FOLDER / "environment"))
-    wanted = (MAIN_WHEEL, *(f"{family.package}-" for family in FAMILIES.values() if not family.extra))
-    stubs = tuple(f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values())
+    wanted = (
+        MAIN_WHEEL,
+        *(f"{family.package}-" for family in FAMILIES.values() if not family.extra),
+    )
+    stubs = tuple(
+        f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values()
+    )
     files = [
         str(wheel)
         for wheel in wheels
-        if wheel.suffix == ".whl" and wheel.name.startswith(wanted) and not wheel.name.startswith(stubs)
+        if wheel.suffix == ".whl"
+        and wheel.name.startswith(wanted)
+        and not wheel.name.startswith(stubs)
     ]
     with step("pip install lean-spec, from the files just built"):
         command = pip_into(scripts, "install", *files)
@@ -82,12 +93,16 @@ def _install(wheels: list[Path]) -> Path:
     return scripts
 
 
-def _run(program: Path, arguments: tuple[str, ...], project: Path, environment: dict[str, str]) -> None:
+def _run(
+    program: Path, arguments: tuple[str, ...], project: Path, environment: dict[str, str]
+) -> None:
     console().print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
     sys.stderr.flush()
     done = subprocess.run([str(program), *arguments], cwd=project, env=environment, check=False)
     if done.returncode != 0:
-        raise CommandError(f"`lean-spec {' '.join(arguments)}` ended with exit code {done.returncode}")
+        raise CommandError(
+            f"`lean-spec {' '.join(arguments)}` ended with exit code {done.returncode}"
+        )
 
 
 def _empty(folder: Path) -> Path:

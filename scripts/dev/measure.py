@@ -1,6 +1,7 @@
 """What the code is like, in numbers: its size, its density, and which folder imports which.
 
-Standard library alone, so that it measures any tree of Python: `python3 scripts/dev/measure.py FOLDER...`.
+Standard library alone, so that it measures any tree of Python:
+`python3 scripts/dev/measure.py FOLDER...`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def figures(modules: list[Module]) -> dict[str, float]:
         wide += sum(len(row) > WIDE for row in rows)
         for node in ast.walk(module.tree):
             conditionals += isinstance(node, ast.IfExp)
-            enums += isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in node.bases)
+            enums += isinstance(node, ast.ClassDef) and any(
+                "Enum" in ast.unparse(base) for base in node.bases
+            )
     told = sum(count for kind, count in tokens.items() if kind not in LAYOUT)
     return {
         "modules": len(modules),
@@ -86,7 +89,9 @@ def arrows(modules: list[Module]) -> set[tuple[str, str]]:
     for module in modules:
         own = module.name.removesuffix(".__init__")
         for target in _imported(module):
-            best = max((name for name in names if f"{target}.".startswith(f"{name}.")), key=len, default="")
+            best = max(
+                (name for name in names if f"{target}.".startswith(f"{name}.")), key=len, default=""
+            )
             if best and best != own:
                 found.add((own, best))
     return found

@@ -43,7 +43,12 @@ OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
-OTHER_SYSTEMS = ("sys.platform == 'win32'", "sys.platform == 'darwin'", "TYPE_CHECKING", "os.name == 'nt'")
+OTHER_SYSTEMS = (
+    "sys.platform == 'win32'",
+    "sys.platform == 'darwin'",
+    "TYPE_CHECKING",
+    "os.name == 'nt'",
+)
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ class Outcome:
 def mutants(text: str) -> Iterator[Mutant]:
     """Yield each change of a module, one at a time, in the order of its lines.
 
-    Comparisons, `and` and `or`, `not`, numbers, truth values, conditions, raised errors and calls for their effect.
-    What only another system runs is left as it is.
+    Comparisons, `and` and `or`, `not`, numbers, truth values, conditions, raised errors and calls
+    for their effect. What only another system runs is left as it is.
     """
     starts = [0]
     for line in text.encode().splitlines(keepends=True):
@@ -133,10 +138,13 @@ def _opposite(node: ast.expr | ast.stmt) -> ast.expr | None:
             return None
 
 
-def survey(module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None) -> list[Outcome]:
+def survey(
+    module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None
+) -> list[Outcome]:
     """Try the changes of a module, or a sample of them; return what became of each.
 
-    In copies of the tree: nothing in this one changes. Raises CommandError if the tests fail without any change.
+    In copies of the tree: nothing in this one changes. Raises CommandError if the tests fail
+    without any change.
     """
     path = module.resolve().relative_to(ROOT)
     chosen = tests or (TESTS[path.parts[0]],)
@@ -154,7 +162,9 @@ def survey(module: Path, tests: tuple[str, ...], sample: int | None, lines: tupl
             trees.put(copy)
         with step(f"the tests of `{path}`, without a change"):
             if _is_noticed(copies[0], path, (ROOT / path).read_text("utf-8"), chosen):
-                raise CommandError("the tests fail without any change", hint=f"python -m pytest {' '.join(chosen)}")
+                raise CommandError(
+                    "the tests fail without any change", hint=f"python -m pytest {' '.join(chosen)}"
+                )
 
         def attempt(mutant: Mutant) -> Outcome:
             own = trees.get()
@@ -172,7 +182,18 @@ def survey(module: Path, tests: tuple[str, ...], sample: int | None, lines: tupl
 
 def _is_noticed(tree: Path, path: Path, text: str, tests: tuple[str, ...]) -> bool:
     (tree / path).write_text(text, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", FAST, *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        FAST,
+        *tests,
+    ]
     places = os.pathsep.join([str(tree), str(tree / "build_backend")])
     try:
         done = capture(command, cwd=tree, env=clean_environment(PYTHONPATH=places), seconds=SECONDS)

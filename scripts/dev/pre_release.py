@@ -54,8 +54,8 @@ def pre_release(
 ) -> list[Step]:
     """Run every step, and go on after one that failed where the next does not need it.
 
-    The binaries are those that `cargo build --release --locked` makes in `workspace`; with `skip_rust`, those that are
-    collected already. Raises CommandError where there is neither.
+    The binaries are those that `cargo build --release --locked` makes in `workspace`; with
+    `skip_rust`, those that are collected already. Raises CommandError where there is neither.
     """
     if workspace is None and not skip_rust:
         raise CommandError(
@@ -72,7 +72,9 @@ def pre_release(
             if workspace is None or skip_rust:
                 raise _Skipped("the collected binaries are taken")
             with staged(folder / "binaries") as staging:
-                collect_cargo(workspace, load_families(), (), "release", staging, all_wanted=True, build=True)
+                collect_cargo(
+                    workspace, load_families(), (), "release", staging, all_wanted=True, build=True
+                )
             return "cargo build --release --locked"
 
         def wheels() -> str:
@@ -110,8 +112,13 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
     places = [place for edit in planned(plan.version, ROOT, workspace) for place in edit.places]
     wrong = [place for place in places if not place.agrees]
     if wrong:
-        lines = [f"{each.file}: {each.what}: expected `{each.expected}`, found `{each.found}`" for each in wrong]
-        raise CommandError("\n  ".join(["places differ (`python -m scripts sync-versions` mends them)", *lines]))
+        lines = [
+            f"{each.file}: {each.what}: expected `{each.expected}`, found `{each.found}`"
+            for each in wrong
+        ]
+        raise CommandError(
+            "\n  ".join(["places differ (`python -m scripts sync-versions` mends them)", *lines])
+        )
     return f"{len(places)} places say {plan.version}"
 
 
@@ -119,7 +126,9 @@ def _tool(command: tuple[str, ...]) -> Callable[[], str]:
     def run() -> str:
         done = capture([sys.executable, "-m", *command], cwd=ROOT)
         if done.returncode != 0:
-            raise CommandError("\n  ".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:]))
+            raise CommandError(
+                "\n  ".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:])
+            )
         return command[0]
 
     return run
@@ -139,8 +148,13 @@ def _check(dist: Path, workspace: Path | None) -> str:
     findings = check(dist, cargo=workspace, tagged=False)
     failed = [each for each in findings if not each.good]
     if failed:
-        lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
-        raise CommandError("\n  ".join([f"{len(failed)} of {len(findings)} facts are wrong", *lines]))
+        lines = [
+            f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
+            for each in failed
+        ]
+        raise CommandError(
+            "\n  ".join([f"{len(failed)} of {len(findings)} facts are wrong", *lines])
+        )
     return f"all {len(findings)} facts are right; the tag comes after this"
 
 
@@ -156,7 +170,9 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
             text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
             yield Step(finding.subject, State.FAILED, text)
         else:
-            yield Step(finding.subject, State.PASSED if finding.good else State.FAILED, finding.found)
+            yield Step(
+                finding.subject, State.PASSED if finding.good else State.FAILED, finding.found
+            )
 
 
 def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:

@@ -58,7 +58,8 @@ def run_tests(arguments: tuple[str, ...]) -> None:
 def run_fast_tests() -> None:
     """Run every check, then the tests of `tests/unit` and what of the code they reach.
 
-    Raises CommandError if any of them failed, or if they reach less than `fail_under` in pyproject.toml.
+    Raises CommandError if any of them failed, or if they reach less than `fail_under` in
+    pyproject.toml.
     """
     failed = [name for name, command in CHECKS if not _run(name, command)]
     shutil.rmtree(COVERAGE, ignore_errors=True)

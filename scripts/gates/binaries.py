@@ -1,6 +1,7 @@
 """The gates on binaries: where each came from, of which commit, and which version it says it is.
 
-What a rebuild proves is not looked at again: a wheel's binary is the collected one, and the backend has read it.
+What a rebuild proves is not looked at again: a wheel's binary is the collected one, and the backend
+has read it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Binary:
 
 def read_binary(file: File) -> Binary:
     """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
-    family = next((each for each in FAMILIES.values() if each.distribution == file.distribution), None)
+    family = next(
+        (each for each in FAMILIES.values() if each.distribution == file.distribution), None
+    )
     if family is None:
         raise CommandError(f"no family of ours is called `{file.distribution}`")
     if file.platform is None:
@@ -55,10 +58,20 @@ def read_binary(file: File) -> Binary:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/binary.json"))
             data = archive.read(f"{folder}/{family.program}{suffix}")
-    except (KeyError, ValueError, OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise CommandError(f"`{file.path.name}` has no binary with its record: {error}") from None
     if not isinstance(record, dict):
-        raise CommandError(f"`{file.path.name}` has no binary with its record: binary.json is not an object")
+        raise CommandError(
+            f"`{file.path.name}` has no binary with its record: binary.json is not an object"
+        )
     return Binary(file, family, data, record)
 
 
@@ -94,7 +107,9 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
         name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
         other = seen.setdefault(digest, name)
         if other != name:
-            yield bad("binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})")
+            yield bad(
+                "binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})"
+            )
 
 
 def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
@@ -104,16 +119,23 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     problems = []
     if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
         problems.append(bad("provenance", name, "a source with its integrity or commit", source))
-    # A dev version is written into the sources where it is built: they differ from their commit in that.
+    # A dev version is written into the sources where it is built: they differ from their commit in
+    # that.
     if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
-        problems.append(bad("provenance", name, "a commit without uncommitted changes", record["commit"]))
+        problems.append(
+            bad("provenance", name, "a commit without uncommitted changes", record["commit"])
+        )
     grafted = ", grafted" if "grafted" in record else ""
-    yield from all_good("provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}")
+    yield from all_good(
+        "provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}"
+    )
 
 
 def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
-    stated = sorted({str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found})
+    stated = sorted(
+        {str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found}
+    )
     reason = plan.exceptions.get("commits")
     if reason:
         return good("provenance", "commits", reason)
@@ -133,7 +155,12 @@ def _pages(binary: Binary) -> Iterator[Finding]:
     with zipfile.ZipFile(file.path) as archive:
         has_pages = any(each.endswith("/index.html") for each in archive.namelist())
     if not has_pages and API_ONLY not in str(read_metadata(file).get_payload()):
-        yield bad("binary", f"{file.path.name}: description", f"`{API_ONLY}`: there is no index.html in it", "not said")
+        yield bad(
+            "binary",
+            f"{file.path.name}: description",
+            f"`{API_ONLY}`: there is no index.html in it",
+            "not said",
+        )
 
 
 def _own_version(plan: Plan, binary: Binary) -> Finding:
@@ -142,13 +169,22 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
     subject = f"{binary.file.path.name}: its own version"
     if not runs_here(platform):
         reported = binary.record.get("reported")
-        return same("version", subject, wanted, reported or "not run where it was built (no `reported` in binary.json)")
+        return same(
+            "version",
+            subject,
+            wanted,
+            reported or "not run where it was built (no `reported` in binary.json)",
+        )
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
         archive.extractall(folder)
-        program = Path(folder, binary.family.package, "bin", binary.family.program + platform.suffix)
+        program = Path(
+            folder, binary.family.package, "bin", binary.family.program + platform.suffix
+        )
         program.chmod(0o755)
         try:
-            said = reported_version(binary.family, str(program), program_environment(Path(folder, "home")))
+            said = reported_version(
+                binary.family, str(program), program_environment(Path(folder, "home"))
+            )
         except OSError as error:
             return bad("version", subject, wanted, error)
     return same("version", subject, wanted, said)

@@ -1,6 +1,7 @@
 """Every gate, in the order in which it is cheapest to fail; all failures are shown, not the first one.
 
-Three questions: is the tree as a release should be, are the files what this tree builds, and would an index take them?
+Three questions: is the tree as a release should be, are the files what this tree builds, and would
+an index take them?
 """
 
 from __future__ import annotations
@@ -35,15 +36,19 @@ def check(
 ) -> list[Finding]:
     """Run every gate on built files and the tree that they come from; that of the tag once there should be one.
 
-    `collected` is where the binaries are that the files were built from, `sources` the commit that they are of. Raises
-    CommandError if there are no files.
+    `collected` is where the binaries are that the files were built from, `sources` the commit that
+    they are of. Raises CommandError if there are no files.
     """
     plan = read_plan(root)
     if not dist.is_dir():
-        raise CommandError(f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`")
+        raise CommandError(
+            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
+        )
     files, strange = read_files(dist)
     gates: dict[str, Gate] = {
-        "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo, tagged=tagged),
+        "names, versions, tag, tree, lock": lambda: tree.repository(
+            plan, root, cargo, tagged=tagged
+        ),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
         "what the index would say": lambda: index_rules(files),
@@ -62,7 +67,9 @@ def check_copy(
 ) -> tuple[list[Finding], str]:
     """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
     with snapshot(dist) as own:
-        return check(own, cargo=cargo, collected=collected, sources=sources), fingerprint(read_files(own)[0])
+        return check(own, cargo=cargo, collected=collected, sources=sources), fingerprint(
+            read_files(own)[0]
+        )
 
 
 def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:

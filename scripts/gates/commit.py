@@ -28,7 +28,10 @@ def tree(root: Path) -> Iterator[Finding]:
     """Look whether the tree is clean, and tracks no binary and no large file."""
     changed = _git(root, "status", "--porcelain").splitlines()
     yield same(
-        "tree", "git status", "clean", "clean" if not changed else f"{len(changed)} changes: {changed[0].strip()}"
+        "tree",
+        "git status",
+        "clean",
+        "clean" if not changed else f"{len(changed)} changes: {changed[0].strip()}",
     )
 
     def problems() -> Iterator[Finding]:

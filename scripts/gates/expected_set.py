@@ -38,7 +38,9 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
                 f"a {file.kind} for {file.platform or 'any platform'}",
             )
         elif key in seen:
-            yield bad("set", file.path.name, "one file", f"a second one next to {seen[key].path.name}")
+            yield bad(
+                "set", file.path.name, "one file", f"a second one next to {seen[key].path.name}"
+            )
         else:
             yield same("set", file.path.name, str(plan.version), file.version)
             seen[key] = file

@@ -1,8 +1,9 @@
 """What the index would say of a file: the rules by which it refuses an upload, looked at before the first one.
 
-A rebuild cannot see what is wrong in the tree itself. The rules are those of the index's own validation
-(Warehouse, the software that runs it: warehouse/forklift/legacy.py and metadata.py, warehouse/utils/zipfiles.py and
-wheel.py); what libraries know of them is left to the libraries. Each is tested with a file that breaks it.
+A rebuild cannot see what is wrong in the tree itself. The rules are those of the index's own
+validation (Warehouse, the software that runs it: warehouse/forklift/legacy.py and metadata.py,
+warehouse/utils/zipfiles.py and wheel.py); what libraries know of them is left to the libraries.
+Each is tested with a file that breaks it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,16 @@ PLATFORM_TAGS = re.compile(
 )
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
-DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    zlib.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
 
 
 def index_rules(files: list[File]) -> Iterator[Finding]:
@@ -58,7 +68,10 @@ def index_rules(files: list[File]) -> Iterator[Finding]:
     whole = []
     for file in files:
         refusals = list(_refusals(file))
-        problems = (bad(GATE, f"{file.path.name}: {what}", wanted, found) for what, wanted, found in refusals)
+        problems = (
+            bad(GATE, f"{file.path.name}: {what}", wanted, found)
+            for what, wanted, found in refusals
+        )
         yield from all_good(GATE, file.path.name, problems, "accepted")
         if not refusals:
             whole.append(file)
@@ -112,7 +125,11 @@ def _zip(file: File) -> Iterator[Refusal]:
         yield from _framing(file, archive)
         unpacked = sum(entry.file_size for entry in entries)
         if unpacked > LARGE and unpacked / file.path.stat().st_size > LARGEST_RATIO:
-            yield "zip", f"a compression ratio of at most {LARGEST_RATIO}", unpacked / file.path.stat().st_size
+            yield (
+                "zip",
+                f"a compression ratio of at most {LARGEST_RATIO}",
+                unpacked / file.path.stat().st_size,
+            )
         names = [entry.filename for entry in entries]
         for part in ("WHEEL", "METADATA", "RECORD"):
             if f"{dist_info(file)}/{part}" not in names:
@@ -150,7 +167,11 @@ def _framing(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
         if entry.header_offset != position:
             yield "zip", "nothing between two entries", f"{entry.header_offset - position} bytes"
         if data[start : start + name] != entry.orig_filename.encode():
-            yield "zip", f"`{entry.filename}` in both of its headers", ascii(data[start : start + name])
+            yield (
+                "zip",
+                f"`{entry.filename}` in both of its headers",
+                ascii(data[start : start + name]),
+            )
         position = start + name + extra + entry.compress_size
     if archive.start_dir != position:
         yield "zip", "nothing before the central directory", f"{archive.start_dir - position} bytes"
@@ -201,7 +222,11 @@ def _metadata(file: File) -> Iterator[Refusal]:
     if canonicalize_name(metadata.name) != file.distribution:
         yield "metadata: Name", f"{file.distribution}, as in the file name", metadata.name
     if len(metadata.summary or "") > LONGEST_SUMMARY:
-        yield "metadata: Summary", f"at most {LONGEST_SUMMARY} characters", len(metadata.summary or "")
+        yield (
+            "metadata: Summary",
+            f"at most {LONGEST_SUMMARY} characters",
+            len(metadata.summary or ""),
+        )
     if metadata.license and metadata.license_expression:
         yield "metadata: License", "none in addition to License-Expression", metadata.license[:40]
     for requirement in metadata.requires_dist or []:
@@ -244,9 +269,13 @@ def _urls(metadata: Metadata) -> Iterator[Refusal]:
 
 
 def _is_url(text: str) -> bool:
-    rules = validators.Validator().allow_schemes("http", "https").require_presence_of("scheme", "host")
+    rules = (
+        validators.Validator().allow_schemes("http", "https").require_presence_of("scheme", "host")
+    )
     try:
-        rules.check_validity_of("scheme", "host", "path", "query").validate(uri_reference(text).normalize())
+        rules.check_validity_of("scheme", "host", "path", "query").validate(
+            uri_reference(text).normalize()
+        )
     except ValidationError:
         return False
     return True
@@ -282,6 +311,8 @@ def _rendered(files: list[File]) -> Finding:
     """Let twine render each description as the index does."""
     names = [str(file.path) for file in files]
     done = capture([own_program("twine"), "check", "--strict", *names])
-    wrong = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
+    wrong = [
+        line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line
+    ]
     found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
     return same("twine check --strict", f"{len(files)} files", "PASSED", found)

@@ -29,8 +29,11 @@ def _problems(name: str, project: Project, version: Version) -> Iterator[Finding
     if project.status not in OPEN:
         reason = f": {project.reason}" if project.reason else ""
         yield bad(GATE, name, "a project that takes uploads", f"{project.status}{reason}")
-    published = {found for each in project.files if (found := version_of(each)) and found != version}
-    # A pre-release is installed by whoever wants the highest of all; a stable one is compared with its like.
+    published = {
+        found for each in project.files if (found := version_of(each)) and found != version
+    }
+    # A pre-release is installed by whoever wants the highest of all; a stable one is compared with
+    # its like.
     rivals = [each for each in published if version.is_prerelease or not each.is_prerelease]
     highest = max(rivals, default=version)
     if highest > version:
@@ -41,4 +44,9 @@ def _problems(name: str, project: Project, version: Version) -> Iterator[Finding
             yield bad(GATE, each.name, "a file that nobody has yanked", "yanked")
     first = min([each.uploaded for each in own if each.uploaded], default=None)
     if first and datetime.now(UTC) - first > LONGEST_RELEASE:
-        yield bad(GATE, name, f"a first file of the last {LONGEST_RELEASE.days} days", f"one of {first:%Y-%m-%d}")
+        yield bad(
+            GATE,
+            name,
+            f"a first file of the last {LONGEST_RELEASE.days} days",
+            f"one of {first:%Y-%m-%d}",
+        )

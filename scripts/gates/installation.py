@@ -30,7 +30,13 @@ from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.own_pip import create_environment, pip_into
-from scripts.tools.processes import capture, clean_environment, must_succeed, own_program, program_environment
+from scripts.tools.processes import (
+    capture,
+    clean_environment,
+    must_succeed,
+    own_program,
+    program_environment,
+)
 
 SECONDS = 20
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -38,7 +44,9 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 FOREIGN = re.compile(r"^(?!leanspec-|lean-spec)")
 
 
-def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str = "install") -> Iterator[Finding]:
+def installed_from(
+    plan: Plan, index: dict[str, str], folder: Path, *, gate: str = "install"
+) -> Iterator[Finding]:
     """Install `lean-spec[ui]` of a version with pip and with uv, from an index alone, and run its programs.
 
     `index` is the environment that tells both installers which index it is.
@@ -48,7 +56,9 @@ def installed_from(plan: Plan, index: dict[str, str], folder: Path, *, gate: str
         try:
             install(environment, f"lean-spec[ui]=={plan.version}", index)
         except CommandError as error:
-            yield bad(gate, f"{name} install lean-spec[ui]=={plan.version}", "installed", error.message)
+            yield bad(
+                gate, f"{name} install lean-spec[ui]=={plan.version}", "installed", error.message
+            )
             continue
         yield from _runs(
             plan,
@@ -67,18 +77,37 @@ def _pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
 def install_by_uv(environment: Path, requirement: str, index: dict[str, str]) -> None:
     """Install with uv into a new environment, from one index alone; raises CommandError where that fails."""
     uv, env = own_program("uv"), clean_environment(**index)
-    must_succeed(capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`")
-    command = [uv, "pip", "install", "--no-cache", "--python", str(environment / SCRIPTS / "python"), requirement]
+    must_succeed(
+        capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`"
+    )
+    command = [
+        uv,
+        "pip",
+        "install",
+        "--no-cache",
+        "--python",
+        str(environment / SCRIPTS / "python"),
+        requirement,
+    ]
     must_succeed(capture(command, env=env), "`uv pip install`")
 
 
 def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
     project.mkdir()
-    # The programs of a release get no secret of this process, and leave nothing in this user's home.
-    env, wanted = program_environment(project.with_name(f"{project.name}-home")), binary_version(plan.version)
+    # The programs of a release get no secret of this process, and leave nothing in this user's
+    # home.
+    env, wanted = (
+        program_environment(project.with_name(f"{project.name}-home")),
+        binary_version(plan.version),
+    )
     for program in ("lean-spec", "leanspec-http"):
         said = capture([str(commands / program), "--version"], cwd=project, env=env)
-        yield same(gate, f"{program} --version", wanted, (said.stdout.split() or [said.stderr.strip()[:200]])[-1])
+        yield same(
+            gate,
+            f"{program} --version",
+            wanted,
+            (said.stdout.split() or [said.stderr.strip()[:200]])[-1],
+        )
     for arguments in (["init", "-y"], ["create", "first"], ["list"]):
         done = capture([str(commands / "lean-spec"), *arguments], cwd=project, env=env)
         found = (
@@ -103,7 +132,12 @@ def _health(commands: Path, project: Path, env: dict[str, str], wanted: str, gat
         port = probe.getsockname()[1]
     command = [str(commands / "leanspec-http"), "--no-open", "-p", str(port), "-P", str(project)]
     with subprocess.Popen(
-        command, cwd=project, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=project,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
             found = _ask_health(f"http://127.0.0.1:{port}/health", process)
@@ -126,31 +160,49 @@ def _ask_health(url: str, process: subprocess.Popen[bytes]) -> str:
             time.sleep(0.1)
         except ValueError:
             return "no JSON"
-    return f"the server ended with {process.returncode}" if process.poll() is not None else f"no answer in {SECONDS} s"
+    return (
+        f"the server ended with {process.returncode}"
+        if process.poll() is not None
+        else f"no answer in {SECONDS} s"
+    )
 
 
 @contextlib.contextmanager
 def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
     """Serve built files as a simple index (PEP 503) on loopback; give the environment that makes it an installer's own.
 
-    What our wheels need beside us comes from the index that pip is configured with, fetched once: no other file of our
-    names can get in.
+    What our wheels need beside us comes from the index that pip is configured with, fetched once:
+    no other file of our names can get in.
     """
     root = folder / "index"
     foreign = folder / "foreign"
     needed = {name for file in files for name in foreign_requirements(file)}
     if needed:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign), *sorted(needed)]
-        must_succeed(capture(command, env=clean_environment()), "`pip download` of what lean-spec needs")
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--dest",
+            str(foreign),
+            *sorted(needed),
+        ]
+        must_succeed(
+            capture(command, env=clean_environment()), "`pip download` of what lean-spec needs"
+        )
     for path in [*(file.path for file in files), *(foreign.glob("*.whl") if needed else [])]:
         project = root / canonicalize_name(path.name.removesuffix(".tar.gz").split("-")[0])
         project.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, project)
     for project in root.iterdir():
         links = "".join(
-            f'<a href="{escape(each.name)}">{escape(each.name)}</a>\n' for each in sorted(project.iterdir())
+            f'<a href="{escape(each.name)}">{escape(each.name)}</a>\n'
+            for each in sorted(project.iterdir())
         )
-        (project / "index.html").write_text(f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", "utf-8")
+        (project / "index.html").write_text(
+            f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", "utf-8"
+        )
     handler = functools.partial(_Quiet, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,7 @@
 """The strongest gate: the files to be published are, byte for byte, what this tree builds from its binaries.
 
-Whatever is in a file that is not in the tree is found by this, and whatever was built before the tree changed.
+Whatever is in a file that is not in the tree is found by this, and whatever was built before the
+tree changed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
 
     Raises CommandError if nothing is collected or the build fails.
     """
-    repair = "auditwheel" if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM) else None
+    repair = (
+        "auditwheel"
+        if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM)
+        else None
+    )
     with rebuilt(binaries, repair) as folder:
         ours = {file.path.name: file for file in read_files(folder)[0]}
         for file in files:
@@ -40,7 +45,12 @@ def _compare(file: File, ours: File | None) -> Finding:
         return bad(GATE, name, "a file that this tree builds", "not built")
     if file.path.read_bytes() == ours.path.read_bytes():
         return good(GATE, name, f"sha256 {file.sha256()[:16]}")
-    return bad(GATE, name, f"sha256 {ours.sha256()[:16]}", f"{file.sha256()[:16]}: {_difference(file, ours)}")
+    return bad(
+        GATE,
+        name,
+        f"sha256 {ours.sha256()[:16]}",
+        f"{file.sha256()[:16]}: {_difference(file, ours)}",
+    )
 
 
 def _difference(file: File, ours: File) -> str:
@@ -67,9 +77,15 @@ def _entries(file: File) -> dict[str, tuple[object, ...]]:
     """Return what each entry of an archive is: its content, and its mode."""
     if file.kind == FileKind.SDIST:
         with tarfile.open(file.path) as sdist:
-            return {each.name: (each.size, each.mode, each.chksum, _read(sdist, each)) for each in sdist.getmembers()}
+            return {
+                each.name: (each.size, each.mode, each.chksum, _read(sdist, each))
+                for each in sdist.getmembers()
+            }
     with zipfile.ZipFile(file.path) as wheel:
-        return {each.filename: (each.CRC, each.external_attr, each.file_size) for each in wheel.infolist()}
+        return {
+            each.filename: (each.CRC, each.external_attr, each.file_size)
+            for each in wheel.infolist()
+        }
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

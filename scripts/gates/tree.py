@@ -72,7 +72,10 @@ def lock(root: Path) -> Iterator[Finding]:
         entries = read_lock(root / group.lock.name)
         roots = wanted(group, root)
         problems, _ = follow(entries, roots, lambda _: [], here)
-        found = [bad("lock", each.requirement.name, each.requirement, each.locked or "not locked") for each in problems]
+        found = [
+            bad("lock", each.requirement.name, each.requirement, each.locked or "not locked")
+            for each in problems
+        ]
         yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
 
 

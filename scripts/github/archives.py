@@ -34,5 +34,8 @@ def write_zip(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> Non
         for name, (content, mode) in sorted(files.items()):
             entry = zipfile.ZipInfo(f"{root}/{name}", ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system, entry.external_attr = 3, (0o100000 | mode) << 16  # Unix, and a regular file
+            entry.create_system, entry.external_attr = (
+                3,
+                (0o100000 | mode) << 16,
+            )  # Unix, and a regular file
             archive.writestr(entry, content)

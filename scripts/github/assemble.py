@@ -62,19 +62,26 @@ class Asset:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def assemble(artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root: Path = ROOT) -> list[Path]:
+def assemble(
+    artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root: Path = ROOT
+) -> list[Path]:
     """Make the folder of a release in `out`; return its files, the manifest and its signatures last.
 
-    Without a key nothing is signed. Raises CommandError, and leaves `out` as it was, where an artifact is missing,
-    damaged, of another version or for another platform, and where `out` holds anything that is not of such a folder.
+    Without a key nothing is signed. Raises CommandError, and leaves `out` as it was, where an
+    artifact is missing, damaged, of another version or for another platform, and where `out` holds
+    anything that is not of such a folder.
     """
     if not artifacts.is_dir():
         raise CommandError(
-            f"`{artifacts}` is not a folder of artifacts", hint="`gh run download RUN --dir DIR` makes one"
+            f"`{artifacts}` is not a folder of artifacts",
+            hint="`gh run download RUN --dir DIR` makes one",
         )
     if key is not None:
         _must_be_the_stated_key(plan, key)
-    known = {WHEELS, *(f"{prefix}{platform}" for prefix in (BINARIES, DESKTOP) for platform in PLATFORMS)}
+    known = {
+        WHEELS,
+        *(f"{prefix}{platform}" for prefix in (BINARIES, DESKTOP) for platform in PLATFORMS),
+    }
     for path in sorted(artifacts.iterdir()):
         if path.name not in known:
             raise CommandError(
@@ -100,9 +107,12 @@ def assemble(artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root
         if key is not None:
             for name in (SUMS, MANIFEST):
                 claim = Claim(name, str(plan.version), "any")
-                # Of the commit's time: the same release has the same signature, so that an upload can be gone on with.
+                # Of the commit's time: the same release has the same signature, so that an upload
+                # can be gone on with.
                 signature = sign(new / name, key, claim, commit.time)
-                verify(new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim)
+                verify(
+                    new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim
+                )
         _take_the_place(new, out)
     return sorted(path for path in out.iterdir() if path.is_file())
 
@@ -123,16 +133,25 @@ def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
 
 def _must_be_ours(out: Path) -> None:
     """Raise CommandError where a folder holds anything but what an earlier run says that it made: that is replaced."""
-    there = {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)} if out.exists() else set()
+    there = (
+        {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)}
+        if out.exists()
+        else set()
+    )
     strange = there - _made_before(out / MANIFEST)
     if strange:
-        raise CommandError(f"`{out}` holds `{min(strange)}`, which this command did not make", hint="name an empty one")
+        raise CommandError(
+            f"`{out}` holds `{min(strange)}`, which this command did not make",
+            hint="name an empty one",
+        )
 
 
 def _made_before(manifest: Path) -> set[str]:
     try:
         said = json.loads(manifest.read_text("utf-8"))
-        names = {str(asset["name"]) for asset in said["assets"]} | {provenance_name(said["version"])}
+        names = {str(asset["name"]) for asset in said["assets"]} | {
+            provenance_name(said["version"])
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     return names | {MANIFEST, SUMS, NOTES, MANIFEST + SUFFIX, SUMS + SUFFIX}
@@ -167,7 +186,10 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
 
 def _about(collected: Collected, path: Path) -> dict[str, Any]:
     (program,) = inspect_file(path).programs
-    stated = {name: asdict(collected)[name] for name in ("sha256", "size", "version", "reported", "commit")}
+    stated = {
+        name: asdict(collected)[name]
+        for name in ("sha256", "size", "version", "reported", "commit")
+    }
     source = {name: value for name, value in collected.source.items() if name != "packages"}
     read = {"libc": program.libc, "libc_floor": program.libc_floor, "needed": program.needed}
     return stated | {"source": source} | read
@@ -176,13 +198,16 @@ def _about(collected: Collected, path: Path) -> dict[str, Any]:
 def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
     """Take the wheels, the whole set, each with the binary that was collected; and each one's bill of materials."""
     if not dist.is_dir():
-        raise CommandError(f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them")
+        raise CommandError(
+            f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them"
+        )
     files, strange = read_files(dist)
     wrong = [finding for finding in expected_set(plan, files, strange) if not finding.good]
     if wrong:
         lines = [f"{each.subject}: expected {each.expected}, found {each.found}" for each in wrong]
         raise CommandError(
-            "\n  ".join([f"`{dist}` is not the release", *lines]), hint="`python -m scripts check` shows them too"
+            "\n  ".join([f"`{dist}` is not the release", *lines]),
+            hint="`python -m scripts check` shows them too",
         )
     for file in files:
         shutil.copyfile(file.path, new / file.path.name)
@@ -195,7 +220,11 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
     (project,) = load_families((binary.family.name,))
     collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
-    origin = binary.record["grafted"]["from"]["sha256"] if "grafted" in binary.record else binary.record["sha256"]
+    origin = (
+        binary.record["grafted"]["from"]["sha256"]
+        if "grafted" in binary.record
+        else binary.record["sha256"]
+    )
     if origin != collected:
         raise CommandError(
             f"`{file.path.name}` has the binary with the sha256 `{origin}`, the artifact is `{collected}`",
@@ -203,7 +232,9 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
         )
     target = new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
     with zipfile.ZipFile(file.path) as archive:
-        target.write_bytes(archive.read(next(name for name in archive.namelist() if name.endswith(BILL))))
+        target.write_bytes(
+            archive.read(next(name for name in archive.namelist() if name.endswith(BILL)))
+        )
     return _asset(target, AssetKind.BILL_OF_MATERIALS, file.platform, {"of": file.path.name})
 
 
@@ -251,11 +282,14 @@ def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
         )
     if bundle.version not in (None, wanted):
         raise CommandError(
-            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}", hint="rebuild it"
+            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}",
+            hint="rebuild it",
         )
 
 
-def _asset(path: Path, kind: AssetKind | FileKind, platform: str | None, facts: dict[str, Any]) -> Asset:
+def _asset(
+    path: Path, kind: AssetKind | FileKind, platform: str | None, facts: dict[str, Any]
+) -> Asset:
     return Asset(path.name, kind, platform, path.stat().st_size, digest(str(path)), facts)
 
 
@@ -275,7 +309,9 @@ def _state(new: Path, assets: list[Asset], plan: Plan, commit: str) -> None:
     }
     (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     names = [*sorted(asset.name for asset in assets), MANIFEST]
-    (new / SUMS).write_text("".join(f"{digest(str(new / name))}  {name}\n" for name in names), "utf-8")
+    (new / SUMS).write_text(
+        "".join(f"{digest(str(new / name))}  {name}\n" for name in names), "utf-8"
+    )
 
 
 def _take_the_place(new: Path, out: Path) -> None:

@@ -18,18 +18,22 @@ AGAIN = "assemble it again: `python -m scripts release-assets ARTIFACTS`"
 def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
     """Return the files of a folder in the order of their upload: what states the others comes after them.
 
-    With `bundle`, the provenance of the files is one of them. Raises CommandError for a folder that is not whole, not
-    signed with the key that the plan states, or of another version.
+    With `bundle`, the provenance of the files is one of them. Raises CommandError for a folder that
+    is not whole, not signed with the key that the plan states, or of another version.
     """
     sums = _read_sums(folder)
     signatures = [f"{SUMS}{SUFFIX}", f"{MANIFEST}{SUFFIX}"]
     provenance = provenance_name(plan.version)
     if not any((folder / name).is_file() for name in signatures):
-        raise CommandError("an unsigned release is not uploaded", hint="sign it: `release-assets --key FILE`")
+        raise CommandError(
+            "an unsigned release is not uploaded", hint="sign it: `release-assets --key FILE`"
+        )
     known = {*sums, SUMS, NOTES, provenance, *signatures}
     for path in folder.iterdir():
         if path.name not in known:
-            raise CommandError(f"`{path}` is not of this release: `{SUMS}` has no such file", hint=AGAIN)
+            raise CommandError(
+                f"`{path}` is not of this release: `{SUMS}` has no such file", hint=AGAIN
+            )
     for name, wanted in sums.items():
         path = folder / name
         found = digest(str(path)) if path.is_file() else "missing"
@@ -40,7 +44,12 @@ def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
         if not signature.is_file():
             raise CommandError(f"`{signature}` is missing", hint=AGAIN)
         claim = Claim(name, str(plan.version), "any")
-        verify(folder / name, signature.read_text("utf-8", "replace"), read_public(plan.public_key), claim)
+        verify(
+            folder / name,
+            signature.read_text("utf-8", "replace"),
+            read_public(plan.public_key),
+            claim,
+        )
     if bundle:
         write_provenance(bundle, folder / provenance, sums)
     last = [MANIFEST, f"{MANIFEST}{SUFFIX}", SUMS, f"{SUMS}{SUFFIX}"]
@@ -52,7 +61,9 @@ def _read_sums(folder: Path) -> dict[str, str]:
     try:
         lines = (folder / SUMS).read_text("utf-8").splitlines()
     except OSError:
-        raise CommandError(f"there is no `{SUMS}` in `{folder}`: nothing is assembled there", hint=AGAIN) from None
+        raise CommandError(
+            f"there is no `{SUMS}` in `{folder}`: nothing is assembled there", hint=AGAIN
+        ) from None
     pairs = [line.split("  ", 1) for line in lines]
     if not all(len(pair) == 2 and "/" not in pair[1] for pair in pairs):  # noqa: PLR2004 - digest and name
         raise CommandError(f"`{folder / SUMS}` is damaged", hint=AGAIN)

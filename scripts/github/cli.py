@@ -27,11 +27,15 @@ def _password(*, new: bool = False) -> str:
         return given
     if not sys.stdin.isatty():
         raise CommandError("no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
-    asked: str = click.prompt("password of the secret key", hide_input=True, confirmation_prompt=new, err=True)
+    asked: str = click.prompt(
+        "password of the secret key", hide_input=True, confirmation_prompt=new, err=True
+    )
     return asked
 
 
-KEY_OPTION = click.option("--key", type=FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}.")
+KEY_OPTION = click.option(
+    "--key", type=FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}."
+)
 
 
 def _secret_key(file: Path | None) -> SecretKey:
@@ -40,7 +44,9 @@ def _secret_key(file: Path | None) -> SecretKey:
 
     text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)
     if not text:
-        raise CommandError("no secret key was given", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`")
+        raise CommandError(
+            "no secret key was given", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`"
+        )
     return read_secret(text, _password())
 
 
@@ -62,7 +68,10 @@ def keygen(name: Path) -> None:
     secret, public = name.with_name(f"{name.name}.key"), name.with_name(f"{name.name}.pub")
     for path in (secret, public):
         if path.exists():
-            raise CommandError(f"`{path}` exists already", hint="choose another name: a lost key cannot be made again")
+            raise CommandError(
+                f"`{path}` exists already",
+                hint="choose another name: a lost key cannot be made again",
+            )
     key = generate()
     text = write_secret(key, _password(new=True))
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -76,7 +85,12 @@ def keygen(name: Path) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @KEY_OPTION
 @click.option("--version", "of", required=True, help="The version that the trusted comment states.")
-@click.option("--platform", default="any", show_default=True, help="The platform that the trusted comment states.")
+@click.option(
+    "--platform",
+    default="any",
+    show_default=True,
+    help="The platform that the trusted comment states.",
+)
 def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> None:
     """Sign files with a minisign key.
 
@@ -98,11 +112,20 @@ def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> N
 
 @click.command(name="verify-signature")
 @click.argument("file", type=FILE)
-@click.option("--public", required=True, metavar="FILE|KEY", help="The public key: a file, or its second line.")
+@click.option(
+    "--public",
+    required=True,
+    metavar="FILE|KEY",
+    help="The public key: a file, or its second line.",
+)
 @click.option("--signature", type=FILE, help="The signature file. Default: FILE.minisig.")
-@click.option("--version", "of", default="", help="The version that the trusted comment must state.")
+@click.option(
+    "--version", "of", default="", help="The version that the trusted comment must state."
+)
 @click.option("--platform", default="", help="The platform that it must state.")
-def verify_signature(file: Path, public: str, signature: Path | None, of: str, platform: str) -> None:
+def verify_signature(
+    file: Path, public: str, signature: Path | None, of: str, platform: str
+) -> None:
     """Verify a minisign signature.
 
     Checks the file and its name and, with the options, its version and platform.
@@ -115,10 +138,16 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
 
     place = signature or file.with_name(file.name + SUFFIX)
     if not place.exists():
-        raise CommandError(f"the signature `{place}` is missing", hint="do not trust an unsigned file")
+        raise CommandError(
+            f"the signature `{place}` is missing", hint="do not trust an unsigned file"
+        )
     text = Path(public).read_text("utf-8") if Path(public).is_file() else public
-    said = verify(file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform))
-    click.echo(f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}")
+    said = verify(
+        file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform)
+    )
+    click.echo(
+        f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}"
+    )
 
 
 @click.command(name="release-assets")
@@ -131,9 +160,15 @@ def verify_signature(file: Path, public: str, signature: Path | None, of: str, p
     help="The folder to make.",
 )
 @KEY_OPTION
-@click.option("--unsigned", is_flag=True, help="Sign nothing: a release is then not to be trusted, and not uploaded.")
+@click.option(
+    "--unsigned",
+    is_flag=True,
+    help="Sign nothing: a release is then not to be trusted, and not uploaded.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
-def release_assets(artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, as_json: bool) -> None:
+def release_assets(
+    artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, as_json: bool
+) -> None:
     """Assemble the GitHub release assets.
 
     They are made from a CI run's artifacts; `upload-assets` uploads them.
@@ -160,7 +195,9 @@ def release_assets(artifacts: Path, out: Path, key: Path | None, *, unsigned: bo
 
 
 @click.command(name="upload-assets")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), default=ROOT / "final-artifacts")
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), default=ROOT / "final-artifacts"
+)
 @click.option(
     "--provenance",
     "bundle",

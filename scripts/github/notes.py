@@ -37,7 +37,10 @@ def release_notes(changelog: Path, plan: Plan) -> str:
             entry = text[heading.end() : end].strip()
             if entry:
                 return "\n".join([entry, *_gaps(plan), ""])
-            raise CommandError(f"the entry of {plan.version} in `{changelog.name}` is empty", hint="write what is new")
+            raise CommandError(
+                f"the entry of {plan.version} in `{changelog.name}` is empty",
+                hint="write what is new",
+            )
     raise CommandError(
         f"`{changelog.name}` has no entry for {plan.version}",
         hint="`python -m scripts sync-versions` gives what is unreleased its heading",
@@ -57,4 +60,6 @@ def archive_readme(version: str, platform: str, suffix: str) -> str:
         f"  {project.family.program + suffix:18} {project.description.removesuffix(CARRIED)}"
         for project in load_families()
     ]
-    return README.format(version=version, label=PLATFORMS[platform].label, programs="\n".join(lines))
+    return README.format(
+        version=version, label=PLATFORMS[platform].label, programs="\n".join(lines)
+    )

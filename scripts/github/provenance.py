@@ -28,9 +28,14 @@ def write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
         statement = json.loads(base64.b64decode(said["dsseEnvelope"]["payload"], validate=True))
         attested = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
     except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
-        raise CommandError(f"`{bundle}` is not an attestation: {type(error).__name__}: {error}", hint=HINT) from None
+        raise CommandError(
+            f"`{bundle}` is not an attestation: {type(error).__name__}: {error}", hint=HINT
+        ) from None
     for name, digest in sums.items():
         if attested.get(name) != digest:
             found = attested.get(name, "nothing")
-            raise CommandError(f"`{bundle}` attests {found} for `{name}`, which has the sha256 `{digest}`", hint=HINT)
+            raise CommandError(
+                f"`{bundle}` attests {found} for `{name}`, which has the sha256 `{digest}`",
+                hint=HINT,
+            )
     target.write_text(json.dumps(said, separators=(",", ":")) + "\n", "utf-8")

@@ -22,7 +22,8 @@ from leanspec_launcher.manage.errors import CommandError
 
 ALGORITHM, PREHASHED = b"Ed", b"ED"
 SCRYPT, NO_KDF, BLAKE2 = b"Sc", b"\0\0", b"B2"
-# libsodium's SENSITIVE limits, which minisign writes, and what they mean to scrypt: 1 GiB, some seconds.
+# libsodium's SENSITIVE limits, which minisign writes, and what they mean to scrypt: 1 GiB, some
+# seconds.
 OPERATIONS, MEMORY = 33554432, 1073741824
 COST, BLOCK, PARALLEL = 1 << 20, 8, 1
 KEY_ID, SEED, PUBLIC, SIGNATURE, SALT, CHECKSUM = 8, 32, 32, 64, 32, 32
@@ -97,19 +98,29 @@ def read_secret(text: str, password: str) -> SecretKey:
         raise CommandError("this is not a minisign secret key", hint=HINT.format("keygen"))
     salt, limits, body = data[6 : 6 + SALT], data[6 + SALT : 22 + SALT], data[22 + SALT :]
     if data[2:4] == SCRYPT:
-        stream = _stream(password, salt, int.from_bytes(limits[:8], "little"), int.from_bytes(limits[8:], "little"))
+        stream = _stream(
+            password,
+            salt,
+            int.from_bytes(limits[:8], "little"),
+            int.from_bytes(limits[8:], "little"),
+        )
         body = bytes(a ^ b for a, b in zip(body, stream, strict=True))
     elif data[2:4] != NO_KDF:
         raise CommandError(
-            "this secret key is encrypted in a way that minisign does not use", hint=HINT.format("keygen")
+            "this secret key is encrypted in a way that minisign does not use",
+            hint=HINT.format("keygen"),
         )
-    key = SecretKey(body[:KEY_ID], Ed25519PrivateKey.from_private_bytes(body[KEY_ID : KEY_ID + SEED]))
-    # A key without a password has no checksum (minisign leaves it zero): its public half has to agree.
+    key = SecretKey(
+        body[:KEY_ID], Ed25519PrivateKey.from_private_bytes(body[KEY_ID : KEY_ID + SEED])
+    )
+    # A key without a password has no checksum (minisign leaves it zero): its public half has to
+    # agree.
     wanted = _checksum(body[:-CHECKSUM]) if data[2:4] == SCRYPT else bytes(CHECKSUM)
     agrees = key.key.public_key().public_bytes_raw() == body[KEY_ID + SEED : KEY_ID + SEED + PUBLIC]
     if not hmac.compare_digest(body[-CHECKSUM:], wanted) or not agrees:
         raise CommandError(
-            "the password is wrong, or the secret key is damaged", hint="try again, or take the key from its backup"
+            "the password is wrong, or the secret key is damaged",
+            hint="try again, or take the key from its backup",
         )
     return key
 
@@ -120,9 +131,14 @@ def _checksum(data: bytes) -> bytes:
 
 def _stream(password: str, salt: bytes, operations: int, memory: int) -> bytes:
     if (operations, memory) != (OPERATIONS, MEMORY):
-        raise CommandError("this secret key has other limits than minisign's own", hint="make a new one with `keygen`")
+        raise CommandError(
+            "this secret key has other limits than minisign's own",
+            hint="make a new one with `keygen`",
+        )
     limit = 128 * BLOCK * (COST + PARALLEL + 2)
-    return hashlib.scrypt(password.encode(), salt=salt, n=COST, r=BLOCK, p=PARALLEL, maxmem=limit, dklen=SECRET)
+    return hashlib.scrypt(
+        password.encode(), salt=salt, n=COST, r=BLOCK, p=PARALLEL, maxmem=limit, dklen=SECRET
+    )
 
 
 def read_public(text: str) -> PublicKey:
@@ -153,10 +169,13 @@ def sign(path: Path, key: SecretKey, claim: Claim, at: int | None = None) -> Pat
     return target
 
 
-def verify(path: Path, signature: str, key: PublicKey, claim: Claim | None = None) -> dict[str, str]:
+def verify(
+    path: Path, signature: str, key: PublicKey, claim: Claim | None = None
+) -> dict[str, str]:
     """Check the signature of a file, and that its trusted comment claims what is expected; return what it says.
 
-    Raises CommandError where anything is missing, damaged, of another key, of another file, or claims something else.
+    Raises CommandError where anything is missing, damaged, of another key, of another file, or
+    claims something else.
     """
     lines = signature.splitlines()
     if len(lines) != 4 or not lines[0].startswith(UNTRUSTED) or not lines[2].startswith(TRUSTED):  # noqa: PLR2004
@@ -170,7 +189,9 @@ def verify(path: Path, signature: str, key: PublicKey, claim: Claim | None = Non
             hint="use the public key of the release, from a place that you trust",
         )
     if algorithm not in (ALGORITHM, PREHASHED):
-        raise CommandError("the signature is of a kind that minisign does not make", hint="do not use the file")
+        raise CommandError(
+            "the signature is of a kind that minisign does not make", hint="do not use the file"
+        )
     comment = lines[2].removeprefix(TRUSTED)
     try:
         key.key.verify(own, _hashed(path) if algorithm == PREHASHED else path.read_bytes())
@@ -181,13 +202,16 @@ def verify(path: Path, signature: str, key: PublicKey, claim: Claim | None = Non
     try:
         key.key.verify(whole, own + comment.encode())
     except InvalidSignature:
-        raise CommandError("the trusted comment is not the one that was signed", hint="do not use the file") from None
+        raise CommandError(
+            "the trusted comment is not the one that was signed", hint="do not use the file"
+        ) from None
     said = dict(part.split(":", 1) for part in comment.split("\t") if ":" in part)
     for name in ("file", "version", "platform") if claim else ():
         wanted, found = getattr(claim, name), said.get(name, "nothing")
         if wanted and wanted != found:
             raise CommandError(
-                f"the signature is for {name} `{found}`, expected `{wanted}`", hint="do not use the file"
+                f"the signature is for {name} `{found}`, expected `{wanted}`",
+                hint="do not use the file",
             )
     return said
 

@@ -47,8 +47,9 @@ def find_client() -> str:
 def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool) -> str:
     """Upload the files that are missing, in their order, and publish the release when all are there.
 
-    A release that is there already is gone on with. Returns its address. Raises CommandError, before the first
-    upload, where `gh` is not logged in, and where the release has other bytes under one of the names.
+    A release that is there already is gone on with. Returns its address. Raises CommandError,
+    before the first upload, where `gh` is not logged in, and where the release has other bytes
+    under one of the names.
     """
     tag = f"v{plan.version}"
     release = _find(gh, tag)
@@ -66,13 +67,17 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
         if path.name not in there:
             with step(f"uploading {path.name}"):
                 must_succeed(
-                    capture([gh, "release", "upload", tag, str(path)]), f"`gh release upload` of `{path.name}`", AGAIN
+                    capture([gh, "release", "upload", tag, str(path)]),
+                    f"`gh release upload` of `{path.name}`",
+                    AGAIN,
                 )
     release = _find(gh, tag)
     if release is None or _same_bytes(gh, release, files) != {path.name for path in files}:
         raise CommandError(f"GitHub does not show every file of `{tag}` yet", hint=AGAIN)
     changes = [*(["--draft=false"] if release.draft else ())]
-    changes += [] if release.noted else ["--notes-file", str(folder / NOTES)]  # whoever made it left them to us
+    changes += (
+        [] if release.noted else ["--notes-file", str(folder / NOTES)]
+    )  # whoever made it left them to us
     if changes:
         must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
         release = _find(gh, tag) or release
@@ -80,25 +85,56 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
 
 
 def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
-    command = [gh, "release", "create", tag, "--draft", "--verify-tag", "--title", f"LeanSpec {plan.version}"]
-    command += ["--notes-file", str(notes), *(["--prerelease"] if plan.version.is_prerelease else [])]
+    command = [
+        gh,
+        "release",
+        "create",
+        tag,
+        "--draft",
+        "--verify-tag",
+        "--title",
+        f"LeanSpec {plan.version}",
+    ]
+    command += [
+        "--notes-file",
+        str(notes),
+        *(["--prerelease"] if plan.version.is_prerelease else []),
+    ]
     with step(f"making the draft of {tag}"):
-        must_succeed(capture(command), "`gh release create`", f"push the tag first: `git push origin {tag}`")
+        must_succeed(
+            capture(command), "`gh release create`", f"push the tag first: `git push origin {tag}`"
+        )
 
 
 def _find(gh: str, tag: str) -> Release | None:
     """Return a release by its tag, a draft too, which only the list shows."""
-    pages = capture([gh, "api", "--paginate", f"{OURS}?per_page=100", "--jq", f'.[] | select(.tag_name == "{tag}")'])
+    pages = capture(
+        [
+            gh,
+            "api",
+            "--paginate",
+            f"{OURS}?per_page=100",
+            "--jq",
+            f'.[] | select(.tag_name == "{tag}")',
+        ]
+    )
     if pages.returncode == NOT_LOGGED_IN or "(HTTP 401)" in pages.stderr:
-        raise CommandError("`gh` is not logged in", hint="log in: `gh auth login`, or set `GH_TOKEN`")
+        raise CommandError(
+            "`gh` is not logged in", hint="log in: `gh auth login`, or set `GH_TOKEN`"
+        )
     must_succeed(
-        pages, "asking GitHub for its releases", "in a clone of the repository, or with `GH_REPO`, try `gh api`"
+        pages,
+        "asking GitHub for its releases",
+        "in a clone of the repository, or with `GH_REPO`, try `gh api`",
     )
     found = [json.loads(line) for line in pages.stdout.splitlines() if line]
     if not found:
         return None
     if len(found) > 1:
-        raise CommandError(f"GitHub has {len(found)} releases of `{tag}`", hint="delete the drafts that are not wanted")
+        raise CommandError(
+            f"GitHub has {len(found)} releases of `{tag}`",
+            hint="delete the drafts that are not wanted",
+        )
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
     return Release(first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
@@ -142,8 +178,12 @@ def _sha256(gh: str, asset: dict[str, Any]) -> str:
     if stated.startswith("sha256:"):
         return stated.removeprefix("sha256:")
     command = [gh, "api", "-H", "Accept: application/octet-stream", f"{OURS}/assets/{asset['id']}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ
+    )
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
-        raise CommandError("\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]), hint=AGAIN)
+        raise CommandError(
+            "\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]), hint=AGAIN
+        )
     return hashlib.sha256(done.stdout).hexdigest()

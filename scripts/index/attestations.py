@@ -34,7 +34,9 @@ def attest(dist: Path) -> list[Path]:
     """
     files, _ = read_files(dist)
     if not files:
-        raise CommandError(f"there are no built files in `{dist}`", hint="build first: `python -m scripts wheels`")
+        raise CommandError(
+            f"there are no built files in `{dist}`", hint="build first: `python -m scripts wheels`"
+        )
     if IDENTITY_VARIABLE not in os.environ:
         raise CommandError(
             "no identity to attest with: this is not a job of a workflow with `id-token: write`",
@@ -62,8 +64,8 @@ def is_attested(plan: Plan, index: Index) -> bool:
 def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     """Look whether each attestation is of the file beside it, and is signed by the key that it names.
 
-    Whose key that is, and when it was signed, is for the index to verify: it knows the publisher. With `required`,
-    every file must have one.
+    Whose key that is, and when it was signed, is for the index to verify: it knows the publisher.
+    With `required`, every file must have one.
     """
     for file in files:
         path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
@@ -76,7 +78,12 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             yield bad(GATE, file.path.name, "an attestation", f"{type(error).__name__}: {error}")
         except InvalidSignature:
-            yield bad(GATE, file.path.name, "an attestation", "its signature is not of the certificate in it")
+            yield bad(
+                GATE,
+                file.path.name,
+                "an attestation",
+                "its signature is not of the certificate in it",
+            )
 
 
 def _attested_subject(path: Path) -> str:
@@ -88,7 +95,9 @@ def _attested_subject(path: Path) -> str:
     statement = base64.b64decode(said["envelope"]["statement"], validate=True)
     signature = base64.b64decode(said["envelope"]["signature"], validate=True)
     material = said["verification_material"]
-    certificate = load_der_x509_certificate(base64.b64decode(material["certificate"], validate=True))
+    certificate = load_der_x509_certificate(
+        base64.b64decode(material["certificate"], validate=True)
+    )
     key = certificate.public_key()
     if said["version"] != 1 or not material["transparency_entries"]:
         raise ValueError("not of version 1 with its entry in the transparency log")

@@ -31,7 +31,8 @@ from leanspec_launcher.manage.errors import CommandError
 SECONDS = 20
 T = TypeVar("T")
 CONFIGURATION = "~/.pypirc"
-# Seconds between two looks at an index that does not show a file yet: at once, then slower, a minute at most.
+# Seconds between two looks at an index that does not show a file yet: at once, then slower, a
+# minute at most.
 BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
 BUSY = (429, 500, 502, 503, 504)
 ATTEMPTS = 6
@@ -67,8 +68,9 @@ def without_secret(url: str) -> str:
 def read_index(name: str, simple: str | None = None) -> Index:
     """Return the index of a name in `~/.pypirc`, or of an upload URL.
 
-    Where its simple API is elsewhere than beside the upload URL, `simple` says so. Raises CommandError for a name that
-    is configured nowhere, and for a password in a URL: others could see it.
+    Where its simple API is elsewhere than beside the upload URL, `simple` says so. Raises
+    CommandError for a name that is configured nowhere, and for a password in a URL: others could
+    see it.
     """
     if "://" not in name:
         return _configured(name, simple)
@@ -93,7 +95,9 @@ def _configured(name: str, simple: str | None) -> Index:
             hint=f"add a section `[{name}]` with `repository = URL` to {CONFIGURATION}, or give its URL",
         ) from None
     upload = str(found["repository"])
-    own = read_index(upload, simple or (PYPI_SIMPLE_ENDPOINT if upload == DEFAULT_REPOSITORY else None))
+    own = read_index(
+        upload, simple or (PYPI_SIMPLE_ENDPOINT if upload == DEFAULT_REPOSITORY else None)
+    )
     user, password = found.get("username"), found.get("password")
     return Index(own.simple, own.upload, (user, password) if user and password else None)
 
@@ -134,7 +138,9 @@ class Client:
         self.index = index
         session = requests.Session()
         session.headers["Cache-Control"] = "no-cache"
-        self._client = PyPISimple(index.simple, auth=index.credentials, accept=ACCEPT_ANY, session=session)
+        self._client = PyPISimple(
+            index.simple, auth=index.credentials, accept=ACCEPT_ANY, session=session
+        )
 
     def files(self, project: str, *, attempts: int = ATTEMPTS) -> dict[str, Served]:
         """Return the files that the index lists for a project, by name; none if it knows no such project.
@@ -147,13 +153,16 @@ class Client:
         """Return what the index says of a project; a project without files if it knows no such one."""
         try:
             page = self._patiently(
-                lambda: self._client.get_project_page(project, timeout=SECONDS), attempts, f"`{self.index}`"
+                lambda: self._client.get_project_page(project, timeout=SECONDS),
+                attempts,
+                f"`{self.index}`",
             )
         except NoSuchProjectError:
             return Project({})
         except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
             raise CommandError(
-                f"`{self.index}` does not speak the simple API: {error}", hint="name it with `--simple URL`"
+                f"`{self.index}` does not speak the simple API: {error}",
+                hint="name it with `--simple URL`",
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise _no_page(self.index, error) from None
@@ -176,7 +185,9 @@ class Client:
         """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
         part = target.with_name(f"{target.name}.part")
         try:
-            digest = self._patiently(lambda: self._fetch(served, part), ATTEMPTS, f"`{served.name}` on `{self.index}`")
+            digest = self._patiently(
+                lambda: self._fetch(served, part), ATTEMPTS, f"`{served.name}` on `{self.index}`"
+            )
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -184,7 +195,9 @@ class Client:
 
     def _fetch(self, served: Served, part: Path) -> str:
         digest = hashlib.sha256()
-        with requests.get(served.url, timeout=SECONDS, stream=True, auth=self.index.credentials) as answer:
+        with requests.get(
+            served.url, timeout=SECONDS, stream=True, auth=self.index.credentials
+        ) as answer:
             answer.raise_for_status()
             with part.open("wb") as file:
                 for block in answer.iter_content(1 << 20):
@@ -206,7 +219,9 @@ class Client:
                 reason, wait = "is still busy", _must_be_busy(self.index, error.response, pause)
             except requests.RequestException as error:
                 reason, wait = f"does not answer ({_short(error)})", pause
-        raise IndexUnreachableError(f"{what} {reason} after {attempts} attempts", hint="try again later")
+        raise IndexUnreachableError(
+            f"{what} {reason} after {attempts} attempts", hint="try again later"
+        )
 
 
 def _is_of_an_index(page: ProjectPage) -> bool:
@@ -226,7 +241,9 @@ def _served(page: ProjectPage) -> dict[str, Served]:
     for each in page.packages:
         sha256 = (each.digests or {}).get("sha256")
         uploaded = each.upload_time
-        found[each.filename] = Served(each.filename, sha256, each.url, bool(each.is_yanked), uploaded)
+        found[each.filename] = Served(
+            each.filename, sha256, each.url, bool(each.is_yanked), uploaded
+        )
     return found
 
 

@@ -23,7 +23,16 @@ from scripts.model.files import File
 from scripts.tools.console import say
 
 from .attestations import IDENTITY_VARIABLE, attestation_of
-from .client import ATTEMPTS, BACK_OFF, BUSY, LONGEST_REASON, Client, Index, IndexUnreachableError, retry_after
+from .client import (
+    ATTEMPTS,
+    BACK_OFF,
+    BUSY,
+    LONGEST_REASON,
+    Client,
+    Index,
+    IndexUnreachableError,
+    retry_after,
+)
 
 AT_ONCE = 4
 # Between two bytes of an answer; an index looks at a file while the uploader waits.
@@ -78,7 +87,11 @@ def may_have_credentials(index: Index) -> None:
 
     Raises CredentialsError.
     """
-    if IDENTITY_VARIABLE in os.environ and not index.credentials and "TWINE_PASSWORD" not in os.environ:
+    if (
+        IDENTITY_VARIABLE in os.environ
+        and not index.credentials
+        and "TWINE_PASSWORD" not in os.environ
+    ):
         say("trusted publishing is asked for a token when there is something to upload")
         return
     credentials(index)
@@ -119,7 +132,8 @@ def upload_all(index: Index, client: Client, files: list[File], secret: tuple[st
 def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
     """Upload one file, with patience where the index is busy or out of reach.
 
-    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index refuses the file.
+    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index
+    refuses the file.
     """
     last, was_cut = "no answer", False
     for pause in BACK_OFF[:ATTEMPTS]:
@@ -152,7 +166,9 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 
 def _said(answer: requests.Response) -> str:
     """Return an answer's code with its reason: that of the status line, and what its body says in addition."""
-    body = " ".join(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split())
+    body = " ".join(
+        re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split()
+    )
     words = dict.fromkeys([str(answer.status_code), answer.reason or "", body])
     return " ".join(filter(None, words))[:LONGEST_REASON]
 
@@ -160,7 +176,12 @@ def _said(answer: requests.Response) -> str:
 class _Bounded(requests.adapters.HTTPAdapter):
     """Waits for an answer so long, and no longer: twine itself waits for ever."""
 
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        *arguments: Any,  # noqa: ANN401 - requests' own signature
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response:
         return super().send(request, *arguments, **(options | {"timeout": SECONDS_FOR_AN_ANSWER}))
 
 
@@ -178,14 +199,17 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
         repository.close()
 
 
-def _must_be_there(index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool) -> None:
+def _must_be_there(
+    index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool
+) -> None:
     """Take a refusal for success only where the index has these very bytes."""
     if is_there(client, file):
         return
     refused = f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}"
     if was_cut:
         raise CommandError(
-            f"{refused}; an earlier attempt was cut off, and may have arrived without being listed yet", hint=AGAIN
+            f"{refused}; an earlier attempt was cut off, and may have arrived without being listed yet",
+            hint=AGAIN,
         )
     raise CommandError(refused, hint="see what the index says of this name and version")
 
@@ -193,7 +217,9 @@ def _must_be_there(index: Index, client: Client, file: File, answer: requests.Re
 def is_there(client: Client, file: File) -> bool:
     """Tell whether the index serves a file; raises BurntError where it serves other bytes under its name."""
     try:
-        served = client.files(file.distribution, attempts=1).get(file.path.name)  # whoever asks is patient itself
+        served = client.files(file.distribution, attempts=1).get(
+            file.path.name
+        )  # whoever asks is patient itself
     except IndexUnreachableError:
         return False
     if served is None:

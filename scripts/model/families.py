@@ -45,7 +45,8 @@ def main_project() -> dict[str, Any]:
 def load_families(names: tuple[str, ...] = ()) -> list[FamilyProject]:
     """Read the projects of the families named, or of all.
 
-    Raises CommandError where a project and the launcher's table disagree: the wheel would not be found.
+    Raises CommandError where a project and the launcher's table disagree: the wheel would not be
+    found.
     """
     return [_load(FAMILIES[name]) for name in (dict.fromkeys(names) or FAMILIES)]
 
@@ -68,7 +69,12 @@ def _load(family: Family) -> FamilyProject:
     collect = table["tool"]["leanspec-collect"]
     project = table["project"]
     return FamilyProject(
-        family, path.parent, project["version"], collect["crate"], collect["npm"], project["description"]
+        family,
+        path.parent,
+        project["version"],
+        collect["crate"],
+        collect["npm"],
+        project["description"],
     )
 
 

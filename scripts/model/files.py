@@ -13,8 +13,13 @@ from leanspec_launcher.first_start.proof import digest
 
 MAIN = "lean-spec"
 # How platform tags begin, by `sys.platform` (Platform compatibility tags).
-SYSTEM_TAGS = {"linux": ("manylinux", "musllinux", "linux"), "darwin": ("macosx",), "win32": ("win",)}
-# What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives it.
+SYSTEM_TAGS = {
+    "linux": ("manylinux", "musllinux", "linux"),
+    "darwin": ("macosx",),
+    "win32": ("win",),
+}
+# What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives
+# it.
 ATTESTATION = ".publish.attestation"
 
 
@@ -52,7 +57,10 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
             strange.append(f"{path.name} (not a file of its own)")
         elif file:
             files.append(file)
-        elif path.name.endswith(ATTESTATION) and path.with_name(path.name.removesuffix(ATTESTATION)).exists():
+        elif (
+            path.name.endswith(ATTESTATION)
+            and path.with_name(path.name.removesuffix(ATTESTATION)).exists()
+        ):
             continue  # goes with its file
         elif not path.name.startswith("."):
             strange.append(path.name)

@@ -19,7 +19,15 @@ def metadata_bytes(file: File) -> bytes:
             return _of_sdist(file)
         with zipfile.ZipFile(file.path) as archive:
             return archive.read(f"{dist_info(file)}/METADATA")
-    except (KeyError, OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+    except (
+        KeyError,
+        OSError,
+        ValueError,
+        EOFError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        RuntimeError,
+    ) as error:
         text = f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
         raise CommandError(text, hint="build it again: `python -m scripts wheels`") from None
 

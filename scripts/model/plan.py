@@ -40,10 +40,12 @@ class Plan:
 def read_plan(root: Path = ROOT) -> Plan:
     """Return the plan of the version that the tree is at.
 
-    Raises CommandError where a platform is neither in the release nor missing for a reason, or a desktop set neither
-    expected nor absent for one.
+    Raises CommandError where a platform is neither in the release nor missing for a reason, or a
+    desktop set neither expected nor absent for one.
     """
-    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-release"]
+    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"][
+        "leanspec-release"
+    ]
     chosen, missing = tuple(table["platforms"]), dict(table.get("missing", {}))
     for key in PLATFORMS:
         if (key in chosen) == (key in missing):
@@ -61,7 +63,14 @@ def read_plan(root: Path = ROOT) -> Plan:
     indices = tuple(table["attestations"])
     if version.is_devrelease:
         others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
-        return Plan(version, (DEV,), others, exceptions, no_desktop="a dev build has none", attestations=indices)
+        return Plan(
+            version,
+            (DEV,),
+            others,
+            exceptions,
+            no_desktop="a dev build has none",
+            attestations=indices,
+        )
     desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):

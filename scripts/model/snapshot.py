@@ -21,11 +21,15 @@ def snapshot(dist: Path) -> Iterator[Path]:
     Raises CommandError if there are none, or if one is a link to something else.
     """
     if not dist.is_dir():
-        raise CommandError(f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`")
+        raise CommandError(
+            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
+        )
     with tempfile.TemporaryDirectory(prefix="leanspec-release-") as name:
         for path in sorted(dist.iterdir()):
             if path.is_symlink():
-                raise CommandError(f"`{path}` is a symbolic link", hint="build again: `python -m scripts wheels`")
+                raise CommandError(
+                    f"`{path}` is a symbolic link", hint="build again: `python -m scripts wheels`"
+                )
             if path.is_file():
                 shutil.copyfile(path, Path(name, path.name))
         yield Path(name)

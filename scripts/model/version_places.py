@@ -75,8 +75,9 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
 def apply(edits: list[Edit]) -> list[Edit]:
     """Write every change, or none: all are written beside their places first. Returns what was changed.
 
-    The version's home comes last. If this process is killed between two files, the home still says the old version:
-    the same command completes the change, `sync-versions` takes it back, and both remove what was left behind.
+    The version's home comes last. If this process is killed between two files, the home still says
+    the old version: the same command completes the change, `sync-versions` takes it back, and both
+    remove what was left behind.
     """
     for edit in edits:
         _beside(edit.path).unlink(missing_ok=True)
@@ -115,7 +116,9 @@ def _read_toml(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(_text(path))
     except (OSError, ValueError, TOMLKitError) as error:
-        raise CommandError(f"`{path}` cannot be read: {error}", hint="fix it, or take it from git") from None
+        raise CommandError(
+            f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
+        ) from None
 
 
 def _project(path: Path, version: Version, root: Path) -> Edit:
@@ -124,14 +127,18 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
     places = [Place(name, "version", str(table["version"]), text)]
     table["version"] = text
     groups = {"dependencies": table.get("dependencies", [])}
-    groups |= {f"extra `{key}`": value for key, value in table.get("optional-dependencies", {}).items()}
+    groups |= {
+        f"extra `{key}`": value for key, value in table.get("optional-dependencies", {}).items()
+    }
     for group, requirements in groups.items():
         for number, requirement in enumerate(requirements):
             own = Requirement(str(requirement)).name
             if own in OWN:
                 places.append(Place(name, group, str(requirement), f"{own}=={text}"))
                 requirements[number] = f"{own}=={text}"
-    return Edit(path, _text(path), tomlkit.dumps(document), places, is_home=path == root / "pyproject.toml")
+    return Edit(
+        path, _text(path), tomlkit.dumps(document), places, is_home=path == root / "pyproject.toml"
+    )
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:
@@ -146,7 +153,9 @@ def _recipe(path: Path, version: Version, root: Path) -> Edit:
 
 def released(text: str) -> list[str]:
     """Return the versions that a changelog has headings for, as they are written, newest first."""
-    return [found["version"] for found in HEADING.finditer(text) if found["version"] != "Unreleased"]
+    return [
+        found["version"] for found in HEADING.finditer(text) if found["version"] != "Unreleased"
+    ]
 
 
 def _changelog(path: Path, version: Version, root: Path) -> Edit:
@@ -156,7 +165,9 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
         return Edit(path, before, before, [])
     found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", before, re.MULTILINE)
     if not found:
-        raise CommandError(f"`{path}` has no heading `{UNRELEASED}`", hint="put it above the newest release")
+        raise CommandError(
+            f"`{path}` has no heading `{UNRELEASED}`", hint="put it above the newest release"
+        )
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
     after = before.replace(found[0], heading, 1)
@@ -186,7 +197,9 @@ def _members(workspace: Path) -> list[tuple[str, Path]]:
     command = [cargo, "metadata", "--no-deps", "--format-version", "1", "--offline"]
     command += ["--manifest-path", str(workspace / "Cargo.toml")]
     done = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")
-    return [(each["name"], Path(each["manifest_path"])) for each in json.loads(done.stdout)["packages"]]
+    return [
+        (each["name"], Path(each["manifest_path"])) for each in json.loads(done.stdout)["packages"]
+    ]
 
 
 def _manifest(document: Any, members: set[str], version: str, file: str) -> Iterator[Place]:  # noqa: ANN401 - TOML
@@ -214,6 +227,8 @@ def _lock(path: Path, members: set[str], version: str) -> Edit:
     places = []
     for package in document.get("package", []):
         if package["name"] in members and "source" not in package:
-            places.append(Place(path.name, f"`{package['name']}`", str(package["version"]), version))
+            places.append(
+                Place(path.name, f"`{package['name']}`", str(package["version"]), version)
+            )
             package["version"] = version
     return Edit(path, _text(path), tomlkit.dumps(document), places)

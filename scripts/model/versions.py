@@ -42,9 +42,14 @@ def binary_version(version: Version | str) -> str:
     if version.epoch or version.local or len(version.release) > PARTS:
         raise CommandError(f"`{version}` has no counterpart in SemVer", hint=HINT)
     if (version.pre or version.is_devrelease) and version.is_postrelease:
-        raise CommandError(f"`{version}` is a fix of a pre-release, which has no counterpart in SemVer", hint=HINT)
+        raise CommandError(
+            f"`{version}` is a fix of a pre-release, which has no counterpart in SemVer", hint=HINT
+        )
     if version.pre and version.dev is not None:
-        raise CommandError(f"`{version}` is a pre-release of a pre-release, which SemVer orders otherwise", hint=HINT)
+        raise CommandError(
+            f"`{version}` is a pre-release of a pre-release, which SemVer orders otherwise",
+            hint=HINT,
+        )
     base = ".".join(map(str, (*version.release, 0, 0)[:PARTS]))
     if version.dev is not None:
         return f"{base}-dev.{version.dev}"

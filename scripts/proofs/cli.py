@@ -32,7 +32,9 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
 
     rows = measure(chosen)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2))
+        click.echo(
+            json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2)
+        )
     else:
         _print_table(
             ["case", "direct", *(rows[0].others if rows else ())],
@@ -46,7 +48,11 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
                 for row in rows
             ],
         )
-        ours = sum(1 for row in rows if set(row.others.values()) and next(iter(row.others.values())) == SAME)
+        ours = sum(
+            1
+            for row in rows
+            if set(row.others.values()) and next(iter(row.others.values())) == SAME
+        )
         click.echo(f"{ours} of {len(rows)} cases are the same through the launcher")
     return 0 if rows and all(row.kept for row in rows) else FAILURE
 
@@ -66,7 +72,12 @@ def _print_table(head: list[str], rows: list[list[str]]) -> None:
     show_default=True,
     help="Number of starts per row.",
 )
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every number to FILE.")
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every number to FILE.",
+)
 @click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
 def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     """Measure what a start costs, side by side with others.
@@ -92,7 +103,12 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
 
 @click.command()
 @click.option("--faults", is_flag=True, help="Simulate every failure of an index instead.")
-@click.option("--only", metavar="WORDS", default="", help="With --faults: only those whose name contains WORDS.")
+@click.option(
+    "--only",
+    metavar="WORDS",
+    default="",
+    help="With --faults: only those whose name contains WORDS.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per scene.")
 def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     """Rehearse a release on a local index server.
@@ -119,10 +135,14 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
         state = max((len(row.state) for row in rows), default=0)
         for row in rows:
             mark = click.style("✓", fg="green") if row.good else click.style("✗", fg="red")
-            click.echo(f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip())
+            click.echo(
+                f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip()
+            )
         failed = sum(not row.good for row in rows)
         total = time.monotonic() - started
-        click.echo(f"{len(rows) - failed} of {len(rows)} scenes ended as they should, in {total:.0f} s")
+        click.echo(
+            f"{len(rows) - failed} of {len(rows)} scenes ended as they should, in {total:.0f} s"
+        )
     return FAILURE if any(not row.good for row in rows) else 0
 
 

@@ -36,9 +36,20 @@ def change_version(
 def commit_version(version: Version) -> None:
     """Commit what a bump changed in tracked files; raises CommandError where git refuses."""
     git = find_program("git", "install git")
-    command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", f"Bump to {version}"]
+    command = [
+        git,
+        "-C",
+        str(ROOT),
+        "commit",
+        "--all",
+        "--quiet",
+        "--message",
+        f"Bump to {version}",
+    ]
     must_succeed(
-        capture(command), "`git commit`", "say who you are: `git config user.name` and `git config user.email`"
+        capture(command),
+        "`git commit`",
+        "say who you are: `git config user.name` and `git config user.email`",
     )
 
 
@@ -49,6 +60,7 @@ def _published(index: str | None) -> list[Version]:
             known.append(Version(text))
         except InvalidVersion:
             raise CommandError(
-                f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version", hint="fix that heading"
+                f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version",
+                hint="fix that heading",
             ) from None
     return known + (Client(read_index(index)).versions(MAIN) if index else [])

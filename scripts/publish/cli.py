@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from scripts.model.finding import Finding
     from scripts.model.version_places import Place
 
-DRY_RUN_OPTION = click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
-COMMIT_OPTION = click.option("--commit", is_flag=True, help="Commit the change locally (nothing is pushed).")
+DRY_RUN_OPTION = click.option(
+    "--dry-run", is_flag=True, help="Show what would change; change nothing."
+)
+COMMIT_OPTION = click.option(
+    "--commit", is_flag=True, help="Commit the change locally (nothing is pushed)."
+)
 
 
 @click.command(name="sync-versions")
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit with 1 if a place disagrees.")
+@click.option(
+    "--check", "check_only", is_flag=True, help="Change nothing; exit with 1 if a place disagrees."
+)
 @CARGO_OPTION
 @DRY_RUN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per place.")
@@ -47,7 +53,11 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
     places = [place for edit in edits for place in edit.places]
     wrong = [place for place in places if not place.agrees]
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2))
+        click.echo(
+            json.dumps(
+                [dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2
+            )
+        )
     else:
         _print_places(places, f"{len(wrong)} of {len(places)} places differ from {version}")
     if check_only:
@@ -61,12 +71,18 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
 @click.argument("version")
 @CARGO_OPTION
 @click.option(
-    "--index", metavar="NAME|URL", default="pypi", show_default=True, help="Index to check for published versions."
+    "--index",
+    metavar="NAME|URL",
+    default="pypi",
+    show_default=True,
+    help="Index to check for published versions.",
 )
 @click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
 @COMMIT_OPTION
 @DRY_RUN_OPTION
-def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
+def bump(
+    version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool
+) -> None:
     """Set the version everywhere.
 
     VERSION is in PEP 440 or SemVer form. A version that is not newer than the latest published
@@ -80,19 +96,27 @@ def bump(version: str, cargo: Path | None, index: str, *, offline: bool, commit:
     """
     from scripts.model.versions import read_version
 
-    _change(read_version(version), cargo, None if offline else index, commit=commit, dry_run=dry_run)
+    _change(
+        read_version(version), cargo, None if offline else index, commit=commit, dry_run=dry_run
+    )
 
 
 @click.command(name="bump-dev")
 @click.argument("number", type=NUMBER)
 @CARGO_OPTION
 @click.option(
-    "--index", metavar="NAME|URL", default="testpypi", show_default=True, help="Index to check for published versions."
+    "--index",
+    metavar="NAME|URL",
+    default="testpypi",
+    show_default=True,
+    help="Index to check for published versions.",
 )
 @click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
 @COMMIT_OPTION
 @DRY_RUN_OPTION
-def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool) -> None:
+def bump_dev(
+    number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool
+) -> None:
     """Set development version NUMBER of the next patch.
 
     From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
@@ -105,10 +129,18 @@ def bump_dev(number: int, cargo: Path | None, index: str, *, offline: bool, comm
     from scripts.model.version_places import home_version
     from scripts.model.versions import next_dev
 
-    _change(next_dev(home_version(), number), cargo, None if offline else index, commit=commit, dry_run=dry_run)
+    _change(
+        next_dev(home_version(), number),
+        cargo,
+        None if offline else index,
+        commit=commit,
+        dry_run=dry_run,
+    )
 
 
-def _change(version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool) -> None:
+def _change(
+    version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool
+) -> None:
     from .bump import change_version, commit_version
 
     places = change_version(version, cargo, index, dry_run=dry_run)
@@ -152,11 +184,21 @@ def matrix(*, dev: bool, github_output: bool) -> None:
 @DIST_OPTION
 @BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--sources", metavar="COMMIT", help="Commit of LeanSpec that every binary must come from.")
-@click.option("--github-output", is_flag=True, help="Pass the fingerprint on to other jobs of a workflow.")
+@click.option(
+    "--sources", metavar="COMMIT", help="Commit of LeanSpec that every binary must come from."
+)
+@click.option(
+    "--github-output", is_flag=True, help="Pass the fingerprint on to other jobs of a workflow."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def check(
-    dist: Path, binaries: Path, cargo: Path | None, sources: str | None, *, github_output: bool, as_json: bool
+    dist: Path,
+    binaries: Path,
+    cargo: Path | None,
+    sources: str | None,
+    *,
+    github_output: bool,
+    as_json: bool,
 ) -> int:
     """Run all release checks on the built files.
 
@@ -193,15 +235,21 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
         of_gate = [finding for finding in findings if finding.gate == gate]
         wrong = [finding for finding in of_gate if not finding.good]
         mark = click.style("✗", fg="red") if wrong else click.style("✓", fg="green")
-        counted = f"{len(wrong)} of {len(of_gate)} facts wrong" if wrong else f"{len(of_gate)} facts"
+        counted = (
+            f"{len(wrong)} of {len(of_gate)} facts wrong" if wrong else f"{len(of_gate)} facts"
+        )
         click.echo(f"{mark} {gate:24} {counted}")
         for finding in wrong:
-            click.echo(f"    {finding.subject}\n      expected  {finding.expected}\n      found     {finding.found}")
+            click.echo(
+                f"    {finding.subject}\n      expected  {finding.expected}\n      found     {finding.found}"
+            )
         for finding in of_gate:
             if finding.good and finding.found.startswith("not in this release"):
                 click.echo(f"    {finding.subject}: {finding.found}")
     click.echo(
-        f"{len(failed)} of {len(findings)} facts are wrong" if failed else f"all {len(findings)} facts are right"
+        f"{len(failed)} of {len(findings)} facts are wrong"
+        if failed
+        else f"all {len(findings)} facts are right"
     )
     return FAILURE if failed else 0
 
@@ -220,12 +268,24 @@ SIMPLE_OPTION = click.option(
 @DIST_OPTION
 @BINARIES_OPTION
 @CARGO_OPTION
-@click.option("--checked", metavar="FINGERPRINT", help="Skip the checks for the files that passed them (see `check`).")
+@click.option(
+    "--checked",
+    metavar="FINGERPRINT",
+    help="Skip the checks for the files that passed them (see `check`).",
+)
 @click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
 @click.option(
-    "--resume", is_flag=True, help="Resume a partial upload; fails if nothing of this version is on the index."
+    "--resume",
+    is_flag=True,
+    help="Resume a partial upload; fails if nothing of this version is on the index.",
 )
-@click.option("--wait", type=click.IntRange(1), default=900, show_default=True, help="Seconds to wait for the index.")
+@click.option(
+    "--wait",
+    type=click.IntRange(1),
+    default=900,
+    show_default=True,
+    help="Seconds to wait for the index.",
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def publish(  # noqa: PLR0913, PLR0917 - each is one option
@@ -292,7 +352,8 @@ def attest(dist: Path) -> None:
     """Attest each built file, as PEP 740 describes.
 
     The attestation states the identity of the workflow that runs this.
-    `publish` uploads them with the files. Outside a workflow there is no such identity, and this is an error.
+    `publish` uploads them with the files. Outside a workflow there is no such identity, and this is
+    an error.
     """
     from scripts.index.attestations import attest as make
 
@@ -305,13 +366,30 @@ def attest(dist: Path) -> None:
 @INDEX_OPTION
 @SIMPLE_OPTION
 @click.option(
-    "--dist", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Compare with these built files."
+    "--dist",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Compare with these built files.",
 )
-@click.option("--against", type=click.Choice(["npm"]), help="Compare the binaries with those of the npm packages.")
-@click.option("--rebuild", is_flag=True, help="Build the wheels again from npm's binaries, and compare every byte.")
+@click.option(
+    "--against",
+    type=click.Choice(["npm"]),
+    help="Compare the binaries with those of the npm packages.",
+)
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Build the wheels again from npm's binaries, and compare every byte.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
 def verify_release(  # noqa: PLR0913 - each is one option
-    version: str, name: str, simple: str | None, dist: Path | None, against: str | None, *, rebuild: bool, as_json: bool
+    version: str,
+    name: str,
+    simple: str | None,
+    dist: Path | None,
+    against: str | None,
+    *,
+    rebuild: bool,
+    as_json: bool,
 ) -> int:
     """Download, compare, install and run a release.
 
@@ -328,7 +406,11 @@ def verify_release(  # noqa: PLR0913 - each is one option
     from .verify import verify_release as verify
 
     findings = verify(
-        read_version(version), read_index(name, simple), dist, against_npm=against == "npm", rebuild=rebuild
+        read_version(version),
+        read_index(name, simple),
+        dist,
+        against_npm=against == "npm",
+        rebuild=rebuild,
     )
     return _print_findings(findings, as_json=as_json)
 

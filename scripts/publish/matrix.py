@@ -11,8 +11,9 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.model.plan import DEV, read_plan
 from scripts.model.versions import binary_version
 
-# Runners are named by version: an image that moves on raises the floor of what it builds. Those of Linux have an
-# OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a newer one.
+# Runners are named by version: an image that moves on raises the floor of what it builds. Those of
+# Linux have an OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a
+# newer one.
 RUNNERS = {
     "darwin-x64": "macos-15-intel",
     "darwin-arm64": "macos-15",
@@ -53,7 +54,8 @@ def write_outputs(found: dict[str, str]) -> Path:
     name = os.environ.get(OUTPUT_VARIABLE)
     if not name:
         raise CommandError(
-            f"`{OUTPUT_VARIABLE}` is not set: this is not a step of a workflow", hint="leave `--github-output` out"
+            f"`{OUTPUT_VARIABLE}` is not set: this is not a step of a workflow",
+            hint="leave `--github-output` out",
         )
     with Path(name).open("a", encoding="utf-8") as file:
         file.writelines(f"{key}={value}\n" for key, value in found.items())
@@ -66,7 +68,8 @@ def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
             {
                 "platform": key,
                 "runner": RUNNERS[key],
-                "target": PLATFORMS[key].target + (GLIBC if PLATFORMS[key].system == "linux" else ""),
+                "target": PLATFORMS[key].target
+                + (GLIBC if PLATFORMS[key].system == "linux" else ""),
                 "artifact": f"{artifact}-{key}",
             }
             for key in platforms

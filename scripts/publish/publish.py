@@ -27,7 +27,8 @@ from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
 
-# A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both would not install.
+# A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both
+# would not install.
 WAVES = ((FileKind.PLATFORM,), (FileKind.STUB,), (FileKind.MAIN, FileKind.SDIST))
 LONGEST_WAIT = 900
 
@@ -37,7 +38,10 @@ class GatesError(CommandError):
 
     def __init__(self, findings: list[Finding]) -> None:
         failed = [finding for finding in findings if not finding.good]
-        lines = [f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}" for each in failed]
+        lines = [
+            f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
+            for each in failed
+        ]
         super().__init__(
             "\n  ".join([f"{len(failed)} facts are wrong: nothing is uploaded", *lines]),
             hint="fix them; `python -m scripts check` shows them all again",
@@ -52,10 +56,13 @@ class Proof:
     after: Callable[[Version, Index, Path], list[Finding]]
 
 
-def publish(dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int) -> list[Finding]:
+def publish(
+    dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int
+) -> list[Finding]:
     """Publish a release, or go on with one that was interrupted; return what was found in the end.
 
-    `wait` is in seconds. Raises CommandError if a gate fails, before the first upload, or if the index refuses.
+    `wait` is in seconds. Raises CommandError if a gate fails, before the first upload, or if the
+    index refuses.
     """
     plan = read_plan()
     with _alone(index), snapshot(dist) as own:
@@ -70,7 +77,8 @@ def publish(dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bo
         there = _state(client, files, plan.version)
         if resume and not there:
             raise CommandError(
-                f"`{index}` has no file of {plan.version}: there is nothing to resume", hint="leave `--resume` out"
+                f"`{index}` has no file of {plan.version}: there is nothing to resume",
+                hint="leave `--resume` out",
             )
         _show(plan, index, files, there)
         if dry_run:
@@ -85,7 +93,8 @@ def must_be_ci() -> None:
     """Raise CommandError outside CI: a release is not made on somebody's machine by mistake."""
     if os.environ.get("CI", "").lower() not in ("1", "true"):
         raise CommandError(
-            "a release is published by CI", hint="`--allow-local` publishes from this machine all the same"
+            "a release is published by CI",
+            hint="`--allow-local` publishes from this machine all the same",
         )
 
 
@@ -108,7 +117,8 @@ def _upload(client: Client, files: list[File], there: set[str], wait: int) -> No
         todo = [file for file in wave if file.path.name not in there]
         if todo:
             with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
-                # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait may be longer.
+                # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait
+                # may be longer.
                 upload_all(index, client, todo, credentials(index))
         wait_until_served(client, wave, wait)
 
@@ -140,7 +150,8 @@ def _alone(index: Index) -> Iterator[None]:
 def _state(client: Client, files: list[File], version: Version) -> set[str]:
     """Return which files the index has already, byte for byte.
 
-    Raises BurntError where it has other bytes under one of the names, or files of this version that are none of ours.
+    Raises BurntError where it has other bytes under one of the names, or files of this version that
+    are none of ours.
     """
     there = set()
     own = {file.path.name: file for file in files}
@@ -170,7 +181,9 @@ def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
     for kinds in WAVES:
         for file in (file for file in files if file.kind in kinds):
             state = "there already" if file.path.name in there else "to be uploaded"
-            say(f"  {state:14}  {file.sha256()[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}")
+            say(
+                f"  {state:14}  {file.sha256()[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}"
+            )
     for key, reason in plan.missing.items():
         say(f"  {'missing':14}  {key}: {reason}")
 

@@ -29,12 +29,17 @@ from scripts.tools.console import step
 
 
 def verify_release(
-    version: Version, index: Index, dist: Path | None = None, *, against_npm: bool = False, rebuild: bool = False
+    version: Version,
+    index: Index,
+    dist: Path | None = None,
+    *,
+    against_npm: bool = False,
+    rebuild: bool = False,
 ) -> list[Finding]:
     """Fetch every file of a release and try it: bytes, clean installs by pip and uv, runs.
 
-    With `dist`, the bytes are compared with those built; else with what the index states. Raises CommandError where
-    the index cannot be asked.
+    With `dist`, the bytes are compared with those built; else with what the index states. Raises
+    CommandError where the index cannot be asked.
     """
     own = read_plan()
     plan = Plan(version, own.platforms, own.missing, own.exceptions)
@@ -49,7 +54,9 @@ def verify_release(
         with step("installing from the index with pip and uv, and running"):
             settings = installation.installer_settings(index.simple, folder)
             gate = "install from the index"
-            findings += to_its_end(gate, lambda: installation.installed_from(plan, settings, folder, gate=gate))
+            findings += to_its_end(
+                gate, lambda: installation.installed_from(plan, settings, folder, gate=gate)
+            )
         if against_npm:
             findings += to_its_end("against npm", lambda: _against_npm(plan, files, folder))
         if rebuild:
@@ -69,15 +76,23 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
         if grafted:
             origin = grafted["from"]["sha256"]
             libraries = ", ".join(grafted["libraries"])
-            yield same("against npm", f"{file.path.name}: grafted with {libraries}; before that", digest, origin)
+            yield same(
+                "against npm",
+                f"{file.path.name}: grafted with {libraries}; before that",
+                digest,
+                origin,
+            )
         else:
-            yield same("against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest())
+            yield same(
+                "against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest()
+            )
 
 
 def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """Build the wheels again from their own binaries, and compare every byte.
 
-    Where they were grafted, from npm's: a published wheel does not hold what a grafted binary was before.
+    Where they were grafted, from npm's: a published wheel does not hold what a grafted binary was
+    before.
     """
     binaries = [read_binary(file) for file in files if file.kind == FileKind.PLATFORM]
     grafted = any("grafted" in binary.record for binary in binaries)
@@ -104,11 +119,15 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
     if not base.exists():
         wanted = [PLATFORMS[key] for key in plan.platforms]
         with staged(base) as staging:
-            collect_npm(binary_version(plan.version), load_families(), wanted, staging, all_wanted=True)
+            collect_npm(
+                binary_version(plan.version), load_families(), wanted, staging, all_wanted=True
+            )
     return base
 
 
 def _collected(base: Path, file: File) -> Path:
     """Return where the binary of a platform wheel lies in a binaries directory."""
-    project = next(each for each in load_families() if each.family.distribution == file.distribution)
+    project = next(
+        each for each in load_families() if each.family.distribution == file.distribution
+    )
     return binary_path(base, project, PLATFORMS[str(file.platform)])

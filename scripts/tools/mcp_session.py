@@ -19,10 +19,13 @@ MESSAGES = (
 )
 
 
-def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def list_tools(
+    command: list[str], folder: Path, env: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
     """Return what a server says of itself (`serverInfo`), and the names of its tools.
 
-    Raises CommandError where it does not answer, says anything but JSON lines, or does not end when its input ends.
+    Raises CommandError where it does not answer, says anything but JSON lines, or does not end when
+    its input ends.
     """
     text = "".join(f"{json.dumps(message)}\n" for message in MESSAGES)
     try:
@@ -37,11 +40,17 @@ def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> tupl
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise CommandError(f"`{command[0]}` did not end within {SECONDS} s after its input") from None
+        raise CommandError(
+            f"`{command[0]}` did not end within {SECONDS} s after its input"
+        ) from None
     try:
         # 0.3.0 answers the notification too, with a line that has no id.
         answers = {answer.get("id"): answer for answer in map(json.loads, done.stdout.splitlines())}
-        return answers[1]["result"]["serverInfo"], [tool["name"] for tool in answers[2]["result"]["tools"]]
+        return answers[1]["result"]["serverInfo"], [
+            tool["name"] for tool in answers[2]["result"]["tools"]
+        ]
     except (ValueError, KeyError, AttributeError, TypeError):
         words = done.stderr.strip() or done.stdout[:200].strip() or "it said nothing"
-        raise CommandError(f"`{command[0]}` did not answer as an MCP server does: {words}") from None
+        raise CommandError(
+            f"`{command[0]}` did not answer as an MCP server does: {words}"
+        ) from None

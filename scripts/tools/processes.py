@@ -23,7 +23,19 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 # What only the upload, the attestation and the release page need.
 SECRETS = ("TWINE_", "ACTIONS_ID_TOKEN", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
 # What a program needs to start: where its system is, and in which language it speaks.
-FOR_PROGRAMS = ("PATH", "LANG", "LC_", "TZ", "TERM", "TMP", "TEMP", "SYSTEM", "WINDIR", "COMSPEC", "NO_PROXY")
+FOR_PROGRAMS = (
+    "PATH",
+    "LANG",
+    "LC_",
+    "TZ",
+    "TERM",
+    "TMP",
+    "TEMP",
+    "SYSTEM",
+    "WINDIR",
+    "COMSPEC",
+    "NO_PROXY",
+)
 # A maintainers' command in this environment, on the tree that is the working directory. (What
 # `python -m scripts` adds is to find or make the environment of that tree.)
 OWN_COMMAND = (sys.executable, "-c", "from scripts.cli import run; run()")
@@ -41,7 +53,10 @@ def own_program(name: str) -> str:
     """Return the absolute path of a program of the development environment."""
     path = shutil.which(name, path=str(Path(sys.executable).parent))
     if path is None:
-        raise CommandError(f"the development environment has no `{name}`", hint="run this through `python3 -m scripts`")
+        raise CommandError(
+            f"the development environment has no `{name}`",
+            hint="run this through `python3 -m scripts`",
+        )
     return path
 
 
@@ -94,7 +109,8 @@ def show(
     return subprocess.CompletedProcess(command, process.returncode, out or "", "")
 
 
-# Programs that run now, each the leader of a process group of its own: what it started ends with it.
+# Programs that run now, each the leader of a process group of its own: what it started ends with
+# it.
 _running: set[subprocess.Popen[Any]] = set()
 _interruption = threading.Event()
 
@@ -102,12 +118,15 @@ _interruption = threading.Event()
 def end_on_signals() -> None:
     """Let SIGTERM end this process as Ctrl-C does: programs are ended first, then what was half done is undone."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and a shell's background jobs have it
+        if (
+            signal.getsignal(number) is not signal.SIG_IGN
+        ):  # as `nohup` and a shell's background jobs have it
             signal.signal(number, _interrupted)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
-    # Here and not where KeyboardInterrupt arrives: a pool of threads first waits for what its threads wait for.
+    # Here and not where KeyboardInterrupt arrives: a pool of threads first waits for what its
+    # threads wait for.
     _interruption.set()
     for process in list(_running):
         _send(process, signal.SIGTERM)
@@ -121,7 +140,10 @@ def _ended_with_us(process: subprocess.Popen[Any]) -> Iterator[None]:
     try:
         with process:
             try:
-                if _interruption.is_set() and threading.current_thread() is not threading.main_thread():
+                if (
+                    _interruption.is_set()
+                    and threading.current_thread() is not threading.main_thread()
+                ):
                     raise KeyboardInterrupt
                 yield
             except BaseException:
@@ -138,7 +160,9 @@ def _send(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     if sys.platform == "win32":
         process.terminate()
         return
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says so of a group that has ended
+    with contextlib.suppress(
+        ProcessLookupError, PermissionError
+    ):  # macOS says so of a group that has ended
         os.killpg(process.pid, number)
 
 
@@ -148,7 +172,9 @@ def must_succeed(
     """Return a finished run; raises CommandError with the end of its output where it failed."""
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
-        raise CommandError("\n  ".join([f"{what} failed (exit code {done.returncode})", *lines]), hint=hint)
+        raise CommandError(
+            "\n  ".join([f"{what} failed (exit code {done.returncode})", *lines]), hint=hint
+        )
     return done
 
 
@@ -157,7 +183,16 @@ def clean_environment(**additions: str) -> dict[str, str]:
 
     Registry, proxy and certificate settings stay: they are the user's.
     """
-    unwanted = ("PYTHON", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE", "LEANSPEC_", *SECRETS)
+    unwanted = (
+        "PYTHON",
+        "VIRTUAL_ENV",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_USER",
+        "PIP_REQUIRE",
+        "LEANSPEC_",
+        *SECRETS,
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return kept | additions
 
@@ -165,5 +200,7 @@ def clean_environment(**additions: str) -> dict[str, str]:
 def program_environment(home: Path) -> dict[str, str]:
     """Return the environment for a program that is tried: what a system needs, a home of its own, and no secret."""
     home.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name.upper().startswith(FOR_PROGRAMS)}
+    kept = {
+        name: value for name, value in os.environ.items() if name.upper().startswith(FOR_PROGRAMS)
+    }
     return kept | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}

@@ -63,13 +63,20 @@ def test_messages_are_found_at_all() -> None:
 
 def variables() -> Iterator[tuple[str, str]]:
     """Yield each environment variable that the code reads, by a literal or by a constant."""
-    stages = [f"scripts/{stage}" for stage in ("collect", "build", "index", "gates", "publish", "github", "proofs")]
+    stages = [
+        f"scripts/{stage}"
+        for stage in ("collect", "build", "index", "gates", "publish", "github", "proofs")
+    ]
     for folder in ("leanspec_launcher", "build_backend/leanspec_build", *stages):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
-            found = re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"|environ\.pop\(\"(\w+)\"|_under\(\"(\w+)\"", text)
+            found = re.findall(
+                r"environ(?:\.get\(|\[)\"(\w+)\"|environ\.pop\(\"(\w+)\"|_under\(\"(\w+)\"", text
+            )
             constants = re.findall(
-                r"^(?:\w*VARIABLE|\w+, \w+) = \"([A-Z_]{4,})\"|^\w*VARIABLE = \"(\w+)\"", text, re.MULTILINE
+                r"^(?:\w*VARIABLE|\w+, \w+) = \"([A-Z_]{4,})\"|^\w*VARIABLE = \"(\w+)\"",
+                text,
+                re.MULTILINE,
             )
             for names in (*found, *constants):
                 for name in filter(None, names):
@@ -79,8 +86,15 @@ def variables() -> Iterator[tuple[str, str]]:
 def test_every_environment_variable_is_explained() -> None:
     page = (ROOT / "docs/environment.md").read_text("utf-8")
     found = dict(variables())
-    assert {"LEANSPEC_VERIFY", "LEANSPEC_SIGNING_KEY", "SOURCE_DATE_EPOCH", "TWINE_PASSWORD"} <= set(found)
-    for name, path in (found | {family.variable: "_tables" for family in FAMILIES.values()}).items():
+    assert {
+        "LEANSPEC_VERIFY",
+        "LEANSPEC_SIGNING_KEY",
+        "SOURCE_DATE_EPOCH",
+        "TWINE_PASSWORD",
+    } <= set(found)
+    for name, path in (
+        found | {family.variable: "_tables" for family in FAMILIES.values()}
+    ).items():
         if name not in NOT_OURS:
             assert f"`{name}`" in page, f"{path} reads `{name}`"
 
@@ -151,7 +165,14 @@ def test_the_floors_that_the_docs_promise_are_those_that_are_built() -> None:
 
 def test_no_page_names_a_literal_that_is_gone() -> None:
     """Modules and files in backticks are there."""
-    folders = ("leanspec_launcher/", "build_backend/", "scripts/", "platform_wheels/", "docs/", "tests/")
+    folders = (
+        "leanspec_launcher/",
+        "build_backend/",
+        "scripts/",
+        "platform_wheels/",
+        "docs/",
+        "tests/",
+    )
     for page in PAGES:
         if page.name == "CHANGELOG.md":
             continue

@@ -54,10 +54,15 @@ def test_a_circle_would_be_found() -> None:
 
 
 def test_launcher_and_backend_do_not_know_each_other() -> None:
-    strangers = {"leanspec_launcher": "leanspec_build|scripts", "build_backend": "leanspec_launcher|scripts"}
+    strangers = {
+        "leanspec_launcher": "leanspec_build|scripts",
+        "build_backend": "leanspec_launcher|scripts",
+    }
     for folder, others in strangers.items():
         for path in (ROOT / folder).rglob("*.py"):
-            found = re.search(rf"^\s*(?:from|import) (?:{others})\b", path.read_text("utf-8"), re.MULTILINE)
+            found = re.search(
+                rf"^\s*(?:from|import) (?:{others})\b", path.read_text("utf-8"), re.MULTILINE
+            )
             assert found is None, path
 
 

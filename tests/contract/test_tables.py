@@ -26,7 +26,11 @@ from tests.support import headers
 from tests.support.versions import OURS
 
 HOT = {"leanspec_launcher", "leanspec_launcher._search", "leanspec_launcher._tables"}
-FORMATS: dict[str, Callable[[str], bytes]] = {"darwin": headers.mach_o, "linux": headers.elf, "windows": headers.pe}
+FORMATS: dict[str, Callable[[str], bytes]] = {
+    "darwin": headers.mach_o,
+    "linux": headers.elf,
+    "windows": headers.pe,
+}
 CPUS = {"x64": "x86_64", "arm64": "aarch64"}
 
 
@@ -45,7 +49,10 @@ def test_launcher_and_backend_agree_on_this_machine() -> None:
 def test_every_family_has_its_project_and_its_distribution() -> None:
     assert {project.name for project in load_families()} == set(FAMILIES)
     main = main_project()
-    required = [*main["dependencies"], *(each for group in main["optional-dependencies"].values() for each in group)]
+    required = [
+        *main["dependencies"],
+        *(each for group in main["optional-dependencies"].values() for each in group),
+    ]
     own = [each for each in required if each.startswith("leanspec-")]
     assert sorted(own) == sorted(f"{family.distribution}=={OURS}" for family in FAMILIES.values())
     for family in FAMILIES.values():
@@ -55,7 +62,9 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
 
 
 def test_configured_builders_are_for_known_platforms() -> None:
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"]["builders"]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"][
+        "builders"
+    ]
     assert {read_target(triple).builder for triple in table} <= set(BUILDERS)
     assert read_target("x86_64-unknown-linux-gnu").builder == "build"
     assert read_target("x86_64-unknown-linux-gnu.2.17").builder == "zigbuild"
@@ -74,11 +83,15 @@ def test_the_backend_has_the_version_too() -> None:
 
 @pytest.mark.parametrize("family", [*FAMILIES, "../build_backend"])
 def test_every_distribution_carries_the_licence(family: str) -> None:
-    assert (ROOT / "platform_wheels" / family / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (ROOT / "platform_wheels" / family / "LICENSE").read_bytes() == (
+        ROOT / "LICENSE"
+    ).read_bytes()
 
 
 @pytest.mark.posix
-def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, Path], tmp_path: Path) -> None:
+def test_a_launch_loads_our_own_hot_modules_and_nothing_else(
+    pythons: dict[str, Path], tmp_path: Path
+) -> None:
     """A whole launch, of a binary that a stamp knows."""
     platform = current()
     assert platform
@@ -96,7 +109,9 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(pythons: dict[str, 
         # Every module of an interpreter before and after: `-I` keeps this machine's settings out.
         report = "os.execv = lambda *_: print(*(set(sys.modules) - before)); sys.exit = None"
         code = f"import os, sys; before = {{*sys.modules}}; {report}; {launch}; cli()"
-        done = subprocess.run([python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         assert set(done.stdout.split()) == HOT, python
 
 
@@ -118,9 +133,13 @@ def imports(path: Path) -> set[str]:
 
 def test_launcher_and_backend_never_import_each_other() -> None:
     for path in (ROOT / "leanspec_launcher").rglob("*.py"):
-        assert not {name for name in imports(path) if name.startswith(("leanspec_build", "scripts"))}, path
+        assert not {
+            name for name in imports(path) if name.startswith(("leanspec_build", "scripts"))
+        }, path
     for path in (ROOT / "build_backend/leanspec_build").rglob("*.py"):
-        assert not {name for name in imports(path) if name.startswith(("leanspec_launcher", "scripts"))}, path
+        assert not {
+            name for name in imports(path) if name.startswith(("leanspec_launcher", "scripts"))
+        }, path
 
 
 def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:
@@ -130,7 +149,9 @@ def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:
 
 
 def test_no_tracked_file_is_large_or_a_binary() -> None:
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in tracked.split("\0"):
         path = ROOT / name
         if path.is_file():

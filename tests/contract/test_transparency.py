@@ -16,7 +16,15 @@ if sys.platform != "linux":
     pytest.skip("the probe reads /proc", allow_module_level=True)
 
 from scripts.proofs.contract.cases import Case, all_cases
-from scripts.proofs.contract.release import DIRECT, OURS, Way, build_probe, build_release, install, installed_binary
+from scripts.proofs.contract.release import (
+    DIRECT,
+    OURS,
+    Way,
+    build_probe,
+    build_release,
+    install,
+    installed_binary,
+)
 from scripts.proofs.contract.table import observe
 
 KEPT = [case for case in all_cases() if not case.unknowable]
@@ -49,7 +57,9 @@ def both(case: Case, commands: Path, folder: Path) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("case", KEPT, ids=lambda case: f"{case.area}: {case.name}")
-def test_the_launcher_is_not_to_be_told_from_a_direct_start(case: Case, commands: Path, tmp_path: Path) -> None:
+def test_the_launcher_is_not_to_be_told_from_a_direct_start(
+    case: Case, commands: Path, tmp_path: Path
+) -> None:
     direct, ours = both(case, commands, tmp_path / "case")
     assert ours == direct
     first = direct.splitlines()[0]
@@ -58,7 +68,9 @@ def test_the_launcher_is_not_to_be_told_from_a_direct_start(case: Case, commands
 
 
 @pytest.mark.parametrize("name", ["SIGINT to the group", "SIGQUIT to the process"])
-def test_signals_are_seen_where_the_caller_ignores_them(name: str, commands: Path, tmp_path: Path) -> None:
+def test_signals_are_seen_where_the_caller_ignores_them(
+    name: str, commands: Path, tmp_path: Path
+) -> None:
     """As under `nohup … &`."""
     (case,) = [each for each in KEPT if each.name == name]
     numbers = (signal.SIGINT, signal.SIGQUIT)

@@ -80,7 +80,11 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
     }
     entries = build_matrix()["include"]
     assert set(re.findall(r"matrix\.(\w+)", text)) <= set(entries[0])
-    made = {step["with"]["name"] for step in steps(FOLDER / "publish.yml") if "upload-artifact" in step.get("uses", "")}
+    made = {
+        step["with"]["name"]
+        for step in steps(FOLDER / "publish.yml")
+        if "upload-artifact" in step.get("uses", "")
+    }
     assert made == {"${{ matrix.artifact }}", "dist"}
     assert all(entry["artifact"].startswith("binaries-") for entry in entries)
 
@@ -99,10 +103,16 @@ def test_the_paths_of_a_workflow_are_there() -> None:
                 assert list(ROOT.glob(place.replace("/binaries/", "/pyproject.toml")))
             elif place and place != "leanspec":
                 assert (
-                    subprocess.run(["git", "check-ignore", "-q", f"{place}/x"], cwd=ROOT, check=False).returncode == 0
+                    subprocess.run(
+                        ["git", "check-ignore", "-q", f"{place}/x"], cwd=ROOT, check=False
+                    ).returncode
+                    == 0
                 )
     for place in ("leanspec/x", "final-artifacts/x"):  # a checkout's tree stays clean
-        assert subprocess.run(["git", "check-ignore", "-q", place], cwd=ROOT, check=False).returncode == 0
+        assert (
+            subprocess.run(["git", "check-ignore", "-q", place], cwd=ROOT, check=False).returncode
+            == 0
+        )
 
 
 def test_no_release_job_uses_a_cache() -> None:
@@ -117,7 +127,10 @@ def test_who_publishes_is_an_environment_and_nobody_else_has_a_token() -> None:
 
 
 def test_zizmor_finds_nothing(tmp_path: Path) -> None:
-    run([own_program("zizmor"), "--offline", "--pedantic", "--no-progress", FOLDER, RECIPE], clean(tmp_path))
+    run(
+        [own_program("zizmor"), "--offline", "--pedantic", "--no-progress", FOLDER, RECIPE],
+        clean(tmp_path),
+    )
 
 
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
@@ -139,12 +152,16 @@ def test_the_linters_do_find_something(tmp_path: Path) -> None:
     bad = tmp_path / ".github/workflows/bad.yml"
     bad.parent.mkdir(parents=True)
     text = (FOLDER / "ci.yml").read_text("utf-8")
-    bad.write_text(re.sub(r"@[0-9a-f]{40} # v[\d.]+", "@main", text).replace("runs-on", "runs_on", 1))
+    bad.write_text(
+        re.sub(r"@[0-9a-f]{40} # v[\d.]+", "@main", text).replace("runs-on", "runs_on", 1)
+    )
     commands: tuple[list[str | Path], ...] = (
         [own_program("zizmor"), "--offline", "--no-progress", bad],
         [own_program("actionlint"), "-no-color", bad],
         [own_program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", bad],
     )
     for command in commands:
-        done = subprocess.run(command, capture_output=True, check=False, env=clean(tmp_path / "home"))
+        done = subprocess.run(
+            command, capture_output=True, check=False, env=clean(tmp_path / "home")
+        )
         assert done.returncode != 0, command[0]

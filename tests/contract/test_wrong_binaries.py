@@ -23,11 +23,23 @@ from tests.support.versions import OURS
 GOOD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
 # name -> (platform, what is handed over instead, what the refusal says); no bytes mean a folder
 WAYS: dict[str, tuple[str, bytes | None, str]] = {
-    "a Mac's binary for Linux": ("linux-x64", headers.mach_o(), "for darwin-arm64, not for `linux-x64`"),
+    "a Mac's binary for Linux": (
+        "linux-x64",
+        headers.mach_o(),
+        "for darwin-arm64, not for `linux-x64`",
+    ),
     "Linux's binary for a Mac": ("darwin-x64", GOOD, "for linux-x64, not for `darwin-x64`"),
-    "Windows' binary for Linux": ("linux-x64", headers.pe(), "for windows-x64, not for `linux-x64`"),
+    "Windows' binary for Linux": (
+        "linux-x64",
+        headers.pe(),
+        "for windows-x64, not for `linux-x64`",
+    ),
     "the other CPU": ("linux-arm64", GOOD, "for linux-x64, not for `linux-arm64`"),
-    "another system with ELF": ("linux-x64", headers.elf(osabi=9), "for freebsd-x64, not for `linux-x64`"),
+    "another system with ELF": (
+        "linux-x64",
+        headers.elf(osabi=9),
+        "for freebsd-x64, not for `linux-x64`",
+    ),
     "a universal file": (
         "darwin-x64",
         headers.universal(headers.mach_o("x86_64"), headers.mach_o()),
@@ -38,9 +50,21 @@ WAYS: dict[str, tuple[str, bytes | None, str]] = {
     "a header alone": ("linux-x64", GOOD[:64], "is truncated"),
     "one byte missing": ("linux-x64", GOOD[:-1], "is truncated"),
     "a script": ("linux-x64", b"#!/usr/bin/env node\n", "is a script (`#!/usr/bin/env node`)"),
-    "a Git LFS pointer": ("linux-x64", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
-    "a Java class": ("darwin-x64", b"\xca\xfe\xba\xbe\0\0\0\x41" + bytes(60), "is a Java class file"),
-    "a shared library": ("linux-x64", headers.elf(soname="x.so", loader=None), "is a shared library"),
+    "a Git LFS pointer": (
+        "linux-x64",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        "is a Git LFS pointer",
+    ),
+    "a Java class": (
+        "darwin-x64",
+        b"\xca\xfe\xba\xbe\0\0\0\x41" + bytes(60),
+        "is a Java class file",
+    ),
+    "a shared library": (
+        "linux-x64",
+        headers.elf(soname="x.so", loader=None),
+        "is a shared library",
+    ),
     "a DLL": ("windows-x64", headers.pe(dll=True), "is a DLL"),
     "a folder": ("linux-x64", None, "is a directory"),
 }
@@ -75,7 +99,9 @@ def test_it_is_refused_when_a_wheel_is_built(way: str, tmp_path: Path) -> None:
     """Even with a record that says what it says of the right one."""
     platform, data, words = WAYS[way]
     root = tmp_path / "project"
-    shutil.copytree(ROOT / "platform_wheels/cli", root, ignore=shutil.ignore_patterns("binaries", "bin"))
+    shutil.copytree(
+        ROOT / "platform_wheels/cli", root, ignore=shutil.ignore_patterns("binaries", "bin")
+    )
     file = put(root / "binaries" / platform / f"leanspec{PLATFORMS[platform].suffix}", data)
     facts = {"platform": platform, "version": binary_version(OURS), "size": len(data or b"")}
     facts |= {"sha256": hashlib.sha256(data or b"").hexdigest()}

@@ -19,7 +19,8 @@ from tests.support.surroundings import once, run
 from tests.support.targets import TARGETS
 from tests.support.workspace import write_workspace
 
-# Debian's cargo in a tree of its own: its Rust has the sources of std, so that std is built for every target.
+# Debian's cargo in a tree of its own: its Rust has the sources of std, so that std is built for
+# every target.
 CARGO = """#!/bin/sh
 export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort CARGO_NET_OFFLINE=true HOME=/root
 case "$*" in
@@ -42,7 +43,15 @@ def toolchain(shared: Path) -> Path:
     debian.needs_root_and("debootstrap", "unshare@util-linux")
 
     def make(root: Path) -> None:
-        packages = ("rustc-web", "cargo-web", "rust-web-src", "gcc", "libc6-dev", "python3", "python3-pip")
+        packages = (
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            "gcc",
+            "libc6-dev",
+            "python3",
+            "python3-pip",
+        )
         debian.bootstrap(root, "bookworm", *packages, "gcc-mingw-w64-x86-64")
         locked = root / "tmp/locked.txt"
         tools = ("ziglang", "cargo-zigbuild")
@@ -50,13 +59,17 @@ def toolchain(shared: Path) -> Path:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(root / "tmp")]
         run([*pip, *EXACTLY, "--requirement", locked], clean_environment())
         names = [f"/tmp/{path.name}" for path in (root / "tmp").glob("*.whl")]  # noqa: S108 - the tree's own
-        debian.inside(root, "pip3", "install", "--break-system-packages", "--no-deps", "--no-index", *names)
+        debian.inside(
+            root, "pip3", "install", "--break-system-packages", "--no-deps", "--no-index", *names
+        )
 
     return once(shared / "toolchain", make)
 
 
 @pytest.fixture(scope="session")
-def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., CompletedProcess[str]], version: str) -> Path:
+def six_platforms(
+    shared: Path, toolchain: Path, scripts: Callable[..., CompletedProcess[str]], version: str
+) -> Path:
     """Return the wheels of programs for Linux (static, musl), Windows and macOS; some ten minutes."""
 
     def make(folder: Path) -> None:
@@ -71,7 +84,15 @@ def six_platforms(shared: Path, toolchain: Path, scripts: Callable[..., Complete
         (tools / "cargo").chmod(0o755)
         env = clean_environment(PATH=f"{tools}:{os.environ['PATH']}")
         named = [part for target in TARGETS for part in ("--target", target)]
-        command = ["collect", "cargo", folder / "workspace", *named, "--build", "--builder", "zigbuild"]
+        command = [
+            "collect",
+            "cargo",
+            folder / "workspace",
+            *named,
+            "--build",
+            "--builder",
+            "zigbuild",
+        ]
         scripts(*command, "--into", folder / "binaries", env=env, timeout=3000)
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 

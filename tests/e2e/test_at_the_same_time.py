@@ -17,15 +17,23 @@ INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
-    "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}},
+    "params": {
+        "protocolVersion": "2024-11-05",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "0"},
+    },
 }
 
 
-def test_200_first_starts_at_once(own_install: Path, surroundings: dict[str, str], version: str) -> None:
+def test_200_first_starts_at_once(
+    own_install: Path, surroundings: dict[str, str], version: str
+) -> None:
     """No stamp is there yet; all of them run, and one stamp is left by those that come when the file has settled."""
     command = [str(own_install / "bin/python"), str(own_install / "bin/lean-spec"), "--version"]
     processes = [
-        subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(AT_ONCE)
     ]
     ends = Counter((process.communicate(timeout=120), process.returncode) for process in processes)
@@ -60,7 +68,11 @@ def test_a_start_while_the_wheel_is_installed_anew(source: Source, version: str)
     ends: Counter[int] = Counter()
     while not stop.is_set():
         done = subprocess.run(
-            [made.scripts / "lean-spec", "--version"], env=made.env, capture_output=True, text=True, check=False
+            [made.scripts / "lean-spec", "--version"],
+            env=made.env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         ends[done.returncode] += 1
         if done.returncode == 0:
@@ -81,13 +93,21 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
     command = [str(installed / "bin/leanspec-mcp")]
     for how in ("end of input", "kill"):
         with subprocess.Popen(
-            command, env=surroundings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=surroundings,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(json.dumps(INITIALIZE) + "\n")
             process.stdin.flush()
-            assert json.loads(process.stdout.readline())["result"]["serverInfo"]["name"] == "leanspec-mcp"
+            assert (
+                json.loads(process.stdout.readline())["result"]["serverInfo"]["name"]
+                == "leanspec-mcp"
+            )
             # The server is the process that the client started, and there is no other.
             assert Path(f"/proc/{process.pid}/exe").resolve().name == "leanspec-mcp"
             if how == "kill":

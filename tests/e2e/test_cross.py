@@ -26,8 +26,19 @@ def test_a_pinned_glibc_is_what_the_tag_says(
 ) -> None:
     workspace = write_workspace(tmp_path / "workspace", version)
     target = "x86_64-unknown-linux-gnu.2.17"
-    scripts("collect", "cargo", workspace, "--target", target, "--build", "--into", tmp_path / "binaries")
-    record = json.loads((tmp_path / "binaries/cli/binaries/linux-x64/binary.json").read_text("utf-8"))
+    scripts(
+        "collect",
+        "cargo",
+        workspace,
+        "--target",
+        target,
+        "--build",
+        "--into",
+        tmp_path / "binaries",
+    )
+    record = json.loads(
+        (tmp_path / "binaries/cli/binaries/linux-x64/binary.json").read_text("utf-8")
+    )
     assert record["source"]["target"] == target
     done = scripts("wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist")
     assert "manylinux_2_17_x86_64" in done.stdout

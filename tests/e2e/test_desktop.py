@@ -13,7 +13,8 @@ from tests.support.desktop import write_application
 from tests.support.versions import RELEASED
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("npm") is None or shutil.which("cargo") is None, reason="npm or cargo is not installed"
+    shutil.which("npm") is None or shutil.which("cargo") is None,
+    reason="npm or cargo is not installed",
 )
 Scripts = Callable[..., CompletedProcess[str]]
 
@@ -26,10 +27,14 @@ def application(tmp_path: Path) -> Path:
 def test_a_bundle_is_built_and_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
     done = scripts("collect", "desktop", application, "--build", "--into", tmp_path / "into")
     assert f"Debian package LeanSpec_{RELEASED}_amd64.deb {RELEASED} x64" in done.stderr
-    assert [path.name for path in (tmp_path / "into").iterdir()] == [f"LeanSpec_{RELEASED}_amd64.deb"]
+    assert [path.name for path in (tmp_path / "into").iterdir()] == [
+        f"LeanSpec_{RELEASED}_amd64.deb"
+    ]
 
 
-def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
+def test_what_is_no_bundle_or_one_of_several_is_not_taken(
+    application: Path, scripts: Scripts, tmp_path: Path
+) -> None:
     command = ("collect", "desktop", application, "--into", tmp_path / "into")
     assert "has no Debian packages built" in scripts(*command, code=1).stderr
     scripts(*command, "--build")
@@ -39,5 +44,8 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(application: Path, scr
     (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
     assert "is not a complete Debian package" in scripts(*command, code=1).stderr
     (application / "tauri.sh").chmod(0o400)
-    assert "`npm run tauri -- build --ci --bundles deb` failed" in scripts(*command, "--build", code=1).stderr
+    assert (
+        "`npm run tauri -- build --ci --bundles deb` failed"
+        in scripts(*command, "--build", code=1).stderr
+    )
     assert "there is no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr

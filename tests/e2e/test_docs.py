@@ -22,7 +22,9 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield f"{page.name}-{number}", block
 
 
-@pytest.mark.parametrize("block", [block for _, block in scripts()], ids=[name for name, _ in scripts()])
+@pytest.mark.parametrize(
+    "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
+)
 def test_what_the_docs_say_to_type_works(block: str, source: Source, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     programs = f"{source.home / 'uv-bin'}:{source.home / 'pipx-bin'}:{tmp_path / 'own'}"

@@ -21,7 +21,13 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
     "build": lambda project, out: [*BUILD, "--outdir", out, project],
     "build -n": lambda project, out: [*BUILD, "--no-isolation", "--outdir", out, project],
     "pip": lambda project, out: [*PIP, "--wheel-dir", out, project],
-    "pip --no-build-isolation": lambda project, out: [*PIP, "--no-build-isolation", "--wheel-dir", out, project],
+    "pip --no-build-isolation": lambda project, out: [
+        *PIP,
+        "--no-build-isolation",
+        "--wheel-dir",
+        out,
+        project,
+    ],
     "uv": lambda project, out: [own_program("uv"), *UV, "--out-dir", out, project],
     "uv --no-build-isolation": lambda project, out: [
         own_program("uv"),
@@ -63,7 +69,11 @@ def test_every_python_builds_the_very_same_wheel(
     pythons: dict[str, Path], project: Path, env: dict[str, str], dist: Path, tmp_path: Path
 ) -> None:
     expected = next(dist.glob("leanspec_cli_bin-*linux*.whl"))
-    newer = {short: python for short, python in pythons.items() if tuple(map(int, short.split("."))) >= (3, 11)}
+    newer = {
+        short: python
+        for short, python in pythons.items()
+        if tuple(map(int, short.split("."))) >= (3, 11)
+    }
     for short, python in newer.items():
         command = [own_program("uv"), "build", "--wheel", "--python", str(python), "-C", SETTING]
         run([*command, "--out-dir", str(tmp_path / short), str(project)], env)
@@ -88,7 +98,9 @@ def test_a_frontend_shows_our_words_and_no_traceback(
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_the_editable_package_uses_the_local_binary(project: Path, env: dict[str, str], tmp_path: Path) -> None:
+def test_the_editable_package_uses_the_local_binary(
+    project: Path, env: dict[str, str], tmp_path: Path
+) -> None:
     prefix = tmp_path / "venv"
     make_venv(prefix)
     run([prefix / "bin/python", "-m", "pip", "install", "--editable", project], env)

@@ -21,12 +21,22 @@ from tests.support.versions import RELEASED
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
-def test_an_installer_makes_it_work(installer: str, source: Source, tmp_path: Path, version: str) -> None:
+def test_an_installer_makes_it_work(
+    installer: str, source: Source, tmp_path: Path, version: str
+) -> None:
     must_work(INSTALLERS[installer](source), tmp_path / "project", version)
 
 
 def test_uvx_runs_it(source: Source, version: str) -> None:
-    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python, "--from", "lean-spec"]
+    uvx: list[str | Path] = [
+        own_program("uv"),
+        "tool",
+        "run",
+        "--python",
+        source.python,
+        "--from",
+        "lean-spec",
+    ]
     assert run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
 
 
@@ -37,10 +47,16 @@ def test_every_supported_python_runs_it(
         source = Source(dist, wheelhouse, tmp_path / short, python)
         prefix = venv(source)
         run([prefix / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
-        must_work(Installed(prefix / "bin", packages(prefix), source.env), tmp_path / f"project-{short}", version)
+        must_work(
+            Installed(prefix / "bin", packages(prefix), source.env),
+            tmp_path / f"project-{short}",
+            version,
+        )
 
 
-def test_the_extra_brings_the_web_server(installed: Path, version: str, surroundings: dict[str, str]) -> None:
+def test_the_extra_brings_the_web_server(
+    installed: Path, version: str, surroundings: dict[str, str]
+) -> None:
     done = run([installed / "bin/leanspec-http", "--version"], surroundings)
     assert done.stdout == f"leanspec-http {version}\n"
 
@@ -51,28 +67,50 @@ def test_the_sdist_installs_and_carries_the_pins(source: Source, dist: Path, ver
     flit: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install", "--no-build-isolation"]
     shutil.copytree(own_flit(), packages(prefix) / "flit_core")
     run([*flit, sdist], source.env)
-    assert run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+    )
 
 
 def test_uninstalling_leaves_nothing(own_install: Path, surroundings: dict[str, str]) -> None:
     pip: list[str | Path] = [own_install / "bin/python", "-m", "pip"]
     names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
     run([*pip, "uninstall", "--yes", *names], surroundings)
-    left = [path for path in own_install.rglob("*") if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))]
+    left = [
+        path
+        for path in own_install.rglob("*")
+        if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
+    ]
     assert left == []
 
 
 def start(environment: Path, name: str, *arguments: str, env: dict[str, str], code: int) -> str:
     """Run a command of a copied environment, whose scripts still name the Python of the first one."""
-    return run([environment / "bin/python", environment / "bin" / name, *arguments], env, code=code).stderr
+    return run(
+        [environment / "bin/python", environment / "bin" / name, *arguments], env, code=code
+    ).stderr
 
 
 def test_without_its_platform_wheel_it_says_what_to_do(source: Source, dist: Path) -> None:
     prefix = venv(source)
-    run([prefix / "bin/python", "-m", "pip", "install", "--no-deps", next(dist.glob("lean_spec-*.whl"))], source.env)
+    run(
+        [
+            prefix / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            next(dist.glob("lean_spec-*.whl")),
+        ],
+        source.env,
+    )
     said = run([prefix / "bin/lean-spec", "list"], source.env, code=127).stderr
-    assert said.startswith("error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found\n")
-    assert said.splitlines()[-1].endswith(f"-m pip install --force-reinstall --no-deps leanspec-cli-bin=={RELEASED}")
+    assert said.startswith(
+        "error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found\n"
+    )
+    assert said.splitlines()[-1].endswith(
+        f"-m pip install --force-reinstall --no-deps leanspec-cli-bin=={RELEASED}"
+    )
 
 
 def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
@@ -84,14 +122,23 @@ def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str,
     assert "hint: " in said
 
 
-def test_a_platform_wheel_of_another_version_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
+def test_a_platform_wheel_of_another_version_is_refused(
+    own_install: Path, surroundings: dict[str, str]
+) -> None:
     site = packages(own_install)
     (site / "leanspec_cli_bin/bin/leanspec").write_bytes(b"another version")
-    (site / f"leanspec_cli_bin-{RELEASED}.dist-info").rename(site / "leanspec_cli_bin-0.2.9.dist-info")
+    (site / f"leanspec_cli_bin-{RELEASED}.dist-info").rename(
+        site / "leanspec_cli_bin-0.2.9.dist-info"
+    )
     metadata = site / "leanspec_cli_bin-0.2.9.dist-info/METADATA"
-    metadata.write_text(metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"), "utf-8")
+    metadata.write_text(
+        metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"), "utf-8"
+    )
     said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert f"installed  is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same" in said
+    assert (
+        f"installed  is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same"
+        in said
+    )
 
 
 def test_a_binary_without_its_run_bit_is_repaired(
@@ -99,6 +146,8 @@ def test_a_binary_without_its_run_bit_is_repaired(
 ) -> None:
     binary = packages(own_install) / "leanspec_cli_bin/bin/leanspec"
     binary.chmod(0o644)
-    done = run([own_install / "bin/python", own_install / "bin/lean-spec", "--version"], surroundings)
+    done = run(
+        [own_install / "bin/python", own_install / "bin/lean-spec", "--version"], surroundings
+    )
     assert done.stdout == f"lean-spec {version}\n"
     assert done.stderr == ""

@@ -17,7 +17,15 @@ import pytest
 from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
-from tests.support.installations import Installed, Source, by_pip, by_pip_target, by_pipx, by_uv_pip, by_uv_tool
+from tests.support.installations import (
+    Installed,
+    Source,
+    by_pip,
+    by_pip_target,
+    by_pipx,
+    by_uv_pip,
+    by_uv_tool,
+)
 from tests.support.releases import install
 from tests.support.surroundings import clean, packages, run
 from tests.support.versions import RELEASED
@@ -38,7 +46,11 @@ def manage(own_install: Path, surroundings: dict[str, str]) -> Callable[..., Com
     path = f"{own_install / 'bin'}:{surroundings['PATH']}"
 
     def run_it(*arguments: str, code: int = 0, **env: str) -> CompletedProcess[str]:
-        command: list[str | Path] = [own_install / "bin/python", own_install / "bin/leanspec-launcher", *arguments]
+        command: list[str | Path] = [
+            own_install / "bin/python",
+            own_install / "bin/leanspec-launcher",
+            *arguments,
+        ]
         return run(command, surroundings | {"PATH": path, **env}, code=code)
 
     return run_it
@@ -53,7 +65,10 @@ def contents(environment: Path) -> dict[str, bytes]:
 
 
 def test_linked_commands_are_the_binaries_and_unlink_brings_the_scripts_back(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]], surroundings: dict[str, str], version: str
+    own_install: Path,
+    manage: Callable[..., CompletedProcess[str]],
+    surroundings: dict[str, str],
+    version: str,
 ) -> None:
     scripts = contents(own_install)
     assert manage("link", "--dry-run").stdout.count("would be linked") == 4
@@ -77,11 +92,16 @@ def test_a_script_that_was_changed_is_not_replaced(
     (own_install / "bin/leanspec-mcp").write_bytes(b"#!/bin/sh\necho mine\n")
     before = contents(own_install)
     said = manage("link", code=1).stderr
-    assert f"error: `{own_install / 'bin/leanspec-mcp'}` is neither the installer's script nor the binary" in said
+    assert (
+        f"error: `{own_install / 'bin/leanspec-mcp'}` is neither the installer's script nor the binary"
+        in said
+    )
     assert contents(own_install) == before
 
 
-def test_a_damaged_binary_is_not_linked(own_install: Path, manage: Callable[..., CompletedProcess[str]]) -> None:
+def test_a_damaged_binary_is_not_linked(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+) -> None:
     before = contents(own_install)
     with binary(own_install, "mcp", "leanspec-mcp").open("ab") as file:
         file.write(b"x")
@@ -97,8 +117,14 @@ def test_a_linked_command_that_was_changed_is_found(
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data + b"x")
-    assert f"{path}: it is neither the installer's script nor the binary" in manage("verify", code=1).stdout
-    assert "neither the installer's script nor the binary of this release" in manage("doctor", code=1).stdout
+    assert (
+        f"{path}: it is neither the installer's script nor the binary"
+        in manage("verify", code=1).stdout
+    )
+    assert (
+        "neither the installer's script nor the binary of this release"
+        in manage("doctor", code=1).stdout
+    )
 
 
 def test_uninstalling_takes_the_links_away(
@@ -108,12 +134,16 @@ def test_uninstalling_takes_the_links_away(
     names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
     run([own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names], surroundings)
     assert [
-        path for path in own_install.rglob("*") if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
+        path
+        for path in own_install.rglob("*")
+        if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
     ] == []
 
 
 @pytest.mark.parametrize("installer", MANAGED)
-def test_every_installers_commands_can_be_linked_and_brought_back(installer: str, source: Source, version: str) -> None:
+def test_every_installers_commands_can_be_linked_and_brought_back(
+    installer: str, source: Source, version: str
+) -> None:
     made = MANAGED[installer](source)
     before = (made.scripts / "lean-spec").read_bytes()
     assert run([made.scripts / "leanspec-launcher", "link"], made.env).stdout.count(": linked") == 3
@@ -124,15 +154,34 @@ def test_every_installers_commands_can_be_linked_and_brought_back(installer: str
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_installing_anew_brings_the_scripts_back_and_harms_no_binary(installer: str, source: Source) -> None:
+def test_installing_anew_brings_the_scripts_back_and_harms_no_binary(
+    installer: str, source: Source
+) -> None:
     made = by_pip(source) if installer == "pip" else by_uv_pip(source)
     run([made.scripts / "leanspec-launcher", "link"], made.env)
     program = made.packages / "leanspec_cli_bin/bin/leanspec"
     digest = hashlib.sha256(program.read_bytes()).digest()
     python = made.scripts / "python"
-    again: list[str | Path] = [python, "-m", "pip", "install", "--force-reinstall", "--no-deps", "lean-spec"]
+    again: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--force-reinstall",
+        "--no-deps",
+        "lean-spec",
+    ]
     if installer == "uv":
-        again = [own_program("uv"), "pip", "install", "--python", python, "--reinstall", "--no-deps", "lean-spec"]
+        again = [
+            own_program("uv"),
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--reinstall",
+            "--no-deps",
+            "lean-spec",
+        ]
     run(again, made.env)
     assert (made.scripts / "lean-spec").read_bytes().startswith(b"#!")
     assert hashlib.sha256(program.read_bytes()).digest() == digest
@@ -147,7 +196,9 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     run([tmp_path / "venv/bin/leanspec-launcher", "link"], env)
     text = (tmp_path / "venv/bin/lean-spec").read_text()
     assert text.startswith("#!/bin/sh\nexec ")
-    assert run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    )
     run([tmp_path / "venv/bin/leanspec-launcher", "verify"], env)
 
 
@@ -155,7 +206,11 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     ("client", "table"), [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")]
 )
 def test_what_a_client_is_told_to_start_is_the_server(
-    client: str, table: str, manage: Callable[..., CompletedProcess[str]], tmp_path: Path, version: str
+    client: str,
+    table: str,
+    manage: Callable[..., CompletedProcess[str]],
+    tmp_path: Path,
+    version: str,
 ) -> None:
     """Started as a client does it: no PATH, its own environment, another folder."""
     env = {"HOME": str(tmp_path / "home")}
@@ -175,20 +230,31 @@ def test_a_client_that_starts_it_elsewhere_gets_the_project(
     spec.write_text("---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n")
     said = manage("mcp-config", "cursor", "--project", str(project)).stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
-    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_specs", "arguments": {}}}
+    call = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": "list_specs", "arguments": {}},
+    }
     text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
-    done = run([server["command"], *server["args"]], {"HOME": str(tmp_path)}, cwd=Path("/"), text=text)
+    done = run(
+        [server["command"], *server["args"]], {"HOME": str(tmp_path)}, cwd=Path("/"), text=text
+    )
     assert json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"] == 1
 
 
-def test_doctor_finds_a_whole_installation_well(manage: Callable[..., CompletedProcess[str]], version: str) -> None:
+def test_doctor_finds_a_whole_installation_well(
+    manage: Callable[..., CompletedProcess[str]], version: str
+) -> None:
     said = manage("doctor").stdout
     assert said.splitlines()[-1].endswith(" 0 warning, 0 error")
     assert f"says           {version} (" in said
     assert f"handshake      {RELEASED} (" in said
 
 
-def test_doctor_finds_what_is_wrong(own_install: Path, manage: Callable[..., CompletedProcess[str]]) -> None:
+def test_doctor_finds_what_is_wrong(
+    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+) -> None:
     with binary(own_install).open("r+b") as file:
         file.truncate(1000)
     binary(own_install, "mcp", "leanspec-mcp").unlink()
@@ -233,7 +299,9 @@ def test_doctor_warns_of_settings_and_places(installed: Path, surroundings: dict
 
 
 @pytest.mark.parametrize("installer", MANAGED)
-def test_repair_brings_back_a_binary_that_was_changed_in_place(installer: str, source: Source, version: str) -> None:
+def test_repair_brings_back_a_binary_that_was_changed_in_place(
+    installer: str, source: Source, version: str
+) -> None:
     """What uv installs is linked to its cache, so that is damaged too."""
     made: Installed = MANAGED[installer](source)
     tools = f"{Path(own_program('uv')).parent}:{made.env['PATH']}"
@@ -268,10 +336,15 @@ def test_repair_works_inside_uv_run(source: Source, version: str) -> None:
     before = time.monotonic()
     assert "repaired: " in run([uv, "run", "leanspec-launcher", "repair"], env, cwd=project).stdout
     assert time.monotonic() - before < 30
-    assert run([uv, "run", "lean-spec", "--version"], env, cwd=project).stdout == f"lean-spec {version}\n"
+    assert (
+        run([uv, "run", "lean-spec", "--version"], env, cwd=project).stdout
+        == f"lean-spec {version}\n"
+    )
 
 
-def hint_after_damage(scripts: Path, packages: Path, env: dict[str, str], name: str = "lean-spec") -> list[str]:
+def hint_after_damage(
+    scripts: Path, packages: Path, env: dict[str, str], name: str = "lean-spec"
+) -> list[str]:
     """Change a binary and return the command that the refusal names."""
     with (packages / "leanspec_cli_bin/bin/leanspec").open("ab") as file:
         file.write(b"x")
@@ -280,31 +353,48 @@ def hint_after_damage(scripts: Path, packages: Path, env: dict[str, str], name: 
 
 
 @pytest.mark.parametrize("way", ["--suffix", "--global"])
-def test_what_pipx_is_told_is_for_this_very_environment(source: Source, way: str, version: str) -> None:
+def test_what_pipx_is_told_is_for_this_very_environment(
+    source: Source, way: str, version: str
+) -> None:
     pipx = Path(own_program("pipx"))
     home = source.home / "pipx-global"
-    env = source.env | {"PIPX_GLOBAL_HOME": str(home), "PIPX_GLOBAL_BIN_DIR": str(source.home / "pipx-bin")}
+    env = source.env | {
+        "PIPX_GLOBAL_HOME": str(home),
+        "PIPX_GLOBAL_BIN_DIR": str(source.home / "pipx-bin"),
+    }
     env |= {"PATH": f"{pipx.parent}:{env['PATH']}", "PIPX_GLOBAL_MAN_DIR": str(source.home / "man")}
-    options, name = (["--suffix", "@next"], "lean-spec@next") if way == "--suffix" else (["--global"], "lean-spec")
+    options, name = (
+        (["--suffix", "@next"], "lean-spec@next")
+        if way == "--suffix"
+        else (["--global"], "lean-spec")
+    )
     run([pipx, "install", *options, "--python", source.python, "lean-spec"], env)
     venvs = (source.home / "pipx" if way == "--suffix" else home) / "venvs"
     command = hint_after_damage(source.home / "pipx-bin", packages(venvs / name), env, name)
     run([pipx, *command[1:]], env)
-    assert run([source.home / "pipx-bin" / name, "--version"], env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([source.home / "pipx-bin" / name, "--version"], env).stdout == f"lean-spec {version}\n"
+    )
     # The extra that was left out, for the same environment and not as a second one.
     http = "leanspec-http@next" if way == "--suffix" else "leanspec-http"
-    said = run([source.home / "pipx-bin" / http, "--version"], env, code=127).stderr.splitlines()[-1]
+    said = run([source.home / "pipx-bin" / http, "--version"], env, code=127).stderr.splitlines()[
+        -1
+    ]
     run([pipx, *shlex.split(said.removeprefix("hint: "))[1:]], env)
     run([source.home / "pipx-bin" / http, "--version"], env)
     assert [path.name for path in venvs.glob("[!.]*")] == [name]
 
 
 @pytest.mark.parametrize("tool", ["pip", "poetry 2.1.3", "without pip", "poetry, without pip"])
-def test_what_an_environment_without_pip_or_by_another_tool_is_told(source: Source, tool: str, version: str) -> None:
+def test_what_an_environment_without_pip_or_by_another_tool_is_told(
+    source: Source, tool: str, version: str
+) -> None:
     made = by_pip(source)
     env = made.env | {"PATH": f"{Path(own_program('uv')).parent}:{made.env['PATH']}"}
     if tool.startswith("poetry"):
-        (made.packages / f"lean_spec-{version}.dist-info/INSTALLER").write_text(f"{tool.partition(',')[0]}\n")
+        (made.packages / f"lean_spec-{version}.dist-info/INSTALLER").write_text(
+            f"{tool.partition(',')[0]}\n"
+        )
     if "without pip" in tool:
         for path in made.packages.glob("pip*"):
             shutil.rmtree(path)
@@ -318,28 +408,61 @@ def test_what_an_environment_without_pip_or_by_another_tool_is_told(source: Sour
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_an_externally_managed_environment_is_told_what_pep_668_wants(
-    installer: str, dist: Path, wheelhouse: Path, tmp_path: Path, pythons: dict[str, Path], version: str
+    installer: str,
+    dist: Path,
+    wheelhouse: Path,
+    tmp_path: Path,
+    pythons: dict[str, Path],
+    version: str,
 ) -> None:
     """A copy of a whole Python, which says that a system's package manager owns it."""
     root = next(iter(pythons.values())).parent.parent
-    shutil.copytree(root, tmp_path / "system", symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
+    shutil.copytree(
+        root,
+        tmp_path / "system",
+        symlinks=True,
+        ignore=shutil.ignore_patterns("test", "__pycache__"),
+    )
     python = tmp_path / "system/bin/python3"
     env = clean(tmp_path / "home")
-    stdlib = run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"], env).stdout.strip()
+    stdlib = run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"], env
+    ).stdout.strip()
     assert stdlib.startswith(str(tmp_path)), "the copy finds its own library"
     (Path(stdlib) / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=no\n")
     where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{dist} {wheelhouse}"}
     where |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": f"{dist},{wheelhouse}", "UV_NO_CONFIG": "1"}
-    env |= where | {"PATH": f"{Path(own_program('uv')).parent}:/usr/bin:/bin", "PIP_NO_CACHE_DIR": "1"}
-    install: list[str | Path] = [python, "-m", "pip", "install", "--break-system-packages", "lean-spec"]
+    env |= where | {
+        "PATH": f"{Path(own_program('uv')).parent}:/usr/bin:/bin",
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    install: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--break-system-packages",
+        "lean-spec",
+    ]
     if installer == "uv":
-        install = ["uv", "pip", "install", "--python", python, "--break-system-packages", "lean-spec"]
+        install = [
+            "uv",
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--break-system-packages",
+            "lean-spec",
+        ]
     run(install, env)
     site = Path(stdlib) / "site-packages"
     command = hint_after_damage(tmp_path / "system/bin", site, env)
     assert "--break-system-packages" in command
     run(command, env)
-    assert run([tmp_path / "system/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([tmp_path / "system/bin/lean-spec", "--version"], env).stdout
+        == f"lean-spec {version}\n"
+    )
 
 
 def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
@@ -357,6 +480,8 @@ def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
     run([*uvx, "lean-spec", "--version"], env)
 
 
-def test_repair_leaves_the_users_own_choice_alone(manage: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+def test_repair_leaves_the_users_own_choice_alone(
+    manage: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     said = manage("repair", code=1, LEANSPEC_CLI_BINARY=str(tmp_path / "nowhere")).stderr
     assert "hint: `unset LEANSPEC_CLI_BINARY`, which names it" in said

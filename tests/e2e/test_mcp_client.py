@@ -20,7 +20,9 @@ def test_the_official_client_lists_the_tools_and_calls_one(
     project.mkdir()
     for arguments in (["init", "-y"], ["create", "first-spec"]):
         run([installed / "bin/lean-spec", *arguments], surroundings, cwd=project)
-    server = StdioServerParameters(command=str(installed / "bin/leanspec-mcp"), env=surroundings, cwd=project)
+    server = StdioServerParameters(
+        command=str(installed / "bin/leanspec-mcp"), env=surroundings, cwd=project
+    )
 
     async def talk() -> tuple[str, list[str], str]:
         with anyio.fail_after(60):

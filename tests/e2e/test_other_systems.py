@@ -39,7 +39,8 @@ ARM_PACKAGES = [
     "libpython3.11-stdlib",
     "python3.11",
 ]
-# The kernel's word on ELF files for aarch64: run them by this emulator, opened now (F), in this namespace alone.
+# The kernel's word on ELF files for aarch64: run them by this emulator, opened now (F), in this
+# namespace alone.
 BINFMT = (
     r":arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
     r":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:F"
@@ -64,13 +65,17 @@ def test_all_six_platforms_are_tagged_and_this_one_runs(
     six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     names = sorted(path.name for path in six_platforms.glob("leanspec_cli_bin-*.whl"))
-    assert names == sorted(f"leanspec_cli_bin-{version}-py3-none-{tag}.whl" for tag in (*TARGETS.values(), "any"))
+    assert names == sorted(
+        f"leanspec_cli_bin-{version}-py3-none-{tag}.whl" for tag in (*TARGETS.values(), "any")
+    )
     install(tmp_path / "venv", six_platforms, wheelhouse)
     said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
     assert said == f'leanspec {version} ["x"]\n'
 
 
-def test_emulated_arm64(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
+def test_emulated_arm64(
+    six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
     debian.needs_root_and("qemu-aarch64-static@qemu-user-static", "dpkg-deb@dpkg")
     tree = tmp_path / "arm64"
     debian.unpack(tree, "arm64", *ARM_PACKAGES)
@@ -91,13 +96,17 @@ def test_emulated_arm64(six_platforms: Path, wheelhouse: Path, tmp_path: Path, v
         ]
         return run(unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")).stdout
 
-    assert emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)") == "aarch64\n"
+    assert (
+        emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)") == "aarch64\n"
+    )
     emulated("/usr/bin/python3.11", "-m", "venv", "--without-pip", "/v")
     emulated("/v/bin/python", pip, *INSTALL, "lean-spec")
     assert emulated("/v/bin/lean-spec", "a b") == f'leanspec {version} ["a b"]\n'
 
 
-def test_the_newest_python_of_debian(six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str) -> None:
+def test_the_newest_python_of_debian(
+    six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
     debian.needs_root_and("debootstrap")
     tree = tmp_path / "sid"
     debian.bootstrap(tree, "sid", "python3", "python3-venv")
@@ -117,7 +126,12 @@ def musl_python(shared: Path) -> Path:
 
 
 def test_musl_python_takes_the_static_wheel_or_the_stub(
-    musl_python: Path, six_platforms: Path, grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
+    musl_python: Path,
+    six_platforms: Path,
+    grafted: Path,
+    wheelhouse: Path,
+    tmp_path: Path,
+    version: str,
 ) -> None:
     pip = max(wheelhouse.glob("pip-*.whl"))
     for source, code in ((six_platforms, 0), (grafted, 127)):
@@ -134,6 +148,9 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
             assert ", musl 1." in done.stderr
     command: list[str | Path] = [own_program("uv"), "pip", "install", "--python", musl_python]
     command += ["--target", tmp_path / "t"]
-    run([*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"], clean(tmp_path / "home"))
+    run(
+        [*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"],
+        clean(tmp_path / "home"),
+    )
     said = (tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL").read_text("utf-8")
     assert "Tag: py3-none-musllinux_1_1_x86_64\n" in said

@@ -44,7 +44,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed"),
 ]
 WORKFLOW = ROOT / ".github/workflows/publish.yml"
-# A step says `python -m scripts`; here that runs in this environment, on the tree that the step is in.
+# A step says `python -m scripts`; here that runs in this environment, on the tree that the step is
+# in.
 PYTHON = """#!/bin/sh
 test "$1 $2" = "-m scripts" || { echo "not a step of ours: $*" >&2; exit 2; }
 shift 2
@@ -135,7 +136,9 @@ def play(
             keep = {"CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))}
             keep |= {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))}
             # Where zig keeps what it compiles of the C library: a cold one costs a minute.
-            keep |= {"ZIG_GLOBAL_CACHE_DIR": str(Path(tempfile.gettempdir()) / "leanspec-zig-cache")}
+            keep |= {
+                "ZIG_GLOBAL_CACHE_DIR": str(Path(tempfile.gettempdir()) / "leanspec-zig-cache")
+            }
             path = f"{programs}{os.pathsep}{os.environ['PATH']}"
             home = str(folder / "home")
             env = clean_environment(**settings, **keep, HOME=home, PATH=path, CI="true")
@@ -152,7 +155,8 @@ def play(
                 },
                 env,
                 checkout,
-                # The suite is what runs this; who attests is a workflow's identity, which only GitHub gives.
+                # The suite is what runs this; who attests is a workflow's identity, which only
+                # GitHub gives.
                 skip=lambda command: command.endswith((" test", " attest")),
                 before=attest_instead,
             )
@@ -171,14 +175,18 @@ def attest_instead(command: str, workspace: Path) -> None:
 
 
 def explain(player: Player) -> str:
-    return "\n".join(f"[{each.job}] {each.command}\n{each.output}" for each in player.done if each.code != 0)
+    return "\n".join(
+        f"[{each.job}] {each.command}\n{each.output}" for each in player.done if each.code != 0
+    )
 
 
 def commands(done: list[Done]) -> list[tuple[str, str]]:
     return [(each.job, each.command.removeprefix("python -m scripts ")) for each in done]
 
 
-def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp_path: Path) -> None:
+def test_a_release_goes_from_its_tag_to_everything(
+    play: Play, version: str, tmp_path: Path
+) -> None:
     """As a published release starts it: no inputs."""
     player = play()
     assert {each["result"] for each in player.results.values()} == {"success"}, explain(player)
@@ -209,29 +217,46 @@ def test_a_release_goes_from_its_tag_to_everything(play: Play, version: str, tmp
     desktop = f"leanspec-desktop-{version}-linux-x64.deb"
     served = player.contexts["server"].assets(f"v{version}")
     for path in dist.iterdir():
-        assert hashlib.sha256(served[path.name]).hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (
+            hashlib.sha256(served[path.name]).hexdigest()
+            == hashlib.sha256(path.read_bytes()).hexdigest()
+        )
     assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(served)
-    record = json.loads((player.folder / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json").read_text())
+    record = json.loads(
+        (
+            player.folder / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json"
+        ).read_text()
+    )
     assert record["reported"] == version, "it was run where it was built"
     url = player.contexts["url"]
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--isolated", "--no-cache-dir"]
-    run([*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"], player.env)
+    run(
+        [*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"], player.env
+    )
 
 
 def test_a_dry_run_does_all_but_upload(play: Play) -> None:
     player = play(dry_run=True, dev=False)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
-    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == ["verify"]
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(
+        player
+    )
+    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == [
+        "verify"
+    ]
     words = {each.command: each.output for each in player.done}
     published = 'python -m scripts publish --index "$INDEX" --checked "$CHECKED" --dry-run'
     assert "a dry run: nothing was uploaded" in words[published]
     assert "a dry run: nothing was uploaded" in words["python -m scripts upload-assets --dry-run"]
-    assert "python -m scripts attest" not in player.passed_over, "nothing is attested in a dry run: that is public"
+    assert "python -m scripts attest" not in player.passed_over, (
+        "nothing is attested in a dry run: that is public"
+    )
 
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     player = play(dry_run=False, dev=True)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(player)
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(
+        player
+    )
     assert [name for name, each in player.results.items() if each["result"] == "skipped"] == [
         "test",
         "desktop",
@@ -241,13 +266,19 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     dev = next_dev(Version(RELEASED), 7)
     assert (outputs["version"], outputs["index"]) == (str(dev), "testpypi")
     assert re.fullmatch("[0-9a-f]{40}", outputs["sources"]), "a branch moves between two jobs"
-    record = json.loads((player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json").read_text())
+    record = json.loads(
+        (
+            player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json"
+        ).read_text()
+    )
     assert record["reported"] == binary_version(dev)
     published = next(each.output for each in player.done if " publish " in each.command)
     assert "published: every file was fetched from the index" in published
 
 
-def test_who_attests_is_a_workflow(scripts: Callable[..., CompletedProcess[str]], dist: Path) -> None:
+def test_who_attests_is_a_workflow(
+    scripts: Callable[..., CompletedProcess[str]], dist: Path
+) -> None:
     done = scripts("attest", "--dist", dist, code=1)
     assert "error: there is no identity to attest with" in done.stderr
     assert "hint: let .github/workflows/publish.yml do it" in done.stderr

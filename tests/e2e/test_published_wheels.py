@@ -1,7 +1,7 @@
 """The programs inside wheels that well-known tools have published: our tags are what the bytes justify.
 
-For ELF, auditwheel judges the same wheel. For Mach-O, the load commands are read here, by hand, and by macholib; for
-PE, by pefile. The versions are pinned, so that the expectation holds.
+For ELF, auditwheel judges the same wheel. For Mach-O, the load commands are read here, by hand, and
+by macholib; for PE, by pefile. The versions are pinned, so that the expectation holds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,16 @@ LINUX_OF_ALL = [*LINUX, *(pytest.param(*each, marks=pytest.mark.slow) for each i
 
 def fetch(requirement: str, platform: str, folder: Path) -> Path:
     """Download one wheel for a platform, whatever this machine is."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        "3.12",
+    ]
     run([*command, "--platform", platform, "--dest", folder, requirement], clean_environment())
     return next(folder.glob("*.whl"))
 
@@ -84,7 +93,9 @@ def derived(wheel: Path) -> list[list[str]]:
 def test_auditwheel_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
     wheel = fetch(requirement, platform, tmp_path)
     command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
-    said = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    said = " ".join(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    )
     judged = re.search(r'following platform tag: "([^"]+)"', said)
     assert judged is not None, said
     for tags in derived(wheel):
@@ -103,12 +114,17 @@ def minimums(data: bytes) -> dict[int, tuple[int, int]]:
         slices = [struct.unpack_from(">5I", data, 8 + 20 * number)[2] for number in range(count)]
     found = {}
     for start in slices:
-        cpu, count = struct.unpack_from("<I", data, start + 4)[0], struct.unpack_from("<I", data, start + 16)[0]
+        cpu, count = (
+            struct.unpack_from("<I", data, start + 4)[0],
+            struct.unpack_from("<I", data, start + 16)[0],
+        )
         place = start + 32
         for _ in range(count):
             command, size = struct.unpack_from("<II", data, place)
             if command in (LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION):
-                packed = struct.unpack_from("<I", data, place + (8 if command == LC_VERSION_MIN_MACOSX else 12))[0]
+                packed = struct.unpack_from(
+                    "<I", data, place + (8 if command == LC_VERSION_MIN_MACOSX else 12)
+                )[0]
                 found[cpu] = (packed >> 16, packed >> 8 & 0xFF)
             place += size
     return found

@@ -41,7 +41,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_a_container_gets_its_version_or_fails(source: Source, project: Path, recipes: Path, version: str) -> None:
+def test_a_container_gets_its_version_or_fails(
+    source: Source, project: Path, recipes: Path, version: str
+) -> None:
     """No container runs here: the commands of its build are run in an environment instead."""
     recipe = (recipes / "Containerfile").read_text()
     found = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
@@ -50,7 +52,11 @@ def test_a_container_gets_its_version_or_fails(source: Source, project: Path, re
     env = source.env | {"PATH": f"{source.home / 'venv/bin'}:{source.env['PATH']}"}
     shell(found[1].replace("\\\n", " "), env, project)
     assert "001-first" in shell("lean-spec list", env, project)
-    other = found[1].replace("\\\n", " ").replace(f"leanspec-launcher {version}", "leanspec-launcher 9.9.9")
+    other = (
+        found[1]
+        .replace("\\\n", " ")
+        .replace(f"leanspec-launcher {version}", "leanspec-launcher 9.9.9")
+    )
     shell(other, env, project, code=1)
 
 
@@ -72,16 +78,25 @@ def pre_commit() -> str:
     return own_program("pre-commit")
 
 
-def check(pre_commit: str, env: dict[str, str], project: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return run([pre_commit, "run", "--all-files", "--color=never", *more], env, cwd=project, code=None)
+def check(
+    pre_commit: str, env: dict[str, str], project: Path, *more: str
+) -> subprocess.CompletedProcess[str]:
+    return run(
+        [pre_commit, "run", "--all-files", "--color=never", *more], env, cwd=project, code=None
+    )
 
 
 @pytest.mark.network
-def test_pre_commit_installs_an_exact_version(source: Source, project: Path, recipes: Path, pre_commit: str) -> None:
+def test_pre_commit_installs_an_exact_version(
+    source: Source, project: Path, recipes: Path, pre_commit: str
+) -> None:
     shutil.copy(recipes / "pre-commit-config.yaml", project / ".pre-commit-config.yaml")
     git(project, "add", "--all")
-    # What pre-commit's own placeholder is built with comes from the configured index, ours from the folder.
-    env = clean_environment(PIP_FIND_LINKS=str(source.dist), PRE_COMMIT_HOME=str(source.home / "pre-commit"))
+    # What pre-commit's own placeholder is built with comes from the configured index, ours from the
+    # folder.
+    env = clean_environment(
+        PIP_FIND_LINKS=str(source.dist), PRE_COMMIT_HOME=str(source.home / "pre-commit")
+    )
     done = check(pre_commit, env, project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every spec can be read" in done.stdout

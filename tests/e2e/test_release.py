@@ -18,7 +18,9 @@ Scripts = Callable[..., CompletedProcess[str]]
 
 
 def tracked_changes() -> str:
-    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.network
@@ -61,7 +63,9 @@ def test_every_fault_of_an_index_is_rehearsed(scripts: Scripts) -> None:
         ("pre-release", "--repair", "magic"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_changes_nothing(arguments: tuple[str, ...], scripts: Scripts) -> None:
+def test_wrong_usage_ends_with_2_and_changes_nothing(
+    arguments: tuple[str, ...], scripts: Scripts
+) -> None:
     before = tracked_changes()
     done = scripts(*arguments, code=2)
     assert done.stdout == ""
@@ -101,7 +105,9 @@ def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
 
 def test_versions_agree_in_this_tree() -> None:
     places = [place for edit in planned(home_version()) for place in edit.places]
-    assert {place.what for place in places if not place.agrees} <= {"heading"}, "a release gets its heading"
+    assert {place.what for place in places if not place.agrees} <= {"heading"}, (
+        "a release gets its heading"
+    )
 
 
 def test_a_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:

@@ -69,7 +69,9 @@ def artifacts(shared: Path, stand_in: Path, version: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory, released_tree: Path, version: str, key: SecretKey) -> Path:
+def tree(
+    tmp_path_factory: pytest.TempPathFactory, released_tree: Path, version: str, key: SecretKey
+) -> Path:
     """Return a copy of the project on its tag, which states a key and expects a desktop bundle."""
     folder = tmp_path_factory.mktemp("tree") / "tree"
     copy_tree(folder, released_tree)
@@ -78,7 +80,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory, released_tree: Path, version:
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
     (folder / "pyproject.toml").write_text(text)
     changelog = (folder / "CHANGELOG.md").read_text()
-    (folder / "CHANGELOG.md").write_text(changelog.replace("## [Unreleased]", f"## [{version}] - 2026-01-01"))
+    (folder / "CHANGELOG.md").write_text(
+        changelog.replace("## [Unreleased]", f"## [{version}] - 2026-01-01")
+    )
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Release")
     git(folder, "tag", f"v{version}")
@@ -91,7 +95,13 @@ def plan(tree: Path) -> Plan:
 
 
 @pytest.fixture(scope="session")
-def assets(tmp_path_factory: pytest.TempPathFactory, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
+def assets(
+    tmp_path_factory: pytest.TempPathFactory,
+    artifacts: Path,
+    plan: Plan,
+    key: SecretKey,
+    tree: Path,
+) -> Path:
     """Return the folder of a release of small programs."""
     out = tmp_path_factory.mktemp("assets") / "final-artifacts"
     assemble(artifacts, out, plan, key, tree)
@@ -118,10 +128,14 @@ def spoiled(tmp_path: Path, artifacts: Path) -> Path:
     return Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
 
 
-def test_a_folder_holds_what_a_release_carries(real_assets: Path, version: str, binaries: Path) -> None:
+def test_a_folder_holds_what_a_release_carries(
+    real_assets: Path, version: str, binaries: Path
+) -> None:
     found = names(real_assets)
     base = f"leanspec-{version}-linux-x64"
-    bills = {f"{base}-{program}.cdx.json" for program in ("leanspec", "leanspec-mcp", "leanspec-http")}
+    bills = {
+        f"{base}-{program}.cdx.json" for program in ("leanspec", "leanspec-mcp", "leanspec-http")
+    }
     stated = {"SHA256SUMS", "SHA256SUMS.minisig", "release.json", "release.json.minisig"}
     desktop = f"leanspec-desktop-{version}-linux-x64.deb"
     assert found - {name for name in found if name.endswith((".whl", f"{version}.tar.gz"))} == {
@@ -131,19 +145,35 @@ def test_a_folder_holds_what_a_release_carries(real_assets: Path, version: str, 
         f"{base}.tar.gz",
     }
     assert len([name for name in found if name.endswith(".whl")]) == 7
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=real_assets, check=True)
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=real_assets, check=True
+    )
     manifest = json.loads((real_assets / "release.json").read_text())
     assert {each["name"] for each in manifest["assets"]} | stated == found
-    facts = next(each for each in manifest["assets"] if each["kind"] == "archive")["facts"]["binaries"]["leanspec"]
-    assert facts["sha256"] == hashlib.sha256(next((binaries / "cli").rglob("leanspec")).read_bytes()).hexdigest()
+    facts = next(each for each in manifest["assets"] if each["kind"] == "archive")["facts"][
+        "binaries"
+    ]["leanspec"]
+    assert (
+        facts["sha256"]
+        == hashlib.sha256(next((binaries / "cli").rglob("leanspec")).read_bytes()).hexdigest()
+    )
     assert "libssl.so.3" in facts["needed"]
     assert "Not in this release" in (real_assets / "RELEASE_NOTES.md").read_text()
 
 
-def test_an_archive_unpacks_to_programs_that_run(real_assets: Path, tmp_path: Path, version: str) -> None:
-    run(["tar", "-xzf", real_assets / f"leanspec-{version}-linux-x64.tar.gz"], clean(tmp_path / "home"), cwd=tmp_path)
+def test_an_archive_unpacks_to_programs_that_run(
+    real_assets: Path, tmp_path: Path, version: str
+) -> None:
+    run(
+        ["tar", "-xzf", real_assets / f"leanspec-{version}-linux-x64.tar.gz"],
+        clean(tmp_path / "home"),
+        cwd=tmp_path,
+    )
     folder = tmp_path / f"leanspec-{version}-linux-x64"
-    assert run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout == f"lean-spec {version}\n"
+    assert (
+        run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout
+        == f"lean-spec {version}\n"
+    )
     assert {path.name for path in folder.iterdir()} == {
         "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "README.md"
     }  # fmt: skip
@@ -186,10 +216,16 @@ def test_bundles_are_known_by_their_content(tmp_path: Path, version: str) -> Non
     assert (found.format, found.version, found.cpu) == ("exe", version, None)
 
 
-@pytest.mark.parametrize("make", [make_image, lambda path: make_installer(path, RELEASED)], ids=["image", "installer"])
-def test_a_damaged_or_truncated_bundle_is_none(make: Callable[[Path], Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "make", [make_image, lambda path: make_installer(path, RELEASED)], ids=["image", "installer"]
+)
+def test_a_damaged_or_truncated_bundle_is_none(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
     whole = make(tmp_path / "whole").read_bytes()
-    for number, data in enumerate((whole[:-700], whole[: len(whole) // 2], whole[:600], whole[:4], b"")):
+    for number, data in enumerate(
+        (whole[:-700], whole[: len(whole) // 2], whole[:600], whole[:4], b"")
+    ):
         path = tmp_path / f"{number}.dmg"
         path.write_bytes(data)
         with pytest.raises(CommandError, match=r"no whole|no desktop bundle"):
@@ -285,7 +321,10 @@ def other_cargo_version(folder: Path) -> None:
         (twice, "is a second desktop bundle for `linux-x64`"),
         (another_platform, "and the plan has none"),
         (text_for_a_bundle, "is no desktop bundle.*though it is called `.dmg`"),
-        (lambda folder: shutil.rmtree(folder / "desktop-linux-x64"), "bundles are missing for `linux-x64`"),
+        (
+            lambda folder: shutil.rmtree(folder / "desktop-linux-x64"),
+            "bundles are missing for `linux-x64`",
+        ),
         (no_wheels, "the wheels are missing"),
         (a_wheel_less, "expected a stub, found missing"),
         (lambda folder: (folder / "notes").mkdir(), "is not an artifact of a release"),
@@ -304,7 +343,9 @@ def test_bad_artifacts_make_nothing(
     assert not out.exists() or list(out.iterdir()) == []
 
 
-def test_a_key_that_nobody_knows_signs_nothing(artifacts: Path, plan: Plan, tree: Path, tmp_path: Path) -> None:
+def test_a_key_that_nobody_knows_signs_nothing(
+    artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
+) -> None:
     with pytest.raises(CommandError, match="the secret key is of"):
         assemble(artifacts, tmp_path / "out", plan, generate(), tree)
     with pytest.raises(CommandError, match="is empty: nobody could check"):
@@ -312,7 +353,9 @@ def test_a_key_that_nobody_knows_signs_nothing(artifacts: Path, plan: Plan, tree
     assert not (tmp_path / "out").exists()
 
 
-def test_a_strangers_folder_is_left_alone(artifacts: Path, plan: Plan, tree: Path, tmp_path: Path) -> None:
+def test_a_strangers_folder_is_left_alone(
+    artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
+) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CommandError, match=r"holds `mine\.txt`"):
         assemble(artifacts, tmp_path, plan, None, tree)
@@ -346,12 +389,24 @@ def release(
     home = tmp_path_factory.mktemp("home")
     (home / "key").write_text(without_password(key))
 
-    def call(github: GitHub, *arguments: str | Path, unsigned: bool = False, **settings: str) -> CompletedProcess[str]:
-        signing = {"LEANSPEC_SIGNING_KEY": (home / "key").read_text(), "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
+    def call(
+        github: GitHub, *arguments: str | Path, unsigned: bool = False, **settings: str
+    ) -> CompletedProcess[str]:
+        signing = {
+            "LEANSPEC_SIGNING_KEY": (home / "key").read_text(),
+            "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
+        }
         env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
         out = home / "out"
         options = ["--unsigned"] if unsigned else []
-        command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", out, *options]
+        command: list[str | Path] = [
+            *OWN_COMMAND,
+            "release-assets",
+            artifacts,
+            "--out",
+            out,
+            *options,
+        ]
         made = run(command, env | {"PATH": os.environ["PATH"]}, cwd=tree, code=None)
         if made.returncode != 0:
             return made
@@ -362,7 +417,12 @@ def release(
 
 @pytest.mark.parametrize("states_digests", [True, False])
 def test_a_release_is_a_draft_until_all_of_it_is_there(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, *, states_digests: bool
+    release: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    assets: Path,
+    version: str,
+    *,
+    states_digests: bool,
 ) -> None:
     github.states_digests, github.cut_after = states_digests, 5
     cut = release(github)
@@ -373,29 +433,41 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     assert github.releases[0]["draft"], "nobody has seen a part of it"
     github.asked.clear()
     assert release(github, "--dry-run").returncode == 0
-    assert not [each for each in github.asked if not each.startswith("GET")], "a dry run removes nothing"
+    assert not [each for each in github.asked if not each.startswith("GET")], (
+        "a dry run removes nothing"
+    )
     github.cut_after = None
     again = release(github)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("there already") == 5
     assert not github.releases[0]["draft"]
-    assert github.assets(f"v{version}") == {name: (assets / name).read_bytes() for name in names(assets)}
+    assert github.assets(f"v{version}") == {
+        name: (assets / name).read_bytes() for name in names(assets)
+    }
     github.asked.clear()
     third = release(github)
     assert third.returncode == 0
     assert "to be uploaded" not in third.stderr
-    assert not [each for each in github.asked if each.startswith(("POST /repos", "PATCH", "DELETE"))]
+    assert not [
+        each for each in github.asked if each.startswith(("POST /repos", "PATCH", "DELETE"))
+    ]
 
 
 @pytest.mark.parametrize("notes", ["", " \n", "of a person"])
 def test_a_published_release_is_filled(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, notes: str
+    release: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    assets: Path,
+    version: str,
+    notes: str,
 ) -> None:
     """A workflow that a published release has started finds it there already."""
     github.create(f"v{version}", draft=False, notes=notes)
     done = release(github)
     assert done.returncode == 0, done.stderr
-    assert github.releases[0]["body"] == ((notes.strip() and notes) or (assets / "RELEASE_NOTES.md").read_text())
+    assert github.releases[0]["body"] == (
+        (notes.strip() and notes) or (assets / "RELEASE_NOTES.md").read_text()
+    )
     assert set(github.assets(f"v{version}")) == names(assets)
     assert len(github.releases) == 1
 
@@ -406,7 +478,10 @@ def test_other_bytes_on_github_stop_everything(
     github.add(github.create(f"v{version}", draft=False), "SHA256SUMS", b"other")
     done = release(github)
     assert done.returncode == 1
-    assert "error: the release on GitHub has other bytes, nothing was uploaded:\n  `SHA256SUMS`: sha256" in done.stderr
+    assert (
+        "error: the release on GitHub has other bytes, nothing was uploaded:\n  `SHA256SUMS`: sha256"
+        in done.stderr
+    )
     assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}
 
 
@@ -421,7 +496,11 @@ def test_other_bytes_on_github_stop_everything(
     ],
 )
 def test_what_stops_an_upload(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, settings: dict[str, str], words: str, hint: str
+    release: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    settings: dict[str, str],
+    words: str,
+    hint: str,
 ) -> None:
     done = release(github, **settings)
     assert done.returncode == 1
@@ -431,7 +510,9 @@ def test_what_stops_an_upload(
     assert github.releases == []
 
 
-def test_a_tag_that_is_not_pushed_has_no_release(release: Callable[..., CompletedProcess[str]], github: GitHub) -> None:
+def test_a_tag_that_is_not_pushed_has_no_release(
+    release: Callable[..., CompletedProcess[str]], github: GitHub
+) -> None:
     github.tags.clear()
     done = release(github)
     assert done.returncode == 1
@@ -439,14 +520,18 @@ def test_a_tag_that_is_not_pushed_has_no_release(release: Callable[..., Complete
     assert github.releases == []
 
 
-def test_an_unsigned_release_stays_here(release: Callable[..., CompletedProcess[str]], github: GitHub) -> None:
+def test_an_unsigned_release_stays_here(
+    release: Callable[..., CompletedProcess[str]], github: GitHub
+) -> None:
     done = release(github, unsigned=True)
     assert done.returncode == 1
     assert "error: an unsigned release is not uploaded" in done.stderr
     assert github.asked == []
 
 
-def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path) -> None:
+def test_a_dry_run_uploads_nothing(
+    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path
+) -> None:
     done = release(github, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("to be uploaded") == len(names(assets))
@@ -456,7 +541,10 @@ def test_a_dry_run_uploads_nothing(release: Callable[..., CompletedProcess[str]]
 def bundle(folder: Path, sums: Path, **changed: str) -> Path:
     """Write what `actions/attest` writes, as far as it states which files it is of."""
     pairs = [line.split("  ") for line in sums.read_text().splitlines()]
-    subjects = [{"name": name, "digest": {"sha256": changed.get("digest", digest)}} for digest, name in pairs]
+    subjects = [
+        {"name": name, "digest": {"sha256": changed.get("digest", digest)}}
+        for digest, name in pairs
+    ]
     statement = base64.b64encode(json.dumps({"subject": subjects}).encode()).decode()
     path = folder / "attestation.json"
     path.write_text(json.dumps({"dsseEnvelope": {"payload": statement}}, indent=2))
@@ -464,7 +552,11 @@ def bundle(folder: Path, sums: Path, **changed: str) -> Path:
 
 
 def test_the_provenance_is_an_asset_and_each_attempt_may_have_its_own(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, version: str, tmp_path: Path
+    release: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    assets: Path,
+    version: str,
+    tmp_path: Path,
 ) -> None:
     name = f"leanspec-{version}.intoto.jsonl"
     made = bundle(tmp_path, assets / "SHA256SUMS")
@@ -480,9 +572,15 @@ def test_the_provenance_is_an_asset_and_each_attempt_may_have_its_own(
     assert set(github.assets(f"v{version}")) == names(assets) | {name}
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"dsseEnvelope": {"payload": "***"}}', "of other bytes"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"dsseEnvelope": {"payload": "***"}}', "of other bytes"]
+)
 def test_a_provenance_of_something_else_is_refused(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path, text: str, tmp_path: Path
+    release: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    assets: Path,
+    text: str,
+    tmp_path: Path,
 ) -> None:
     made = bundle(tmp_path, assets / "SHA256SUMS", digest="0" * 64)
     if text != "of other bytes":
@@ -523,7 +621,12 @@ def another_byte(folder: Path) -> None:
     ],
 )
 def test_a_folder_that_was_changed_is_not_uploaded(
-    change: Callable[[Path], None], words: str, github: GitHub, assets: Path, tree: Path, tmp_path: Path
+    change: Callable[[Path], None],
+    words: str,
+    github: GitHub,
+    assets: Path,
+    tree: Path,
+    tmp_path: Path,
 ) -> None:
     shutil.copytree(assets, tmp_path / "out")
     change(tmp_path / "out")

@@ -27,18 +27,28 @@ def test_the_tags_are_lawful_and_auditwheel_agrees(grafted: Path, scripts: Scrip
         ours = wheel.stem.split("-")[-1]
         assert ours.startswith("manylinux_")
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
-        said = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+        said = " ".join(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        )
         assert f'the following platform tag: "{ours}"' in said
         found = json.loads(scripts("inspect", wheel, "--json").stdout)[0]
         assert found["verdict"] == "true"
 
 
-def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(grafted: Path, binaries: Path) -> None:
+def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
+    grafted: Path, binaries: Path
+) -> None:
     with zipfile.ZipFile(next(grafted.glob("leanspec_cli_bin-*linux*.whl"))) as archive:
         record = json.loads(archive.read("leanspec_cli_bin/bin/binary.json"))
         program = archive.read("leanspec_cli_bin/bin/leanspec")
-        libraries = [name.split("/")[-1] for name in archive.namelist() if name.startswith("leanspec_cli_bin.libs/")]
-        bill = json.loads(archive.read(f"leanspec_cli_bin-{RELEASED}.dist-info/sboms/leanspec-build.cdx.json"))
+        libraries = [
+            name.split("/")[-1]
+            for name in archive.namelist()
+            if name.startswith("leanspec_cli_bin.libs/")
+        ]
+        bill = json.loads(
+            archive.read(f"leanspec_cli_bin-{RELEASED}.dist-info/sboms/leanspec-build.cdx.json")
+        )
     original = (binaries / "cli/binaries/linux-x64/leanspec").read_bytes()
     assert record["sha256"] == hashlib.sha256(program).hexdigest()
     assert record["grafted"]["from"]["sha256"] == hashlib.sha256(original).hexdigest()
@@ -47,7 +57,9 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(grafted:
 
 
 @pytest.mark.system
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can hide a library")
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root can hide a library"
+)
 def test_it_starts_where_there_is_no_openssl(
     grafted: Path, installed: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:

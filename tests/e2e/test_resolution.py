@@ -21,7 +21,9 @@ from tests.support.versions import RELEASED
 Scripts = Callable[..., CompletedProcess[str]]
 BUILDS = {
     "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
-    "linux-arm64": headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions={"libc.so.6": ["GLIBC_2.28"]}),
+    "linux-arm64": headers.elf(
+        "aarch64", loader="/lib/ld-linux-aarch64.so.1", versions={"libc.so.6": ["GLIBC_2.28"]}
+    ),
     "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
     "darwin-arm64": headers.mach_o(),
     "windows-x64": headers.pe(),
@@ -82,20 +84,41 @@ def all_platforms(shared: Path, scripts: Scripts) -> Path:
 
 def test_every_tag_comes_from_its_bytes(all_platforms: Path) -> None:
     names = sorted(path.name for path in all_platforms.glob("leanspec_cli_bin-*.whl"))
-    assert names == sorted(f"leanspec_cli_bin-{RELEASED}-py3-none-{tag}.whl" for tag in TAGS.values())
+    assert names == sorted(
+        f"leanspec_cli_bin-{RELEASED}-py3-none-{tag}.whl" for tag in TAGS.values()
+    )
 
 
 def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
     with zipfile.ZipFile(all_platforms / f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl") as stub:
         release = json.loads(stub.read("leanspec_cli_bin/stub.json"))
-        assert "Root-Is-Purelib: true" in stub.read(f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").decode()
+        assert (
+            "Root-Is-Purelib: true"
+            in stub.read(f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").decode()
+        )
     assert release["builds"] == {key: [tag] for key, tag in TAGS.items() if key != "stub"}
 
 
 @pytest.mark.parametrize("platform", PIP)
 def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12"]
-    command += ["--platform", platform, "--find-links", str(all_platforms), "--dest", str(tmp_path / "got")]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        "3.12",
+    ]
+    command += [
+        "--platform",
+        platform,
+        "--find-links",
+        str(all_platforms),
+        "--dest",
+        str(tmp_path / "got"),
+    ]
     run([*command, "leanspec-cli-bin"], clean(tmp_path / "home"))
     got = [path.name for path in (tmp_path / "got").iterdir()]
     assert got == [f"leanspec_cli_bin-{RELEASED}-py3-none-{TAGS[PIP[platform]]}.whl"]
@@ -103,7 +126,15 @@ def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("platform", UV)
 def test_uv_takes(platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path) -> None:
-    command = [own_program("uv"), "pip", "install", "--python", sys.executable, "--python-platform", platform]
+    command = [
+        own_program("uv"),
+        "pip",
+        "install",
+        "--python",
+        sys.executable,
+        "--python-platform",
+        platform,
+    ]
     command += ["--find-links", str(all_platforms), "--find-links", str(wheelhouse)]
     run([*command, "--target", tmp_path / "got", "lean-spec"], clean(tmp_path / "home"))
     said = (tmp_path / f"got/leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").read_text("utf-8")

@@ -1,6 +1,7 @@
 """The parent that Windows needs, on a real Windows CPython under wine: through pip's and uv's own `.exe` launchers.
 
-What wine cannot show: antivirus and policy refusals, windows that open, the closing of a console, Windows on arm64.
+What wine cannot show: antivirus and policy refusals, windows that open, the closing of a console,
+Windows on arm64.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ LINKS = ("--no-index", "--find-links", "Z:\\dist", "--find-links", "Z:\\wheelhou
 BY_PIP = "python\\Scripts\\leanspec-http.exe"
 BY_UV = "a folder\\bin\\leanspec-http.exe"
 # Started without the installers' launchers, which are parents of their own.
-ALONE = ("python\\python.exe", "-c", "import sys; from leanspec_launcher import http; sys.exit(http())")
-CODE = "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
+ALONE = (
+    "python\\python.exe",
+    "-c",
+    "import sys; from leanspec_launcher import http; sys.exit(http())",
+)
+CODE = (
+    "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
+)
 KILL = r"""
 import os, subprocess, sys, time
 told, *command = sys.argv[1:]
@@ -117,9 +124,26 @@ def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows
         shutil.copytree(wheelhouse, tree / "wheelhouse")
         pip = max(path.name for path in wheelhouse.glob("pip-*.whl"))
         here = Windows(tree)
-        here.run("python\\python.exe", f"Z:\\wheelhouse\\{pip}\\pip", "install", *LINKS, "lean-spec[ui]")
-        uv = ("pip", "install", "--python", "Z:\\python\\python.exe", "--target", "Z:\\a folder", *LINKS)
-        here.run("python\\uv.exe", *uv, "lean-spec[ui]", UV_NO_CONFIG="1", UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never")
+        here.run(
+            "python\\python.exe", f"Z:\\wheelhouse\\{pip}\\pip", "install", *LINKS, "lean-spec[ui]"
+        )
+        uv = (
+            "pip",
+            "install",
+            "--python",
+            "Z:\\python\\python.exe",
+            "--target",
+            "Z:\\a folder",
+            *LINKS,
+        )
+        here.run(
+            "python\\uv.exe",
+            *uv,
+            "lean-spec[ui]",
+            UV_NO_CONFIG="1",
+            UV_OFFLINE="1",
+            UV_PYTHON_DOWNLOADS="never",
+        )
 
     return Windows(once(shared / "windows", make))
 
@@ -140,7 +164,9 @@ def test_arguments_and_handles_arrive_as_in_a_direct_start(windows: Windows, lau
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
 @pytest.mark.parametrize("code", [0, 1, 255, 259, 2**16, 2**31 - 1, 2**31, 0xC0000005, 2**32 - 1])
 def test_every_exit_code_arrives(windows: Windows, launcher: str, code: int) -> None:
-    said = windows.run("python\\python.exe", "-c", CODE, f"Z:\\{launcher}", str(code), PYTHONPATH="Z:\\a folder").stdout
+    said = windows.run(
+        "python\\python.exe", "-c", CODE, f"Z:\\{launcher}", str(code), PYTHONPATH="Z:\\a folder"
+    ).stdout
     assert int(said) == code
 
 
@@ -156,7 +182,9 @@ def test_the_program_ends_when_its_parent_is_killed(windows: Windows) -> None:
     assert said.split() == [b"1", b"0"]
 
 
-@pytest.mark.parametrize("launcher", [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)], ids=["pip", "uv", "ours", "direct"])
+@pytest.mark.parametrize(
+    "launcher", [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)], ids=["pip", "uv", "ours", "direct"]
+)
 def test_ctrl_c_is_the_programs_to_answer(windows: Windows, launcher: tuple[str, ...]) -> None:
     told = windows.tree / "tmp/told-key"
     command = (*launcher, "wait", "Z:\\tmp\\told-key")
@@ -173,7 +201,12 @@ def test_a_stream_that_the_program_closes_is_closed(windows: Windows) -> None:
 
 def test_the_closing_of_the_console_waits_for_the_program(windows: Windows) -> None:
     """Simulated: wine closes none. A process ends when its handler has answered, and the job with it."""
-    assert windows.run("python\\python.exe", "-c", CLOSING).stdout.split() == [b"(1,", b"True)", b"(1,", b"True)"]
+    assert windows.run("python\\python.exe", "-c", CLOSING).stdout.split() == [
+        b"(1,",
+        b"True)",
+        b"(1,",
+        b"True)",
+    ]
 
 
 def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
@@ -199,7 +232,9 @@ def test_a_client_starts_the_signed_python_and_not_the_installers_program(window
     (windows.tree / "tmp/leanspec_launcher/__init__.py").write_text("print('decoy')")
     code = "import os, subprocess, sys; os.chdir('Z:/tmp'); sys.exit(subprocess.run(sys.argv[1:]).returncode)"
     program = [server["command"], *server["args"]]
-    assert b"decoy" not in windows.run("python\\python.exe", "-c", code, *program, "exit", "0").stdout
+    assert (
+        b"decoy" not in windows.run("python\\python.exe", "-c", code, *program, "exit", "0").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +249,9 @@ def test_a_client_starts_the_signed_python_and_not_the_installers_program(window
         ("here.exe", 126, "it is a relative path"),
     ],
 )
-def test_what_cannot_be_started_is_explained(windows: Windows, path: str, code: int, words: str) -> None:
+def test_what_cannot_be_started_is_explained(
+    windows: Windows, path: str, code: int, words: str
+) -> None:
     done = windows.run(BY_PIP, "x", code=code, LEANSPEC_HTTP_BINARY=path)
     said = done.stderr.decode()
     assert words in said
@@ -235,7 +272,9 @@ def test_a_changed_program_is_not_run(windows: Windows) -> None:
 
 
 def test_doctor_knows_its_installation(windows: Windows) -> None:
-    said = windows.run("python\\Scripts\\leanspec-launcher.exe", "doctor", code=None).stdout.decode()
+    said = windows.run(
+        "python\\Scripts\\leanspec-launcher.exe", "doctor", code=None
+    ).stdout.decode()
     assert "(windows-x64)" in said
     assert said.count("its SHA-256 is the expected one") == 3
     done = windows.run("python\\Scripts\\leanspec-launcher.exe", "link", code=1)

@@ -22,7 +22,11 @@ CPUS = {"x64": "x86_64", "arm64": "aarch64"}
 
 
 def put(
-    folder: Path, family: str, platform: str, data: bytes | None = None, said: dict[str, str] | None = None
+    folder: Path,
+    family: str,
+    platform: str,
+    data: bytes | None = None,
+    said: dict[str, str] | None = None,
 ) -> Path:
     """Put a binary with its record where a CI job's artifact has it."""
     system, cpu = platform.split("-")

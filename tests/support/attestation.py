@@ -8,7 +8,12 @@ import json
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -23,14 +28,27 @@ def certificate(key: EllipticCurvePrivateKey) -> bytes:
     """Return a certificate of a key, by the key itself."""
     name = x509.Name([])
     now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(minutes=10))
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("https://example.org/publish.yml")])
-    return builder.add_extension(names, critical=True).sign(key, SHA256()).public_bytes(Encoding.DER)
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    )
+    builder = (
+        builder.serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(minutes=10))
+    )
+    names = x509.SubjectAlternativeName(
+        [x509.UniformResourceIdentifier("https://example.org/publish.yml")]
+    )
+    return (
+        builder.add_extension(names, critical=True).sign(key, SHA256()).public_bytes(Encoding.DER)
+    )
 
 
 def write_attestation(
-    file: File, name: str = "", sha256: str = "", predicate: str = f"https://example.org{PUBLISH_PREDICATE}"
+    file: File,
+    name: str = "",
+    sha256: str = "",
+    predicate: str = f"https://example.org{PUBLISH_PREDICATE}",
 ) -> Path:
     """Write the attestation of a file beside it; with another name or digest, it is of another file."""
     key = generate_private_key(SECP256R1())
@@ -43,7 +61,9 @@ def write_attestation(
             "predicate": None,
         }
     ).encode()
-    signed = b"DSSEv1 " + b" ".join([str(len(KIND)).encode(), KIND, str(len(statement)).encode(), statement])
+    signed = b"DSSEv1 " + b" ".join(
+        [str(len(KIND)).encode(), KIND, str(len(statement)).encode(), statement]
+    )
     said = {
         "version": 1,
         "verification_material": {

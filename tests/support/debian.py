@@ -21,7 +21,9 @@ def needs_root_and(*programs: str) -> None:
     if not is_root() or shutil.which("apt-get") is None:
         pytest.skip("needs root on a Debian")
     for program, package in (each.partition("@")[::2] for each in programs):
-        with FileLock(Path(tempfile.gettempdir(), "leanspec-tests-apt.lock")):  # apt serves one process at a time
+        with FileLock(
+            Path(tempfile.gettempdir(), "leanspec-tests-apt.lock")
+        ):  # apt serves one process at a time
             if shutil.which(program) is None and not _install(package or program):
                 pytest.skip(f"`{program}` is not installed, and apt has none")
 
@@ -53,10 +55,14 @@ def mirror() -> str:
 
 def bootstrap(root: Path, suite: str, *packages: str, foreign: str | None = None) -> None:
     """Make a minimal Debian in `root`, with packages, and a second architecture for libraries."""
-    subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, mirror()], check=True)
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, mirror()],
+        check=True,
+    )
     own = [path for path in sources() if re.search(rf"\b{suite}\b", path.read_text("utf-8"))]
     if own:
-        # This machine's own suite, security updates included; another suite keeps what debootstrap wrote.
+        # This machine's own suite, security updates included; another suite keeps what debootstrap
+        # wrote.
         for path in own:
             shutil.copy(path, root / "etc/apt/sources.list.d")
         (root / "etc/apt/sources.list").unlink(missing_ok=True)
@@ -87,14 +93,18 @@ def inside(root: Path, *command: str | Path) -> subprocess.CompletedProcess[str]
     return done
 
 
-def private_apt(folder: Path, architecture: str | None = None, *, source: bool = False) -> list[str]:
+def private_apt(
+    folder: Path, architecture: str | None = None, *, source: bool = False
+) -> list[str]:
     """Return apt options for folders of its own, so that this system's lists stay as they are."""
     parts = folder / "sources"
     for path in (parts, folder / "state/lists/partial", folder / "cache/archives/partial"):
         path.mkdir(parents=True)
     for path in sources():
         text = path.read_text("utf-8")
-        (parts / path.name).write_text(re.sub(r"(?m)^Types:.*", "Types: deb-src", text) if source else text, "utf-8")
+        (parts / path.name).write_text(
+            re.sub(r"(?m)^Types:.*", "Types: deb-src", text) if source else text, "utf-8"
+        )
     (folder / "status").touch()
     options = {
         "Dir::State": folder / "state",
@@ -116,7 +126,9 @@ def unpack(tree: Path, architecture: str, *packages: str) -> None:
     tree.mkdir()
     folder = tree.with_name(f"{tree.name}-apt")
     options = private_apt(folder, architecture)
-    subprocess.run(["apt-get", *options, "download", *packages], cwd=folder, capture_output=True, check=True)
+    subprocess.run(
+        ["apt-get", *options, "download", *packages], cwd=folder, capture_output=True, check=True
+    )
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
     for name in ("lib", "bin"):
@@ -148,11 +160,14 @@ make -j2 && make install
 def build_musl_python(folder: Path) -> None:
     """Build CPython and its zlib from Debian's original sources, with musl's compiler."""
     options = private_apt(folder / "apt", source=True)
-    # Debian's patches are not wanted, and may be newer than the mirror's list: the original archives suffice.
+    # Debian's patches are not wanted, and may be newer than the mirror's list: the original
+    # archives suffice.
     for package in ("python3.11", "zlib"):
         command = ["apt-get", *options, "source", "--download-only", package]
         subprocess.run(command, cwd=folder, capture_output=True, check=False)
     (folder / "musl-cc").write_text(COMPILER)
     (folder / "musl-cc").chmod(0o755)
-    done = subprocess.run(["bash", "-c", BUILD], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", BUILD], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -42,7 +42,9 @@ def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Pat
     (tree / "DEBIAN/control").write_text(f"{control}Description: LeanSpec\n")
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin/leanspec-desktop").write_bytes(program)
-    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True)
+    subprocess.run(
+        ["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True
+    )
     return path
 
 
@@ -63,14 +65,21 @@ def make_image(path: Path) -> Path:
     """Write a disk image: data, its table of blocks, and the trailer (Apple's UDIF)."""
     data = b"\0" * 4096
     checksum = struct.pack(">II128s", 2, 32, struct.pack(">I", zlib.crc32(data)))
-    run = struct.pack(">IIQQQQ", 1, 0, 0, 8, 0, len(data)) + struct.pack(">IIQQQQ", 0xFFFFFFFF, 0, 8, 0, 4096, 0)
+    run = struct.pack(">IIQQQQ", 1, 0, 0, 8, 0, len(data)) + struct.pack(
+        ">IIQQQQ", 0xFFFFFFFF, 0, 8, 0, 4096, 0
+    )
     head = struct.pack(">4sIQQQII24s", b"mish", 1, 0, 8, 0, 8, 0, b"")
     table = head + checksum + struct.pack(">I", 2) + run
     block = {"Attributes": "0x0050", "Data": table, "ID": "0", "Name": "whole disk"}
     text = plistlib.dumps({"resource-fork": {"blkx": [block]}})
-    trailer = struct.pack(">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(data), 0, 0, 1, 1, b"leanspec-segment")
+    trailer = struct.pack(
+        ">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(data), 0, 0, 1, 1, b"leanspec-segment"
+    )
     trailer += (
-        checksum + struct.pack(">QQ120s", len(data), len(text), b"") + checksum + struct.pack(">IQ12s", 1, 8, b"")
+        checksum
+        + struct.pack(">QQ120s", len(data), len(text), b"")
+        + checksum
+        + struct.pack(">IQ12s", 1, 8, b"")
     )
     assert len(trailer) == 512
     path.write_bytes(data + text + trailer)

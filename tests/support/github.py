@@ -34,19 +34,36 @@ class GitHub:
 
     def environment(self) -> dict[str, str]:
         """Return what makes `gh` ask this server: its own name for a GitHub on this machine, through a proxy."""
-        own = {"GH_HOST": "github.localhost", "GH_REPO": f"github.localhost/{REPOSITORY}", "GH_TOKEN": self.token}
-        return own | {"http_proxy": f"http://127.0.0.1:{self.port}", "no_proxy": "", "GH_NO_UPDATE_NOTIFIER": "1"}
+        own = {
+            "GH_HOST": "github.localhost",
+            "GH_REPO": f"github.localhost/{REPOSITORY}",
+            "GH_TOKEN": self.token,
+        }
+        return own | {
+            "http_proxy": f"http://127.0.0.1:{self.port}",
+            "no_proxy": "",
+            "GH_NO_UPDATE_NOTIFIER": "1",
+        }
 
     def assets(self, tag: str) -> dict[str, bytes]:
         """Return the content of each asset of a release."""
         release = next(each for each in self.releases if each["tag_name"] == tag)
         return {each["name"]: self.contents[each["id"]] for each in release["assets"]}
 
-    def add(self, release: dict[str, Any], name: str, content: bytes, state: str = "uploaded") -> dict[str, Any]:
+    def add(
+        self, release: dict[str, Any], name: str, content: bytes, state: str = "uploaded"
+    ) -> dict[str, Any]:
         """Add an asset to a release."""
         number = len(self.contents) + 1
         self.contents[number] = content
-        asset = {"id": number, "name": name, "size": len(content), "state": state, "content_type": "x", "label": ""}
+        asset = {
+            "id": number,
+            "name": name,
+            "size": len(content),
+            "state": state,
+            "content_type": "x",
+            "label": "",
+        }
         if self.states_digests:
             asset["digest"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
         asset["url"] = f"http://api.github.localhost{API}/assets/{number}"
@@ -57,10 +74,18 @@ class GitHub:
         """Add a release."""
         number = len(self.releases) + 1
         place = f"http://github.localhost/{REPOSITORY}/releases/tag/{tag}"
-        release: dict[str, Any] = {"id": number, "tag_name": tag, "draft": draft, "html_url": place, "assets": []}
+        release: dict[str, Any] = {
+            "id": number,
+            "tag_name": tag,
+            "draft": draft,
+            "html_url": place,
+            "assets": [],
+        }
         release["body"] = notes
         release["url"] = f"http://api.github.localhost{API}/{number}"
-        release["upload_url"] = f"http://uploads.github.localhost{API}/{number}/assets{{?name,label}}"
+        release["upload_url"] = (
+            f"http://uploads.github.localhost{API}/{number}/assets{{?name,label}}"
+        )
         self.releases.append(release)
         return release
 
@@ -117,9 +142,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, self.state.contents[int(found[1])], "application/octet-stream")
         else:
             name = path.removeprefix(f"{API}/")
-            release = self._of("id", int(name)) if name.isdigit() else self._of("tag_name", name.removeprefix("tags/"))
+            release = (
+                self._of("id", int(name))
+                if name.isdigit()
+                else self._of("tag_name", name.removeprefix("tags/"))
+            )
             hidden = release is not None and release["draft"] and not name.isdigit()
-            self._answer(404, {"message": "Not Found"}) if release is None or hidden else self._answer(200, release)
+            self._answer(
+                404, {"message": "Not Found"}
+            ) if release is None or hidden else self._answer(200, release)
 
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
@@ -129,7 +160,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, {"data": {"repository": self._asked(json.loads(self._body()))}})
         elif parts.path == API:
             said = json.loads(self._body())
-            self._answer(201, self.state.create(said["tag_name"], draft=said["draft"], notes=said.get("body", "")))
+            self._answer(
+                201,
+                self.state.create(
+                    said["tag_name"], draft=said["draft"], notes=said.get("body", "")
+                ),
+            )
         else:
             self._upload(int(parts.path.split("/")[-2]), parse_qs(parts.query)["name"][0])
 
@@ -138,7 +174,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "FindRef" in question["query"]:
             return {"ref": {"id": "1"} if name in self.state.tags else {"id": ""}}
         release = self._of("tag_name", name)
-        return {"release": {"databaseId": release["id"], "isDraft": release["draft"]} if release else None}
+        return {
+            "release": {"databaseId": release["id"], "isDraft": release["draft"]}
+            if release
+            else None
+        }
 
     def _upload(self, number: int, name: str) -> None:
         release = self._of("id", number)

@@ -58,7 +58,9 @@ def elf(
     tags += [(DT_STRTAB, at_strings), (DT_STRSZ, len(strings.data))]
     if needs:
         tags += [(DT_VERNEED, at_needs), (DT_VERNEEDNUM, len(versions or {}))]
-    dynamic = b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)]) if count > 1 else b""
+    dynamic = (
+        b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)]) if count > 1 else b""
+    )
     size = at_dynamic + len(dynamic) + len(code)
     segments = [_segment(order, PT_LOAD, 0, size)]
     if loader is not None:
@@ -109,7 +111,12 @@ def mach_o(
     size = 32 + 72 + len(version) + len(dylib) + len(signature)
     text = struct.pack("<II16sQQQQIIII", 0x19, 72, b"__TEXT", 0, size, 0, size, 5, 5, 0, 0)
     commands = text + version + dylib + signature
-    return struct.pack("<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0) + commands
+    return (
+        struct.pack(
+            "<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0
+        )
+        + commands
+    )
 
 
 def universal(*slices: bytes) -> bytes:
@@ -123,7 +130,9 @@ def universal(*slices: bytes) -> bytes:
     return struct.pack(">II", 0xCAFEBABE, len(slices)) + table + b"".join(slices)
 
 
-def pe(cpu: str = "x86_64", *, dll: bool = False, flags: int = 0x60000020, code: bytes = b"") -> bytes:
+def pe(
+    cpu: str = "x86_64", *, dll: bool = False, flags: int = 0x60000020, code: bytes = b""
+) -> bytes:
     """Return a PE32+ file with one section, of these flags, and no imports."""
     size = -(-max(len(code), 512) // 512) * 512
     dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
@@ -131,7 +140,22 @@ def pe(cpu: str = "x86_64", *, dll: bool = False, flags: int = 0x60000020, code:
     coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1, 0, 0, 0, 240, kind)
     optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, size, 0, 0, 0x1000, 0x1000)
     optional += struct.pack(
-        "<QIIHHHHHHIIIIHH", 0x140000000, 0x1000, 512, 6, 0, 0, 0, 6, 0, 0, 0x1000 + size, 512, 0, 3, 0
+        "<QIIHHHHHHIIIIHH",
+        0x140000000,
+        0x1000,
+        512,
+        6,
+        0,
+        0,
+        0,
+        6,
+        0,
+        0,
+        0x1000 + size,
+        512,
+        0,
+        3,
+        0,
     )
     optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
     section = struct.pack("<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags)

@@ -51,14 +51,21 @@ def by_pip(source: Source) -> Installed:
 def by_pip_target(source: Source) -> Installed:
     prefix = venv(source)
     target = source.home / "target"
-    run([prefix / "bin/python", "-m", "pip", "install", "--target", target, "lean-spec"], source.env)
+    run(
+        [prefix / "bin/python", "-m", "pip", "install", "--target", target, "lean-spec"], source.env
+    )
     return Installed(target / "bin", target, source.env | {"PYTHONPATH": str(target)})
 
 
 def by_pip_prefix(source: Source) -> Installed:
     prefix = source.home / "prefix"
-    run([venv(source) / "bin/python", "-m", "pip", "install", "--prefix", prefix, "lean-spec"], source.env)
-    return Installed(prefix / "bin", packages(prefix), source.env | {"PYTHONPATH": str(packages(prefix))})
+    run(
+        [venv(source) / "bin/python", "-m", "pip", "install", "--prefix", prefix, "lean-spec"],
+        source.env,
+    )
+    return Installed(
+        prefix / "bin", packages(prefix), source.env | {"PYTHONPATH": str(packages(prefix))}
+    )
 
 
 def by_pip_user(source: Source) -> Installed:
@@ -78,12 +85,16 @@ def by_uv_pip(source: Source) -> Installed:
 
 def by_uv_tool(source: Source) -> Installed:
     run([own_program("uv"), "tool", "install", "--python", source.python, "lean-spec"], source.env)
-    return Installed(source.home / "uv-bin", packages(source.home / "uv-tools/lean-spec"), source.env)
+    return Installed(
+        source.home / "uv-bin", packages(source.home / "uv-tools/lean-spec"), source.env
+    )
 
 
 def by_pipx(source: Source) -> Installed:
     run([own_program("pipx"), "install", "--python", source.python, "lean-spec"], source.env)
-    return Installed(source.home / "pipx-bin", packages(source.home / "pipx/venvs/lean-spec"), source.env)
+    return Installed(
+        source.home / "pipx-bin", packages(source.home / "pipx/venvs/lean-spec"), source.env
+    )
 
 
 INSTALLERS: dict[str, Callable[[Source], Installed]] = {
@@ -108,7 +119,11 @@ def must_work(installed: Installed, project: Path, version: str) -> None:
     server, tools = list_tools([str(installed.scripts / "leanspec-mcp")], project, installed.env)
     assert (server["name"], server["version"]) == ("leanspec-mcp", version)
     assert "list_specs" in tools
-    found = json.loads(run([installed.scripts / "leanspec-launcher", "which", "--json"], installed.env, code=0).stdout)
+    found = json.loads(
+        run(
+            [installed.scripts / "leanspec-launcher", "which", "--json"], installed.env, code=0
+        ).stdout
+    )
     taken = {search["family"]: search["taken"] for search in found}
     binary = installed.packages / "leanspec_cli_bin/bin/leanspec"
     assert taken["cli"] is not None

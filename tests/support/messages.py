@@ -31,7 +31,12 @@ def raised(folder: Path) -> Iterator[Message]:
         module = path.relative_to(ROOT).as_posix()
         names = _assigned(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in RAISED
+                and node.args
+            ):
                 hints = [_text(each.value) for each in node.keywords if each.arg == "hint"]
                 text = _text(_meant(node.args[0], names))
                 if text.strip(GAP + " "):
@@ -76,17 +81,23 @@ def explained(folder: Path) -> Iterator[Message]:
         module = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for expression in _said(node):
-                text = _text(expression).partition("error: ")[2].partition("\n")[0] or _text(expression)
+                text = _text(expression).partition("error: ")[2].partition("\n")[0] or _text(
+                    expression
+                )
                 if re.search(r"\w{3}", text):
                     yield Message(text, "", module)
 
 
 def _said(node: ast.AST) -> Iterator[ast.expr]:
     match node:
-        case ast.Assign(targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")], value=ast.Dict(values=values)):
+        case ast.Assign(
+            targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")], value=ast.Dict(values=values)
+        ):
             yield from (_first_text(each) for each in values)
         case ast.Assign(targets=[ast.Name(id="text")], value=value):
-            yield from (each for each in _either(value) if isinstance(each, ast.Constant | ast.JoinedStr))
+            yield from (
+                each for each in _either(value) if isinstance(each, ast.Constant | ast.JoinedStr)
+            )
         case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
             yield text
         case ast.Call(func=ast.Name(id="say"), args=[text]):

@@ -51,7 +51,12 @@ class Registry:
             dist["shasum"] = hashlib.sha1(archive, usedforsecurity=False).hexdigest()
             if not self.no_integrity:
                 dist["integrity"] = self.integrity if full and self.integrity else truth
-            versions[version] = {"name": name, "version": version, "dist": dist, "gitHead": "c0ffee"}
+            versions[version] = {
+                "name": name,
+                "version": version,
+                "dist": dist,
+                "gitHead": "c0ffee",
+            }
         return {"name": name, "dist-tags": {"latest": max(versions)}, "versions": versions}
 
 

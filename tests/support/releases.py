@@ -33,7 +33,11 @@ def copy_as_released(folder: Path) -> None:
     changelog = folder / "CHANGELOG.md"
     lines = changelog.read_text("utf-8").splitlines(keepends=True)
     # Everything is unreleased again: the newer heading goes, its entries stay.
-    kept = [line for line in lines if not version_places.HEADING.match(line) or line == version_places.UNRELEASED]
+    kept = [
+        line
+        for line in lines
+        if not version_places.HEADING.match(line) or line == version_places.UNRELEASED
+    ]
     changelog.write_text("".join(kept), "utf-8")
     edits = version_places.planned(Version(RELEASED), folder)
     version_places.apply([edit for edit in edits if edit.path != changelog])
@@ -52,7 +56,9 @@ def build_small(folder: Path, scripts: Scripts, version: str, source: Path | Non
     scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
 
-def install(environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None) -> None:
+def install(
+    environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None
+) -> None:
     """Make a virtual environment and let pip install into it, from files alone."""
     make_venv(environment, python or Path(sys.executable))
     links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]

@@ -31,7 +31,11 @@ class Sample:
         self.manifest.write_text(text.replace(old, new), "utf-8")
 
     def collect(
-        self, data: bytes, folder: str = "linux-x64", name: str = "leanspec", said: dict[str, object] | None = None
+        self,
+        data: bytes,
+        folder: str = "linux-x64",
+        name: str = "leanspec",
+        said: dict[str, object] | None = None,
     ) -> Path:
         """Put an executable where `collect` would, with a true `binary.json` but for what is `said`."""
         path = self.root / "binaries" / folder / name
@@ -39,5 +43,7 @@ class Sample:
         path.write_bytes(data)
         facts: dict[str, object] = {"platform": folder, "version": VERSION, "size": len(data)}
         facts |= {"sha256": hashlib.sha256(data).hexdigest()}
-        path.with_name("binary.json").write_text(json.dumps(facts | (said or {}), indent=2), "utf-8")
+        path.with_name("binary.json").write_text(
+            json.dumps(facts | (said or {}), indent=2), "utf-8"
+        )
         return path

@@ -42,7 +42,10 @@ class Site:
     def pin(self, family: str, data: bytes, libraries: dict[str, bytes] | None = None) -> None:
         """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
         folder = f"../../{FAMILIES[family].package}.libs"
-        brought = {f"{folder}/{name}": hashlib.sha256(each).hexdigest() for name, each in (libraries or {}).items()}
+        brought = {
+            f"{folder}/{name}": hashlib.sha256(each).hexdigest()
+            for name, each in (libraries or {}).items()
+        }
         self.pins.setdefault(family, {})[HOST.key] = Pins(hashlib.sha256(data).hexdigest(), brought)
         self.write_pins()
 
@@ -53,12 +56,17 @@ class Site:
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""
-        return self._put(self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode)
+        return self._put(
+            self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode
+        )
 
     def local(self, family: str, data: bytes, base: Path, sha256: str | None = None) -> Path:
         """Put a binary into a binaries directory, with its record."""
         path = self._put(base / family / "binaries" / HOST.key / self.name(family), data, 0o755)
-        record = {"sha256": sha256 or hashlib.sha256(data).hexdigest(), "source": {"integrity": "sha512-x"}}
+        record = {
+            "sha256": sha256 or hashlib.sha256(data).hexdigest(),
+            "source": {"integrity": "sha512-x"},
+        }
         path.with_name("binary.json").write_text(json.dumps(record, indent=2), "utf-8")
         return path
 

@@ -22,7 +22,9 @@ BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined] # noqa: S
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SYSTEM = {"PATH": PATH, "LANG": "C.UTF-8"}
 # How a program that a measured test starts is measured too; a start without `site` cannot be.
-MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
+MEASURED = {
+    name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")
+}
 if sys.platform == "win32":
     # Without its root no program starts; without a home and UTF-8 it is another system.
     WINDOWS = os.environ.get("SYSTEMROOT", r"C:\Windows")

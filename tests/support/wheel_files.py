@@ -14,10 +14,15 @@ from scripts.model.files import File, FileKind
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
 
-def rewrite(wheel: Path, changes: dict[str, bytes | None], *, modes: dict[str, int] | None = None) -> None:
+def rewrite(
+    wheel: Path, changes: dict[str, bytes | None], *, modes: dict[str, int] | None = None
+) -> None:
     """Change, add or remove (None) entries of a wheel, with a RECORD that is true of the outcome."""
     with zipfile.ZipFile(wheel) as archive:
-        entries = {entry.filename: (entry.external_attr >> 16, archive.read(entry)) for entry in archive.infolist()}
+        entries = {
+            entry.filename: (entry.external_attr >> 16, archive.read(entry))
+            for entry in archive.infolist()
+        }
     for name, data in changes.items():
         mode = entries.pop(name, (0o100644, b""))[0]
         if data is not None:

@@ -71,10 +71,16 @@ class Windows:
             except subprocess.TimeoutExpired:
                 continue
         assert done is not None, f"`{program}` did not end"
-        assert code is None or done.returncode == code, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        assert code is None or done.returncode == code, (
+            done.returncode,
+            done.stdout[-2000:],
+            done.stderr[-2000:],
+        )
         return done
 
-    def on_a_console(self, told: Path, program: str, *arguments: str, keys: bytes, **env: str) -> str:
+    def on_a_console(
+        self, told: Path, program: str, *arguments: str, keys: bytes, **env: str
+    ) -> str:
         """Run a program on a console, type keys when it has said `ready` in a file; return what it says there then."""
         told.unlink(missing_ok=True)
         process, terminal = pty.fork()
@@ -98,7 +104,14 @@ class Windows:
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
     path = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {"PATH": path, "HOME": "/root", "WINEDEBUG": "-all", "LANG": "C.UTF-8", "TERM": "xterm", **more}
+    return {
+        "PATH": path,
+        "HOME": "/root",
+        "WINEDEBUG": "-all",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        **more,
+    }
 
 
 def make(tree: Path, standard_library: Path) -> None:
@@ -122,7 +135,14 @@ def make(tree: Path, standard_library: Path) -> None:
 
 def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
     """Put a Windows CPython 3.12 together: the DLL and modules of a wheel, a standard library of here, our own exe."""
-    wanted: Sequence[str | Path] = ["--python-version", "3.12", "--platform", "win_amd64", "--dest", scratch]
+    wanted: Sequence[str | Path] = [
+        "--python-version",
+        "3.12",
+        "--platform",
+        "win_amd64",
+        "--dest",
+        scratch,
+    ]
     run([*FETCH, *wanted, PARTS], clean_environment())
     (folder / "DLLs").mkdir(parents=True)
     with zipfile.ZipFile(next(scratch.glob("panda3d-*.whl"))) as archive:
@@ -130,11 +150,15 @@ def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
             name = entry.rpartition("/")[2]
             # Wine has its own of the C runtime's sets.
             if entry.startswith("deploy_libs/") and not name.startswith("api-ms-win-crt"):
-                (folder / ("DLLs" if name.endswith(".pyd") else "") / name).write_bytes(archive.read(entry))
+                (folder / ("DLLs" if name.endswith(".pyd") else "") / name).write_bytes(
+                    archive.read(entry)
+                )
                 if name.endswith(".dll"):
                     shutil.copy(folder / name, folder / "DLLs")
     _make_stable_abi(folder)
-    ignored = shutil.ignore_patterns("test", "site-packages", "lib-dynload", "__pycache__", "idlelib", "config-*")
+    ignored = shutil.ignore_patterns(
+        "test", "site-packages", "lib-dynload", "__pycache__", "idlelib", "config-*"
+    )
     shutil.copytree(standard_library, folder / "Lib", ignore=ignored)
     (folder / "Lib/site-packages").mkdir()
     shutil.copy(scratch / "python.exe", folder)
@@ -144,7 +168,9 @@ def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
 def _make_stable_abi(folder: Path) -> None:
     """Make `python3.dll`, which modules for every CPython 3 link: it forwards to `python312.dll`."""
     with contextlib.closing(pefile.PE(str(folder / "python312.dll"))) as library:
-        exports = [each.name.decode() for each in library.DIRECTORY_ENTRY_EXPORT.symbols if each.name]
+        exports = [
+            each.name.decode() for each in library.DIRECTORY_ENTRY_EXPORT.symbols if each.name
+        ]
     lines = ["LIBRARY python3.dll", "EXPORTS"]
     lines += [f"    {name} = python312.{name}" for name in exports]
     (folder / "python3.def").write_text("\n".join([*lines, ""]))

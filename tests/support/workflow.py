@@ -1,6 +1,7 @@
 """A workflow played on this machine: its jobs in order, their expressions, their script steps, their artifacts.
 
-Of the actions it knows the checkout, the attestation and the two for artifacts; another one is passed over and named.
+Of the actions it knows the checkout, the attestation and the two for artifacts; another one is
+passed over and named.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Expression:
 
     def __init__(self, text: str, contexts: dict[str, Any]) -> None:
         self.tokens = [found[1] for found in TOKENS.finditer(text)]
-        assert "".join(self.tokens) == re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text), f"cannot read `{text}`"
+        assert "".join(self.tokens) == re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text), (
+            f"cannot read `{text}`"
+        )
         self.contexts = contexts
 
     def value(self) -> Any:  # noqa: ANN401 - JSON
@@ -120,7 +123,9 @@ class Player:
         workflow = yaml.safe_load(self.path.read_text("utf-8"))
         jobs = dict(workflow["jobs"])
         while jobs:
-            name = next(name for name, job in jobs.items() if set(job.get("needs", ())) <= set(self.results))
+            name = next(
+                name for name, job in jobs.items() if set(job.get("needs", ())) <= set(self.results)
+            )
             self._job(name, jobs.pop(name), workflow.get("env", {}))
 
     def _job(self, name: str, job: dict[str, Any], env: dict[str, str]) -> None:
@@ -148,21 +153,31 @@ class Player:
         self.results[name] = {"result": result, "outputs": outputs}
 
     def _steps(
-        self, name: str, job: dict[str, Any], workspace: Path, env: dict[str, str], contexts: dict[str, Any]
+        self,
+        name: str,
+        job: dict[str, Any],
+        workspace: Path,
+        env: dict[str, str],
+        contexts: dict[str, Any],
     ) -> Iterator[bool]:
         contexts["steps"] = {}
         for step in job["steps"]:
             if "if" in step and not self._holds(str(step["if"]), contexts):
                 continue
             if "uses" in step:
-                settings = {key: self._text(value, contexts) for key, value in step.get("with", {}).items()}
+                settings = {
+                    key: self._text(value, contexts) for key, value in step.get("with", {}).items()
+                }
                 outputs = self._action(step["uses"].partition("@")[0], settings, workspace)
                 contexts["steps"][step.get("id", "")] = {"outputs": outputs}
                 continue
             if self.skip(step["run"]):
                 self.passed_over.add(step["run"])
                 continue
-            own = {key: self._text(value, contexts) for key, value in (env | step.get("env", {})).items()}
+            own = {
+                key: self._text(value, contexts)
+                for key, value in (env | step.get("env", {})).items()
+            }
             output = workspace.with_name(f"{workspace.name}.output")
             output.touch()
             self.before(step["run"], workspace)
@@ -198,7 +213,11 @@ class Player:
             if "name" in settings:
                 shutil.copytree(store / settings["name"], place, dirs_exist_ok=True)
                 return {}
-            found = [each for each in store.iterdir() if fnmatch.fnmatch(each.name, settings.get("pattern", "*"))]
+            found = [
+                each
+                for each in store.iterdir()
+                if fnmatch.fnmatch(each.name, settings.get("pattern", "*"))
+            ]
             # A single one gets no folder of its own (the action's README, `path`).
             merged = settings.get("merge-multiple") is True or len(found) == 1
             for artifact in found:
@@ -217,7 +236,11 @@ class Player:
             return Expression(text.strip()[3:-2].strip(), contexts).value()
         if not isinstance(text, str):
             return text
-        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: _written(Expression(found[1].strip(), contexts).value()), text)
+        return re.sub(
+            r"\$\{\{(.*?)\}\}",
+            lambda found: _written(Expression(found[1].strip(), contexts).value()),
+            text,
+        )
 
 
 def _written(value: object) -> str:
@@ -241,7 +264,12 @@ def _upload(workspace: Path, pattern: str, target: Path) -> None:
         if "*" in part:
             break
         base /= part
-    found = [path for place in workspace.glob(pattern.rstrip("/")) for path in place.rglob("*") if path.is_file()]
+    found = [
+        path
+        for place in workspace.glob(pattern.rstrip("/"))
+        for path in place.rglob("*")
+        if path.is_file()
+    ]
     assert found, f"`{pattern}`: no files were found (if-no-files-found: error)"
     for path in found:
         place = target / path.relative_to(base)

@@ -13,7 +13,9 @@ def write_workspace(root: Path, version: str, families: tuple[str, ...] = tuple(
     """Write a workspace without dependencies, with its lock."""
     members = [f"leanspec-{family}" for family in families]
     root.mkdir(parents=True)
-    (root / "Cargo.toml").write_text(f'[workspace]\nresolver = "2"\nmembers = {members!r}\n'.replace("'", '"'))
+    (root / "Cargo.toml").write_text(
+        f'[workspace]\nresolver = "2"\nmembers = {members!r}\n'.replace("'", '"')
+    )
     lock = "version = 4\n"
     for family, member in zip(families, members, strict=True):
         program = FAMILIES[family].program

@@ -26,14 +26,27 @@ from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
-from scripts.proofs.contract.release import DIRECT, NODE, OURS, install, installed_binary, this_platform, ways
+from scripts.proofs.contract.release import (
+    DIRECT,
+    NODE,
+    OURS,
+    install,
+    installed_binary,
+    this_platform,
+    ways,
+)
 from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
-PASS, LINKED, BY_PIP, FIRST = "python -c pass", "linked", "ours, by this Python's own pip", "ours, first start"
+PASS, LINKED, BY_PIP, FIRST = (
+    "python -c pass",
+    "linked",
+    "ours, by this Python's own pip",
+    "ours, first start",
+)
 # What no launcher in Python can go below: it knows its binary, and checks nothing.
 FLOOR = "execv alone"
 FLOOR_SCRIPT = """#!{python}
@@ -87,13 +100,16 @@ class Report:
         if direct is None or ours is None or bare is None or linked is None:
             return {}
         found = {
-            "(launcher - binary) / `python -c pass`": (ours.start_median - direct.start_median) / bare.start_median,
+            "(launcher - binary) / `python -c pass`": (ours.start_median - direct.start_median)
+            / bare.start_median,
             "linked / binary": linked.start_median / direct.start_median,
         }
         if node:
             found["launcher / npm wrapper"] = ours.start_median / node.start_median
             if ours.handshake_median and node.handshake_median:
-                found["MCP `initialize`, launcher / npm wrapper"] = ours.handshake_median / node.handshake_median
+                found["MCP `initialize`, launcher / npm wrapper"] = (
+                    ours.handshake_median / node.handshake_median
+                )
         return found
 
 
@@ -107,7 +123,9 @@ def measure(rounds: int) -> Report:
         dist = _release(folder)
         commands = install(folder / "uv", dist)
         linked = install(folder / "linked", dist)
-        must_succeed(capture([str(linked / "leanspec-launcher"), "link"]), "`leanspec-launcher link`")
+        must_succeed(
+            capture([str(linked / "leanspec-launcher"), "link"]), "`leanspec-launcher link`"
+        )
         starts = _commands(folder / "start", commands, linked, FAMILIES["http"])
         starts |= {PASS: (str(commands / "python"), "-c", "pass")}
         starts |= {BY_PIP: (str(_by_pip(folder / "pip", dist) / "leanspec-http"),)}
@@ -118,7 +136,9 @@ def measure(rounds: int) -> Report:
         for environment in (commands, linked, folder / "pip/bin"):
             _settle(installed_binary(environment))
         for command in starts.values():
-            _run(_version(command), env)  # what is to be compiled is compiled, and the stamp is left
+            _run(
+                _version(command), env
+            )  # what is to be compiled is compiled, and the stamp is left
         for command in servers.values():
             _handshake(command, env)
         for _ in track(range(rounds), "measuring", console=console(), transient=True):
@@ -147,7 +167,9 @@ def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dic
     folder.mkdir()
     found: dict[str, Command] = {way.name: way.command for way in ways(folder, commands, family)}
     floor = folder / "floor"
-    floor.write_text(FLOOR_SCRIPT.format(python=commands / "python", binary=found[DIRECT][0]), "utf-8")
+    floor.write_text(
+        FLOOR_SCRIPT.format(python=commands / "python", binary=found[DIRECT][0]), "utf-8"
+    )
     floor.chmod(0o755)
     return found | {LINKED: (str(linked / family.program),), FLOOR: (str(floor),)}
 
@@ -156,8 +178,19 @@ def _by_pip(environment: Path, dist: Path) -> Path:
     """Install with the pip that this Python brings: an old one writes scripts that import `re`."""
     with step("installing with pip"):
         must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
-        wheels = [str(path) for path in dist.glob("*.whl") if "-any" not in path.name or path.name.startswith("lean_")]
-        command = [str(environment / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", *wheels]
+        wheels = [
+            str(path)
+            for path in dist.glob("*.whl")
+            if "-any" not in path.name or path.name.startswith("lean_")
+        ]
+        command = [
+            str(environment / "bin/python"),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            *wheels,
+        ]
         must_succeed(capture(command, env=clean_environment()), "`pip install`")
     return environment / "bin"
 
@@ -209,7 +242,9 @@ def _talk(process: subprocess.Popen[bytes]) -> None:
         raise CommandError("the server did not answer `initialize`")
 
 
-def _with_server(command: Command, env: Mapping[str, str], look: Callable[[subprocess.Popen[bytes]], float]) -> float:
+def _with_server(
+    command: Command, env: Mapping[str, str], look: Callable[[subprocess.Popen[bytes]], float]
+) -> float:
     with _server(command, env) as process:
         _talk(process)
         found = look(process)
@@ -231,9 +266,15 @@ def _beside(command: Command, env: Mapping[str, str]) -> float:
     def look(process: subprocess.Popen[bytes]) -> float:
         total = 0
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _session(entry) == process.pid and _program(entry) != FAMILIES["mcp"].program:
+            if (
+                entry.name.isdigit()
+                and _session(entry) == process.pid
+                and _program(entry) != FAMILIES["mcp"].program
+            ):
                 text = (entry / "smaps_rollup").read_text()
-                total += int(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+                total += int(
+                    next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:"))
+                )
         return total
 
     return _with_server(command, env, look)
@@ -248,7 +289,8 @@ def _session(entry: Path) -> int:
 
 def _program(entry: Path) -> str:
     name = (entry / "exe").resolve().name
-    # The npm wrapper has its binary under another name, and a linked one has the name of its command.
+    # The npm wrapper has its binary under another name, and a linked one has the name of its
+    # command.
     return FAMILIES["mcp"].program if name.startswith("leanspec") or name == "lean-spec" else name
 
 
@@ -256,7 +298,11 @@ def _machine(commands: Path) -> dict[str, str]:
     model = "unknown"
     information = Path("/proc/cpuinfo")
     if information.exists():
-        lines = [line for line in information.read_text("utf-8").splitlines() if line.startswith("model name")]
+        lines = [
+            line
+            for line in information.read_text("utf-8").splitlines()
+            if line.startswith("model name")
+        ]
         model = lines[0].partition(":")[2].strip() if lines else platform.machine()
     node = shutil.which("node")
     return {

@@ -62,16 +62,24 @@ def table(report: Report) -> str:
         aim = f"{AIMS[name]:.2f}" if name in AIMS else ""
         lines.append(f"| {name} | {value:.2f} | {aim} |")
     machine = "; ".join(report.machine.values())
-    return "\n".join([*lines, "", f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.", ""])
+    return "\n".join(
+        [*lines, "", f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.", ""]
+    )
 
 
 def as_json(report: Report) -> str:
     """Return every number of the run."""
     rows = [
-        dataclasses.asdict(row) | {"start_median": row.start_median, "handshake_median": row.handshake_median}
+        dataclasses.asdict(row)
+        | {"start_median": row.start_median, "handshake_median": row.handshake_median}
         for row in ordered(report)
     ]
-    document = {"machine": report.machine, "rounds": report.rounds, "ratios": report.ratios, "rows": rows}
+    document = {
+        "machine": report.machine,
+        "rounds": report.rounds,
+        "ratios": report.ratios,
+        "rows": rows,
+    }
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -19,7 +19,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from .observing import SECONDS, Surroundings, ending, facts, family_of, left_running, wait_until, waiting
+from .observing import (
+    SECONDS,
+    Surroundings,
+    ending,
+    facts,
+    family_of,
+    left_running,
+    wait_until,
+    waiting,
+)
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -53,7 +62,9 @@ def environment(**changes: str | None) -> Callable[[Surroundings], str]:
 
     def observe(surroundings: Surroundings) -> str:
         changed = {**surroundings.env, **changes}
-        return surroundings.see(env={name: value for name, value in changed.items() if value is not None})
+        return surroundings.see(
+            env={name: value for name, value in changed.items() if value is not None}
+        )
 
     return observe
 
@@ -80,7 +91,9 @@ def legacy_locale(surroundings: Surroundings) -> str:
         return "no `localedef` here"
     name = "zh_CN.GBK"
     made = subprocess.run(
-        [tool, "-c", "-f", "GBK", "-i", "zh_CN", str(surroundings.folder / name)], capture_output=True, check=False
+        [tool, "-c", "-f", "GBK", "-i", "zh_CN", str(surroundings.folder / name)],
+        capture_output=True,
+        check=False,
     )
     if not (surroundings.folder / name).exists():
         return f"no locale could be made: {made.returncode}"
@@ -99,9 +112,13 @@ def closed(*descriptors: int) -> Callable[[Surroundings], str]:
     return lambda surroundings: surroundings.see(preexec_fn=close, **inherited)
 
 
-def prepared(prepare: Callable[[], object], *, restore_signals: bool = True) -> Callable[[Surroundings], str]:
+def prepared(
+    prepare: Callable[[], object], *, restore_signals: bool = True
+) -> Callable[[Surroundings], str]:
     """Observe a process that was given something before the program started in it."""
-    return lambda surroundings: surroundings.see(preexec_fn=prepare, restore_signals=restore_signals)
+    return lambda surroundings: surroundings.see(
+        preexec_fn=prepare, restore_signals=restore_signals
+    )
 
 
 def descriptors(surroundings: Surroundings) -> str:
@@ -153,7 +170,9 @@ def terminal(surroundings: Surroundings) -> str:
     """Observe a terminal: its settings, its size, raw mode, and a key."""
     main, side = pty.openpty()
     termios.tcsetwinsize(side, (33, 111))
-    process = surroundings.start("tty", stdin=side, stdout=side, stderr=side, start_new_session=True)
+    process = surroundings.start(
+        "tty", stdin=side, stdout=side, stderr=side, start_new_session=True
+    )
     os.close(side)
     text = b""
     while b"raw" not in text:
@@ -184,8 +203,8 @@ def signalled(number: signal.Signals, *, to_group: bool = False) -> Callable[[Su
 
 def stopped(surroundings: Surroundings) -> str:
     """Observe a process that is stopped and continued, as Ctrl-Z and `fg` do."""
-    # In a group of its own: the kernel drops SIGTSTP for a group that nobody in its session could continue (an orphaned
-    # one), which that of a job without a terminal may be.
+    # In a group of its own: the kernel drops SIGTSTP for a group that nobody in its session could
+    # continue (an orphaned one), which that of a job without a terminal may be.
     process, file = waiting(surroundings, process_group=0)
     family = family_of(process.pid)
     seen = []
@@ -234,14 +253,20 @@ def symlinked(surroundings: Surroundings) -> str:
     seen = Surroundings(way, surroundings.folder, surroundings.probe).see()
     # The name by which a program is called is the caller's business.
     return "\n".join(
-        line for line in seen.splitlines() if not line.startswith(("argument", "command-line", "name", "status Name"))
+        line
+        for line in seen.splitlines()
+        if not line.startswith(("argument", "command-line", "name", "status Name"))
     )
 
 
 def resident(surroundings: Surroundings) -> str:
     """Observe the processes that exist while the program runs."""
     process, _ = waiting(surroundings, start_new_session=True)
-    count = sum(1 for entry in Path("/proc").iterdir() if entry.name.isdigit() and _session(entry) == process.pid)
+    count = sum(
+        1
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _session(entry) == process.pid
+    )
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return f"processes: {count}"
@@ -294,7 +319,9 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
     },
     "environment": {
         "as it is": environment(),
-        "1 MB in 100 variables": environment(**{f"LARGE_{number}": "x" * 10_000 for number in range(100)}),
+        "1 MB in 100 variables": environment(
+            **{f"LARGE_{number}": "x" * 10_000 for number in range(100)}
+        ),
         "names and values that are no text": bytes_of_environment,
         "entries that no shell makes": odd_environment,
         "empty": lambda surroundings: surroundings.see(env={}),
@@ -306,12 +333,25 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
         "LC_CTYPE=C, twice over": environment(LC_CTYPE="C", LANG="C", LC_ALL=""),
         "LC_CTYPE=C.UTF-8": environment(LC_CTYPE="C.UTF-8", LANG=None),
         "a locale that is not there": environment(LANG="xx_YY.UTF-8", LC_CTYPE="nowhere"),
-        "PYTHONPATH and PYTHONSTARTUP": environment(**_python(PATH="/nowhere", STARTUP="/nowhere/startup.py")),
+        "PYTHONPATH and PYTHONSTARTUP": environment(
+            **_python(PATH="/nowhere", STARTUP="/nowhere/startup.py")
+        ),
         "PYTHONWARNINGS=error": environment(**_python(WARNINGS="error", WARNDEFAULTENCODING="1")),
-        "PYTHONDEVMODE, PYTHONFAULTHANDLER": environment(**_python(DEVMODE="1", FAULTHANDLER="1", TRACEMALLOC="5")),
-        "PYTHONUTF8=0, no coercion": environment(**_python(UTF8="0", COERCECLOCALE="0"), LC_ALL="C"),
+        "PYTHONDEVMODE, PYTHONFAULTHANDLER": environment(
+            **_python(DEVMODE="1", FAULTHANDLER="1", TRACEMALLOC="5")
+        ),
+        "PYTHONUTF8=0, no coercion": environment(
+            **_python(UTF8="0", COERCECLOCALE="0"), LC_ALL="C"
+        ),
         "PYTHONOPTIMIZE, UNBUFFERED, SAFEPATH": environment(
-            **_python(OPTIMIZE="2", UNBUFFERED="1", SAFEPATH="1", NOUSERSITE="1", INSPECT="1", DONTWRITEBYTECODE="1")
+            **_python(
+                OPTIMIZE="2",
+                UNBUFFERED="1",
+                SAFEPATH="1",
+                NOUSERSITE="1",
+                INSPECT="1",
+                DONTWRITEBYTECODE="1",
+            )
         ),
     },
     "streams": {
@@ -335,12 +375,20 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
         "SIGINT to the group": signalled(signal.SIGINT, to_group=True),
         **{
             f"{number.name} to the process": signalled(number)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT, signal.SIGKILL)
+            for number in (
+                signal.SIGTERM,
+                signal.SIGHUP,
+                signal.SIGQUIT,
+                signal.SIGINT,
+                signal.SIGKILL,
+            )
         },
         "SIGTSTP and SIGCONT": stopped,
         "SIGUSR1, which the program handles": heard(signal.SIGUSR1),
         "SIGWINCH, which the program handles": heard(signal.SIGWINCH),
-        "ignored SIGINT and SIGHUP (nohup)": prepared(_ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTERM)),
+        "ignored SIGINT and SIGHUP (nohup)": prepared(
+            _ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+        ),
         "a blocked mask": prepared(_block),
     },
     "process": {
@@ -358,10 +406,16 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
         "HOME relative": environment(HOME="home"),
     },
 }
-# Python ignores SIGPIPE before it runs a line, and nothing tells afterwards whether whoever started it did so too.
-PIPE = "the interpreter ignores SIGPIPE at its start, and nothing says whether it was ignored before"
+# Python ignores SIGPIPE before it runs a line, and nothing tells afterwards whether whoever started
+# it did so too.
+PIPE = (
+    "the interpreter ignores SIGPIPE at its start, and nothing says whether it was ignored before"
+)
 UNKNOWABLE = {
-    "SIGPIPE ignored by whoever starts it": (prepared(_ignore(signal.SIGPIPE), restore_signals=False), PIPE),
+    "SIGPIPE ignored by whoever starts it": (
+        prepared(_ignore(signal.SIGPIPE), restore_signals=False),
+        PIPE,
+    ),
     "PYTHONHOME of nowhere": (
         environment(PYTHONHOME="/nowhere"),
         "the interpreter ends before it runs a line; a linked command starts",
@@ -371,5 +425,11 @@ UNKNOWABLE = {
 
 def all_cases() -> list[Case]:
     """Return every case, by area."""
-    known = [Case(area, name, observe) for area, cases in AREAS.items() for name, observe in cases.items()]
-    return known + [Case("python", name, observe, why) for name, (observe, why) in UNKNOWABLE.items()]
+    known = [
+        Case(area, name, observe)
+        for area, cases in AREAS.items()
+        for name, observe in cases.items()
+    ]
+    return known + [
+        Case("python", name, observe, why) for name, (observe, why) in UNKNOWABLE.items()
+    ]

@@ -59,8 +59,14 @@ class Surroundings:
         self, *arguments: str | bytes, env: Environment | None = None, **settings: object
     ) -> subprocess.Popen[bytes]:
         """Start the program with arguments; further settings are Popen's."""
-        settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
-        return popen([*self.way.command, *arguments], env=self.env if env is None else env, **settings)
+        settings = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        } | settings
+        return popen(
+            [*self.way.command, *arguments], env=self.env if env is None else env, **settings
+        )
 
     def run(self, *arguments: str | bytes) -> str:
         """Run the program to its end; return its exit and what it wrote."""
@@ -93,7 +99,9 @@ def usual_signals() -> Iterator[None]:
     # Python itself ignores these two, and Popen gives them back.
     ignored = signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}
     before = {
-        number: signal.signal(number, nothing) for number in ignored if signal.getsignal(number) is signal.SIG_IGN
+        number: signal.signal(number, nothing)
+        for number in ignored
+        if signal.getsignal(number) is signal.SIG_IGN
     }
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
@@ -112,7 +120,8 @@ def ending(code: int) -> str:
 def facts(file: Path, process: int) -> str:
     """Return what the probe wrote, without what differs between any two runs.
 
-    Our own process numbers become words: which process was started, and whose child it is, is part of the contract.
+    Our own process numbers become words: which process was started, and whose child it is, is part
+    of the contract.
     """
     names = {str(process): "the started process", str(os.getpid()): "whoever started it"}
     lines = []
@@ -141,7 +150,9 @@ def waiting(
     """Start the program so that it waits for signals; return it when it is ready, with the file in which it reports."""
     file = surroundings.folder / "told"
     file.unlink(missing_ok=True)
-    process = surroundings.start("wait", str(file), start_new_session=start_new_session, process_group=process_group)
+    process = surroundings.start(
+        "wait", str(file), start_new_session=start_new_session, process_group=process_group
+    )
     if not wait_until(lambda: file.exists() and "ready" in file.read_text()):
         process.kill()
         raise TimeoutError(f"{surroundings.way.name}: the program was not ready in time")

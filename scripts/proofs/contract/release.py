@@ -14,7 +14,13 @@ from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
-from scripts.tools.processes import capture, clean_environment, find_program, must_succeed, own_program
+from scripts.tools.processes import (
+    capture,
+    clean_environment,
+    find_program,
+    must_succeed,
+    own_program,
+)
 
 SOURCE = Path(__file__).with_name("probe.c")
 FAMILY = FAMILIES["http"]  # the one that has a wrapper in Node
@@ -50,9 +56,13 @@ def this_platform() -> Platform:
 
 def build_probe(folder: Path) -> Path:
     """Compile the probe."""
-    compiler = find_program("cc", "install a C compiler: on Debian and Ubuntu `apt install gcc libc6-dev`")
+    compiler = find_program(
+        "cc", "install a C compiler: on Debian and Ubuntu `apt install gcc libc6-dev`"
+    )
     program = folder / "probe"
-    must_succeed(capture([compiler, "-O1", "-Wall", "-o", str(program), str(SOURCE)]), "compiling the probe")
+    must_succeed(
+        capture([compiler, "-O1", "-Wall", "-o", str(program), str(SOURCE)]), "compiling the probe"
+    )
     return program
 
 
@@ -65,7 +75,9 @@ def build_release(folder: Path, program: Path) -> Path:
             # No two binaries of a release have the same bytes.
             file = folder / project.family.program
             file.write_bytes(program.read_bytes() + bytes(number))
-            staging.add(project, platform, file, version=version, source={"kind": "probe"}, commit=None)
+            staging.add(
+                project, platform, file, version=version, source={"kind": "probe"}, commit=None
+            )
     build_wheels(folder / "binaries", folder / "dist", (), ())
     return folder / "dist"
 
@@ -74,11 +86,16 @@ def install(environment: Path, dist: Path) -> Path:
     """Install `lean-spec[ui]` of these wheels with uv into a new environment; return the folder of its commands."""
     uv = own_program("uv")
     env = clean_environment(UV_LINK_MODE="copy")
-    must_succeed(capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`")
+    must_succeed(
+        capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`"
+    )
     python = str(environment / "bin/python")
-    # Our own come from the files, whatever an index has under their names; the rest from the configured index.
+    # Our own come from the files, whatever an index has under their names; the rest from the
+    # configured index.
     wheels = [str(path) for path in dist.glob("*.whl") if not _is_stub(path)]
-    must_succeed(capture([uv, "pip", "install", "--python", python, *wheels], env=env), "`uv pip install`")
+    must_succeed(
+        capture([uv, "pip", "install", "--python", python, *wheels], env=env), "`uv pip install`"
+    )
     return environment / "bin"
 
 

@@ -54,9 +54,15 @@ def difference(direct: str, other: str) -> str:
     if direct == other:
         return SAME
     lines = difflib.unified_diff(direct.splitlines(), other.splitlines(), n=0, lineterm="")
-    changed = [line for line in lines if line.startswith(("+", "-")) and not line.startswith(("---", "+++"))]
+    changed = [
+        line
+        for line in lines
+        if line.startswith(("+", "-")) and not line.startswith(("---", "+++"))
+    ]
     # The npm wrapper has its binary in another place: that is the least of it.
-    telling = [line for line in changed if line.startswith("+") and not line[1:].startswith(PLACES)] or changed
+    telling = [
+        line for line in changed if line.startswith("+") and not line[1:].startswith(PLACES)
+    ] or changed
     more = f" (+{len(changed) - 1})" if len(changed) > 1 else ""
     return telling[0][1:][:WIDTH] + more
 
@@ -75,5 +81,7 @@ def measure(chosen: str | None = None) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="leanspec-contract-") as name:
         folder = Path(name)
         ways = release(folder)
-        cases = [case for case in all_cases() if not chosen or chosen in f"{case.area}: {case.name}"]
+        cases = [
+            case for case in all_cases() if not chosen or chosen in f"{case.area}: {case.name}"
+        ]
         return [compare(case, ways, folder / "case") for case in cases]

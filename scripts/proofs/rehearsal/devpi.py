@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -41,15 +42,18 @@ class Devpi:
     token: str = field(default="", repr=False)
     process: subprocess.Popen[bytes] | None = None
 
-    def request(self, method: str, path: str, **settings: object) -> requests.Response:
+    def request(self, method: str, path: str, **settings: Any) -> requests.Response:  # noqa: ANN401
         """Ask the server as its user."""
         session = requests.Session()
         session.trust_env = False
         auth = (USER, self.token) if self.token else None
         headers = {"Accept": "application/json"}
-        answer = session.request(method, f"{self.url}{path}", auth=auth, headers=headers, timeout=SECONDS, **settings)  # type: ignore[arg-type]
+        own: dict[str, Any] = {"auth": auth, "headers": headers, "timeout": SECONDS}
+        answer = session.request(method, f"{self.url}{path}", **own, **settings)
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP
-            raise CommandError(f"devpi answers {answer.status_code} to {method} {path}: {answer.text[:200]}")
+            raise CommandError(
+                f"devpi answers {answer.status_code} to {method} {path}: {answer.text[:200]}"
+            )
         return answer
 
     def make_index(self, name: str, *bases: str) -> str:
@@ -60,7 +64,14 @@ class Devpi:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        command = [sys.executable, "-W", "ignore", own_program("devpi-server"), "--serverdir", str(self.folder)]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            own_program("devpi-server"),
+            "--serverdir",
+            str(self.folder),
+        ]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--threads", "10"]
         with (self.folder.parent / "devpi.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -89,7 +100,14 @@ def devpi(folder: Path) -> Iterator[Devpi]:
     port = free_port()
     server = Devpi(f"http://127.0.0.1:{port}", server_folder, port)
     with step("starting a real index server on loopback (devpi)"):
-        init = [sys.executable, "-W", "ignore", own_program("devpi-init"), "--serverdir", str(server_folder)]
+        init = [
+            sys.executable,
+            "-W",
+            "ignore",
+            own_program("devpi-init"),
+            "--serverdir",
+            str(server_folder),
+        ]
         environment = clean_environment(PYTHONWARNINGS="ignore")
         must_succeed(capture([*init, "--no-root-pypi"], env=environment), "`devpi-init`")
         server.start()
@@ -106,6 +124,13 @@ def devpi(folder: Path) -> Iterator[Devpi]:
 def upload_foreign(server: Devpi, index: str, wheels: list[Path]) -> None:
     """Put what our wheels need into an index, with twine's own command."""
     secret = {"TWINE_USERNAME": USER, "TWINE_PASSWORD": server.token, "NO_PROXY": "127.0.0.1"}
-    command = [own_program("twine"), "upload", "--disable-progress-bar", "--non-interactive", "--repository-url", index]
+    command = [
+        own_program("twine"),
+        "upload",
+        "--disable-progress-bar",
+        "--non-interactive",
+        "--repository-url",
+        index,
+    ]
     done = capture([*command, *map(str, wheels)], env=dict(os.environ) | secret)
     must_succeed(done, "`twine upload`")

@@ -11,7 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date", "server")
+HOP_BY_HOP = (
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-encoding",
+    "content-length",
+    "date",
+    "server",
+)
 SECONDS = 60
 
 
@@ -128,7 +136,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def _pass_on(self, body: bytes) -> Reply:
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"
+        }
         # devpi then names this proxy in the addresses of files.
         headers["X-Outside-Url"] = f"http://127.0.0.1:{self.server.server_port}"
         connection = http.client.HTTPConnection("127.0.0.1", self.server.target, timeout=SECONDS)
@@ -149,7 +159,9 @@ def none(_: Exchange, pass_on: Pass) -> Reply:
     return pass_on()
 
 
-def refusing(status: int, headers: dict[str, str] | None = None, *, first: int = 0, times: int = 10**6) -> Fault:
+def refusing(
+    status: int, headers: dict[str, str] | None = None, *, first: int = 0, times: int = 10**6
+) -> Fault:
     """Answer some uploads with an error."""
 
     def fault(exchange: Exchange, pass_on: Pass) -> Reply:
@@ -200,7 +212,11 @@ def stale(seconds: float) -> Fault:
             return pass_on()
         if exchange.path not in before:
             before[exchange.path] = pass_on()
-        return before[exchange.path] if not since or time.monotonic() - since[0] < seconds else pass_on()
+        return (
+            before[exchange.path]
+            if not since or time.monotonic() - since[0] < seconds
+            else pass_on()
+        )
 
     return fault
 

@@ -21,8 +21,16 @@ class Way:
         self.home = stage.folder / f"home-{type(self).__name__}"
         self.home.mkdir()
         settings = installer_settings(f"{url}+simple/", self.home)
-        own = {"HOME": str(self.home), "PIPX_HOME": str(self.home / "pipx"), "PIPX_BIN_DIR": str(self.bin)}
-        uv = {"UV_TOOL_DIR": str(self.home / "tools"), "UV_TOOL_BIN_DIR": str(self.bin), "PIP_NO_CACHE_DIR": "1"}
+        own = {
+            "HOME": str(self.home),
+            "PIPX_HOME": str(self.home / "pipx"),
+            "PIPX_BIN_DIR": str(self.bin),
+        }
+        uv = {
+            "UV_TOOL_DIR": str(self.home / "tools"),
+            "UV_TOOL_BIN_DIR": str(self.bin),
+            "PIP_NO_CACHE_DIR": "1",
+        }
         self.env = clean_environment(**settings, **own, **uv)
 
     @property
@@ -33,7 +41,9 @@ class Way:
     def do(self, *command: str | Path) -> str:
         """Run a command of the installer's; raises CommandError where it fails."""
         words = [str(word) for word in command]
-        return must_succeed(capture(words, env=self.env, cwd=self.home), f"`{' '.join(words[:4])}`").stdout
+        return must_succeed(
+            capture(words, env=self.env, cwd=self.home), f"`{' '.join(words[:4])}`"
+        ).stdout
 
     def must_run(self, version: str) -> str:
         """Start the installed program; raises CommandError where it is not of a version."""
@@ -51,7 +61,11 @@ class Way:
 
     def must_be_gone(self) -> None:
         """Raise CommandError where a command or a package of ours is left."""
-        left = [*self.bin.glob("lean*"), *self.home.glob("**/site-packages/lean*"), *self.home.glob("**/bin/lean*")]
+        left = [
+            *self.bin.glob("lean*"),
+            *self.home.glob("**/site-packages/lean*"),
+            *self.home.glob("**/bin/lean*"),
+        ]
         left = [path for path in left if "cache" not in str(path)]
         if left:
             raise CommandError(f"`{left[0]}` is left after uninstalling")
@@ -83,7 +97,10 @@ class Pip(Way):
 
     def uninstall(self) -> None:
         """Remove all of it, and look for what is left."""
-        names = ["lean-spec", *(family.distribution for family in FAMILIES.values() if not family.extra)]
+        names = [
+            "lean-spec",
+            *(family.distribution for family in FAMILIES.values() if not family.extra),
+        ]
         self.do(*pip_into(self.bin, "uninstall", "--yes", *names))
         self.must_be_gone()
 
@@ -97,7 +114,14 @@ class Pipx(Way):
 
     def upgrade(self, version: str) -> None:
         """Upgrade to a version."""
-        self.do(own_program("pipx"), "install", "--force", "--python", sys.executable, f"lean-spec=={version}")
+        self.do(
+            own_program("pipx"),
+            "install",
+            "--force",
+            "--python",
+            sys.executable,
+            f"lean-spec=={version}",
+        )
 
     def uninstall(self) -> None:
         """Remove all of it, and look for what is left."""
@@ -110,11 +134,26 @@ class UvTool(Way):
 
     def install(self, version: str) -> None:
         """Install a version."""
-        self.do(own_program("uv"), "tool", "install", "--python", sys.executable, f"lean-spec=={version}")
+        self.do(
+            own_program("uv"),
+            "tool",
+            "install",
+            "--python",
+            sys.executable,
+            f"lean-spec=={version}",
+        )
 
     def upgrade(self, version: str) -> None:
         """Upgrade to a version."""
-        self.do(own_program("uv"), "tool", "install", "--python", sys.executable, "--refresh", f"lean-spec=={version}")
+        self.do(
+            own_program("uv"),
+            "tool",
+            "install",
+            "--python",
+            sys.executable,
+            "--refresh",
+            f"lean-spec=={version}",
+        )
 
     def uninstall(self) -> None:
         """Remove all of it, and look for what is left."""

@@ -63,10 +63,22 @@ class Stage:
     @property
     def env(self) -> dict[str, str]:
         """The environment of the maintainers' commands, with the token in it."""
-        own = {"PYTHONPATH": str(self.tree), "HOME": str(self.folder / "home"), "TWINE_USERNAME": USER}
-        quiet = {"TWINE_PASSWORD": self.server.token, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "CI": ""}
+        own = {
+            "PYTHONPATH": str(self.tree),
+            "HOME": str(self.folder / "home"),
+            "TWINE_USERNAME": USER,
+        }
+        quiet = {
+            "TWINE_PASSWORD": self.server.token,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "CI": "",
+        }
         # npm and pip keep the settings of whoever rehearses.
-        real = {"npm_config_userconfig": str(Path.home() / ".npmrc"), "npm_config_cache": str(Path.home() / ".npm")}
+        real = {
+            "npm_config_userconfig": str(Path.home() / ".npmrc"),
+            "npm_config_cache": str(Path.home() / ".npm"),
+        }
         return clean_environment(**own, **quiet, **real)
 
     def command(self, *arguments: str | Path) -> list[str]:
@@ -102,7 +114,9 @@ class Stage:
 
     def complete(self, url: str) -> bool:
         """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
-        served = {name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name}
+        served = {
+            name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name
+        }
         return served == {file.path.name: file.sha256() for file in read_files(self.dist)[0]}
 
     @contextlib.contextmanager
@@ -147,7 +161,9 @@ def build(stage: Stage) -> None:
 
 def commit(stage: Stage) -> None:
     """Commit the copy as a release, on its tag."""
-    version = re.search(r'^version = "(.+)"', (stage.tree / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    version = re.search(
+        r'^version = "(.+)"', (stage.tree / "pyproject.toml").read_text("utf-8"), re.MULTILINE
+    )
     git(stage.tree, "add", "--all")
     git(stage.tree, "commit", "--quiet", "--message", "Release")
     git(stage.tree, "tag", f"v{version[1] if version else ''}")
@@ -156,5 +172,7 @@ def commit(stage: Stage) -> None:
 def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:
     """Take down that an index holds the whole release; raises CommandError where it does not."""
     if not stage.complete(url):
-        raise CommandError(f"the index holds {len(stage.served(url))} files, which are not the release")
+        raise CommandError(
+            f"the index holds {len(stage.served(url))} files, which are not the release"
+        )
     notes.append(f"complete: {len(stage.served(url))} files")

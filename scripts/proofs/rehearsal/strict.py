@@ -1,7 +1,7 @@
 """An index that refuses what the real one refuses.
 
-Its rules are written a second time, from the index's own source, without a look at the gate that knows them: what
-both were to forget, they would have to forget twice.
+Its rules are written a second time, from the index's own source, without a look at the gate that
+knows them: what both were to forget, they would have to forget twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from trove_classifiers import all_classifiers, deprecated_classifiers
 from .faults import Exchange, Fault, Pass, Reply
 
 MOST_BYTES = 100 << 20
-SYSTEMS = re.compile(r"any|win(32|_amd64|_arm64)|(many|musl)linux_2_\d+_\w+|macosx_(1[0-5]|26)_\d+_\w+")
+SYSTEMS = re.compile(
+    r"any|win(32|_amd64|_arm64)|(many|musl)linux_2_\d+_\w+|macosx_(1[0-5]|26)_\d+_\w+"
+)
 
 
 def strict() -> Fault:
@@ -105,7 +107,10 @@ def _entries(archive: zipfile.ZipFile, size: int) -> Iterator[str]:
         yield "ZIP archive has something before its entries."
     if len(set(names)) < len(names) or not "".join(names).isprintable():
         yield "ZIP archive has an entry twice, or one that cannot be printed."
-    if any(entry.flag_bits & 0x9 or entry.comment or entry.compress_type not in (0, 8) for entry in entries):
+    if any(
+        entry.flag_bits & 0x9 or entry.comment or entry.compress_type not in (0, 8)
+        for entry in entries
+    ):
         yield "ZIP archive has an entry with a data descriptor, a comment or another compression."
     if sum(entry.file_size for entry in entries) > max(64 << 20, 50 * size):
         yield "ZIP archive is compressed too much."

@@ -45,26 +45,65 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("403 to every upload", lambda: faults.refusing(403), succeeds=False, words="rejected `leanspec"),
-    Scenario("401 from the fifth upload on", lambda: faults.refusing(401, first=4), succeeds=False, words="rejected `"),
-    Scenario("400 to every upload", lambda: faults.refusing(400), succeeds=False, words="rejected `leanspec"),
+    Scenario(
+        "403 to every upload",
+        lambda: faults.refusing(403),
+        succeeds=False,
+        words="rejected `leanspec",
+    ),
+    Scenario(
+        "401 from the fifth upload on",
+        lambda: faults.refusing(401, first=4),
+        succeeds=False,
+        words="rejected `",
+    ),
+    Scenario(
+        "400 to every upload",
+        lambda: faults.refusing(400),
+        succeeds=False,
+        words="rejected `leanspec",
+    ),
     Scenario("500 to two uploads", lambda: faults.refusing(500, first=1, times=2), succeeds=True),
-    Scenario("429 with `Retry-After: 2`", lambda: faults.refusing(429, {"Retry-After": "2"}, times=1), succeeds=True),
+    Scenario(
+        "429 with `Retry-After: 2`",
+        lambda: faults.refusing(429, {"Retry-After": "2"}, times=1),
+        succeeds=True,
+    ),
     Scenario("an index with the rules of the real one", strict, succeeds=True),
-    Scenario("cut before the file arrived", lambda: faults.cutting(1, 1, after_arrival=False), succeeds=True),
-    Scenario("cut after the file arrived", lambda: faults.cutting(1, 1, after_arrival=True), succeeds=True),
-    Scenario("platform wheels are shown 6 s late", lambda: faults.hiding("leanspec-cli-bin", 6), succeeds=True),
+    Scenario(
+        "cut before the file arrived",
+        lambda: faults.cutting(1, 1, after_arrival=False),
+        succeeds=True,
+    ),
+    Scenario(
+        "cut after the file arrived",
+        lambda: faults.cutting(1, 1, after_arrival=True),
+        succeeds=True,
+    ),
+    Scenario(
+        "platform wheels are shown 6 s late",
+        lambda: faults.hiding("leanspec-cli-bin", 6),
+        succeeds=True,
+    ),
     Scenario(
         "a platform wheel is not shown at all",
         lambda: faults.hiding("leanspec-mcp-bin", 10**6),
         succeeds=False,
         words="still does not serve `leanspec_mcp_bin",
     ),
-    Scenario("shows the old version only, for 6 s", lambda: faults.stale(6), succeeds=True, after_old=True),
+    Scenario(
+        "shows the old version only, for 6 s",
+        lambda: faults.stale(6),
+        succeeds=True,
+        after_old=True,
+    ),
     Scenario("answers everything half a second late", lambda: faults.slow(0.5), succeeds=True),
     Scenario("down for 5 s after the third upload", lambda: faults.down(3, 5), succeeds=True),
     Scenario(
-        "down for good after the second upload", lambda: faults.down(2, 10**6), succeeds=False, words="did not take"
+        "down for good after the second upload",
+        lambda: faults.down(2, 10**6),
+        succeeds=False,
+        words="did not take",
     ),
     Scenario(
         "serves other bytes for a wheel",
@@ -94,7 +133,9 @@ def scenes(only: str) -> dict[str, Scene]:
     """
     every: dict[str, Scene] = {each.what: functools.partial(_play, each) for each in SCENARIOS}
     for uploads, number in KILLS:
-        every[f"{number.name} after {uploads} uploads, then again"] = functools.partial(_kill, uploads, number)
+        every[f"{number.name} after {uploads} uploads, then again"] = functools.partial(
+            _kill, uploads, number
+        )
     every["one letter too many in a classifier"] = _refused_by_the_rules
     every["two publishes at once"] = _twice
     every["other bytes are there under one of the names"] = _burnt
@@ -102,7 +143,8 @@ def scenes(only: str) -> dict[str, Scene]:
     if not chosen:
         titles = "\n  ".join(every)
         raise CommandError(
-            f"no scene contains `{only}`; there are\n  {titles}", hint="leave `--only` out for all of them"
+            f"no scene contains `{only}`; there are\n  {titles}",
+            hint="leave `--only` out for all of them",
         )
     return chosen
 
@@ -140,7 +182,9 @@ def _play(scenario: Scenario, stage: Stage, notes: list[str]) -> None:
         raise CommandError(f"expected `{scenario.words}`, the user saw: {said[-400:]}")
     error = next((line for line in said.splitlines() if line.startswith(("error: ", "✗ "))), "")
     notes.append(
-        re.sub(r"http://[\w.:/+]+", "INDEX", error)[:110] if not scenario.succeeds else "published in spite of it"
+        re.sub(r"http://[\w.:/+]+", "INDEX", error)[:110]
+        if not scenario.succeeds
+        else "published in spite of it"
     )
     if not scenario.succeeds:
         visible = [name for name in stage.served(url) if name.startswith("lean_spec-")]
@@ -160,7 +204,9 @@ def _old_version(stage: Stage) -> list[Path]:
         made.append(folder / f"{name}-{OLD}-py3-none-any.whl")
         with zipfile.ZipFile(stub) as source, zipfile.ZipFile(made[-1], "w") as target:
             for entry in source.namelist():
-                text = source.read(entry).replace(f"Version: {version}\n".encode(), f"Version: {OLD}\n".encode())
+                text = source.read(entry).replace(
+                    f"Version: {version}\n".encode(), f"Version: {OLD}\n".encode()
+                )
                 target.writestr(entry.replace(f"{name}-{version}", f"{name}-{OLD}"), text)
     return made
 
@@ -190,7 +236,9 @@ def _kill(uploads: int, number: signal.Signals, stage: Stage, notes: list[str]) 
             text=True,
         )
         until = time.monotonic() + SECONDS
-        while len(front.uploaded()) < uploads and process.poll() is None and time.monotonic() < until:
+        while (
+            len(front.uploaded()) < uploads and process.poll() is None and time.monotonic() < until
+        ):
             time.sleep(0.005)
         if uploads == 0:
             time.sleep(2)
@@ -200,7 +248,10 @@ def _kill(uploads: int, number: signal.Signals, stage: Stage, notes: list[str]) 
     if number == signal.SIGINT and (process.returncode != 130 or "Traceback" in said):  # noqa: PLR2004 - interrupted
         raise CommandError(f"exit code {process.returncode}: {said[-300:]}")
     before = stage.served(url)
-    if any(name.startswith("lean_spec-") for name in before) and len(before) < len(read_files(stage.dist)[0]) - 1:
+    if (
+        any(name.startswith("lean_spec-") for name in before)
+        and len(before) < len(read_files(stage.dist)[0]) - 1
+    ):
         raise CommandError("`lean-spec` is public before the rest")
     notes.append(f"ended with {len(before)} files there; the rerun went on")
     stage.must(*stage.publish_checked(url))
@@ -212,7 +263,12 @@ def _twice(stage: Stage, notes: list[str]) -> None:
     command = stage.command(*stage.publish_checked(url))
     both = [
         subprocess.Popen(
-            command, cwd=stage.tree, env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=stage.tree,
+            env=stage.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -233,14 +289,20 @@ def _refused_by_the_rules(stage: Stage, notes: list[str]) -> None:
     try:
         build(stage)
         stopped = stage.run(*stage.publish(url))
-        if stopped.returncode == 0 or "found Environment :: Consoles" not in stopped.stderr or stage.served(url):
+        if (
+            stopped.returncode == 0
+            or "found Environment :: Consoles" not in stopped.stderr
+            or stage.served(url)
+        ):
             raise CommandError(f"exit code {stopped.returncode}: {stopped.stderr[-300:]}")
         notes.append("the gate: one of the index's classifiers, found Environment :: Consoles")
         with _behind(stage, url, strict()) as (address, _):
             late = stage.run(*stage.publish_checked(address))
         if late.returncode == 0 or "is not a valid classifier" not in late.stderr:
             raise CommandError(f"exit code {late.returncode}: {late.stderr[-300:]}")
-        notes.append(f"nothing uploaded; with the gate passed over: {len(stage.served(url))} files, then 400")
+        notes.append(
+            f"nothing uploaded; with the gate passed over: {len(stage.served(url))} files, then 400"
+        )
     finally:
         manifest.write_text(text, "utf-8")
         stage.dist = whole
@@ -254,10 +316,12 @@ def _burnt(stage: Stage, notes: list[str]) -> None:
     (wheel,) = stage.dist.glob("leanspec_cli_bin-*linux*.whl")
     # The same wheel with another byte after its end: a zip archive all the same.
     (other / wheel.name).write_bytes(wheel.read_bytes())
-    subprocess.run([sys.executable, "-m", "zipfile", "-l", other / wheel.name], capture_output=True, check=True)
     with (other / wheel.name).open("r+b") as file:
         file.seek(-2, os.SEEK_END)
         file.write(b"\x01\x00x")  # the length of the archive's comment, and the comment
+    subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", other / wheel.name], capture_output=True, check=True
+    )
     upload_foreign(stage.server, url, [other / wheel.name])
     done = stage.run(*stage.publish_checked(url))
     if done.returncode == 0 or "with other bytes: sha256" not in done.stderr:

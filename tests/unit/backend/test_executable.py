@@ -36,7 +36,9 @@ def test_an_elf_program_says_what_it_needs() -> None:
 
 
 def test_musl_static_and_big_endian_are_told_apart() -> None:
-    musl = parse_executable(headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]), "it")
+    musl = parse_executable(
+        headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]), "it"
+    )
     static = parse_executable(headers.elf(kind=2, loader=None, needed=[]), "it")
     big = parse_executable(headers.elf("s390x", loader="/lib/ld64.so.1"), "it")
     assert musl.libc == "musl"
@@ -61,7 +63,12 @@ def test_a_universal_file_has_a_cpu_a_slice() -> None:
 
 def test_a_pe_program_has_a_cpu() -> None:
     found = parse_executable(headers.pe("aarch64"), "it")
-    assert (found.format, found.system, found.cpus, found.bits) == ("pe", "windows", ("aarch64",), 64)
+    assert (found.format, found.system, found.cpus, found.bits) == (
+        "pe",
+        "windows",
+        ("aarch64",),
+        64,
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,10 @@ def test_a_pe_program_has_a_cpu() -> None:
     [
         (b"", "empty"),
         (b"#!/bin/sh\nexec x\n", "a script (`#!/bin/sh`)"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "a Git LFS pointer",
+        ),
         (b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60), "a Java class file"),
         (b"PK\x03\x04" + bytes(60), "neither ELF, Mach-O nor PE"),
         (headers.elf(soname="libx.so", loader=None), "a shared library"),
@@ -84,7 +94,9 @@ def test_anything_else_is_named(data: bytes, words: str) -> None:
     assert words in error.value.message
 
 
-@pytest.mark.parametrize("whole", [headers.elf(), headers.mach_o(), headers.pe(), headers.universal(headers.mach_o())])
+@pytest.mark.parametrize(
+    "whole", [headers.elf(), headers.mach_o(), headers.pe(), headers.universal(headers.mach_o())]
+)
 def test_no_truncated_program_passes(whole: bytes) -> None:
     parse_executable(whole, "it")
     for length in (*range(0, len(whole), 7), len(whole) - 1):
@@ -108,12 +120,18 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
 def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
     for path in sorted(binaries.glob("*/binaries/linux-x64/leanspec*")):
         found = read_executable(path)
-        said = subprocess.run(["readelf", "-dV", "-W", path], capture_output=True, text=True, check=True).stdout
-        libraries = [line.split("[")[1].rstrip("]") for line in said.splitlines() if "(NEEDED)" in line]
+        said = subprocess.run(
+            ["readelf", "-dV", "-W", path], capture_output=True, text=True, check=True
+        ).stdout
+        libraries = [
+            line.split("[")[1].rstrip("]") for line in said.splitlines() if "(NEEDED)" in line
+        ]
         assert list(found.needed) == libraries
         for names in found.symbol_versions.values():
             assert all(f"Name: {name} " in said for name in names)
-        assert sum(len(names) for names in found.symbol_versions.values()) == said.count("  Flags: none  Version:")
+        assert sum(len(names) for names in found.symbol_versions.values()) == said.count(
+            "  Flags: none  Version:"
+        )
 
 
 def elf_files(folder: Path, most: int) -> Iterator[Path]:
@@ -136,14 +154,20 @@ def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
             found = parse_executable(data, "it")
         except BuildError:
             found = parse_executable(data, "it", library=True)
-        dynamic = next((each for each in read.iter_segments() if isinstance(each, DynamicSegment)), None)
+        dynamic = next(
+            (each for each in read.iter_segments() if isinstance(each, DynamicSegment)), None
+        )
         tags: list[Any] = list(dynamic.iter_tags()) if dynamic else []
-        assert list(found.needed) == [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"], path
+        assert list(found.needed) == [
+            tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"
+        ], path
         section = read.get_section_by_name(".gnu.version_r")
         if section and section.header.sh_type == "SHT_NOBITS":
             continue  # the symbols of a program, split off for a debugger
         needs = section.iter_versions() if section else ()
-        assert found.symbol_versions == {need.name: tuple(each.name for each in names) for need, names in needs}, path
+        assert found.symbol_versions == {
+            need.name: tuple(each.name for each in names) for need, names in needs
+        }, path
         symbols = read.get_section_by_name(".dynsym")
         wanted = {
             symbol.name
@@ -169,7 +193,13 @@ def with_level(data: bytes, level: int) -> bytes:
 
 
 def test_a_program_states_which_x86_64_it_needs() -> None:
-    for level, expected in ((1, None), (2, "x86-64-v2"), (4, "x86-64-v3"), (7, "x86-64-v3"), (8, "x86-64-v4")):
+    for level, expected in (
+        (1, None),
+        (2, "x86-64-v2"),
+        (4, "x86-64-v3"),
+        (7, "x86-64-v3"),
+        (8, "x86-64-v4"),
+    ):
         assert parse_executable(with_level(headers.elf(), level), "it").instructions == expected
     assert parse_executable(headers.elf(), "it").instructions is None
 
@@ -185,7 +215,9 @@ def test_a_program_states_which_x86_64_it_needs() -> None:
 )
 def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> None:
     """Their programs state `System V` in the header, as those of Linux do."""
-    assert parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system == system
+    assert (
+        parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system == system
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +232,11 @@ def test_what_windows_does_not_start_is_named(subsystem: int, words: str) -> Non
 
 
 def test_special_arm_and_intel_code_of_apple_is_told_apart() -> None:
-    for cpu, subtype, expected in (("aarch64", 2, "arm64e"), ("x86_64", 8, "x86_64h"), ("aarch64", 0, "aarch64")):
+    for cpu, subtype, expected in (
+        ("aarch64", 2, "arm64e"),
+        ("x86_64", 8, "x86_64h"),
+        ("aarch64", 0, "aarch64"),
+    ):
         data = bytearray(headers.mach_o(cpu))
         struct.pack_into("<I", data, 8, 0x80000000 | subtype)
         assert parse_executable(bytes(data), "it").cpus == (expected,)

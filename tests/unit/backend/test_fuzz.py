@@ -33,14 +33,21 @@ def read(data: bytes) -> None:
         platform_tags(parse_executable(data, "it"))
 
 
-@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(
+    max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 @given(st.sampled_from(MAGICS), st.binary(max_size=600))
 def test_arbitrary_bytes(magic: bytes, rest: bytes) -> None:
     read(magic + rest)
 
 
-@settings(max_examples=800, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-@given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), max_size=12))
+@settings(
+    max_examples=800, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), max_size=12),
+)
 def test_programs_with_changed_bytes(seed: bytes, changes: list[tuple[int, int]]) -> None:
     data = bytearray(seed)
     for place, value in changes:

@@ -38,12 +38,28 @@ print(used.ru_utime + used.ru_stime, lines.get("VmHWM", "0 kB").split()[0])
 """.replace("SECONDS", str(SECONDS))
 
 
-def elf(*segments: tuple[int, int, int], size: int, sections: int = 0, machine: int = 62, kind: int = 2) -> bytearray:
+def elf(
+    *segments: tuple[int, int, int], size: int, sections: int = 0, machine: int = 62, kind: int = 2
+) -> bytearray:
     """Return a file with program headers (type, offset, size), all of it loaded at the address of its offset."""
     every = [(1, 0, size), *segments]
     ident = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
     at = size - 64 * sections
-    fields = (kind, machine, 1, 0, 64, at if sections else 0, 0, 64, 56, len(every), 64, sections, 0)
+    fields = (
+        kind,
+        machine,
+        1,
+        0,
+        64,
+        at if sections else 0,
+        0,
+        64,
+        56,
+        len(every),
+        64,
+        sections,
+        0,
+    )
     data = bytearray(ident + struct.pack("<HHIQQQIHHHHHH", *fields))
     for number, offset, length in every:
         data += struct.pack("<IIQQQQQQ", number, 4, offset, offset, offset, length, length, 1)
@@ -58,7 +74,16 @@ def dynamic(data: bytearray, at: int, tags: list[tuple[int, int]]) -> bytes:
 
 
 DYNAMIC, LOADER = 2, 3
-STRTAB, STRSZ, SYMTAB, HASH, GNU_HASH, NEEDED, VERNEED, VERNEEDNUM = 5, 10, 6, 4, 0x6FFFFEF5, 1, 0x6FFFFFFE, 0x6FFFFFFF
+STRTAB, STRSZ, SYMTAB, HASH, GNU_HASH, NEEDED, VERNEED, VERNEEDNUM = (
+    5,
+    10,
+    6,
+    4,
+    0x6FFFFEF5,
+    1,
+    0x6FFFFFFE,
+    0x6FFFFFFF,
+)
 MIB = 1 << 20
 
 
@@ -151,7 +176,9 @@ def overlapping_versions() -> bytes:
 def many_arm_attributes() -> bytes:
     data = elf(size=8 * MIB, sections=1, machine=40)
     start, length = 4096, 7 * MIB
-    struct.pack_into("<IIQQQQIIQQ", data, len(data) - 64, 0, 0x70000003, 0, 0, start, length, 0, 0, 1, 0)
+    struct.pack_into(
+        "<IIQQQQIIQQ", data, len(data) - 64, 0, 0x70000003, 0, 0, start, length, 0, 0, 1, 0
+    )
     data[start : start + 11] = b"A" + struct.pack("<I", length - 1) + b"aeabi\0"
     data[start + 11 : start + 16] = b"\1" + struct.pack("<I", length - 11)
     data[start + 16 : start + length] = b"\x08\x01" * ((length - 16) // 2)
@@ -172,7 +199,15 @@ def many_symbols() -> bytes:
     data[16384 : 16384 + 24 * count] = struct.pack("<IBBHQQ", 1, 0x12, 0, 7, 4096, 8) * count
     struct.pack_into("<2I", data, 12288, 1, count)
     return dynamic(
-        data, 8192, [(HASH, 12288), (SYMTAB, 16384), (STRTAB, size - 4096), (STRSZ, 4096), (0x6FFFFFFB, 1 << 27)]
+        data,
+        8192,
+        [
+            (HASH, 12288),
+            (SYMTAB, 16384),
+            (STRTAB, size - 4096),
+            (STRSZ, 4096),
+            (0x6FFFFFFB, 1 << 27),
+        ],
     )
 
 
@@ -189,19 +224,27 @@ def many_imports() -> bytes:
     """Return a million symbols to be found elsewhere, each with a name of its own."""
     count, size = 990_000, 30 * MIB
     data = elf((DYNAMIC, 8192, 4096), size=size)
-    symbols = b"".join(struct.pack("<IBBHQQ", number + 1, 0x12, 0, 0, 0, 0) for number in range(count))
+    symbols = b"".join(
+        struct.pack("<IBBHQQ", number + 1, 0x12, 0, 0, 0, 0) for number in range(count)
+    )
     data[16384 : 16384 + len(symbols)] = symbols
     strings = 16384 + len(symbols)
-    data[strings : strings + count + 300] = b"\0" + (b"a" * 250 + b"\0") * (count // 251) + bytes(299 + count % 251)
+    data[strings : strings + count + 300] = (
+        b"\0" + (b"a" * 250 + b"\0") * (count // 251) + bytes(299 + count % 251)
+    )
     struct.pack_into("<2I", data, 12288, 1, count)
-    return dynamic(data, 8192, [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)])
+    return dynamic(
+        data, 8192, [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)]
+    )
 
 
 def many_libraries() -> bytes:
     """Return a file with imports that have no end mark."""
     data = bytearray(headers.pe(code=bytes(16 * MIB)))
     struct.pack_into("<II", data, 64 + 24 + 120, 0x1000, 16 * MIB)
-    data[512:] = struct.pack("<5I", 1, 0, 0, 0x1000, 1) * ((len(data) - 512) // 20) + bytes((len(data) - 512) % 20)
+    data[512:] = struct.pack("<5I", 1, 0, 0, 0x1000, 1) * ((len(data) - 512) // 20) + bytes(
+        (len(data) - 512) % 20
+    )
     return bytes(data)
 
 
@@ -229,7 +272,9 @@ def many_libraries() -> bytes:
         (lambda: headers.elf(code=bytes(100 * MIB)), "tags "),
     ],
 )
-def test_a_file_made_to_cost_is_answered_in_bounds(make: Callable[[], bytes], words: str, tmp_path: Path) -> None:
+def test_a_file_made_to_cost_is_answered_in_bounds(
+    make: Callable[[], bytes], words: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(make())
     must_answer(tmp_path / "file", words)
 

@@ -20,14 +20,30 @@ from tests.support.sample import STATED, VERSION, Sample
         ('name = "leanspec-cli-bin"', 'dynamic = ["name"]', "calls `name` dynamic"),
         (STATED, f'{STATED}\ndynamic = ["readme"]', "calls `readme` dynamic"),
         (STATED, 'version = "zero"', "is not valid"),
-        ('executable = "leanspec"', 'executable = "leanspec"\nextra = 1', "the unknown key `extra`"),
+        (
+            'executable = "leanspec"',
+            'executable = "leanspec"\nextra = 1',
+            "the unknown key `extra`",
+        ),
         ('executable = "leanspec"', "", "has no text `executable`"),
         ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
         ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
-        ('executable = "leanspec"', 'executable = "leanspec"\nrepair = "by hand"', "asks for the repair `by hand`"),
-        ('linux-x64 = "glibc 2.34"', "linux-x64 = 2.34", "wants texts under `[tool.leanspec-build.floors]`"),
+        (
+            'executable = "leanspec"',
+            'executable = "leanspec"\nrepair = "by hand"',
+            "asks for the repair `by hand`",
+        ),
+        (
+            'linux-x64 = "glibc 2.34"',
+            "linux-x64 = 2.34",
+            "wants texts under `[tool.leanspec-build.floors]`",
+        ),
         ("[tool.leanspec-build.floors]", "[[tool.leanspec-build.floors]]", "wants texts under"),
-        ('linux-x64 = "glibc 2.34"', 'linux-x46 = "glibc 2.34"', "to `linux-x46`, which is not a known platform"),
+        (
+            'linux-x64 = "glibc 2.34"',
+            'linux-x46 = "glibc 2.34"',
+            "to `linux-x46`, which is not a known platform",
+        ),
         ('darwin-x64 = "macos 11.0"', 'darwin-x64 = "glibc 2.34"', "which is not a known platform"),
         ('package = "leanspec_cli_bin"', 'package = "nothing_here"', "there is no such folder"),
         ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
@@ -37,7 +53,9 @@ from tests.support.sample import STATED, VERSION, Sample
         ("[project]", "[project", "cannot read"),
     ],
 )
-def test_a_wrong_manifest_is_refused_by_name(sample: Sample, old: str, new: str, words: str) -> None:
+def test_a_wrong_manifest_is_refused_by_name(
+    sample: Sample, old: str, new: str, words: str
+) -> None:
     (sample.root.parent / "README.md").write_text("outside")
     sample.edit(old, new)
     with pytest.raises(BuildError) as error:
@@ -70,7 +88,9 @@ def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> No
         ({"binary": "/nowhere/leanspec"}, "does not exist"),
     ],
 )
-def test_wrong_settings_are_refused(sample: Sample, settings: dict[str, object], words: str) -> None:
+def test_wrong_settings_are_refused(
+    sample: Sample, settings: dict[str, object], words: str
+) -> None:
     with pytest.raises(BuildError) as error:
         choose_binary(load_project(sample.root), read_settings(settings))
     assert words in error.value.message
@@ -82,7 +102,10 @@ def test_wrong_settings_are_refused(sample: Sample, settings: dict[str, object],
         (headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"), "linux-arm64"),
         (headers.mach_o("x86_64"), "darwin-x64"),
         (headers.pe("x86_64"), "windows-x64"),
-        (headers.universal(headers.mach_o("x86_64"), headers.mach_o("aarch64")), "several CPUs (x86_64, aarch64)"),
+        (
+            headers.universal(headers.mach_o("x86_64"), headers.mach_o("aarch64")),
+            "several CPUs (x86_64, aarch64)",
+        ),
     ],
 )
 def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, found: str) -> None:
@@ -134,8 +157,12 @@ def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample)
     assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None
 
 
-@pytest.mark.parametrize(("text", "words"), [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")])
-def test_a_stub_without_the_description_of_a_release_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"), [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")]
+)
+def test_a_stub_without_the_description_of_a_release_is_refused(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
     path = tmp_path / "release.json"
     if text is not None:
         path.write_text(text)

@@ -36,7 +36,9 @@ def tags_of(data: bytes) -> tuple[str, ...]:
         (["GLIBC_PRIVATE"], ("linux_x86_64",)),
     ],
 )
-def test_the_lowest_manylinux_that_has_every_symbol(versions: list[str], expected: tuple[str, ...]) -> None:
+def test_the_lowest_manylinux_that_has_every_symbol(
+    versions: list[str], expected: tuple[str, ...]
+) -> None:
     assert tags_of(headers.elf(versions={"libc.so.6": versions} if versions else {})) == expected
 
 
@@ -76,14 +78,19 @@ def test_what_is_brought_along_counts_like_the_program() -> None:
 def test_the_reason_names_the_cpu_whose_policy_it_is() -> None:
     """`manylinux_2_17` lists GLIBC_2.18 on aarch64, and there alone."""
     versions = {"libc.so.6": ["GLIBC_2.18"]}
-    arm = parse_executable(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions=versions), "it")
+    arm = parse_executable(
+        headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", versions=versions), "it"
+    )
     reason = "it needs nothing that `manylinux_2_17` lacks, the lowest policy for aarch64"
     assert platform_tags(arm).reasons == (reason,)
 
 
 def test_the_reason_is_what_decided() -> None:
     """Here not glibc, but the library of C++; of several versions, the highest."""
-    versions = {"libc.so.6": ["GLIBC_2.17"], "libstdc++.so.6": ["GLIBCXX_3.4.9", "GLIBCXX_3.4.21", "GLIBCXX_3.4.20"]}
+    versions = {
+        "libc.so.6": ["GLIBC_2.17"],
+        "libstdc++.so.6": ["GLIBCXX_3.4.9", "GLIBCXX_3.4.21", "GLIBCXX_3.4.20"],
+    }
     program = headers.elf(needed=["libstdc++.so.6", "libc.so.6"], versions=versions)
     (reason,) = platform_tags(parse_executable(program, "it")).reasons
     newer, lowest = reason.split("; ")
@@ -92,8 +99,13 @@ def test_the_reason_is_what_decided() -> None:
 
 
 def test_other_cpus_have_their_own_lowest_policy() -> None:
-    assert tags_of(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"))[0] == "manylinux_2_17_aarch64"
-    assert tags_of(headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1")) == ("manylinux_2_31_riscv64",)
+    assert (
+        tags_of(headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"))[0]
+        == "manylinux_2_17_aarch64"
+    )
+    assert tags_of(headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1")) == (
+        "manylinux_2_31_riscv64",
+    )
 
 
 def test_musl_is_musllinux_and_static_is_both() -> None:
@@ -113,7 +125,9 @@ def test_musl_is_musllinux_and_static_is_both() -> None:
         ("aarch64", (10, 12), "macosx_11_0_arm64"),
     ],
 )
-def test_macos_tags_promise_no_older_system(cpu: str, minimum: tuple[int, int], expected: str) -> None:
+def test_macos_tags_promise_no_older_system(
+    cpu: str, minimum: tuple[int, int], expected: str
+) -> None:
     assert tags_of(headers.mach_o(cpu, minimum=minimum)) == (expected,)
 
 
@@ -146,7 +160,9 @@ def test_another_system_has_no_tag() -> None:
 def test_auditwheel_agrees_on_the_real_wheels(dist: Path) -> None:
     for wheel in dist.glob("leanspec_*linux*.whl"):
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
-        said = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+        said = " ".join(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        )
         ours = wheel.stem.split("-")[-1]
         assert f'the following platform tag: "{ours}"' in said
 
@@ -195,11 +211,25 @@ def test_compressed_data_beside_code_packs_nothing() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (headers.elf(loader="/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"), "asks for the loader `/nix/store"),
-        (headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "it is packed"),
-        (headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True), "it is packed"),
+        (
+            headers.elf(loader="/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"),
+            "asks for the loader `/nix/store",
+        ),
+        (
+            headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True),
+            "it is packed",
+        ),
+        (
+            headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True),
+            "it is packed",
+        ),
         (headers.elf(kind=2, loader=None, needed=[], code=NOISE), "it is packed"),
-        (headers.elf(needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"), "libgcc_s"),
+        (
+            headers.elf(
+                needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"
+            ),
+            "libgcc_s",
+        ),
     ],
 )
 def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str) -> None:
@@ -213,12 +243,28 @@ def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str)
     ("data", "floor", "words"),
     [
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.34", None),
-        (headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "glibc 2.28", "`GLIBC_2.34` of `libc.so.6` is newer"),
+        (
+            headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}),
+            "glibc 2.28",
+            "`GLIBC_2.34` of `libc.so.6` is newer",
+        ),
         (headers.elf(versions={"libc.so.6": ["GLIBC_2.9"]}), "glibc 2.28", None),
         # Packed relative relocations: no number, and glibc 2.36 all the same.
-        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.34", "DT_RELR"),
-        (headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}), "glibc 2.36", None),
-        (headers.elf(needed=["libssl.so.3"], versions={"libc.so.6": ["GLIBC_2.38"]}), "glibc 2.34", "libssl.so.3"),
+        (
+            headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}),
+            "glibc 2.34",
+            "DT_RELR",
+        ),
+        (
+            headers.elf(versions={"libc.so.6": ["GLIBC_2.3", "GLIBC_ABI_DT_RELR"]}),
+            "glibc 2.36",
+            None,
+        ),
+        (
+            headers.elf(needed=["libssl.so.3"], versions={"libc.so.6": ["GLIBC_2.38"]}),
+            "glibc 2.34",
+            "libssl.so.3",
+        ),
         (headers.elf(kind=2, loader=None, needed=[]), "glibc 2.17", None),
         (headers.mach_o(minimum=(11, 0)), "macos 11.0", None),
         (headers.mach_o(minimum=(13, 0)), "macos 11.0", "its aarch64 code needs macOS 13.0"),
@@ -237,14 +283,21 @@ def test_a_floor_that_says_nothing_is_refused(floor: str) -> None:
 
 
 def test_a_floor_of_another_system_is_refused() -> None:
-    with pytest.raises(BuildError, match="a floor of darwin says nothing of an executable for linux"):
+    with pytest.raises(
+        BuildError, match="a floor of darwin says nothing of an executable for linux"
+    ):
         exceeds(parse_executable(headers.elf(), "it"), "x86_64", read_floor("macos 11.0"), {})
 
 
 def test_each_slice_of_a_universal_file_keeps_its_floor() -> None:
-    both = parse_executable(headers.universal(headers.mach_o("x86_64"), headers.mach_o(minimum=(13, 0))), "it")
+    both = parse_executable(
+        headers.universal(headers.mach_o("x86_64"), headers.mach_o(minimum=(13, 0))), "it"
+    )
     assert exceeds(both, "x86_64", read_floor("macos 11.0"), {}) is None
-    assert exceeds(both, "aarch64", read_floor("macos 11.0"), {}) == "its aarch64 code needs macOS 13.0"
+    assert (
+        exceeds(both, "aarch64", read_floor("macos 11.0"), {})
+        == "its aarch64 code needs macOS 13.0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,18 +316,24 @@ def test_each_slice_of_a_universal_file_keeps_its_floor() -> None:
     ],
 )
 def test_a_library_that_other_macs_lack_is_refused(name: str, *, foreign: bool) -> None:
-    executable = replace(parse_executable(headers.mach_o(), "it"), needed=("/usr/lib/libSystem.B.dylib", name))
+    executable = replace(
+        parse_executable(headers.mach_o(), "it"), needed=("/usr/lib/libSystem.B.dylib", name)
+    )
     if not foreign:
         assert platform_tags(executable).publishable
         return
-    with pytest.raises(BuildError, match="which a macOS without Homebrew and the like does not have") as error:
+    with pytest.raises(
+        BuildError, match="which a macOS without Homebrew and the like does not have"
+    ) as error:
         platform_tags(executable)
     assert f"`{name}`" in error.value.message
     assert error.value.hint
 
 
 def test_swift_is_part_of_macos() -> None:
-    executable = replace(parse_executable(headers.mach_o(), "it"), needed=("@rpath/libswiftCore.dylib",))
+    executable = replace(
+        parse_executable(headers.mach_o(), "it"), needed=("@rpath/libswiftCore.dylib",)
+    )
     assert platform_tags(replace(executable, run_path=("/usr/lib/swift",))).publishable
     with pytest.raises(BuildError):
         platform_tags(executable)
@@ -305,12 +364,31 @@ def test_a_library_that_a_clean_windows_lacks_is_refused(name: str, *, foreign: 
 
 
 # Part of Windows 10; delvewheel's list is of Windows 7.
-NEWER = {"d3d12", "d3dcompiler_47", "dcomp", "gdiplus", "icuin", "icuuc", "shcore", "ucrtbase", "xinput1_4"}
+NEWER = {
+    "d3d12",
+    "d3dcompiler_47",
+    "dcomp",
+    "gdiplus",
+    "icuin",
+    "icuuc",
+    "shcore",
+    "ucrtbase",
+    "xinput1_4",
+}
 
 
 @pytest.mark.network
 def test_delvewheel_knows_the_libraries_of_windows(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(tmp_path),
+    ]
     subprocess.run([*command, "delvewheel==1.13.2"], check=True, env=clean_environment())
     with zipfile.ZipFile(next(tmp_path.glob("delvewheel-*.whl"))) as wheel:
         text = wheel.read("delvewheel/_dll_list.py").decode()
@@ -335,9 +413,13 @@ def test_a_program_for_newer_machines_alone_is_promised_to_none() -> None:
         ((13, 0), (12, 0), "macosx_13_0_universal2"),
     ],
 )
-def test_a_universal_tag_is_true_of_both(intel: tuple[int, int], arm: tuple[int, int], universal: str | None) -> None:
+def test_a_universal_tag_is_true_of_both(
+    intel: tuple[int, int], arm: tuple[int, int], universal: str | None
+) -> None:
     """Pip on macOS 11 with Apple silicon takes a universal2 tag of 10.12."""
-    tags = tags_of(headers.universal(headers.mach_o("x86_64", minimum=intel), headers.mach_o(minimum=arm)))
+    tags = tags_of(
+        headers.universal(headers.mach_o("x86_64", minimum=intel), headers.mach_o(minimum=arm))
+    )
     assert [tag for tag in tags if "universal" in tag] == ([universal] if universal else [])
     taken = set(tags) & set(mac_platforms((11, 0), "arm64"))
     assert bool(taken) is (arm <= (11, 0))

@@ -44,7 +44,10 @@ def hook(
 
 
 def build(
-    sample: Sample, out: Path, settings: dict[str, str] | None = None, environment: dict[str, str] | None = None
+    sample: Sample,
+    out: Path,
+    settings: dict[str, str] | None = None,
+    environment: dict[str, str] | None = None,
 ) -> Path:
     done = hook(sample, "build_wheel", out, settings, environment)
     assert done.returncode == 0, done.stderr
@@ -53,7 +56,10 @@ def build(
 
 def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
     wheel = build(sample, tmp_path / "out")
-    assert wheel.name == f"leanspec_cli_bin-{VERSION}-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl"
+    assert (
+        wheel.name
+        == f"leanspec_cli_bin-{VERSION}-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl"
+    )
     info = f"leanspec_cli_bin-{VERSION}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -84,14 +90,21 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
         "Tag: py3-none-manylinux1_x86_64",
         "Tag: py3-none-manylinux_2_5_x86_64",
     ]
-    for line in ("Metadata-Version: 2.4", "License-Expression: MIT", "License-File: LICENSE", f"Version: {VERSION}"):
+    for line in (
+        "Metadata-Version: 2.4",
+        "License-Expression: MIT",
+        "License-File: LICENSE",
+        f"Version: {VERSION}",
+    ):
         assert line in metadata.splitlines()
     assert [line.partition(",")[0] for line in record] == list(contents)
     for name, digest, size in csv.reader(record):
         if name == f"{info}/RECORD":
             assert (digest, size) == ("", "")
             continue
-        expected = base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest()).rstrip(b"=").decode()
+        expected = (
+            base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest()).rstrip(b"=").decode()
+        )
         assert (digest, size) == (f"sha256={expected}", str(len(contents[name])))
 
 
@@ -104,7 +117,9 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
         ("4354819198", (2107, 12, 31, 23, 59, 58)),
     ],
 )
-def test_the_one_time_of_all_entries(sample: Sample, tmp_path: Path, epoch: str, moment: tuple[int, ...]) -> None:
+def test_the_one_time_of_all_entries(
+    sample: Sample, tmp_path: Path, epoch: str, moment: tuple[int, ...]
+) -> None:
     """A zip archive begins with 1980 and ends with 2107."""
     wheel = build(sample, tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
     with zipfile.ZipFile(wheel) as archive:
@@ -133,9 +148,13 @@ def test_the_same_input_gives_the_same_bytes(sample: Sample, tmp_path: Path) -> 
     binary.chmod(0o600)
     os.utime(binary, (1, 1))
     os.utime(sample.root / "LICENSE", (2, 2))
-    second = build(sample, tmp_path / "2", {"binary": str(binary)}, {"TZ": "Asia/Tokyo", "LC_ALL": "C"}).read_bytes()
+    second = build(
+        sample, tmp_path / "2", {"binary": str(binary)}, {"TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    ).read_bytes()
     assert first == second
-    later = build(sample, tmp_path / "3", environment={"SOURCE_DATE_EPOCH": "1700000000"}).read_bytes()
+    later = build(
+        sample, tmp_path / "3", environment={"SOURCE_DATE_EPOCH": "1700000000"}
+    ).read_bytes()
     assert later != first
 
 

@@ -16,6 +16,8 @@ from tests.support.surroundings import clean
 def site(tmp_path: Path) -> Site:
     root = tmp_path / "site packages"
     shutil.copytree(
-        ROOT / "leanspec_launcher", root / "leanspec_launcher", ignore=shutil.ignore_patterns("__pycache__")
+        ROOT / "leanspec_launcher",
+        root / "leanspec_launcher",
+        ignore=shutil.ignore_patterns("__pycache__"),
     )
     return Site(root, clean(tmp_path / "home"))

@@ -36,18 +36,38 @@ esac"""
 BARE = script('read line; echo \'{"id":1,"result":{"serverInfo":{"version":"2.1.0"}}}\'')
 
 
-def started(site: Site, redirection: str, *arguments: str, family: str = "mcp", **env: str) -> tuple[int, str]:
+def started(
+    site: Site, redirection: str, *arguments: str, family: str = "mcp", **env: str
+) -> tuple[int, str]:
     """Start a command in a shell with a redirection; return the exit code and standard error."""
-    command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-S", "-c", site.call(family), *arguments]
+    command = [
+        "sh",
+        "-c",
+        f'"$@" {redirection}',
+        "sh",
+        sys.executable,
+        "-S",
+        "-c",
+        site.call(family),
+        *arguments,
+    ]
     done = subprocess.run(
-        command, env=site.env | env, cwd=site.root, capture_output=True, text=True, check=False, timeout=60
+        command,
+        env=site.env | env,
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize(("program", "version"), [(OLD, "1.2.3"), (NEW, "2.0.0"), (BARE, "2.1.0")])
-def test_the_version_is_the_one_that_the_server_tells_a_client(site: Site, program: bytes, version: str) -> None:
+def test_the_version_is_the_one_that_the_server_tells_a_client(
+    site: Site, program: bytes, version: str
+) -> None:
     site.pin("mcp", program)
     site.wheel("mcp", program)
     assert site.start("mcp", "--version").stdout == f"leanspec-mcp {version}\n"
@@ -59,7 +79,13 @@ def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
     site.wheel("mcp", OLD, mode=0o644)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--version"]
     done = subprocess.run(
-        command, env=site.env, stdin=subprocess.PIPE, capture_output=True, text=True, check=True, timeout=30
+        command,
+        env=site.env,
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     assert done.stdout == "leanspec-mcp 1.2.3\n"
 
@@ -90,7 +116,9 @@ def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--help"]
-    done = subprocess.run(command, env=site.env, stdout=writing, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        command, env=site.env, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
@@ -129,8 +157,22 @@ def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(site: Site, pat
 
 @pytest.mark.parametrize("redirection", ["", "2>&-", "2>/dev/full"])
 def test_a_family_that_is_none_is_a_usage_error(site: Site, redirection: str) -> None:
-    command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "leanspec_launcher", "foo"]
-    assert subprocess.run(command, env=site.env, cwd=site.root, capture_output=True, check=False).returncode == 2
+    command = [
+        "sh",
+        "-c",
+        f'"$@" {redirection}',
+        "sh",
+        sys.executable,
+        "-m",
+        "leanspec_launcher",
+        "foo",
+    ]
+    assert (
+        subprocess.run(
+            command, env=site.env, cwd=site.root, capture_output=True, check=False
+        ).returncode
+        == 2
+    )
 
 
 def test_python_dash_m_explains_itself(site: Site) -> None:
@@ -216,7 +258,9 @@ def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -
 
 
 def test_without_click_the_management_command_says_what_is_missing(site: Site) -> None:
-    done = run([sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"], site.env, code=1)
+    done = run(
+        [sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"], site.env, code=1
+    )
     assert done.stderr == (
         "error: cannot run `leanspec-launcher`: No module named 'click'\n"
         "hint: reinstall lean-spec with its dependencies; if that does not help, report this\n"
@@ -252,8 +296,12 @@ DAMAGES: dict[str, dict[str, bytes | None]] = {
     "METADATA not UTF-8": {"METADATA": b"Name: lean-spec\nVersion: \xff\xfe\n"},
     "METADATA missing": {"METADATA": None},
     "METADATA without a version": {"METADATA": b"Name: lean-spec\n"},
-    "entry points unknown": {"entry_points.txt": b"[console_scripts]\nlean-spec=leanspec_launcher:unknown\n"},
-    "entry points twice": {"entry_points.txt": b"[console_scripts]\na=b:c\n[console_scripts]\na=b:c\nnonsense\n"},
+    "entry points unknown": {
+        "entry_points.txt": b"[console_scripts]\nlean-spec=leanspec_launcher:unknown\n"
+    },
+    "entry points twice": {
+        "entry_points.txt": b"[console_scripts]\na=b:c\n[console_scripts]\na=b:c\nnonsense\n"
+    },
     "entry points not UTF-8": {"entry_points.txt": b"[console_scripts]\n\xff=\xfe\n"},
     "entry points missing": {"entry_points.txt": None},
 }
@@ -269,11 +317,14 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
     for command in ("which", "verify", "link", "unlink", "mcp-config", "--version"):
         site.manage(command)
     found = json.loads(site.manage("doctor", "--json").stdout)
-    assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {finding["section"] for finding in found}
+    assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {
+        finding["section"] for finding in found
+    }
     if "missing" in damage or "empty" in damage:
         wrong = [finding for finding in found if finding["status"] in ("error", "warning")]
         assert any(
-            "RECORD" in each["value"] or "METADATA" in each["value"] or "record" in each["value"] for each in wrong
+            "RECORD" in each["value"] or "METADATA" in each["value"] or "record" in each["value"]
+            for each in wrong
         )
         if "METADATA" not in damage:
             done = site.manage("link", code=1)
@@ -288,7 +339,10 @@ def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -
     (site.root / "bin/lean-spec").mkdir()
     os.mkfifo(site.root / "bin/leanspec-mcp")
     found = json.loads(site.manage("doctor", "--json").stdout)
-    assert [each["name"] for each in found if each["section"] == "commands"] == ["lean-spec", "leanspec-mcp"]
+    assert [each["name"] for each in found if each["section"] == "commands"] == [
+        "lean-spec",
+        "leanspec-mcp",
+    ]
 
 
 def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> None:
@@ -296,7 +350,10 @@ def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> 
     record(site)
     (site.root / "lean_spec-9.9.8.dist-info").mkdir()
     said = site.manage("doctor").stdout
-    assert "several versions are recorded: lean_spec-9.9.8.dist-info, lean_spec-9.9.9.dist-info" in said
+    assert (
+        "several versions are recorded: lean_spec-9.9.8.dist-info, lean_spec-9.9.9.dist-info"
+        in said
+    )
     assert HOST.key in said
 
 
@@ -306,8 +363,12 @@ def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None
     site.wheel("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
     (site.root / "bin").mkdir()
-    text = f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
-    (site.root / "bin/leanspec-launcher").write_text(text.format("leanspec_launcher.manage", "main"))
+    text = (
+        f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
+    )
+    (site.root / "bin/leanspec-launcher").write_text(
+        text.format("leanspec_launcher.manage", "main")
+    )
     (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
     said = site.manage("doctor").stdout
     assert f"`{site.root}/bin/lean-spec`: with `import re`, as pip before 25.2 writes it" in said

@@ -55,7 +55,9 @@ def test_a_missing_library_is_named(site: Site, tmp_path: Path) -> None:
     compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
     (tmp_path / "program").rename(tmp_path / "libssl.so.3")
     use = "int foo(void); int main(void) { return foo(); }"
-    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(b"libssl.so.3\0", b"libsxx.so.3\0")
+    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(
+        b"libssl.so.3\0", b"libsxx.so.3\0"
+    )
     lines = refused(site, data)
     assert lines[0].endswith("it needs `libsxx.so.3`, which this system lacks")
     assert any(line.startswith("  this is    Linux, CPU ") for line in lines)
@@ -71,7 +73,9 @@ def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path)
     assert f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)" in lines[0]
     system = platform.freedesktop_os_release()
     names = [system["ID"], *system.get("ID_LIKE", "").split()]
-    known = [f"`{PACKAGES['libssl.so.3'][name]}`" for name in names if name in PACKAGES["libssl.so.3"]]
+    known = [
+        f"`{PACKAGES['libssl.so.3'][name]}`" for name in names if name in PACKAGES["libssl.so.3"]
+    ]
     assert lines[-1] == f"hint: {[*known, 'install OpenSSL 3 on this system'][0]}"
 
 
@@ -79,7 +83,9 @@ def test_a_newer_glibc_is_named(site: Site, tmp_path: Path) -> None:
     data = compiled(tmp_path)
     assert b"GLIBC_2.34\0" in data
     # The loader compares the hash of the name first, so both are changed alike.
-    data = data.replace(b"GLIBC_2.34\0", b"GLIBC_2.99\0").replace(elf_hash(b"GLIBC_2.34"), elf_hash(b"GLIBC_2.99"))
+    data = data.replace(b"GLIBC_2.34\0", b"GLIBC_2.99\0").replace(
+        elf_hash(b"GLIBC_2.34"), elf_hash(b"GLIBC_2.99")
+    )
     lines = refused(site, data)
     assert "it needs GLIBC_2.99 of `libc.so.6`; this system has an older one" in lines[0]
     assert lines[-1].startswith("hint: use a newer system")
@@ -95,7 +101,9 @@ def elf_hash(name: bytes) -> bytes:
 
 
 def test_a_missing_loader_is_named(site: Site, tmp_path: Path) -> None:
-    data = compiled(tmp_path, "int main(void) { return 7; }", "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1")
+    data = compiled(
+        tmp_path, "int main(void) { return 7; }", "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1"
+    )
     lines = refused(site, data)
     assert lines[0].endswith("its loader `/lib/ld-nowhere.so.1` is not on this system")
 
@@ -136,7 +144,9 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
     site.wheel("cli", b"other", 0o644)
     info = site.root / "leanspec_cli_bin-9.9.8.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n"
+    )
     for recorded, words in (
         (
             "2SmKENeww1SDVHh6hHeNmkeElwxLt6TTSLC7Kjq6AAA",
@@ -148,7 +158,10 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
         said = site.start("cli", code=126).stderr
         assert f"  {words}\n" in said
         assert "chmod" not in said, "the run bit is the least of it"
-        assert "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n" in said
+        assert (
+            "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n"
+            in said
+        )
 
 
 def urlsafe_digest(data: bytes) -> str:
@@ -195,7 +208,9 @@ def test_a_file_system_that_lets_nothing_run_is_named(site: Site, noexec: Path, 
 
 
 @pytest.mark.system
-@pytest.mark.skipif(not is_root() or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.skipif(
+    not is_root() or shutil.which("setpriv") is None, reason="needs root and setpriv"
+)
 def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, 0o700)
@@ -208,9 +223,19 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     for file in site.root.rglob("*"):
         if file != path:
             file.chmod(file.stat().st_mode | 0o055)
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(system), "-S", "-B"]
+    nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        str(system),
+        "-S",
+        "-B",
+    ]
     done = run([*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/"))
-    assert done.stderr.startswith(f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n")
+    assert done.stderr.startswith(
+        f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n"
+    )
     assert f"hint: let its owner run `chmod a+rx '{path}'`" in done.stderr
 
 
@@ -220,10 +245,15 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         ("pip", "hint: pip --python "),
         ("uv", "hint: uv pip install --python "),
         ("conda", "hint: conda install --force-reinstall lean-spec leanspec-cli-bin"),
-        ("debian", "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager"),
+        (
+            "debian",
+            "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager",
+        ),
     ],
 )
-def test_the_remedy_is_that_of_the_installer_in_use(site: Site, tmp_path: Path, installer: str, hint: str) -> None:
+def test_the_remedy_is_that_of_the_installer_in_use(
+    site: Site, tmp_path: Path, installer: str, hint: str
+) -> None:
     site.pin("cli", GOOD)
     info = site.root / "lean_spec-9.9.9.dist-info"
     info.mkdir()
@@ -256,7 +286,10 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
     said = run([sys.executable, "-S", "-c", zipped.call("cli")], site.env, code=127).stderr
     inside = f"`{archive}/leanspec_cli_bin/bin/leanspec`: not there: lean-spec is inside an archive"
     assert inside in said
-    assert "hint: install lean-spec into a folder instead: `pip install --target FOLDER lean-spec==9.9.9`" in said
+    assert (
+        "hint: install lean-spec into a folder instead: `pip install --target FOLDER lean-spec==9.9.9`"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,7 +305,9 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
         ("/etc/passwd/x", 126, "Not a directory"),
     ],
 )
-def test_every_kind_of_variable_is_taken_or_explained(site: Site, value: str, code: int, words: str) -> None:
+def test_every_kind_of_variable_is_taken_or_explained(
+    site: Site, value: str, code: int, words: str
+) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     done = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": value})
@@ -295,7 +330,9 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("program", ["leanspec", "leanspec-mcp", "leanspec-http"])
 @pytest.mark.parametrize(
-    ("changes", "cuts"), [(20, 5), pytest.param(1000, 200, marks=pytest.mark.slow)], ids=["some", "many"]
+    ("changes", "cuts"),
+    [(20, 5), pytest.param(1000, 200, marks=pytest.mark.slow)],
+    ids=["some", "many"],
 )
 def test_no_changed_byte_and_no_truncation_is_ever_run(
     site: Site, binaries: Path, program: str, changes: int, cuts: int
@@ -307,7 +344,8 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
     site.pin(family, whole)
     path = site.wheel(family, whole)
     bad = itertools.chain(
-        (flipped(whole, chance) for _ in range(changes)), (whole[: chance.randrange(len(whole))] for _ in range(cuts))
+        (flipped(whole, chance) for _ in range(changes)),
+        (whole[: chance.randrange(len(whole))] for _ in range(cuts)),
     )
     for number, data in enumerate(bad):
         if number % 2:
@@ -316,7 +354,9 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
             path.write_bytes(data)
         done = site.start(family, "--version", code=126)
         assert done.stdout == ""
-        assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
+        assert done.stderr.startswith(
+            f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
+        )
         assert done.stderr.count("error: ") == 1
 
 
@@ -337,8 +377,12 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     ]
     done = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
     assert done.stdout == wanted
-    without = site.start("cli", "list", env={"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}, code=127)
-    assert without.stderr.startswith("error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`")
+    without = site.start(
+        "cli", "list", env={"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}, code=127
+    )
+    assert without.stderr.startswith(
+        "error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`"
+    )
     assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
 
 
@@ -347,9 +391,13 @@ def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site
     for family in ("mcp", "cli"):
         site.pin(family, program)
         site.wheel(family, program)
-    assert site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout == "[--use-typescript]"
     assert (
-        site.start("cli", "list", "--use-typescript", env={"LEANSPEC_USE_TS": "0"}).stdout == "[list][--use-typescript]"
+        site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout
+        == "[--use-typescript]"
+    )
+    assert (
+        site.start("cli", "list", "--use-typescript", env={"LEANSPEC_USE_TS": "0"}).stdout
+        == "[list][--use-typescript]"
     )
 
 

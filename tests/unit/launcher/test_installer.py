@@ -51,12 +51,18 @@ METADATA = {"main_package": {"suffix": ""}}
         (("venv", "pdm"), Installer.PDM, "pdm add 'lean-spec[ui]'"),
         (("venv", "hatch"), Installer.PIP, "install"),
         (("venv", "uv"), Installer.UV_PIP, "uv pip install"),
-        (("uv/archive-v0/x", "uv"), Installer.UVX, "uvx --from 'lean-spec[ui]==1.2.3' leanspec-http"),
+        (
+            ("uv/archive-v0/x", "uv"),
+            Installer.UVX,
+            "uvx --from 'lean-spec[ui]==1.2.3' leanspec-http",
+        ),
         (("x", "pex", "pex/installed_wheels/3/ab/lean_spec.whl"), Installer.PEX, ""),
         (("x", "pip", f".shiv/app.pyz_{DIGEST}/site-packages"), Installer.SHIV, ""),
     ],
 )
-def test_the_installer_is_known(place: Place, layout: tuple[str, ...], expected: Installer, extra: str) -> None:
+def test_the_installer_is_known(
+    place: Place, layout: tuple[str, ...], expected: Installer, extra: str
+) -> None:
     place(*layout)
     assert installer.installer() is expected
     assert extra in remedy.shown(remedy.commands(FAMILIES["http"]))
@@ -68,10 +74,16 @@ def test_the_installer_is_known(place: Place, layout: tuple[str, ...], expected:
     ("prefix", "expected", "extra"),
     [
         ("pipx/venvs/lean-spec", Installer.PIPX, "pipx install --force 'lean-spec[ui]==1.2.3'"),
-        ("pipx/.cache/0123", Installer.PIPX_RUN, "pipx run --spec 'lean-spec[ui]==1.2.3' leanspec-http"),
+        (
+            "pipx/.cache/0123",
+            Installer.PIPX_RUN,
+            "pipx run --spec 'lean-spec[ui]==1.2.3' leanspec-http",
+        ),
     ],
 )
-def test_an_environment_of_pipx_is_kept_or_cleared(place: Place, prefix: str, expected: Installer, extra: str) -> None:
+def test_an_environment_of_pipx_is_kept_or_cleared(
+    place: Place, prefix: str, expected: Installer, extra: str
+) -> None:
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
     assert installer.installer() is expected
@@ -82,10 +94,19 @@ def test_an_environment_of_pipx_is_kept_or_cleared(place: Place, prefix: str, ex
     ("receipt", "wanted"),
     [
         ('requirements = [{ name = "lean-spec" }]', "'lean-spec[ui]'"),
-        ('requirements = [{ name = "lean-spec", specifier = "==1.2.3" }]', "'lean-spec[ui]==1.2.3'"),
-        ('requirements = [{ name = "lean-spec" }, { name = "x", specifier = "==9" }]', "'lean-spec[ui]' --with x==9"),
+        (
+            'requirements = [{ name = "lean-spec", specifier = "==1.2.3" }]',
+            "'lean-spec[ui]==1.2.3'",
+        ),
+        (
+            'requirements = [{ name = "lean-spec" }, { name = "x", specifier = "==9" }]',
+            "'lean-spec[ui]' --with x==9",
+        ),
         ("", "'lean-spec[ui]'"),
-        ('requirements = [\n    { name = "x" },\n    { name = "lean-spec" },\n]', "x --with 'lean-spec[ui]'"),
+        (
+            'requirements = [\n    { name = "x" },\n    { name = "lean-spec" },\n]',
+            "x --with 'lean-spec[ui]'",
+        ),
         (
             'requirements = [{ name = "lean-spec", extras = ["dev"], specifier = ">=1" }, { name = "x" }]',
             "'lean-spec[dev,ui]>=1' --with x",
@@ -96,11 +117,15 @@ def test_an_environment_of_pipx_is_kept_or_cleared(place: Place, prefix: str, ex
         ),
     ],
 )
-def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(place: Place, receipt: str, wanted: str) -> None:
+def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
+    place: Place, receipt: str, wanted: str
+) -> None:
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert installer.installer() is Installer.UV_TOOL
-    assert remedy.shown(remedy.commands(FAMILIES["http"])) == f"uv tool install --reinstall {wanted}"
+    assert (
+        remedy.shown(remedy.commands(FAMILIES["http"])) == f"uv tool install --reinstall {wanted}"
+    )
 
 
 def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> None:
@@ -111,8 +136,12 @@ def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> No
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
 
-def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(place: Place) -> None:
-    receipt = 'requirements = [{ name = "x", git = "https://example.org/x" }, { name = "lean-spec" }]'
+def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(
+    place: Place,
+) -> None:
+    receipt = (
+        'requirements = [{ name = "x", git = "https://example.org/x" }, { name = "lean-spec" }]'
+    )
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
     assert remedy.commands(FAMILIES["http"]) == []
     assert remedy.advice(FAMILIES["http"]) == "make the tool `x` of uv again, with lean-spec[ui]"
@@ -131,7 +160,9 @@ def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks
         ("[]", "leanspec-cli-bin==1.2.3"),
     ],
 )
-def test_what_was_named_is_taken_from_there_again(place: Place, tmp_path: Path, recorded: str, wanted: str) -> None:
+def test_what_was_named_is_taken_from_there_again(
+    place: Place, tmp_path: Path, recorded: str, wanted: str
+) -> None:
     place("venv", "pip")
     info = tmp_path / "venv/lib/site-packages/leanspec_cli_bin-1.2.3.dist-info"
     info.mkdir()
@@ -150,14 +181,18 @@ def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
     assert remedy.commands(FAMILIES["cli"]) != []
 
 
-def test_where_no_shell_finds_uv_pip_installs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_shell_finds_uv_pip_installs(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hatch brings an uv of its own along, which is on no path."""
     place("venv", "uv")
     monkeypatch.setattr(remedy, "program", lambda _: None)
     assert remedy.commands(FAMILIES["cli"])[0][:3] == [sys.executable, "-m", "pip"]
 
 
-@pytest.mark.parametrize(("is_checkout", "expected"), [(True, Installer.CHECKOUT), (False, Installer.SOURCES)])
+@pytest.mark.parametrize(
+    ("is_checkout", "expected"), [(True, Installer.CHECKOUT), (False, Installer.SOURCES)]
+)
 def test_only_a_checkout_can_collect(
     place: Place, monkeypatch: pytest.MonkeyPatch, *, is_checkout: bool, expected: Installer
 ) -> None:

@@ -33,7 +33,9 @@ def test_the_launcher_becomes_the_program(site: Site) -> None:
     site.pin("cli", program)
     site.wheel("cli", program)
     call = site.call("cli", before="import os; print(os.getpid(), file=sys.stderr)")
-    done = subprocess.run([sys.executable, "-c", call], env=site.env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", call], env=site.env, capture_output=True, text=True, check=True
+    )
     assert done.stdout == done.stderr
 
 
@@ -50,13 +52,20 @@ def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
     path.write_bytes(chosen)
     path.chmod(0o755)
     assert site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout == "chosen\n"
-    assert site.start("cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}).stdout == "wheel\n"
+    assert (
+        site.start("cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}).stdout
+        == "wheel\n"
+    )
 
 
 @pytest.mark.posix
 def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
     site.pin("cli", GOOD)
-    store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries" / site.pins["cli"][HOST.key].executable
+    store = (
+        Path(site.env["HOME"])
+        / ".local/share/lean-spec/binaries"
+        / site.pins["cli"][HOST.key].executable
+    )
     store.mkdir(parents=True)
     (store / "leanspec").write_bytes(GOOD)
     (store / "leanspec").chmod(0o755)
@@ -70,13 +79,22 @@ def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> N
     elsewhere = tmp_path / "elsewhere/leanspec_cli_bin/bin"
     elsewhere.parent.mkdir(parents=True)
     beside.parent.rename(elsewhere)
-    assert site.start("cli", code=7, env={"PYTHONPATH": str(tmp_path / "elsewhere")}).stdout == "[started]"
+    assert (
+        site.start("cli", code=7, env={"PYTHONPATH": str(tmp_path / "elsewhere")}).stdout
+        == "[started]"
+    )
 
 
 def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_path: Path) -> None:
     decoy = script("echo decoy")
     project = tmp_path / "project"
-    for place in ("rust/target/debug", "rust/target/release", "target/release", "bin", "leanspec_cli_bin/bin"):
+    for place in (
+        "rust/target/debug",
+        "rust/target/release",
+        "target/release",
+        "bin",
+        "leanspec_cli_bin/bin",
+    ):
         for name in ("leanspec", "leanspec-mcp"):
             file = project / place / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +103,9 @@ def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_pa
     site.local("cli", decoy, project / "platform_wheels")
     (project / "inner").mkdir()
     for cwd in (project, project / "inner"):
-        done = site.start("cli", cwd=cwd, code=127, env={"PATH": f"{project / 'bin'}:/usr/bin:/bin"})
+        done = site.start(
+            "cli", cwd=cwd, code=127, env={"PATH": f"{project / 'bin'}:/usr/bin:/bin"}
+        )
         assert done.stdout == ""
 
 
@@ -100,7 +120,9 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
         assert sum(line.startswith(f"  {origin} ") for line in lines) >= 1
     place = f"--target '{site.root}' --upgrade"
     # This interpreter sees no packages (`-S`), so no pip of its own.
-    assert lines[-1] == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
+    assert (
+        lines[-1] == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
+    )
 
 
 def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
@@ -108,7 +130,9 @@ def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
     path = site.wheel("cli", GOOD + b"\n")
     done = site.start("cli", code=126)
     assert done.stdout == ""
-    assert done.stderr.startswith(f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n")
+    assert done.stderr.startswith(
+        f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
+    )
     assert site.pins["cli"][HOST.key].executable in done.stderr
     assert done.stderr.splitlines()[-1].startswith("hint: ")
 
@@ -168,9 +192,14 @@ def test_a_bad_variable_is_an_error_without_fall_through(
 def test_a_relative_variable_is_refused(site: Site) -> None:
     (site.root / "here").write_bytes(GOOD)
     (site.root / "here").chmod(0o755)
-    assert "relative path" in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
+    assert (
+        "relative path" in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
+    )
     site.local("cli", GOOD, site.root / "folder")
-    assert "relative path" in site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
+    assert (
+        "relative path"
+        in site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
+    )
 
 
 @pytest.mark.posix
@@ -208,7 +237,9 @@ def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None
 
 
 @pytest.mark.system
-@pytest.mark.skipif(sys.platform != "linux" or not is_root(), reason="only root can mount read-only")
+@pytest.mark.skipif(
+    sys.platform != "linux" or not is_root(), reason="only root can mount read-only"
+)
 def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, mode=0o644)
@@ -285,7 +316,10 @@ def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
     path = site.wheel("mcp", program)
     done = site.start("mcp", "--version", code=126)
     assert done.stdout == ""
-    assert f"cannot start `{path}`: the server answered neither `server/discover` nor `initialize`" in done.stderr
+    assert (
+        f"cannot start `{path}`: the server answered neither `server/discover` nor `initialize`"
+        in done.stderr
+    )
 
 
 @pytest.mark.posix
@@ -332,7 +366,10 @@ def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
 @pytest.mark.parametrize(
     ("builds", "words"),
     [
-        ({"linux-arm64": ["manylinux_2_28_aarch64"]}, "the one for Linux on arm64 is for another CPU"),
+        (
+            {"linux-arm64": ["manylinux_2_28_aarch64"]},
+            "the one for Linux on arm64 is for another CPU",
+        ),
         ({"windows-x64": ["win_amd64"]}, "none of them is for this system"),
         ({"linux-x64": ["musllinux_1_2_x86_64"]}, "needs musl 1.2 or newer"),
         ({"linux-x64": ["manylinux2014_x86_64"]}, "needs glibc 2.17 or newer"),

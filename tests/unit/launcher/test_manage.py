@@ -56,7 +56,9 @@ class Installation:
     def manage_with(self, before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a Python in which something was done before."""
         command = [sys.executable, "-c", self.site.call("main", ".manage", before), *arguments]
-        return subprocess.run(command, env=self.site.env, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=self.site.env, capture_output=True, text=True, check=False
+        )
 
     def uv(self, then: str) -> None:
         """Put an installer there."""
@@ -131,10 +133,15 @@ def test_a_dry_run_changes_nothing(made: Installation) -> None:
     assert made.contents() == linked
 
 
-def test_nothing_but_the_released_file_of_a_wheel_is_linked(made: Installation, tmp_path: Path) -> None:
+def test_nothing_but_the_released_file_of_a_wheel_is_linked(
+    made: Installation, tmp_path: Path
+) -> None:
     before = made.contents()
     local = made.site.local("cli", PROGRAMS["cli"], tmp_path / "local")
-    for setting in ({"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}, {"LEANSPEC_CLI_BINARY": str(local)}):
+    for setting in (
+        {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")},
+        {"LEANSPEC_CLI_BINARY": str(local)},
+    ):
         assert f"`{local}` decides" in made.manage("link", code=1, env=setting)
     with made.binary("mcp").open("ab") as file:
         file.write(b"x")
@@ -148,7 +155,9 @@ def test_nothing_but_the_released_file_of_a_wheel_is_linked(made: Installation, 
 def test_a_script_that_no_installer_wrote_stays(made: Installation, text: str) -> None:
     (made.scripts / "leanspec-mcp").write_text(text)
     before = made.contents()
-    assert "leanspec-mcp` is neither the installer's script nor the binary" in made.manage("link", code=1)
+    assert "leanspec-mcp` is neither the installer's script nor the binary" in made.manage(
+        "link", code=1
+    )
     assert made.contents() == before
 
 
@@ -160,7 +169,9 @@ def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
     assert made.contents() == before
 
 
-@pytest.mark.parametrize("first", [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""])
+@pytest.mark.parametrize(
+    "first", [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""]
+)
 def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: str) -> None:
     for name in COMMANDS:
         path = made.scripts / name
@@ -183,7 +194,9 @@ def test_a_script_that_finds_its_python_beside_itself_is_well(made: Installation
 
 def test_what_did_not_become_the_binary_is_put_in_no_place(made: Installation) -> None:
     before = made.contents()
-    done = made.manage_with("import os; os.link = lambda old, new: open(new, 'w').write('x')", "link")
+    done = made.manage_with(
+        "import os; os.link = lambda old, new: open(new, 'w').write('x')", "link"
+    )
     assert done.returncode == 1
     assert "did not become what" in done.stderr
     assert made.contents() == before
@@ -199,11 +212,15 @@ def test_another_file_system_gets_a_copy(made: Installation) -> None:
 
 
 @pytest.mark.parametrize("command", ["link", "unlink"])
-def test_what_fails_halfway_leaves_nothing_beside_the_scripts(made: Installation, command: str) -> None:
+def test_what_fails_halfway_leaves_nothing_beside_the_scripts(
+    made: Installation, command: str
+) -> None:
     if command == "unlink":
         made.manage("link")
     before = made.contents()
-    done = made.manage_with("import os, errno; os.replace = lambda *_: os.open('/no/such', 0)", command)
+    done = made.manage_with(
+        "import os, errno; os.replace = lambda *_: os.open('/no/such', 0)", command
+    )
     assert done.returncode == 1
     assert made.contents() == before
 
@@ -221,7 +238,9 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installa
     folder.mkdir()
     (folder / "libssl.so.3").write_bytes(libraries["libssl.so.3"])
     assert made.manage("link").count(": linked") == 3
-    assert (made.scripts / "lean-spec").read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
+    assert (
+        made.scripts / "lean-spec"
+    ).read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
     done = subprocess.run([made.scripts / "lean-spec"], capture_output=True, text=True, check=True)
     assert done.stdout == "cli\n"
     assert made.manage("link") == "nothing to link\n"
@@ -254,7 +273,9 @@ def test_scripts_are_found_where_pip_moved_them(made: Installation, tmp_path: Pa
     assert made.manage("link").count(": linked") == 3
 
 
-def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_packages(made: Installation) -> None:
+def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_packages(
+    made: Installation,
+) -> None:
     (made.site.root / "bin").mkdir()
     (made.site.root / "bin/lean-spec").write_text("another")
     assert made.manage("link").count(f"{made.scripts}") == 3
@@ -360,7 +381,10 @@ def test_what_the_user_chose_is_not_the_installers_to_bring_back(
 ) -> None:
     made.uv(brings_back(made))
     local = made.site.local("cli", b"damaged", tmp_path / "local", sha256="0" * 64)
-    chosen = {"LEANSPEC_CLI_BINARY": str(tmp_path / "gone"), "LEANSPEC_BINARIES_DIR": str(local.parents[3])}
+    chosen = {
+        "LEANSPEC_CLI_BINARY": str(tmp_path / "gone"),
+        "LEANSPEC_BINARIES_DIR": str(local.parents[3]),
+    }
     said = made.manage("repair", "cli", code=1, env={variable: chosen[variable]})
     assert "cannot be repaired by reinstalling it" in said
     assert f"`unset {variable}`" in said
@@ -399,7 +423,9 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
 def test_what_a_client_is_told_to_start(made: Installation) -> None:
     told = json.loads(made.manage("mcp-config", "vscode"))
     assert told == {
-        "servers": {"leanspec": {"type": "stdio", "command": str(made.scripts / "leanspec-mcp"), "args": []}}
+        "servers": {
+            "leanspec": {"type": "stdio", "command": str(made.scripts / "leanspec-mcp"), "args": []}
+        }
     }
     folder = json.loads(made.manage("mcp-config", "cursor", "--project", str(made.tools)))
     arguments = folder["mcpServers"]["leanspec"]["args"]

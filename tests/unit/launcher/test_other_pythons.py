@@ -55,10 +55,22 @@ def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
     subprocess.run(["pypy3", "-m", "venv", tmp_path / "venv"], check=True)
     programs = tmp_path / "venv/bin"
     env = clean_environment(HOME=str(tmp_path))
-    subprocess.run([programs / "pip", "install", "--quiet", "--find-links", dist, "lean-spec"], check=True, env=env)
-    for command in (["lean-spec", "--version"], ["leanspec-mcp", "--version"], ["leanspec-launcher", "verify"]):
+    subprocess.run(
+        [programs / "pip", "install", "--quiet", "--find-links", dist, "lean-spec"],
+        check=True,
+        env=env,
+    )
+    for command in (
+        ["lean-spec", "--version"],
+        ["leanspec-mcp", "--version"],
+        ["leanspec-launcher", "verify"],
+    ):
         done = subprocess.run(
-            [programs / command[0], *command[1:]], env=env, capture_output=True, text=True, check=False
+            [programs / command[0], *command[1:]],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
@@ -67,7 +79,11 @@ FIND = "from leanspec_launcher.find import find_leanspec_bin as find; print(find
 
 
 def find(site: Site, family: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(family)}"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(family)}",
+    ]
     return subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
 
 

@@ -30,7 +30,9 @@ needs_root = pytest.mark.skipif(not is_root(), reason="only root can give a file
 def lacking(site: Site, folder: Path) -> Path:
     """Install a program whose library is not on this system, unchanged for long enough for a stamp."""
     library = folder / "libneeded.so.3"
-    compiled(folder, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libneeded.so.3")
+    compiled(
+        folder, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libneeded.so.3"
+    )
     (folder / "program").rename(library)
     use = "int foo(void); int main(void) { return foo(); }"
     data = compiled(folder, use, f"-L{folder}", "-l:libneeded.so.3")
@@ -42,7 +44,9 @@ def lacking(site: Site, folder: Path) -> Path:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
 @pytest.mark.parametrize("first", [*MANAGEMENT, "LEANSPEC_VERIFY=always"])
-def test_what_the_loader_lacks_is_said_at_every_start(site: Site, tmp_path: Path, first: str) -> None:
+def test_what_the_loader_lacks_is_said_at_every_start(
+    site: Site, tmp_path: Path, first: str
+) -> None:
     lacking(site, tmp_path)
     if first in MANAGEMENT:
         site.manage(first)
@@ -55,8 +59,12 @@ def test_what_the_loader_lacks_is_said_at_every_start(site: Site, tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
-@pytest.mark.parametrize("case", ["relative folder", "no record", "no pin", "another file", "variable"])
-def test_the_loader_that_an_unverified_file_names_is_not_run(site: Site, tmp_path: Path, case: str) -> None:
+@pytest.mark.parametrize(
+    "case", ["relative folder", "no record", "no pin", "another file", "variable"]
+)
+def test_the_loader_that_an_unverified_file_names_is_not_run(
+    site: Site, tmp_path: Path, case: str
+) -> None:
     evil = site.root / "evil"
     evil.write_bytes(script(f"touch '{tmp_path}/ran'"))
     evil.chmod(0o755)
@@ -65,7 +73,11 @@ def test_the_loader_that_an_unverified_file_names_is_not_run(site: Site, tmp_pat
         env = {}
         if case in ("relative folder", "no record"):
             path = site.local("cli", data, site.root / "bins")
-            env = {"LEANSPEC_BINARIES_DIR": "bins" if case == "relative folder" else str(site.root / "bins")}
+            env = {
+                "LEANSPEC_BINARIES_DIR": "bins"
+                if case == "relative folder"
+                else str(site.root / "bins")
+            }
             if case == "no record":
                 path.with_name("binary.json").unlink()
         elif case == "another file":
@@ -140,7 +152,9 @@ def test_only_a_start_leaves_a_stamp(site: Site, command: str) -> None:
 
 @pytest.mark.parametrize("folder", ["lean-spec", "lean-spec/verified"])
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
-def test_a_stamp_in_a_folder_that_others_may_write_to_does_not_count(site: Site, folder: str, mode: int) -> None:
+def test_a_stamp_in_a_folder_that_others_may_write_to_does_not_count(
+    site: Site, folder: str, mode: int
+) -> None:
     path = installed(site)
     site.start("cli")
     (Path(site.env["HOME"]) / ".cache" / folder).chmod(mode)
@@ -177,7 +191,9 @@ def test_a_stamp_in_a_folder_of_another_user_does_not_count(site: Site) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("part", [".local/share/lean-spec", ".local/share/lean-spec/binaries", "the last"])
+@pytest.mark.parametrize(
+    "part", [".local/share/lean-spec", ".local/share/lean-spec/binaries", "the last"]
+)
 def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) -> None:
     """Root with a user's `HOME`: sudo keeps it, and a store of downloads is reached by default."""
     site.pin("http", GOOD)
@@ -221,7 +237,9 @@ def test_the_folder_of_the_stamps_is_this_users_alone(site: Site) -> None:
 
 @pytest.mark.parametrize("way", ["PYTHONPATH", "relative PYTHONPATH", "-m"])
 @pytest.mark.parametrize("verify", ["once", "off"])
-def test_the_working_directory_is_not_searched(site: Site, tmp_path: Path, way: str, verify: str) -> None:
+def test_the_working_directory_is_not_searched(
+    site: Site, tmp_path: Path, way: str, verify: str
+) -> None:
     """`site` makes an empty or relative entry of PYTHONPATH absolute, and `-m` puts the folder itself first."""
     site.pin("cli", GOOD)
     project = tmp_path / "project"
@@ -248,8 +266,12 @@ def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
     assert "platform_wheels" not in site.manage("which", "cli").stdout
 
 
-@pytest.mark.skipif(sys.platform != "linux" or shutil.which("setarch") is None, reason="needs setarch")
-def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(site: Site, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("setarch") is None, reason="needs setarch"
+)
+def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
+    site: Site, tmp_path: Path
+) -> None:
     chosen = tmp_path / "chosen"
     chosen.write_bytes(GOOD)
     chosen.chmod(0o755)
@@ -284,16 +306,33 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
     for file in site.root.rglob("*"):
         file.chmod(file.stat().st_mode | 0o055)
     path.parent.chmod(0o700)
-    nobody = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", str(system), "-S", "-B"]
-    said = run([*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")).stderr
-    assert said.startswith(f"error: refusing to run `{path}`: it cannot be looked at (Permission denied)\n")
+    nobody = [
+        "setpriv",
+        f"--reuid={OTHER}",
+        f"--regid={OTHER}",
+        "--clear-groups",
+        str(system),
+        "-S",
+        "-B",
+    ]
+    said = run(
+        [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
+    ).stderr
+    assert said.startswith(
+        f"error: refusing to run `{path}`: it cannot be looked at (Permission denied)\n"
+    )
     assert said.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
     show = (
-        "from leanspec_launcher.diagnosis.verdicts import verdicts, deciding; from leanspec_launcher._tables import *;"
+        "from leanspec_launcher.diagnosis.verdicts import verdicts, deciding;"
+        "from leanspec_launcher._tables import *;"
+        "found = deciding(verdicts(FAMILIES['cli'], current()));"
+        "print(found.refusal.kind.value)"
     )
-    show += "found = deciding(verdicts(FAMILIES['cli'], current())); print(found.refusal.kind.value)"
     code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"
-    assert run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout == "cannot be looked at\n"
+    assert (
+        run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout
+        == "cannot be looked at\n"
+    )
 
 
 def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
@@ -312,7 +351,9 @@ def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
     assert site.start("cli", code=126).stdout == "", "another system's"
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "device"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "device"]
+)
 @pytest.mark.parametrize("origin", ["wheel", "local", "variable"])
 def test_what_is_no_file_is_neither_opened_nor_waited_for(
     site: Site, make: Callable[[Path], object], origin: str
@@ -350,5 +391,8 @@ def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> No
     commands[2].symlink_to(commands[0])
     chosen = commands[["itself", "another command of ours", "a link to it"].index(way)]
     done = run([commands[0]], site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}, code=126)
-    assert f"refusing to run `{chosen}`: it is this very command, which would start itself for ever" in done.stderr
+    assert (
+        f"refusing to run `{chosen}`: it is this very command, which would start itself for ever"
+        in done.stderr
+    )
     assert done.stderr.splitlines()[-1].startswith("hint: `unset LEANSPEC_CLI_BINARY`")

@@ -84,7 +84,10 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[s
         file.seek(-2, os.SEEK_END)
         file.write(b"D")
     os.utime(binary, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert (binary.stat().st_size, binary.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert (binary.stat().st_size, binary.stat().st_mtime_ns) == (
+        before.st_size,
+        before.st_mtime_ns,
+    )
     with pytest.raises(Refusal):
         check(binary)
     assert len(hashed) == 2
@@ -111,21 +114,27 @@ def test_a_file_that_changed_just_now_gets_no_stamp(binary: Path, hashed: list[s
     assert len(hashed) == 2
 
 
-def test_a_clock_set_back_gets_no_stamp(binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_set_back_gets_no_stamp(
+    binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: binary.stat().st_ctime_ns - 10**12)
     check(binary)
     check(binary)
     assert len(hashed) == 2
 
 
-def test_other_pins_do_not_accept_an_old_stamp(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_pins_do_not_accept_an_old_stamp(
+    binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check(binary)
     monkeypatch.setattr(_search, "SHA256", {"cli": {HOST.key: "0" * 64}})
     with pytest.raises(Refusal):
         check(binary)
 
 
-@pytest.mark.parametrize(("mode", "count"), [("once", 1), ("", 1), ("always", 2), ("off", 0), ("ALWAYS?", 2)])
+@pytest.mark.parametrize(
+    ("mode", "count"), [("once", 1), ("", 1), ("always", 2), ("off", 0), ("ALWAYS?", 2)]
+)
 def test_the_user_may_choose(
     binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, mode: str, count: int
 ) -> None:
@@ -135,7 +144,9 @@ def test_the_user_may_choose(
     assert len(hashed) == count
 
 
-@pytest.mark.parametrize(("mode", "count"), [("once", 1), ("always", 0), ("off", 0), ("ALWAYS?", 0)])
+@pytest.mark.parametrize(
+    ("mode", "count"), [("once", 1), ("always", 0), ("off", 0), ("ALWAYS?", 0)]
+)
 def test_only_who_verifies_once_leaves_a_stamp(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, count: int
 ) -> None:
@@ -145,7 +156,9 @@ def test_only_who_verifies_once_leaves_a_stamp(
     assert len([*tmp_path.glob("lean-spec/verified/*")]) == count
 
 
-def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
+    binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def changing(path: str) -> None:
         with open(path, "ab") as file:  # noqa: PTH123 - a path as the launcher has it
             file.write(b"#")
@@ -157,14 +170,20 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(binary: Path, monk
 
 
 @pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])
-@pytest.mark.skipif(sys.platform == "win32", reason="the change time is asked for in another way there")
-def test_a_state_is_that_of_one_file(binary: Path, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="the change time is asked for in another way there"
+)
+def test_a_state_is_that_of_one_file(
+    binary: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
     """Two files that differ in nothing else have two states."""
     names = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
     real = os.stat(binary)  # noqa: PTH116 - what is replaced
     values = {name: getattr(real, name) for name in names}
     before = _search.state_of(str(binary))
-    monkeypatch.setattr(os, "stat", lambda _: SimpleNamespace(**(values | {field: values[field] + 1})))
+    monkeypatch.setattr(
+        os, "stat", lambda _: SimpleNamespace(**(values | {field: values[field] + 1}))
+    )
     assert _search.state_of(str(binary)) != before
 
 
@@ -185,12 +204,20 @@ def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path
     folder = private(tmp_path / "cache/lean-spec/verified")
     for number in range(proof.MOST_STAMPS):
         (folder / f"1.{number:x}.3.4.5.{'0' * 64}").touch()
-    others = ["notes", "1.2.3.4.5", "1.2.3.4.5." + "g" * 64, "1.2.3.4..5." + "0" * 64, "1.2.3.4.5.6." + "0" * 64]
+    others = [
+        "notes",
+        "1.2.3.4.5",
+        "1.2.3.4.5." + "g" * 64,
+        "1.2.3.4..5." + "0" * 64,
+        "1.2.3.4.5.6." + "0" * 64,
+    ]
     for name in others:
         (folder / name).touch()
     check(binary)
     left = [path.name for path in folder.iterdir()]
-    assert sorted(name for name in left if not proof.is_stamp(name)) == sorted(others), "no stamps: not ours"
+    assert sorted(name for name in left if not proof.is_stamp(name)) == sorted(others), (
+        "no stamps: not ours"
+    )
     assert len(left) == len(others) + 1
 
 
@@ -230,7 +257,9 @@ def test_what_is_named_badly_is_refused_before_it_is_read(
     assert hashed == []
 
 
-def test_without_a_digest_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]) -> None:
+def test_without_a_digest_nothing_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
+) -> None:
     path = tmp_path / "leanspec"
     path.write_bytes(GOOD)
     monkeypatch.setattr(_search, "SHA256", {})
@@ -240,7 +269,9 @@ def test_without_a_digest_nothing_is_run(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.posix
-def test_what_is_no_file_is_not_read(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_file_is_not_read(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "fifo")
         assert kind_of(Place(WHEEL, str(tmp_path / "fifo"))) is Kind.NOT_A_FILE

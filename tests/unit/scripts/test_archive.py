@@ -69,7 +69,9 @@ def long_name(path: Path) -> Path:
 
 
 def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
-    source = archive(tmp_path / "a.tgz", entry("package/other"), entry(MEMBER, b"the one"), entry("package/more"))
+    source = archive(
+        tmp_path / "a.tgz", entry("package/other"), entry(MEMBER, b"the one"), entry("package/more")
+    )
     extract_file(source, MEMBER, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"the one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "out"]
@@ -78,33 +80,54 @@ def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
 def cut_after_the_file(path: Path) -> Path:
     """Write a package whose wanted file is whole, and which ends in the next one."""
     noise = random.Random(0).randbytes(100_000)  # noqa: S311 - incompressible, and the same each time
-    path.write_bytes(archive(path, entry(MEMBER), entry("package/more", noise)).read_bytes()[:50_000])
+    path.write_bytes(
+        archive(path, entry(MEMBER), entry("package/more", noise)).read_bytes()[:50_000]
+    )
     return path
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: archive(path, entry(MEMBER), entry("package/../../escape")), "leads out of it"),
+        (
+            lambda path: archive(path, entry(MEMBER), entry("package/../../escape")),
+            "leads out of it",
+        ),
         (lambda path: archive(path, entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
-        (lambda path: archive(path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link to"),
-        (lambda path: archive(path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")), "is a link to"),
-        (lambda path: archive(path, entry(MEMBER, kind=tarfile.FIFOTYPE)), "neither a file nor a folder"),
+        (
+            lambda path: archive(path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")),
+            "is a link to",
+        ),
+        (
+            lambda path: archive(path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")),
+            "is a link to",
+        ),
+        (
+            lambda path: archive(path, entry(MEMBER, kind=tarfile.FIFOTYPE)),
+            "neither a file nor a folder",
+        ),
         (lambda path: archive(path, entry(MEMBER), entry(MEMBER)), "twice"),
         (lambda path: archive(path, entry("package/other")), f"it holds no `{MEMBER}`"),
         (zeros, "unpacks to 2000000000 bytes"),
         (many_zeros, "it unpacks to more than"),
         (
-            lambda path: archive(path, entry(MEMBER), *[entry(f"package/{number}") for number in range(1_000)]),
+            lambda path: archive(
+                path, entry(MEMBER), *[entry(f"package/{number}") for number in range(1_000)]
+            ),
             "it holds more than 1000 entries",
         ),
         (long_name, "it unpacks to more than"),
         (cut_after_the_file, "is damaged"),
         (lambda path: path.write_bytes(b"not an archive") and path, "is damaged"),
-        (lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path, "is damaged"),
+        (
+            lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path,
+            "is damaged",
+        ),
     ],
 )
-def test_a_bad_archive_is_refused_and_leaves_nothing(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+def test_a_bad_archive_is_refused_and_leaves_nothing(
+    tmp_path: Path, make: Callable[[Path], Path], words: str
+) -> None:
     source = make(tmp_path / "a.tgz")
     with pytest.raises(CommandError) as error:
         extract_file(source, MEMBER, tmp_path / "out")

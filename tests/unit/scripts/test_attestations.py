@@ -34,14 +34,18 @@ def good(file: File, *, required: bool = True) -> bool:
 
 
 def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
-    assert [(each.good, each.found) for each in attested([file], required=True)] == [(False, "none")]
+    assert [(each.good, each.found) for each in attested([file], required=True)] == [
+        (False, "none")
+    ]
     assert good(file, required=False)
     write_attestation(file)
     assert good(file)
     for name, digest in (("", "0" * 64), ("another.whl", "")):
         write_attestation(file, name, digest)
         assert not good(file)
-        assert not good(file, required=False), "garbage is not uploaded, even where nobody asked for an attestation"
+        assert not good(file, required=False), (
+            "garbage is not uploaded, even where nobody asked for an attestation"
+        )
     write_attestation(file, predicate="https://slsa.dev/provenance/v1")
     assert not good(file)
 
@@ -56,7 +60,9 @@ def change(name: str, value: object) -> Callable[[dict[str, Any]], None]:
 
 def resign(said: dict[str, Any]) -> None:
     """Flip one bit of what is signed: the statement is of the same file."""
-    statement = base64.b64decode(said["envelope"]["statement"]).replace(b"Statement/v1", b"Statement/v9")
+    statement = base64.b64decode(said["envelope"]["statement"]).replace(
+        b"Statement/v1", b"Statement/v9"
+    )
     said["envelope"]["statement"] = base64.b64encode(statement).decode()
 
 
@@ -68,12 +74,17 @@ def resign(said: dict[str, Any]) -> None:
         (change("envelope.signature", "***"), "Error: "),
         (change("envelope.statement", ""), "its signature is not of the certificate in it"),
         (change("verification_material.certificate", ""), "ValueError"),
-        (change("verification_material.transparency_entries", []), "with its entry in the transparency log"),
+        (
+            change("verification_material.transparency_entries", []),
+            "with its entry in the transparency log",
+        ),
         (change("verification_material", {}), "KeyError"),
         (change("version", 2), "not of version 1"),
     ],
 )
-def test_a_changed_attestation_is_none(file: File, change: Callable[[dict[str, Any]], None], words: str) -> None:
+def test_a_changed_attestation_is_none(
+    file: File, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
     path = write_attestation(file)
     said = json.loads(path.read_text())
     change(said)
@@ -84,7 +95,15 @@ def test_a_changed_attestation_is_none(file: File, change: Callable[[dict[str, A
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "null", '{"envelope": {"statement": "***"}}', '{"envelope": {"statement": ""}}']
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"envelope": {"statement": "***"}}',
+        '{"envelope": {"statement": ""}}',
+    ],
 )
 def test_what_is_no_attestation_is_an_error(file: File, text: str) -> None:
     file.path.with_name(f"{NAME}.publish.attestation").write_text(text)
@@ -92,7 +111,9 @@ def test_what_is_no_attestation_is_an_error(file: File, text: str) -> None:
     assert not good(file, required=False)
 
 
-def test_the_plan_says_which_index_demands_them(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_says_which_index_demands_them(
+    released_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By whichever name it is given: its address is no way round."""
     monkeypatch.setenv("HOME", str(released_tree / "no-home"))
     plan = read_plan(released_tree)

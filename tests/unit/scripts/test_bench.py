@@ -21,7 +21,9 @@ from scripts.proofs.contract.release import DIRECT, NODE, OURS
 
 
 @pytest.mark.network
-def test_every_way_is_measured(scripts: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+def test_every_way_is_measured(
+    scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
     said = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json").stdout

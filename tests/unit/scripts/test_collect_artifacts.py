@@ -28,7 +28,9 @@ def artifacts(tmp_path: Path) -> Path:
 @pytest.fixture
 def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
     def collect(*arguments: str, code: int = 0) -> CompletedProcess[str]:
-        return scripts("collect", "artifacts", artifacts, "--into", tmp_path / "into", *arguments, code=code)
+        return scripts(
+            "collect", "artifacts", artifacts, "--into", tmp_path / "into", *arguments, code=code
+        )
 
     return collect
 
@@ -43,7 +45,9 @@ def test_every_platform_lands_with_its_own_record(collect: Scripts, tmp_path: Pa
         assert (record["source"], record["commit"]) == ({"kind": "cargo"}, "c0ffee")
 
 
-def test_a_missing_platform_fails_unless_allowed(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+def test_a_missing_platform_fails_unless_allowed(
+    collect: Scripts, artifacts: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(artifacts / "binaries-linux-arm64")
     done = collect(code=1)
     assert "there is no `binaries-linux-arm64/`" in done.stderr
@@ -56,14 +60,26 @@ def test_a_missing_platform_fails_unless_allowed(collect: Scripts, artifacts: Pa
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: put(folder, "cli", "linux-x64").unlink(), "`cli` for Linux on x86-64 is missing"),
-        (lambda folder: put(folder, "cli", "linux-x64").with_name("binary.json").unlink(), "binary.json` is missing"),
-        (lambda folder: put(folder, "cli", "linux-x64", said={"sha256": "0" * 64}), "expected `000"),
+        (
+            lambda folder: put(folder, "cli", "linux-x64").unlink(),
+            "`cli` for Linux on x86-64 is missing",
+        ),
+        (
+            lambda folder: put(folder, "cli", "linux-x64").with_name("binary.json").unlink(),
+            "binary.json` is missing",
+        ),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", said={"sha256": "0" * 64}),
+            "expected `000",
+        ),
         (
             lambda folder: put(folder, "cli", "linux-x64", said={"platform": "linux-arm64"}),
             "describes `cli` for `linux-arm64`",
         ),
-        (lambda folder: put(folder, "cli", "linux-x64", said={"version": "0.2.9"}), "are of different versions"),
+        (
+            lambda folder: put(folder, "cli", "linux-x64", said={"version": "0.2.9"}),
+            "are of different versions",
+        ),
         (
             lambda folder: put(folder, "cli", "linux-arm64", headers.mach_o()),
             "is an executable for darwin-arm64, not for `linux-arm64`",
@@ -72,7 +88,10 @@ def test_a_missing_platform_fails_unless_allowed(collect: Scripts, artifacts: Pa
             lambda folder: put(folder, "cli", "linux-x64", headers.elf() + b"http"),
             "have the same bytes",
         ),
-        (lambda folder: (folder / "binaries-linux-mips").mkdir(), "is for none of the known platforms"),
+        (
+            lambda folder: (folder / "binaries-linux-mips").mkdir(),
+            "is for none of the known platforms",
+        ),
     ],
 )
 def test_a_fault_stops_all(
@@ -86,7 +105,9 @@ def test_a_fault_stops_all(
 
 
 def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> None:
-    done = scripts("collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1)
+    done = scripts(
+        "collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1
+    )
     assert "is not a folder of artifacts" in done.stderr
 
 
@@ -96,7 +117,9 @@ def test_merged_artifacts_are_the_same(collect: Scripts, artifacts: Path, tmp_pa
         shutil.copytree(folder, artifacts, dirs_exist_ok=True)
         shutil.rmtree(folder)
     collect()
-    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(FAMILIES) * len(PLATFORMS)
+    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(FAMILIES) * len(
+        PLATFORMS
+    )
     shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
     assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
     for family in FAMILIES:

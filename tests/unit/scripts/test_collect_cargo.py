@@ -29,7 +29,9 @@ def workspace(tmp_path: Path, version: str) -> Path:
 
 @pytest.fixture
 def collect(scripts: Scripts, workspace: Path, tmp_path: Path) -> Scripts:
-    def collect(*arguments: str, code: int = 0, env: dict[str, str] | None = None) -> CompletedProcess[str]:
+    def collect(
+        *arguments: str, code: int = 0, env: dict[str, str] | None = None
+    ) -> CompletedProcess[str]:
         command = ["collect", "cargo", workspace, "--into", tmp_path / "into", *arguments]
         return scripts(*command, code=code, env=env)
 
@@ -43,10 +45,18 @@ def refused(done: CompletedProcess[str], into: Path) -> str:
     return done.stderr
 
 
-def test_it_builds_and_collects_what_runs(collect: Scripts, workspace: Path, tmp_path: Path, version: str) -> None:
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"]):
+def test_it_builds_and_collects_what_runs(
+    collect: Scripts, workspace: Path, tmp_path: Path, version: str
+) -> None:
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"],
+    ):
         subprocess.run(["git", *command], cwd=workspace, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=workspace, capture_output=True, text=True, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=workspace, capture_output=True, text=True, check=True
+    )
     done = collect("--build")
     assert "Compiling leanspec-cli" in done.stderr, "cargo's own output is shown"
     host = current()
@@ -64,7 +74,10 @@ def test_it_builds_and_collects_what_runs(collect: Scripts, workspace: Path, tmp
         assert record["source"]["integrity"].startswith("sha256-")
     (workspace / "leanspec-cli/src/main.rs").write_text('fn main() { println!("changed"); }\n')
     collect("--build")
-    assert json.loads((folder / "binary.json").read_text("utf-8"))["commit"] == f"{head.stdout.strip()}-dirty"
+    assert (
+        json.loads((folder / "binary.json").read_text("utf-8"))["commit"]
+        == f"{head.stdout.strip()}-dirty"
+    )
 
 
 def configured(workspace: Path, text: str) -> None:
@@ -73,7 +86,12 @@ def configured(workspace: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['[build]\ntarget-dir = "elsewhere"\n', '[build]\ntarget = "HOST"\n', "[profile.release]\nopt-level = 0\n"]
+    "text",
+    [
+        '[build]\ntarget-dir = "elsewhere"\n',
+        '[build]\ntarget = "HOST"\n',
+        "[profile.release]\nopt-level = 0\n",
+    ],
 )
 def test_what_cargo_built_is_taken_wherever_it_lies(
     collect: Scripts, workspace: Path, tmp_path: Path, version: str, text: str
@@ -91,14 +109,18 @@ def test_what_cargo_built_is_taken_wherever_it_lies(
     assert said == f"leanspec {version} new []\n"
 
 
-def test_a_variable_that_moves_the_output_is_followed(collect: Scripts, tmp_path: Path, version: str) -> None:
+def test_a_variable_that_moves_the_output_is_followed(
+    collect: Scripts, tmp_path: Path, version: str
+) -> None:
     env = clean_environment(CARGO_TARGET_DIR=str(tmp_path / "moved"))
     collect("--build", "--family", "cli", env=env)
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
     assert version in subprocess.run([program], capture_output=True, text=True, check=True).stdout
 
 
-def test_a_program_of_another_version_or_crate_is_not_ours(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_program_of_another_version_or_crate_is_not_ours(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     collect("--build", "--family", "cli")
     main = workspace / "leanspec-cli/src/main.rs"
     for said in ("leanspec 0.0.9", "other crate"):
@@ -110,8 +132,12 @@ def test_a_program_of_another_version_or_crate_is_not_ours(collect: Scripts, wor
         assert "hint: rebuild it: add `--build`" in words
 
 
-@pytest.mark.parametrize("text", ["nonsense", "package = 3", "[[package]]\nversion = 1\n", "package = [1]"])
-def test_a_damaged_lock_is_named(collect: Scripts, workspace: Path, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["nonsense", "package = 3", "[[package]]\nversion = 1\n", "package = [1]"]
+)
+def test_a_damaged_lock_is_named(
+    collect: Scripts, workspace: Path, tmp_path: Path, text: str
+) -> None:
     path = workspace / "target/release/leanspec"
     path.parent.mkdir(parents=True)
     path.write_bytes(headers.elf())
@@ -121,7 +147,9 @@ def test_a_damaged_lock_is_named(collect: Scripts, workspace: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("other", [ARM, f"{ARM}.2.28", "aarch64-unknown-linux-musl"])
-def test_two_targets_for_one_platform_are_refused(collect: Scripts, tmp_path: Path, other: str) -> None:
+def test_two_targets_for_one_platform_are_refused(
+    collect: Scripts, tmp_path: Path, other: str
+) -> None:
     words = refused(collect("--target", ARM, "--target", other, code=1), tmp_path / "into")
     assert f"the targets `{ARM}` and `{other}` are both for `linux-arm64`" in words
 
@@ -132,7 +160,9 @@ def test_without_a_build_it_says_what_is_missing(collect: Scripts, tmp_path: Pat
     assert "hint: add `--build`" in words
 
 
-def test_a_named_target_is_never_read_from_the_hosts_folder(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_named_target_is_never_read_from_the_hosts_folder(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     for profile in ("release", "debug"):
         for name in ("leanspec", "leanspec-mcp", "leanspec-http"):
             path = workspace / "target" / profile / name
@@ -150,17 +180,25 @@ def test_the_hosts_folder_is_never_taken_for_another_platform(
     path.parent.mkdir(parents=True)
     for data in (headers.mach_o(), headers.elf("aarch64"), headers.pe()):
         path.write_bytes(data)
-        assert "not for `linux-x64`" in refused(collect("--family", "cli", code=1), tmp_path / "into")
+        assert "not for `linux-x64`" in refused(
+            collect("--family", "cli", code=1), tmp_path / "into"
+        )
 
 
-def test_a_target_and_a_profile_have_their_own_folder(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_target_and_a_profile_have_their_own_folder(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     for name in ("leanspec", "leanspec-mcp", "leanspec-http"):
         path = workspace / "target" / ARM / "debug" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(headers.elf("aarch64", needed=[name]))
     collect("--target", ARM, "--profile", "dev")
     record = json.loads((tmp_path / "into/cli/binaries/linux-arm64/binary.json").read_text("utf-8"))
-    assert (record["platform"], record["source"]["target"], record["source"]["profile"]) == ("linux-arm64", ARM, "dev")
+    assert (record["platform"], record["source"]["target"], record["source"]["profile"]) == (
+        "linux-arm64",
+        ARM,
+        "dev",
+    )
 
 
 def test_an_unknown_target_is_named(collect: Scripts, tmp_path: Path) -> None:
@@ -168,20 +206,26 @@ def test_an_unknown_target_is_named(collect: Scripts, tmp_path: Path) -> None:
     assert "`riscv64gc-unknown-linux-gnu` is for none of the known platforms" in words
 
 
-def test_a_build_that_fails_shows_cargos_words(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_build_that_fails_shows_cargos_words(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     (workspace / "leanspec-mcp/src/main.rs").write_text("fn main() { nonsense }\n")
     words = refused(collect("--build", code=1), tmp_path / "into")
     assert "cannot find value `nonsense`" in words
     assert "error: `cargo build` failed" in words
 
 
-def test_a_lock_that_is_behind_fails_the_build(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_lock_that_is_behind_fails_the_build(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     manifest = workspace / "leanspec-cli/Cargo.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.', 'version = "9.'))
     assert "--locked" in refused(collect("--build", code=1), tmp_path / "into")
 
 
-def test_a_missing_crate_is_passed_over_unless_asked_for(scripts: Scripts, tmp_path: Path, version: str) -> None:
+def test_a_missing_crate_is_passed_over_unless_asked_for(
+    scripts: Scripts, tmp_path: Path, version: str
+) -> None:
     root = write_workspace(tmp_path / "small", version, ("cli",))
     into = tmp_path / "into"
     done = scripts("collect", "cargo", root, "--build", "--into", into)
@@ -197,15 +241,21 @@ def test_a_missing_crate_is_passed_over_unless_asked_for(scripts: Scripts, tmp_p
 
 def test_a_missing_binary_is_named(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
     manifest = workspace / "leanspec-http/Cargo.toml"
-    manifest.write_text(manifest.read_text().replace('name = "leanspec-http"\npath', 'name = "server"\npath'))
+    manifest.write_text(
+        manifest.read_text().replace('name = "leanspec-http"\npath', 'name = "server"\npath')
+    )
     words = refused(collect("--family", "http", code=1), tmp_path / "into")
     assert "the crate `leanspec-http` has no binary `leanspec-http`" in words
     assert "hint: its binaries are `server`" in words
 
 
-def test_no_workspace_and_no_cargo_are_named(scripts: Scripts, collect: Scripts, tmp_path: Path) -> None:
+def test_no_workspace_and_no_cargo_are_named(
+    scripts: Scripts, collect: Scripts, tmp_path: Path
+) -> None:
     into = tmp_path / "into"
-    assert "is not a cargo workspace" in refused(scripts("collect", "cargo", tmp_path, "--into", into, code=1), into)
+    assert "is not a cargo workspace" in refused(
+        scripts("collect", "cargo", tmp_path, "--into", into, code=1), into
+    )
     done = collect(code=1, env=clean_environment(PATH=os.devnull))
     assert "error: `cargo` is not installed" in refused(done, into)
 

@@ -34,23 +34,40 @@ def collect(scripts: Scripts, registry: Registry, tmp_path: Path) -> Scripts:
     (tmp_path / "into/cli/binaries/linux-x64").mkdir(parents=True)
     (tmp_path / "into/cli/binaries/linux-x64/old").write_text("old")
 
-    def collect(*arguments: str, code: int = 0, version: str = "1.2.3", **env: str) -> CompletedProcess[str]:
+    def collect(
+        *arguments: str, code: int = 0, version: str = "1.2.3", **env: str
+    ) -> CompletedProcess[str]:
         environment = clean_environment(**(registry.settings() | env))
-        return scripts("collect", "npm", version, "--into", tmp_path / "into", *arguments, code=code, env=environment)
+        return scripts(
+            "collect",
+            "npm",
+            version,
+            "--into",
+            tmp_path / "into",
+            *arguments,
+            code=code,
+            env=environment,
+        )
 
     return collect
 
 
-def publish(registry: Registry, family: str, platform: str, data: bytes, name: str | None = None) -> None:
+def publish(
+    registry: Registry, family: str, platform: str, data: bytes, name: str | None = None
+) -> None:
     npm = f"@leanspec/{family}-{platform}"
     registry.publish(npm, "1.2.3", package(npm, "1.2.3", {name or FAMILIES[family].program: data}))
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
-def test_what_the_registry_has_lands_with_its_record(collect: Scripts, registry: Registry, tmp_path: Path) -> None:
+def test_what_the_registry_has_lands_with_its_record(
+    collect: Scripts, registry: Registry, tmp_path: Path
+) -> None:
     publish(registry, "cli", "linux-x64", headers.elf())
     publish(registry, "mcp", "windows-arm64", headers.pe("aarch64"), "leanspec-mcp.exe")
     done = collect()
@@ -105,7 +122,9 @@ def broken(registry: Registry) -> None:
 
 
 def other_cpu(registry: Registry) -> None:
-    publish(registry, "cli", "linux-x64", headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"))
+    publish(
+        registry, "cli", "linux-x64", headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1")
+    )
 
 
 def program(data: bytes) -> Callable[[Registry], None]:
@@ -130,13 +149,20 @@ def twice(registry: Registry) -> None:
         (program(headers.elf()[:4]), ["is truncated"]),
         (program(headers.elf()[:64]), ["is truncated"]),
         (program(b"#!/bin/sh\n"), ["is a script (`#!/bin/sh`)"]),
-        (program(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), ["is a Git LFS pointer"]),
+        (
+            program(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+            ["is a Git LFS pointer"],
+        ),
         (program(b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60)), ["is a Java class file"]),
         (twice, ["have the same bytes"]),
     ],
 )
 def test_a_fault_is_one_error_and_changes_nothing(
-    collect: Scripts, registry: Registry, tmp_path: Path, prepare: Callable[[Registry], None], words: list[str]
+    collect: Scripts,
+    registry: Registry,
+    tmp_path: Path,
+    prepare: Callable[[Registry], None],
+    words: list[str],
 ) -> None:
     prepare(registry)
     families = ("--family", "cli", "--family", "mcp") if prepare is twice else ("--family", "cli")
@@ -168,7 +194,9 @@ def test_a_range_is_no_version(collect: Scripts, registry: Registry, version: st
     assert "is not an exact version" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--platform", "linux-mips"], ["--family", "gui"], ["--nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [["--platform", "linux-mips"], ["--family", "gui"], ["--nonsense"]]
+)
 def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
     done = collect(*arguments, code=2)
     assert done.stderr.startswith("error: ")

@@ -70,7 +70,9 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
     assert said.stderr.startswith("updating the development environment")
     assert "packages from" not in said.stderr
     # What else a command needs is added.
-    version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
+    version = (
+        "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
+    )
     command(tree, "test", "--", "--version")
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
 

@@ -1,7 +1,7 @@
 """Ways in which a release can be wrong: each is stopped by a gate, by name, before any upload.
 
-Three gates: what the tree builds, what the index would say, what the index has. The numbers are those of the rows that
-the project keeps of its broken releases.
+Three gates: what the tree builds, what the index would say, what the index has. The numbers are
+those of the rows that the project keeps of its broken releases.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ def files(dist: Path) -> list[File]:
 
 
 def wrong(findings: Iterator[Finding]) -> list[str]:
-    return [f"{each.subject}: expected {each.expected}, found {each.found}" for each in findings if not each.good]
+    return [
+        f"{each.subject}: expected {each.expected}, found {each.found}"
+        for each in findings
+        if not each.good
+    ]
 
 
 def of_set(plan: Plan, dist: Path) -> list[str]:
@@ -120,7 +124,9 @@ def raw(wheel: Path, change: Callable[[bytes], bytes]) -> None:
     wheel.write_bytes(change(wheel.read_bytes()))
 
 
-def resaved(wheel: Path, change: Callable[[zipfile.ZipInfo], object], method: int = zipfile.ZIP_DEFLATED) -> None:
+def resaved(
+    wheel: Path, change: Callable[[zipfile.ZipInfo], object], method: int = zipfile.ZIP_DEFLATED
+) -> None:
     """Write an archive again with its entries changed."""
     with zipfile.ZipFile(wheel) as archive:
         entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
@@ -190,7 +196,8 @@ def sdist_with(dist: Path, name: str, data: bytes = b"print()\n") -> None:
 
 
 Attack = Callable[[Path], object]
-# What a rebuild finds: files that this tree does not build. Each with a RECORD that is true of it, where it has one.
+# What a rebuild finds: files that this tree does not build. Each with a RECORD that is true of it,
+# where it has one.
 NOT_BUILT: dict[str, tuple[Attack, str]] = {
     "code in a platform wheel": (
         lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/__init__.py": b"import os\n"}),
@@ -200,7 +207,10 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/bin/other": b"\x7fELF"}),
         "`leanspec_cli_bin/bin/other` is not built",
     ),
-    "another program": (lambda dist: rewrite(dist / CLI, {PROGRAM: b"\x7fELF"}), f"`{PROGRAM}` differs"),
+    "another program": (
+        lambda dist: rewrite(dist / CLI, {PROGRAM: b"\x7fELF"}),
+        f"`{PROGRAM}` differs",
+    ),
     "a program without its run bit": (
         lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100644}),
         f"`{PROGRAM}` differs",
@@ -234,27 +244,39 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "WHEEL` differs",
     ),
     "a wheel that is not pure": (
-        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"),
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"
+        ),
         "WHEEL` differs",
     ),
     "a RECORD that lies": (
-        lambda dist: resaved_record(dist / CLI, b"leanspec_cli_bin/__init__.py,sha256=", b"x,sha256="),
+        lambda dist: resaved_record(
+            dist / CLI, b"leanspec_cli_bin/__init__.py,sha256=", b"x,sha256="
+        ),
         "RECORD` differs",
     ),
     "a requirement of a stranger": (
-        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"\nRequires-Dist: evil"),
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"\nRequires-Dist: evil"
+        ),
         "METADATA` differs",
     ),
     "a marker": (
-        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"; os_name == 'nt'"),
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"; os_name == 'nt'"
+        ),
         "METADATA` differs",
     ),
     "a looser pin": (
-        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED.replace(b"==", b">=")),
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED.replace(b"==", b">=")
+        ),
         "METADATA` differs",
     ),
     "a Python that is too new": (
-        lambda dist: replaced(dist / MAIN, f"{MAIN_INFO}/METADATA", b"Python: >=3.9", b"Python: >=3.99"),
+        lambda dist: replaced(
+            dist / MAIN, f"{MAIN_INFO}/METADATA", b"Python: >=3.9", b"Python: >=3.99"
+        ),
         "METADATA` differs",
     ),
     "a command less": (
@@ -262,7 +284,9 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "entry_points.txt` differs",
     ),
     "a command more": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=evil:main\n"}),
+        lambda dist: rewrite(
+            dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=evil:main\n"}
+        ),
         "entry_points.txt` is not built",
     ),
     "a launcher of before the last commit": (
@@ -270,7 +294,9 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "`leanspec_launcher/_search.py` differs",
     ),
     "other checksums in the launcher": (
-        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_tables.py", b"'linux-x64': '", b"'linux-x64': '0"),
+        lambda dist: replaced(
+            dist / MAIN, "leanspec_launcher/_tables.py", b"'linux-x64': '", b"'linux-x64': '0"
+        ),
         "`leanspec_launcher/_tables.py` differs",
     ),
     "a program in the launcher": (
@@ -282,7 +308,9 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "`lean_spec.pth` is not built",
     ),
     "a stub that speaks of other builds": (
-        lambda dist: replaced(dist / STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"),
+        lambda dist: replaced(
+            dist / STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"
+        ),
         "stub.json` differs",
     ),
     "other times": (lambda dist: resaved(dist / CLI, lambda _: None), "an archive of other bytes"),
@@ -298,8 +326,14 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         lambda dist: shutil.copy(dist / STUB, dist / STUB.replace("py3", "py2.py3")),
         "a file that this tree builds, found not built",
     ),
-    "a file that is missing": (lambda dist: (dist / MCP).unlink(), "as this tree builds it, found missing"),
-    "a truncated wheel": (lambda dist: raw(dist / CLI, lambda data: data[:-100]), "not a whole archive"),
+    "a file that is missing": (
+        lambda dist: (dist / MCP).unlink(),
+        "as this tree builds it, found missing",
+    ),
+    "a truncated wheel": (
+        lambda dist: raw(dist / CLI, lambda data: data[:-100]),
+        "not a whole archive",
+    ),
     "an empty wheel": (lambda dist: raw(dist / CLI, lambda _: b""), "not a whole archive"),
     "a truncated sdist": (
         lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda data: data[:-100]),
@@ -340,7 +374,10 @@ def test_without_the_binaries_nothing_can_be_compared(dist: Path, tmp_path: Path
     (tmp_path / "nothing").mkdir()
     with pytest.raises(CommandError) as error:
         list(same_bytes.same_bytes(files(dist), tmp_path / "nothing"))
-    assert error.value.message == f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
+    assert (
+        error.value.message
+        == f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
+    )
     assert error.value.hint
     assert error.value.hint.startswith("collect it first")
 
@@ -356,78 +393,136 @@ def metadata(old: str, new: str) -> Attack:
 # What the index refuses though the tree builds it: a field in the metadata, then the archives.
 REFUSED: dict[str, tuple[Attack, str]] = {
     "an unknown classifier": (
-        metadata("License-Expression: MIT", "Classifier: Environment :: Consoles\nLicense-Expression: MIT"),
+        metadata(
+            "License-Expression: MIT",
+            "Classifier: Environment :: Consoles\nLicense-Expression: MIT",
+        ),
         "one of the index's classifiers, found Environment :: Consoles",
     ),
     "a deprecated classifier": (
-        metadata("License-Expression: MIT", "Classifier: Natural Language :: Ukranian\nLicense-Expression: MIT"),
+        metadata(
+            "License-Expression: MIT",
+            "Classifier: Natural Language :: Ukranian\nLicense-Expression: MIT",
+        ),
         "the one that replaces it: Natural Language :: Ukrainian",
     ),
     "a licence beside a licence expression": (
         metadata("License-Expression: MIT", "License: MIT\nLicense-Expression: MIT"),
         "none in addition to License-Expression",
     ),
-    "a licence that is none": (metadata("License-Expression: MIT", "License-Expression: MTI"), "MTI"),
-    "a summary that is too long": (metadata("Summary: ", "Summary: " + "x" * 600), "at most 512 characters"),
-    "a summary of two lines": (metadata("Summary: ", "Summary: one\n        two "), "must be a single line"),
+    "a licence that is none": (
+        metadata("License-Expression: MIT", "License-Expression: MTI"),
+        "MTI",
+    ),
+    "a summary that is too long": (
+        metadata("Summary: ", "Summary: " + "x" * 600),
+        "at most 512 characters",
+    ),
+    "a summary of two lines": (
+        metadata("Summary: ", "Summary: one\n        two "),
+        "must be a single line",
+    ),
     "an address that is none": (
         metadata("License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"),
         "an address, found 'someone'",
     ),
-    "a URL that is none": (metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "), "an http(s) URL"),
+    "a URL that is none": (
+        metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "),
+        "an http(s) URL",
+    ),
     "a URL of another kind": (metadata("Homepage, https://", "Homepage, ftp://"), "an http(s) URL"),
-    "a label that is too long": (metadata("URL: Homepage,", f"URL: {'x' * 33},"), "at most 32 characters"),
+    "a label that is too long": (
+        metadata("URL: Homepage,", f"URL: {'x' * 33},"),
+        "at most 32 characters",
+    ),
     "a licence file that is not there": (
         metadata("License-File: LICENSE", "License-File: LICENCE"),
         f"`{INFO}/licenses/LICENCE`, found missing",
     ),
-    "a local version": (metadata(f"Version: {RELEASED}", f"Version: {RELEASED}+local"), "no local version"),
-    "another version than the file's": (metadata(f"Version: {RELEASED}", "Version: 9.9.9"), "as in the file name"),
-    "another name than the file's": (metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"), "as in the file"),
+    "a local version": (
+        metadata(f"Version: {RELEASED}", f"Version: {RELEASED}+local"),
+        "no local version",
+    ),
+    "another version than the file's": (
+        metadata(f"Version: {RELEASED}", "Version: 9.9.9"),
+        "as in the file name",
+    ),
+    "another name than the file's": (
+        metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"),
+        "as in the file",
+    ),
     "a name that is none": (metadata("Name: leanspec-cli-bin", "Name: -leanspec-"), "-leanspec-"),
     "a version that is none": (metadata(f"Version: {RELEASED}", "Version: latest"), "latest"),
-    "a metadata version to come": (metadata("Metadata-Version: 2.", "Metadata-Version: 9."), "metadata"),
+    "a metadata version to come": (
+        metadata("Metadata-Version: 2.", "Metadata-Version: 9."),
+        "metadata",
+    ),
     "a direct reference": (
-        metadata("License-Expression: MIT", "Requires-Dist: x @ https://example.org/x.whl\nLicense-Expression: MIT"),
+        metadata(
+            "License-Expression: MIT",
+            "Requires-Dist: x @ https://example.org/x.whl\nLicense-Expression: MIT",
+        ),
         "no direct reference",
     ),
     "a requirement that is none": (
         metadata("License-Expression: MIT", "Requires-Dist: x ==\nLicense-Expression: MIT"),
         "requires-dist",
     ),
-    "a Python that is none": (metadata("Requires-Python: ", "Requires-Python: python"), "requires-python"),
+    "a Python that is none": (
+        metadata("Requires-Python: ", "Requires-Python: python"),
+        "requires-python",
+    ),
     "a field twice": (metadata("Summary: ", "Summary: a\nSummary: "), "summary"),
     "a field that nobody knows": (metadata("Summary: ", "Summry: a\nSummary: "), "summry"),
     "a description of an unknown kind": (metadata("text/markdown", "text/html"), "text/html"),
     "no description": (
-        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}),
+        lambda dist: rewrite(
+            dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}
+        ),
         "a long description, found none",
     ),
     "a link that leads nowhere": (
-        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b"\n[docs](docs/x.md)\n"}),
+        lambda dist: rewrite(
+            dist / CLI, {META: content(dist / CLI, META) + b"\n[docs](docs/x.md)\n"}
+        ),
         "links that work on the index's page, found docs/x.md",
     ),
     "an image that leads nowhere": (
-        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + b'\n<img src="docs/x.svg">\n'}),
+        lambda dist: rewrite(
+            dist / CLI, {META: content(dist / CLI, META) + b'\n<img src="docs/x.svg">\n'}
+        ),
         "found docs/x.svg",
     ),
     "metadata that is not UTF-8": (
-        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")}),
+        lambda dist: rewrite(
+            dist / CLI, {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")}
+        ),
         "metadata",
     ),
     "no metadata": (lambda dist: rewrite(dist / CLI, {META: None}), "METADATA"),
-    "no WHEEL": (lambda dist: rewrite(dist / CLI, {f"{INFO}/WHEEL": None}), "/WHEEL`, found missing"),
+    "no WHEEL": (
+        lambda dist: rewrite(dist / CLI, {f"{INFO}/WHEEL": None}),
+        "/WHEEL`, found missing",
+    ),
     "entry points that cannot be parsed": (
         lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"pip=evil:main\n"}),
         "a file that can be parsed",
     ),
     "an entry point that is none": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=e v i l\n"}),
+        lambda dist: rewrite(
+            dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=e v i l\n"}
+        ),
         "module:attribute, found pip = e v i l",
     ),
     "a comment": (lambda dist: with_comment(dist / CLI), "no comment"),
-    "a comment of an entry": (lambda dist: resaved(dist / CLI, commented), "no comment, found b'hidden'"),
-    "data before the archive": (lambda dist: with_prefix(dist / CLI), "nothing between two entries"),
+    "a comment of an entry": (
+        lambda dist: resaved(dist / CLI, commented),
+        "no comment, found b'hidden'",
+    ),
+    "data before the archive": (
+        lambda dist: with_prefix(dist / CLI),
+        "nothing between two entries",
+    ),
     "data after the archive": (
         lambda dist: raw(dist / CLI, lambda data: data + b"hidden"),
         "nothing after the archive",
@@ -440,7 +535,9 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         "stored or deflated",
     ),
     "an entry of another name in its own header": (
-        lambda dist: raw(dist / CLI, lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1)),
+        lambda dist: raw(
+            dist / CLI, lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1)
+        ),
         "in both of its headers",
     ),
     "a name that cannot be printed": (
@@ -455,13 +552,22 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/zeros": bytes(65 << 20)}),
         "a compression ratio of at most 50",
     ),
-    "a wheel that is no archive": (lambda dist: raw(dist / CLI, lambda _: b"PK"), "a whole archive"),
+    "a wheel that is no archive": (
+        lambda dist: raw(dist / CLI, lambda _: b"PK"),
+        "a whole archive",
+    ),
     "an sdist that is no archive": (
         lambda dist: raw(dist / f"lean_spec-{RELEASED}.tar.gz", lambda _: b"\x1f\x8b"),
         "a whole archive",
     ),
-    "an sdist with a file outside": (lambda dist: sdist_with(dist, "../evil.py"), "found `../evil.py`"),
-    "an sdist with a second folder": (lambda dist: sdist_with(dist, "other/x.py"), "found `other/x.py`"),
+    "an sdist with a file outside": (
+        lambda dist: sdist_with(dist, "../evil.py"),
+        "found `../evil.py`",
+    ),
+    "an sdist with a second folder": (
+        lambda dist: sdist_with(dist, "other/x.py"),
+        "found `other/x.py`",
+    ),
     "a build number": (lambda dist: renamed(dist / CLI, "-py3-", "-1-py3-"), "no build number"),
     "a name that is not normalized": (
         lambda dist: renamed(dist / CLI, "leanspec_cli_bin", "LeanSpec_cli_bin"),
@@ -488,20 +594,29 @@ def test_what_the_index_would_refuse_is_known_before(attack: str, dist: Path) ->
 
 
 # What the index takes, and we do not publish.
-OURS_ALONE = {"a link that leads nowhere", "an image that leads nowhere", "no description", "a build number"}
+OURS_ALONE = {
+    "a link that leads nowhere",
+    "an image that leads nowhere",
+    "no description",
+    "a build number",
+}
 
 
 @pytest.mark.parametrize("attack", REFUSED)
 def test_the_index_of_the_rehearsal_has_the_same_rules(attack: str, dist: Path) -> None:
     """They are written twice, by two readers of its source."""
     REFUSED[attack][0](dist)
-    refused = [path.name for path in sorted(dist.iterdir()) if strict.refusal(path.name, path.read_bytes())]
+    refused = [
+        path.name for path in sorted(dist.iterdir()) if strict.refusal(path.name, path.read_bytes())
+    ]
     assert bool(refused) is (attack not in OURS_ALONE), refused
     assert len(refused) <= 1
 
 
 def test_the_index_of_the_rehearsal_takes_a_good_release(dist: Path) -> None:
-    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [""] * len(files(dist))
+    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [""] * len(
+        files(dist)
+    )
 
 
 def test_a_description_that_cannot_be_rendered(dist: Path) -> None:
@@ -517,7 +632,9 @@ def test_a_file_that_is_too_large(dist: Path) -> None:
     assert any("at most 104857600 bytes" in line for line in of_index(dist))
 
 
-@pytest.mark.parametrize("name", ["leanspec_cli_bin-{}-py3-none-manylinux_2_34_x86_64.whl", "notes.txt"])
+@pytest.mark.parametrize(
+    "name", ["leanspec_cli_bin-{}-py3-none-manylinux_2_34_x86_64.whl", "notes.txt"]
+)
 def test_a_symbolic_link_is_not_published(name: str, dist: Path) -> None:
     path = dist / name.format(RELEASED)
     path.unlink(missing_ok=True)
@@ -534,13 +651,18 @@ def test_what_is_checked_cannot_be_changed_before_it_is_uploaded(dist: Path) -> 
         assert fingerprint(files(dist)) != before
 
 
-def test_a_gate_that_a_file_breaks_is_not_passed(dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+def test_a_gate_that_a_file_breaks_is_not_passed(
+    dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
     monkeypatch.setattr(check, "read_plan", lambda *_: plan)
     monkeypatch.setattr(binaries, "binaries", lambda *_: iter([1 / 0]))
     for name in ("index_rules", "same_bytes", "expected_set", "_installs"):
         monkeypatch.setattr(check, name, lambda *_: iter(()))
     said = wrong(iter(check.check(dist)))
-    assert "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero" in said
+    assert (
+        "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero"
+        in said
+    )
 
 
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
@@ -575,7 +697,9 @@ def committed(root: Path, *names: tuple[str, bytes]) -> Path:
 
 
 def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
-    root = committed(tmp_path / "r", ("program", b"\x7fELF"), ("large", bytes((1 << 20) + 1)), ("fine", b"x"))
+    root = committed(
+        tmp_path / "r", ("program", b"\x7fELF"), ("large", bytes((1 << 20) + 1)), ("fine", b"x")
+    )
     said = wrong(commit.tree(root))
     assert said == [
         "large: expected at most 1048576 bytes, found 1048577",
@@ -583,9 +707,13 @@ def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
     ]
 
 
-def test_5_and_16_a_binary_that_says_another_version(dist: Path, plan: Plan, tmp_path: Path) -> None:
+def test_5_and_16_a_binary_that_says_another_version(
+    dist: Path, plan: Plan, tmp_path: Path
+) -> None:
     source = tmp_path / "old.c"
-    source.write_text('#include <stdio.h>\nint main(void) { puts("lean-spec 0.2.10"); return 0; }\n')
+    source.write_text(
+        '#include <stdio.h>\nint main(void) { puts("lean-spec 0.2.10"); return 0; }\n'
+    )
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler")
@@ -604,12 +732,16 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     assert any(f"expected {RELEASED}, found not run where it was built" in line for line in said)
     record = json.loads(content(other, RECORD)) | {"reported": RELEASED, "platform": "darwin-arm64"}
     rewrite(other, {RECORD: json.dumps(record).encode()})
-    assert not any("its own version" in line for line in wrong(binaries.binaries(plan, files(dist))))
+    assert not any(
+        "its own version" in line for line in wrong(binaries.binaries(plan, files(dist)))
+    )
 
 
 def recorded(wheel: Path, **said: object) -> None:
     """Change what a platform wheel's record says of its binary."""
-    name = next(each for each in zipfile.ZipFile(wheel).namelist() if each.endswith("bin/binary.json"))
+    name = next(
+        each for each in zipfile.ZipFile(wheel).namelist() if each.endswith("bin/binary.json")
+    )
     rewrite(wheel, {name: json.dumps(json.loads(content(wheel, name)) | said).encode()})
 
 
@@ -617,10 +749,18 @@ def recorded(wheel: Path, **said: object) -> None:
     ("cli", "mcp", "words"),
     [
         ({"commit": "c0ffee"}, {"commit": "c0ffee"}, ""),
-        ({"commit": "c0ffee"}, {"commit": "decaf"}, "expected one for all binaries, found c0ffee, decaf"),
+        (
+            {"commit": "c0ffee"},
+            {"commit": "decaf"},
+            "expected one for all binaries, found c0ffee, decaf",
+        ),
         ({"commit": "c0ffee-dirty"}, {}, "expected a commit without uncommitted changes"),
         ({"source": None}, {}, "expected a source with its integrity or commit, found None"),
-        ({"source": {"kind": "cargo"}, "commit": None}, {}, "expected a source with its integrity or commit"),
+        (
+            {"source": {"kind": "cargo"}, "commit": None},
+            {},
+            "expected a source with its integrity or commit",
+        ),
         ({"source": "npm"}, {}, "expected a source with its integrity or commit"),
     ],
 )
@@ -663,7 +803,9 @@ def flags(offset: int, value: int) -> Callable[[Path], None]:
         (lambda dist: raw(dist / CLI, lambda data: data[:1000]), "not a zip file"),
     ],
 )
-def test_a_wheel_that_cannot_be_read(attack: Callable[[Path], None], words: str, dist: Path, plan: Plan) -> None:
+def test_a_wheel_that_cannot_be_read(
+    attack: Callable[[Path], None], words: str, dist: Path, plan: Plan
+) -> None:
     """Here and on an index: what is fetched may be anything."""
     attack(dist)
     found = wrong(binaries.binaries(plan, files(dist)))
@@ -696,7 +838,10 @@ def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> Non
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
     name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"
     rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
-    assert any("there is no index.html in it" in line for line in wrong(binaries.binaries(plan, files(dist))))
+    assert any(
+        "there is no index.html in it" in line
+        for line in wrong(binaries.binaries(plan, files(dist)))
+    )
 
 
 def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
@@ -704,7 +849,9 @@ def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
     lines = [line for line in text.splitlines() if not line.startswith("linux-arm64 = ")]
     assert len(lines) == len(text.splitlines()) - 1
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
-    with pytest.raises(CommandError, match="`linux-arm64` must be either in `platforms` or in `missing`"):
+    with pytest.raises(
+        CommandError, match="`linux-arm64` must be either in `platforms` or in `missing`"
+    ):
         read_plan(tmp_path)
 
 
@@ -720,7 +867,9 @@ def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     assert wrong(commit.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
 
 
-def test_21_the_changelog_has_no_heading_yet(plan: Plan, released_tree: Path, tmp_path: Path) -> None:
+def test_21_the_changelog_has_no_heading_yet(
+    plan: Plan, released_tree: Path, tmp_path: Path
+) -> None:
     ignored = shutil.ignore_patterns("binaries")
     wheels = "platform_wheels"
     shutil.copytree(released_tree / wheels, tmp_path / wheels, ignore=ignored)
@@ -738,13 +887,19 @@ def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
     assert wrong(tree.lock(tmp_path)) == []
     text = (tmp_path / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace('"twine>=6.1"', '"twine>=999"'))
-    assert any(line.startswith("twine: expected twine>=999, found ") for line in wrong(tree.lock(tmp_path)))
+    assert any(
+        line.startswith("twine: expected twine>=999, found ") for line in wrong(tree.lock(tmp_path))
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("Environment :: Console", "Environment :: Consoles", "`project.classifiers[1]` must be trove-classifier"),
+        (
+            "Environment :: Console",
+            "Environment :: Consoles",
+            "`project.classifiers[1]` must be trove-classifier",
+        ),
         ('"click>=8.1"', "'click >='", "`project.dependencies[2]` must be pep508"),
         ("description =", "descripton =", "must not contain {'descripton'} properties"),
         ("[project]", "[project", "Expected ']'"),
@@ -765,7 +920,9 @@ def test_a_manifest_that_breaks_the_standard(
 
 def test_names_are_not_to_be_confused() -> None:
     assert wrong(tree.names()) == []
-    assert tree.confusable("lean-spec") == tree.confusable("Lean.Spec") == tree.confusable("1ean_spec")
+    assert (
+        tree.confusable("lean-spec") == tree.confusable("Lean.Spec") == tree.confusable("1ean_spec")
+    )
 
 
 def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
@@ -787,8 +944,13 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     (dist / CLI).unlink()
     gates = partial(check.check, collected=dist.parent / "binaries")
     with pytest.raises(publish.GatesError) as error:
-        publish.publish(dist, index, publish.Proof(gates, forbidden), dry_run=False, resume=False, wait=1)
-    assert "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing" in error.value.message
+        publish.publish(
+            dist, index, publish.Proof(gates, forbidden), dry_run=False, resume=False, wait=1
+        )
+    assert (
+        "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"
+        in error.value.message
+    )
     assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
 
 

@@ -15,7 +15,15 @@ from packaging.version import Version
 from leanspec_launcher.manage.errors import CommandError
 from scripts.gates.installation import index_of
 from scripts.index import client as module
-from scripts.index.client import Client, Index, IndexUnreachableError, Project, Served, read_index, without_secret
+from scripts.index.client import (
+    Client,
+    Index,
+    IndexUnreachableError,
+    Project,
+    Served,
+    read_index,
+    without_secret,
+)
 from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from scripts.model.files import File, FileKind
 from scripts.publish import publish
@@ -125,7 +133,9 @@ def test_no_index_at_all() -> None:
     )
 
 
-def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_html_without_hashes_is_compared_by_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PEP 503 leaves hashes out where it likes."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
@@ -140,7 +150,9 @@ def test_html_without_hashes_is_compared_by_its_bytes(tmp_path: Path, monkeypatc
             publish.wait_until_served(asked, [other], 5)
 
 
-def test_a_refusal_counts_only_where_the_bytes_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_counts_only_where_the_bytes_are_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An index without hashes that refuses a name: it may have other bytes under it."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
@@ -171,7 +183,9 @@ def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert time.monotonic() - started < 6
 
 
-def test_a_name_of_pypirc_is_read_with_its_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_pypirc_is_read_with_its_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / ".pypirc"
     own = "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
     file.write_text(f"[distutils]\nindex-servers = own\n{own}")
@@ -200,7 +214,9 @@ def test_a_download_is_whole_or_not_there(busy: str, tmp_path: Path) -> None:
     assert client(busy).digest(Served("file", "stated", "http://127.0.0.1:9/")) == "stated"
     target.write_text("before")
     Busy.left = 2
-    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest(), "cut twice, then whole"
+    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest(), (
+        "cut twice, then whole"
+    )
     target.write_text("before")
     Busy.left = 100
     with pytest.raises(IndexUnreachableError, match=r"`file` on `.*` does not answer"):
@@ -261,7 +277,9 @@ def test_an_upload_is_encrypted_or_stays_on_this_machine(url: str, *, is_taken: 
             read_index(url)
 
 
-def test_a_user_without_a_password_is_no_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_password_is_no_credential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = "[own]\nrepository = https://example.org/own/\nusername = me\n"
     (tmp_path / ".pypirc").write_text(f"[distutils]\nindex-servers = own\n{own}")
     monkeypatch.setenv("HOME", str(tmp_path))

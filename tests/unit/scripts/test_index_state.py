@@ -94,8 +94,16 @@ def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
         ("0.3.0", {"files": [served("0.2.9"), served("0.4.0.dev1")]}, ""),
         ("0.3.0", {"files": [served("0.9.0")]}, "no version above 0.3.0, found 0.9.0"),
         ("0.3.1.dev1", {"files": [served("0.9.0")]}, "no version above 0.3.1.dev1, found 0.9.0"),
-        ("0.3.1.dev1", {"files": [served("0.3.1.dev2")]}, "no version above 0.3.1.dev1, found 0.3.1.dev2"),
-        ("0.3.0", {"project-status": {"status": "quarantined", "reason": "malware"}}, "found quarantined: malware"),
+        (
+            "0.3.1.dev1",
+            {"files": [served("0.3.1.dev2")]},
+            "no version above 0.3.1.dev1, found 0.3.1.dev2",
+        ),
+        (
+            "0.3.0",
+            {"project-status": {"status": "quarantined", "reason": "malware"}},
+            "found quarantined: malware",
+        ),
         ("0.3.0", {"project-status": {"status": "archived"}}, "found archived"),
         ("0.3.0", {"project-status": {"status": "deprecated"}}, ""),
         ("0.3.0", {"files": [served("0.3.0", yanked="broken")]}, "nobody has yanked, found yanked"),
@@ -108,8 +116,14 @@ def test_what_the_index_has_is_looked_at_first(
 ) -> None:
     Page.page = page
     file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
-    found = [each for each in index_state(Client(Index(url, url)), Version(version), [file]) if not each.good]
-    said = " ".join(f"{each.subject}: expected {each.expected}, found {each.found}" for each in found)
+    found = [
+        each
+        for each in index_state(Client(Index(url, url)), Version(version), [file])
+        if not each.good
+    ]
+    said = " ".join(
+        f"{each.subject}: expected {each.expected}, found {each.found}" for each in found
+    )
     assert words in said if words else not said
 
 
@@ -124,8 +138,16 @@ LOGIN = b"<html><body><h1>Welcome to our hotel</h1><a href='/login'>Log in</a></
         (JSON, LOGIN, "something else than a project's page: Expecting value"),
         (JSON, b"[]", "something else than a project's page"),
         (JSON, b'{"meta": {"api-version": "1.1"}}', "something else than a project's page"),
-        (JSON, b'{"meta": {"api-version": "1.1"}, "name": "x", "files": [{}]}', "something else than a project's page"),
-        (JSON, b'{"meta": {"api-version": "2.0"}, "name": "x", "files": []}', "does not speak the simple API: .*2.0"),
+        (
+            JSON,
+            b'{"meta": {"api-version": "1.1"}, "name": "x", "files": [{}]}',
+            "something else than a project's page",
+        ),
+        (
+            JSON,
+            b'{"meta": {"api-version": "2.0"}, "name": "x", "files": []}',
+            "does not speak the simple API: .*2.0",
+        ),
         ("image/png", b"x", "does not speak the simple API"),
     ],
 )
@@ -142,28 +164,39 @@ def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
 
 
 def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(url: str) -> None:
-    Page.raw = ("text/html", b"<html><head><meta name='pypi:repository-version' content='1.0'></head></html>")
+    Page.raw = (
+        "text/html",
+        b"<html><head><meta name='pypi:repository-version' content='1.0'></head></html>",
+    )
     assert Client(Index(url, url)).files(NAME) == {}
     Page.raw = ("text/html", b"<a href='x'>leanspec_cli_bin-0.3.0-py3-none-any.whl</a>")
     assert list(Client(Index(url, url)).files(NAME)) == ["leanspec_cli_bin-0.3.0-py3-none-any.whl"]
 
 
-def test_arrived_cut_and_refused_as_a_duplicate(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrived_cut_and_refused_as_a_duplicate(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The index has it, and does not list it yet: nothing is lost, and the message says what to do."""
     monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
     Page.cuts, Page.answer = 1, (400, b"File already exists")
     with pytest.raises(CommandError, match=r"may have arrived without being listed yet") as found:
-        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+        module.upload(
+            Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p")
+        )
     assert found.value.hint == module.AGAIN
 
 
-def test_an_upload_without_an_answer_has_an_end(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_without_an_answer_has_an_end(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Page.answer = None
     monkeypatch.setattr(module, "SECONDS_FOR_AN_ANSWER", 0.5)
     monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
     before = time.monotonic()
     with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"):
-        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+        module.upload(
+            Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p")
+        )
     assert time.monotonic() - before < 10
 
 
@@ -179,13 +212,20 @@ def test_the_reason_of_a_refusal_is_told(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
 ) -> None:
     """Over HTTP/2, the status line has none: it is in the body alone."""
-    Page.answer = (code, b"<html><style>x</style><body>Invalid value for\n classifiers</body></html>")
+    Page.answer = (
+        code,
+        b"<html><style>x</style><body>Invalid value for\n classifiers</body></html>",
+    )
     monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
     with pytest.raises(CommandError, match=words):
-        module.upload(Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p"))
+        module.upload(
+            Index(url, url), Client(Index(url, url)), stub(tmp_path / "a", b"1"), ("u", "p")
+        )
 
 
-def test_more_files_than_threads_are_all_uploaded(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_files_than_threads_are_all_uploaded(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Page.answer = (200, b"")
     files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
     module.upload_all(Index(url, url), Client(Index(url, url)), files, ("u", "p"))
@@ -207,7 +247,9 @@ upload_all(index, Client(index), [File(path, FileKind.STUB, "leanspec-cli-bin", 
 def test_ctrl_c_does_not_wait_for_an_upload(url: str, tmp_path: Path) -> None:
     Page.answer = None
     command = [sys.executable, "-c", UPLOADING, url, str(stub(tmp_path / "a", b"1").path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         assert process.stdout
         process.stdout.readline()
         time.sleep(1)
@@ -229,7 +271,9 @@ def test_ctrl_c_does_not_wait_for_an_upload(url: str, tmp_path: Path) -> None:
         (TwineException("no terminal"), "there are no credentials"),
     ],
 )
-def test_why_there_is_no_token_is_told(monkeypatch: pytest.MonkeyPatch, problem: Exception, words: str) -> None:
+def test_why_there_is_no_token_is_told(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, words: str
+) -> None:
     """What the index answers to a workflow's identity cannot be asked for here."""
 
     def failing(_: object) -> str:

@@ -68,7 +68,9 @@ def wheel(folder: Path, tags: str, *programs: bytes) -> Path:
         ("manylinux_2_34_x86_64", [headers.elf(needed=["libssl.so.3"])], Verdict.LOOSE),
     ],
 )
-def test_the_verdict_on_a_name(tmp_path: Path, tags: str, programs: list[bytes], verdict: Verdict) -> None:
+def test_the_verdict_on_a_name(
+    tmp_path: Path, tags: str, programs: list[bytes], verdict: Verdict
+) -> None:
     facts = inspect_file(wheel(tmp_path, tags, *programs)).facts
     assert isinstance(facts, WheelFacts)
     assert facts.verdict is verdict
@@ -76,7 +78,9 @@ def test_the_verdict_on_a_name(tmp_path: Path, tags: str, programs: list[bytes],
 
 def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Path) -> None:
     program = binaries / "cli/binaries/linux-x64/leanspec"
-    found = json.loads(scripts("inspect", program, *sorted(dist.glob("*linux*.whl")), "--json").stdout)
+    found = json.loads(
+        scripts("inspect", program, *sorted(dist.glob("*linux*.whl")), "--json").stdout
+    )
     assert set(found[0]) == KEYS | {"file"}
     assert found[0]["platform"] == "linux-x64"
     assert (found[0]["libc"], found[0]["libc_floor"]) == ("glibc", "2.34")
@@ -86,7 +90,10 @@ def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Pa
 
 def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
     path = tmp_path / "tool-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("tool/zeros", "w") as entry:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("tool/zeros", "w") as entry,
+    ):
         for _ in range(600):
             entry.write(bytes(1_000_000))
     assert "unpacks to 600000000 bytes" in scripts("inspect", path, code=1).stderr
@@ -96,7 +103,9 @@ def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
     loose = wheel(tmp_path, "manylinux_2_12_x86_64", GLIBC)
     done = scripts("inspect", loose, code=1)
     assert "too loose" in done.stdout
-    assert "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64" in done.stdout
+    assert (
+        "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,9 @@ def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
         ("nonsense.whl", b"", "is not the name of a wheel"),
     ],
 )
-def test_what_is_neither_is_named(scripts: Scripts, tmp_path: Path, name: str, data: bytes, words: str) -> None:
+def test_what_is_neither_is_named(
+    scripts: Scripts, tmp_path: Path, name: str, data: bytes, words: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     assert words in scripts("inspect", tmp_path / name, code=1).stderr
 
@@ -124,13 +135,17 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
 
 
 def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(tmp_path: Path) -> None:
-    facts = inspect_file(wheel(tmp_path, "manylinux_2_17_x86_64", GLIBC, GLIBC[: len(GLIBC) // 2])).facts
+    facts = inspect_file(
+        wheel(tmp_path, "manylinux_2_17_x86_64", GLIBC, GLIBC[: len(GLIBC) // 2])
+    ).facts
     assert isinstance(facts, WheelFacts)
     assert facts.verdict is Verdict.LOOSE
     assert "is damaged: it starts nowhere" in facts.reasons[0]
 
 
-def of_wheel(tmp_path: Path, change: Callable[[bytearray], None], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+def of_wheel(
+    tmp_path: Path, change: Callable[[bytearray], None], compression: int = zipfile.ZIP_DEFLATED
+) -> Path:
     """Return a wheel with one entry, changed in its bytes."""
     path = tmp_path / "x-1-py3-none-manylinux_2_17_x86_64.whl"
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -162,7 +177,9 @@ def truncated(data: bytearray) -> None:
 
 
 @pytest.mark.parametrize("change", [encrypted, unknown_compression, damaged, truncated])
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize(
+    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2]
+)
 def test_a_wheel_that_cannot_be_read_is_one_message(
     tmp_path: Path, change: Callable[[bytearray], None], compression: int
 ) -> None:

@@ -49,7 +49,9 @@ def environment(system: str, python: str) -> Environment:
     return values
 
 
-ENVIRONMENTS = {f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS}
+ENVIRONMENTS = {
+    f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,9 @@ def test_a_lock_is_complete_and_lists_nothing_else(
 ) -> None:
     entries = read_lock(group.lock)
     environment = ENVIRONMENTS[where]
-    problems, needed = follow(entries, wanted(group), lambda entry: metadata[key(entry)], environment)
+    problems, needed = follow(
+        entries, wanted(group), lambda entry: metadata[key(entry)], environment
+    )
     assert problems == []
     assert {entry.name for entry in entries if entry.is_for(environment)} == needed
 
@@ -131,7 +135,16 @@ def test_the_groups_share_their_versions() -> None:
 def old_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the oldest pip, as a zip archive that Python runs."""
     folder = tmp_path_factory.mktemp("pip")
-    command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        folder,
+    ]
     run([*command, f"pip=={OLDEST_PIP}"], clean_environment())
     return next(folder.glob("pip-*.whl")) / "pip"
 
@@ -177,7 +190,12 @@ def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) ->
     """
     entries = [entry for entry in read_lock(lock) if entry.is_for(HERE)]
     lines = []
-    with_extra = {canonicalize_name(each.name) for entry in entries for each in metadata[key(entry)] if each.extras}
+    with_extra = {
+        canonicalize_name(each.name)
+        for entry in entries
+        for each in metadata[key(entry)]
+        if each.extras
+    }
     for entry in entries:
         requires = [str(each) for each in metadata[key(entry)]]
         package = Package(folder / "index", entry.name, str(entry.version), requires)
@@ -237,14 +255,24 @@ def test_every_package_has_a_wheel(system: str, python: str, tmp_path: Path) -> 
     # What builds for Linux, and what publishes, runs on no runner of these two.
     without_tools = system in ("aarch64-pc-windows-msvc", "x86_64-apple-darwin")
     for group in [each for each in Group if each in (Group.BUILD, Group.DEV) or not without_tools]:
-        command: list[str | Path] = [uv, "pip", "install", "--dry-run", "--quiet", "--target", tmp_path]
+        command: list[str | Path] = [
+            uv,
+            "pip",
+            "install",
+            "--dry-run",
+            "--quiet",
+            "--target",
+            tmp_path,
+        ]
         command += ["--python-platform", system, "--python-version", python]
         run([*command, *locked.EXACTLY, "--requirement", group.lock], clean_environment())
 
 
 def test_an_entry_is_taken_with_its_hashes_alone(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
-    lock.write_text("uv==1 \\\n    --hash=sha256:0\nuvicorn==2 \\\n    --hash=sha256:1\n    # via\n")
+    lock.write_text(
+        "uv==1 \\\n    --hash=sha256:0\nuvicorn==2 \\\n    --hash=sha256:1\n    # via\n"
+    )
     assert locked.entry(lock, "uv") == "uv==1 \\\n    --hash=sha256:0\n"
     assert locked.entry(lock, "uvicorn") == "uvicorn==2 \\\n    --hash=sha256:1\n"
     assert locked.entry(lock, "unknown") == ""

@@ -31,7 +31,11 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return "Z (zombie)" not in Path(f"/proc/{pid}/status").read_text() if Path("/proc").is_dir() else True
+    return (
+        "Z (zombie)" not in Path(f"/proc/{pid}/status").read_text()
+        if Path("/proc").is_dir()
+        else True
+    )
 
 
 def wait_for(path: Path) -> list[int]:

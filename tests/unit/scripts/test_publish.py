@@ -60,7 +60,9 @@ class Small:
             if f"shown {name}" not in self.events:
                 self.events.append(f"shown {name}")
             sha256 = self.lies.get(name) or hashlib.sha256(data).hexdigest()
-            found.append({"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": sha256}})
+            found.append(
+                {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": sha256}}
+            )
         return found
 
 
@@ -97,7 +99,14 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Small]:
             self.end_headers()
             self.wfile.write(json.dumps(page).encode())
 
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "TWINE_USERNAME", "TWINE_PASSWORD", IDENTITY_VARIABLE):
+    for name in (
+        "http_proxy",
+        "HTTP_PROXY",
+        "all_proxy",
+        "TWINE_USERNAME",
+        "TWINE_PASSWORD",
+        IDENTITY_VARIABLE,
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TWINE_USERNAME", "u")
@@ -125,7 +134,13 @@ def plan(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def release(
-    index: Small, dist: Path, *, proof: Proof | None = None, dry_run: bool = False, resume: bool = False, wait: int = 5
+    index: Small,
+    dist: Path,
+    *,
+    proof: Proof | None = None,
+    dry_run: bool = False,
+    resume: bool = False,
+    wait: int = 5,
 ) -> list[Finding]:
     place = Index(f"{index.url}simple/", f"{index.url}upload/")
     usual = Proof(lambda _: [], served.compare_served)
@@ -133,7 +148,9 @@ def release(
 
 
 def uploaded(index: Small) -> list[str]:
-    return [event.removeprefix("uploaded ") for event in index.events if event.startswith("uploaded ")]
+    return [
+        event.removeprefix("uploaded ") for event in index.events if event.startswith("uploaded ")
+    ]
 
 
 def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path) -> None:
@@ -142,19 +159,33 @@ def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path
     findings = release(index, dist)
     assert all(each.good for each in findings)
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
-    assert {name: index.files[name] for name in kinds} == {name: (dist / name).read_bytes() for name in kinds}
+    assert {name: index.files[name] for name in kinds} == {
+        name: (dist / name).read_bytes() for name in kinds
+    }
     waves = [WAVE[kinds[name]] for name in uploaded(index)]
     assert waves == sorted(waves)
     for wave in (1, 2):
-        first = min(index.events.index(f"uploaded {name}") for name, kind in kinds.items() if WAVE[kind] == wave)
-        before = [index.events.index(f"shown {name}") for name, kind in kinds.items() if WAVE[kind] < wave]
+        first = min(
+            index.events.index(f"uploaded {name}")
+            for name, kind in kinds.items()
+            if WAVE[kind] == wave
+        )
+        before = [
+            index.events.index(f"shown {name}") for name, kind in kinds.items() if WAVE[kind] < wave
+        ]
         assert max(before) < first, "all of the wave before were served when this one began"
 
 
-def test_a_dry_run_uploads_nothing(index: Small, dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    proof = Proof(lambda _: [good("gate", "it", "good")], lambda *_: pytest.fail("it was published"))
+def test_a_dry_run_uploads_nothing(
+    index: Small, dist: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = Proof(
+        lambda _: [good("gate", "it", "good")], lambda *_: pytest.fail("it was published")
+    )
     findings = release(index, dist, proof=proof, dry_run=True)
-    assert {each.gate for each in findings} == {"gate", "the index"}, "all that was looked at is shown"
+    assert {each.gate for each in findings} == {"gate", "the index"}, (
+        "all that was looked at is shown"
+    )
     assert index.files == {}
     said = capsys.readouterr().err
     assert said.count("to be uploaded") == len(read_files(dist)[0])
@@ -182,7 +213,9 @@ def test_without_credentials_a_dry_run_fails_as_an_upload_would(
 
 
 def test_a_gate_that_fails_uploads_nothing(index: Small, dist: Path) -> None:
-    proof = Proof(lambda _: [bad("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published"))
+    proof = Proof(
+        lambda _: [bad("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published")
+    )
     with pytest.raises(GatesError, match="gate: it: expected good, found bad"):
         release(index, dist, proof=proof)
     assert index.events == []
@@ -192,7 +225,9 @@ def test_what_is_there_is_not_uploaded_again(index: Small, dist: Path) -> None:
     some = sorted(path for path in dist.iterdir())[:3]
     index.files = {path.name: path.read_bytes() for path in some}
     release(index, dist, resume=True)
-    assert sorted(uploaded(index)) == sorted(path.name for path in dist.iterdir() if path not in some)
+    assert sorted(uploaded(index)) == sorted(
+        path.name for path in dist.iterdir() if path not in some
+    )
     index.events.clear()
     release(index, dist)
     assert uploaded(index) == []
@@ -211,22 +246,30 @@ def test_other_bytes_under_a_name_stop_everything(index: Small, dist: Path) -> N
     assert uploaded(index) == []
 
 
-def test_a_file_of_this_version_that_is_not_ours_stops_everything(index: Small, dist: Path, plan: Plan) -> None:
+def test_a_file_of_this_version_that_is_not_ours_stops_everything(
+    index: Small, dist: Path, plan: Plan
+) -> None:
     index.files[f"leanspec_cli_bin-{plan.version}-py3-none-win_amd64.whl"] = b"x"
     with pytest.raises(BurntError, match="which is not of this release"):
         release(index, dist)
     assert uploaded(index) == []
 
 
-@pytest.mark.parametrize("name", ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"])
-def test_a_higher_version_on_the_index_stops_everything(index: Small, dist: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"]
+)
+def test_a_higher_version_on_the_index_stops_everything(
+    index: Small, dist: Path, name: str
+) -> None:
     index.files[name] = b"x"
     with pytest.raises(GatesError, match=r"expected no version above .*, found 99\.0\.0"):
         release(index, dist)
     assert uploaded(index) == []
 
 
-def test_a_source_distribution_that_is_not_ours_stops_everything(index: Small, dist: Path, plan: Plan) -> None:
+def test_a_source_distribution_that_is_not_ours_stops_everything(
+    index: Small, dist: Path, plan: Plan
+) -> None:
     (dist / f"lean_spec-{plan.version}.tar.gz").rename(dist.parent / "ours.tar.gz")
     index.files[f"lean_spec-{plan.version}.tar.gz"] = b"x"
     with pytest.raises(BurntError, match="which is not of this release"):
@@ -253,7 +296,9 @@ def test_it_looks_ever_less_often(
     index.hidden_looks = 5
     module.wait_until_served(client, files, 60)
     assert pauses == [0.01, 0.02, 0.03, 0.03, 0.03]
-    assert capsys.readouterr().err.count("not served yet, looking again in") == 4, "the first look tells nothing"
+    assert capsys.readouterr().err.count("not served yet, looking again in") == 4, (
+        "the first look tells nothing"
+    )
 
 
 def test_who_publishes_is_locked_in_a_folder_of_this_user(index: Small, dist: Path) -> None:
@@ -290,7 +335,9 @@ def test_one_process_publishes_to_an_index_at_a_time(index: Small, dist: Path) -
         go_on.wait(20)
         return []
 
-    first = threading.Thread(target=release, args=(index, dist), kwargs={"proof": Proof(hold, lambda *_: [])})
+    first = threading.Thread(
+        target=release, args=(index, dist), kwargs={"proof": Proof(hold, lambda *_: [])}
+    )
     first.start()
     assert inside.wait(20)
     try:
@@ -305,7 +352,9 @@ def test_one_process_publishes_to_an_index_at_a_time(index: Small, dist: Path) -
 def test_an_index_of_the_plan_takes_nothing_unattested(
     index: Small, dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",)))
+    monkeypatch.setattr(
+        module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",))
+    )
     with pytest.raises(GatesError, match="expected an attestation next to it, found none"):
         release(index, dist)
     assert index.events == []
@@ -335,15 +384,21 @@ def test_a_download_that_is_cut_leaves_nothing(index: Small, dist: Path, tmp_pat
     assert list((tmp_path / "fetched").iterdir()) == []
 
 
-def test_what_is_served_is_compared_with_what_was_built(index: Small, dist: Path, plan: Plan) -> None:
+def test_what_is_served_is_compared_with_what_was_built(
+    index: Small, dist: Path, plan: Plan
+) -> None:
     release(index, dist)
     place = Index(f"{index.url}simple/", f"{index.url}upload/")
     assert all(each.good for each in served.compare_served(plan.version, place, dist))
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
-    wrong = [each.subject for each in served.compare_served(plan.version, place, dist) if not each.good]
+    wrong = [
+        each.subject for each in served.compare_served(plan.version, place, dist) if not each.good
+    ]
     assert wrong == [name]
     del index.files[name]
-    assert [each.found for each in served.compare_served(plan.version, place, dist) if not each.good] == ["not listed"]
+    assert [
+        each.found for each in served.compare_served(plan.version, place, dist) if not each.good
+    ] == ["not listed"]
     missing = served.compare_served(Version("9.9.9"), place, dist.parent / "home")
     assert missing[-1].found == "none"

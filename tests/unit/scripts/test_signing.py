@@ -12,7 +12,15 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.github.signing import Claim, generate, read_public, read_secret, sign, verify, write_secret
+from scripts.github.signing import (
+    Claim,
+    generate,
+    read_public,
+    read_secret,
+    sign,
+    verify,
+    write_secret,
+)
 from scripts.tools.processes import clean_environment
 from tests.support import debian
 from tests.support.keys import without_password
@@ -34,7 +42,9 @@ def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
     return make
 
 
-def test_a_signature_is_accepted_and_says_what_it_claims(signed: Callable[..., tuple[Path, str, str]]) -> None:
+def test_a_signature_is_accepted_and_says_what_it_claims(
+    signed: Callable[..., tuple[Path, str, str]],
+) -> None:
     path, signature, public = signed()
     said = verify(path, signature, read_public(public), CLAIM)
     assert (said["file"], said["version"], said["platform"]) == ("release.json", "1.2.3", "any")
@@ -47,8 +57,14 @@ def test_a_signature_is_accepted_and_says_what_it_claims(signed: Callable[..., t
         (lambda _: "", "not a valid minisign signature"),
         (lambda text: text[: len(text) // 2], "not a valid minisign signature"),
         (lambda text: "\n".join(text.splitlines()[:2]), "not a valid minisign signature"),
-        (lambda text: text.replace("1.2.3", "1.2.4"), "the trusted comment is not the one that was signed"),
-        (lambda text: text.replace("trusted comment: t", "comment: t", 1), "not a valid minisign signature"),
+        (
+            lambda text: text.replace("1.2.3", "1.2.4"),
+            "the trusted comment is not the one that was signed",
+        ),
+        (
+            lambda text: text.replace("trusted comment: t", "comment: t", 1),
+            "not a valid minisign signature",
+        ),
         (
             lambda text: text.splitlines()[0] + "\n????\n" + "\n".join(text.splitlines()[2:]),
             "not a valid minisign signature",
@@ -81,7 +97,9 @@ def test_a_changed_file_another_key_and_other_claims_are_refused(
         verify(path, signature, read_public(public), CLAIM)
 
 
-@pytest.mark.parametrize("text", ["", "x", "untrusted comment: x\nRWQ=\n", "untrusted comment: x\n????\n"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "untrusted comment: x\nRWQ=\n", "untrusted comment: x\n????\n"]
+)
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="minisign public key"):
         read_public(text)
@@ -91,7 +109,9 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 def minisign(*arguments: str | Path, text: str = "") -> CompletedProcess[str]:
     command = ["minisign", *map(str, arguments)]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @pytest.mark.system
@@ -108,9 +128,16 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "version:1.2.3" in done.stdout
     # minisign signs with our key, and we check that.
-    done = minisign("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n")
+    done = minisign(
+        "-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n"
+    )
     assert done.returncode == 0, done.stderr
-    assert verify(file, (tmp_path / "release.json.minisig").read_text(), ours.public, CLAIM)["platform"] == "any"
+    assert (
+        verify(file, (tmp_path / "release.json.minisig").read_text(), ours.public, CLAIM)[
+            "platform"
+        ]
+        == "any"
+    )
     file.write_bytes(b"changed")
     assert minisign("-V", "-p", tmp_path / "ours.pub", "-m", file).returncode != 0
 
@@ -137,12 +164,21 @@ def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: P
     unsigned = scripts("verify-signature", file, "--public", tmp_path / "k.pub", code=1).stderr
     assert "SHA256SUMS.minisig` is missing" in unsigned
     scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1.2.3", env=env)
-    said = scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "1.2.3").stdout
+    said = scripts(
+        "verify-signature", file, "--public", tmp_path / "k.pub", "--version", "1.2.3"
+    ).stdout
     assert "version 1.2.3" in said
-    assert scripts("verify-signature", file, "--public", tmp_path / "k.pub", "--version", "9", code=1).stdout == ""
+    assert (
+        scripts(
+            "verify-signature", file, "--public", tmp_path / "k.pub", "--version", "9", code=1
+        ).stdout
+        == ""
+    )
     without = clean_environment()
     without.pop("LEANSPEC_SIGNING_PASSWORD", None)
-    refused = scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1", env=without, code=1).stderr
+    refused = scripts(
+        "sign", file, "--key", tmp_path / "k.key", "--version", "1", env=without, code=1
+    ).stderr
     assert "no terminal to ask for the password" in refused
 
 
@@ -154,7 +190,9 @@ def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     if done.returncode != 0:
         pytest.skip("this minisign makes no keys without a password")
     their = read_secret((tmp_path / "their.key").read_text(), "any")
-    assert their.public.text().splitlines()[1] == (tmp_path / "their.pub").read_text().splitlines()[1]
+    assert (
+        their.public.text().splitlines()[1] == (tmp_path / "their.pub").read_text().splitlines()[1]
+    )
     (tmp_path / "ours.key").write_text(without_password(their))
     data = bytearray(base64.b64decode((tmp_path / "their.key").read_text().splitlines()[1]))
     data[70] ^= 1

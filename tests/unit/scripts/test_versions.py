@@ -87,7 +87,12 @@ def test_what_has_no_counterpart_is_an_error(text: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("current", "following"),
-    [("0.1.0", "0.1.1.dev5"), ("0.1.0.post1", "0.1.1.dev5"), ("0.1.1.dev4", "0.1.1.dev5"), ("0.2.0rc1", "0.2.0.dev5")],
+    [
+        ("0.1.0", "0.1.1.dev5"),
+        ("0.1.0.post1", "0.1.1.dev5"),
+        ("0.1.1.dev4", "0.1.1.dev5"),
+        ("0.2.0rc1", "0.2.0.dev5"),
+    ],
 )
 def test_the_next_dev_version(current: str, following: str) -> None:
     assert str(next_dev(Version(current), 5)) == following
@@ -117,7 +122,11 @@ def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
     assert len(changed) == 9
     for path, text in before.items():
         assert path.read_text() == text.replace(BEFORE, "0.2.0rc1"), path
-    assert all(place.agrees for edit in version_places.planned(Version("0.2.0rc1"), tree) for place in edit.places)
+    assert all(
+        place.agrees
+        for edit in version_places.planned(Version("0.2.0rc1"), tree)
+        for place in edit.places
+    )
     changelog = (tree / "CHANGELOG.md").read_text()
     head, _, rest = changelog.partition("## [0.2.0rc1] - 20")
     assert head.endswith("## [Unreleased]\n\n")
@@ -130,7 +139,9 @@ def test_a_dev_version_has_no_heading(tree: Path) -> None:
     assert (tree / "CHANGELOG.md").read_text() == before
 
 
-def test_a_change_that_fails_half_way_is_undone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_fails_half_way_is_undone(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {path: path.read_text() for path in tree.rglob("*.toml")}
     real, count = Path.replace, 0
 
@@ -151,7 +162,9 @@ def test_a_change_that_fails_half_way_is_undone(tree: Path, monkeypatch: pytest.
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
 def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
-    subprocess.run(["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True)
+    subprocess.run(
+        ["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True
+    )
     version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree, workspace))
     done = subprocess.run(
         ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
@@ -180,15 +193,27 @@ def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) 
 def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     manifest = min(workspace.glob("leanspec-*/Cargo.toml"))
-    other = next(path.parent.name for path in sorted(workspace.glob("leanspec-*/Cargo.toml")) if path != manifest)
+    other = next(
+        path.parent.name
+        for path in sorted(workspace.glob("leanspec-*/Cargo.toml"))
+        if path != manifest
+    )
     own = f"{{ path = '../{other}', version = '0.1.0' }}"
-    manifest.write_text(f"{manifest.read_text()}\n[target.'cfg(unix)'.dependencies]\n{other} = {own}\n")
+    manifest.write_text(
+        f"{manifest.read_text()}\n[target.'cfg(unix)'.dependencies]\n{other} = {own}\n"
+    )
     version_places.apply(version_places.planned(Version("0.1.1"), tree, workspace))
-    assert "version = '0.1.1'" in manifest.read_text() or 'version = "0.1.1"' in manifest.read_text()
+    assert (
+        "version = '0.1.1'" in manifest.read_text() or 'version = "0.1.1"' in manifest.read_text()
+    )
 
 
 def test_line_ends_stay_as_they_are(tree: Path) -> None:
-    files = [tree / "pyproject.toml", tree / "CHANGELOG.md", *tree.glob("platform_wheels/*/pyproject.toml")]
+    files = [
+        tree / "pyproject.toml",
+        tree / "CHANGELOG.md",
+        *tree.glob("platform_wheels/*/pyproject.toml"),
+    ]
     for path in files:
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     before = {path: path.read_bytes() for path in files}
@@ -196,7 +221,9 @@ def test_line_ends_stay_as_they_are(tree: Path) -> None:
     for path in files:
         data = path.read_bytes()
         assert data.count(b"\n") == data.count(b"\r\n")
-        changed = sum(a != b for a, b in zip(data.split(b"\n"), before[path].split(b"\n"), strict=False))
+        changed = sum(
+            a != b for a, b in zip(data.split(b"\n"), before[path].split(b"\n"), strict=False)
+        )
         assert changed < 10 or path.name == "CHANGELOG.md", path
 
 
@@ -219,14 +246,18 @@ version_places.apply(version_places.planned(Version("0.2.0"), pathlib.Path(sys.a
 @pytest.mark.posix
 @pytest.mark.parametrize("files", [0, 1, 4, 8])
 @pytest.mark.parametrize("after", ["0.2.0", BEFORE])
-def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(tree: Path, files: int, after: str) -> None:
+def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
+    tree: Path, files: int, after: str
+) -> None:
     before = {path: path.read_text() for path in tree.rglob("*.toml")}
     command = [sys.executable, "-c", KILLED, str(tree), str(files)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     assert done.returncode == -9, "SIGKILL"
     assert str(version_places.home_version(tree)) == BEFORE, "its home is the last to change"
     version_places.apply(version_places.planned(Version(after), tree))
-    assert not [path for path in tree.rglob(".*") if path.is_file()], "nothing is left beside the files"
+    assert not [path for path in tree.rglob(".*") if path.is_file()], (
+        "nothing is left beside the files"
+    )
     for path, text in before.items():
         assert path.read_text() == text.replace(BEFORE, after), path
 

@@ -68,14 +68,17 @@ def pins(dist: Path) -> dict[str, Any]:
     """Return what the built `lean-spec` knows, by name."""
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
         text = archive.read("leanspec_launcher/_tables.py").decode()
-    return {
-        node.target.id if isinstance(node, ast.AnnAssign) else node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined, union-attr, arg-type]
-        for node in ast.parse(text.partition("\n# The pins: ")[2].partition("\n")[2]).body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-    }
+    found: dict[str, Any] = {}
+    for node in ast.parse(text.partition("\n# The pins: ")[2].partition("\n")[2]).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            found[ast.unparse(target)] = ast.literal_eval(node.value)
+    return found
 
 
-def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries: Path, version: str) -> None:
+def test_lean_spec_carries_the_pins_of_these_very_binaries(
+    dist: Path, binaries: Path, version: str
+) -> None:
     expected = {
         family: {"linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)}
         for family, each in FAMILIES.items()
@@ -86,7 +89,12 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(dist: Path, binaries:
         file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_tables.py")
         assert file is not None
         assert file.read().decode() == wheel
-    assert pins(dist) == {"VERSION": version, "BINARIES": RELEASED, "SHA256": expected, "LIBRARIES": {}}
+    assert pins(dist) == {
+        "VERSION": version,
+        "BINARIES": RELEASED,
+        "SHA256": expected,
+        "LIBRARIES": {},
+    }
 
 
 def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
@@ -104,7 +112,9 @@ def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
 
 def test_no_tracked_file_changes(dist: Path) -> None:
     assert dist.exists()
-    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (ROOT / "leanspec_launcher/_tables.py").read_text("utf-8")
+    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (
+        ROOT / "leanspec_launcher/_tables.py"
+    ).read_text("utf-8")
 
 
 def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
@@ -113,11 +123,21 @@ def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert all(not archive.read(name).startswith(b"\x7fELF") for name in names)
-    assert {name.split("/")[0] for name in names} == {"leanspec_launcher", f"lean_spec-{RELEASED}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {
+        "leanspec_launcher",
+        f"lean_spec-{RELEASED}.dist-info",
+    }
 
 
 def test_twine_finds_nothing_to_say(dist: Path) -> None:
-    command = [sys.executable, "-m", "twine", "check", "--strict", *sorted(map(str, dist.iterdir()))]
+    command = [
+        sys.executable,
+        "-m",
+        "twine",
+        "check",
+        "--strict",
+        *sorted(map(str, dist.iterdir())),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PASSED") == len(OUR_WHEELS)
@@ -133,7 +153,10 @@ def test_a_choice_builds_the_chosen_alone(scripts: Scripts, binaries: Path, tmp_
 def test_a_gap_is_never_silent(scripts: Scripts, own_binaries: Path, tmp_path: Path) -> None:
     shutil.rmtree(own_binaries / "http/binaries")
     done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out")
-    assert "it has no binary for darwin-x64, darwin-arm64, linux-arm64, windows-x64, windows-arm64\n" in done.stderr
+    assert (
+        "it has no binary for darwin-x64, darwin-arm64, linux-arm64, windows-x64, windows-arm64\n"
+        in done.stderr
+    )
     assert "for linux-x64 it has no binary of http\n" in done.stderr
 
 
@@ -172,11 +195,19 @@ def truncate(binaries: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "arguments", "words"),
     [
-        (lambda binaries: spoil_record(binaries, version="0.2.9"), [], f"is version `0.2.9`, this is `{RELEASED}`"),
+        (
+            lambda binaries: spoil_record(binaries, version="0.2.9"),
+            [],
+            f"is version `0.2.9`, this is `{RELEASED}`",
+        ),
         (lambda binaries: spoil_record(binaries, sha256="0" * 64), [], "has the sha256"),
         (truncate, [], "is truncated"),
         (swap, [], "is an executable for linux-x64, not for `linux-arm64`"),
-        (lambda binaries: shutil.rmtree(binaries / "cli/binaries"), ["--family", "cli"], "no binary of `cli`"),
+        (
+            lambda binaries: shutil.rmtree(binaries / "cli/binaries"),
+            ["--family", "cli"],
+            "no binary of `cli`",
+        ),
         (lambda _: None, ["--platform", "darwin-x64"], "no binary for `darwin-x64` is collected"),
         (shutil.rmtree, [], "no binary is collected"),
     ],
@@ -190,23 +221,31 @@ def test_a_fault_stops_the_build_and_leaves_nothing(
     words: str,
 ) -> None:
     spoil(own_binaries)
-    done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out", *arguments, code=1)
+    done = scripts(
+        "wheels", "--binaries", own_binaries, "--out", tmp_path / "out", *arguments, code=1
+    )
     assert done.stderr.count("error: ") == 1
     assert words in done.stderr
     assert not list(tmp_path.glob("out/*"))
 
 
 @pytest.mark.system
-def test_a_full_disk_is_said_and_leaves_nothing(scripts: Scripts, binaries: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing(
+    scripts: Scripts, binaries: Path, small_disk: Path
+) -> None:
     done = scripts("wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1)
     assert "No space left on device" in done.stderr
     assert not list(small_disk.iterdir())
 
 
 @pytest.mark.system
-def test_a_full_disk_keeps_what_was_collected(scripts: Scripts, binaries: Path, small_disk: Path, version: str) -> None:
+def test_a_full_disk_keeps_what_was_collected(
+    scripts: Scripts, binaries: Path, small_disk: Path, version: str
+) -> None:
     assert binaries.exists()
-    done = scripts("collect", "npm", version, "--platform", "linux-x64", "--into", small_disk, code=1)
+    done = scripts(
+        "collect", "npm", version, "--platform", "linux-x64", "--into", small_disk, code=1
+    )
     assert "o space left on device" in done.stderr
     assert not list(small_disk.iterdir())
 
