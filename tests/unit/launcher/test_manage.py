@@ -375,6 +375,38 @@ def test_no_installer_of_the_working_directory_is_run(made: Installation) -> Non
     assert "-m pip install" in said or "pip --python" in said
 
 
+def test_an_installer_that_demands_hashes_is_not_run(made: Installation) -> None:
+    made.uv(brings_back(made))
+    damage(made)
+    said = made.manage("repair", code=1, env={"UV_REQUIRE_HASHES": "1"})
+    assert "cannot be repaired by reinstalling it" in said
+    assert "again from your file of hashes" in said
+    assert made.told() == []
+
+
+def test_uvx_cannot_clean_the_cache_that_it_runs_from(made: Installation, tmp_path: Path) -> None:
+    made.uv(brings_back(made))
+    move(made, tmp_path / "archive-v0" / "lib")
+    damage(made)
+    said = made.manage("repair", code=1)
+    assert "from inside: it runs from a cache of its installer" in said
+    assert "hint: uv cache prune && uv cache clean leanspec-cli-bin" in said
+    assert made.told() == []
+
+
+def test_an_installer_that_is_not_there_is_named(made: Installation) -> None:
+    (made.site.root / f"lean_spec-{VERSION}.dist-info/INSTALLER").write_text("conda\n")
+    damage(made)
+    said = made.manage("repair", code=1)
+    assert "error: `conda` is not on the path" in said
+    assert "hint: conda install --force-reinstall lean-spec leanspec-cli-bin" in said
+
+
+def test_a_file_without_its_run_bit_is_not_whole(made: Installation) -> None:
+    made.binary("cli").chmod(0o644)
+    assert "it has no permission to run" in made.manage("verify", code=1)
+
+
 @pytest.mark.parametrize("variable", ["LEANSPEC_CLI_BINARY", "LEANSPEC_BINARIES_DIR"])
 def test_what_the_user_chose_is_not_the_installers_to_bring_back(
     made: Installation, tmp_path: Path, variable: str
