@@ -29,6 +29,20 @@ PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
 CLAIM = Claim("release.json", "1.2.3", "any")
 
 
+def with_a_space(text: str) -> str:
+    lines = text.splitlines()
+    lines[1] = f"{lines[1][:10]} {lines[1][10:]}"
+    return "\n".join(lines)
+
+
+def of_another_algorithm(text: str) -> str:
+    """Name an algorithm that nobody knows: what it signs is then nobody's to say."""
+    lines = text.splitlines()
+    data = base64.b64decode(lines[1])
+    lines[1] = base64.b64encode(b"XX" + data[2:]).decode()
+    return "\n".join(lines)
+
+
 @pytest.fixture
 def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
     """Return a way to make a signed file: (path, text of its signature, text of the public key)."""
@@ -55,6 +69,8 @@ def test_a_signature_is_accepted_and_says_what_it_claims(
     ("spoil", "words"),
     [
         (lambda _: "", "not a valid minisign signature"),
+        (of_another_algorithm, "the signature is of a kind that minisign does not make"),
+        (with_a_space, "not a valid minisign signature"),
         (lambda text: text[: len(text) // 2], "not a valid minisign signature"),
         (lambda text: "\n".join(text.splitlines()[:2]), "not a valid minisign signature"),
         (
@@ -202,3 +218,19 @@ def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     done = minisign("-S", "-W", "-s", tmp_path / "ours.key", "-m", tmp_path / "file")
     assert done.returncode == 0, done.stderr
     assert minisign("-V", "-p", tmp_path / "their.pub", "-m", tmp_path / "file").returncode == 0
+
+
+def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a:b:c.json"
+    path.write_bytes(b"{}")
+    key = generate()
+    claim = Claim(path.name, "1.2.3", "any")
+    said = verify(path, sign(path, key, claim).read_text(), key.public, claim)
+    assert said["file"] == "a:b:c.json"
+
+
+def test_a_key_with_foreign_characters_is_damaged() -> None:
+    """A decoder that skips them would read another key than the one that is shown."""
+    comment, data = generate().public.text().splitlines()
+    with pytest.raises(CommandError, match="this minisign public key is damaged"):
+        read_public(f"{comment}\n{data[:10]} {data[10:]}")
