@@ -165,7 +165,7 @@ def _installer(path: Path) -> Bundle:
     flags, signature, magic, _, length = FIRST_HEADER.unpack_from(data, start)
     if (signature, magic) != (NSIS_SIGNATURE, NSIS_MAGIC):
         raise CommandError(
-            f"`{path}` is a Windows program, but no whole NSIS installer",
+            f"`{path}` is a Windows program, but not a complete NSIS installer",
             hint="build it with `nsis`",
         )
     end = start + length

@@ -48,4 +48,4 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(
         "`npm run tauri -- build --ci --bundles deb` failed"
         in scripts(*command, "--build", code=1).stderr
     )
-    assert "there is no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr
+    assert "it contains no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr

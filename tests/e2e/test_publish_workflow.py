@@ -280,5 +280,5 @@ def test_who_attests_is_a_workflow(
     scripts: Callable[..., CompletedProcess[str]], dist: Path
 ) -> None:
     done = scripts("attest", "--dist", dist, code=1)
-    assert "error: there is no identity to attest with" in done.stderr
+    assert "error: no identity to attest with" in done.stderr
     assert "hint: let .github/workflows/publish.yml do it" in done.stderr

@@ -228,7 +228,7 @@ def test_a_damaged_or_truncated_bundle_is_none(
     ):
         path = tmp_path / f"{number}.dmg"
         path.write_bytes(data)
-        with pytest.raises(CommandError, match=r"no whole|no desktop bundle"):
+        with pytest.raises(CommandError, match=r"not a complete|not a desktop bundle"):
             read_bundle(path)
 
 
@@ -320,7 +320,7 @@ def other_cargo_version(folder: Path) -> None:
         (truncated, "is not a complete Debian package"),
         (twice, "is a second desktop bundle for `linux-x64`"),
         (another_platform, "and the plan has none"),
-        (text_for_a_bundle, "is no desktop bundle.*though it is called `.dmg`"),
+        (text_for_a_bundle, "is not a desktop bundle.*though it is called `.dmg`"),
         (
             lambda folder: shutil.rmtree(folder / "desktop-linux-x64"),
             "bundles are missing for `linux-x64`",
@@ -491,7 +491,7 @@ def test_other_bytes_on_github_stop_everything(
         ({"GH_TOKEN": "another"}, "`gh` is not logged in", "gh auth login"),
         ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
-        ({"LEANSPEC_SIGNING_KEY": ""}, "there is no secret key", "LEANSPEC_SIGNING_KEY"),
+        ({"LEANSPEC_SIGNING_KEY": ""}, "no secret key was given", "LEANSPEC_SIGNING_KEY"),
         ({"LEANSPEC_SIGNING_KEY": OF_ANOTHER_PASSWORD}, "the password is wrong", "its backup"),
     ],
 )

@@ -189,7 +189,7 @@ def test_an_editable_wheel_leads_to_the_local_binary(sample: Sample, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "environment", "words"),
     [
-        ("build_sdist", {}, "there is no source distribution"),
+        ("build_sdist", {}, "a project with a prebuilt executable has no source distribution"),
         ("build_wheel", {"SOURCE_DATE_EPOCH": "yesterday"}, "`SOURCE_DATE_EPOCH` is `yesterday`"),
     ],
 )
