@@ -73,7 +73,7 @@ class Bundle:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Return what a file is. Raises CommandError where it is no whole bundle of a known format."""
+    """Return what a file is. Raises CommandError where it is not a complete bundle of a known format."""
     with path.open("rb") as file:
         head = file.read(8)
         file.seek(max(0, path.stat().st_size - TRAILER_SIZE))

@@ -87,10 +87,15 @@ class Site:
         code: int | None = 0,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
+        alone: bool = False,
     ) -> CompletedProcess[str]:
-        """Start a family's command as its console script does."""
-        quickly = [] if MEASURED else ["-S"]
-        command = [sys.executable, *quickly, "-c", self.call(family), *arguments]
+        """Start a family's command as its console script does.
+
+        Quickly, in a Python that sees no packages (`-S`); if the tests are measured, it has to see
+        those that measure, unless the launcher is to be `alone`.
+        """
+        options = ["-S"] if alone or not MEASURED else []
+        command = [sys.executable, *options, "-c", self.call(family), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
     def manage(

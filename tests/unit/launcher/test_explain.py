@@ -262,7 +262,8 @@ def test_the_remedy_is_that_of_the_installer_in_use(
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "uv").touch(0o755)
-    said = site.start("cli", code=127, env={"PATH": f"{tools}:{site.env['PATH']}"}).stderr
+    path = {"PATH": f"{tools}:{site.env['PATH']}"}
+    said = site.start("cli", code=127, env=path, alone=True).stderr
     assert hint in said.splitlines()[-1]
 
 

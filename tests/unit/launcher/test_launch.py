@@ -112,7 +112,7 @@ def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_pa
 @pytest.mark.posix
 def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     site.pin("http", GOOD)
-    done = site.start("http", code=127)
+    done = site.start("http", code=127, alone=True)
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert lines[0] == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
