@@ -28,8 +28,9 @@ def wheels(
 ) -> None:
     """Build wheels from the collected binaries.
 
-    A platform wheel each, its tag derived from the binary's own bytes; a stub a family, which an installer takes where
-    no platform wheel fits; then lean-spec with the checksums of these binaries. Prints the path of each file built.
+    Builds one platform wheel per binary, with a tag derived from the binary's own bytes; one stub
+    per program, which is installed if no platform wheel matches; and lean-spec with the checksums
+    of these binaries. Prints the path of each file.
 
     \b
     Examples:
@@ -51,9 +52,8 @@ def wheels(
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
     """Rebuild the wheels in DIST and compare every byte.
 
-    They are built twice, in different surroundings.
-
-    Exits with 1 where a file differs or is missing on one side.
+    They are rebuilt in a different environment. Exits with 1 if a file differs or is missing on
+    one side.
 
     \b
     Example:
@@ -85,9 +85,9 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     """Inspect executables and wheels, and check their tags.
 
-    Of a wheel, it shows each executable in it, and whether the tags in its name are true, too
-    strict or too loose. Exits with 1 if one is too loose: the wheel would be installed on systems
-    where the executable cannot start.
+    For a wheel, shows each executable in it, and whether the tags in its name are true, too strict
+    or too loose. Exits with 1 if one is too loose: the wheel would be installed on systems on
+    which the executable cannot start.
 
     \b
     Examples:

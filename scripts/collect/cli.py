@@ -50,8 +50,9 @@ def npm(
 ) -> None:
     """Collect the binaries of VERSION from npm.
 
-    Through your own npm client, so registry, proxy and login are yours. The archive must have the sha512 integrity
-    that the registry states. What the registry lacks is listed; it is an error where it was asked for with --platform.
+    Uses your npm client, with its registry, proxy and login. Each archive must have the SHA-512
+    integrity that the registry states. Missing packages are listed; a package that you ask for
+    with --platform must exist.
 
     \b
     Examples:
@@ -100,9 +101,9 @@ def cargo(  # noqa: PLR0913 - each is one option
 ) -> None:
     """Collect the binaries of a Cargo WORKSPACE.
 
-    From target/<triple>/<profile>/ for a named target, from target/<profile>/ for this machine where none is named.
-    A family whose crate the workspace lacks is passed over, and an error where it was asked for with --family.
-    A target may pin its glibc; such a one, and those that pyproject.toml says so of, is built by `cargo zigbuild`.
+    Without --target, for this machine. A program whose crate is not in the workspace is skipped; a
+    program that you ask for with --family must exist. Targets that pin a glibc, or are configured
+    in pyproject.toml, are built with `cargo zigbuild`.
 
     \b
     Examples:
@@ -152,7 +153,8 @@ def artifacts(
 ) -> None:
     """Collect the binaries that a CI run left in DIR.
 
-    DIR has a folder binaries-<platform>/ a platform, each with the layout of platform_wheels/, binary.json included.
+    DIR contains one folder binaries-<platform>/ per platform, each with the layout of
+    platform_wheels/, including binary.json.
 
     \b
     Example:
@@ -183,7 +185,8 @@ def artifacts(
 def desktop(folder: Path, into: Path, *, build: bool) -> None:
     """Collect the desktop bundle of a Tauri APPLICATION.
 
-    A Debian package, a disk image or an NSIS installer, known by its content. `release-assets` looks at it again.
+    A Debian package, a disk image or an NSIS installer, recognized by its content.
+    `release-assets` checks it again.
 
     \b
     Example:

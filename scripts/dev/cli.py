@@ -85,9 +85,9 @@ def mutate(
 ) -> None:
     """Show which changes of a module no test notices.
 
-    One small change at a time: a comparison turned round, a condition negated, an error not raised,
-    a call left out. Each is followed by the module's fast tests, in a copy of the tree. What nobody
-    notices is either without effect, or has no test.
+    One small change at a time: a comparison turned round, a condition negated, an error not
+    raised, a call left out. Each is followed by the module's fast tests, in a copy of the tree.
+    A change that no test notices has no effect, or no test.
 
     \b
     Examples:
@@ -124,8 +124,9 @@ def pre_release(
 ) -> int:
     """Do all that a release does, except tag and upload.
 
-    Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and `lean-spec validate` by
-    the installed binary. What a release says itself that it cannot do yet is shown as an exception, with its reason.
+    Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and
+    `lean-spec validate` by the installed binary. A check that the release plan exempts is shown
+    as an exception, with the reason.
 
     \b
     Examples:

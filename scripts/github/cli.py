@@ -57,7 +57,7 @@ def keygen(name: Path) -> None:
 
     NAME.key is encrypted with a password; NAME.pub is the public key.
 
-    The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Nothing that is there is overwritten.
+    The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Existing files are never overwritten.
 
     \b
     Example:
@@ -173,9 +173,10 @@ def release_assets(
 
     They are made from a CI run's artifacts; `upload-assets` uploads them.
 
-    DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and desktop-PLATFORM/ with the
-    bundles that the release plan expects. Out of it come an archive of the programs a platform, the wheels, the
-    bundles, bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
+    DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and
+    desktop-PLATFORM/ with the bundles that the release plan expects. Writes one archive of the
+    programs per platform, the wheels, the bundles, bills of materials, release.json,
+    SHA256SUMS, the signatures of both, and the release notes.
 
     \b
     Examples:

@@ -18,10 +18,10 @@ from leanspec_launcher.manage.errors import FAILURE
 def contract(chosen: str | None, *, as_json: bool) -> int:
     """Compare launching a program with starting it directly.
 
-    A probe that records its arguments, environment, signals and limits is packaged as a release,
-    then run directly, by our launcher, by the project's npm wrapper and by a usual `subprocess`
-    shim. Exits with 1 if our launcher shows a difference that could have been avoided. WORDS
-    selects the cases whose area or name contains them.
+    A probe that records its arguments, environment, signals and limits is packaged as a
+    release, then run directly, by our launcher, by the project's npm wrapper and by a typical
+    `subprocess` shim. Exits with 1 if our launcher shows a difference that could have been
+    avoided. WORDS selects the cases whose area or name contains them.
 
     \b
     Examples:
@@ -115,9 +115,9 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
 
     It runs in a copy of the project: nothing in this tree is changed.
 
-    Build, publish, wait, install with pip, pipx, uv tool and uvx, run, upgrade, uninstall. With --faults: the index
-    refuses, is busy, cuts, hides, lies, goes down; publish is killed at each step and run again. Exits with 1 where a
-    scene does not end as it should.
+    Builds, publishes, installs with pip, pipx, uv tool and uvx, runs, upgrades and uninstalls. With
+    --faults, simulates rejected and dropped uploads, stale listings, wrong bytes and outages, and
+    kills the publisher at each step. Exits with 1 if a scene does not end as it should.
 
     \b
     Examples:

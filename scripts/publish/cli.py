@@ -37,9 +37,9 @@ COMMIT_OPTION = click.option(
 def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
     """Write the version into every place that repeats it.
 
-    The version's one home is the root pyproject.toml. The family projects, the pins between our own
-    distributions and the changelog's heading repeat it; with --cargo, a workspace and its lock file
-    too. All of them change, or none.
+    The version is defined in the root pyproject.toml. The projects in platform_wheels/, the pins
+    between the distributions and the changelog's heading repeat it; with --cargo, a workspace and
+    its lock file too. All of them are changed, or none.
 
     \b
     Examples:
@@ -120,7 +120,7 @@ def bump_dev(
     """Set development version NUMBER of the next patch.
 
     From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
-    The number is computed once, by whoever calls this (a CI run's number, for one), and nowhere else.
+    The caller chooses the number, for example the number of a CI run.
 
     \b
     Example:
@@ -168,7 +168,7 @@ def _print_places(places: list[Place], result: str) -> None:
 def matrix(*, dev: bool, github_output: bool) -> None:
     """Print the CI build matrix as JSON.
 
-    It follows from the table of platforms and the release plan.
+    It is derived from the table of platforms and the release plan.
     """
     from .matrix import build_matrix, outputs, write_outputs
 
@@ -202,10 +202,10 @@ def check(
 ) -> int:
     """Run all release checks on the built files.
 
-    Is the tree as a release should be (names, versions, tag, clean, locks)? Are the files, byte for
-    byte, what it builds from the collected binaries? Would an index take each of them? Then all of
-    it is installed from an index on loopback with pip and uv, and run. Every failure is shown. The
-    fingerprint of what passed is for `publish --checked`. Exits with 1 if anything failed.
+    Checks the tree (names, versions, tag, uncommitted changes, lock files), compares the files byte
+    for byte with what the tree builds from the collected binaries, and applies the rules of the
+    index. Then installs everything from an index on loopback with pip and uv, and runs it. Shows
+    every failure, and the fingerprint for `publish --checked`. Exits with 1 if anything failed.
 
     \b
     Examples:
@@ -351,9 +351,8 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
 def attest(dist: Path) -> None:
     """Attest each built file, as PEP 740 describes.
 
-    The attestation states the identity of the workflow that runs this.
-    `publish` uploads them with the files. Outside a workflow there is no such identity, and this is
-    an error.
+    The attestation states the identity of the workflow that runs this command. `publish` uploads it
+    with its file. Outside a workflow, this is an error.
     """
     from scripts.index.attestations import attest as make
 
