@@ -16,6 +16,7 @@ from tests.support.sample import STATED, VERSION, Sample
     ("old", "new", "words"),
     [
         (STATED, "", "has no `version`"),
+        (STATED, f'{STATED}\nmaintainer = "me"', "is not valid"),
         ('name = "leanspec-cli-bin"', "", "has no `name`"),
         ('name = "leanspec-cli-bin"', 'dynamic = ["name"]', "calls `name` dynamic"),
         (STATED, f'{STATED}\ndynamic = ["readme"]', "calls `readme` dynamic"),
@@ -170,6 +171,16 @@ def test_a_stub_without_the_description_of_a_release_is_refused(
         read_stub(path)
     path.write_text("{}")
     assert read_stub(path) == b"{}"
+
+
+def test_settings_that_go_together_are_read(sample: Sample) -> None:
+    together = {"platform": "linux-x64", "repair": "auditwheel"}
+    assert read_settings(together) == together
+    assert read_settings({"stub": "release.json"}) == {"stub": "release.json"}
+    assert read_settings(None) == {}
+    assert load_project(sample.root).repair is None
+    sample.edit('executable = "leanspec"', 'executable = "leanspec"\nrepair = "auditwheel"')
+    assert load_project(sample.root).repair == "auditwheel"
 
 
 def test_windows_alone_has_an_ending(sample: Sample) -> None:

@@ -285,3 +285,12 @@ def test_a_user_without_a_password_is_no_credential(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert read_index("own").credentials is None
+
+
+def test_a_hash_that_the_index_states_is_taken(busy: str) -> None:
+    """Then nothing is downloaded to compute it."""
+    file = b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'
+    Busy.page = EMPTY.replace(b"[]", b"[" + file + b"]")
+    (served,) = client(busy).files("x").values()
+    assert (served.name, served.sha256) == ("x-1.tar.gz", "ab")
+    assert client(busy).digest(served) == "ab"
