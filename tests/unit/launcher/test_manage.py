@@ -230,6 +230,18 @@ def test_what_an_interrupted_run_left_is_in_nobodys_way(made: Installation) -> N
     assert made.manage_with(left, "link").stdout.count(": linked") == 3
 
 
+def test_what_is_made_is_never_written_through_a_link(made: Installation, tmp_path: Path) -> None:
+    """One that lies where the new file is made, on a file system without hard links."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    place = f"{str(made.scripts)!r} + f'/.lean-spec.{{os.getpid()}}.new'"
+    before = f"import os, errno; os.symlink({str(victim)!r}, {place});"
+    before += "os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))"
+    assert made.manage_with(before, "link").stdout.count(": linked") == 3
+    assert victim.read_text() == "mine"
+    assert not (made.scripts / "lean-spec").is_symlink()
+
+
 def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installation) -> None:
     before = made.contents()
     libraries = {"libssl.so.3": b"ssl"}
@@ -241,6 +253,7 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installa
     assert (
         made.scripts / "lean-spec"
     ).read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
+    assert (made.scripts / "lean-spec").stat().st_mode & 0o777 == 0o755
     done = subprocess.run([made.scripts / "lean-spec"], capture_output=True, text=True, check=True)
     assert done.stdout == "cli\n"
     assert made.manage("link") == "nothing to link\n"
