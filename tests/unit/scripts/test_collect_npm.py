@@ -106,6 +106,11 @@ def wrong_integrity(registry: Registry) -> None:
     registry.integrity = "sha512-" + "A" * 86 + "=="
 
 
+def weak_integrity(registry: Registry) -> None:
+    publish(registry, "cli", "linux-x64", headers.elf())
+    registry.integrity = "sha1-" + "A" * 27 + "="
+
+
 def no_integrity(registry: Registry) -> None:
     publish(registry, "cli", "linux-x64", headers.elf())
     registry.no_integrity = True
@@ -142,6 +147,7 @@ def twice(registry: Registry) -> None:
         (lambda _: None, ["the registry has no `@leanspec/cli-linux-x64@1.2.3`", "collect cargo"]),
         (wrong_integrity, ["is not the one that the registry describes", "expected `sha512-AAAA"]),
         (no_integrity, ["states no sha512 integrity"]),
+        (weak_integrity, ["states no sha512 integrity"]),
         (other_bytes, ["EINTEGRITY"]),
         (broken, ["npm could not ask its registry", "npm ping"]),
         (other_cpu, ["is an executable for linux-arm64, not for `linux-x64`"]),
