@@ -12,7 +12,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher.manage.errors import CommandError
+from scripts.collect import npm
+from scripts.model.families import load_families
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.registry import Registry, package, serving
@@ -207,3 +210,20 @@ def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
     done = collect(*arguments, code=2)
     assert done.stderr.startswith("error: ")
     assert "hint: `python -m scripts collect npm --help`" in done.stderr
+
+
+def test_npm_is_told_to_run_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Today npm runs none for a package of a registry; it is told all the same."""
+    told: list[list[str]] = []
+
+    def capture(command: list[str]) -> CompletedProcess[str]:
+        told.append(command)
+        return CompletedProcess(command, 0, "{}", "")
+
+    monkeypatch.setattr(npm, "capture", capture)
+    project, platform = load_families()[0], PLATFORMS["linux-x64"]
+    package = npm.Package(project, platform, "x", "1.2.3", "sha512-x", None)
+    with pytest.raises(CommandError, match="npm left 0 files"):
+        npm._fetch("npm", package, tmp_path)  # noqa: SLF001 - the one place that fetches
+    assert told[0][:3] == ["npm", "pack", "x@1.2.3"]
+    assert "--ignore-scripts" in told[0]
