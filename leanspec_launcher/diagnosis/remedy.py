@@ -25,6 +25,11 @@ PIPX_GLOBAL = "/opt/pipx"
 
 def commands(family: Family) -> "list[list[str]]":
     """Return the commands that bring a family's binary (back); none if no command of ours could."""
+    found = _commands(family)
+    return [] if any(map(_lacks_hashes, found)) else found
+
+
+def _commands(family: Family) -> "list[list[str]]":
     kind = installer()
     if kind in (
         Installer.CHECKOUT,
@@ -33,8 +38,6 @@ def commands(family: Family) -> "list[list[str]]":
         Installer.PEX,
         Installer.SHIV,
     ):
-        return []
-    if _wants_hashes(kind):
         return []
     if kind is not Installer.CONDA and family.extra and distribution(family.distribution) is None:
         command = _add(kind, family)
@@ -55,9 +58,14 @@ def _exactly(name: str, extra: str = "") -> str:
     return f"{wanted}=={VERSION}" if VERSION else wanted
 
 
-def _wants_hashes(kind: Installer) -> bool:
-    """Tell whether the installer refuses what has no hash, which no command of ours could name."""
-    variable = "UV_REQUIRE_HASHES" if kind in OF_UV else "PIP_REQUIRE_HASHES"
+def _lacks_hashes(command: "list[str]") -> bool:
+    """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
+    if command[:2] == ["uv", "pip"]:
+        variable = "UV_REQUIRE_HASHES"
+    elif command[0] in ("pip", "pipx") or command[1:3] == ["-m", "pip"]:
+        variable = "PIP_REQUIRE_HASHES"
+    else:
+        return False
     return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
 
 
@@ -90,11 +98,12 @@ def healing(family: Family) -> "list[str]":
 
     It works with an index alone: what uv has from a folder, or offline, it does not fetch anew.
     """
-    if installer() not in OF_UV or not _has_uv() or _wants_hashes(installer()):
+    if installer() not in OF_UV or not _has_uv():
         return []
     name = family.distribution
     options = ["--refresh-package", name, "--reinstall-package", name, "--no-deps"]
-    return [*_uv_pip(), *options, _exactly(name)]
+    command = [*_uv_pip(), *options, _exactly(name)]
+    return [] if _lacks_hashes(command) else command
 
 
 def shown(commands: "list[list[str]]") -> str:
@@ -123,20 +132,25 @@ def _without_commands(kind: Installer, family: Family) -> str:
         Installer.CHECKOUT: COLLECT,
         Installer.PEX: ARCHIVE.format(unpacked()),
         Installer.SHIV: ARCHIVE.format(unpacked()),
-        Installer.SOURCES: f"install a release, which pins its binaries: {_release(family)}",
+        Installer.SOURCES: _release(family),
         Installer.SYSTEM: f"reinstall {MAIN} and {family.distribution} with the system's package manager",
     }
     if kind in ways:
         return ways[kind]
-    if _wants_hashes(kind):
-        return f"install {_exactly(family.distribution)} again from your file of hashes: your installer demands them"
-    return f"make the tool `{os.path.basename(sys.prefix)}` of uv again, with {family.requirement}"
+    if kind is Installer.UV_TOOL and not _commands(family):
+        tool = os.path.basename(sys.prefix)
+        return f"make the tool `{tool}` of uv again, with {family.requirement}"
+    wanted = _exactly(family.distribution)
+    return f"install {wanted} again from your file of hashes: your installer demands them"
 
 
 def _release(family: Family) -> str:
-    """Return the command that installs a release over what was installed from sources."""
+    """Say how a release, which pins its binaries, takes the place of what is from sources."""
     kind = of_sources()
     wanted = family.requirement
+    if kind in (Installer.UV_PROJECT, Installer.PDM, Installer.POETRY):
+        # What these bring is written in the project, and the next `sync` would undo a command.
+        return f"let your project depend on a release of {wanted}, which pins its binaries"
     ways = {
         Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", wanted],
         Installer.PIPX_RUN: ["pipx", "run", "--spec", wanted, family.program],
@@ -144,7 +158,8 @@ def _release(family: Family) -> str:
         Installer.UVX: ["uvx", "--from", wanted, family.program],
         Installer.UV_PIP: [*_uv_pip(), "--reinstall", wanted],
     }
-    return shown([ways.get(kind) or [*_pip(), "--force-reinstall", wanted]])
+    command = ways.get(kind) or [*_pip(), "--force-reinstall", wanted]
+    return f"install a release, which pins its binaries: {shown([command])}"
 
 
 def _add(kind: Installer, family: Family) -> "list[str]":

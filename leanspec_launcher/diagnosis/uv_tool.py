@@ -10,6 +10,7 @@ RECEIPT = "uv-receipt.toml"
 REQUIREMENTS = re.compile(r"^requirements = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
 REQUIREMENT = re.compile(r"\{ (.*?) \}")
 FIELD = re.compile(r'(\S+) = ("[^"]*"|\[[^]]*\])')
+KEY = re.compile(r"(\S+) = ")
 QUOTED = re.compile(r'"([^"]*)"')
 SOURCE = re.compile(r'from = "([^"]*)"')
 # What a requirement on the command line can say.
@@ -29,11 +30,13 @@ def with_extra(name: str, extra: str) -> "list[str]":
     """
     text = _receipt()
     listed = REQUIREMENTS.search(text)
-    asked = [_fields(each) for each in REQUIREMENT.findall(listed[1])] if listed else []
-    if not asked:
+    tables = REQUIREMENT.findall(listed[1]) if listed else []
+    if not tables:
         return _install([f"{name}[{extra}]"])
-    if any(set(each) - SAID for each in asked):
+    # Any other key, whatever its value looks like, would be lost.
+    if any(set(KEY.findall(each)) - SAID for each in tables):
         return []
+    asked = [_fields(each) for each in tables]
     for each in asked:
         if each["name"] == [name]:
             each["extras"] = [*each.get("extras", []), extra]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,8 +16,6 @@ from scripts.tools.console import say
 CORES = os.cpu_count() or 1
 # What needs no network, no root and no minute.
 FAST = "not slow and not network and not long and not system"
-# As in pyproject.toml.
-COVERAGE = ROOT / ".venv/coverage"
 SYSTEMS = sorted({platform.system for platform in PLATFORMS.values()})
 
 
@@ -62,10 +59,10 @@ def run_fast_tests() -> None:
     pyproject.toml.
     """
     failed = [name for name, command in CHECKS if not _run(name, command)]
-    shutil.rmtree(COVERAGE, ignore_errors=True)
     pytest = ("pytest", "--numprocesses", str(CORES + 1), "-m", FAST, "tests/unit")
     # Programs that tests start are measured too, each into a file of its own.
     steps = (
+        ("no earlier figures", ("coverage", "erase")),
         ("tests", ("coverage", "run", "-m", *pytest)),
         ("their figures", ("coverage", "combine", "--quiet")),
         ("coverage", ("coverage", "report", "--skip-covered", "--skip-empty")),

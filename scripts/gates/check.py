@@ -12,7 +12,6 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
-from scripts.gates.expected_set import expected_set
 from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
@@ -21,6 +20,7 @@ from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
 
 from . import binaries, installation, tree
+from .expected_set import expected_set
 from .index_rules import index_rules
 from .same_bytes import same_bytes
 
@@ -67,9 +67,8 @@ def check_copy(
 ) -> tuple[list[Finding], str]:
     """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
     with snapshot(dist) as own:
-        return check(own, cargo=cargo, collected=collected, sources=sources), fingerprint(
-            read_files(own)[0]
-        )
+        found = check(own, cargo=cargo, collected=collected, sources=sources)
+        return found, fingerprint(read_files(own)[0])
 
 
 def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:

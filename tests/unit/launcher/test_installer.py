@@ -136,12 +136,11 @@ def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> No
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
 
+@pytest.mark.parametrize("other", ['git = "https://example.org/x"', "marker = 'os_name == \"x\"'"])
 def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(
-    place: Place,
+    place: Place, other: str
 ) -> None:
-    receipt = (
-        'requirements = [{ name = "x", git = "https://example.org/x" }, { name = "lean-spec" }]'
-    )
+    receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
     assert remedy.commands(FAMILIES["http"]) == []
     assert remedy.advice(FAMILIES["http"]) == "make the tool `x` of uv again, with lean-spec[ui]"
@@ -205,3 +204,27 @@ def test_only_a_checkout_can_collect(
     advice = remedy.advice(FAMILIES["cli"])
     assert advice.startswith("collect" if is_checkout else "install a release")
     assert advice.endswith("scripts collect --help" if is_checkout else "--reinstall lean-spec")
+
+
+@pytest.mark.parametrize("variable", ["PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES"])
+def test_only_the_installer_that_a_command_calls_demands_hashes(
+    place: Place, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    place("venv", "Poetry 2.1.3")
+    monkeypatch.setenv(variable, "1")
+    assert remedy.commands(FAMILIES["http"]) == [["poetry", "add", "lean-spec[ui]"]]
+    assert (remedy.commands(FAMILIES["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
+
+
+@pytest.mark.parametrize("recorded", ["pdm", "poetry"])
+def test_sources_in_a_project_are_the_projects_to_change(
+    place: Place, monkeypatch: pytest.MonkeyPatch, recorded: str
+) -> None:
+    place("venv", recorded)
+    for module in (installer, remedy):
+        monkeypatch.setattr(module, "VERSION", "")
+    monkeypatch.setattr(installer, "checkout_directory", lambda: "")
+    advice = remedy.advice(FAMILIES["http"])
+    assert advice == (
+        "let your project depend on a release of lean-spec[ui], which pins its binaries"
+    )
