@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from minisign import SecretKey
+
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.manage.errors import CommandError
@@ -34,7 +36,7 @@ from scripts.tools.work_folder import work_folder
 from .archives import PROGRAM, TEXT, write_tar, write_zip
 from .notes import archive_readme, release_notes
 from .provenance import provenance_name
-from .signing import SUFFIX, Claim, SecretKey, read_public, sign, verify
+from .signing import SUFFIX, Claim, read_public, sign, verify
 
 DESKTOP, WHEELS = "desktop-", "dist"
 SUMS, MANIFEST, NOTES = "SHA256SUMS", "release.json", "RELEASE_NOTES.md"
@@ -118,7 +120,7 @@ def assemble(
 
 
 def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
-    own = key.public.text().splitlines()[1]
+    own = key.get_public_key().to_base64().decode()
     if not plan.public_key:
         raise CommandError(
             "`public-key` in [tool.leanspec-release] of `pyproject.toml` is empty: nobody could check a signature",

@@ -13,7 +13,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 
 if TYPE_CHECKING:
-    from .signing import SecretKey
+    from minisign import SecretKey
 
 PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
 KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
@@ -63,7 +63,9 @@ def keygen(name: Path) -> None:
     Example:
       python -m scripts keygen leanspec
     """
-    from .signing import generate, write_secret
+    from minisign import KeyPair
+
+    from .signing import write_public, write_secret
 
     secret, public = name.with_name(f"{name.name}.key"), name.with_name(f"{name.name}.pub")
     for path in (secret, public):
@@ -72,12 +74,12 @@ def keygen(name: Path) -> None:
                 f"`{path}` exists already",
                 hint="choose another name: a lost key cannot be made again",
             )
-    key = generate()
-    text = write_secret(key, _password(new=True))
+    key = KeyPair.generate()
+    text = write_secret(key.secret_key, _password(new=True))
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    public.write_text(key.public.text(), "utf-8")
+    public.write_text(write_public(key.public_key), "utf-8")
     click.echo(f"{secret}\n{public}")
 
 

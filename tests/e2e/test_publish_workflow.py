@@ -14,11 +14,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from minisign import KeyPair
 from packaging.version import Version
 
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
-from scripts.github.signing import generate
 from scripts.model.files import read_files
 from scripts.model.versions import binary_version, next_dev
 from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
@@ -91,11 +91,11 @@ def play(
     debian.needs_root_and("gh")
     release_tool("cargo-zigbuild")  # made once, for all runs
     base = tmp_path_factory.mktemp("workflow")
-    key = generate()
+    key = KeyPair.generate().secret_key
     tree = base / "repository"
     copy_tree(tree, released_tree)
     text = (tree / "pyproject.toml").read_text()
-    public = key.public.text().splitlines()[1]
+    public = key.get_public_key().to_base64().decode()
     text = text.replace('public-key = ""', f'public-key = "{public}"')
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
     (tree / "pyproject.toml").write_text(text)

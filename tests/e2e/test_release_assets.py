@@ -16,12 +16,12 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from minisign import KeyPair, SecretKey
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
-from scripts.github.signing import SecretKey, generate
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.processes import OWN_COMMAND
 from scripts.tools.tree_copy import copy_tree, git
@@ -37,7 +37,7 @@ PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 
 @pytest.fixture(scope="session")
 def key() -> SecretKey:
-    return generate()
+    return KeyPair.generate().secret_key
 
 
 def lay_out(folder: Path, binaries: Path, dist: Path, version: str) -> None:
@@ -76,7 +76,8 @@ def tree(
     folder = tmp_path_factory.mktemp("tree") / "tree"
     copy_tree(folder, released_tree)
     text = (folder / "pyproject.toml").read_text()
-    text = text.replace('public-key = ""', f'public-key = "{key.public.text().splitlines()[1]}"')
+    public = key.get_public_key().to_base64().decode()
+    text = text.replace('public-key = ""', f'public-key = "{public}"')
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
     (folder / "pyproject.toml").write_text(text)
     changelog = (folder / "CHANGELOG.md").read_text()
@@ -347,9 +348,15 @@ def test_a_key_that_nobody_knows_signs_nothing(
     artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match="the secret key is of"):
-        assemble(artifacts, tmp_path / "out", plan, generate(), tree)
+        assemble(artifacts, tmp_path / "out", plan, KeyPair.generate().secret_key, tree)
     with pytest.raises(CommandError, match="is empty: nobody could check"):
-        assemble(artifacts, tmp_path / "out", replace(plan, public_key=""), generate(), tree)
+        assemble(
+            artifacts,
+            tmp_path / "out",
+            replace(plan, public_key=""),
+            KeyPair.generate().secret_key,
+            tree,
+        )
     assert not (tmp_path / "out").exists()
 
 
