@@ -190,7 +190,7 @@ def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bo
     if not is_absolute(place.path):
         return True
     if place.origin == VARIABLE:
-        # This very command would start itself for ever. On Windows, not every file is a program.
+        # This very command would start itself forever. On Windows, not every file is a program.
         return place.path == sys.argv[0] or sys.platform == "win32"
     mode = verification()
     if mode == OFF:
@@ -206,7 +206,7 @@ def verification() -> str:
 def expected(place: Place, family: Family, platform: "Platform | None") -> "tuple[str, ...]":
     """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
 
-    A local binary has the one recorded beside it. Any other is pinned, for each CPU of the system:
+    A local binary has the one recorded next to it. Any other is pinned, for each CPU of the system:
     an installer may take the wheel of another CPU, whose programs the system runs as well
     (Rosetta).
     """

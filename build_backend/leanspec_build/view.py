@@ -34,7 +34,7 @@ class View:
         self.size = len(data) - start if size is None else size
 
     def must_hold(self, end: int, what: str) -> None:
-        """Fail where `what`, which ends at the offset `end`, is not wholly there."""
+        """Fail if `what`, which ends at the offset `end`, is not wholly there."""
         if end > self.size:
             raise BuildError(f"is truncated: {what} ends at byte {end}, the file has {self.size}")
 

@@ -118,7 +118,7 @@ def write_wheel(
 ) -> str:
     """Write a wheel and return its file name: sorted entries, the metadata behind them, RECORD last.
 
-    The file appears whole or not at all. Raises BuildError where it cannot be written.
+    The file appears whole or not at all. Raises BuildError if it cannot be written.
     """
     name = (
         f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
@@ -199,7 +199,7 @@ def source_date_epoch() -> int:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` that takes its place when all went well."""
+    """Open a temporary file next to `path` that takes its place when all went well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:

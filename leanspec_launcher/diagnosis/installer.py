@@ -57,7 +57,7 @@ def of_sources() -> Installer:
 
 
 def _by_place() -> "Installer | None":
-    """Name the installer by what it leaves beside an environment."""
+    """Name the installer by what it leaves next to an environment."""
     if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
         is_kept = os.path.basename(os.path.dirname(sys.prefix)) == "venvs"
         return Installer.PIPX if is_kept else Installer.PIPX_RUN

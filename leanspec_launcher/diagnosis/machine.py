@@ -23,7 +23,7 @@ def describe() -> str:
 
 
 def os_release() -> "dict[str, str]":
-    """Return what os-release(5) says of this Linux; nothing where there is no such file."""
+    """Return what os-release(5) says of this Linux; nothing if there is no such file."""
     path = next(filter(os.path.exists, ("/etc/os-release", "/usr/lib/os-release")), os.devnull)
     with open(path, encoding="utf-8", errors="replace") as file:
         pairs = [line.strip().partition("=") for line in file]
@@ -72,7 +72,7 @@ def _translated() -> bool:
 
 
 def libc_version() -> "tuple[str, str]":
-    """Return the libc that this Python runs on, and its version; empty texts where there is no such thing."""
+    """Return the libc that this Python runs on, and its version; empty texts if there is no such thing."""
     if sys.platform != "linux":
         return "", ""
     try:

@@ -94,9 +94,9 @@ def newer_pip() -> str:
 
 
 def healing(family: Family) -> "list[str]":
-    """Return the command that brings a binary back and mends uv's cache as well; nothing for other installers.
+    """Return the command that brings a binary back and fixes uv's cache as well; nothing for other installers.
 
-    It works with an index alone: what uv has from a folder, or offline, it does not fetch anew.
+    It works with an index alone: what uv has from a folder, or offline, it does not fetch again.
     """
     if installer() not in OF_UV or not _has_uv():
         return []

@@ -132,7 +132,7 @@ def _read(path: Path) -> bytes:
 
 
 def _has_interpreter(script: bytes) -> bool:
-    """Tell whether the Python that a script names is there; one that looks beside itself names none."""
+    """Tell whether the Python that a script names is there; one that looks next to itself names none."""
     line = script.removeprefix(THROUGH_SHELL).partition(b"\n")[0].decode(errors="surrogateescape")
     named = line[2:].partition(" ")[0] if line.startswith("#!") else _first_word(line)
     return not is_absolute(named) or os.path.exists(named)
@@ -203,7 +203,7 @@ def _binary(family: Family, platform: Platform | None) -> Verdict | None:
 
 
 def _replace_all(wanted: list[tuple[Command, Verdict]]) -> None:
-    """Make everything beside its place first, so that what can fail has failed before the first change."""
+    """Make everything next to its place first, so that what can fail has failed before the first change."""
     with contextlib.ExitStack() as undo:
         made = []
         for command, binary in wanted:

@@ -160,7 +160,7 @@ def is_whole(name: str) -> bool:
 
 
 def healing(check: Check) -> list[str]:
-    """Return the command that mends the installer's cache as well; nothing if it has none."""
+    """Return the command that fixes the installer's cache as well; nothing if it has none."""
     return remedy.healing(FAMILIES[check.family])
 
 

@@ -140,7 +140,7 @@ def _inheritable(number: int) -> "int | None":
 
 
 def _job() -> "int | None":
-    """Return a job whose processes end when this process does; None where there can be none."""
+    """Return a job whose processes end when this process does; None if there can be none."""
     KERNEL.CreateJobObjectW.restype = wintypes.HANDLE
     job: int | None = KERNEL.CreateJobObjectW(None, None)
     limits = _JobLimits()

@@ -91,7 +91,7 @@ class Report:
 
 
 def inspect_file(path: Path) -> Report:
-    """Inspect an executable or a wheel; raises CommandError where the file is neither, or is damaged."""
+    """Inspect an executable or a wheel; raises CommandError if the file is neither, or is damaged."""
     try:
         if path.suffix == ".whl":
             return _inspect_wheel(path)

@@ -29,7 +29,7 @@ from scripts.tools.work_folder import work_folder
 from .pins import Pins, wheel_pins, with_pins
 from .readme import for_the_index
 
-# What an sdist and a wheel of `lean-spec` are made from, beside the package itself.
+# What an sdist and a wheel of `lean-spec` are made from, next to the package itself.
 MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
 MAIN_PACKAGE = "leanspec_launcher"
 EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
@@ -54,7 +54,7 @@ def build_wheels(
     """Build what `base` holds into `out`: platform wheels; stubs and `lean-spec` too unless the choice was narrowed.
 
     What `out` held of the same distributions is replaced when all went well. Returns the files
-    built. Raises CommandError where nothing of the choice is collected or a build fails.
+    built. Raises CommandError if nothing of the choice is collected or a build fails.
     """
     wanted = _choose(base, families, platforms)
     narrowed = bool(families or platforms)
@@ -90,7 +90,7 @@ def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -
 def _must_be_complete(
     wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
 ) -> None:
-    """Raise CommandError where something asked for by name is not collected, or nothing is."""
+    """Raise CommandError if something asked for by name is not collected, or nothing is."""
     hint = (
         "collect it first, for example `python -m scripts collect npm "
         + main_project()["version"]

@@ -30,7 +30,7 @@ class _Bounded(gzip.GzipFile):
 def extract_file(archive: Path, member: str, target: Path) -> None:
     """Copy the regular file `member` of a `.tar.gz` to `target`; nothing else is ever written.
 
-    Raises CommandError where it is not there, and where any entry of the archive leaves it, links,
+    Raises CommandError if it is not there, and where any entry of the archive leaves it, links,
     or is too large.
     """
     try:

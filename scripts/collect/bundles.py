@@ -73,7 +73,7 @@ class Bundle:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Return what a file is. Raises CommandError where it is not a complete bundle of a known format."""
+    """Return what a file is. Raises CommandError if it is not a complete bundle of a known format."""
     with path.open("rb") as file:
         head = file.read(8)
         file.seek(max(0, path.stat().st_size - TRAILER_SIZE))
@@ -185,7 +185,7 @@ def _installer(path: Path) -> Bundle:
 
 
 def _product_version(program: pefile.PE) -> str | None:
-    """Return `ProductVersion` of the version resource (VS_VERSIONINFO); None where there is none."""
+    """Return `ProductVersion` of the version resource (VS_VERSIONINFO); None if there is none."""
     for block in getattr(program, "FileInfo", []):
         for part in block:
             for table in getattr(part, "StringTable", []):

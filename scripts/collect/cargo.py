@@ -116,7 +116,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
 def _builds(targets: tuple[str, ...], builder: str | None) -> list[tuple[Target | None, Platform]]:
     """Return the targets with their platforms; this machine's where none is named.
 
-    Raises CommandError where two are for one platform: one of them would be lost.
+    Raises CommandError if two are for one platform: one of them would be lost.
     """
     if not targets:
         return [(None, _host())]
@@ -134,7 +134,7 @@ def _builds(targets: tuple[str, ...], builder: str | None) -> list[tuple[Target 
 
 
 def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
-    """Raise CommandError where a program says another version than its crate: an old one, or another crate's."""
+    """Raise CommandError if a program says another version than its crate: an old one, or another crate's."""
     if reported is not None and reported.split()[:1] != [crate.version]:
         raise CommandError(
             f"`{file}` says that it is version `{reported}`, and the crate `{crate.project.crate}` is {crate.version}",
@@ -162,7 +162,7 @@ def read_target(text: str, builder: str | None = None) -> Target:
 
 
 def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
-    """Return what `Cargo.lock` says that a crate is built from, itself included; nothing where there is no lock."""
+    """Return what `Cargo.lock` says that a crate is built from, itself included; nothing if there is no lock."""
     path = root / "Cargo.lock"
     if not path.is_file():
         return []

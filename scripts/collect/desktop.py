@@ -20,7 +20,7 @@ FORMATS = {BundleFormat.DEB: "deb", BundleFormat.INSTALLER: "nsis", BundleFormat
 def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
     """Copy the one bundle for this system into a folder, and return what it is.
 
-    With `build`, `npm ci` and `npm run tauri build` first. Raises CommandError where there is none,
+    With `build`, `npm ci` and `npm run tauri build` first. Raises CommandError if there is none,
     or several.
     """
     if not (folder / "package.json").is_file():

@@ -114,7 +114,7 @@ def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str)
 
 
 def _ask(npm: str, arguments: list[str], name: str) -> object:
-    """Return npm's JSON answer; None where the registry knows no such package or version."""
+    """Return npm's JSON answer; None if the registry knows no such package or version."""
     done = capture([npm, *arguments])
     try:
         answer = json.loads(done.stdout) if done.stdout.strip() else None

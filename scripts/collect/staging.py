@@ -40,7 +40,7 @@ class Collected:
 
 
 class Staging:
-    """A new, empty binaries directory beside the one that it will replace."""
+    """A new, empty binaries directory next to the one that it will replace."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -60,7 +60,7 @@ class Staging:
     ) -> Collected:
         """Copy a file in, as an executable for the platform.
 
-        Raises CommandError where the file is anything else.
+        Raises CommandError if the file is anything else.
         """
         must_be_executable_for(file, platform, called=called)
         target = binary_path(self.root, project, platform)
@@ -137,7 +137,7 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
 def read_collected(base: Path) -> list[Collected]:
     """Return what a binaries directory holds, each file compared with its `binary.json`.
 
-    Raises CommandError where one is missing, differs, or is for another platform than its folder's.
+    Raises CommandError if one is missing, differs, or is for another platform than its folder's.
     """
     found = []
     for project in load_families():
@@ -149,7 +149,7 @@ def read_collected(base: Path) -> list[Collected]:
 
 
 def read_record(path: Path, project: FamilyProject, platform: Platform) -> Collected:
-    """Return what the `binary.json` beside a binary states; raises CommandError where it is not true of it."""
+    """Return what the `binary.json` next to a binary states; raises CommandError if it is not true of it."""
     record = path.parent / RECORD_NAME
     hint = "collect the binary again"
     try:

@@ -35,7 +35,7 @@ CARGO_HINT = (
 
 
 def show() -> None:
-    """Show every step with its time, then what to type next. Raises CommandError where one of them fails."""
+    """Show every step with its time, then what to type next. Raises CommandError if one of them fails."""
     started = time.monotonic()
     version = main_project()["version"]
     platform = current()

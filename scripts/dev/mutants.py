@@ -29,7 +29,7 @@ TESTS = {
     "scripts": "tests/unit/scripts",
 }
 AT_ONCE = 2
-# A change that lets a test run for ever is noticed by that.
+# A change that lets a test run forever is noticed by that.
 SECONDS = 300
 OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,

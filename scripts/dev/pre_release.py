@@ -55,7 +55,7 @@ def pre_release(
     """Run every step, and go on after one that failed where the next does not need it.
 
     The binaries are those that `cargo build --release --locked` makes in `workspace`; with
-    `skip_rust`, those that are collected already. Raises CommandError where there is neither.
+    `skip_rust`, those that are collected already. Raises CommandError if there is neither.
     """
     if workspace is None and not skip_rust:
         raise CommandError(

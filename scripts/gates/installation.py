@@ -40,7 +40,7 @@ from scripts.tools.processes import (
 
 SECONDS = 20
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-# What a release of ours needs beside itself, and what the index of built files passes on.
+# What a release of ours needs next to itself, and what the index of built files passes on.
 FOREIGN = re.compile(r"^(?!leanspec-|lean-spec)")
 
 
@@ -75,7 +75,7 @@ def _pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
 
 
 def install_by_uv(environment: Path, requirement: str, index: dict[str, str]) -> None:
-    """Install with uv into a new environment, from one index alone; raises CommandError where that fails."""
+    """Install with uv into a new environment, from one index alone; raises CommandError if that fails."""
     uv, env = own_program("uv"), clean_environment(**index)
     must_succeed(
         capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`"
@@ -171,7 +171,7 @@ def _ask_health(url: str, process: subprocess.Popen[bytes]) -> str:
 def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
     """Serve built files as a simple index (PEP 503) on loopback; give the environment that makes it an installer's own.
 
-    What our wheels need beside us comes from the index that pip is configured with, fetched once:
+    What our wheels need next to us comes from the index that pip is configured with, fetched once:
     no other file of our names can get in.
     """
     root = folder / "index"

@@ -69,7 +69,7 @@ def assemble(
 ) -> list[Path]:
     """Make the folder of a release in `out`; return its files, the manifest and its signatures last.
 
-    Without a key nothing is signed. Raises CommandError, and leaves `out` as it was, where an
+    Without a key nothing is signed. Raises CommandError, and leaves `out` as it was, if an
     artifact is missing, damaged, of another version or for another platform, and where `out` holds
     anything that is not of such a folder.
     """
@@ -110,7 +110,7 @@ def assemble(
             for name in (SUMS, MANIFEST):
                 claim = Claim(name, str(plan.version), "any")
                 # Of the commit's time: the same release has the same signature, so that an upload
-                # can be gone on with.
+                # can be continued.
                 signature = sign(new / name, key, claim, commit.time)
                 verify(
                     new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim
@@ -134,7 +134,7 @@ def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
 
 
 def _must_be_ours(out: Path) -> None:
-    """Raise CommandError where a folder holds anything but what an earlier run says that it made: that is replaced."""
+    """Raise CommandError if a folder holds anything but what an earlier run says that it made: that is replaced."""
     there = (
         {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)}
         if out.exists()
@@ -241,7 +241,7 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
 
 
 def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
-    """Take the desktop bundles: for each expected platform one, of this version; what is there beside is an error."""
+    """Take the desktop bundles: for each expected platform one, of this version; what is there next to is an error."""
     found: dict[str, Bundle] = {}
     for platform in PLATFORMS.values():
         for path in sorted((artifacts / f"{DESKTOP}{platform.key}").rglob("*")):

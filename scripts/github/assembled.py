@@ -1,4 +1,4 @@
-"""An assembled folder, verified before it is uploaded: its checksums, their signatures, nothing beside them."""
+"""An assembled folder, verified before it is uploaded: its checksums, their signatures, nothing next to them."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ verified, upgraded and repaired, install them with `pipx install lean-spec` or `
 
 The checksum of each file of this release is in its SHA256SUMS, which is signed (minisign).
 """
-# What a family's description says beside what its program is.
+# What a family's description says next to what its program is.
 CARRIED = " as a binary, for lean-spec"
 
 
 def release_notes(changelog: Path, plan: Plan) -> str:
     """Return a release's entry of the changelog, with what the release lacks and why.
 
-    Raises CommandError where there is no entry, or an empty one.
+    Raises CommandError if there is no entry, or an empty one.
     """
     text = changelog.read_text("utf-8")
     headings = list(HEADING.finditer(text))

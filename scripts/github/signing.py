@@ -71,7 +71,7 @@ def read_secret(text: str, password: str) -> minisign.SecretKey:
 def read_public(text: str) -> minisign.PublicKey:
     """Read a public key: a file's text, or its second line alone.
 
-    Raises CommandError where it is none.
+    Raises CommandError if it is none.
     """
     text = text.strip()
     try:
@@ -85,7 +85,7 @@ def read_public(text: str) -> minisign.PublicKey:
 
 
 def sign(path: Path, key: minisign.SecretKey, claim: Claim, at: int | None = None) -> Path:
-    """Write the signature of a file beside it, and return where.
+    """Write the signature of a file next to it, and return where.
 
     With a stated time (seconds since 1970), the signature is the same each time.
     """
@@ -104,7 +104,7 @@ def verify(
 ) -> dict[str, str]:
     """Verify the signature of a file and what its trusted comment states; return what it states.
 
-    Raises CommandError where anything is missing, damaged, of another key or of another file, or
+    Raises CommandError if anything is missing, damaged, of another key or of another file, or
     where something else is stated.
     """
     try:

@@ -38,7 +38,7 @@ class Release:
 
 
 def find_client() -> str:
-    """Return where `gh` is; raises CommandError where there is none."""
+    """Return where `gh` is; raises CommandError if there is none."""
     gh = find_program("gh", INSTALL)
     say(f"using {gh}")
     return gh
@@ -47,7 +47,7 @@ def find_client() -> str:
 def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool) -> str:
     """Upload the files that are missing, in their order, and publish the release when all are there.
 
-    A release that is there already is gone on with. Returns its address. Raises CommandError,
+    A release that is there already is continued. Returns its address. Raises CommandError,
     before the first upload, where `gh` is not logged in, and where the release has other bytes
     under one of the names.
     """
@@ -141,14 +141,14 @@ def _find(gh: str, tag: str) -> Release | None:
 
 
 def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
-    """Return which files GitHub has, byte for byte; raises CommandError where one has other bytes."""
+    """Return which files GitHub has, byte for byte; raises CommandError if one has other bytes."""
     there, wrong = set(), []
     for path in files:
         asset = release.assets.get(path.name)
         if asset is None or asset["state"] != FINISHED:
             continue
         if path.name.endswith(PROVENANCE):
-            there.add(path.name)  # each attempt is attested anew, and the first one is as true
+            there.add(path.name)  # each attempt is attested again, and the first one is as true
             continue
         found, own = _sha256(gh, asset), digest(str(path))
         if found == own:

@@ -30,7 +30,7 @@ PUBLISH_PREDICATE = "/attestations/publish/v1"
 def attest(dist: Path) -> list[Path]:
     """Make the attestation of each file of a release, by the identity of the workflow that runs this.
 
-    Raises CommandError where there is no such identity: nobody is to sign in the name of a person.
+    Raises CommandError if there is no such identity: nobody is to sign in the name of a person.
     """
     files, _ = read_files(dist)
     if not files:
@@ -62,7 +62,7 @@ def is_attested(plan: Plan, index: Index) -> bool:
 
 
 def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
-    """Look whether each attestation is of the file beside it, and is signed by the key that it names.
+    """Look whether each attestation is of the file next to it, and is signed by the key that it names.
 
     Whose key that is, and when it was signed, is for the index to verify: it knows the publisher.
     With `required`, every file must have one.

@@ -68,7 +68,7 @@ def without_secret(url: str) -> str:
 def read_index(name: str, simple: str | None = None) -> Index:
     """Return the index of a name in `~/.pypirc`, or of an upload URL.
 
-    Where its simple API is elsewhere than beside the upload URL, `simple` says so. Raises
+    Where its simple API is elsewhere than next to the upload URL, `simple` says so. Raises
     CommandError for a name that is configured nowhere, and for a password in a URL: others could
     see it.
     """
@@ -265,7 +265,7 @@ def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) 
 
 
 def retry_after(answer: requests.Response) -> float | None:
-    """Return the seconds that an answer asks to wait (RFC 9110, 10.2.3), bounded; None where it names none."""
+    """Return the seconds that an answer asks to wait (RFC 9110, 10.2.3), bounded; None if it names none."""
     value = answer.headers.get("Retry-After", "")
     return min(float(value), LONGEST_WAIT) if value.isdigit() else None
 

@@ -43,7 +43,7 @@ AGAIN = "run the same command again: it goes on from what the index has"
 
 
 class BurntError(CommandError):
-    """Say that a name and version are taken by other bytes, for ever."""
+    """Say that a name and version are taken by other bytes, forever."""
 
 
 class CredentialsError(CommandError):
@@ -53,7 +53,7 @@ class CredentialsError(CommandError):
 def credentials(index: Index) -> tuple[str, str]:
     """Return user and password: of the environment, of ~/.pypirc, of a keyring, or by trusted publishing.
 
-    Raises CredentialsError where there are none. They are never printed, and never in an argument.
+    Raises CredentialsError if there are none. They are never printed, and never in an argument.
     """
     given = CredentialInput(os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD"))
     known = {"repository": index.upload, "username": None, "password": None}
@@ -132,7 +132,7 @@ def upload_all(index: Index, client: Client, files: list[File], secret: tuple[st
 def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
     """Upload one file, with patience where the index is busy or out of reach.
 
-    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError where the index
+    Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError if the index
     refuses the file.
     """
     last, was_cut = "no answer", False
@@ -174,7 +174,7 @@ def _said(answer: requests.Response) -> str:
 
 
 class _Bounded(requests.adapters.HTTPAdapter):
-    """Waits for an answer so long, and no longer: twine itself waits for ever."""
+    """Waits for an answer so long, and no longer: twine itself waits forever."""
 
     def send(
         self,
@@ -215,7 +215,7 @@ def _must_be_there(
 
 
 def is_there(client: Client, file: File) -> bool:
-    """Tell whether the index serves a file; raises BurntError where it serves other bytes under its name."""
+    """Tell whether the index serves a file; raises BurntError if it serves other bytes under its name."""
     try:
         served = client.files(file.distribution, attempts=1).get(
             file.path.name

@@ -45,7 +45,7 @@ def main_project() -> dict[str, Any]:
 def load_families(names: tuple[str, ...] = ()) -> list[FamilyProject]:
     """Read the projects of the families named, or of all.
 
-    Raises CommandError where a project and the launcher's table disagree: the wheel would not be
+    Raises CommandError if a project and the launcher's table disagree: the wheel would not be
     found.
     """
     return [_load(FAMILIES[name]) for name in (dict.fromkeys(names) or FAMILIES)]

@@ -18,7 +18,7 @@ SYSTEM_TAGS = {
     "darwin": ("macosx",),
     "win32": ("win",),
 }
-# What is beside a file that has an attestation (PEP 740), by the name that pypi-attestations gives
+# What is next to a file that has an attestation (PEP 740), by the name that pypi-attestations gives
 # it.
 ATTESTATION = ".publish.attestation"
 
@@ -49,7 +49,7 @@ class File:
 
 
 def read_files(dist: Path) -> tuple[list[File], list[str]]:
-    """Return the files of a folder by what their names say, and what is in it beside them."""
+    """Return the files of a folder by what their names say, and what is in it next to them."""
     files, strange = [], []
     for path in sorted(dist.iterdir()):
         file = _read_name(path)
@@ -84,7 +84,7 @@ def _read_name(path: Path) -> File | None:
 
 
 def _platform(tags: set[str]) -> str | None:
-    """Return the platform that tags are for; None where that is none, or several."""
+    """Return the platform that tags are for; None if that is none, or several."""
     found = {
         key
         for tag in tags

@@ -40,7 +40,7 @@ class Plan:
 def read_plan(root: Path = ROOT) -> Plan:
     """Return the plan of the version that the tree is at.
 
-    Raises CommandError where a platform is neither in the release nor missing for a reason, or a
+    Raises CommandError if a platform is neither in the release nor missing for a reason, or a
     desktop set neither expected nor absent for one.
     """
     table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"][

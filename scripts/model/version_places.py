@@ -63,7 +63,7 @@ def home_version(root: Path = ROOT) -> Version:
 
 
 def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> list[Edit]:
-    """Return what each file would become; raises CommandError where one cannot be read."""
+    """Return what each file would become; raises CommandError if one cannot be read."""
     projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
@@ -73,7 +73,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
 
 
 def apply(edits: list[Edit]) -> list[Edit]:
-    """Write every change, or none: all are written beside their places first. Returns what was changed.
+    """Write every change, or none: all are written next to their places first. Returns what was changed.
 
     The version's home comes last. If this process is killed between two files, the home still says
     the old version: the same command completes the change, `sync-versions` takes it back, and both

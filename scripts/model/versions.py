@@ -19,7 +19,7 @@ HINT = "a version is `1.2.3`, `1.2.3rc1`, `1.2.3.dev4` or `1.2.3.post1`; in SemV
 def read_version(text: str) -> Version:
     """Return a version that is written in either form.
 
-    Raises CommandError where it is neither, or has no counterpart in the other.
+    Raises CommandError if it is neither, or has no counterpart in the other.
     """
     try:
         version = Version(text)
@@ -36,7 +36,7 @@ def read_version(text: str) -> Version:
 def binary_version(version: Version | str) -> str:
     """Return what the binaries of a release report, in SemVer. A `.postN` has the binaries of its base version.
 
-    Raises CommandError where the version has no counterpart.
+    Raises CommandError if the version has no counterpart.
     """
     version = version if isinstance(version, Version) else Version(version)
     if version.epoch or version.local or len(version.release) > PARTS:

@@ -19,7 +19,7 @@ def change_version(
 ) -> list[version_places.Place]:
     """Write a version into every place; return the places with what they said before.
 
-    Raises CommandError where it is not above what the changelog and the index know as published.
+    Raises CommandError if it is not above what the changelog and the index know as published.
     """
     highest = max(_published(index), default=None)
     if highest is not None and version <= highest:
@@ -34,7 +34,7 @@ def change_version(
 
 
 def commit_version(version: Version) -> None:
-    """Commit what a bump changed in tracked files; raises CommandError where git refuses."""
+    """Commit what a bump changed in tracked files; raises CommandError if git refuses."""
     git = find_program("git", "install git")
     command = [
         git,

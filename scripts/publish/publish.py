@@ -117,7 +117,7 @@ def _upload(client: Client, files: list[File], there: set[str], wait: int) -> No
         todo = [file for file in wave if file.path.name not in there]
         if todo:
             with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
-                # Asked for anew: what trusted publishing gives is good for 15 minutes, and a wait
+                # Asked for again: what trusted publishing gives is good for 15 minutes, and a wait
                 # may be longer.
                 upload_all(index, client, todo, credentials(index))
         wait_until_served(client, wave, wait)
@@ -130,7 +130,7 @@ def _must_pass(findings: list[Finding]) -> None:
 
 @contextlib.contextmanager
 def _alone(index: Index) -> Iterator[None]:
-    """Let one process of this user publish to an index. Raises CommandError where another one does."""
+    """Let one process of this user publish to an index. Raises CommandError if another one does."""
     name = f"leanspec-publish-{hashlib.sha256(index.upload.encode()).hexdigest()[:16]}.lock"
     folder = Path.home() / ".cache/leanspec-release"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def _alone(index: Index) -> Iterator[None]:
 def _state(client: Client, files: list[File], version: Version) -> set[str]:
     """Return which files the index has already, byte for byte.
 
-    Raises BurntError where it has other bytes under one of the names, or files of this version that
+    Raises BurntError if it has other bytes under one of the names, or files of this version that
     are none of ours.
     """
     there = set()

@@ -24,7 +24,7 @@ def list_tools(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what a server says of itself (`serverInfo`), and the names of its tools.
 
-    Raises CommandError where it does not answer, says anything but JSON lines, or does not end when
+    Raises CommandError if it does not answer, says anything but JSON lines, or does not end when
     its input ends.
     """
     text = "".join(f"{json.dumps(message)}\n" for message in MESSAGES)

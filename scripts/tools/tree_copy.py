@@ -27,7 +27,7 @@ def copy_tree(target: Path, source: Path = ROOT) -> None:
 
 
 def git(tree: Path, *arguments: str) -> None:
-    """Run git in a copy; raises CommandError where it fails."""
+    """Run git in a copy; raises CommandError if it fails."""
     must_succeed(capture([_git(), "-C", str(tree), *WHO, *arguments]), f"`git {arguments[0]}`")
 
 

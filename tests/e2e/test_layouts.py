@@ -95,7 +95,7 @@ def test_pythonpath(source: Source, version: str, tmp_path: Path) -> None:
 
 
 def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> None:
-    """A script of pip's names its Python; that of a relocatable environment looks beside itself."""
+    """A script of pip's names its Python; that of a relocatable environment looks next to itself."""
     plain, relocatable = tmp_path / "plain", tmp_path / "relocatable"
     make_venv(plain)
     run([plain / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
@@ -191,7 +191,7 @@ def test_a_wheel_that_was_named_is_taken_from_there_again(
 
 
 def test_the_programs_of_a_tool_of_another_package(source: Source, version: str) -> None:
-    """Uv makes such a tool anew with what it is told, so the hint names all that it was made of."""
+    """Uv makes such a tool again with what it is told, so the hint names all that it was made of."""
     uv = Path(own_program("uv"))
     env = source.env | {
         "UV_TOOL_BIN_DIR": str(source.home / "bin"),

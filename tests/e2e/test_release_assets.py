@@ -192,7 +192,7 @@ def test_a_zip_keeps_the_run_bit(tmp_path: Path) -> None:
 def test_the_same_artifacts_make_the_same_bytes(
     assets: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path, tmp_path: Path
 ) -> None:
-    """Signatures included: so that an upload can be gone on with on another machine."""
+    """Signatures included: so that an upload can be continued on another machine."""
     assemble(artifacts, tmp_path / "again", plan, key, tree)
     for path in assets.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
@@ -373,7 +373,7 @@ def test_a_strangers_folder_is_left_alone(
 def test_another_release_json_makes_no_folder_ours(
     manifest: str, artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
 ) -> None:
-    """What is there beside would be taken away."""
+    """What is there next to would be taken away."""
     (tmp_path / "release.json").write_text(manifest)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CommandError, match="which this command did not make"):

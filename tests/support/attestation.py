@@ -50,7 +50,7 @@ def write_attestation(
     sha256: str = "",
     predicate: str = f"https://example.org{PUBLISH_PREDICATE}",
 ) -> Path:
-    """Write the attestation of a file beside it; with another name or digest, it is of another file."""
+    """Write the attestation of a file next to it; with another name or digest, it is of another file."""
     key = generate_private_key(SECP256R1())
     subject = {"name": name or file.path.name, "digest": {"sha256": sha256 or file.sha256()}}
     statement = json.dumps(

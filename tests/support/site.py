@@ -1,4 +1,4 @@
-"""A launcher with pins of its own, beside small programs that say what they see."""
+"""A launcher with pins of its own, next to small programs that say what they see."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOST = host()
 
 @dataclass
 class Site:
-    """A folder like site-packages: the launcher, pinned, and what the test puts beside it."""
+    """A folder like site-packages: the launcher, pinned, and what the test puts next to it."""
 
     root: Path
     env: dict[str, str]

@@ -56,7 +56,7 @@ class Windows:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a Windows program; fail with its words where its exit code is another one (None: any)."""
         done = None
-        # Wine, started anew for each run, hung at its start in one of sixty: a second hang is ours.
+        # Wine, started again for each run, hung at its start in one of sixty: a second hang is ours.
         for patience in (max(PATIENCE, seconds // 2), seconds):
             try:
                 done = subprocess.run(

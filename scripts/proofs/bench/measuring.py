@@ -76,7 +76,7 @@ class Row:
 
     @property
     def handshake_median(self) -> float | None:
-        """Return the median of the handshakes; None where none was made."""
+        """Return the median of the handshakes; None if none was made."""
         return statistics.median(self.handshake) if self.handshake else None
 
 
@@ -89,7 +89,7 @@ class Report:
     rows: list[Row]
 
     def row(self, way: str) -> Row | None:
-        """Return the row of a way; None where that was not possible here."""
+        """Return the row of a way; None if that was not possible here."""
         return next((row for row in self.rows if row.way == way), None)
 
     @property
@@ -117,7 +117,7 @@ Command = tuple[str, ...]
 
 
 def measure(rounds: int) -> Report:
-    """Install the real release, and measure every way to start it. Raises CommandError where npm has none for us."""
+    """Install the real release, and measure every way to start it. Raises CommandError if npm has none for us."""
     with tempfile.TemporaryDirectory(prefix="leanspec-bench-") as name:
         folder = Path(name)
         dist = _release(folder)

@@ -107,7 +107,7 @@ def plot(report: Report) -> str:
 
 
 def write_docs(report: Report) -> None:
-    """Put the table and the plot into the docs. Raises CommandError where the page has no place for them."""
+    """Put the table and the plot into the docs. Raises CommandError if the page has no place for them."""
     text = PAGE.read_text("utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -47,7 +47,7 @@ DIRECT, OURS, NODE, SHIMMED = "direct", "ours", "npm wrapper", "subprocess shim"
 
 
 def this_platform() -> Platform:
-    """Return this machine's platform; raises CommandError where it has none of the contract's, Linux and macOS."""
+    """Return this machine's platform; raises CommandError if it has none of the contract's, Linux and macOS."""
     platform = current()
     if platform is None or platform.system == "win32":
         raise CommandError("the contract can only be measured on Linux and macOS")

@@ -40,7 +40,7 @@ class Exchange:
 
     @property
     def file(self) -> str:
-        """Return the name of the file that it brings, fetches or lists; empty where it does neither."""
+        """Return the name of the file that it brings, fetches or lists; empty if it does neither."""
         found = re.search(rb'filename="([^"]+)"', self.body) if self.is_upload else None
         return found[1].decode() if found else self.path.rpartition("/")[2]
 

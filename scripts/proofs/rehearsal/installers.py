@@ -39,14 +39,14 @@ class Way:
         return self.home / "bin"
 
     def do(self, *command: str | Path) -> str:
-        """Run a command of the installer's; raises CommandError where it fails."""
+        """Run a command of the installer's; raises CommandError if it fails."""
         words = [str(word) for word in command]
         return must_succeed(
             capture(words, env=self.env, cwd=self.home), f"`{' '.join(words[:4])}`"
         ).stdout
 
     def must_run(self, version: str) -> str:
-        """Start the installed program; raises CommandError where it is not of a version."""
+        """Start the installed program; raises CommandError if it is not of a version."""
         said = self.do(self.bin / "lean-spec", "--version").strip()
         if said != f"lean-spec {version}":
             raise CommandError(f"`lean-spec --version` says `{said}`, expected {version}")
@@ -54,13 +54,13 @@ class Way:
         return said
 
     def must_be(self, version: str) -> None:
-        """Raise CommandError where the launcher is not of a version."""
+        """Raise CommandError if the launcher is not of a version."""
         said = self.do(self.bin / "leanspec-launcher", "--version").strip()
         if said != f"leanspec-launcher {version}":
             raise CommandError(f"`leanspec-launcher --version` says `{said}`, expected {version}")
 
     def must_be_gone(self) -> None:
-        """Raise CommandError where a command or a package of ours is left."""
+        """Raise CommandError if a command or a package of ours is left."""
         left = [
             *self.bin.glob("lean*"),
             *self.home.glob("**/site-packages/lean*"),
@@ -183,14 +183,14 @@ class Uvx(Way):
         return self.do(*uvx, "--from", f"lean-spec=={self.version}", *arguments).strip()
 
     def must_run(self, version: str) -> str:
-        """Start the program; raises CommandError where it is not of a version."""
+        """Start the program; raises CommandError if it is not of a version."""
         said = self._uvx("lean-spec", "--version")
         if said != f"lean-spec {version}":
             raise CommandError(f"`lean-spec --version` says `{said}`, expected {version}")
         return said
 
     def must_be(self, version: str) -> None:
-        """Raise CommandError where the launcher is not of a version."""
+        """Raise CommandError if the launcher is not of a version."""
         said = self._uvx("leanspec-launcher", "--version")
         if said != f"leanspec-launcher {version}":
             raise CommandError(f"`leanspec-launcher --version` says `{said}`, expected {version}")

@@ -52,7 +52,7 @@ class Stage:
     """The built files of the present version."""
 
     def __post_init__(self) -> None:
-        """Put the built files beside the copy."""
+        """Put the built files next to the copy."""
         self.dist = self.folder / "dist"
 
     @property
@@ -90,7 +90,7 @@ class Stage:
         return capture(self.command(*arguments), cwd=self.tree, env=self.env)
 
     def must(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a maintainers' command in the copy; raises CommandError where it fails."""
+        """Run a maintainers' command in the copy; raises CommandError if it fails."""
         return must_succeed(self.run(*arguments), f"`python -m scripts {arguments[0]}`")
 
     def new_index(self) -> str:
@@ -170,7 +170,7 @@ def commit(stage: Stage) -> None:
 
 
 def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:
-    """Take down that an index holds the whole release; raises CommandError where it does not."""
+    """Take down that an index holds the whole release; raises CommandError if it does not."""
     if not stage.complete(url):
         raise CommandError(
             f"the index holds {len(stage.served(url))} files, which are not the release"

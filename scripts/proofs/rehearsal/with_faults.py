@@ -212,7 +212,7 @@ def _old_version(stage: Stage) -> list[Path]:
 
 
 def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
-    """Raise CommandError where a stub came before the last platform wheel, or `lean-spec` before the last stub."""
+    """Raise CommandError if a stub came before the last platform wheel, or `lean-spec` before the last stub."""
     kinds = {file.path.name: file.kind for file in read_files(stage.dist)[0]}
     order = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
     waves = [order[kinds[name]] for name in uploaded if name in kinds]

@@ -56,7 +56,7 @@ def test_programs_with_changed_bytes(seed: bytes, changes: list[tuple[int, int]]
 
 
 def largest_memory() -> int:
-    """Return how much memory this process had at most, in KiB; 0 where the system does not say."""
+    """Return how much memory this process had at most, in KiB; 0 if the system does not say."""
     if sys.platform == "win32":
         return 0
     import resource  # noqa: PLC0415 - POSIX alone has it

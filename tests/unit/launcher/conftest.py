@@ -1,4 +1,4 @@
-"""A launcher with pins of its own, beside small programs that say what they see."""
+"""A launcher with pins of its own, next to small programs that say what they see."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_the_version_is_the_one_that_the_server_tells_a_client(
 
 
 def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
-    """And the server is not started instead, which would wait for its input for ever."""
+    """And the server is not started instead, which would wait for its input forever."""
     site.pin("mcp", OLD)
     site.wheel("mcp", OLD, mode=0o644)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--version"]

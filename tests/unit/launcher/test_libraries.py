@@ -18,7 +18,7 @@ LIBRARIES = {"libssl-1.so.3": b"ssl " * 1000, "libcrypto-2.so.3": b"crypto " * 1
 
 @pytest.fixture
 def grafted(site: Site) -> Path:
-    """Return the folder of the libraries, beside a wheel that was started once and is known."""
+    """Return the folder of the libraries, next to a wheel that was started once and is known."""
     program = script()
     site.pin("cli", program, LIBRARIES)
     folder = site.root / f"{FAMILIES['cli'].package}.libs"

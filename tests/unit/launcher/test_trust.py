@@ -382,7 +382,7 @@ def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
 
 @pytest.mark.parametrize("way", ["itself", "another command of ours", "a link to it"])
 def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> None:
-    """Without this, each round would start the next one for ever."""
+    """Without this, each round would start the next one forever."""
     installed(site)
     commands = [site.root / name for name in ("leanspec", "lean-spec", "link")]
     for command in commands[:2]:

@@ -1,4 +1,4 @@
-"""Attestations beside the files of a release: each of its own bytes, or nothing is published."""
+"""Attestations next to the files of a release: each of its own bytes, or nothing is published."""
 
 from __future__ import annotations
 

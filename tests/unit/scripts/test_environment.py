@@ -79,7 +79,7 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
 
 @pytest.mark.network
 def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
-    """It holds a token: what it does not need is not installed beside it."""
+    """It holds a token: what it does not need is not installed next to it."""
     (tree / "dist").mkdir()
     for step in (["init"], ["add", "--all"], ["commit", "--message", "Release"]):
         git(tree, *step, *([] if "add" in step else ["--quiet"]))
