@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -28,6 +27,7 @@ from scripts.model.finding import Finding, bad, same
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
+from scripts.tools.loopback import Silent, serving
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.own_pip import create_environment, pip_into
 from scripts.tools.processes import (
@@ -203,13 +203,9 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
         (project / "index.html").write_text(
             f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", "utf-8"
         )
-    handler = functools.partial(_Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield installer_settings(f"http://127.0.0.1:{server.server_port}/", folder)
-        finally:
-            server.shutdown()
+    handler = functools.partial(_Files, directory=str(root))
+    with serving(handler) as url:
+        yield installer_settings(url, folder)
 
 
 def installer_settings(url: str, folder: Path) -> dict[str, str]:
@@ -238,6 +234,5 @@ def foreign_requirements(file: File) -> Iterator[str]:
             yield text
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+class _Files(Silent, http.server.SimpleHTTPRequestHandler):
+    """Serves a folder."""

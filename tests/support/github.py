@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from scripts.tools.loopback import Server, Silent, running
 
 REPOSITORY = "example/leanspec"
 API = f"/repos/{REPOSITORY}/releases"
@@ -97,18 +97,13 @@ def serving(github: GitHub) -> Iterator[GitHub]:
     class Bound(_Handler):
         state = github
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bound) as server:
+    with running(Server(("127.0.0.1", 0), Bound)) as server:
         github.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield github
-        server.shutdown()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Silent):
     state: GitHub
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
     def _answer(self, code: int, content: object, kind: str = "application/json") -> None:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -7,13 +7,13 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
+
+from scripts.tools.loopback import Server, Silent, running
 
 
 @dataclass
@@ -65,7 +65,7 @@ def serving(home: Path) -> Iterator[Registry]:
     """Serve a registry on a free port of the loopback interface."""
     registry = Registry(home)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self) -> None:
             body = self._body()
             self.send_response(registry.status if body is not None else 404)
@@ -83,19 +83,9 @@ def serving(home: Path) -> Iterator[Registry]:
             full = "install-v1" not in self.headers.get("Accept", "")
             return json.dumps(registry.document(path, full=full)).encode()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(Server(("127.0.0.1", 0), Handler)) as server:
+        registry.port = server.server_port
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def package(name: str, version: str, files: dict[str, bytes]) -> bytes:

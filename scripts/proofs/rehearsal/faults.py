@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import http.server
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from scripts.tools import loopback
 
 HOP_BY_HOP = (
     "connection",
@@ -79,15 +80,12 @@ class Proxy:
 @contextlib.contextmanager
 def proxy(port: int, target: int, fault: Fault) -> Iterator[Proxy]:
     """Pass requests on to a server on loopback, with one fault."""
-    with _Server(port, target, fault) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield Proxy(f"http://127.0.0.1:{port}", server.seen)
-        finally:
-            server.shutdown()
+    server = _Server(port, target, fault)
+    with loopback.running(server):
+        yield Proxy(server.url.rstrip("/"), server.seen)
 
 
-class _Server(http.server.ThreadingHTTPServer):
+class _Server(loopback.Server):
     """The proxy itself: where it passes requests on to, its fault, and every request so far."""
 
     def __init__(self, port: int, target: int, fault: Fault) -> None:
@@ -109,14 +107,11 @@ class _Server(http.server.ThreadingHTTPServer):
         """Ignore broken connections: they are what is rehearsed."""
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(loopback.Silent):
     """One connection to the proxy."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,22 +25,20 @@ from scripts.index.client import (
 from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from scripts.model.files import File, FileKind
 from scripts.publish import publish
+from scripts.tools.loopback import Silent, serving
 from tests.support.wheel_files import NAME, stub
 
 EMPTY = b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}'
 FILE = bytes(range(256)) * 10_000
 
 
-class Busy(http.server.BaseHTTPRequestHandler):
+class Busy(Silent):
     """Answers with an error code a few times, then with an empty page of one project."""
 
     left = 0
     code = 503
     headers_too: dict[str, str] = {}  # noqa: RUF012 - set by each test
     page = EMPTY
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -86,10 +82,8 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Busy.left, Busy.page = 0, EMPTY
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serving(Busy) as url:
+        yield url
 
 
 def client(url: str) -> Client:

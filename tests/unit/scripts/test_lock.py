@@ -9,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -23,6 +22,7 @@ from packaging.utils import canonicalize_name
 from scripts import locked
 from scripts.environment import Group
 from scripts.tools.lock import Entry, Environment, follow, read_lock, wanted
+from scripts.tools.loopback import serving
 from scripts.tools.processes import clean_environment
 from tests.support.surroundings import run
 
@@ -177,10 +177,8 @@ def index(tmp_path: Path) -> Iterator[str]:
     """Serve the folder `index` on loopback, as a simple index."""
     (tmp_path / "index").mkdir()
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serving(handler) as url:
+        yield url
 
 
 def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) -> tuple[Path, int]:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import json
-import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from packaging.utils import canonicalize_name
 from packaging.version import Version
-from requests_toolbelt.multipart.decoder import MultipartDecoder
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.index import client as index_module
 from scripts.index import served, upload
 from scripts.index.attestations import IDENTITY_VARIABLE
-from scripts.index.client import Client, Index, IndexUnreachableError
+from scripts.index.client import Client, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
 from scripts.model.files import FileKind, read_files
 from scripts.model.finding import Finding, bad, good
@@ -30,94 +22,15 @@ from scripts.model.plan import Plan, read_plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
 from tests.support.attestation import write_attestation
+from tests.support.small_index import SmallIndex
 
 WAVE = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
 
 
-@dataclass
-class Small:
-    """What the index has, what it shows, and what happened."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    hidden_looks: int = 0
-    """How often a new file is not listed yet."""
-    looks: dict[str, int] = field(default_factory=dict)
-    lies: dict[str, str] = field(default_factory=dict)
-    """File -> the sha256 that is stated of it."""
-    cut: str = ""
-    """The file whose download ends in the middle."""
-    events: list[str] = field(default_factory=list)
-
-    def listed(self, project: str) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = []
-        for name, data in self.files.items():
-            if canonicalize_name(name.split("-")[0]) != project:
-                continue
-            self.looks[name] = self.looks.get(name, 0) + 1
-            if self.looks[name] <= self.hidden_looks:
-                continue
-            if f"shown {name}" not in self.events:
-                self.events.append(f"shown {name}")
-            sha256 = self.lies.get(name) or hashlib.sha256(data).hexdigest()
-            found.append(
-                {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": sha256}}
-            )
-        return found
-
-
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Small]:
-    small = Small()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            for part in MultipartDecoder(body, self.headers["Content-Type"]).parts:
-                found = re.search(rb'filename="([^"]+)"', part.headers[b"Content-Disposition"])
-                if found and b'name="content"' in part.headers[b"Content-Disposition"]:
-                    small.files[found[1].decode()] = part.content
-                    small.events.append(f"uploaded {found[1].decode()}")
-            self.send_response(200)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            kind, _, name = self.path.strip("/").partition("/")
-            if kind == "files":
-                data = small.files[name]
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2] if name == small.cut else data)
-                return
-            page = {"meta": {"api-version": "1.1"}, "name": name, "files": small.listed(name)}
-            self.send_response(200)
-            self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
-            self.end_headers()
-            self.wfile.write(json.dumps(page).encode())
-
-    for name in (
-        "http_proxy",
-        "HTTP_PROXY",
-        "all_proxy",
-        "TWINE_USERNAME",
-        "TWINE_PASSWORD",
-        IDENTITY_VARIABLE,
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TWINE_USERNAME", "u")
-    monkeypatch.setenv("TWINE_PASSWORD", "p")
-    for each in (index_module, module, upload):
-        monkeypatch.setattr(each, "BACK_OFF", (0.01,) * 8)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        small.url = f"http://127.0.0.1:{server.server_port}/"
-        yield small
-        server.shutdown()
+def index(quick_index: SmallIndex, monkeypatch: pytest.MonkeyPatch) -> SmallIndex:
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+    return quick_index
 
 
 @pytest.fixture
@@ -134,7 +47,7 @@ def plan(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def release(
-    index: Small,
+    index: SmallIndex,
     dist: Path,
     *,
     proof: Proof | None = None,
@@ -142,18 +55,11 @@ def release(
     resume: bool = False,
     wait: int = 5,
 ) -> list[Finding]:
-    place = Index(f"{index.url}simple/", f"{index.url}upload/")
     usual = Proof(lambda _: [], served.compare_served)
-    return publish(dist, place, proof or usual, dry_run=dry_run, resume=resume, wait=wait)
+    return publish(dist, index.place, proof or usual, dry_run=dry_run, resume=resume, wait=wait)
 
 
-def uploaded(index: Small) -> list[str]:
-    return [
-        event.removeprefix("uploaded ") for event in index.events if event.startswith("uploaded ")
-    ]
-
-
-def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path) -> None:
+def test_each_wave_waits_until_the_one_before_is_served(index: SmallIndex, dist: Path) -> None:
     """A stub that is seen before its platform wheel would be taken in its place."""
     index.hidden_looks = 3
     findings = release(index, dist)
@@ -162,7 +68,7 @@ def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path
     assert {name: index.files[name] for name in kinds} == {
         name: (dist / name).read_bytes() for name in kinds
     }
-    waves = [WAVE[kinds[name]] for name in uploaded(index)]
+    waves = [WAVE[kinds[name]] for name in index.uploaded]
     assert waves == sorted(waves)
     for wave in (1, 2):
         first = min(
@@ -177,7 +83,7 @@ def test_each_wave_waits_until_the_one_before_is_served(index: Small, dist: Path
 
 
 def test_a_dry_run_uploads_nothing(
-    index: Small, dist: Path, capsys: pytest.CaptureFixture[str]
+    index: SmallIndex, dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proof = Proof(
         lambda _: [good("gate", "it", "good")], lambda *_: pytest.fail("it was published")
@@ -194,7 +100,10 @@ def test_a_dry_run_uploads_nothing(
 
 
 def test_a_dry_run_needs_credentials_and_asks_for_no_token(
-    index: Small, dist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    index: SmallIndex,
+    dist: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("TWINE_PASSWORD")
     monkeypatch.setattr(upload, "Private", lambda *_: pytest.fail("a token was asked for"))
@@ -204,7 +113,7 @@ def test_a_dry_run_needs_credentials_and_asks_for_no_token(
 
 
 def test_without_credentials_a_dry_run_fails_as_an_upload_would(
-    index: Small, dist: Path, monkeypatch: pytest.MonkeyPatch
+    index: SmallIndex, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TWINE_PASSWORD")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
@@ -212,7 +121,7 @@ def test_without_credentials_a_dry_run_fails_as_an_upload_would(
         release(index, dist, dry_run=True)
 
 
-def test_a_gate_that_fails_uploads_nothing(index: Small, dist: Path) -> None:
+def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> None:
     proof = Proof(
         lambda _: [bad("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published")
     )
@@ -221,77 +130,80 @@ def test_a_gate_that_fails_uploads_nothing(index: Small, dist: Path) -> None:
     assert index.events == []
 
 
-def test_what_is_there_is_not_uploaded_again(index: Small, dist: Path) -> None:
+def test_what_is_there_is_not_uploaded_again(index: SmallIndex, dist: Path) -> None:
     some = sorted(path for path in dist.iterdir())[:3]
     index.files = {path.name: path.read_bytes() for path in some}
     release(index, dist, resume=True)
-    assert sorted(uploaded(index)) == sorted(
+    assert sorted(index.uploaded) == sorted(
         path.name for path in dist.iterdir() if path not in some
     )
     index.events.clear()
     release(index, dist)
-    assert uploaded(index) == []
+    assert index.uploaded == []
 
 
-def test_there_is_nothing_to_resume(index: Small, dist: Path) -> None:
+def test_there_is_nothing_to_resume(index: SmallIndex, dist: Path) -> None:
     with pytest.raises(CommandError, match="there is nothing to resume"):
         release(index, dist, resume=True)
 
 
-def test_other_bytes_under_a_name_stop_everything(index: Small, dist: Path) -> None:
+def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path) -> None:
     name = next(dist.glob("leanspec_cli_bin-*linux*")).name
     index.files[name] = b"other"
     with pytest.raises(BurntError, match="with other bytes"):
         release(index, dist)
-    assert uploaded(index) == []
+    assert index.uploaded == []
 
 
 def test_a_file_of_this_version_that_is_not_ours_stops_everything(
-    index: Small, dist: Path, plan: Plan
+    index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     index.files[f"leanspec_cli_bin-{plan.version}-py3-none-win_amd64.whl"] = b"x"
     with pytest.raises(BurntError, match="which is not of this release"):
         release(index, dist)
-    assert uploaded(index) == []
+    assert index.uploaded == []
 
 
 @pytest.mark.parametrize(
     "name", ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"]
 )
 def test_a_higher_version_on_the_index_stops_everything(
-    index: Small, dist: Path, name: str
+    index: SmallIndex, dist: Path, name: str
 ) -> None:
     index.files[name] = b"x"
     with pytest.raises(GatesError, match=r"expected no version above .*, found 99\.0\.0"):
         release(index, dist)
-    assert uploaded(index) == []
+    assert index.uploaded == []
 
 
 def test_a_source_distribution_that_is_not_ours_stops_everything(
-    index: Small, dist: Path, plan: Plan
+    index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     (dist / f"lean_spec-{plan.version}.tar.gz").rename(dist.parent / "ours.tar.gz")
     index.files[f"lean_spec-{plan.version}.tar.gz"] = b"x"
     with pytest.raises(BurntError, match="which is not of this release"):
         release(index, dist)
-    assert uploaded(index) == []
+    assert index.uploaded == []
 
 
-def test_files_of_other_versions_are_no_concern(index: Small, dist: Path) -> None:
+def test_files_of_other_versions_are_no_concern(index: SmallIndex, dist: Path) -> None:
     for name in ("lean_spec-0.0.1.tar.gz", "lean_spec-0.0.1-py3-none-any.whl"):
         index.files[name] = b"x"
     release(index, dist)
-    assert len(uploaded(index)) == len(read_files(dist)[0])
+    assert len(index.uploaded) == len(read_files(dist)[0])
 
 
 def test_it_looks_ever_less_often(
-    index: Small, dist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    index: SmallIndex,
+    dist: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(module, "BACK_OFF", (0.01, 0.02, 0.03))
     monkeypatch.setattr(time, "sleep", pauses.append)
     files = [file for file in read_files(dist)[0] if file.kind == FileKind.MAIN]
-    client = Client(Index(f"{index.url}simple/", f"{index.url}upload/"))
+    client = Client(index.place)
     index.files = {files[0].path.name: files[0].path.read_bytes()}
     index.hidden_looks = 5
     module.wait_until_served(client, files, 60)
@@ -301,32 +213,32 @@ def test_it_looks_ever_less_often(
     )
 
 
-def test_who_publishes_is_locked_in_a_folder_of_this_user(index: Small, dist: Path) -> None:
+def test_who_publishes_is_locked_in_a_folder_of_this_user(index: SmallIndex, dist: Path) -> None:
     release(index, dist, dry_run=True)
     (folder,) = Path.home().glob(".cache/*")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_lie_about_what_was_uploaded_ends_it(index: Small, dist: Path) -> None:
+def test_a_lie_about_what_was_uploaded_ends_it(index: SmallIndex, dist: Path) -> None:
     name = next(dist.glob("leanspec_cli_bin-*linux*")).name
     index.lies[name] = "0" * 64
     with pytest.raises(BurntError, match=f"lists `{name}` with the sha256"):
         release(index, dist)
-    assert not [each for each in uploaded(index) if each.startswith("lean_spec-")]
+    assert not [each for each in index.uploaded if each.startswith("lean_spec-")]
 
 
-def test_what_is_never_served_ends_the_wait(index: Small, dist: Path) -> None:
+def test_what_is_never_served_ends_the_wait(index: SmallIndex, dist: Path) -> None:
     index.hidden_looks = 10**6
     before = time.monotonic()
     with pytest.raises(CommandError, match=r"after 1 s .* still does not serve"):
         release(index, dist, wait=1)
     assert time.monotonic() - before < 20
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
-    assert {kinds[name] for name in uploaded(index)} == {FileKind.PLATFORM}
+    assert {kinds[name] for name in index.uploaded} == {FileKind.PLATFORM}
 
 
-def test_one_process_publishes_to_an_index_at_a_time(index: Small, dist: Path) -> None:
+def test_one_process_publishes_to_an_index_at_a_time(index: SmallIndex, dist: Path) -> None:
     inside = threading.Event()
     go_on = threading.Event()
 
@@ -350,7 +262,7 @@ def test_one_process_publishes_to_an_index_at_a_time(index: Small, dist: Path) -
 
 
 def test_an_index_of_the_plan_takes_nothing_unattested(
-    index: Small, dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    index: SmallIndex, dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",))
@@ -362,10 +274,10 @@ def test_an_index_of_the_plan_takes_nothing_unattested(
     for file in read_files(dist)[0]:
         write_attestation(file)
     release(index, dist)
-    assert len(uploaded(index)) == len(read_files(dist)[0])
+    assert len(index.uploaded) == len(read_files(dist)[0])
 
 
-def test_garbage_for_an_attestation_goes_nowhere(index: Small, dist: Path) -> None:
+def test_garbage_for_an_attestation_goes_nowhere(index: SmallIndex, dist: Path) -> None:
     wheel = next(dist.glob("lean_spec-*.whl"))
     wheel.with_name(f"{wheel.name}.publish.attestation").write_text("{}")
     with pytest.raises(GatesError, match="attestation"):
@@ -373,10 +285,12 @@ def test_garbage_for_an_attestation_goes_nowhere(index: Small, dist: Path) -> No
     assert index.events == []
 
 
-def test_a_download_that_is_cut_leaves_nothing(index: Small, dist: Path, tmp_path: Path) -> None:
+def test_a_download_that_is_cut_leaves_nothing(
+    index: SmallIndex, dist: Path, tmp_path: Path
+) -> None:
     release(index, dist)
     index.cut = next(dist.glob("lean_spec-*.whl")).name
-    client = Client(Index(f"{index.url}simple/", f"{index.url}upload/"))
+    client = Client(index.place)
     file = client.files("lean-spec")[index.cut]
     (tmp_path / "fetched").mkdir()
     with pytest.raises(IndexUnreachableError):
@@ -385,20 +299,23 @@ def test_a_download_that_is_cut_leaves_nothing(index: Small, dist: Path, tmp_pat
 
 
 def test_what_is_served_is_compared_with_what_was_built(
-    index: Small, dist: Path, plan: Plan
+    index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     release(index, dist)
-    place = Index(f"{index.url}simple/", f"{index.url}upload/")
-    assert all(each.good for each in served.compare_served(plan.version, place, dist))
+    assert all(each.good for each in served.compare_served(plan.version, index.place, dist))
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
     wrong = [
-        each.subject for each in served.compare_served(plan.version, place, dist) if not each.good
+        each.subject
+        for each in served.compare_served(plan.version, index.place, dist)
+        if not each.good
     ]
     assert wrong == [name]
     del index.files[name]
     assert [
-        each.found for each in served.compare_served(plan.version, place, dist) if not each.good
+        each.found
+        for each in served.compare_served(plan.version, index.place, dist)
+        if not each.good
     ] == ["not listed"]
-    missing = served.compare_served(Version("9.9.9"), place, dist.parent / "home")
+    missing = served.compare_served(Version("9.9.9"), index.place, dist.parent / "home")
     assert missing[-1].found == "none"

@@ -1,0 +1,129 @@
+"""A small package index in memory, which shows, hides, refuses, cuts and lies as a test wants it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from packaging.utils import canonicalize_name
+from requests_toolbelt.multipart.decoder import MultipartDecoder
+
+from scripts.index.client import Index
+from scripts.tools.loopback import Silent, serving
+
+CUT, SILENT = 0, -1
+"""In the place of a status: the connection ends without an answer, or no answer comes at all."""
+
+
+@dataclass
+class SmallIndex:
+    """What the index has, what it shows, and what happened."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    hidden_looks: int = 0
+    """How often a new file is not listed yet."""
+    looks: dict[str, int] = field(default_factory=dict)
+    lies: dict[str, str] = field(default_factory=dict)
+    """File -> the sha256 that is stated of it."""
+    cut: str = ""
+    """The file whose download ends in the middle."""
+    events: list[str] = field(default_factory=list)
+    answers: list[tuple[int, str]] = field(default_factory=list)
+    """What the next uploads are answered with, as status and text; 200 after these."""
+    takes_what_it_refuses: bool = False
+    """Whether it keeps a file that it answers with an error."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What an answer to an upload states in addition."""
+
+    @property
+    def place(self) -> Index:
+        """Where it is read, and where it takes uploads."""
+        return Index(f"{self.url}simple/", f"{self.url}upload/")
+
+    @property
+    def uploaded(self) -> list[str]:
+        """The names of the files that it took, in order."""
+        uploads = [event for event in self.events if event.startswith("uploaded ")]
+        return [event.removeprefix("uploaded ") for event in uploads]
+
+    def take(self, kind: str, body: bytes) -> None:
+        """Keep the file of an upload's form."""
+        for part in MultipartDecoder(body, kind).parts:
+            disposition = part.headers[b"Content-Disposition"]
+            found = re.search(rb'filename="([^"]+)"', disposition)
+            if found and b'name="content"' in disposition:
+                self.files[found[1].decode()] = part.content
+                self.events.append(f"uploaded {found[1].decode()}")
+
+    def listed(self, project: str) -> list[dict[str, object]]:
+        """Return what a project's page lists."""
+        found: list[dict[str, object]] = []
+        for name, data in self.files.items():
+            if canonicalize_name(name.split("-")[0]) != project:
+                continue
+            self.looks[name] = self.looks.get(name, 0) + 1
+            if self.looks[name] <= self.hidden_looks:
+                continue
+            if f"shown {name}" not in self.events:
+                self.events.append(f"shown {name}")
+            sha256 = self.lies.get(name) or hashlib.sha256(data).hexdigest()
+            found.append(
+                {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": sha256}}
+            )
+        return found
+
+
+@contextlib.contextmanager
+def running() -> Iterator[SmallIndex]:
+    """Serve an empty index on loopback."""
+    index = SmallIndex()
+
+    class Bound(_Handler):
+        small = index
+
+    with serving(Bound) as index.url:
+        yield index
+
+
+class _Handler(Silent):
+    """One request to the index."""
+
+    small: SmallIndex
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        small = self.small
+        status, text = small.answers.pop(0) if small.answers else (200, "")
+        if status == 200 or small.takes_what_it_refuses:
+            small.take(self.headers["Content-Type"], body)
+        if status == SILENT:
+            time.sleep(30)
+        if status in (CUT, SILENT):
+            self.close_connection = True
+            return
+        self._answer(status, text.encode(), small.headers)
+
+    def do_GET(self) -> None:
+        kind, _, name = self.path.strip("/").partition("/")
+        if kind == "files":
+            data = self.small.files[name]
+            sent = data[: len(data) // 2] if name == self.small.cut else data
+            self._answer(200, sent, {"Content-Length": str(len(data))})
+            return
+        files = self.small.listed(name)
+        page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
+        headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        self._answer(200, json.dumps(page).encode(), headers)
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)

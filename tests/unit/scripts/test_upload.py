@@ -1,0 +1,219 @@
+"""One file to an index: what each answer means, and whose credentials are shown."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from twine.auth import Private
+from twine.exceptions import TrustedPublishingFailure, TwineException
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.environment import ROOT
+from scripts.index import upload as module
+from scripts.index.client import ATTEMPTS, Client, Index, IndexUnreachableError
+from scripts.index.upload import BurntError, CredentialsError, credentials, upload
+from scripts.model.files import File
+from tests.support.small_index import CUT, SILENT, SmallIndex
+from tests.support.wheel_files import NAME, stub
+
+SECRET = ("user", "password")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return stub(tmp_path / "ours", b"1")
+
+
+def send(index: SmallIndex, file: File) -> None:
+    upload(index.place, Client(index.place), file, SECRET)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_file_that_was_taken_is_sent_once(
+    quick_index: SmallIndex, file: File, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick_index.answers, quick_index.takes_what_it_refuses = [(status, "")], True
+    send(quick_index, file)
+    assert quick_index.uploaded == [NAME]
+    assert f"uploaded {NAME}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_index_gets_the_file_again(quick_index: SmallIndex, file: File, status: int) -> None:
+    quick_index.answers = [(status, "busy")] * (ATTEMPTS - 1)
+    send(quick_index, file)
+    assert quick_index.uploaded == [NAME]
+
+
+def test_an_index_that_stays_busy_is_given_up(quick_index: SmallIndex, file: File) -> None:
+    quick_index.answers = [(503, "at night")] * ATTEMPTS
+    with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: 503 .*night"):
+        send(quick_index, file)
+    assert quick_index.uploaded == []
+
+
+def test_it_waits_as_long_as_it_is_asked_to(quick_index: SmallIndex, file: File) -> None:
+    quick_index.answers, quick_index.headers = [(429, "")], {"Retry-After": "1"}
+    before = time.monotonic()
+    send(quick_index, file)
+    assert time.monotonic() - before >= 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_token_ends_it(quick_index: SmallIndex, file: File, status: int) -> None:
+    quick_index.answers = [(status, "not you")]
+    with pytest.raises(CredentialsError, match=f"rejected `{NAME}`: {status} .*not you"):
+        send(quick_index, file)
+    assert quick_index.uploaded == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413])
+def test_a_refusal_ends_it(quick_index: SmallIndex, file: File, status: int) -> None:
+    quick_index.answers = [(status, "too large")]
+    with pytest.raises(CommandError, match=f"rejected `{NAME}`: {status} .*too large") as error:
+        send(quick_index, file)
+    assert "cut off" not in error.value.message
+    assert quick_index.uploaded == []
+
+
+def test_a_refusal_of_what_the_index_has_is_a_success(quick_index: SmallIndex, file: File) -> None:
+    """Another run brought these very bytes."""
+    quick_index.files[NAME] = file.path.read_bytes()
+    quick_index.answers = [(400, "file already exists")]
+    send(quick_index, file)
+
+
+@pytest.mark.parametrize("answer", [(400, "file already exists"), (503, ""), (CUT, "")])
+def test_other_bytes_under_the_name_are_never_a_success(
+    quick_index: SmallIndex, file: File, answer: tuple[int, str]
+) -> None:
+    quick_index.files[NAME] = b"other"
+    quick_index.answers = [answer]
+    with pytest.raises(BurntError, match="with other bytes"):
+        send(quick_index, file)
+
+
+@pytest.mark.parametrize("status", [CUT, 500])
+def test_a_file_that_arrived_all_the_same_is_not_sent_again(
+    quick_index: SmallIndex, file: File, status: int
+) -> None:
+    quick_index.answers, quick_index.takes_what_it_refuses = [(status, "")], True
+    send(quick_index, file)
+    assert quick_index.uploaded == [NAME]
+
+
+def test_what_is_cut_is_sent_again(quick_index: SmallIndex, file: File) -> None:
+    quick_index.answers = [(CUT, "")] * 2
+    send(quick_index, file)
+    assert quick_index.uploaded == [NAME]
+
+
+@pytest.mark.usefixtures("quick_index")
+def test_the_credentials_of_pypirc_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TWINE_USERNAME", "TWINE_PASSWORD"):
+        monkeypatch.delenv(name)
+    place = Index("http://127.0.0.1:9/", "http://127.0.0.1:9/", ("me", "hush"))
+    assert credentials(place) == ("me", "hush")
+    assert "hush" not in repr(place)
+
+
+@pytest.mark.usefixtures("quick_index")
+def test_the_environment_comes_before_pypirc() -> None:
+    place = Index("http://127.0.0.1:9/", "http://127.0.0.1:9/", ("me", "hush"))
+    assert credentials(place) == ("u", "p")
+
+
+def test_a_file_that_arrived_cut_and_is_refused_may_be_there(
+    quick_index: SmallIndex, file: File
+) -> None:
+    """The index has it, and does not list it yet: nothing is lost."""
+    quick_index.answers = [(CUT, ""), (400, "file already exists")]
+    with pytest.raises(CommandError, match="may have arrived without being listed yet") as error:
+        send(quick_index, file)
+    assert error.value.hint == module.AGAIN
+
+
+def test_an_upload_without_an_answer_has_an_end(
+    quick_index: SmallIndex, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_index.answers = [(SILENT, "")] * ATTEMPTS
+    monkeypatch.setattr(module, "SECONDS_FOR_AN_ANSWER", 0.5)
+    before = time.monotonic()
+    with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"):
+        send(quick_index, file)
+    assert time.monotonic() - before < 10
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_the_reason_of_a_refusal_is_told(quick_index: SmallIndex, file: File, status: int) -> None:
+    """Over HTTP/2, the status line has none: it is in the body alone."""
+    text = "<html><style>x</style><body>Invalid value for\n classifiers</body></html>"
+    quick_index.answers = [(status, text)]
+    with pytest.raises(CommandError, match=f"{status} .*Invalid value for classifiers$"):
+        send(quick_index, file)
+
+
+def test_more_files_than_threads_are_all_uploaded(quick_index: SmallIndex, tmp_path: Path) -> None:
+    files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
+    module.upload_all(quick_index.place, Client(quick_index.place), files, SECRET)
+    assert len(quick_index.uploaded) == len(files)
+
+
+UPLOADING = """
+import pathlib, sys
+from scripts.index.client import Client, Index
+from scripts.model.files import FileKind, File
+from scripts.index.upload import upload_all
+index, path = Index(sys.argv[1], sys.argv[1]), pathlib.Path(sys.argv[2])
+print("uploading", flush=True)
+upload_all(index, Client(index), [File(path, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)], ("u", "p"))
+"""
+
+
+@pytest.mark.posix
+def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File) -> None:
+    quick_index.answers = [(SILENT, "")]
+    command = [sys.executable, "-c", UPLOADING, quick_index.url, str(file.path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        before = time.monotonic()
+        process.wait(timeout=20)
+    assert time.monotonic() - before < 5
+
+
+@pytest.mark.usefixtures("quick_index")
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (
+            TrustedPublishingFailure("The token request failed:\n\n* `invalid-publisher`: no"),
+            "trusted publishing to `https://example.org/` failed: .*`invalid-publisher`: no",
+        ),
+        (KeyError("errors"), "did not give a token: KeyError: 'errors'"),
+        (requests.ConnectionError("refused"), "did not give a token: ConnectionError: refused"),
+        (TwineException("no terminal"), "there are no credentials"),
+    ],
+)
+def test_why_there_is_no_token_is_told(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, words: str
+) -> None:
+    """What the index answers to a workflow's identity cannot be asked for here."""
+
+    def failing(_: object) -> str:
+        raise problem
+
+    monkeypatch.setattr(Private, "password", property(failing))
+    monkeypatch.setenv("TWINE_USERNAME", "__token__")
+    with pytest.raises(CredentialsError, match=words):
+        credentials(Index("https://example.org/simple/", "https://example.org/"))
