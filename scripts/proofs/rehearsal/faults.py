@@ -146,7 +146,7 @@ class _Handler(loopback.Silent):
         finally:
             connection.close()
 
-    do_GET = do_POST = do_PUT = do_HEAD = _handle  # noqa: N815 - the library's names
+    do_GET = do_POST = do_PUT = do_HEAD = _handle
 
 
 def none(_: Exchange, pass_on: Pass) -> Reply:

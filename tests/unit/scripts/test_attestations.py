@@ -72,6 +72,9 @@ def resign(said: dict[str, Any]) -> None:
         (resign, "its signature is not of the certificate in it"),
         (change("envelope.signature", ""), "its signature is not of the certificate in it"),
         (change("envelope.signature", "***"), "Error: "),
+        (change("envelope.signature", "AA AA"), "Error: "),
+        (change("envelope.statement", "AA AA"), "Error: "),
+        (change("verification_material.certificate", "AA AA"), "Error: "),
         (change("envelope.statement", ""), "its signature is not of the certificate in it"),
         (change("verification_material.certificate", ""), "ValueError"),
         (
@@ -163,3 +166,40 @@ def test_nobody_attests_outside_a_workflow(file: File, monkeypatch: pytest.Monke
     monkeypatch.delenv(attestations.IDENTITY_VARIABLE, raising=False)
     with pytest.raises(CommandError, match="no identity to attest with"):
         attestations.attest(file.path.parent)
+
+
+def pretend_to_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Put a small program in the place of `pypi-attestations`, which needs an identity."""
+    program = tmp_path / "sign"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv(attestations.IDENTITY_VARIABLE, "https://example.org/")
+    monkeypatch.setattr(attestations, "own_program", lambda _: str(program))
+
+
+@pytest.mark.posix
+def test_every_file_is_attested_again(
+    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attestation of an earlier attempt is not taken for one of this."""
+    write_attestation(file)
+    pretend_to_sign(tmp_path, monkeypatch, f'[ "$1 $2" = "sign {file.path}" ] || exit 9')
+    (path,) = attestations.attest(file.path.parent)
+    assert not path.exists()
+
+
+@pytest.mark.posix
+def test_a_signer_that_fails_is_an_error(
+    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_to_sign(tmp_path, monkeypatch, "echo no ticket >&2; exit 1")
+    with pytest.raises(CommandError, match=r"(?s)`pypi-attestations sign`.*no ticket"):
+        attestations.attest(file.path.parent)
+
+
+def test_without_files_there_is_nothing_to_attest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(attestations.IDENTITY_VARIABLE, "https://example.org/")
+    with pytest.raises(CommandError, match="there are no built files"):
+        attestations.attest(tmp_path)
