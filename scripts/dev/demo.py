@@ -16,9 +16,9 @@ from scripts.collect.staging import staged
 from scripts.environment import ROOT
 from scripts.model.families import load_families, main_project
 from scripts.tools.console import console, say, size, step
+from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.mcp_session import list_tools
-from scripts.tools.own_pip import create_environment, pip_into
-from scripts.tools.processes import capture, clean_environment, must_succeed
+from scripts.tools.processes import clean_environment
 
 FOLDER = ROOT / "demo"
 MAIN_WHEEL = "lean_spec-"
@@ -88,8 +88,7 @@ def _install(wheels: list[Path]) -> Path:
         and not wheel.name.startswith(stubs)
     ]
     with step("pip install lean-spec, from the files just built"):
-        command = pip_into(scripts, "install", *files)
-        must_succeed(capture(command, env=clean_environment()), "`pip install`")
+        pip_install(scripts, *files)
     return scripts
 
 

@@ -17,12 +17,14 @@ from scripts.collect.staging import staged
 from scripts.environment import ROOT
 from scripts.gates import installation
 from scripts.gates.check import check
+from scripts.index.built import index_of
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, bad, good
 from scripts.model.plan import Plan, read_plan
 from scripts.model.version_places import planned
 from scripts.tools.console import step
+from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, program_environment
 
 from .suite import CHECKS
@@ -179,8 +181,8 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     subject = "lean-spec validate --warnings-only"
     try:
         files, _ = read_files(dist)
-        with installation.index_of(files, folder) as index:
-            installation.install_by_uv(folder / "validate", f"lean-spec=={plan.version}", index)
+        with index_of(files, folder) as index:
+            uv_install(folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index)
     except (CommandError, OSError) as error:
         yield bad(subject, subject, "installed", error)
         return

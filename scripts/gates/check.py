@@ -12,6 +12,7 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
+from scripts.index.built import index_of
 from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
@@ -74,5 +75,5 @@ def check_copy(
 def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory(prefix="leanspec-check-") as name:
         folder = Path(name)
-        with installation.index_of(files, folder) as index:
+        with index_of(files, folder) as index:
             yield from installation.installed_from(plan, index, folder)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.tools.replacing import replacing
 
 SUFFIX = ".intoto.jsonl"
 HINT = "give the file that `actions/attest` wrote: its output `bundle-path`"
@@ -38,4 +39,5 @@ def write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
                 f"`{bundle}` attests {found} for `{name}`, which has the sha256 `{digest}`",
                 hint=HINT,
             )
-    target.write_text(json.dumps(said, separators=(",", ":")) + "\n", "utf-8")
+    with replacing(target) as new:
+        new.write_text(json.dumps(said, separators=(",", ":")) + "\n", "utf-8")

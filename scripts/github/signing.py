@@ -6,7 +6,6 @@ ours is the claim: the file, the version and the platform that a trusted comment
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import minisign
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.tools.replacing import replacing
 
 # What minisign encrypts its keys with: scrypt takes 1 GiB and some seconds.
 OPERATIONS, MEMORY = 33554432, 1073741824
@@ -93,9 +93,8 @@ def sign(path: Path, key: minisign.SecretKey, claim: Claim, at: int | None = Non
     with path.open("rb") as file:
         signature = key.sign(file, trusted_comment=claim.text(when))
     target = path.with_name(path.name + SUFFIX)
-    part = target.with_name(f".{target.name}.{os.getpid()}.new")
-    part.write_text(bytes(signature).decode() + "\n", "utf-8")
-    part.replace(target)
+    with replacing(target) as new:
+        new.write_text(bytes(signature).decode() + "\n", "utf-8")
     return target
 
 

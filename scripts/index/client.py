@@ -27,6 +27,7 @@ from twine.exceptions import TwineException
 from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 
 from leanspec_launcher.manage.errors import CommandError
+from scripts.tools.replacing import replacing
 
 SECONDS = 20
 T = TypeVar("T")
@@ -183,23 +184,17 @@ class Client:
 
     def download(self, served: Served, target: Path) -> str:
         """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
-        part = target.with_name(f"{target.name}.part")
-        try:
-            digest = self._patiently(
-                lambda: self._fetch(served, part), ATTEMPTS, f"`{served.name}` on `{self.index}`"
-            )
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return digest
+        what = f"`{served.name}` on `{self.index}`"
+        with replacing(target) as new:
+            return self._patiently(lambda: self._fetch(served, new), ATTEMPTS, what)
 
-    def _fetch(self, served: Served, part: Path) -> str:
+    def _fetch(self, served: Served, target: Path) -> str:
         digest = hashlib.sha256()
         with requests.get(
             served.url, timeout=SECONDS, stream=True, auth=self.index.credentials
         ) as answer:
             answer.raise_for_status()
-            with part.open("wb") as file:
+            with target.open("wb") as file:
                 for block in answer.iter_content(1 << 20):
                     digest.update(block)
                     file.write(block)

@@ -18,6 +18,7 @@ from scripts.collect.staging import staged
 from scripts.gates import installation
 from scripts.gates.binaries import read_binary
 from scripts.gates.expected_set import expected_set
+from scripts.index.built import installer_settings
 from scripts.index.client import Client, Index
 from scripts.index.served import fetch
 from scripts.model.families import binary_path, load_families
@@ -52,7 +53,7 @@ def verify_release(
         files, strange = read_files(fetched)
         findings += expected_set(plan, files, strange)
         with step("installing from the index with pip and uv, and running"):
-            settings = installation.installer_settings(index.simple, folder)
+            settings = installer_settings(index.simple, folder)
             gate = "install from the index"
             findings += to_its_end(
                 gate, lambda: installation.installed_from(plan, settings, folder, gate=gate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
+from scripts.tools.installers import uv_install
 from scripts.tools.processes import (
     capture,
-    clean_environment,
     find_program,
     must_succeed,
-    own_program,
 )
 
 SOURCE = Path(__file__).with_name("probe.c")
@@ -84,19 +82,10 @@ def build_release(folder: Path, program: Path) -> Path:
 
 def install(environment: Path, dist: Path) -> Path:
     """Install `lean-spec[ui]` of these wheels with uv into a new environment; return the folder of its commands."""
-    uv = own_program("uv")
-    env = clean_environment(UV_LINK_MODE="copy")
-    must_succeed(
-        capture([uv, "venv", "--python", sys.executable, str(environment)], env=env), "`uv venv`"
-    )
-    python = str(environment / "bin/python")
     # Our own come from the files, whatever an index has under their names; the rest from the
     # configured index.
     wheels = [str(path) for path in dist.glob("*.whl") if not _is_stub(path)]
-    must_succeed(
-        capture([uv, "pip", "install", "--python", python, *wheels], env=env), "`uv pip install`"
-    )
-    return environment / "bin"
+    return uv_install(environment, *wheels, env={"UV_LINK_MODE": "copy"})
 
 
 def _is_stub(path: Path) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
-from scripts.gates.installation import installer_settings
-from scripts.tools.own_pip import create_environment, pip_into
+from scripts.index.built import installer_settings
+from scripts.tools.installers import create_environment, pip_into
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
 
 from .stage import Stage

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
-from scripts.gates.installation import foreign_requirements
+from scripts.index.built import foreign_requirements
 from scripts.index.client import Client, Index
 from scripts.model.families import main_project
 from scripts.model.files import FileKind, read_files

@@ -11,8 +11,8 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.gates.installation import index_of
 from scripts.index import client as module
+from scripts.index.built import index_of
 from scripts.index.client import (
     Client,
     Index,

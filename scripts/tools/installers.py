@@ -1,0 +1,53 @@
+"""Virtual environments, and pip and uv to install into them.
+
+The environments have no pip of their own, which would take five seconds to install: the pip of
+this environment installs into them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.locked import Environment
+
+from .processes import capture, clean_environment, must_succeed, own_program
+
+
+def create_environment(folder: Path) -> Path:
+    """Create a virtual environment in a folder; return the folder of its programs."""
+    venv.create(folder, symlinks=os.name != "nt")
+    return Environment(folder).programs
+
+
+def pip_into(programs: Path, *arguments: str) -> list[str]:
+    """Return the command that runs pip on the environment whose programs are in a folder."""
+    options = ["--disable-pip-version-check", "--python", str(programs / "python")]
+    return [sys.executable, "-m", "pip", *options, *arguments]
+
+
+def pip_install(programs: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    """Install with pip; raises CommandError if that fails.
+
+    `env` is set in addition to a clean environment.
+    """
+    command = pip_into(programs, "install", *arguments)
+    done = capture(command, env=clean_environment(**(env or {})))
+    must_succeed(done, "`pip install`")
+
+
+def uv_install(environment: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Path:
+    """Install with uv into a new environment; return the folder of its programs.
+
+    `env` is set in addition to a clean environment. Raises CommandError if uv fails.
+    """
+    uv, variables = own_program("uv"), clean_environment(**(env or {}))
+    make = [uv, "venv", "--python", sys.executable, str(environment)]
+    must_succeed(capture(make, env=variables), "`uv venv`")
+    programs = Environment(environment).programs
+    command = [uv, "pip", "install", "--python", str(programs / "python"), *arguments]
+    must_succeed(capture(command, env=variables), "`uv pip install`")
+    return programs
