@@ -42,7 +42,9 @@ KINDS = {
 }
 PROGRAM = "execute"
 
-LC_SEGMENT, LC_SEGMENT_64, LC_CODE_SIGNATURE = 0x1, 0x19, 0x1D
+LC_CODE_SIGNATURE = 0x1D
+# LC_SEGMENT and LC_SEGMENT_64 -> form and place of the offset and size of what they load.
+SEGMENTS = {0x1: ("2I", 32), 0x19: ("2Q", 40)}
 LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = (
     0xC,
     0x80000018,
@@ -144,9 +146,9 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
         found.signed = True
         start, size = command.unpack("2I", 8, "the code signature")
         whole.must_hold(start + size, "the code signature")
-    elif kind in (LC_SEGMENT, LC_SEGMENT_64):
-        layout = "2Q" if kind == LC_SEGMENT_64 else "2I"
-        start, size = command.unpack(layout, 40 if kind == LC_SEGMENT_64 else 32, "a segment")
+    elif kind in SEGMENTS:
+        layout, offset = SEGMENTS[kind]
+        start, size = command.unpack(layout, offset, "a segment")
         whole.must_hold(start + size, "a segment")
     elif kind == LC_BUILD_VERSION:
         system, minimum, sdk = command.unpack("3I", 8, "the system's version")

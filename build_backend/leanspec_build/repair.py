@@ -66,9 +66,10 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[-1] if lines else "it gave no reason"
         raise BuildError(
-            f"auditwheel could not repair the wheel: {words[-1] if words else 'it said nothing'}",
+            f"auditwheel could not repair the wheel: {reason}",
             hint="`pip install 'leanspec-build[repair]'`, and the libraries that the binary needs on this machine",
         )
 

@@ -74,14 +74,16 @@ def _sources(binary: Binary) -> Iterator[Component]:
             hashes=list(_integrity(str(source.get("integrity", "")))),
         )
     for package in source.get("packages", []):
-        checksum = package.get("checksum")
+        hashes = []
+        if package.get("checksum"):
+            hashes.append(HashType(alg=HashAlgorithm.SHA_256, content=package["checksum"]))
         yield Component(
             name=package["name"],
             version=package["version"],
             type=ComponentType.LIBRARY,
             bom_ref=f"cargo:{package['name']}@{package['version']}",
             purl=PackageURL("cargo", None, package["name"], package["version"]),
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=checksum)] if checksum else [],
+            hashes=hashes,
         )
 
 

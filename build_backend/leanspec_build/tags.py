@@ -170,10 +170,12 @@ def _windows_tags(executable: Executable) -> Tags:
             hint="package the program as the compiler left it: virus scanners stop packed ones",
         )
     _must_need_nothing_foreign(foreign_on_windows(executable), "a clean Windows")
-    runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
-    names = ", ".join(f"`{name}`" for name in runtime)
-    remark = f"it needs {names}, which a clean Windows lacks: link the C runtime in (`-C target-feature=+crt-static`)"
-    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), (remark,) if runtime else ())
+    runtime = [f"`{name}`" for name in executable.needed if VISUAL_CPP.fullmatch(name)]
+    remarks = []
+    if runtime:
+        remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
+        remarks.append(f"it needs {', '.join(runtime)}, which a clean Windows lacks: {remedy}")
+    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
 
 
 def _must_need_nothing_foreign(foreign: Iterator[str], where: str) -> None:

@@ -126,7 +126,8 @@ def _explain_start(
 ) -> int:
     until = time.monotonic() + BUSY_SECONDS
     while (_is_busy(error) and time.monotonic() < until) or _repaired(place, error):
-        time.sleep(BUSY_PAUSE if _is_busy(error) else 0)
+        if _is_busy(error):
+            time.sleep(BUSY_PAUSE)
         try:
             return action(place.path)
         except OSError as again:

@@ -65,7 +65,9 @@ def run_command(command: click.Command, program: str) -> NoReturn:
         where = f" `{os.path.abspath(os.fsdecode(error.filename))}`" if error.filename else ""
         hint = "see whether this user may do that, and whether the disk is full"
         sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", hint))
-    sys.exit(code if isinstance(code, int) else 0)
+    # click returns what the command returned: an exit code, or nothing.
+    exit_code = code if isinstance(code, int) else 0
+    sys.exit(exit_code)
 
 
 def _report(code: int, message: str, hint: str | None) -> int:

@@ -11,6 +11,7 @@ import click
 
 from leanspec_launcher.manage.errors import FAILURE, CommandError
 from scripts.options import BINARIES_OPTION, FAMILY_OPTION, OUT_OPTION, PLATFORM_OPTION, REPAIRS
+from scripts.tools.table import aligned
 
 
 @click.command()
@@ -67,13 +68,13 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
             json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2)
         )
     else:
+        table = []
         for each in found:
-            mark = (
-                click.style("same     ", fg="green")
-                if each.same
-                else click.style("different", fg="red")
-            )
-            click.echo(f"{mark}  {(each.present or 'not there')[:16]:16}  {each.name}")
+            mark = click.style("different", fg="red")
+            if each.same:
+                mark = click.style("same", fg="green")
+            table.append([mark, (each.present or "not there")[:16], each.name])
+        click.echo("\n".join(aligned(table)))
     return 0 if all(each.same for each in found) else FAILURE
 
 

@@ -105,12 +105,13 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
         tags = platform_tags(executable, bundled)
     except BuildError as error:
         tags = Tags((), (error.message,))
-    key = platform_key(executable)
+    derived = platform_key(executable)
+    key = derived if derived in PLATFORMS else None
     minimum = {cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()}
     facts = ProgramFacts(
         file=file,
         format=executable.format,
-        platform=key if key in PLATFORMS else None,
+        platform=key,
         cpus=executable.cpus,
         libc=executable.libc,
         libc_floor=executable.highest("GLIBC"),
@@ -137,7 +138,8 @@ def _notes(executable: Executable) -> Iterator[str]:
     if executable.run_path:
         yield f"run path {':'.join(executable.run_path)}"
     for cpu, (major, minor) in executable.macos_sdk.items():
-        yield f"{cpu}: SDK {major}.{minor}, {'signed' if executable.signed[cpu] else 'not signed'}"
+        signature = "signed" if executable.signed[cpu] else "not signed"
+        yield f"{cpu}: SDK {major}.{minor}, {signature}"
 
 
 def _inspect_wheel(path: Path) -> Report:

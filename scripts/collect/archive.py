@@ -22,9 +22,9 @@ class _Bounded(gzip.GzipFile):
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > LARGEST_ARCHIVE:
             raise CommandError(f"it unpacks to more than {LARGEST_ARCHIVE} bytes")
-        return super().read(
-            LARGEST_ARCHIVE if size is None or size < 0 else min(size, LARGEST_ARCHIVE)
-        )
+        if size is None or size < 0:
+            size = LARGEST_ARCHIVE
+        return super().read(min(size, LARGEST_ARCHIVE))
 
 
 def extract_file(archive: Path, member: str, target: Path) -> None:

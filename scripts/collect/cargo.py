@@ -94,20 +94,23 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             )
             reported = reported_here(crate.project.family, platform, file)
             _must_be_of(crate, file, reported)
+            source = {
+                "kind": "cargo",
+                "crate": crate.project.crate,
+                "version": crate.version,
+                "target": None,
+                "profile": profile,
+                "integrity": workspace.lock,
+                "packages": _locked_packages(workspace.root, crate.project.crate),
+            }
+            if target:
+                source["target"] = str(target)
             staging.add(
                 crate.project,
                 platform,
                 file,
                 version=crate.version,
-                source={
-                    "kind": "cargo",
-                    "crate": crate.project.crate,
-                    "version": crate.version,
-                    "target": str(target) if target else None,
-                    "profile": profile,
-                    "integrity": workspace.lock,
-                    "packages": _locked_packages(workspace.root, crate.project.crate),
-                },
+                source=source,
                 commit=workspace.commit,
                 reported=reported,
             )
@@ -244,11 +247,12 @@ def _read_workspace(
     members = {package["name"]: package for package in metadata["packages"]}
     root = Path(metadata["workspace_root"])
     lock = root / "Cargo.lock"
+    locked = integrity("sha256", lock.read_bytes()) if lock.is_file() else None
     return Workspace(
         root=root,
         target_directory=Path(metadata["target_directory"]),
         crates=list(_crates(members, projects, folder, all_wanted=all_wanted)),
-        lock=integrity("sha256", lock.read_bytes()) if lock.is_file() else None,
+        lock=locked,
         commit=_commit(root),
     )
 

@@ -12,6 +12,7 @@ from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, choose_platforms, load_families
 from scripts.options import BUILDERS, FAMILY_OPTION, PLATFORM_OPTION
 from scripts.tools.console import say, size
+from scripts.tools.table import aligned
 
 INTO_OPTION = click.option(
     "--into",
@@ -203,11 +204,12 @@ def desktop(folder: Path, into: Path, *, build: bool) -> None:
 def _tell_collected(into: Path) -> None:
     from .staging import read_collected
 
+    table = []
     for each in read_collected(into):
-        program = FAMILIES[each.family].program
-        say(
-            f"  {each.platform:14} {program:14} {each.version:10} {size(each.size):>8}  sha256 {each.sha256[:16]}…"
-        )
+        program, digest = FAMILIES[each.family].program, f"sha256 {each.sha256[:16]}…"
+        table.append([each.platform, program, each.version, f"{size(each.size):>8}", digest])
+    for line in aligned(table, indent="  "):
+        say(line)
 
 
 COMMANDS = (collect,)

@@ -49,13 +49,16 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
                     hint="fix that and try again",
                 )
     found = _bundles(folder, kind)
-    if len(found) != 1:
+    if not found:
+        raise CommandError(
+            f"no {TITLES[kind]} is built in `{folder}`",
+            hint="build one, from a clean target folder: add `--build`",
+        )
+    if len(found) > 1:
         names = ", ".join(f"`{bundle.path.name}`" for bundle in found)
         raise CommandError(
-            f"`{folder}` has {len(found) or 'no'} {TITLES[kind]}s built{': ' if found else ''}{names}",
-            hint="build one, from a clean target folder: add `--build`"
-            if not found
-            else "remove those of other builds",
+            f"`{folder}` has {len(found)} {TITLES[kind]}s: {names}",
+            hint="remove those of other builds",
         )
     into.mkdir(parents=True, exist_ok=True)
     shutil.copy(found[0].path, into / found[0].path.name)

@@ -10,6 +10,7 @@ import click
 
 from leanspec_launcher.manage.errors import FAILURE
 from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS
+from scripts.tools.table import aligned
 
 
 @click.command()
@@ -141,10 +142,11 @@ def pre_release(
         click.echo(json.dumps([dataclasses.asdict(each) for each in steps], indent=2))
     else:
         colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
+        table = []
         for each in steps:
-            click.echo(
-                f"{click.style(f'{each.state:9}', fg=colours.get(each.state))} {each.name:36} {each.detail}"
-            )
+            state = click.style(each.state, fg=colours.get(each.state))
+            table.append([state, each.name, each.detail])
+        click.echo("\n".join(aligned(table)))
     return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 

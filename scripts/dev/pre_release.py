@@ -20,7 +20,7 @@ from scripts.gates.check import check
 from scripts.index.built import index_of
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
-from scripts.model.finding import Finding, bad, good
+from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import Plan, read_plan
 from scripts.model.version_places import planned
 from scripts.tools.console import step
@@ -148,7 +148,7 @@ def _tests(*, skip_tests: bool) -> str:
 
 def _check(dist: Path, workspace: Path | None) -> str:
     findings = check(dist, cargo=workspace, tagged=False)
-    failed = [each for each in findings if not each.good]
+    failed = [each for each in findings if not each.passed]
     if failed:
         lines = [
             f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
@@ -166,15 +166,14 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
         findings = list(_validations(plan, dist, folder))
     for finding in findings:
         reason = plan.exceptions.get("validate")
-        if reason and not finding.good:
+        if reason and not finding.passed:
             yield Step(finding.subject, State.EXCEPTION, f"{reason} (it said: {finding.found})")
         elif reason:
             text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
             yield Step(finding.subject, State.FAILED, text)
         else:
-            yield Step(
-                finding.subject, State.PASSED if finding.good else State.FAILED, finding.found
-            )
+            state = State.PASSED if finding.passed else State.FAILED
+            yield Step(finding.subject, state, finding.found)
 
 
 def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
@@ -184,7 +183,7 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
         with index_of(files, folder) as index:
             uv_install(folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index)
     except (CommandError, OSError) as error:
-        yield bad(subject, subject, "installed", error)
+        yield problem(subject, subject, "installed", error)
         return
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
@@ -196,6 +195,6 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
     said = " ".join((done.stdout + done.stderr).split())[:160]
     if done.returncode == 0:
-        yield good(subject, subject, said or "exit 0")
+        yield confirm(subject, subject, said or "exit 0")
     else:
-        yield bad(subject, subject, "exit 0", f"exit {done.returncode}: {said}")
+        yield problem(subject, subject, "exit 0", f"exit {done.returncode}: {said}")

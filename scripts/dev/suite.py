@@ -75,5 +75,6 @@ def run_fast_tests() -> None:
 def _run(name: str, command: tuple[str, ...]) -> bool:
     started = time.monotonic()
     passed = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode == 0
-    say(f"{'✓' if passed else '✗'} {name} ({time.monotonic() - started:.1f} s)")
+    mark = "✓" if passed else "✗"
+    say(f"{mark} {name} ({time.monotonic() - started:.1f} s)")
     return passed

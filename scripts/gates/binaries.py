@@ -22,7 +22,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
@@ -92,8 +92,10 @@ def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Itera
         try:
             found.append(read_binary(file))
         except CommandError as error:
-            yield bad("binary", file.path.name, "a binary and its record", error.message)
-    yield from all_good("binary", f"{len(found)} binaries", _twice(found), "each one of its own")
+            yield problem("binary", file.path.name, "a binary and its record", error.message)
+    yield from confirm_unless(
+        "binary", f"{len(found)} binaries", _twice(found), "each one of its own"
+    )
     for binary in found:
         yield from _provenance(plan, binary)
         yield _own_version(plan, binary)
@@ -107,7 +109,7 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
         name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
         other = seen.setdefault(digest, name)
         if other != name:
-            yield bad(
+            yield problem(
                 "binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})"
             )
 
@@ -118,15 +120,17 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     stated = source if isinstance(source, dict) else {}
     problems = []
     if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
-        problems.append(bad("provenance", name, "a source with its integrity or commit", source))
+        problems.append(
+            problem("provenance", name, "a source with its integrity or commit", source)
+        )
     # A dev version is written into the sources where it is built: they differ from their commit in
     # that.
     if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
         problems.append(
-            bad("provenance", name, "a commit without uncommitted changes", record["commit"])
+            problem("provenance", name, "a commit without uncommitted changes", record["commit"])
         )
     grafted = ", grafted" if "grafted" in record else ""
-    yield from all_good(
+    yield from confirm_unless(
         "provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}"
     )
 
@@ -138,13 +142,13 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     )
     reason = plan.exceptions.get("commits")
     if reason:
-        return good("provenance", "commits", reason)
+        return confirm("provenance", "commits", reason)
     if sources:
-        return same("provenance", "commits", sources, ", ".join(stated))
+        return compare("provenance", "commits", sources, ", ".join(stated))
     commits = [each for each in stated if each != NO_COMMIT]
     if len(commits) > 1:
-        return bad("provenance", "commits", "one for all binaries", ", ".join(commits))
-    return good("provenance", "commits", ", ".join(stated))
+        return problem("provenance", "commits", "one for all binaries", ", ".join(commits))
+    return confirm("provenance", "commits", ", ".join(stated))
 
 
 def _pages(binary: Binary) -> Iterator[Finding]:
@@ -155,7 +159,7 @@ def _pages(binary: Binary) -> Iterator[Finding]:
     with zipfile.ZipFile(file.path) as archive:
         has_pages = any(each.endswith("/index.html") for each in archive.namelist())
     if not has_pages and API_ONLY not in str(read_metadata(file).get_payload()):
-        yield bad(
+        yield problem(
             "binary",
             f"{file.path.name}: description",
             f"`{API_ONLY}`: there is no index.html in it",
@@ -169,7 +173,7 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
     subject = f"{binary.file.path.name}: its own version"
     if not runs_here(platform):
         reported = binary.record.get("reported")
-        return same(
+        return compare(
             "version",
             subject,
             wanted,
@@ -186,5 +190,5 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
                 binary.family, str(program), program_environment(Path(folder, "home"))
             )
         except OSError as error:
-            return bad("version", subject, wanted, error)
-    return same("version", subject, wanted, said)
+            return problem("version", subject, wanted, error)
+    return compare("version", subject, wanted, said)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.finding import Finding, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
 from scripts.tools.processes import capture, find_program, must_succeed
 
@@ -18,21 +18,23 @@ def tag(plan: Plan, root: Path) -> Iterator[Finding]:
     """Look whether this commit is the tag of a stable version. A dev version has none."""
     wanted = f"v{plan.version}"
     if plan.version.is_devrelease:
-        yield good("tag", wanted, "a dev version has none")
+        yield confirm("tag", wanted, "a dev version has none")
         return
     found = _git(root, "tag", "--points-at", "HEAD").split()
-    yield same("tag", "HEAD", wanted, wanted if wanted in found else " ".join(found) or "no tag")
+    if wanted in found:
+        yield confirm("tag", "HEAD", wanted)
+    else:
+        yield problem("tag", "HEAD", wanted, " ".join(found) or "no tag")
 
 
 def tree(root: Path) -> Iterator[Finding]:
     """Look whether the tree is clean, and tracks no binary and no large file."""
     changed = _git(root, "status", "--porcelain").splitlines()
-    yield same(
-        "tree",
-        "git status",
-        "clean",
-        "clean" if not changed else f"{len(changed)} changes: {changed[0].strip()}",
-    )
+    if changed:
+        found = f"{len(changed)} changes: {changed[0].strip()}"
+        yield problem("tree", "git status", "clean", found)
+    else:
+        yield confirm("tree", "git status", "clean")
 
     def problems() -> Iterator[Finding]:
         for name in _git(root, "ls-files", "-z").split("\0"):
@@ -40,11 +42,13 @@ def tree(root: Path) -> Iterator[Finding]:
             if name and path.is_file():
                 with path.open("rb") as file:
                     if file.read(4).startswith(PROGRAMS):
-                        yield bad("tree", name, "no program in git", "a program")
+                        yield problem("tree", name, "no program in git", "a program")
                 if path.stat().st_size > LARGEST_TRACKED:
-                    yield bad("tree", name, f"at most {LARGEST_TRACKED} bytes", path.stat().st_size)
+                    yield problem(
+                        "tree", name, f"at most {LARGEST_TRACKED} bytes", path.stat().st_size
+                    )
 
-    yield from all_good("tree", "tracked files", problems(), "no program, none over 1 MiB")
+    yield from confirm_unless("tree", "tracked files", problems(), "no program, none over 1 MiB")
 
 
 @dataclass(frozen=True)

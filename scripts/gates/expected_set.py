@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from leanspec_launcher._tables import FAMILIES
 from scripts.model.files import MAIN, File, FileKind
-from scripts.model.finding import Finding, bad, good, same
+from scripts.model.finding import Finding, compare, confirm, problem
 from scripts.model.plan import Plan
 
 # kind, distribution, platform
@@ -27,24 +28,25 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
     wanted = expected(plan)
     seen: dict[Member, File] = {}
     for name in strange:
-        yield bad("set", name, "no such file in a release", "there")
+        yield problem("set", name, "no such file in a release", "there")
     for file in files:
         key = (file.kind, file.distribution, file.platform)
         if key not in wanted:
-            yield bad(
+            yield problem(
                 "set",
                 file.path.name,
                 "no such file in this release",
                 f"a {file.kind} for {file.platform or 'any platform'}",
             )
         elif key in seen:
-            yield bad(
+            yield problem(
                 "set", file.path.name, "one file", f"a second one next to {seen[key].path.name}"
             )
         else:
-            yield same("set", file.path.name, str(plan.version), file.version)
+            yield compare("set", file.path.name, str(plan.version), file.version)
             seen[key] = file
     for kind, distribution, platform in sorted(wanted - set(seen), key=str):
-        yield bad("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
+        yield problem("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
     for absent, reason in plan.missing.items():
-        yield good("set", absent, f"not in this release: {reason}")
+        text = f"not in this release: {reason}"
+        yield replace(confirm("set", absent, text), is_gap=True)

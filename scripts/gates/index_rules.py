@@ -28,7 +28,7 @@ from trove_classifiers import all_classifiers, deprecated_classifiers
 from leanspec_launcher.manage.errors import CommandError
 from scripts.index.client import LONGEST_REASON
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, all_good, bad, same
+from scripts.model.finding import Finding, compare, confirm_unless, problem
 from scripts.model.metadata import dist_info, metadata_bytes
 from scripts.tools.processes import capture, own_program
 
@@ -69,10 +69,10 @@ def index_rules(files: list[File]) -> Iterator[Finding]:
     for file in files:
         refusals = list(_refusals(file))
         problems = (
-            bad(GATE, f"{file.path.name}: {what}", wanted, found)
+            problem(GATE, f"{file.path.name}: {what}", wanted, found)
             for what, wanted, found in refusals
         )
-        yield from all_good(GATE, file.path.name, problems, "accepted")
+        yield from confirm_unless(GATE, file.path.name, problems, "accepted")
         if not refusals:
             whole.append(file)
     if whole:
@@ -315,4 +315,4 @@ def _rendered(files: list[File]) -> Finding:
         line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line
     ]
     found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
-    return same("twine check --strict", f"{len(files)} files", "PASSED", found)
+    return compare("twine check --strict", f"{len(files)} files", "PASSED", found)

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from scripts.index.client import Client, Project, version_of
 from scripts.model.files import File
-from scripts.model.finding import Finding, all_good, bad
+from scripts.model.finding import Finding, confirm_unless, problem
 
 GATE = "the index"
 # A project in another state takes no upload, or nobody installs what it takes (PEP 792).
@@ -22,13 +22,13 @@ def index_state(client: Client, version: Version, files: list[File]) -> Iterator
     """Look at each project of a release as the index has it. Raises CommandError if it cannot be asked."""
     for name in sorted({file.distribution for file in files}):
         problems = _problems(name, client.project(name), version)
-        yield from all_good(GATE, name, problems, "free, or ours and open")
+        yield from confirm_unless(GATE, name, problems, "free, or ours and open")
 
 
 def _problems(name: str, project: Project, version: Version) -> Iterator[Finding]:
     if project.status not in OPEN:
         reason = f": {project.reason}" if project.reason else ""
-        yield bad(GATE, name, "a project that takes uploads", f"{project.status}{reason}")
+        yield problem(GATE, name, "a project that takes uploads", f"{project.status}{reason}")
     published = {
         found for each in project.files if (found := version_of(each)) and found != version
     }
@@ -37,14 +37,14 @@ def _problems(name: str, project: Project, version: Version) -> Iterator[Finding
     rivals = [each for each in published if version.is_prerelease or not each.is_prerelease]
     highest = max(rivals, default=version)
     if highest > version:
-        yield bad(GATE, name, f"no version above {version}", highest)
+        yield problem(GATE, name, f"no version above {version}", highest)
     own = [each for each in project.files.values() if version_of(each.name) == version]
     for each in own:
         if each.is_yanked:
-            yield bad(GATE, each.name, "a file that nobody has yanked", "yanked")
+            yield problem(GATE, each.name, "a file that nobody has yanked", "yanked")
     first = min([each.uploaded for each in own if each.uploaded], default=None)
     if first and datetime.now(UTC) - first > LONGEST_RELEASE:
-        yield bad(
+        yield problem(
             GATE,
             name,
             f"a first file of the last {LONGEST_RELEASE.days} days",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
-from scripts.model.finding import Finding, bad, same
+from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.installers import create_environment, pip_install, uv_install
@@ -39,7 +39,7 @@ def installed_from(
         try:
             install(environment, f"lean-spec[ui]=={plan.version}", index)
         except CommandError as error:
-            yield bad(
+            yield problem(
                 gate, f"{name} install lean-spec[ui]=={plan.version}", "installed", error.message
             )
             continue
@@ -69,7 +69,7 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
     )
     for program in ("lean-spec", "leanspec-http"):
         said = capture([str(commands / program), "--version"], cwd=project, env=env)
-        yield same(
+        yield compare(
             gate,
             f"{program} --version",
             wanted,
@@ -82,13 +82,14 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
             if done.returncode == 0
             else f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[:200]}"
         )
-        yield same(gate, f"lean-spec {' '.join(arguments)}", "exit 0", found)
+        yield compare(gate, f"lean-spec {' '.join(arguments)}", "exit 0", found)
     try:
         server, tools = list_tools([str(commands / "leanspec-mcp")], project, env)
-        yield same(gate, "leanspec-mcp initialize", wanted, server["version"])
-        yield same(gate, "leanspec-mcp tools/list", "some tools", "some tools" if tools else "none")
+        yield compare(gate, "leanspec-mcp initialize", wanted, server["version"])
+        offered = "some tools" if tools else "none"
+        yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
-        yield bad(gate, "leanspec-mcp initialize", wanted, error.message)
+        yield problem(gate, "leanspec-mcp initialize", wanted, error.message)
     yield _health(commands, project, env, wanted, gate)
 
 
@@ -110,7 +111,7 @@ def _health(commands: Path, project: Path, env: dict[str, str], wanted: str, gat
             found = _ask_health(f"http://127.0.0.1:{port}/health", process)
         finally:
             process.terminate()
-    return same(gate, "leanspec-http /health", wanted, found)
+    return compare(gate, "leanspec-http /health", wanted, found)
 
 
 def _ask_health(url: str, process: subprocess.Popen[bytes]) -> str:

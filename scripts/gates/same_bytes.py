@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.build.rebuild import rebuilt
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, bad, good
+from scripts.model.finding import Finding, confirm, problem
 
 from .binaries import was_grafted
 
@@ -36,16 +36,16 @@ def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
         for file in files:
             yield _compare(file, ours.pop(file.path.name, None))
         for name in sorted(ours):
-            yield bad(GATE, name, "in the release, as this tree builds it", "missing")
+            yield problem(GATE, name, "in the release, as this tree builds it", "missing")
 
 
 def _compare(file: File, ours: File | None) -> Finding:
     name = file.path.name
     if ours is None:
-        return bad(GATE, name, "a file that this tree builds", "not built")
+        return problem(GATE, name, "a file that this tree builds", "not built")
     if file.path.read_bytes() == ours.path.read_bytes():
-        return good(GATE, name, f"sha256 {file.sha256()[:16]}")
-    return bad(
+        return confirm(GATE, name, f"sha256 {file.sha256()[:16]}")
+    return problem(
         GATE,
         name,
         f"sha256 {ours.sha256()[:16]}",

@@ -17,7 +17,7 @@ from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
 from scripts.model.files import MAIN
-from scripts.model.finding import Finding, all_good, bad, good, same
+from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
 from scripts.tools.lock import follow, read_lock, wanted
 
@@ -33,11 +33,11 @@ def names() -> Iterator[Finding]:
     for name in own:
         other = seen.setdefault(confusable(name), name)
         if not NAME.fullmatch(name) or canonicalize_name(name) != name:
-            yield bad("names", name, "a normalized name (PEP 503)", name)
+            yield problem("names", name, "a normalized name (PEP 503)", name)
         elif other != name:
-            yield bad("names", name, f"a name not to be confused with `{other}`", name)
+            yield problem("names", name, f"a name not to be confused with `{other}`", name)
         else:
-            yield good("names", name, name)
+            yield confirm("names", name, name)
 
 
 def confusable(name: str) -> str:
@@ -49,7 +49,7 @@ def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     """Look at every place that repeats the version."""
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
-            yield same("versions", f"{place.file}: {place.what}", place.expected, place.found)
+            yield compare("versions", f"{place.file}: {place.what}", place.expected, place.found)
 
 
 def manifests(root: Path) -> Iterator[Finding]:
@@ -60,9 +60,9 @@ def manifests(root: Path) -> Iterator[Finding]:
         try:
             validate(tomllib.loads(path.read_text("utf-8")))
         except (ValidationError, tomllib.TOMLDecodeError) as error:
-            yield bad("tree", name, "a manifest by the standards", str(error).splitlines()[0])
+            yield problem("tree", name, "a manifest by the standards", str(error).splitlines()[0])
         else:
-            yield good("tree", name, "a manifest by the standards")
+            yield confirm("tree", name, "a manifest by the standards")
 
 
 def lock(root: Path) -> Iterator[Finding]:
@@ -73,10 +73,10 @@ def lock(root: Path) -> Iterator[Finding]:
         roots = wanted(group, root)
         problems, _ = follow(entries, roots, lambda _: [], here)
         found = [
-            bad("lock", each.requirement.name, each.requirement, each.locked or "not locked")
+            problem("lock", each.requirement.name, each.requirement, each.locked or "not locked")
             for each in problems
         ]
-        yield from all_good("lock", group.lock.name, iter(found), f"{len(entries)} packages")
+        yield from confirm_unless("lock", group.lock.name, iter(found), f"{len(entries)} packages")
 
 
 def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> Iterator[Finding]:
@@ -89,5 +89,5 @@ def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> I
             yield from tag(plan, root)
         yield from tree(root)
     except CommandError as error:
-        yield bad("tree", str(root), "a git repository", error.message.splitlines()[0])
+        yield problem("tree", str(root), "a git repository", error.message.splitlines()[0])
     yield from lock(root)

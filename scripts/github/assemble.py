@@ -181,8 +181,12 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     version = str(plan.version)
     files["README.md"] = (archive_readme(version, platform.key, platform.suffix).encode(), TEXT)
     root = f"leanspec-{version}-{platform.key}"
-    name = f"{root}.zip" if platform.system == "win32" else f"{root}.tar.gz"
-    (write_zip if platform.system == "win32" else write_tar)(new / name, root, files)
+    if platform.system == "win32":
+        name = f"{root}.zip"
+        write_zip(new / name, root, files)
+    else:
+        name = f"{root}.tar.gz"
+        write_tar(new / name, root, files)
     return _asset(new / name, AssetKind.ARCHIVE, platform.key, {"binaries": facts})
 
 
@@ -204,7 +208,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
             f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them"
         )
     files, strange = read_files(dist)
-    wrong = [finding for finding in expected_set(plan, files, strange) if not finding.good]
+    wrong = [finding for finding in expected_set(plan, files, strange) if not finding.passed]
     if wrong:
         lines = [f"{each.subject}: expected {each.expected}, found {each.found}" for each in wrong]
         raise CommandError(
@@ -277,9 +281,9 @@ def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
             hint="name the platform in [tool.leanspec-release.desktop] of pyproject.toml",
         )
     if bundle.system != system or bundle.cpu not in (None, cpu):
+        machine = " on ".join(filter(None, (bundle.system, bundle.cpu)))
         raise CommandError(
-            f"`{bundle.path}` is a {TITLES[bundle.format]} for {bundle.system}"
-            f"{f' on {bundle.cpu}' if bundle.cpu else ''}, in the artifact of `{platform.key}`",
+            f"`{bundle.path}` is a {TITLES[bundle.format]} for {machine}, in the artifact of `{platform.key}`",
             hint="see what its job built",
         )
     if bundle.version not in (None, wanted):

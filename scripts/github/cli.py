@@ -189,7 +189,8 @@ def release_assets(
 
     from .assemble import MANIFEST, assemble
 
-    made = assemble(artifacts, out, read_plan(), None if unsigned else _secret_key(key))
+    secret = None if unsigned else _secret_key(key)
+    made = assemble(artifacts, out, read_plan(), secret)
     if as_json:
         click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
     else:

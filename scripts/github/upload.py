@@ -16,6 +16,7 @@ from scripts.index.upload import AGAIN
 from scripts.model.plan import Plan
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed
+from scripts.tools.table import aligned
 
 from .assemble import NOTES
 from .provenance import SUFFIX as PROVENANCE
@@ -54,9 +55,12 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
     tag = f"v{plan.version}"
     release = _find(gh, tag)
     there = _same_bytes(gh, release, files) if release else set()
+    table = []
     for path in files:
         state = "there already" if path.name in there else "to be uploaded"
-        say(f"  {state:14}  {size(path.stat().st_size):>8}  {path.name}")
+        table.append([state, f"{size(path.stat().st_size):>8}", path.name])
+    for line in aligned(table, indent="  "):
+        say(line)
     if dry_run:
         return "a dry run: nothing was uploaded"
     if release is None:

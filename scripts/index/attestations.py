@@ -15,7 +15,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.model.files import ATTESTATION, File, read_files
-from scripts.model.finding import Finding, bad, same
+from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.tools.processes import capture, must_succeed, own_program
 
@@ -70,15 +70,17 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     for file in files:
         path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
         if path is None and required:
-            yield bad(GATE, file.path.name, "an attestation next to it", "none")
+            yield problem(GATE, file.path.name, "an attestation next to it", "none")
         if path is None:
             continue
         try:
-            yield same(GATE, file.path.name, wanted, _attested_subject(path))
+            yield compare(GATE, file.path.name, wanted, _attested_subject(path))
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            yield bad(GATE, file.path.name, "an attestation", f"{type(error).__name__}: {error}")
+            yield problem(
+                GATE, file.path.name, "an attestation", f"{type(error).__name__}: {error}"
+            )
         except InvalidSignature:
-            yield bad(
+            yield problem(
                 GATE,
                 file.path.name,
                 "an attestation",

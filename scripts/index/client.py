@@ -96,11 +96,12 @@ def _configured(name: str, simple: str | None) -> Index:
             hint=f"add a section `[{name}]` with `repository = URL` to {CONFIGURATION}, or give its URL",
         ) from None
     upload = str(found["repository"])
-    own = read_index(
-        upload, simple or (PYPI_SIMPLE_ENDPOINT if upload == DEFAULT_REPOSITORY else None)
-    )
+    if simple is None and upload == DEFAULT_REPOSITORY:
+        simple = PYPI_SIMPLE_ENDPOINT
+    own = read_index(upload, simple)
     user, password = found.get("username"), found.get("password")
-    return Index(own.simple, own.upload, (user, password) if user and password else None)
+    credentials = (user, password) if user and password else None
+    return Index(own.simple, own.upload, credentials)
 
 
 def _simple_of(upload: str) -> str:

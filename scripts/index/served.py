@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from leanspec_launcher._tables import FAMILIES
 from scripts.model.files import MAIN, read_files
-from scripts.model.finding import Finding, bad, same
+from scripts.model.finding import Finding, compare, problem
 from scripts.tools.console import step
 
 from .client import Client, Index, version_of
@@ -43,8 +43,8 @@ def fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> 
             own = built.get(served.name)
             stated = served.sha256 or "a stated sha256"
             wanted = own.sha256() if own else stated
-            yield same(GATE, served.name, wanted, digest)
+            yield compare(GATE, served.name, wanted, digest)
     for name in sorted(missing):
-        yield bad(GATE, name, "served", "not listed")
+        yield problem(GATE, name, "served", "not listed")
     if not found_any:
-        yield bad(GATE, str(version), "files of it", "none")
+        yield problem(GATE, str(version), "files of it", "none")

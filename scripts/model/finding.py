@@ -14,34 +14,38 @@ class Finding:
 
     gate: str
     subject: str
-    good: bool
+    passed: bool
     expected: str
     found: str
+    is_gap: bool = False
+    """Whether it is a platform that the release plan leaves out, which is always shown."""
 
 
-def same(gate: str, subject: str, expected: object, found: object) -> Finding:
+def compare(gate: str, subject: str, expected: object, found: object) -> Finding:
     """Compare a fact with what it should be."""
     return Finding(gate, subject, expected == found, str(expected), str(found))
 
 
-def bad(gate: str, subject: str, expected: object, found: object) -> Finding:
+def problem(gate: str, subject: str, expected: object, found: object) -> Finding:
     """State a fact that is not as it should be."""
-    return Finding(gate, subject, good=False, expected=str(expected), found=str(found))
+    return Finding(gate, subject, passed=False, expected=str(expected), found=str(found))
 
 
-def good(gate: str, subject: str, found: object) -> Finding:
+def confirm(gate: str, subject: str, found: object) -> Finding:
     """State a fact that is as it should be."""
-    return Finding(gate, subject, good=True, expected=str(found), found=str(found))
+    return Finding(gate, subject, passed=True, expected=str(found), found=str(found))
 
 
-def all_good(gate: str, subject: str, problems: Iterator[Finding], found: str) -> Iterator[Finding]:
-    """Yield the problems of a subject, or one line where there is none."""
+def confirm_unless(
+    gate: str, subject: str, problems: Iterator[Finding], found: str
+) -> Iterator[Finding]:
+    """Yield the problems of a subject; if there are none, one finding that confirms it."""
     any_problem = False
-    for problem in problems:
+    for each in problems:
         any_problem = True
-        yield problem
+        yield each
     if not any_problem:
-        yield good(gate, subject, found)
+        yield confirm(gate, subject, found)
 
 
 Gate = Callable[[], Iterator[Finding]]
@@ -52,6 +56,8 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
     try:
         yield from gate()
     except CommandError as error:
-        yield bad(title, "the gate itself", "to come to an end", error.message)
+        yield problem(title, "the gate itself", "to come to an end", error.message)
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
-        yield bad(title, "the gate itself", "to come to an end", f"{type(error).__name__}: {error}")
+        yield problem(
+            title, "the gate itself", "to come to an end", f"{type(error).__name__}: {error}"
+        )

@@ -10,7 +10,8 @@ from packaging.version import InvalidVersion, Version
 from leanspec_launcher.manage.errors import CommandError
 
 # SemVer's pre-release words and PEP 440's letters for the same.
-WORDS = {"alpha": "a", "beta": "b", "rc": "rc"}
+# SemVer's word for a pre-release -> what PEP 440 writes before its number.
+WORDS = {"alpha": "a", "beta": "b", "rc": "rc", "dev": ".dev"}
 LETTERS = {letter: word for word, letter in WORDS.items()}
 PARTS = 3
 HINT = "a version is `1.2.3`, `1.2.3rc1`, `1.2.3.dev4` or `1.2.3.post1`; in SemVer `1.2.3-rc.1`, `1.2.3-dev.4`"
@@ -81,4 +82,4 @@ def _from_semver(text: str) -> Version:
     if not found:
         raise CommandError(f"`{text}` has no counterpart in PEP 440", hint=HINT)
     word, number = found.groups()
-    return Version(f"{base}.dev{number}" if word == "dev" else f"{base}{WORDS[word]}{number}")
+    return Version(f"{base}{WORDS[word]}{number}")

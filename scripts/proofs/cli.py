@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher.manage.errors import FAILURE
+from scripts.tools.table import aligned
 
 
 @click.command()
@@ -28,6 +29,7 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
       python -m scripts contract
       python -m scripts contract signals
     """
+    from .contract.release import Start
     from .contract.table import SAME, measure
 
     rows = measure(chosen)
@@ -36,32 +38,15 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
             json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2)
         )
     else:
-        _print_table(
-            ["case", "direct", *(rows[0].others if rows else ())],
-            [
-                [
-                    f"{row.area}: {row.case}",
-                    row.direct,
-                    *row.others.values(),
-                    f"({row.unknowable})" * bool(row.unknowable),
-                ]
-                for row in rows
-            ],
-        )
-        ours = sum(
-            1
-            for row in rows
-            if set(row.others.values()) and next(iter(row.others.values())) == SAME
-        )
-        click.echo(f"{ours} of {len(rows)} cases are the same through the launcher")
+        others = rows[0].others if rows else ()
+        table = [["case", "direct", *others]]
+        for row in rows:
+            remark = f"({row.unknowable})" if row.unknowable else ""
+            table.append([f"{row.area}: {row.case}", row.direct, *row.others.values(), remark])
+        click.echo("\n".join(aligned(table)))
+        same = sum(row.others[Start.OURS] == SAME for row in rows)
+        click.echo(f"{same} of {len(rows)} cases are the same through the launcher")
     return 0 if rows and all(row.kept for row in rows) else FAILURE
-
-
-def _print_table(head: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, *row[len(head) :]]).rstrip())
 
 
 @click.command()
@@ -131,19 +116,17 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:
-        width = max((len(row.what) for row in rows), default=0)
-        state = max((len(row.state) for row in rows), default=0)
+        table = []
         for row in rows:
-            mark = click.style("✓", fg="green") if row.good else click.style("✗", fg="red")
-            click.echo(
-                f"{mark} {row.what:{width}}  {row.seconds:5.1f} s  {row.state:{state}}  {row.saw}".rstrip()
-            )
-        failed = sum(not row.good for row in rows)
+            mark = click.style("✓", fg="green") if row.passed else click.style("✗", fg="red")
+            table.append([f"{mark} {row.what}", f"{row.seconds:5.1f} s", row.state, row.saw])
+        click.echo("\n".join(aligned(table)))
+        failed = sum(not row.passed for row in rows)
         total = time.monotonic() - started
         click.echo(
             f"{len(rows) - failed} of {len(rows)} scenes ended as they should, in {total:.0f} s"
         )
-    return FAILURE if any(not row.good for row in rows) else 0
+    return FAILURE if any(not row.passed for row in rows) else 0
 
 
 COMMANDS = (contract, bench, rehearse)

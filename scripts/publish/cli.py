@@ -96,9 +96,8 @@ def bump(
     """
     from scripts.model.versions import read_version
 
-    _change(
-        read_version(version), cargo, None if offline else index, commit=commit, dry_run=dry_run
-    )
+    asked = None if offline else index
+    _change(read_version(version), cargo, asked, commit=commit, dry_run=dry_run)
 
 
 @click.command(name="bump-dev")
@@ -129,13 +128,8 @@ def bump_dev(
     from scripts.model.version_places import home_version
     from scripts.model.versions import next_dev
 
-    _change(
-        next_dev(home_version(), number),
-        cargo,
-        None if offline else index,
-        commit=commit,
-        dry_run=dry_run,
-    )
+    asked = None if offline else index
+    _change(next_dev(home_version(), number), cargo, asked, commit=commit, dry_run=dry_run)
 
 
 def _change(
@@ -145,7 +139,8 @@ def _change(
 
     places = change_version(version, cargo, index, dry_run=dry_run)
     changed = f"{sum(not place.agrees for place in places)} of {len(places)} places"
-    _print_places(places, f"{changed} {'would change' if dry_run else 'changed'} to {version}")
+    verb = "would change" if dry_run else "changed"
+    _print_places(places, f"{changed} {verb} to {version}")
     if commit and not dry_run:
         commit_version(version)
 
@@ -227,31 +222,34 @@ def check(
 
 def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     """Print a table of what failed and how much did not; return the exit code."""
-    failed = [finding for finding in findings if not finding.good]
+    failed = [finding for finding in findings if not finding.passed]
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
-        return FAILURE if failed else 0
-    for gate in dict.fromkeys(finding.gate for finding in findings):
-        of_gate = [finding for finding in findings if finding.gate == gate]
-        wrong = [finding for finding in of_gate if not finding.good]
-        mark = click.style("✗", fg="red") if wrong else click.style("✓", fg="green")
-        counted = (
-            f"{len(wrong)} of {len(of_gate)} facts wrong" if wrong else f"{len(of_gate)} facts"
-        )
-        click.echo(f"{mark} {gate:24} {counted}")
-        for finding in wrong:
-            click.echo(
-                f"    {finding.subject}\n      expected  {finding.expected}\n      found     {finding.found}"
-            )
-        for finding in of_gate:
-            if finding.good and finding.found.startswith("not in this release"):
-                click.echo(f"    {finding.subject}: {finding.found}")
-    click.echo(
-        f"{len(failed)} of {len(findings)} facts are wrong"
-        if failed
-        else f"all {len(findings)} facts are right"
-    )
+    else:
+        for gate in dict.fromkeys(finding.gate for finding in findings):
+            _print_gate(gate, [finding for finding in findings if finding.gate == gate])
+        click.echo(_counted(len(failed), len(findings)))
     return FAILURE if failed else 0
+
+
+def _print_gate(gate: str, findings: list[Finding]) -> None:
+    """Print one line for a gate, then what failed, and the gaps that the release plan explains."""
+    failed = [finding for finding in findings if not finding.passed]
+    mark = click.style("✗", fg="red") if failed else click.style("✓", fg="green")
+    click.echo(f"{mark} {gate:32}  {_counted(len(failed), len(findings))}")
+    for finding in failed:
+        click.echo(f"    {finding.subject}")
+        click.echo(f"      expected  {finding.expected}")
+        click.echo(f"      found     {finding.found}")
+    for finding in findings:
+        if finding.is_gap:
+            click.echo(f"    {finding.subject}: {finding.found}")
+
+
+def _counted(failed: int, total: int) -> str:
+    if failed:
+        return f"{failed} of {total} facts are wrong"
+    return f"all {total} facts are right"
 
 
 INDEX_OPTION = click.option(

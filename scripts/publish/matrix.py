@@ -30,7 +30,8 @@ Matrix = dict[str, list[dict[str, str]]]
 
 def build_matrix(*, dev: bool = False) -> Matrix:
     """Return GitHub's `matrix`: for each platform of the release its key, runner, target and artifact."""
-    return _matrix((DEV,) if dev else read_plan().platforms, "binaries")
+    platforms = (DEV,) if dev else read_plan().platforms
+    return _matrix(platforms, "binaries")
 
 
 def outputs() -> dict[str, str]:

@@ -22,10 +22,11 @@ from scripts.index.attestations import attested, is_attested
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
 from scripts.index.upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, same
+from scripts.model.finding import Finding, compare
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
+from scripts.tools.table import aligned
 
 # A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both
 # would not install.
@@ -37,7 +38,7 @@ class GatesError(CommandError):
     """Say that a release does not pass, with what is wrong."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        failed = [finding for finding in findings if not finding.good]
+        failed = [finding for finding in findings if not finding.passed]
         lines = [
             f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
             for each in failed
@@ -106,7 +107,7 @@ def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
     plan = read_plan()
     files, strange = read_files(dist)
     findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
-    return [*findings, same("checked", "the files", fingerprint_of_check, fingerprint(files))]
+    return [*findings, compare("checked", "the files", fingerprint_of_check, fingerprint(files))]
 
 
 def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
@@ -124,7 +125,7 @@ def _upload(client: Client, files: list[File], there: set[str], wait: int) -> No
 
 
 def _must_pass(findings: list[Finding]) -> None:
-    if not all(finding.good for finding in findings):
+    if not all(finding.passed for finding in findings):
         raise GatesError(findings)
 
 
@@ -178,14 +179,16 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
 
 def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
     say(f"LeanSpec {plan.version} to {index.upload}, read at {index}")
+    table = []
     for kinds in WAVES:
         for file in (file for file in files if file.kind in kinds):
             state = "there already" if file.path.name in there else "to be uploaded"
-            say(
-                f"  {state:14}  {file.sha256()[:16]}  {size(file.path.stat().st_size):>8}  {file.path.name}"
-            )
+            bytes_of_it = f"{size(file.path.stat().st_size):>8}"
+            table.append([state, file.sha256()[:16], bytes_of_it, file.path.name])
+    for line in aligned(table, indent="  "):
+        say(line)
     for key, reason in plan.missing.items():
-        say(f"  {'missing':14}  {key}: {reason}")
+        say(f"  missing         {key}: {reason}")
 
 
 def wait_until_served(client: Client, files: Sequence[File], longest: int = LONGEST_WAIT) -> None:

@@ -23,7 +23,7 @@ from scripts.index.client import Client, Index
 from scripts.index.served import fetch
 from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, bad, good, same, to_its_end
+from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
@@ -77,14 +77,14 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
         if grafted:
             origin = grafted["from"]["sha256"]
             libraries = ", ".join(grafted["libraries"])
-            yield same(
+            yield compare(
                 "against npm",
                 f"{file.path.name}: grafted with {libraries}; before that",
                 digest,
                 origin,
             )
         else:
-            yield same(
+            yield compare(
                 "against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest()
             )
 
@@ -103,15 +103,16 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
         path.parent.mkdir(parents=True)
         path.write_bytes(binary.data)
         path.with_name(RECORD_NAME).write_text(json.dumps(binary.record, indent=2) + "\n", "utf-8")
-    build_wheels(base, again, (), (), "auditwheel" if grafted else None)
+    repair = "auditwheel" if grafted else None
+    build_wheels(base, again, (), (), repair)
     for file in files:
         other = again / file.path.name
         if not other.exists():
-            yield bad("rebuilt", file.path.name, "built again under this name", "not built")
+            yield problem("rebuilt", file.path.name, "built again under this name", "not built")
         elif other.read_bytes() == file.path.read_bytes():
-            yield good("rebuilt", file.path.name, "the same bytes")
+            yield confirm("rebuilt", file.path.name, "the same bytes")
         else:
-            yield bad("rebuilt", file.path.name, "the same bytes", "other bytes")
+            yield problem("rebuilt", file.path.name, "the same bytes", "other bytes")
 
 
 def _from_npm(plan: Plan, folder: Path) -> Path:

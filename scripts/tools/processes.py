@@ -73,11 +73,12 @@ def capture(
 
     Raises subprocess.TimeoutExpired, and ends it, if it takes longer than `seconds`.
     """
+    stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
     process = subprocess.Popen(
         command,
         cwd=cwd,
         env=env,
-        stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -94,12 +95,13 @@ def show(
     command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None, read: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a program whose own words are the progress that the user sees; with `read`, its output is for us."""
+    stdout = subprocess.PIPE if read else None
     process = subprocess.Popen(
         command,
         cwd=cwd,
         env=env,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if read else None,
+        stdout=stdout,
         encoding="utf-8",
         errors="replace",
         process_group=0,

@@ -17,8 +17,7 @@ if sys.platform != "linux":
 
 from scripts.proofs.contract.cases import Case, all_cases
 from scripts.proofs.contract.release import (
-    DIRECT,
-    OURS,
+    Start,
     Way,
     build_probe,
     build_release,
@@ -52,8 +51,10 @@ def commands(shared: Path) -> Path:
 
 def both(case: Case, commands: Path, folder: Path) -> tuple[str, str]:
     binary = str(installed_binary(commands))
-    direct = observe(case, Way(DIRECT, (binary,)), folder, binary)
-    return direct, observe(case, Way(OURS, (str(commands / "leanspec-http"),)), folder, binary)
+    direct = observe(case, Way(Start.DIRECT, (binary,)), folder, binary)
+    return direct, observe(
+        case, Way(Start.OURS, (str(commands / "leanspec-http"),)), folder, binary
+    )
 
 
 @pytest.mark.parametrize("case", KEPT, ids=lambda case: f"{case.area}: {case.name}")
@@ -94,12 +95,12 @@ def test_what_cannot_be_kept_is_still_so(case: Case, commands: Path, tmp_path: P
 def test_the_comparison_sees_a_waiting_parent(commands: Path, tmp_path: Path) -> None:
     binary = str(installed_binary(commands))
     program = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
-    shim = Way("shim", (sys.executable, "-c", program, binary))
+    shim = Way(Start.SHIMMED, (sys.executable, "-c", program, binary))
     seen = {
         f"{case.area}: {case.name}"
         for case in KEPT
         if case.area in ("exit", "process")
-        and observe(case, Way(DIRECT, (binary,)), tmp_path / "case", binary)
+        and observe(case, Way(Start.DIRECT, (binary,)), tmp_path / "case", binary)
         != observe(case, shim, tmp_path / "case", binary)
     }
     assert "exit: killed by SIGTERM" in seen

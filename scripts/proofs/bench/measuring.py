@@ -1,4 +1,4 @@
-"""One run: every way in turn, round after round, so that whatever else the machine does falls on all of them alike."""
+"""One run: every way to start in turn, round after round, so that a busy moment slows all of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
 from scripts.proofs.contract.release import (
-    DIRECT,
-    NODE,
-    OURS,
+    Start,
     install,
     installed_binary,
     this_platform,
@@ -41,14 +39,7 @@ from scripts.tools.processes import capture, clean_environment, must_succeed
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
-PASS, LINKED, BY_PIP, FIRST = (
-    "python -c pass",
-    "linked",
-    "ours, by this Python's own pip",
-    "ours, first start",
-)
 # What no launcher in Python can go below: it knows its binary, and checks nothing.
-FLOOR = "execv alone"
 FLOOR_SCRIPT = """#!{python}
 import os
 import sys
@@ -61,7 +52,7 @@ os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
 class Row:
     """What was measured of one way, milliseconds and kB."""
 
-    way: str
+    way: Start
     start: list[float] = field(default_factory=list)
     """A whole run of `--version`."""
     handshake: list[float] = field(default_factory=list)
@@ -88,20 +79,21 @@ class Report:
     rounds: int
     rows: list[Row]
 
-    def row(self, way: str) -> Row | None:
+    def row(self, way: Start) -> Row | None:
         """Return the row of a way; None if that was not possible here."""
         return next((row for row in self.rows if row.way == way), None)
 
     @property
     def ratios(self) -> dict[str, float]:
         """Return the ratios that are aimed at, by what they mean."""
-        direct, ours, bare, node = (self.row(way) for way in (DIRECT, OURS, PASS, NODE))
-        linked = self.row(LINKED)
+        direct, ours = self.row(Start.DIRECT), self.row(Start.OURS)
+        bare, linked = self.row(Start.BARE), self.row(Start.LINKED)
+        node = self.row(Start.NODE)
         if direct is None or ours is None or bare is None or linked is None:
             return {}
+        added = ours.start_median - direct.start_median
         found = {
-            "(launcher - binary) / `python -c pass`": (ours.start_median - direct.start_median)
-            / bare.start_median,
+            "(launcher - binary) / `python -c pass`": added / bare.start_median,
             "linked / binary": linked.start_median / direct.start_median,
         }
         if node:
@@ -116,41 +108,70 @@ class Report:
 Command = tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Bench:
+    """An installed release, and every way to start it."""
+
+    commands: Path
+    """The folder of the commands that uv installed."""
+    starts: dict[Start, Command]
+    servers: dict[Start, Command]
+    env: dict[str, str]
+    fresh: dict[str, str]
+    """An environment whose home is emptied after each start."""
+
+
 def measure(rounds: int) -> Report:
-    """Install the real release, and measure every way to start it. Raises CommandError if npm has none for us."""
+    """Install the real release, and measure every way to start it.
+
+    Raises CommandError if npm has no release for this machine.
+    """
     with tempfile.TemporaryDirectory(prefix="leanspec-bench-") as name:
-        folder = Path(name)
-        dist = _release(folder)
-        commands = install(folder / "uv", dist)
-        linked = install(folder / "linked", dist)
-        must_succeed(
-            capture([str(linked / "leanspec-launcher"), "link"]), "`leanspec-launcher link`"
-        )
-        starts = _commands(folder / "start", commands, linked, FAMILIES["http"])
-        starts |= {PASS: (str(commands / "python"), "-c", "pass")}
-        starts |= {BY_PIP: (str(_by_pip(folder / "pip", dist) / "leanspec-http"),)}
-        servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
-        env = _environment(folder / "home")
-        anew = _environment(folder / "new")
-        rows = {way: Row(way) for way in (*starts, FIRST)}
-        for environment in (commands, linked, folder / "pip/bin"):
-            _settle(installed_binary(environment))
-        for command in starts.values():
-            _run(
-                _version(command), env
-            )  # what is to be compiled is compiled, and the stamp is left
-        for command in servers.values():
-            _handshake(command, env)
+        bench = _prepare(Path(name))
+        _warm_up(bench)
+        rows = {way: Row(way) for way in (*bench.starts, Start.FIRST)}
         for _ in track(range(rounds), "measuring", console=console(), transient=True):
-            for way in random.sample([*starts], len(starts)):
-                rows[way].start.append(_run(_version(starts[way]), env))
-            for way in random.sample([*servers], len(servers)):
-                rows[way].handshake.append(_handshake(servers[way], env))
-            rows[FIRST].start.append(_run(_version(starts[OURS]), anew))
-            shutil.rmtree(folder / "new/.cache")
-        for way, command in servers.items():
-            rows[way].beside = _beside(command, env)
-        return Report(_machine(commands), rounds, [*rows.values()])
+            _one_round(bench, rows)
+        for way, command in bench.servers.items():
+            rows[way].beside = _beside(command, bench.env)
+        return Report(_machine(bench.commands), rounds, [*rows.values()])
+
+
+def _prepare(folder: Path) -> Bench:
+    """Install the release three times: by uv, by uv with linked commands, by pip."""
+    dist = _release(folder)
+    commands = install(folder / "uv", dist)
+    linked = install(folder / "linked", dist)
+    link = [str(linked / "leanspec-launcher"), "link"]
+    must_succeed(capture(link), "`leanspec-launcher link`")
+    by_pip = _by_pip(folder / "pip", dist)
+    starts = _commands(folder / "start", commands, linked, FAMILIES["http"])
+    starts[Start.BARE] = (str(commands / "python"), "-c", "pass")
+    starts[Start.BY_PIP] = (str(by_pip / "leanspec-http"),)
+    servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
+    for environment in (commands, linked, by_pip):
+        _settle(installed_binary(environment))
+    env, fresh = _environment(folder / "home"), _environment(folder / "new")
+    return Bench(commands, starts, servers, env, fresh)
+
+
+def _warm_up(bench: Bench) -> None:
+    """Start everything once: what Python compiles is compiled, and the stamps are left."""
+    for command in bench.starts.values():
+        _run(_version(command), bench.env)
+    for command in bench.servers.values():
+        _handshake(command, bench.env)
+
+
+def _one_round(bench: Bench, rows: dict[Start, Row]) -> None:
+    """Start everything once more, in an order of chance."""
+    for way in random.sample([*bench.starts], len(bench.starts)):
+        rows[way].start.append(_run(_version(bench.starts[way]), bench.env))
+    for way in random.sample([*bench.servers], len(bench.servers)):
+        rows[way].handshake.append(_handshake(bench.servers[way], bench.env))
+    first = _version(bench.starts[Start.OURS])
+    rows[Start.FIRST].start.append(_run(first, bench.fresh))
+    shutil.rmtree(Path(bench.fresh["HOME"], ".cache"))
 
 
 def _release(folder: Path) -> Path:
@@ -163,15 +184,16 @@ def _release(folder: Path) -> Path:
     return folder / "dist"
 
 
-def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dict[str, Command]:
+def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dict[Start, Command]:
     folder.mkdir()
-    found: dict[str, Command] = {way.name: way.command for way in ways(folder, commands, family)}
+    found = {way.name: way.command for way in ways(folder, commands, family)}
+    binary = found[Start.DIRECT][0]
     floor = folder / "floor"
-    floor.write_text(
-        FLOOR_SCRIPT.format(python=commands / "python", binary=found[DIRECT][0]), "utf-8"
-    )
+    floor.write_text(FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8")
     floor.chmod(0o755)
-    return found | {LINKED: (str(linked / family.program),), FLOOR: (str(floor),)}
+    found[Start.LINKED] = (str(linked / family.program),)
+    found[Start.FLOOR] = (str(floor),)
+    return found
 
 
 def _by_pip(environment: Path, dist: Path) -> Path:
@@ -264,20 +286,18 @@ def _beside(command: Command, env: Mapping[str, str]) -> float:
     """Return kB of the processes of the server's session that are not the server."""
 
     def look(process: subprocess.Popen[bytes]) -> float:
-        total = 0
-        for entry in Path("/proc").iterdir():
-            if (
-                entry.name.isdigit()
-                and _session(entry) == process.pid
-                and _program(entry) != FAMILIES["mcp"].program
-            ):
-                text = (entry / "smaps_rollup").read_text()
-                total += int(
-                    next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:"))
-                )
-        return total
+        processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        of_session = [entry for entry in processes if _session(entry) == process.pid]
+        others = [entry for entry in of_session if _program(entry) != FAMILIES["mcp"].program]
+        return sum(_memory(entry) for entry in others)
 
     return _with_server(command, env, look)
+
+
+def _memory(entry: Path) -> int:
+    """Return a process's proportional set size, in kB."""
+    lines = (entry / "smaps_rollup").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
 
 
 def _session(entry: Path) -> int:
@@ -298,12 +318,9 @@ def _machine(commands: Path) -> dict[str, str]:
     model = "unknown"
     information = Path("/proc/cpuinfo")
     if information.exists():
-        lines = [
-            line
-            for line in information.read_text("utf-8").splitlines()
-            if line.startswith("model name")
-        ]
-        model = lines[0].partition(":")[2].strip() if lines else platform.machine()
+        lines = information.read_text("utf-8").splitlines()
+        models = [line for line in lines if line.startswith("model name")]
+        model = models[0].partition(":")[2].strip() if models else platform.machine()
     node = shutil.which("node")
     return {
         "cpu": f"{model}, {os.cpu_count()} cores",

@@ -191,12 +191,14 @@ def signalled(number: signal.Signals, *, to_group: bool = False) -> Callable[[Su
     def observe(surroundings: Surroundings) -> str:
         process, _ = waiting(surroundings, start_new_session=True)
         family = family_of(process.pid)
-        (os.killpg if to_group else os.kill)(process.pid, number)
+        kill = os.killpg if to_group else os.kill
+        kill(process.pid, number)
         code = process.wait(SECONDS)
         time.sleep(0.1)
         left = left_running(family)
         process.communicate()
-        return f"{ending(code)}\nleft running: {'the program' if left else 'nothing'}"
+        running = "the program" if left else "nothing"
+        return f"{ending(code)}\nleft running: {running}"
 
     return observe
 

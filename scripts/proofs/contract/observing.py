@@ -64,9 +64,9 @@ class Surroundings:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         } | settings
-        return popen(
-            [*self.way.command, *arguments], env=self.env if env is None else env, **settings
-        )
+        if env is None:
+            env = self.env
+        return popen([*self.way.command, *arguments], env=env, **settings)
 
     def run(self, *arguments: str | bytes) -> str:
         """Run the program to its end; return its exit and what it wrote."""

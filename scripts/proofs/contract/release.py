@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, Family, Platform, current
@@ -33,15 +34,27 @@ sys.exit(subprocess.run([{binary!r}, *sys.argv[1:]]).returncode)
 """
 
 
+class Start(StrEnum):
+    """How a program is started."""
+
+    DIRECT = "direct"
+    OURS = "ours"
+    NODE = "npm wrapper"
+    SHIMMED = "subprocess shim"
+    # The rest is measured by `bench` alone.
+    LINKED = "linked"
+    BY_PIP = "ours, by this Python's own pip"
+    FIRST = "ours, first start"
+    BARE = "python -c pass"
+    FLOOR = "execv alone"
+
+
 @dataclass(frozen=True)
 class Way:
-    """One way to start the program: a name, and the command to which its arguments are added."""
+    """One way to start the program, and the command to which its arguments are added."""
 
-    name: str
+    name: Start
     command: tuple[str, ...]
-
-
-DIRECT, OURS, NODE, SHIMMED = "direct", "ours", "npm wrapper", "subprocess shim"
 
 
 def this_platform() -> Platform:
@@ -104,13 +117,13 @@ def ways(folder: Path, commands: Path, family: Family = FAMILY) -> list[Way]:
     `folder` is where the npm wrapper and the shim are made.
     """
     binary = installed_binary(commands, family)
-    result = [Way(DIRECT, (str(binary),)), Way(OURS, (str(commands / family.program),))]
+    result = [Way(Start.DIRECT, (str(binary),)), Way(Start.OURS, (str(commands / family.program),))]
     if shutil.which("node") and shutil.which("npm"):
-        result.append(Way(NODE, (str(_wrapper(folder, binary)),)))
+        result.append(Way(Start.NODE, (str(_wrapper(folder, binary)),)))
     shim = folder / "shim"
     shim.write_text(SHIM.format(python=commands / "python", binary=str(binary)), "utf-8")
     shim.chmod(0o755)
-    return [*result, Way(SHIMMED, (str(shim),))]
+    return [*result, Way(Start.SHIMMED, (str(shim),))]
 
 
 def _wrapper(folder: Path, binary: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .cases import Case, all_cases
 from .observing import Surroundings, usual_signals
-from .release import DIRECT, OURS, Way, release
+from .release import Start, Way, release
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -29,13 +29,13 @@ class Row:
     area: str
     case: str
     direct: str
-    others: dict[str, str]
+    others: dict[Start, str]
     unknowable: str
 
     @property
     def kept(self) -> bool:
         """Tell whether our launcher keeps the contract here, as far as it can."""
-        return self.others[OURS] == SAME or bool(self.unknowable)
+        return self.others[Start.OURS] == SAME or bool(self.unknowable)
 
 
 def observe(case: Case, way: Way, folder: Path, probe: str) -> str:
@@ -71,7 +71,7 @@ def compare(case: Case, ways: Sequence[Way], folder: Path) -> Row:
     """Observe a case in every way; the first is the direct one."""
     probe = ways[0].command[0]
     seen = {way.name: observe(case, way, folder, probe) for way in ways}
-    direct = seen.pop(DIRECT)
+    direct = seen.pop(Start.DIRECT)
     others = {name: difference(direct, text) for name, text in seen.items()}
     return Row(case.area, case.name, direct.splitlines()[0], others, case.unknowable)
 

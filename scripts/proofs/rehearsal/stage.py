@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ class Row:
     what: str
     saw: str
     state: str
-    good: bool
+    passed: bool
     seconds: float
 
 
@@ -127,13 +127,13 @@ class Stage:
         try:
             with step(what):
                 yield notes
-            good = True
+            passed = True
         except CommandError as error:
             notes += [error.message.splitlines()[0], "failed"]
             say(f"  {error.message}")
-            good = False
+            passed = False
         saw, state = [*notes, "", ""][:2]
-        self.rows.append(Row(what, saw, state, good, time.monotonic() - started))
+        self.rows.append(Row(what, saw, state, passed, time.monotonic() - started))
 
 
 def set_stage(stage: Stage) -> None:
@@ -161,12 +161,10 @@ def build(stage: Stage) -> None:
 
 def commit(stage: Stage) -> None:
     """Commit the copy as a release, on its tag."""
-    version = re.search(
-        r'^version = "(.+)"', (stage.tree / "pyproject.toml").read_text("utf-8"), re.MULTILINE
-    )
+    manifest = tomllib.loads((stage.tree / "pyproject.toml").read_text("utf-8"))
     git(stage.tree, "add", "--all")
     git(stage.tree, "commit", "--quiet", "--message", "Release")
-    git(stage.tree, "tag", f"v{version[1] if version else ''}")
+    git(stage.tree, "tag", f"v{manifest['project']['version']}")
 
 
 def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:

@@ -30,11 +30,11 @@ def file(tmp_path: Path) -> File:
 
 
 def good(file: File, *, required: bool = True) -> bool:
-    return all(each.good for each in attested([file], required=required))
+    return all(each.passed for each in attested([file], required=required))
 
 
 def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
-    assert [(each.good, each.found) for each in attested([file], required=True)] == [
+    assert [(each.passed, each.found) for each in attested([file], required=True)] == [
         (False, "none")
     ]
     assert good(file, required=False)
@@ -92,7 +92,7 @@ def test_a_changed_attestation_is_none(
     said = json.loads(path.read_text())
     change(said)
     path.write_text(json.dumps(said))
-    found = [each.found for each in attested([file], required=False) if not each.good]
+    found = [each.found for each in attested([file], required=False) if not each.passed]
     assert len(found) == 1
     assert words in found[0]
 

@@ -15,9 +15,9 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("a start is measured on Linux and macOS", allow_module_level=True)
 
-from scripts.proofs.bench.measuring import FLOOR, LINKED, PASS, Report, Row
+from scripts.proofs.bench.measuring import Report, Row
 from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
-from scripts.proofs.contract.release import DIRECT, NODE, OURS
+from scripts.proofs.contract.release import Start
 
 
 @pytest.mark.network
@@ -31,9 +31,11 @@ def test_every_way_is_measured(
     found = json.loads((tmp_path / "bench.json").read_text())
     rows = {row["way"]: row for row in found["rows"]}
     assert all(len(row["start"]) == 2 for row in rows.values())
-    assert {DIRECT, OURS, LINKED, NODE, PASS, FLOOR} <= set(rows)
-    assert rows[OURS]["beside"] == rows[LINKED]["beside"] == 0
-    assert rows[NODE]["beside"] > 10_000
+    assert {Start.DIRECT, Start.OURS, Start.LINKED, Start.NODE, Start.BARE, Start.FLOOR} <= set(
+        rows
+    )
+    assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
+    assert rows[Start.NODE]["beside"] > 10_000
     assert len(found["ratios"]) == 4
 
 
@@ -48,11 +50,11 @@ def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:
 
 def test_the_ratios_are_those_of_the_medians() -> None:
     rows = [
-        Row(DIRECT, [2.0]),
-        Row(OURS, [12.0], [14.0]),
-        Row(PASS, [10.0]),
-        Row(LINKED, [2.0]),
-        Row(NODE, [40.0], [28.0]),
+        Row(Start.DIRECT, [2.0]),
+        Row(Start.OURS, [12.0], [14.0]),
+        Row(Start.BARE, [10.0]),
+        Row(Start.LINKED, [2.0]),
+        Row(Start.NODE, [40.0], [28.0]),
     ]
     report = Report({"cpu": "x"}, 1, rows)
     assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]

@@ -28,7 +28,7 @@ from scripts.gates import binaries, check, commit, index_rules, same_bytes, tree
 from scripts.gates.expected_set import expected_set
 from scripts.index.client import Index, read_index
 from scripts.model.files import File, read_files
-from scripts.model.finding import Finding, good
+from scripts.model.finding import Finding, confirm
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.proofs.rehearsal import strict
@@ -66,7 +66,7 @@ def wrong(findings: Iterator[Finding]) -> list[str]:
     return [
         f"{each.subject}: expected {each.expected}, found {each.found}"
         for each in findings
-        if not each.good
+        if not each.passed
     ]
 
 
@@ -96,7 +96,7 @@ def built(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave twine's rendering out: a second for each of a hundred attacks."""
-    monkeypatch.setattr(index_rules, "_rendered", lambda _: good("twine", "", ""))
+    monkeypatch.setattr(index_rules, "_rendered", lambda _: confirm("twine", "", ""))
 
 
 def of_bytes(dist: Path) -> list[str]:

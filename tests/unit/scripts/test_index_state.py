@@ -86,7 +86,7 @@ def test_what_the_index_has_is_looked_at_first(
     found = [
         each
         for each in index_state(Client(Index(url, url)), Version(version), [file])
-        if not each.good
+        if not each.passed
     ]
     said = " ".join(
         f"{each.subject}: expected {each.expected}, found {each.found}" for each in found

@@ -17,7 +17,7 @@ from scripts.index.attestations import IDENTITY_VARIABLE
 from scripts.index.client import Client, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
 from scripts.model.files import FileKind, read_files
-from scripts.model.finding import Finding, bad, good
+from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import Plan, read_plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
@@ -63,7 +63,7 @@ def test_each_wave_waits_until_the_one_before_is_served(index: SmallIndex, dist:
     """A stub that is seen before its platform wheel would be taken in its place."""
     index.hidden_looks = 3
     findings = release(index, dist)
-    assert all(each.good for each in findings)
+    assert all(each.passed for each in findings)
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
     assert {name: index.files[name] for name in kinds} == {
         name: (dist / name).read_bytes() for name in kinds
@@ -86,7 +86,7 @@ def test_a_dry_run_uploads_nothing(
     index: SmallIndex, dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proof = Proof(
-        lambda _: [good("gate", "it", "good")], lambda *_: pytest.fail("it was published")
+        lambda _: [confirm("gate", "it", "good")], lambda *_: pytest.fail("it was published")
     )
     findings = release(index, dist, proof=proof, dry_run=True)
     assert {each.gate for each in findings} == {"gate", "the index"}, (
@@ -123,7 +123,7 @@ def test_without_credentials_a_dry_run_fails_as_an_upload_would(
 
 def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> None:
     proof = Proof(
-        lambda _: [bad("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published")
+        lambda _: [problem("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published")
     )
     with pytest.raises(GatesError, match="gate: it: expected good, found bad"):
         release(index, dist, proof=proof)
@@ -302,20 +302,20 @@ def test_what_is_served_is_compared_with_what_was_built(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     release(index, dist)
-    assert all(each.good for each in served.compare_served(plan.version, index.place, dist))
+    assert all(each.passed for each in served.compare_served(plan.version, index.place, dist))
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
     wrong = [
         each.subject
         for each in served.compare_served(plan.version, index.place, dist)
-        if not each.good
+        if not each.passed
     ]
     assert wrong == [name]
     del index.files[name]
     assert [
         each.found
         for each in served.compare_served(plan.version, index.place, dist)
-        if not each.good
+        if not each.passed
     ] == ["not listed"]
     missing = served.compare_served(Version("9.9.9"), index.place, dist.parent / "home")
     assert missing[-1].found == "none"

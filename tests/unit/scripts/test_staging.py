@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.staging import read_collected, staged
 from scripts.model.families import load_families
 from tests.support import headers
 
-PLATFORM = PLATFORMS["linux-x64"]
+PLATFORM, OTHER = PLATFORMS["linux-x64"], PLATFORMS["linux-arm64"]
+CPUS = {"linux-x64": "x86_64", "linux-arm64": "aarch64"}
 
 
-def collect(base: Path, version: str, *, are_different: bool = True) -> None:
+def collect(
+    base: Path,
+    version: str,
+    *,
+    platform: Platform = PLATFORM,
+    are_different: bool = True,
+    keep: bool = False,
+) -> None:
     """Collect a small executable per family, each with bytes of its own."""
-    with staged(base) as staging:
+    with staged(base, keep=keep) as staging:
         for number, project in enumerate(load_families()):
             file = base.parent / "program"
-            file.write_bytes(headers.elf() + bytes([number * are_different]) + version.encode())
-            staging.add(project, PLATFORM, file, version=version, source={}, commit=None)
+            mark = bytes([number * are_different]) + version.encode()
+            file.write_bytes(headers.elf(CPUS[platform.key]) + mark)
+            staging.add(project, platform, file, version=version, source={}, commit=None)
 
 
 def contents(base: Path) -> dict[str, bytes]:
@@ -90,3 +100,28 @@ def test_a_record_says_nothing_of_a_program_that_was_not_run(tmp_path: Path) -> 
         text = path.read_text("utf-8")
         assert "reported" not in json.loads(text)
         assert text.startswith('{\n  "family"'), "two spaces, so that a change is one line"
+
+
+def test_what_is_kept_is_checked_and_of_the_same_version(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    collect(base, "1.2.3")
+    collect(base, "1.2.3", platform=OTHER, keep=True)
+    assert {each.platform for each in read_collected(base)} == {"linux-x64", "linux-arm64"}
+    with pytest.raises(CommandError, match=r"are of different versions: `1\.2\.3`, `1\.2\.4`"):
+        collect(base, "1.2.4", platform=OTHER, keep=True)
+    collect(base, "1.2.4", platform=OTHER)
+    assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
+
+
+def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    collect(base, "1.2.3")
+    path = next(base.rglob("leanspec-mcp"))
+    path.write_bytes(headers.elf("aarch64"))
+    record = json.loads(path.with_name("binary.json").read_text("utf-8"))
+    record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name("binary.json").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(CommandError, match="is an executable for linux-arm64, not for `linux-x64`"):
+        read_collected(base)
