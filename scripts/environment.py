@@ -175,7 +175,7 @@ def _make(group: Group) -> None:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """Let one process make the environment; another that comes meanwhile waits and reuses it."""
+    """Let one process make the environment; others wait and reuse it."""
     with (ROOT / ".venv.lock").open("w") as file:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 - exists there only

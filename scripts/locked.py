@@ -34,7 +34,7 @@ class Environment:
         self.uv = uv or self.programs / ("uv.exe" if os.name == "nt" else "uv")
 
     def create(self) -> None:
-        """Make it, empty. Takes pip along only if this Python has none to fill it with."""
+        """Create the environment. It gets a pip only if this Python has none to install with."""
         import subprocess
         import venv
 
@@ -45,7 +45,7 @@ class Environment:
             fail(f"cannot create a virtual environment: {error}", hint)
 
     def install(self, lock: Path) -> None:
-        """Install a lock file with uv, which is fetched first; with pip where uv cannot do it."""
+        """Install a lock file with uv, which is fetched first; with pip if uv cannot do it."""
         if not self.uv.exists():
             self._fetch_uv(lock)
         count = len(ENTRY.findall(lock.read_text("utf-8")))
@@ -69,7 +69,7 @@ class Environment:
             fail("the installation failed (see the output above)", "fix that and try again")
 
     def _fetch_uv(self, lock: Path) -> None:
-        """Let pip install the uv that the lock pins; where there is no wheel, it is left out."""
+        """Let pip install the uv that the lock pins. Skipped if there is no wheel for this machine."""
         import tempfile
 
         pinned = entry(lock, "uv")

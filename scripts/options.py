@@ -1,4 +1,4 @@
-"""Options that several commands share, and those whose values another module knows, imported only when needed."""
+"""Options shared by several commands, and options whose values are imported only when needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.model.families import PROJECTS
 
 
 class LazyChoice(click.ParamType[str]):
-    """One of the values in a module's attribute.
+    """A choice between the values of a module's attribute.
 
     `--help` of all commands does not pay for the import: the build backend alone costs 180 ms.
     """
@@ -46,7 +46,7 @@ class LazyChoice(click.ParamType[str]):
 
 
 class Number(click.ParamType[int]):
-    """A whole number in plain digits: no sign, no space, no underscore, no leading zero, no other script's digits."""
+    """A whole number in ASCII digits: no sign, space, underscore or leading zero."""
 
     name = "number"
 

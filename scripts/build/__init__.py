@@ -1,1 +1,1 @@
-"""From collected binaries to wheels, and back: what a file is, and whether it is built again to the same bytes."""
+"""Building wheels from collected binaries, inspecting them, and rebuilding them to compare."""

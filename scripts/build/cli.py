@@ -1,4 +1,4 @@
-"""The commands that make wheels and look at them: what is asked. No logic."""
+"""The command lines of `wheels`, `rebuild-check` and `inspect`. No logic."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
 
 
 def _all_in_one(errors: list[CommandError]) -> CommandError:
-    """Return one error that says what every one of them says."""
+    """Combine several errors into one."""
     messages = [error.message for error in errors]
     hints = dict.fromkeys(error.hint for error in errors if error.hint)
     return CommandError("\n".join(messages), hint="; ".join(hints) or None)

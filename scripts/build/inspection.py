@@ -1,4 +1,4 @@
-"""What an executable or a wheel is: what was read from it, the tags that follow, and whether a wheel's name is true."""
+"""Inspecting an executable or a wheel: its facts, its tags, and whether a wheel's name is true."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Promise = dict[tuple[str, str], tuple[int, int]]
 
 
 class Verdict(StrEnum):
-    """How true the tags in a wheel's name are."""
+    """Whether the tags in a wheel's name are true, too strict or too loose."""
 
     TRUE = "true"
     STRICT = "too strict"
@@ -50,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramFacts:
-    """State what is known of a program; the names are those of `inspect --json`."""
+    """The facts of a program; the names are those of `inspect --json`."""
 
     file: str
     format: Format
@@ -67,7 +67,7 @@ class ProgramFacts:
 
 @dataclass(frozen=True)
 class WheelFacts:
-    """State what is known of a wheel; the names are those of `inspect --json`."""
+    """The facts of a wheel; the names are those of `inspect --json`."""
 
     file: str
     format: str
@@ -79,14 +79,14 @@ class WheelFacts:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found out about one file."""
+    """The result of inspecting one file."""
 
     facts: ProgramFacts | WheelFacts
     notes: tuple[str, ...] = ()
 
     @property
     def programs(self) -> tuple[ProgramFacts, ...]:
-        """The programs in the file, or the one that it is."""
+        """The programs in a wheel, or the program itself."""
         return self.facts.executables if isinstance(self.facts, WheelFacts) else (self.facts,)
 
 
@@ -125,7 +125,7 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
 
 
 def _notes(executable: Executable) -> Iterator[str]:
-    """Say what else was read."""
+    """Yield further facts, for people."""
     kind = "static" if executable.static else "dynamic"
     linking = f", {kind}" if executable.format is Format.ELF else ""
     yield f"{executable.bits} bit, {executable.byte_order} endian{linking}"
@@ -146,7 +146,7 @@ def _inspect_wheel(path: Path) -> Report:
     try:
         tags = tuple(sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]}))
         with zipfile.ZipFile(path) as archive:
-            # The sizes are the archive's own word, and the reader stops at what it says.
+            # An archive may state any size; zipfile reads no further than that.
             inflated = sum(info.file_size for info in archive.infolist())
             if inflated > LARGEST_FILE:
                 raise CommandError(
@@ -193,7 +193,7 @@ def _is_program(data: bytes, name: str) -> bool:
 
 
 def _is_damaged(data: bytes, name: str) -> bool:
-    """Tell whether this claims to be a program or library of ELF, and is neither."""
+    """Tell whether this claims to be an ELF program or library, and is neither."""
     if not data.startswith(ELF_MAGIC) or data[16:18] not in ELF_LOADED:
         return False
     try:
@@ -212,7 +212,7 @@ def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
 
 
 def _promise(tags: tuple[str, ...]) -> Promise:
-    """Return what platform tags promise: for each family of systems and CPU, the oldest version."""
+    """Return the oldest system version that platform tags promise, per family of systems and CPU."""
     promise: Promise = {}
     for tag in tags:
         family, number, cpu = _split(tag)
@@ -230,7 +230,7 @@ def _split(tag: str) -> tuple[str, tuple[int, int], str]:
 
 
 def _all_of(promises: list[Promise]) -> Promise:
-    """Return what holds for all executables of a wheel: the systems common to them, the newest floor of each."""
+    """Return the systems that all executables of a wheel run on, each with its newest floor."""
     if not promises:
         return {("any", ""): (0, 0)}
     common = set.intersection(*(set(promise) for promise in promises))
@@ -238,7 +238,7 @@ def _all_of(promises: list[Promise]) -> Promise:
 
 
 def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:
-    """Compare what a wheel's name promises with what its executables keep; return the verdict and its reasons."""
+    """Compare the tags in a wheel's name with its executables; return the verdict and its reasons."""
     loose = [
         f"it promises {_words(key, number)}, "
         + (

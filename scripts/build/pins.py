@@ -1,4 +1,4 @@
-"""The checksums that `lean-spec` carries: read from the very wheels of its release."""
+"""The checksums in `lean-spec`, read from the wheels of its own release."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LIBRARIES: "dict[str, dict[str, str]]" = {libraries}
 
 @dataclass(frozen=True)
 class Pins:
-    """What a platform wheel carries: the SHA-256 of its executable, and of each library by its path from there."""
+    """The pins of a platform wheel: SHA-256 of its executable, and of each library by relative path."""
 
     executable: str
     libraries: dict[str, str]
 
 
 def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> Pins:
-    """Return the checksums of what runs of a platform wheel, in hexadecimal."""
+    """Return the pins of a platform wheel, in hexadecimal."""
     folder = f"{project.family.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
         executable = _digest(archive, f"{folder}/{project.family.program}{platform.suffix}")

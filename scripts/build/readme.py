@@ -1,4 +1,4 @@
-"""The README as the index shows it: there, a link into the repository needs the repository's address."""
+"""The README for the index, with links into the repository made absolute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?!https?://|mailto:|#)([^)
 
 
 def for_the_index(text: str, repository: str, tag: str) -> str:
-    """Return a README whose links into the repository are whole addresses, at the tag of a release."""
+    """Return a README whose links into the repository are absolute, at the tag of a release."""
 
     def whole(found: re.Match[str]) -> str:
         label, target = found.groups()

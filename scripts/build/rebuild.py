@@ -1,4 +1,4 @@
-"""Building the wheels again in other surroundings: the same inputs must give the same bytes."""
+"""Rebuilding the wheels in a different environment: the bytes must be the same."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from scripts.tools.console import step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment
 
 Surroundings = tuple[dict[str, str], int]
-# Two sets of surroundings that differ in everything that should not matter: variables, and the
-# umask.
+# Two environments that differ in what must not matter: variables and the umask.
 SURROUNDINGS: tuple[Surroundings, ...] = (
     ({"TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"}, 0o022),
     (
@@ -35,7 +34,7 @@ SURROUNDINGS: tuple[Surroundings, ...] = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """The digests of one file: as it is, and as it was rebuilt; an absent file has none."""
+    """The digests of one file, as it is and as rebuilt; None if it does not exist."""
 
     name: str
     present: str | None
@@ -43,12 +42,12 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether all builds gave the bytes that are there."""
+        """Whether all builds gave the same bytes as the file has."""
         return set(self.rebuilt) == {self.present}
 
 
 def rebuild_check(dist: Path, base: Path, repair: str | None) -> list[Comparison]:
-    """Build what `base` holds once in each of two surroundings, and compare with what `dist` holds.
+    """Build from `base` in two different environments, and compare with the files in `dist`.
 
     Raises CommandError if `dist` has no wheel or a build fails.
     """

@@ -1,4 +1,4 @@
-"""From collected binaries to wheels: a platform wheel each, then `lean-spec` with their checksums."""
+"""Building a platform wheel per collected binary, then `lean-spec` with their checksums."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from scripts.tools.work_folder import work_folder
 from .pins import Pins, wheel_pins, with_pins
 from .readme import for_the_index
 
-# What an sdist and a wheel of `lean-spec` are made from, next to the package itself.
+# What an sdist and a wheel of `lean-spec` are made from, in addition to the package.
 MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
 MAIN_PACKAGE = "leanspec_launcher"
 EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
@@ -121,7 +121,7 @@ def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) 
 
 
 def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str]:
-    """Return the wheel and what the backend said of it."""
+    """Return the wheel and the backend's remarks."""
     what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
     settings = {"binary": str(wanted.binary.absolute())} | ({"repair": repair} if repair else {})
     return _call_backend(wanted.project.root, "wheel", out, what, settings)
@@ -159,7 +159,7 @@ def _call_backend(
 
 
 def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Path]:
-    """Build a stub per family: what an installer takes where no platform wheel fits."""
+    """Build a stub per family, which is installed if no platform wheel fits."""
 
     def build_stub(project: FamilyProject) -> Path:
         tags = {
@@ -196,7 +196,7 @@ def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]
 
 
 def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
-    """Build `lean-spec` from a copy of its sources with the checksums written in: no tracked file changes."""
+    """Build `lean-spec` from a copy of its sources, with the checksums added. No tracked file changes."""
     version = main_project()["version"]
     with step(f"building lean-spec {version} with the checksums of these binaries"):
         source = out / "source"
@@ -227,7 +227,7 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
 
 
 def _gaps(pins: dict[str, dict[str, Pins]]) -> Iterator[str]:
-    """Say for which platforms and families this `lean-spec` knows no binary: a gap is never silent."""
+    """Say for which platforms and families this `lean-spec` has no binary: no gap is silent."""
     absent = [key for key in PLATFORMS if not any(key in family for family in pins.values())]
     if absent:
         yield f"it has no binary for {', '.join(absent)}"

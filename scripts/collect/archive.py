@@ -1,4 +1,4 @@
-"""Taking one file out of a package archive that nobody vouches for."""
+"""Extracting one file from an untrusted package archive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_ENTRIES = 1_000
 
 
 class _Bounded(gzip.GzipFile):
-    """A stream that fails after a number of bytes: what an archive unpacks to is the archive's own word."""
+    """A gzip stream that fails after a number of bytes, because an archive may unpack to any size."""
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > LARGEST_ARCHIVE:

@@ -1,4 +1,4 @@
-"""Binaries from a CI run: a folder `binaries-<platform>/` for each machine that built some, or all of them in one.
+"""The binaries of a CI run: one folder `binaries-<platform>/` per build machine, or one for all.
 
 Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with
 the executable and the `binary.json` that was written where it was built. So they can also be

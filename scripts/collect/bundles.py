@@ -1,4 +1,4 @@
-"""What a desktop bundle is, read from its content: its name says nothing that is believed."""
+"""Reading a desktop bundle: everything is taken from its content, nothing from its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from leanspec_launcher.manage.errors import CommandError
 
 
 class BundleFormat(StrEnum):
-    """What a desktop bundle is, by the ending of its file."""
+    """A format of desktop bundles, by its file name extension."""
 
     DEB = "deb"
     INSTALLER = "exe"
@@ -44,7 +44,7 @@ DEBIAN_CPUS = {"amd64": "x64", "arm64": "arm64"}
 PE_CPUS = {
     0x8664: "x64",
     0xAA64: "arm64",
-}  # NSIS's usual stub is 0x14C, for every CPU: it says nothing
+}  # NSIS's usual stub is 32-bit (0x14C) for every CPU, so it does not name one
 # NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that
 # follows.
 FIRST_HEADER = struct.Struct("<II12sII")
@@ -196,7 +196,7 @@ def _product_version(program: pefile.PE) -> str | None:
 
 
 def _image(path: Path, tail: bytes) -> Bundle:
-    """Read the trailer: whether all that it names is there, and the checksum of the data."""
+    """Read the trailer; verify that all parts it names exist, and the checksum of the data."""
     (
         _, version, own, _, _, data_start, data_length, _, _, _, _, _, kind, _, checksum, list_start, list_length
     ) = TRAILER.unpack_from(tail)  # fmt: skip

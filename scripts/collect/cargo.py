@@ -1,4 +1,4 @@
-"""Binaries from a cargo workspace: built there before, or built now."""
+"""The binaries of a cargo workspace, built before or now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scripts.tools.release_tools import release_tool
 from .reported import reported_here
 from .staging import Staging, integrity
 
-# What is added to the commit of a workspace whose files differ from it.
+# The suffix of a commit if the workspace has uncommitted changes.
 DIRTY = "-dirty"
 BUILDERS = ("build", "zigbuild")
 
@@ -137,7 +137,7 @@ def _builds(targets: tuple[str, ...], builder: str | None) -> list[tuple[Target 
 
 
 def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
-    """Raise CommandError if a program says another version than its crate: an old one, or another crate's."""
+    """Raise CommandError if a program reports another version than its crate: it is old, or another crate's."""
     if reported is not None and reported.split()[:1] != [crate.version]:
         raise CommandError(
             f"`{file}` says that it is version `{reported}`, and the crate `{crate.project.crate}` is {crate.version}",
@@ -305,7 +305,7 @@ def _commit(root: Path) -> str | None:
 def _build(
     cargo: str, workspace: Workspace, target: Target | None, profile: str
 ) -> dict[str, Path]:
-    """Run `cargo build` or `cargo zigbuild`, its own words on the terminal; return each program that it names.
+    """Run `cargo build` or `cargo zigbuild`, with its output on the terminal; return the programs built.
 
     Where a program lies is cargo's own word: its configuration can put it elsewhere than an older
     one.

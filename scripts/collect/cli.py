@@ -1,4 +1,4 @@
-"""The command `collect`: what is asked. No logic."""
+"""The command line of `collect`. No logic."""
 
 from __future__ import annotations
 

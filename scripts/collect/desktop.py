@@ -1,4 +1,4 @@
-"""The desktop bundle of this machine's system: from what Tauri left there before, or builds now."""
+"""The desktop bundle for this machine's system, built by Tauri before or now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.tools.processes import capture, find_program, must_succeed, show
 
 from .bundles import SYSTEMS, TITLES, Bundle, BundleFormat, read_bundle
 
-# What Tauri calls a format: the name of its option, and of its folder.
+# Tauri's names for a format: the value of its option, and the folder of its output.
 FORMATS = {BundleFormat.DEB: "deb", BundleFormat.INSTALLER: "nsis", BundleFormat.IMAGE: "dmg"}
 
 

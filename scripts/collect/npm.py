@@ -1,4 +1,4 @@
-"""Binaries from the npm packages of a release, through the user's own npm client."""
+"""The binaries in a release's npm packages, fetched with the user's npm client."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from scripts.tools.processes import capture, find_program
 from .archive import extract_file
 from .staging import Staging, integrity
 
-# npm waits for the registry most of the time.
+# npm mostly waits for the registry, so more processes than cores are faster.
 AT_ONCE = 6
 REGISTRY = "check the registry and proxy in `npm config list`, and whether they answer: `npm ping`"
 
 
 class NotOnRegistryError(CommandError):
-    """Say which packages the registry lacks."""
+    """Packages that the registry does not have."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package of the registry, and what the registry says of it."""
+    """A package and the facts that the registry states about it."""
 
     project: FamilyProject
     platform: Platform

@@ -1,4 +1,4 @@
-"""Which binaries this machine can ask what they are."""
+"""Asking a binary for its version, if this machine can run it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def runs_here(platform: Platform) -> bool:
 
 
 def reported_here(family: Family, platform: Platform, program: Path) -> str | None:
-    """Return what a binary reports where this machine can run it; None elsewhere, and where it does not say it."""
+    """Return the version that a binary reports; None if this machine cannot run it, or it reports none."""
     if not runs_here(platform):
         return None
     try:

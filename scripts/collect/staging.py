@@ -1,4 +1,4 @@
-"""What was collected, on its way into `platform_wheels/`: all of it lands, checked, or none."""
+"""Collected binaries on their way into `platform_wheels/`: all of them, checked, or none."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") 
 
 @contextlib.contextmanager
 def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
-    """Collect into an empty place; put it in the place of what `base` held when all went well.
+    """Collect into an empty folder, which replaces the content of `base` if everything succeeds.
 
     With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and
-    leaves `base` as it was, where two binaries have the same bytes or different versions.
+    leaves `base` as it was, if two binaries have the same bytes or different versions.
     """
     with work_folder(base) as folder:
         staging = Staging(folder)
@@ -208,7 +208,7 @@ def _must_be_one_release(collected: list[Collected]) -> None:
 
 
 def _swap(staging: Path, base: Path) -> None:
-    """Put the staged families in place of the old ones; put the old ones back where that fails."""
+    """Replace the old families with the staged ones; put the old ones back if that fails."""
     old = staging / "old"
     undo: list[tuple[Path, Path]] = []
     try:

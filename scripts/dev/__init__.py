@@ -1,1 +1,1 @@
-"""For those who work on this project: the test suite, a demonstration, what the tests notice."""
+"""For those who work on this project: the test suite, the demo, mutation tests."""

@@ -1,4 +1,4 @@
-"""The commands for those who work on this project: what is asked. No logic."""
+"""The command lines for those who work on this project. No logic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way on a real release: npm packages, wheels, pip, the CLI and the MCP server at work."""
+"""The demo: from npm packages to wheels, an installation, and the CLI and MCP server at work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CARGO_HINT = (
 
 
 def show() -> None:
-    """Show every step with its time, then what to type next. Raises CommandError if one of them fails."""
+    """Run every step with its time, then suggest what to type next. Raises CommandError if one of them fails."""
     started = time.monotonic()
     version = main_project()["version"]
     platform = current()

@@ -1,4 +1,4 @@
-"""What the code is like, in numbers: its size, its density, and which folder imports which.
+"""The code in numbers: its size, its density, and which folder imports which.
 
 Standard library alone, so that it measures any tree of Python:
 `python3 scripts/dev/measure.py FOLDER...`.
@@ -29,7 +29,7 @@ LAYOUT = {
 
 @dataclass(frozen=True)
 class Module:
-    """A module: its place, its text, and what it means."""
+    """A module: its path, its text, and its syntax tree."""
 
     name: str
     text: str

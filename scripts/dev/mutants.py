@@ -1,4 +1,4 @@
-"""Does a test notice? One small change to a module at a time, each followed by the tests that should fail with it."""
+"""Mutation tests: one small change to a module at a time, each followed by the tests that should fail."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from scripts.tools.tree_copy import copy_tree
 
 from .suite import FAST
 
-# A module's tests, where nothing else is asked for: the fast ones of its part.
+# The default tests of a module: the fast ones of its part.
 TESTS = {
     "leanspec_launcher": "tests/unit/launcher",
     "build_backend": "tests/unit/backend",
     "scripts": "tests/unit/scripts",
 }
 AT_ONCE = 2
-# A change that lets a test run forever is noticed by that.
+# A test that runs into this limit counts as failed.
 SECONDS = 300
 OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -53,7 +53,7 @@ OTHER_SYSTEMS = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """A changed module: where, what stood there, what stands there now, and the whole text."""
+    """A changed module: the place, the old code, the new code, and the whole text."""
 
     line: int
     before: str
@@ -63,7 +63,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a change."""
+    """The result of a change."""
 
     line: int
     before: str
@@ -75,7 +75,7 @@ def mutants(text: str) -> Iterator[Mutant]:
     """Yield each change of a module, one at a time, in the order of its lines.
 
     Comparisons, `and` and `or`, `not`, numbers, truth values, conditions, raised errors and calls
-    for their effect. What only another system runs is left as it is.
+    for their effect. Code for other systems is left unchanged.
     """
     starts = [0]
     for line in text.encode().splitlines(keepends=True):
@@ -123,7 +123,7 @@ def _other_constant(value: object) -> str | None:
 
 
 def _opposite(node: ast.expr | ast.stmt) -> ast.expr | None:
-    """Return a condition turned round."""
+    """Return a condition negated."""
     match node:
         case ast.Compare(ops=[only]):
             return ast.Compare(node.left, [OPPOSITES[type(only)]()], node.comparators)
@@ -141,7 +141,7 @@ def _opposite(node: ast.expr | ast.stmt) -> ast.expr | None:
 def survey(
     module: Path, tests: tuple[str, ...], sample: int | None, lines: tuple[int, int] | None
 ) -> list[Outcome]:
-    """Try the changes of a module, or a sample of them; return what became of each.
+    """Try the changes of a module, or a sample of them; return the result of each.
 
     In copies of the tree: nothing in this one changes. Raises CommandError if the tests fail
     without any change.

@@ -1,4 +1,4 @@
-"""Everything that can be known of a release before its tag: one run, one table."""
+"""Every check of a release that is possible before its tag, in one run and one table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TAIL = 6
 
 @dataclass(frozen=True)
 class Step:
-    """One step: how it ended, and what is to be known of it."""
+    """One step, its result and a detail."""
 
     name: str
     state: State
@@ -54,7 +54,7 @@ class Step:
 def pre_release(
     workspace: Path | None, dist: Path, *, skip_rust: bool, skip_tests: bool, repair: str | None
 ) -> list[Step]:
-    """Run every step, and go on after one that failed where the next does not need it.
+    """Run every step; continue after a failed one if the next does not depend on it.
 
     The binaries are those that `cargo build --release --locked` makes in `workspace`; with
     `skip_rust`, those that are collected already. Raises CommandError if there is neither.

@@ -14,7 +14,7 @@ from scripts.environment import ROOT
 from scripts.tools.console import say
 
 CORES = os.cpu_count() or 1
-# What needs no network, no root and no minute.
+# The tests that need no network and no root, and take seconds.
 FAST = "not slow and not network and not long and not system"
 SYSTEMS = sorted({platform.system for platform in PLATFORMS.values()})
 

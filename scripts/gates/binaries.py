@@ -1,7 +1,7 @@
-"""The gates on binaries: where each came from, of which commit, and which version it says it is.
+"""The gates on binaries: the origin, commit and reported version of each.
 
-What a rebuild proves is not looked at again: a wheel's binary is the collected one, and the backend
-has read it.
+What a rebuild proves is not checked again: that a wheel's binary is the collected one, and that
+the backend accepts it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
-# What the web server's description says as long as its wheel has no pages.
+# The phrase in the web server's description as long as its wheel has no pages.
 API_ONLY = "API only"
 NO_COMMIT = "none stated"
 
 
 @dataclass(frozen=True)
 class Binary:
-    """What a platform wheel carries."""
+    """The binary of a platform wheel, with its record."""
 
     file: File
     family: Family
@@ -84,7 +84,7 @@ def was_grafted(file: File) -> bool:
 
 
 def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Iterator[Finding]:
-    """Look at each binary: where it came from (`sources`, if that commit is known), which version it says it is."""
+    """Check the origin of each binary (`sources`, if that commit is known) and its reported version."""
     found = []
     for file in files:
         if file.kind != FileKind.PLATFORM:
@@ -136,7 +136,7 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
 
 
 def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
-    """Look whether all binaries of a release are of one commit, or the plan says why they are not."""
+    """Check that all binaries come from one commit, or that the plan explains why not."""
     stated = sorted(
         {str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found}
     )
@@ -152,7 +152,7 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
 
 
 def _pages(binary: Binary) -> Iterator[Finding]:
-    """Look whether the web server comes with its pages, or says that it has none."""
+    """Check that the web server comes with its pages, or that its description says it has none."""
     if binary.family.name != "http":
         return
     file = binary.file
@@ -168,7 +168,7 @@ def _pages(binary: Binary) -> Iterator[Finding]:
 
 
 def _own_version(plan: Plan, binary: Binary) -> Finding:
-    """Ask the binary itself where it runs here, else the record of the machine that ran it."""
+    """Return the version that the binary reports; from its record if it does not run here."""
     wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
     subject = f"{binary.file.path.name}: its own version"
     if not runs_here(platform):

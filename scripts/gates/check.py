@@ -1,4 +1,4 @@
-"""Every gate, in the order in which it is cheapest to fail; all failures are shown, not the first one.
+"""All gates, the cheapest first. Every failure is shown, not only the first.
 
 Three questions: is the tree as a release should be, are the files what this tree builds, and would
 an index take them?
@@ -35,7 +35,7 @@ def check(
     sources: str | None = None,
     tagged: bool = True,
 ) -> list[Finding]:
-    """Run every gate on built files and the tree that they come from; that of the tag once there should be one.
+    """Run every gate on built files and their tree; the gate of the tag only if there should be one.
 
     `collected` is where the binaries are that the files were built from, `sources` the commit that
     they are of. Raises CommandError if there are no files.

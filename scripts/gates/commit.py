@@ -1,4 +1,4 @@
-"""The gates that git answers: whether this is the release's tag, and the tree clean."""
+"""The gates on git: the release's tag, and a clean tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 def tag(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Look whether this commit is the tag of a stable version. A dev version has none."""
+    """Check that this commit has the release's tag. A dev version has no tag."""
     wanted = f"v{plan.version}"
     if plan.version.is_devrelease:
         yield confirm("tag", wanted, "a dev version has none")
@@ -28,7 +28,7 @@ def tag(plan: Plan, root: Path) -> Iterator[Finding]:
 
 
 def tree(root: Path) -> Iterator[Finding]:
-    """Look whether the tree is clean, and tracks no binary and no large file."""
+    """Check that the tree is clean and tracks no binary and no large file."""
     changed = _git(root, "status", "--porcelain").splitlines()
     if changed:
         found = f"{len(changed)} changes: {changed[0].strip()}"

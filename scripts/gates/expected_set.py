@@ -24,7 +24,7 @@ def expected(plan: Plan) -> set[Member]:
 
 
 def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
-    """Compare what is there with what the release consists of: nothing missing, nothing extra, one version."""
+    """Compare the files with the release's set: none missing, none extra, one version."""
     wanted = expected(plan)
     seen: dict[Member, File] = {}
     for name in strange:

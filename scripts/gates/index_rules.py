@@ -1,8 +1,8 @@
-"""What the index would say of a file: the rules by which it refuses an upload, looked at before the first one.
+"""The rules by which the index refuses an upload, applied before the first one.
 
 A rebuild cannot see what is wrong in the tree itself. The rules are those of the index's own
 validation (Warehouse, the software that runs it: warehouse/forklift/legacy.py and metadata.py,
-warehouse/utils/zipfiles.py and wheel.py); what libraries know of them is left to the libraries.
+warehouse/utils/zipfiles.py and wheel.py); rules that libraries implement are left to them.
 Each is tested with a file that breaks it.
 """
 
@@ -64,7 +64,7 @@ DAMAGED = (
 
 
 def index_rules(files: list[File]) -> Iterator[Finding]:
-    """Look at each file as the index will when it is uploaded."""
+    """Check each file as the index will."""
     whole = []
     for file in files:
         refusals = list(_refusals(file))
@@ -295,7 +295,7 @@ def _licences(file: File, metadata: Metadata) -> Iterator[Refusal]:
 
 
 def _description(metadata: Metadata) -> Iterator[Refusal]:
-    """Look whether the project's page has a description, in which every link leads somewhere."""
+    """Check that the project's page has a description without dead relative links."""
     text = metadata.description or ""
     if not text.strip():
         yield "description", "a long description", "none"
@@ -308,7 +308,7 @@ def _description(metadata: Metadata) -> Iterator[Refusal]:
 
 
 def _rendered(files: list[File]) -> Finding:
-    """Let twine render each description as the index does."""
+    """Render each description with twine, as the index does."""
     names = [str(file.path) for file in files]
     done = capture([own_program("twine"), "check", "--strict", *names])
     wrong = [

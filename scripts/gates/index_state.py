@@ -1,4 +1,4 @@
-"""The last gate before an upload, on the index itself: it takes our projects, and has nothing that this comes after."""
+"""The gate on the index itself: it accepts our projects, and has no newer version of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_RELEASE = timedelta(days=14)
 
 
 def index_state(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
-    """Look at each project of a release as the index has it. Raises CommandError if it cannot be asked."""
+    """Check each project of a release on the index. Raises CommandError if it cannot be asked."""
     for name in sorted({file.distribution for file in files}):
         problems = _problems(name, client.project(name), version)
         yield from confirm_unless(GATE, name, problems, "free, or ours and open")

@@ -1,4 +1,4 @@
-"""The last gate before an upload, and the first proof after it: installed for real, and run."""
+"""The gate that installs a release with pip and uv, and runs it: before an upload, and after."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 def installed_from(
     plan: Plan, index: dict[str, str], folder: Path, *, gate: str = "install"
 ) -> Iterator[Finding]:
-    """Install `lean-spec[ui]` of a version with pip and with uv, from an index alone, and run its programs.
+    """Install `lean-spec[ui]` with pip and with uv, from one index only, and run its programs.
 
     `index` is the environment that tells both installers which index it is.
     """
@@ -94,7 +94,7 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
 
 
 def _health(commands: Path, project: Path, env: dict[str, str], wanted: str, gate: str) -> Finding:
-    """Start the web server on a free port of loopback, and ask how it is."""
+    """Start the web server on a free port of loopback, and ask for its health."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,7 +1,7 @@
-"""The strongest gate: the files to be published are, byte for byte, what this tree builds from its binaries.
+"""The strongest gate: the built files are, byte for byte, what this tree builds from its binaries.
 
-Whatever is in a file that is not in the tree is found by this, and whatever was built before the
-tree changed.
+It finds everything in a file that is not in the tree, and files that were built before the tree
+changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_NAMED = 3
 
 
 def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
-    """Build everything again from the collected binaries, in other surroundings, and compare every byte.
+    """Rebuild everything from the collected binaries, in another environment, and compare every byte.
 
     Raises CommandError if nothing is collected or the build fails.
     """

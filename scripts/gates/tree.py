@@ -1,4 +1,4 @@
-"""The gates that need no built file: names, manifests, versions, tag, tree, lock."""
+"""The gates that need no built file: names, manifests, versions, tag, tree, lock files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def names() -> Iterator[Finding]:
-    """Look at the distributions' names: lawful, and not to be confused with one another."""
+    """Check that the distributions' names are valid, and cannot be confused with one another."""
     own = [MAIN, *(family.distribution for family in FAMILIES.values())]
     seen: dict[str, str] = {}
     for name in own:
@@ -41,19 +41,19 @@ def names() -> Iterator[Finding]:
 
 
 def confusable(name: str) -> str:
-    """Return what an index compares a new name by: letters and digits that look alike are the same."""
+    """Return a name as an index compares new names: look-alike letters and digits are equal."""
     return re.sub(r"[-_.]", "", name.lower()).replace("1", "l").replace("i", "l").replace("0", "o")
 
 
 def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
-    """Look at every place that repeats the version."""
+    """Check every place that repeats the version."""
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
             yield compare("versions", f"{place.file}: {place.what}", place.expected, place.found)
 
 
 def manifests(root: Path) -> Iterator[Finding]:
-    """Look whether each project's manifest is as the standards have it (pyproject.toml specification)."""
+    """Check each project's manifest against the standard (pyproject.toml specification)."""
     validate = Validator()
     for path in (root / "pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))):
         name = str(path.relative_to(root))
@@ -66,7 +66,7 @@ def manifests(root: Path) -> Iterator[Finding]:
 
 
 def lock(root: Path) -> Iterator[Finding]:
-    """Look whether each lock file has a version of everything that its group asks for."""
+    """Check that each lock file meets every requirement of its group."""
     here = {name: str(value) for name, value in default_environment().items()}
     for group in Group:
         entries = read_lock(root / group.lock.name)

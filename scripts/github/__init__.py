@@ -1,1 +1,1 @@
-"""What a GitHub release carries: archives, signatures, notes."""
+"""The assets of a GitHub release: archives, signatures, notes."""

@@ -1,4 +1,4 @@
-"""Standalone archives: the programs of a platform with licence and README, the same bytes whenever they are made."""
+"""Standalone archives: a platform's programs with licence and README, reproducible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leanspec_build.wheel import ZIP_EPOCH
 
-# 1980-01-01, the first time that a zip can hold: an archive says nothing of when it was made.
+# 1980-01-01, the first time that a zip can hold: an archive does not record when it was made.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 PROGRAM, TEXT = 0o755, 0o644
 

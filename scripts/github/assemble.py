@@ -1,4 +1,4 @@
-"""The folder of a GitHub release, made from the artifacts of a CI run: all of it, or none."""
+"""Assembling the assets of a GitHub release from the artifacts of a CI run: all, or none."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BILL = "sboms/leanspec-build.cdx.json"
 
 
 class AssetKind(StrEnum):
-    """What a file of a GitHub release is."""
+    """A kind of file in a GitHub release."""
 
     ARCHIVE = "archive"
     BILL_OF_MATERIALS = "bill of materials"
@@ -54,7 +54,7 @@ class AssetKind(StrEnum):
 
 @dataclass(frozen=True)
 class Asset:
-    """One file of a release as its manifest states it."""
+    """One file of a release, as its manifest describes it."""
 
     name: str
     kind: AssetKind | FileKind
@@ -109,8 +109,8 @@ def assemble(
         if key is not None:
             for name in (SUMS, MANIFEST):
                 claim = Claim(name, str(plan.version), "any")
-                # Of the commit's time: the same release has the same signature, so that an upload
-                # can be continued.
+                # With the commit's time, the same release has the same signature, and an upload can
+                # be continued.
                 signature = sign(new / name, key, claim, commit.time)
                 verify(
                     new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim
@@ -134,7 +134,7 @@ def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
 
 
 def _must_be_ours(out: Path) -> None:
-    """Raise CommandError if a folder holds anything but what an earlier run says that it made: that is replaced."""
+    """Raise CommandError if a folder contains anything that no earlier run made: it would be deleted."""
     there = (
         {path.name for path in out.iterdir() if not path.name.startswith(IN_PROGRESS)}
         if out.exists()
@@ -160,7 +160,7 @@ def _made_before(manifest: Path) -> set[str]:
 
 
 def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
-    """Pack the programs of a platform, as they were collected, with licence and README."""
+    """Pack the collected programs of a platform with licence and README."""
     files: dict[str, tuple[bytes, int]] = {"LICENSE": ((ROOT / "LICENSE").read_bytes(), TEXT)}
     facts: dict[str, Any] = {}
     wanted = binary_version(plan.version)
@@ -202,7 +202,7 @@ def _about(collected: Collected, path: Path) -> dict[str, Any]:
 
 
 def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
-    """Take the wheels, the whole set, each with the binary that was collected; and each one's bill of materials."""
+    """Copy the complete set of wheels, each with the collected binary, and its bill of materials."""
     if not dist.is_dir():
         raise CommandError(
             f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them"
@@ -245,7 +245,7 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
 
 
 def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
-    """Take the desktop bundles: for each expected platform one, of this version; what is there next to is an error."""
+    """Copy one desktop bundle of this version per expected platform; any other file is an error."""
     found: dict[str, Bundle] = {}
     for platform in PLATFORMS.values():
         for path in sorted((artifacts / f"{DESKTOP}{platform.key}").rglob("*")):
@@ -321,7 +321,7 @@ def _state(new: Path, assets: list[Asset], plan: Plan, commit: str) -> None:
 
 
 def _take_the_place(new: Path, out: Path) -> None:
-    """Put the finished files into `out`; what an earlier run left there and this one did not make goes."""
+    """Move the finished files into `out`, and delete what an earlier run left there."""
     made = {path.name for path in new.iterdir()}
     for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
         path.replace(out / path.name)

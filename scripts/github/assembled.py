@@ -1,4 +1,4 @@
-"""An assembled folder, verified before it is uploaded: its checksums, their signatures, nothing next to them."""
+"""Verifying assembled assets before the upload: their checksums, signatures, and no other file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGAIN = "assemble it again: `python -m scripts release-assets ARTIFACTS`"
 
 
 def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
-    """Return the files of a folder in the order of their upload: what states the others comes after them.
+    """Return the files in the order of their upload: checksums and manifest come last.
 
     With `bundle`, the provenance of the files is one of them. Raises CommandError for a folder that
     is not whole, not signed with the key that the plan states, or of another version.

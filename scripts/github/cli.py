@@ -1,4 +1,4 @@
-"""The commands of a release's files: keys, signatures, and what goes to GitHub. No logic."""
+"""The command lines for keys, signatures and GitHub releases. No logic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _password(*, new: bool = False) -> str:
-    """Return the password of a secret key: of the environment, else asked for. Never an argument."""
+    """Return the secret key's password, from the environment or asked for. Never an argument."""
     given = os.environ.get(PASSWORD_VARIABLE)
     if given is not None:
         return given
@@ -39,7 +39,7 @@ KEY_OPTION = click.option(
 
 
 def _secret_key(file: Path | None) -> SecretKey:
-    """Open the secret key, of a file or of the environment."""
+    """Open the secret key, from a file or from the environment."""
     from .signing import read_secret
 
     text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)

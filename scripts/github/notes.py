@@ -1,4 +1,4 @@
-"""What a release says of itself: the entry of the changelog, and a README for who unpacks an archive."""
+"""Release notes from the changelog, and the README of a standalone archive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ verified, upgraded and repaired, install them with `pipx install lean-spec` or `
 
 The checksum of each file of this release is in its SHA256SUMS, which is signed (minisign).
 """
-# What a family's description says next to what its program is.
+# The part of a family's description that is about its wheel.
 CARRIED = " as a binary, for lean-spec"
 
 

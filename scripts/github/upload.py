@@ -1,4 +1,4 @@
-"""A release on GitHub, through the `gh` client: a draft until every file is there, and nothing in it is replaced."""
+"""Uploading a GitHub release with `gh`: a draft until it is complete, and nothing is ever replaced."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
     """Upload the files that are missing, in their order, and publish the release when all are there.
 
     A release that is there already is continued. Returns its address. Raises CommandError,
-    before the first upload, where `gh` is not logged in, and where the release has other bytes
-    under one of the names.
+    before the first upload, if `gh` is not logged in, or if the release has other bytes under one
+    of the names.
     """
     tag = f"v{plan.version}"
     release = _find(gh, tag)
@@ -81,7 +81,7 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
     changes = [*(["--draft=false"] if release.draft else ())]
     changes += (
         [] if release.noted else ["--notes-file", str(folder / NOTES)]
-    )  # whoever made it left them to us
+    )  # a release without notes gets ours
     if changes:
         must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
         release = _find(gh, tag) or release
@@ -152,7 +152,7 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
         if asset is None or asset["state"] != FINISHED:
             continue
         if path.name.endswith(PROVENANCE):
-            there.add(path.name)  # each attempt is attested again, and the first one is as true
+            there.add(path.name)  # each run makes a new attestation; the first one is just as valid
             continue
         found, own = _sha256(gh, asset), digest(str(path))
         if found == own:
@@ -168,7 +168,7 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
 
 
 def _remove_unfinished(gh: str, release: Release, files: list[Path]) -> None:
-    """Remove what an interrupted upload left without content under one of our names."""
+    """Delete our assets that an interrupted upload left without content."""
     for name in {path.name for path in files} & set(release.assets):
         asset = release.assets[name]
         if asset["state"] != FINISHED:
@@ -177,7 +177,7 @@ def _remove_unfinished(gh: str, release: Release, files: list[Path]) -> None:
 
 
 def _sha256(gh: str, asset: dict[str, Any]) -> str:
-    """Return what GitHub states; for a file from before it stated any, that of what it serves."""
+    """Return an asset's sha256 as GitHub states it; computed from a download if it states none."""
     stated = str(asset.get("digest") or "")
     if stated.startswith("sha256:"):
         return stated.removeprefix("sha256:")

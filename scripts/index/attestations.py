@@ -1,4 +1,4 @@
-"""Attestations (PEP 740): which workflow built a file, said by a signature that the index checks and shows."""
+"""Attestations (PEP 740): signed statements of which workflow built a file, which the index shows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .client import Index, read_index
 
 GATE = "attestation"
 IDENTITY_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
-# How the type of such a statement ends (PEP 740); before it is the index that has defined it.
+# The end of such a statement's type (PEP 740); it begins with the index that defined it.
 PUBLISH_PREDICATE = "/attestations/publish/v1"
 
 
 def attest(dist: Path) -> list[Path]:
-    """Make the attestation of each file of a release, by the identity of the workflow that runs this.
+    """Attest each file of a release, with the identity of the workflow that runs this.
 
-    Raises CommandError if there is no such identity: nobody is to sign in the name of a person.
+    Raises CommandError outside a workflow: a person's identity must not sign.
     """
     files, _ = read_files(dist)
     if not files:
@@ -51,18 +51,18 @@ def attest(dist: Path) -> list[Path]:
 
 
 def attestation_of(file: File) -> Path | None:
-    """Return the attestation of a file, where there is one."""
+    """Return the path of a file's attestation; None if it has none."""
     path = _beside(file)
     return path if path.is_file() else None
 
 
 def is_attested(plan: Plan, index: Index) -> bool:
-    """Tell whether the plan demands attestations of what goes to an index, by whichever name it was given."""
+    """Tell whether the plan requires attestations for an index, by name or by URL."""
     return any(read_index(name).upload == index.upload for name in plan.attestations)
 
 
 def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
-    """Look whether each attestation is of the file next to it, and is signed by the key that it names.
+    """Verify that each attestation is of its file, and signed with the key of its certificate.
 
     Whose key that is, and when it was signed, is for the index to verify: it knows the publisher.
     With `required`, every file must have one.

@@ -20,16 +20,16 @@ from scripts.model.metadata import read_metadata
 from scripts.tools.loopback import Silent, serving
 from scripts.tools.processes import capture, clean_environment, must_succeed
 
-# What a release of ours needs next to itself, and what the index of built files passes on.
+# A requirement that is not one of our own distributions.
 FOREIGN = re.compile(r"^(?!leanspec-|lean-spec)")
 
 
 @contextlib.contextmanager
 def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
-    """Serve built files as a simple index (PEP 503) on loopback; give the environment that makes it an installer's own.
+    """Serve built files as a simple index (PEP 503) on loopback; give the variables for an installer.
 
-    What our wheels need next to us comes from the index that pip is configured with, fetched once:
-    no other file of our names can get in.
+    Our wheels' dependencies are fetched once, from the index that pip is configured with. No other
+    file under our names can get in.
     """
     root = folder / "index"
     foreign = folder / "foreign"
@@ -66,7 +66,7 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
 
 
 def installer_settings(url: str, folder: Path) -> dict[str, str]:
-    """Return the environment in which pip and uv know one index alone, and keep nothing."""
+    """Return the variables that make pip and uv use one index only, without a cache."""
     return {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_INDEX_URL": url,
@@ -85,7 +85,7 @@ def installer_settings(url: str, folder: Path) -> dict[str, str]:
 
 
 def foreign_requirements(file: File) -> Iterator[str]:
-    """Yield what a built file needs that is none of ours."""
+    """Yield a built file's requirements that are not our own distributions."""
     for text in read_metadata(file).get_all("Requires-Dist") or []:
         if FOREIGN.match(text):
             yield text

@@ -1,4 +1,4 @@
-"""What an index serves, asked by the standards: the simple API, as JSON (PEP 691) or HTML (PEP 503)."""
+"""Reading an index by the simple API, as JSON (PEP 691) or HTML (PEP 503)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LONGEST_REASON = 400
 
 
 class IndexUnreachableError(CommandError):
-    """Say that an index did not answer."""
+    """An index that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Index:
     credentials: tuple[str, str] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Name it without any secret."""
+        """Write its address without any secret."""
         return without_secret(self.simple)
 
 
@@ -87,7 +87,7 @@ def read_index(name: str, simple: str | None = None) -> Index:
 
 
 def _configured(name: str, simple: str | None) -> Index:
-    """Return an index that twine knows by name, from ~/.pypirc or of itself."""
+    """Return an index by twine's name for it: from ~/.pypirc, or built into twine."""
     try:
         found = get_repository_from_config(CONFIGURATION, name)
     except (TwineException, KeyError):
@@ -134,7 +134,7 @@ class Project:
 
 
 class Client:
-    """Ask an index, with patience: what is busy is asked again, what refuses is not."""
+    """A client of an index, which asks again if the index is busy and not if it refuses."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -152,7 +152,7 @@ class Client:
         return self.project(project, attempts=attempts).files
 
     def project(self, project: str, *, attempts: int = ATTEMPTS) -> Project:
-        """Return what the index says of a project; a project without files if it knows no such one."""
+        """Return a project as the index lists it; without files if the index does not know it."""
         try:
             page = self._patiently(
                 lambda: self._client.get_project_page(project, timeout=SECONDS),
@@ -177,14 +177,14 @@ class Client:
         return sorted({version for name in self.files(project) if (version := version_of(name))})
 
     def digest(self, served: Served) -> str:
-        """Return the sha256 of a served file: what the index states, or that of what it serves."""
+        """Return the sha256 of a served file, as the index states it; else computed from a download."""
         if served.sha256:
             return served.sha256
         with tempfile.TemporaryDirectory() as folder:
             return self.download(served, Path(folder, served.name))
 
     def download(self, served: Served, target: Path) -> str:
-        """Fetch a file and return its sha256; it is kept under its name only when it arrived whole."""
+        """Download a file and return its sha256. `target` appears only if the download is complete."""
         what = f"`{served.name}` on `{self.index}`"
         with replacing(target) as new:
             return self._patiently(lambda: self._fetch(served, new), ATTEMPTS, what)
@@ -202,7 +202,7 @@ class Client:
         return digest.hexdigest()
 
     def _patiently(self, ask: Callable[[], T], attempts: int, what: str) -> T:
-        """Return an answer, asked for again where the index is busy or out of reach."""
+        """Return an answer; ask again if the index is busy or out of reach."""
         reason, wait = "", 0.0
         for pause in BACK_OFF[:attempts]:
             if reason:
@@ -221,7 +221,7 @@ class Client:
 
 
 def _is_of_an_index(page: ProjectPage) -> bool:
-    """Tell a project's page from one that a network's login answers with: any text is a page of links to a parser."""
+    """Tell a project's page from a network's login page: to a parser, any HTML is a list of links."""
     return page.repository_version is not None or any(each.package_type for each in page.packages)
 
 
@@ -267,8 +267,8 @@ def retry_after(answer: requests.Response) -> float | None:
 
 
 def _short(error: Exception) -> str:
-    """Say why nothing came, without the addresses that each layer repeats."""
+    """Return the reason of a failed request, without the addresses that each layer repeats."""
     cause = error.args[0] if error.args else error
-    # urllib3 wraps what happened in the count of its attempts.
+    # urllib3 wraps the reason in an error about its number of attempts.
     reason = getattr(cause, "reason", None) or cause
     return str(reason).rpartition(": ")[2][:LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""What an index serves of a release, fetched and compared byte for byte. Nothing of it is run."""
+"""Downloading a release from an index and comparing every byte. Nothing is run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compare_served(version: Version, index: Index, dist: Path) -> list[Finding]:
 
 
 def fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> Iterator[Finding]:
-    """Fetch every file of a release into a folder; compare it with the one that was built, or with what is stated."""
+    """Download every file of a release; compare it with the built one, or with the stated sha256."""
     built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}
     missing = set(built)
     found_any = False

@@ -1,4 +1,4 @@
-"""One file to an index, by twine. What an answer means is read from its code, never from its sentence."""
+"""Uploading a file with twine. The status code decides what an answer means, never its text."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ AGAIN = "run the same command again: it goes on from what the index has"
 
 
 class BurntError(CommandError):
-    """Say that a name and version are taken by other bytes, forever."""
+    """A file name that the index has forever with other bytes."""
 
 
 class CredentialsError(CommandError):
-    """Say that the index does not take what was shown to it."""
+    """Credentials that are missing, or that the index rejects."""
 
 
 def credentials(index: Index) -> tuple[str, str]:
-    """Return user and password: of the environment, of ~/.pypirc, of a keyring, or by trusted publishing.
+    """Return user and password from the environment, ~/.pypirc, a keyring or trusted publishing.
 
     Raises CredentialsError if there are none. They are never printed, and never in an argument.
     """
@@ -83,7 +83,7 @@ def credentials(index: Index) -> tuple[str, str]:
 
 
 def may_have_credentials(index: Index) -> None:
-    """Fail as an upload would for want of credentials, and ask for no token: a dry run is not to hold one.
+    """Fail if an upload would have no credentials. No token is requested: a dry run needs none.
 
     Raises CredentialsError.
     """
@@ -98,7 +98,7 @@ def may_have_credentials(index: Index) -> None:
 
 
 def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
-    """Upload files, some at a time; raises the first error, after those under way have ended.
+    """Upload several files at a time; raise the first error when the running uploads have ended.
 
     Ctrl-C ends it at once: nobody waits for the threads, which end with the process.
     """
@@ -130,7 +130,7 @@ def upload_all(index: Index, client: Client, files: list[File], secret: tuple[st
 
 
 def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
-    """Upload one file, with patience where the index is busy or out of reach.
+    """Upload one file; try again if the index is busy or out of reach.
 
     Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError if the index
     refuses the file.
@@ -141,7 +141,7 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
             answer = _send(index, file, secret)
         except requests.RequestException as error:
             last, was_cut = type(error).__name__, True
-            wait: float = pause  # cut off: perhaps it arrived
+            wait: float = pause  # the connection broke: the file may have arrived
         else:
             last = _said(answer)
             if answer.status_code in CREATED:
@@ -165,7 +165,7 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 
 
 def _said(answer: requests.Response) -> str:
-    """Return an answer's code with its reason: that of the status line, and what its body says in addition."""
+    """Return an answer's status, its reason phrase, and the text of its body."""
     body = " ".join(
         re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split()
     )
@@ -174,7 +174,7 @@ def _said(answer: requests.Response) -> str:
 
 
 class _Bounded(requests.adapters.HTTPAdapter):
-    """Waits for an answer so long, and no longer: twine itself waits forever."""
+    """Waits for an answer for a limited time: twine itself waits forever."""
 
     def send(
         self,
@@ -202,7 +202,7 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
 def _must_be_there(
     index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool
 ) -> None:
-    """Take a refusal for success only where the index has these very bytes."""
+    """Accept a refusal as success only if the index has exactly these bytes."""
     if is_there(client, file):
         return
     refused = f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}"

@@ -1,1 +1,1 @@
-"""What everything else is about: families, versions, a release's plan and its files. Nothing here acts."""
+"""The facts of a release: families, versions, the plan, the files. Nothing here changes anything."""

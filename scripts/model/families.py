@@ -84,5 +84,5 @@ def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:
 
 
 def binary_path(base: Path, project: FamilyProject, platform: Platform) -> Path:
-    """Return where a family's binary for a platform lies in a binaries directory."""
+    """Return the path of a family's binary for a platform in a binaries directory."""
     return Path(local_path(str(base), project.family, platform))

@@ -18,8 +18,7 @@ SYSTEM_TAGS = {
     "darwin": ("macosx",),
     "win32": ("win",),
 }
-# What is next to a file that has an attestation (PEP 740), by the name that pypi-attestations gives
-# it.
+# The ending of an attestation's file (PEP 740), as pypi-attestations names it.
 ATTESTATION = ".publish.attestation"
 
 
@@ -49,7 +48,7 @@ class File:
 
 
 def read_files(dist: Path) -> tuple[list[File], list[str]]:
-    """Return the files of a folder by what their names say, and what is in it next to them."""
+    """Return a folder's files of a release, by their names, and everything else in it."""
     files, strange = [], []
     for path in sorted(dist.iterdir()):
         file = _read_name(path)
@@ -84,7 +83,7 @@ def _read_name(path: Path) -> File | None:
 
 
 def _platform(tags: set[str]) -> str | None:
-    """Return the platform that tags are for; None if that is none, or several."""
+    """Return the platform of some tags; None for several, or for one that is not in the table."""
     found = {
         key
         for tag in tags

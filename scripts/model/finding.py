@@ -1,4 +1,4 @@
-"""What a gate says: which fact it looked at, what it should be, what it is."""
+"""What a gate reports: a fact, its expected value, and the value found."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Gate = Callable[[], Iterator[Finding]]
 
 
 def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
-    """Yield what a gate finds. Whatever ends it before its end is a failure of the release."""
+    """Yield what a gate finds. An error that stops the gate counts as a problem of the release."""
     try:
         yield from gate()
     except CommandError as error:

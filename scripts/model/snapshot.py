@@ -1,4 +1,4 @@
-"""A copy of built files that nobody else can change, and the one checksum that names all of them."""
+"""A private copy of the built files, and one checksum over all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .files import File
 
 @contextlib.contextmanager
 def snapshot(dist: Path) -> Iterator[Path]:
-    """Give a copy of built files that nobody else can change: what is checked is then what is uploaded.
+    """Give a private copy of the built files, so that what is uploaded is what was checked.
 
     Raises CommandError if there are none, or if one is a link to something else.
     """

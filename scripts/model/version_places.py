@@ -1,4 +1,4 @@
-"""The version in every place that repeats it. Its one home is the root `pyproject.toml`."""
+"""Every place that repeats the version. It is defined in the root `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def home_version(root: Path = ROOT) -> Version:
 
 
 def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> list[Edit]:
-    """Return what each file would become; raises CommandError if one cannot be read."""
+    """Return each file's new text; raises CommandError if one cannot be read."""
     projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
@@ -73,7 +73,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
 
 
 def apply(edits: list[Edit]) -> list[Edit]:
-    """Write every change, or none: all are written next to their places first. Returns what was changed.
+    """Write all changes or none: every new file is written next to its place first. Returns what was changed.
 
     The version's home comes last. If this process is killed between two files, the home still says
     the old version: the same command completes the change, `sync-versions` takes it back, and both
@@ -108,7 +108,7 @@ def _beside(path: Path) -> Path:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text with its own line ends: what is written back has them too."""
+    """Return a file's text with its own line endings, so that they are kept when it is written back."""
     return path.read_bytes().decode()
 
 
@@ -142,7 +142,7 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:
-    """Set the exact version that a recipe installs and compares. A dev version is in no index that users have."""
+    """Set the exact version that a recipe installs. A dev version is not set: no public index has it."""
     before, name = _text(path), str(path.relative_to(root))
     if version.is_devrelease:
         return Edit(path, before, before, [])
@@ -159,7 +159,7 @@ def released(text: str) -> list[str]:
 
 
 def _changelog(path: Path, version: Version, root: Path) -> Edit:
-    """Give a release its heading, over what was unreleased so far. A dev version has none."""
+    """Turn the heading of the unreleased changes into that of a release. A dev version gets none."""
     before = _text(path)
     if version.is_devrelease or str(version) in released(before):
         return Edit(path, before, before, [])

@@ -1,1 +1,1 @@
-"""What can be shown to a stranger: the launch contract, the cost of a start, a release rehearsed."""
+"""Proofs that anyone can run: the launch contract, the cost of a start, a rehearsed release."""

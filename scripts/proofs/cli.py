@@ -1,4 +1,4 @@
-"""The commands that show a stranger what this is worth: what is asked. No logic."""
+"""The command lines of the proofs. No logic."""
 
 from __future__ import annotations
 

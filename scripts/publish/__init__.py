@@ -1,1 +1,1 @@
-"""A release on its way: the version bumped, the files uploaded in their order, and verified from the index."""
+"""Publishing: bump the version, upload the files in order, verify them from the index."""

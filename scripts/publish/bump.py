@@ -1,4 +1,4 @@
-"""A new version, above everything that is published."""
+"""Setting a new version, which must be higher than everything published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.tools.processes import capture, find_program, must_succeed
 def change_version(
     version: Version, cargo: Path | None, index: str | None, *, dry_run: bool
 ) -> list[version_places.Place]:
-    """Write a version into every place; return the places with what they said before.
+    """Write a version into every place; return the places with their former text.
 
     Raises CommandError if it is not above what the changelog and the index know as published.
     """

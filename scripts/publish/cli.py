@@ -1,4 +1,4 @@
-"""The commands of a release: what is asked. No logic."""
+"""The command lines of a release. No logic."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def check(
 
 
 def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
-    """Print a table of what failed and how much did not; return the exit code."""
+    """Print a line per gate, with its problems; return the exit code."""
     failed = [finding for finding in findings if not finding.passed]
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))

@@ -1,4 +1,4 @@
-"""What a workflow needs to know of a release: its version, once, and the matrix of machines that build it."""
+"""What a workflow needs to know: the version, and the matrix of machines that build it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build_matrix(*, dev: bool = False) -> Matrix:
 
 
 def outputs() -> dict[str, str]:
-    """Return what a workflow's first job hands on to the others, all of it from the version that the tree is at."""
+    """Return the outputs of a workflow's first job, all derived from the tree's version."""
     plan = read_plan()
     dev = plan.version.is_devrelease
     return {

@@ -1,4 +1,4 @@
-"""From built files to an index: every gate first, platform wheels before stubs, both before `lean-spec`."""
+"""Publishing built files: all gates first, then platform wheels, stubs and `lean-spec`, in this order."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
 from scripts.tools.table import aligned
 
-# A stub that is seen before its platform wheel would be taken in its place; `lean-spec` before both
-# would not install.
+# A stub that appears before its platform wheel would be installed instead of it; `lean-spec`
+# cannot be installed before both.
 WAVES = ((FileKind.PLATFORM,), (FileKind.STUB,), (FileKind.MAIN, FileKind.SDIST))
 LONGEST_WAIT = 900
 
 
 class GatesError(CommandError):
-    """Say that a release does not pass, with what is wrong."""
+    """A release that does not pass its gates."""
 
     def __init__(self, findings: list[Finding]) -> None:
         failed = [finding for finding in findings if not finding.passed]
@@ -51,7 +51,7 @@ class GatesError(CommandError):
 
 @dataclass(frozen=True)
 class Proof:
-    """How a release is proved: its files before the first upload, what the index serves after the last one."""
+    """The checks of a release: on its files before the first upload, on the index after the last one."""
 
     before: Callable[[Path], list[Finding]]
     after: Callable[[Version, Index, Path], list[Finding]]
@@ -60,7 +60,7 @@ class Proof:
 def publish(
     dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int
 ) -> list[Finding]:
-    """Publish a release, or go on with one that was interrupted; return what was found in the end.
+    """Publish a release, or continue an interrupted one; return all findings.
 
     `wait` is in seconds. Raises CommandError if a gate fails, before the first upload, or if the
     index refuses.
@@ -91,7 +91,7 @@ def publish(
 
 
 def must_be_ci() -> None:
-    """Raise CommandError outside CI: a release is not made on somebody's machine by mistake."""
+    """Raise CommandError outside CI, so that nobody publishes from their machine by mistake."""
     if os.environ.get("CI", "").lower() not in ("1", "true"):
         raise CommandError(
             "a release is published by CI",
@@ -100,9 +100,9 @@ def must_be_ci() -> None:
 
 
 def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
-    """Look whether files are those that a check has passed, and whether this commit is still the release's tag.
+    """Check that the files are those that passed, and that this commit still is the release's tag.
 
-    Between the two, somebody may have moved the tag or changed a file.
+    Somebody may have moved the tag or changed a file since the check.
     """
     plan = read_plan()
     files, strange = read_files(dist)
@@ -111,15 +111,15 @@ def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
 
 
 def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
-    """Upload what is not there, a wave at a time; the next one begins when the index serves the last."""
+    """Upload the missing files in waves; a wave begins when the index serves the one before."""
     index = client.index
     for kinds in WAVES:
         wave = [file for file in files if file.kind in kinds]
         todo = [file for file in wave if file.path.name not in there]
         if todo:
             with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
-                # Asked for again: what trusted publishing gives is good for 15 minutes, and a wait
-                # may be longer.
+                # Requested again: a token of trusted publishing is valid for 15 minutes, and the
+                # wait for a wave may be longer.
                 upload_all(index, client, todo, credentials(index))
         wait_until_served(client, wave, wait)
 
@@ -149,7 +149,7 @@ def _alone(index: Index) -> Iterator[None]:
 
 
 def _state(client: Client, files: list[File], version: Version) -> set[str]:
-    """Return which files the index has already, byte for byte.
+    """Return the files that the index already has, byte for byte.
 
     Raises BurntError if it has other bytes under one of the names, or files of this version that
     are none of ours.
@@ -192,9 +192,9 @@ def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
 
 
 def wait_until_served(client: Client, files: Sequence[File], longest: int = LONGEST_WAIT) -> None:
-    """Wait until the index serves every name with exactly these bytes, looking ever less often.
+    """Wait until the index serves every file with exactly these bytes, asking less and less often.
 
-    Raises BurntError for other bytes, CommandError where it takes longer than `longest` seconds.
+    Raises BurntError for other bytes, CommandError after `longest` seconds.
     """
     pending = {file.path.name: file for file in files}
     started, looks = time.monotonic(), 0
@@ -220,11 +220,11 @@ def wait_until_served(client: Client, files: Sequence[File], longest: int = LONG
 
 
 def _served(client: Client, distribution: str, pending: dict[str, File]) -> list[str]:
-    """Return those names of a distribution that are served as they should be."""
+    """Return the pending names of a distribution that are served with the right bytes."""
     try:
         listed = client.files(distribution)
     except IndexUnreachableError:
-        return []  # out of reach for a while: the wait has its own end
+        return []  # out of reach for a while: the caller's time limit ends the wait
     found = []
     for name, file in pending.items():
         if file.distribution == distribution and name in listed:

@@ -1,4 +1,4 @@
-"""What an index serves, fetched and tried: only then is a release said to be published."""
+"""Verifying a release from its index: downloaded, compared, installed and run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def verify_release(
     against_npm: bool = False,
     rebuild: bool = False,
 ) -> list[Finding]:
-    """Fetch every file of a release and try it: bytes, clean installs by pip and uv, runs.
+    """Download every file of a release, compare its bytes, install it with pip and uv, and run it.
 
     With `dist`, the bytes are compared with those built; else with what the index states. Raises
     CommandError where the index cannot be asked.
@@ -66,7 +66,7 @@ def verify_release(
 
 
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
-    """Compare the binaries with those of the npm packages; a grafted one by what it was grafted from."""
+    """Compare the binaries with those on npm; a grafted one by the digest before grafting."""
     base = _from_npm(plan, folder)
     for file in files:
         if file.kind != FileKind.PLATFORM:
@@ -128,7 +128,7 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
 
 
 def _collected(base: Path, file: File) -> Path:
-    """Return where the binary of a platform wheel lies in a binaries directory."""
+    """Return the path of a platform wheel's binary in a binaries directory."""
     project = next(
         each for each in load_families() if each.family.distribution == file.distribution
     )

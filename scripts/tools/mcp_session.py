@@ -1,4 +1,4 @@
-"""The shortest conversation with an MCP server: who are you, and which tools have you."""
+"""The shortest session with an MCP server: initialize it and list its tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running other programs: looked up once, said by name, never through a shell."""
+"""Running other programs: looked up once, named in every error, never through a shell."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def capture(
 def show(
     command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None, read: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program whose own words are the progress that the user sees; with `read`, its output is for us."""
+    """Run a program that reports its own progress to the user; with `read`, return its output."""
     stdout = subprocess.PIPE if read else None
     process = subprocess.Popen(
         command,
@@ -181,7 +181,7 @@ def must_succeed(
 
 
 def clean_environment(**additions: str) -> dict[str, str]:
-    """Return this environment without what would lead another Python or installer astray.
+    """Return this environment without the variables that mislead another Python or installer.
 
     Registry, proxy and certificate settings stay: they are the user's.
     """
@@ -200,7 +200,7 @@ def clean_environment(**additions: str) -> dict[str, str]:
 
 
 def program_environment(home: Path) -> dict[str, str]:
-    """Return the environment for a program that is tried: what a system needs, a home of its own, and no secret."""
+    """Return the environment for a program under test: what every program needs, its own home, no secret."""
     home.mkdir(parents=True, exist_ok=True)
     kept = {
         name: value for name, value in os.environ.items() if name.upper().startswith(FOR_PROGRAMS)

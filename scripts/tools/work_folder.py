@@ -1,4 +1,4 @@
-"""A folder for work in progress, in the folder where its result will be: one process at a time, nothing left behind."""
+"""A temporary folder inside the folder of the result: for one process at a time, and always removed."""
 
 from __future__ import annotations
 

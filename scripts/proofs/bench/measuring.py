@@ -39,7 +39,7 @@ from scripts.tools.processes import capture, clean_environment, must_succeed
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
-# What no launcher in Python can go below: it knows its binary, and checks nothing.
+# The least that a launcher in Python can cost: it knows its binary, and checks nothing.
 FLOOR_SCRIPT = """#!{python}
 import os
 import sys
@@ -50,7 +50,7 @@ os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
 
 @dataclass
 class Row:
-    """What was measured of one way, milliseconds and kB."""
+    """The measurements of one way to start, in milliseconds and kB."""
 
     way: Start
     start: list[float] = field(default_factory=list)
@@ -164,7 +164,7 @@ def _warm_up(bench: Bench) -> None:
 
 
 def _one_round(bench: Bench, rows: dict[Start, Row]) -> None:
-    """Start everything once more, in an order of chance."""
+    """Start everything once more, in random order."""
     for way in random.sample([*bench.starts], len(bench.starts)):
         rows[way].start.append(_run(_version(bench.starts[way]), bench.env))
     for way in random.sample([*bench.servers], len(bench.servers)):

@@ -1,4 +1,4 @@
-"""The cases of the launch contract. Each takes down all that one situation shows, as text to be compared."""
+"""The cases of the launch contract. Each records everything observable in one situation, as text."""
 
 from __future__ import annotations
 

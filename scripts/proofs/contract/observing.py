@@ -1,4 +1,4 @@
-"""How a case starts the program and what it takes down of it."""
+"""How a case starts the program, and what it records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PASSING = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What one case runs in: a way to start, a folder of its own, a plain environment."""
+    """The surroundings of a case: a way to start, its own folder, a plain environment."""
 
     way: Way
     folder: Path
@@ -78,7 +78,7 @@ class Surroundings:
         return f"{ending(process.returncode)}\nout {out!r}\nerr {err!r}"
 
     def see(self, *more: str | bytes, env: Environment | None = None, **settings: object) -> str:
-        """Return every fact that the started program takes down of itself."""
+        """Return every fact that the started program records about itself."""
         file = self.folder / "seen"
         process = self.start("see", str(file), *more, env=env, **settings)
         out, err = process.communicate(timeout=SECONDS)
@@ -88,7 +88,7 @@ class Surroundings:
 
 @contextlib.contextmanager
 def usual_signals() -> Iterator[None]:
-    """Start what is inside with the signals of a terminal's shell: none ignored, none blocked.
+    """Start programs with the signals of a terminal's shell: none ignored, none blocked.
 
     A caller may ignore some (`nohup … &`), which a started program inherits: it would not end.
     """

@@ -1,1 +1,1 @@
-"""A whole release on a real index on loopback: the way it is meant to go, and every way in which an index fails."""
+"""Rehearsing a release on a real index on loopback: as planned, and with every fault of an index."""

@@ -1,4 +1,4 @@
-"""A release as it is meant to go, from its tag to an uninstallation."""
+"""A release without faults, from its tag to an uninstallation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .stage import Stage, build, commit, must_be_complete
 
 
 def play_as_meant(stage: Stage) -> None:
-    """Publish, publish again, install in every way, upgrade, uninstall, and verify against npm."""
+    """Publish twice, install with every installer, upgrade, uninstall, and verify against npm."""
     version = main_project()["version"]
     url = stage.new_index()
     with stage.scene("pre-release --skip-rust --skip-tests") as notes:

@@ -1,4 +1,4 @@
-"""An index that misbehaves in one way: a proxy on loopback before a real one."""
+"""An index with one fault: a proxy on loopback in front of a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installers of a rehearsal, each with a home of its own."""
+"""The installers of a rehearsal, each with its own home."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .stage import Stage
 
 
 class Way:
-    """One installer with a home of its own, which knows the rehearsal's index alone."""
+    """One installer with its own home, configured with the rehearsal's index only."""
 
     def __init__(self, stage: Stage, url: str) -> None:
         self.home = stage.folder / f"home-{type(self).__name__}"

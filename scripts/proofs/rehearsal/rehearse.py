@@ -1,4 +1,4 @@
-"""A rehearsal: the stage is set, and one of the two plays is played."""
+"""Running a rehearsal: without faults, or with them."""
 
 from __future__ import annotations
 

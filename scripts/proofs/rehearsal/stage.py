@@ -1,4 +1,4 @@
-"""What a rehearsal plays on: a copy of the project on its tag, built files, an index server."""
+"""The setup of a rehearsal: a tagged copy of the project, built files, an index server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OLD = "0.0.1"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a rehearsal: what was tried, what the user saw, what the index holds in the end."""
+    """One scene: what was tried, what the user saw, and what the index has at the end."""
 
     what: str
     saw: str
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass
 class Stage:
-    """What a rehearsal plays on: a copy of the project on its tag, built files, and an index server."""
+    """A tagged copy of the project, built files, and an index server."""
 
     folder: Path
     server: Devpi
@@ -121,7 +121,7 @@ class Stage:
 
     @contextlib.contextmanager
     def scene(self, what: str) -> Iterator[list[str]]:
-        """Take one line down: what was seen, the final state, and whether it is as it should be."""
+        """Record a scene: what was seen, the final state, and whether it is the expected one."""
         started = time.monotonic()
         notes: list[str] = []
         try:
@@ -168,7 +168,7 @@ def commit(stage: Stage) -> None:
 
 
 def must_be_complete(stage: Stage, url: str, notes: list[str]) -> None:
-    """Take down that an index holds the whole release; raises CommandError if it does not."""
+    """Record that an index has the whole release; raises CommandError if it does not."""
     if not stage.complete(url):
         raise CommandError(
             f"the index holds {len(stage.served(url))} files, which are not the release"

@@ -1,7 +1,7 @@
 """An index that refuses what the real one refuses.
 
 Its rules are written a second time, from the index's own source, without a look at the gate that
-knows them: what both were to forget, they would have to forget twice.
+knows them: a rule is missed only if both miss it.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _sdist(name: str, data: bytes) -> Generator[str, None, bytes]:
 
 
 def _metadata(metadata: Metadata) -> Iterator[str]:
-    """Apply what the index asks for in addition to the standard."""
+    """Apply the rules that the index has in addition to the standard."""
     if metadata.version.local:
         yield "The use of local versions is not allowed."
     if len(metadata.summary or "") > 512:  # noqa: PLR2004 - the index's number

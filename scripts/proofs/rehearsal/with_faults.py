@@ -1,4 +1,4 @@
-"""A release under every fault of an index, and killed at every step: it ends complete, or nothing of it is public."""
+"""A release under every fault of an index, and killed at every step: complete in the end, or not begun."""
 
 from __future__ import annotations
 
@@ -280,7 +280,10 @@ def _twice(stage: Stage, notes: list[str]) -> None:
 
 
 def _refused_by_the_rules(stage: Stage, notes: list[str]) -> None:
-    """Break a rule of the index in the tree: its gate stops that, and without the gate the index would, too late."""
+    """Break a rule of the index in the tree. The gate stops it; without the gate, the index would.
+
+    That would be too late: files are public by then.
+    """
     url, manifest = stage.new_index(), stage.tree / "pyproject.toml"
     text, whole = manifest.read_text("utf-8"), stage.dist
     manifest.write_text(text.replace("Environment :: Console", "Environment :: Consoles"), "utf-8")
