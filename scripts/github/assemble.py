@@ -23,7 +23,7 @@ from scripts.collect.bundles import TITLES, Bundle, read_bundle
 from scripts.collect.staging import Collected, read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates.binaries import read_binary
-from scripts.gates.commit import commit_of
+from scripts.gates.commit import Commit, commit_of
 from scripts.gates.expected_set import expected_set
 from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
@@ -73,23 +73,9 @@ def assemble(
     artifact is missing, damaged, of another version or for another platform, and where `out` holds
     anything that is not of such a folder.
     """
-    if not artifacts.is_dir():
-        raise CommandError(
-            f"`{artifacts}` is not a folder of artifacts",
-            hint="`gh run download RUN --dir DIR` makes one",
-        )
+    _must_be_artifacts(artifacts)
     if key is not None:
         _must_be_the_stated_key(plan, key)
-    known = {
-        WHEELS,
-        *(f"{prefix}{platform}" for prefix in (BINARIES, DESKTOP) for platform in PLATFORMS),
-    }
-    for path in sorted(artifacts.iterdir()):
-        if path.name not in known:
-            raise CommandError(
-                f"`{path}` is not an artifact of a release",
-                hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
-            )
     _must_be_ours(out)
     commit = commit_of(root)
     with work_folder(out) as folder:
@@ -107,16 +93,35 @@ def assemble(
         (new / NOTES).write_text(release_notes(root / "CHANGELOG.md", plan), "utf-8")
         _state(new, assets, plan, commit.name)
         if key is not None:
-            for name in (SUMS, MANIFEST):
-                claim = Claim(name, str(plan.version), "any")
-                # With the commit's time, the same release has the same signature, and an upload can
-                # be continued.
-                signature = sign(new / name, key, claim, commit.time)
-                verify(
-                    new / name, signature.read_text("utf-8"), read_public(plan.public_key), claim
-                )
+            _sign(new, key, plan, commit)
         _take_the_place(new, out)
     return sorted(path for path in out.iterdir() if path.is_file())
+
+
+def _must_be_artifacts(artifacts: Path) -> None:
+    """Raise CommandError unless a folder contains the artifacts of a release, and nothing else."""
+    if not artifacts.is_dir():
+        raise CommandError(
+            f"`{artifacts}` is not a folder of artifacts",
+            hint="`gh run download RUN --dir DIR` makes one",
+        )
+    of_platforms = [f"{prefix}{key}" for prefix in (BINARIES, DESKTOP) for key in PLATFORMS]
+    for path in sorted(artifacts.iterdir()):
+        if path.name not in (WHEELS, *of_platforms):
+            raise CommandError(
+                f"`{path}` is not an artifact of a release",
+                hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
+            )
+
+
+def _sign(new: Path, key: SecretKey, plan: Plan, commit: Commit) -> None:
+    """Sign the checksums and the manifest, and verify both with the key that the plan states."""
+    for name in (SUMS, MANIFEST):
+        claim = Claim(name, str(plan.version), "any")
+        # With the commit's time, the same release has the same signature, and an upload can be
+        # continued.
+        signature = sign(new / name, key, claim, commit.time).read_text("utf-8")
+        verify(new / name, signature, read_public(plan.public_key), claim)
 
 
 def _must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:

@@ -21,6 +21,7 @@ from macholib.MachO import MachO
 
 from scripts.build.inspection import inspect_file
 from scripts.tools.processes import clean_environment
+from tests.support.download import PIP_DOWNLOAD
 from tests.support.surroundings import run
 
 pytestmark = pytest.mark.network
@@ -71,17 +72,7 @@ LINUX_OF_ALL = [*LINUX, *(pytest.param(*each, marks=pytest.mark.slow) for each i
 
 def fetch(requirement: str, platform: str, folder: Path) -> Path:
     """Download one wheel for a platform, whatever this machine is."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--python-version",
-        "3.12",
-    ]
-    run([*command, "--platform", platform, "--dest", folder, requirement], clean_environment())
+    run([*PIP_DOWNLOAD, "--platform", platform, "--dest", folder, requirement], clean_environment())
     return next(folder.glob("*.whl"))
 
 

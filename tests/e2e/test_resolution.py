@@ -15,6 +15,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from scripts.tools.processes import own_program
 from tests.support import headers
 from tests.support.artifacts import put
+from tests.support.download import PIP_DOWNLOAD
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
@@ -102,16 +103,7 @@ def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
 @pytest.mark.parametrize("platform", PIP)
 def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--python-version",
-        "3.12",
-    ]
-    command += [
+        *PIP_DOWNLOAD,
         "--platform",
         platform,
         "--find-links",
