@@ -64,10 +64,15 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
         from .instead.typescript import become
 
         return become(family, arguments, start)
+    if arguments[:1] == ["ui"] and family.name == "cli":
+        from .instead.ui import is_ours, show
+
+        if is_ours(arguments):
+            return show(arguments[1:])
     action = _action(family, arguments)
     admitted = None
     try:
-        place = _first(family, platform)
+        place = first_place(family, platform)
         if place is None:
             raise FileNotFoundError
         if needs_proof(place, family, platform):
@@ -82,7 +87,7 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
         return explain(family, platform, admitted, error, action)
 
 
-def _first(family: "Family", platform: "Platform | None") -> "Place | None":
+def first_place(family: "Family", platform: "Platform | None") -> "Place | None":
     """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
     from ._search import is_there, places
     from ._tables import DEBUG_VARIABLE, is_on

@@ -10,12 +10,13 @@ import sys
 DIRECTORY_VARIABLE = "LEANSPEC_BINARIES_DIR"
 VERIFY_VARIABLE = "LEANSPEC_VERIFY"
 DEBUG_VARIABLE = "LEANSPEC_DEBUG"
+NPM_UI_VARIABLE = "LEANSPEC_NPM_UI"
 TYPESCRIPT_VARIABLE, TYPESCRIPT_OPTION = "LEANSPEC_USE_TS", "--use-typescript"
 ON = ("1", "true", "yes", "on")
 
 
 class Family:
-    """One program of LeanSpec, and what its parts are called."""
+    """A program of LeanSpec, and what its parts are called."""
 
     __slots__ = ("answers", "extra", "name", "program", "typescript")
 
@@ -141,3 +142,5 @@ SHA256: "dict[str, dict[str, str]]" = {}
 # SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings
 # along
 LIBRARIES: "dict[str, dict[str, str]]" = {}
+# SHA-256 of the pages of the web UI: of the checksums and paths of their files.
+PAGES = ""

@@ -2,6 +2,10 @@
 
 from ._tables import FAMILIES, current
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._tables import Family
+
 
 def find_leanspec_bin(family: str = "cli") -> str:
     """Return the absolute path of a program of this release, verified as at a start.
@@ -19,3 +23,22 @@ def find_leanspec_bin(family: str = "cli") -> str:
     if found.outcome is not Outcome.TAKEN:
         raise FileNotFoundError(f"`{found.path}` is not to be run: {found.reason}")
     return found.path
+
+
+def admitted(family: "Family") -> str:
+    """Return the path of a family's program, verified as at a start: once for each of its states.
+
+    Raises FileNotFoundError if there is none, Refusal if it is not the one of this release, OSError
+    if that cannot be known.
+    """
+    from . import first_place
+    from ._search import needs_proof
+    from .first_start.proof import admit
+
+    platform = current()
+    place = first_place(family, platform)
+    if place is None:
+        raise FileNotFoundError(f"no `{family.program}` is installed")
+    if needs_proof(place, family, platform):
+        admit(place, family, platform)
+    return place.path

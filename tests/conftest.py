@@ -84,6 +84,7 @@ def binaries(shared: Path, scripts: Scripts, version: str) -> Path:
 
     def collect(folder: Path) -> None:
         scripts("collect", "npm", version, "--into", folder)
+        scripts("collect", "pages", "--into", folder)
 
     return once(shared / "binaries", collect)
 

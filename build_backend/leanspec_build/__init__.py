@@ -1,4 +1,4 @@
-"""A PEP 517 and PEP 660 build backend for wheels that carry one executable.
+"""A PEP 517 and PEP 660 build backend for wheels that carry an executable, or data.
 
 The hooks run with the project as the working directory. What cannot be built ends the process with
 status 1 and a message on standard error: a frontend shows that, where it would show a raised error
@@ -19,6 +19,7 @@ from .repair import graft
 from .wheel import (
     Content,
     binary_content,
+    data_content,
     dist_info,
     editable_content,
     metadata_entries,
@@ -68,9 +69,12 @@ def build_editable(
         raise BuildError(
             "a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`"
         )
+    if not project.executable_name:
+        return write_wheel(Path(wheel_directory), project, editable_content(project, ("any",)))
     binary = choose_binary(project, settings)
     _link(project, binary)
-    return write_wheel(Path(wheel_directory), project, editable_content(project, binary))
+    content = editable_content(project, binary.tags.platforms)
+    return write_wheel(Path(wheel_directory), project, content)
 
 
 @_reporting
@@ -114,12 +118,24 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
     settings = read_settings(config_settings)
     if "stub" in settings:
         return project, stub_content(project, read_stub(Path(settings["stub"])))
+    if not project.executable_name:
+        _must_need_no_setting(settings)
+        return project, data_content(project)
     binary = choose_binary(project, settings)
     if (settings.get("repair") or project.repair) == "auditwheel" and not binary.tags.publishable:
         binary = graft(project, binary)
     if tell:
         _tell_tags(project, binary)
     return project, binary_content(project, binary)
+
+
+def _must_need_no_setting(settings: Mapping[str, str]) -> None:
+    """Raise BuildError for a setting about an executable, where there is none."""
+    for name in settings:
+        raise BuildError(
+            f"the config setting `{name}` is about an executable, and this project has none",
+            hint=f"leave `-C {name}=...` out, or name an `executable` under `[tool.leanspec-build]`",
+        )
 
 
 def _tell_tags(project: Project, binary: Binary) -> None:

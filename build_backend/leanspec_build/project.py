@@ -31,7 +31,7 @@ from .tags import (
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
 SETTINGS = ("platform", "binary", "repair", "stub")
-KEYS = ("package", "executable", "floors", "repair")
+KEYS = ("package", "executable", "data", "record", "floors", "repair")
 REPAIRS = ("auditwheel",)
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
 KNOWN_CPUS = (
@@ -54,7 +54,12 @@ class Project:
     root: Path
     metadata: pyproject_metadata.StandardMetadata
     package: str
-    executable_name: str
+    executable_name: str = ""
+    """The file name of the executable; empty for a package that carries data alone."""
+    data: tuple[str, ...] = ()
+    """Globs of data files, relative to the package."""
+    record: str = ""
+    """The JSON file of the package that says where its data are from; empty for none."""
     floors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Platform -> the oldest system that is promised, as `glibc 2.28` or `macos 11.0`."""
     repair: str | None = None
@@ -78,9 +83,11 @@ class Project:
     def sources(self) -> list[Path]:
         """Return the files of the import package, without the executable."""
         folder = self.root / self.package
-        return sorted(
+        modules = {
             path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed"
-        )
+        }
+        found = modules | {path for pattern in self.data for path in folder.glob(pattern)}
+        return sorted(path for path in found if path.is_file())
 
     def license_files(self) -> list[Path]:
         """Return the licence files, relative to the project."""
@@ -140,7 +147,9 @@ def load_project(root: Path) -> Project:
         root,
         metadata,
         package=own["package"],
-        executable_name=own["executable"],
+        executable_name=own.get("executable", ""),
+        data=tuple(own.get("data", ())),
+        record=own.get("record", ""),
         floors=_floors(own.get("floors", {}), path),
         repair=_repair(own.get("repair"), f"`{path}`"),
     )
@@ -149,7 +158,26 @@ def load_project(root: Path) -> Project:
         raise BuildError(
             f"`{path}` names the package `{project.package}`, but there is no such folder next to it"
         )
+    _must_be_files(project, path)
     return project
+
+
+def _must_be_files(project: Project, path: Path) -> None:
+    """Raise BuildError if a pattern matches nothing, or if the package contains a link."""
+    folder = project.root / project.package
+    for pattern in (*project.data, *filter(None, [project.record])):
+        if not any(each.is_file() for each in folder.glob(pattern)):
+            raise BuildError(
+                f"`{path}` names the data `{pattern}`, but `{project.package}` has no such file",
+                hint="correct it: the pattern is relative to the package, as `templates/**/*`",
+            )
+    for source in project.sources():
+        # A link may lead to any file of the machine that builds.
+        if not source.resolve().is_relative_to(folder.resolve()):
+            raise BuildError(
+                f"`{source}` is a link that leads out of the package",
+                hint="copy the file into the package",
+            )
 
 
 def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metadata.StandardMetadata:
@@ -185,19 +213,51 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
                 f"`{path}` has the unknown key `{key}` under `[tool.leanspec-build]`",
                 hint=f"the keys are {known}",
             )
-    for key in ("package", "executable"):
-        if not isinstance(own.get(key), str) or not own[key]:
-            raise BuildError(
-                f"`{path}` has no text `{key}` under `[tool.leanspec-build]`",
-                hint=f"the keys are {known}",
-            )
+    _must_be_a_text(own, "package", path, known)
     if not own["package"].isidentifier():
         raise BuildError(f"`{path}` names the package `{own['package']}`, which cannot be imported")
-    if Path(own["executable"]).name != own["executable"] or "\\" in own["executable"]:
-        raise BuildError(
-            f"`{path}` names the executable `{own['executable']}`: a file name is wanted, not a path"
-        )
+    if "data" not in own or "executable" in own:
+        _must_be_a_text(own, "executable", path, known)
+        _must_be_a_file_name(own["executable"], path)
+    if "data" in own:
+        _must_be_patterns(own["data"], path)
+    if "record" in own:
+        _must_be_a_text(own, "record", path, known)
+        _must_be_patterns([own["record"]], path)
     return dict(own)
+
+
+def _must_be_a_text(own: dict[str, Any], key: str, path: Path, known: str) -> None:
+    if not isinstance(own.get(key), str) or not own[key]:
+        raise BuildError(
+            f"`{path}` has no text `{key}` under `[tool.leanspec-build]`",
+            hint=f"the keys are {known}",
+        )
+
+
+def _must_be_a_file_name(name: str, path: Path) -> None:
+    is_special = name in (".", "..") or "\\" in name or not name.isprintable()
+    if Path(name).name != name or is_special:
+        shown = name.encode("unicode_escape").decode()
+        raise BuildError(
+            f"`{path}` names the executable `{shown}`: a file name is wanted, not a path"
+        )
+
+
+def _must_be_patterns(patterns: object, path: Path) -> None:
+    """Raise BuildError unless these are globs that stay inside the package."""
+    if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
+        raise BuildError(
+            f"`{path}` wants a list of texts as `data` under `[tool.leanspec-build]`",
+            hint='for example `data = ["templates/**/*"]`',
+        )
+    for pattern in patterns:
+        parts = Path(pattern).parts
+        if not parts or Path(pattern).is_absolute() or ".." in parts or "\\" in pattern:
+            raise BuildError(
+                f"`{path}` names the data `{pattern}`, which leads out of the package",
+                hint='a pattern is relative to the package: `data = ["templates/**/*"]`',
+            )
 
 
 def _floors(table: object, path: Path) -> dict[str, str]:

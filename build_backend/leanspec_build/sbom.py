@@ -33,13 +33,6 @@ def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
     that of all entries.
     """
     sha256 = hashlib.sha256(binary.data).hexdigest()
-    wheel = Component(
-        name=project.metadata.name,
-        version=project.version,
-        type=ComponentType.LIBRARY,
-        bom_ref=f"wheel:{project.metadata.name}",
-        purl=PackageURL("pypi", None, project.metadata.canonical_name, project.version),
-    )
     program = Component(
         name=project.executable_name,
         version=project.version,
@@ -47,22 +40,49 @@ def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
         bom_ref=f"program:{project.executable_name}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
     )
+    parts = [*_sources(binary.record), *_libraries(binary)]
+    return _bill(project, program, parts, sha256, moment)
+
+
+def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> bytes:
+    """Return what is in a wheel of data and where it came from; `moment` is in seconds.
+
+    `sha256` identifies all files of the package, `record` is its JSON file or empty.
+    """
+    data = Component(
+        name=project.package,
+        version=project.version,
+        type=ComponentType.DATA,
+        bom_ref=f"data:{project.package}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
+    )
+    return _bill(project, data, [*_sources(record or None)], sha256, moment)
+
+
+def _bill(
+    project: Project, content: Component, parts: list[Component], sha256: str, moment: int
+) -> bytes:
+    """Write the bill of a wheel, its content, and what that was made from."""
+    wheel = Component(
+        name=project.metadata.name,
+        version=project.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"wheel:{project.metadata.name}",
+        purl=PackageURL("pypi", None, project.metadata.canonical_name, project.version),
+    )
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, sha256))
     bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
     bom.metadata.component = wheel
-    parts = [*_sources(binary), *_libraries(binary)]
-    for component in (program, *parts):
+    for component in (content, *parts):
         bom.components.add(component)
-    bom.register_dependency(wheel, [program])
-    bom.register_dependency(program, parts)
+    bom.register_dependency(wheel, [content])
+    bom.register_dependency(content, parts)
     return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
-def _sources(binary: Binary) -> Iterator[Component]:
-    """Return what `binary.json` says that the executable was taken or built from."""
-    source: dict[str, Any] = (
-        json.loads(binary.record).get("source", {}) if binary.record is not None else {}
-    )
+def _sources(record: bytes | None) -> Iterator[Component]:
+    """Return what a record says that the content was taken or built from."""
+    source: dict[str, Any] = json.loads(record).get("source", {}) if record is not None else {}
     if source.get("kind") == "npm":
         namespace, _, name = str(source["package"]).rpartition("/")
         yield Component(

@@ -26,7 +26,7 @@ import deflate
 from .errors import BuildError
 from .project import METADATA_VERSION, RECORD_NAME, Binary, Project
 from .sbom import NAME as SBOM_NAME
-from .sbom import bill_of_materials
+from .sbom import bill_of_data, bill_of_materials
 
 # The oldest and the newest time that a zip archive can state, in seconds since the epoch.
 ZIP_EPOCH = 315532800
@@ -72,10 +72,22 @@ def binary_content(project: Project, binary: Binary) -> Content:
     )
 
 
-def editable_content(project: Project, binary: Binary) -> Content:
+def data_content(project: Project) -> Content:
+    """Return a package that carries data alone, for every machine."""
+    entries = _package(project)
+    sums = [f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries]
+    record = b""
+    if project.record:
+        record = (project.root / project.package / project.record).read_bytes()
+    digest = hashlib.sha256("".join(sums).encode()).hexdigest()
+    sbom = bill_of_data(project, digest, record, source_date_epoch())
+    return Content(entries, ("any",), sbom)
+
+
+def editable_content(project: Project, platforms: tuple[str, ...]) -> Content:
     """Return a path file that leads to the project (PEP 660)."""
     line = f"{project.root.resolve()}\n".encode()
-    return Content([Entry(f"__editable__.{project.package}.pth", line)], binary.tags.platforms)
+    return Content([Entry(f"__editable__.{project.package}.pth", line)], platforms)
 
 
 def stub_content(project: Project, release: bytes) -> Content:
@@ -104,6 +116,9 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
         Entry(f"{folder}/METADATA", bytes(metadata.as_rfc822())),
         Entry(f"{folder}/WHEEL", _wheel_file(content)),
     ]
+    commands = _entry_points(project)
+    if commands:
+        entries.append(Entry(f"{folder}/entry_points.txt", commands))
     entries += [
         Entry(f"{folder}/licenses/{path.as_posix()}", (project.root / path).read_bytes())
         for path in project.license_files()
@@ -111,6 +126,22 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
     if content.sbom is not None:
         entries.append(Entry(f"{folder}/sboms/{SBOM_NAME}", content.sbom))
     return entries
+
+
+def _entry_points(project: Project) -> bytes:
+    """Return the entry points (Entry points specification, File format); empty if there are none."""
+    metadata = project.metadata
+    groups = {
+        "console_scripts": metadata.scripts,
+        "gui_scripts": metadata.gui_scripts,
+        **metadata.entrypoints,
+    }
+    lines = []
+    for group in sorted(name for name, commands in groups.items() if commands):
+        lines.append(f"[{group}]")
+        lines += [f"{name} = {groups[group][name]}" for name in sorted(groups[group])]
+        lines.append("")
+    return "\n".join(lines).encode()
 
 
 def write_wheel(

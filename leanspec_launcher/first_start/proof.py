@@ -180,11 +180,16 @@ def remember(proof: Proof) -> None:
     None is left if the file changed just now, or if no folder is this user's alone: then the next
     start hashes again.
     """
+    leave_stamps(proof.stamps)
+
+
+def leave_stamps(stamps: "list[tuple[str, str]]") -> None:
+    """Leave a stamp for each state of a file that was proved to have a digest, or for none of them."""
     folder = stamp_directory()
-    settled = [_is_settled(state) for state, _ in proof.stamps]
-    if not settled or not all(settled) or not folder or not _make(folder):
+    settled = [_is_settled(state) for state, _ in stamps]
+    if not settled or not all(settled) or not folder or not make_private(folder):
         return
-    names = [f"{state}.{pin}" for state, pin in proof.stamps]
+    names = [f"{state}.{pin}" for state, pin in stamps]
     try:
         # The executable's last: it says that the others are there.
         for name in reversed(names):
@@ -210,8 +215,8 @@ def _is_settled(state: str) -> bool:
     return time.time_ns() - latest > SETTLED_NANOSECONDS
 
 
-def _make(folder: str) -> bool:
-    """Make the folder of the stamps, for this user alone; tell whether it may be used.
+def make_private(folder: str) -> bool:
+    """Make a folder of ours for this user alone, if it is missing; tell whether it may be used.
 
     Nothing is made in a folder of somebody else: as root with a user's `HOME`, it would be root's.
     """
@@ -241,7 +246,7 @@ def _is_own(folder: str) -> bool:
 
 
 def _prune(folder: str, newest: "list[str]") -> None:
-    """Throw all stamps away but the newest, if there are many; nothing else is touched."""
+    """Remove all stamps but the newest, if there are many; nothing else is touched."""
     stamps = [name for name in os.listdir(folder) if is_stamp(name)]
     if len(stamps) > MOST_STAMPS:
         for name in stamps:

@@ -44,13 +44,15 @@ def colour() -> bool | None:
     return False if unwanted else None
 
 
-def run_command(command: click.Command, program: str) -> NoReturn:
+def run_command(
+    command: click.Command, program: str, arguments: list[str] | None = None
+) -> NoReturn:
     """Run a click command and end the process with its exit code: 0, 1 (failed), 2 (usage), 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may contain any bytes
     try:
-        code = command.main(prog_name=program, standalone_mode=False, color=colour())
+        code = command.main(arguments, prog_name=program, standalone_mode=False, color=colour())
     except CommandError as error:
         sys.exit(_report(FAILURE, error.message, error.hint))
     except click.ClickException as error:

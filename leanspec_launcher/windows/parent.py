@@ -58,7 +58,7 @@ def wait_for(path: str, arguments: "list[str]") -> int:
     KERNEL.SetConsoleCtrlHandler(handler, 1)
     process, thread = _create(path, command_line([path, *arguments]))
     started.append(process)
-    job = _job()
+    job = create_job()
     # Without a job (an old sandbox lets none be nested) the program still runs; it then outlives a
     # killed parent.
     if job:
@@ -139,7 +139,7 @@ def _inheritable(number: int) -> "int | None":
     return handle
 
 
-def _job() -> "int | None":
+def create_job() -> "int | None":
     """Return a job whose processes end when this process does; None if there can be none."""
     KERNEL.CreateJobObjectW.restype = wintypes.HANDLE
     job: int | None = KERNEL.CreateJobObjectW(None, None)

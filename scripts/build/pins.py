@@ -24,6 +24,8 @@ BINARIES = {binaries!r}
 SHA256: "dict[str, dict[str, str]]" = {table}
 # SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings along
 LIBRARIES: "dict[str, dict[str, str]]" = {libraries}
+# SHA-256 of the pages of the web UI: of the checksums and paths of their files.
+PAGES = {pages!r}
 """
 
 
@@ -49,8 +51,10 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
     return hashlib.sha256(archive.read(name)).hexdigest()
 
 
-def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]]) -> str:
+def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]], pages: str = "") -> str:
     """Return the text of `_tables.py` with a release's pins; `pins` is family -> platform -> what it carries.
+
+    `pages` is the digest of the web UI's pages, empty if there are none.
 
     Raises CommandError if the text has no place for them.
     """
@@ -72,4 +76,5 @@ def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]]) -> st
         libraries=pprint.pformat(
             {each.executable: each.libraries for each in every if each.libraries}, width=100
         ),
+        pages=pages,
     )

@@ -18,9 +18,16 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.manage.errors import CommandError
+from scripts.collect.pages import read_collected_pages
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject, binary_path, load_families, main_project
+from scripts.model.pages import DISTRIBUTION as PAGES_DISTRIBUTION
+from scripts.model.pages import FOLDER as PAGES_FOLDER
+from scripts.model.pages import PACKAGE as PAGES_PACKAGE
+from scripts.model.pages import PROJECT as PAGES_PROJECT
+from scripts.model.pages import RECORD as PAGES_RECORD
+from scripts.model.pages import pages_folder, pages_record
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
@@ -64,8 +71,10 @@ def build_wheels(
             say("lean-spec and the stubs are left out: they speak of all families and platforms")
         else:
             pins = _pins(wanted, built)
+            pages = read_collected_pages(base)
             built += _build_stubs(wanted, built, folder)
-            built += _build_main(folder, pins)
+            built += _build_pages(base, folder) if pages else []
+            built += _build_main(folder, pins, str(pages["sha256"]) if pages else "")
         return _publish(built, out)
 
 
@@ -183,6 +192,22 @@ def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Pa
     return built
 
 
+def _build_pages(base: Path, out: Path) -> list[Path]:
+    """Build the wheel of the web UI from a copy of its project, with the collected pages in it."""
+    source = out / "pages-source"
+    ignored = shutil.ignore_patterns(PAGES_FOLDER, PAGES_RECORD, "__pycache__")
+    shutil.copytree(PAGES_PROJECT, source, ignore=ignored)
+    package = source / PAGES_PACKAGE
+    shutil.copytree(pages_folder(base), package / PAGES_FOLDER)
+    shutil.copyfile(pages_record(base), package / PAGES_RECORD)
+    with step("building the pages of the web UI"):
+        what = f"building `{PAGES_DISTRIBUTION}`"
+        wheel, _ = _call_backend(source, "wheel", out, what)
+    shutil.rmtree(source)
+    say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+    return [wheel]
+
+
 def _platform_tags(wheel: Path) -> list[str]:
     return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
 
@@ -195,7 +220,7 @@ def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]
     return pins
 
 
-def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
+def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list[Path]:
     """Build `lean-spec` from a copy of its sources, with the checksums added. No tracked file changes."""
     version = main_project()["version"]
     with step(f"building lean-spec {version} with the checksums of these binaries"):
@@ -213,7 +238,8 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
             for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
         )
         tables = source / MAIN_PACKAGE / "_tables.py"
-        tables.write_text(with_pins(tables.read_text("utf-8"), version, pins), "utf-8")
+        text = with_pins(tables.read_text("utf-8"), version, pins, pages)
+        tables.write_text(text, "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],
             _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],
@@ -223,6 +249,8 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]]) -> list[Path]:
         say(f"  {path.name}  {size(path.stat().st_size)}")
     for line in _gaps(pins):
         say(f"    {line}")
+    if not pages:
+        say("    it has no pages of the web UI: `python -m scripts collect pages`")
     return built
 
 

@@ -1,4 +1,4 @@
-"""Extracting one file from an untrusted package archive."""
+"""Extracting files from an untrusted package archive."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import gzip
 import shutil
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from leanspec_launcher.manage.errors import CommandError
 
 # The largest package so far unpacks to 49 MB.
 LARGEST_ARCHIVE = 128 * 1024 * 1024
-# A package has some five; each costs time to look at, however small it is.
-MOST_ENTRIES = 1_000
+# A program's package has some five, that of the pages 918; each costs time, however small it is.
+MOST_ENTRIES = 4_000
 
 
 class _Bounded(gzip.GzipFile):
@@ -30,29 +31,45 @@ class _Bounded(gzip.GzipFile):
 def extract_file(archive: Path, member: str, target: Path) -> None:
     """Copy the regular file `member` of a `.tar.gz` to `target`; nothing else is ever written.
 
-    Raises CommandError if it is not there, and where any entry of the archive leaves it, links,
-    or is too large.
+    Raises CommandError if it is not there, or if any entry of the archive leads out of it, is a
+    link, or is too large.
     """
+    if not extract_files(archive, lambda name: target if name == member else None):
+        raise CommandError(f"the archive `{archive.name}` is refused: it holds no `{member}`")
+
+
+def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Path]:
+    """Copy the regular files of a `.tar.gz` for which `place` names a target; return the targets.
+
+    Raises CommandError, and leaves no target, if any entry of the archive leads out of it, is a
+    link, is too large, or is there twice.
+    """
+    written: list[Path] = []
     try:
         with _Bounded(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:
-            found = False
             for number, entry in enumerate(entries):
                 if number == MOST_ENTRIES:
                     raise CommandError(f"it holds more than {MOST_ENTRIES} entries")
                 _must_be_harmless(entry)
-                if entry.name == member:
-                    if found:
-                        raise CommandError(f"it holds `{member}` twice")
-                    found = True
-                    _copy(entries, entry, target)
-        if not found:
-            raise CommandError(f"it holds no `{member}`")
+                target = place(entry.name) if entry.isfile() else None
+                if target is None:
+                    continue
+                if target in written:
+                    raise CommandError(f"it holds `{entry.name}` twice")
+                written.append(target)
+                _copy(entries, entry, target)
     except CommandError as error:
-        target.unlink(missing_ok=True)
+        _remove(written)
         raise CommandError(f"the archive `{archive.name}` is refused: {error.message}") from None
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-        target.unlink(missing_ok=True)
+        _remove(written)
         raise CommandError(f"the archive `{archive.name}` is damaged: {error}") from None
+    return written
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _must_be_harmless(entry: tarfile.TarInfo) -> None:
@@ -71,5 +88,6 @@ def _copy(entries: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> Non
     source = entries.extractfile(entry)
     if source is None:
         raise CommandError(f"its entry `{entry.name}` has no content")
+    target.parent.mkdir(parents=True, exist_ok=True)
     with source, target.open("xb") as file:
         shutil.copyfileobj(source, file)

@@ -130,6 +130,35 @@ def cargo(  # noqa: PLR0913 - each is one option
 
 
 @collect.command()
+@INTO_OPTION
+@click.option(
+    "--notices",
+    is_flag=True,
+    help="Write the licences of the packages in the pages, to be committed.",
+)
+def pages(into: Path, *, notices: bool) -> None:
+    """Collect the pages of the web UI from npm.
+
+    The release plan names the package, its version and its SHA-512 integrity. Only what the
+    application loads is kept. `wheels` builds leanspec-ui from the pages.
+
+    \b
+    Example:
+      python -m scripts collect pages
+    """
+    from scripts.model.pages import read_pages
+
+    from .notices import write_notices
+    from .pages import collect_pages
+
+    planned = read_pages()
+    if notices:
+        say(str(write_notices(planned)))
+    else:
+        collect_pages(planned, into)
+
+
+@collect.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--allow-missing",

@@ -143,7 +143,19 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
     """Return the executable of a package whose archive has the integrity that was stated."""
     folder = base / package.project.name / package.platform.key
     folder.mkdir(parents=True)
-    spec = f"{package.name}@{package.version}"
+    archive = fetch_archive(npm, package.name, package.version, package.integrity, folder)
+    file = folder / (package.project.family.program + package.platform.suffix)
+    extract_file(archive, f"package/{file.name}", file)
+    return file
+
+
+def fetch_archive(npm: str, name: str, version: str, stated: str, folder: Path) -> Path:
+    """Return the archive of a package, in a folder that is empty but for it.
+
+    Raises CommandError if the registry has no such package, or if its integrity is not the stated
+    one.
+    """
+    spec = f"{name}@{version}"
     _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
     archives = list(folder.iterdir())
     if len(archives) != 1:
@@ -151,12 +163,10 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
             f"npm left {len(archives)} files for `{spec}`, expected one archive", hint=REGISTRY
         )
     found = integrity("sha512", archives[0].read_bytes())
-    if found != package.integrity:
+    if found != stated:
         raise CommandError(
             f"the archive of `{spec}` is not the one that the registry describes: integrity `{found}`,"
-            f" expected `{package.integrity}`",
+            f" expected `{stated}`",
             hint="`npm cache clean --force`, then try again; do not use it if that does not help",
         )
-    file = folder / (package.project.family.program + package.platform.suffix)
-    extract_file(archives[0], f"package/{file.name}", file)
-    return file
+    return archives[0]

@@ -23,6 +23,7 @@ from scripts.tools.console import step
 from . import binaries, installation, tree
 from .expected_set import expected_set
 from .index_rules import index_rules
+from .pages import pages_gate
 from .same_bytes import same_bytes
 
 
@@ -52,6 +53,7 @@ def check(
         ),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
+        "pages": lambda: pages_gate(files),
         "what the index would say": lambda: index_rules(files),
         "the bytes that this tree builds": lambda: same_bytes(files, collected),
         "installs and smoke runs": lambda: _installs(plan, files),

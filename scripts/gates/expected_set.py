@@ -8,6 +8,7 @@ from dataclasses import replace
 from leanspec_launcher._tables import FAMILIES
 from scripts.model.files import MAIN, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.pages import DISTRIBUTION as PAGES_DISTRIBUTION
 from scripts.model.plan import Plan
 
 # kind, distribution, platform
@@ -17,6 +18,7 @@ Member = tuple[FileKind, str, str | None]
 def expected(plan: Plan) -> set[Member]:
     """Return every (kind, distribution, platform) that a release holds."""
     result: set[Member] = {(FileKind.MAIN, MAIN, None), (FileKind.SDIST, MAIN, None)}
+    result.add((FileKind.PAGES, PAGES_DISTRIBUTION, None))
     for family in FAMILIES.values():
         result.add((FileKind.STUB, family.distribution, None))
         result |= {(FileKind.PLATFORM, family.distribution, key) for key in plan.platforms}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.installers import create_environment, pip_install, uv_install
+from scripts.tools.loopback import free_port
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import (
     capture,
@@ -95,9 +95,7 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
 
 def _health(commands: Path, project: Path, env: dict[str, str], wanted: str, gate: str) -> Finding:
     """Start the web server on a free port of loopback, and ask for its health."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(commands / "leanspec-http"), "--no-open", "-p", str(port), "-P", str(project)]
     with subprocess.Popen(
         command,

@@ -12,11 +12,10 @@ from packaging.utils import canonicalize_name
 from validate_pyproject.api import Validator
 from validate_pyproject.error_reporting import ValidationError
 
-from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
-from scripts.model.files import MAIN
+from scripts.model.files import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
 from scripts.tools.lock import follow, read_lock, wanted
@@ -28,9 +27,8 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 def names() -> Iterator[Finding]:
     """Check that the distributions' names are valid, and cannot be confused with one another."""
-    own = [MAIN, *(family.distribution for family in FAMILIES.values())]
     seen: dict[str, str] = {}
-    for name in own:
+    for name in DISTRIBUTIONS:
         other = seen.setdefault(confusable(name), name)
         if not NAME.fullmatch(name) or canonicalize_name(name) != name:
             yield problem("names", name, "a normalized name (PEP 503)", name)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from leanspec_launcher._tables import FAMILIES
-from scripts.model.files import MAIN, read_files
+from scripts.model.files import DISTRIBUTIONS, read_files
 from scripts.model.finding import Finding, compare, problem
 from scripts.tools.console import step
 
@@ -33,7 +32,7 @@ def fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> 
     built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}
     missing = set(built)
     found_any = False
-    for distribution in (MAIN, *(family.distribution for family in FAMILIES.values())):
+    for distribution in DISTRIBUTIONS:
         for served in client.files(distribution).values():
             if version_of(served.name) != version:
                 continue

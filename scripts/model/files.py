@@ -8,10 +8,18 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.first_start.proof import digest
 
+from .pages import DISTRIBUTION as PAGES_DISTRIBUTION
+
 MAIN = "lean-spec"
+# Every distribution of a release.
+DISTRIBUTIONS = (
+    MAIN,
+    *(family.distribution for family in FAMILIES.values()),
+    PAGES_DISTRIBUTION,
+)
 # How platform tags begin, by `sys.platform` (Platform compatibility tags).
 SYSTEM_TAGS = {
     "linux": ("manylinux", "musllinux", "linux"),
@@ -27,6 +35,7 @@ class FileKind(StrEnum):
 
     PLATFORM = "platform wheel"
     STUB = "stub"
+    PAGES = "pages of the web UI"
     MAIN = "lean-spec"
     SDIST = "sdist"
 
@@ -77,6 +86,8 @@ def _read_name(path: Path) -> File | None:
     promised = {tag.platform for tag in tags}
     if name == MAIN:
         return File(path, FileKind.MAIN, str(name), str(version), None)
+    if name == PAGES_DISTRIBUTION:
+        return File(path, FileKind.PAGES, str(name), str(version), None)
     if promised == {"any"}:
         return File(path, FileKind.STUB, str(name), str(version), None)
     return File(path, FileKind.PLATFORM, str(name), str(version), _platform(promised))

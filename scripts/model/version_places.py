@@ -19,12 +19,13 @@ from tomlkit.exceptions import TOMLKitError
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.web.pages import UI
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
 from .versions import binary_version
 
-OWN = {family.distribution for family in FAMILIES.values()}
+OWN = {"lean-spec", UI.distribution, *(each.distribution for each in FAMILIES.values())}
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
 UNRELEASED = "## [Unreleased]"

@@ -30,7 +30,12 @@ from scripts.tools.table import aligned
 
 # A stub that appears before its platform wheel would be installed instead of it; `lean-spec`
 # cannot be installed before both.
-WAVES = ((FileKind.PLATFORM,), (FileKind.STUB,), (FileKind.MAIN, FileKind.SDIST))
+WAVES = (
+    (FileKind.PLATFORM,),
+    (FileKind.STUB,),
+    (FileKind.PAGES,),
+    (FileKind.MAIN, FileKind.SDIST),
+)
 LONGEST_WAIT = 900
 
 

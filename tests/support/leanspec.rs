@@ -28,12 +28,19 @@ fn speak() {
 }
 
 fn serve(arguments: &[String]) {
-    let port = arguments.windows(2).find(|pair| pair[0] == "-p").map(|pair| pair[1].clone()).unwrap_or_default();
+    let value = |names: [&str; 2]| arguments.windows(2).find(|pair| names.contains(&pair[0].as_str())).map(|pair| pair[1].clone()).unwrap_or_default();
+    let (port, project) = (value(["-p", "--port"]), value(["-P", "--project"]));
     let listener = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).expect("a free port");
     for mut stream in listener.incoming().map_while(Result::ok) {
         let mut request = [0; 1024];
         let _ = stream.read(&mut request);
-        let body = format!(r#"{{"version":"{VERSION}"}}"#);
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let request = String::from_utf8_lossy(&request).to_string();
+        let (status, kind, body) = match request.split(' ').nth(1).unwrap_or_default() {
+            "/health" => ("200 OK", "application/json", format!(r#"{{"version":"{VERSION}"}}"#)),
+            "/api/projects" => ("200 OK", "application/json", format!(r#"{{"projects":[{{"path":"{project}"}}]}}"#)),
+            path if path.starts_with("/api/") => ("404 Not Found", "text/html", "<!doctype html>".to_string()),
+            _ => ("200 OK", "text/html", "<!doctype html>".to_string()),
+        };
+        let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     }
 }

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.tools.tree_copy import copy_tree, git
+from tests.support.pages import put_pages
 from tests.support.surroundings import clean, make_venv, programs, run
 from tests.support.versions import RELEASED
 from tests.support.workspace import write_workspace
@@ -53,6 +55,7 @@ def build_small(folder: Path, scripts: Scripts, version: str, source: Path | Non
     for crate in workspace.glob("leanspec-*") if source else ():
         shutil.copy(str(source), crate / "src/main.rs")
     scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
+    put_pages(folder / "binaries", ROOT)
     scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
 

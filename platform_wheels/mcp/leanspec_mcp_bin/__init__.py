@@ -1,1 +1,1 @@
-"""The carrier of the program `leanspec-mcp`: `bin/` beside this file holds it in an installed wheel."""
+"""The carrier of the program `leanspec-mcp`: `bin/` next to this file holds it in an installed wheel."""

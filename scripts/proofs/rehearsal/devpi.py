@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -18,18 +17,11 @@ import requests
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.tools.console import step
+from scripts.tools.loopback import free_port
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
 
 USER = "rehearsal"
 SECONDS = 60
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

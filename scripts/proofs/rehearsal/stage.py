@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
 from scripts.index.built import foreign_requirements
 from scripts.index.client import Client, Index
 from scripts.model.families import main_project
-from scripts.model.files import FileKind, read_files
+from scripts.model.files import DISTRIBUTIONS, read_files
 from scripts.model.snapshot import fingerprint
 from scripts.tools.console import say, step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment, must_succeed
@@ -109,8 +108,8 @@ class Stage:
     def served(self, url: str) -> dict[str, str | None]:
         """Return what an index serves of ours: name -> sha256."""
         client = Client(Index(f"{url}+simple/", url))
-        names = [FileKind.MAIN, *(family.distribution for family in FAMILIES.values())]
-        return {name: file.sha256 for each in names for name, file in client.files(each).items()}
+        found = [client.files(name) for name in DISTRIBUTIONS]
+        return {name: file.sha256 for files in found for name, file in files.items()}
 
     def complete(self, url: str) -> bool:
         """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
@@ -144,6 +143,7 @@ def set_stage(stage: Stage) -> None:
         commit(stage)
     with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
         stage.must("collect", "npm", main_project()["version"])
+        stage.must("collect", "pages")
         build(stage)
     with step("what our wheels need, for the index to have it"):
         foreign = stage.folder / "foreign"

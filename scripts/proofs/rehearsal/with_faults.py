@@ -17,9 +17,10 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 from scripts.model.files import FileKind, read_files
+from scripts.tools.loopback import free_port
 
 from . import faults
-from .devpi import free_port, upload_foreign
+from .devpi import upload_foreign
 from .faults import Fault, Proxy, proxy
 from .stage import OLD, Stage, build, must_be_complete
 from .strict import strict

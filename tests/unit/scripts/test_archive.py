@@ -112,9 +112,9 @@ def cut_after_the_file(path: Path) -> Path:
         (many_zeros, "it unpacks to more than"),
         (
             lambda path: archive(
-                path, entry(MEMBER), *[entry(f"package/{number}") for number in range(1_000)]
+                path, entry(MEMBER), *[entry(f"package/{number}") for number in range(4_000)]
             ),
-            "it holds more than 1000 entries",
+            "it holds more than 4000 entries",
         ),
         (long_name, "it unpacks to more than"),
         (cut_after_the_file, "is damaged"),

@@ -1,0 +1,49 @@
+"""`lean-spec ui`: the installed pages instead of a package that npx would fetch.
+
+The program runs `npx --yes @leanspec/ui`: without pages here, it does. `--dev` and
+`LEANSPEC_NPM_UI=1` ask for that.
+"""
+
+import os
+
+from leanspec_launcher._search import is_absolute
+from leanspec_launcher._tables import NPM_UI_VARIABLE, is_on
+from leanspec_launcher.diagnosis.message import NOT_FOUND, say
+
+TYPE_CHECKING = False
+
+OTHER_WAYS = ("--dev", "-h", "--help")
+
+
+def is_ours(arguments: "list[str]") -> bool:
+    """Tell whether the pages are shown by this installation, and not by the program."""
+    if is_on(NPM_UI_VARIABLE) or any(option in arguments for option in OTHER_WAYS):
+        return False
+    from leanspec_launcher.web.pages import chosen_pages_variable, installed_pages
+
+    return bool(chosen_pages_variable() or installed_pages()) or not _has_npx()
+
+
+def show(arguments: "list[str]") -> "int":
+    """Show the pages, with the options that come after `ui`; ends this process."""
+    from leanspec_launcher.web.pages import advice, chosen_pages_variable, installed_pages
+
+    if not chosen_pages_variable() and not installed_pages():
+        say(
+            "error: the pages of the web UI are not installed, and `npx`, which could fetch some,"
+            f" is not on `PATH`\nhint: {advice()}\n"
+        )
+        return NOT_FOUND
+    from leanspec_launcher.web.cli import start
+
+    return start(arguments, "lean-spec ui")
+
+
+def _has_npx() -> bool:
+    suffix = ".cmd" if os.name == "nt" else ""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return any(
+        os.path.isfile(os.path.join(folder, f"npx{suffix}"))
+        for folder in folders
+        if is_absolute(folder)
+    )

@@ -1,0 +1,47 @@
+"""Opening the browser, and when there is none to open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import webbrowser
+
+# Where Windows Subsystem for Linux has Windows' own programs.
+WSL_MARK = "/proc/sys/fs/binfmt_misc/WSLInterop"
+WSL_OPENER = "/mnt/c/Windows/System32/rundll32.exe"
+
+
+def why_not() -> str:
+    """Say why no browser can be opened here; empty if one can."""
+    if os.environ.get("CI"):
+        return "this is a CI job"
+    if os.environ.get("SSH_CONNECTION"):
+        return "this is an SSH session"
+    if sys.platform in ("win32", "darwin") or os.path.exists(WSL_MARK):
+        return ""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "there is no display"
+    return ""
+
+
+def tunnel(port: int) -> str:
+    """Return what to type on the other side of an SSH session; empty outside one."""
+    parts = os.environ.get("SSH_CONNECTION", "").split()
+    if len(parts) != 4:  # noqa: PLR2004 - both ends, each an address and a port
+        return ""
+    user = os.environ.get("USER") or "USER"
+    return f"ssh -L {port}:127.0.0.1:{port} {user}@{parts[2]}"
+
+
+def open_browser(url: str) -> bool:
+    """Open the browser; tell whether one was found."""
+    if os.path.exists(WSL_MARK) and os.path.exists(WSL_OPENER):
+        command = [WSL_OPENER, "url.dll,FileProtocolHandler", url]
+        quiet = subprocess.DEVNULL
+        done = subprocess.run(command, stdout=quiet, stderr=quiet, check=False, timeout=20)
+        return done.returncode == 0
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False

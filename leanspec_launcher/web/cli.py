@@ -1,0 +1,87 @@
+"""The command line of `leanspec-ui`: what is asked. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from leanspec_launcher._tables import VERSION
+from leanspec_launcher.manage.errors import run_command
+
+from .port import HIGHEST
+from .project import find_project
+from .serve import Options, serve
+
+PROGRAM = "leanspec-ui"
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    VERSION or "(source checkout)", "-V", "--version", message=f"{PROGRAM} %(version)s"
+)
+@click.option("--project", type=FOLDER, help="The project to show. Default: the nearest one.")
+@click.option("-d", "--specs-dir", type=FOLDER, help="The project's folder `specs`, instead.")
+@click.option("--multi-project", is_flag=True, help="Show every known project; select none.")
+@click.option("-p", "--port", type=click.IntRange(1, HIGHEST), help="Default: 3000, or the next.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--new", is_flag=True, help="Start another server for a project that has one.")
+@click.option("--readonly", is_flag=True, help="Let the pages change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the server's command line, and start nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the address alone.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", hidden=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when it is ready.")
+@click.argument("more", nargs=-1, metavar="[-- OPTION...]")
+def command(  # noqa: PLR0913 - one parameter per option
+    project: Path | None,
+    specs_dir: Path | None,
+    port: int | None,
+    host: str,
+    output: str,
+    more: tuple[str, ...],
+    *,
+    multi_project: bool,
+    no_open: bool,
+    new: bool,
+    readonly: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Show a project's specs in the browser.
+
+    Starts LeanSpec's web server for this machine alone, opens the browser, and ends the server
+    when it is interrupted. Needs no network. A second call for the same project opens the server
+    that runs. What follows `--` is handed to the server.
+
+    Exits with 0 after Ctrl-C, with the server's own exit code if that ends by itself, 1 if it
+    could not be started, 2 for wrong usage.
+
+    \b
+    Examples:
+      leanspec-ui
+      leanspec-ui --project ../other --port 8080
+      leanspec-ui --no-open --json
+    """
+    root = None if multi_project else find_project(project, specs_dir)
+    asked = Options(
+        root,
+        host,
+        port,
+        not no_open,
+        new,
+        readonly,
+        dry_run,
+        quiet,
+        as_json or output == "json",
+        more,
+    )
+    serve(asked)
+
+
+def start(arguments: list[str], program: str = PROGRAM) -> NoReturn:
+    """Run the command; end this process with its exit code."""
+    run_command(command, program, arguments)

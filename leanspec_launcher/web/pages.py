@@ -1,0 +1,150 @@
+"""The installed pages of the web UI: where they are, and whether they are those of this release."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from leanspec_launcher._search import SITE, is_absolute, is_trusted, stamp_directory, state_of
+from leanspec_launcher._tables import PAGES, Family
+from leanspec_launcher.first_start.proof import digest, leave_stamps
+from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.manage.errors import CommandError
+
+FOLDER = "pages"
+INDEX = "index.html"
+VARIABLE = "LEANSPEC_UI_DIST"
+
+
+class Pages(Family):
+    """The pages as something that installers bring, like a program."""
+
+    __slots__ = ()
+
+    @property
+    def package(self) -> str:
+        """The import package that contains the pages."""
+        return "leanspec_ui_pages"
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that contains the import package."""
+        return "leanspec-ui"
+
+
+UI = Pages("ui", "leanspec-ui", extra="ui")
+
+
+def advice() -> str:
+    """Return what to type so that the installer in use brings the pages (back)."""
+    from leanspec_launcher.diagnosis import remedy
+
+    return remedy.advice(UI)
+
+
+def chosen_pages_variable() -> str:
+    """Return the folder that the user names for the pages, whatever is in it; empty if none."""
+    return os.environ.get(VARIABLE, "")
+
+
+def installed_pages() -> str:
+    """Return the folder of the installed pages, whatever is in it; empty if there is none."""
+    folder = os.path.join(SITE, UI.package, FOLDER)
+    return folder if os.path.isdir(folder) else ""
+
+
+def verified_pages() -> str:
+    """Return the folder of the installed pages, verified once for each of their states.
+
+    Raises CommandError if there are none, or if one file is not that of this release.
+    """
+    folder = installed_pages()
+    if not folder:
+        raise CommandError("the pages of the web UI are not installed", hint=advice())
+    if not PAGES:
+        raise CommandError(
+            "this lean-spec has no checksum for the pages of the web UI",
+            hint="install a release; a checkout knows none",
+        )
+    try:
+        state = state_of_tree(folder)
+        if _is_stamped(state):
+            return folder
+        found = tree_digest(folder)
+        is_unchanged = state == state_of_tree(folder)
+    except (OSError, Refusal) as error:
+        raise CommandError(
+            f"cannot verify the pages in `{folder}`: {error}", hint=advice()
+        ) from None
+    if found != PAGES:
+        raise CommandError(
+            f"the pages in `{folder}` are not those of this release: sha256 `{found}`,"
+            f" expected `{PAGES}`",
+            hint=advice(),
+        )
+    if state and is_unchanged:
+        leave_stamps([(state, PAGES)])
+    return folder
+
+
+def chosen_pages() -> str:
+    """Return the folder that the user names in `LEANSPEC_UI_DIST`; empty if it names none.
+
+    Raises CommandError if it has no pages.
+    """
+    folder = chosen_pages_variable()
+    if not folder:
+        return ""
+    if not is_absolute(folder):
+        raise CommandError(
+            f"`{VARIABLE}` is `{folder}`, a relative path, which depends on the working directory",
+            hint="name an absolute path",
+        )
+    if not os.path.isfile(os.path.join(folder, INDEX)):
+        raise CommandError(
+            f"`{VARIABLE}` is `{folder}`, which has no `{INDEX}`",
+            hint=f"name a folder with pages, or leave `{VARIABLE}` out to see the installed ones",
+        )
+    return folder
+
+
+def files_of(folder: str) -> list[str]:
+    """Return the files below a folder: their paths from there, with `/`, sorted."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.relpath(os.path.join(place, name), folder)
+            found.append(path.replace(os.sep, "/"))
+    return sorted(found)
+
+
+def tree_digest(folder: str) -> str:
+    """Return one SHA-256 over the files of a folder: of their checksums and paths, in order.
+
+    Raises OSError or Refusal for a file that cannot be read to its end.
+    """
+    lines = [f"{digest(os.path.join(folder, name))}  {name}\n" for name in files_of(folder)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def state_of_tree(folder: str) -> str:
+    """Return what changes with every change of a file in a folder, in the form of a file's state.
+
+    Empty if the file system has no such thing.
+    """
+    names = files_of(folder)
+    states = [state_of(os.path.join(folder, name)) for name in names]
+    if not all(states):
+        return ""
+    latest = max((int(state.split(".")[-1], 16) for state in states), default=0)
+    lines = [f"{state}  {name}\n" for state, name in zip(states, names)]
+    whole = hashlib.sha256("".join(lines).encode()).hexdigest()
+    # Five numbers, as the state of one file has them; the last one is the newest change.
+    return f"0.{whole}.{len(names):x}.{latest:x}.{latest:x}"
+
+
+def _is_stamped(state: str) -> bool:
+    folder = stamp_directory()
+    if not state or not folder or not is_trusted(folder):
+        return False
+    return os.path.lexists(os.path.join(folder, f"{state}.{PAGES}"))

@@ -1,0 +1,130 @@
+"""On which port the server listens, and who answers there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from leanspec_launcher.manage.errors import CommandError
+
+DEFAULT, TRIES = 3000, 100
+HIGHEST = 65535
+SECONDS = 1.0
+LARGEST_ANSWER = 1 << 20
+VARIABLE = "PORT"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a LeanSpec server says of itself."""
+
+    version: str
+    projects: tuple[str, ...]
+    """The folders of the projects that it shows."""
+
+
+def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[int, str]:
+    """Return a free port, and why it is not the usual one; empty if it is.
+
+    A port that was asked for, as an option or in `PORT`, is taken or an error. Any other is a wish.
+    """
+    wanted = asked if asked is not None else _of_the_environment()
+    if wanted is not None:
+        _must_be_free(host, wanted)
+        return wanted, ""
+    first = configured or DEFAULT
+    for port in range(first, min(first + TRIES, HIGHEST + 1)):
+        if is_free(host, port):
+            return port, f"port {first} is in use" if port != first else ""
+    raise CommandError(
+        f"no port from {first} to {first + TRIES - 1} is free", hint="name one: `--port PORT`"
+    )
+
+
+def _of_the_environment() -> int | None:
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST):
+        raise CommandError(
+            f"`{VARIABLE}` is `{text}`, not a port from 1 to {HIGHEST}",
+            hint=f"`unset {VARIABLE}`, or name one with `--port PORT`",
+        )
+    return int(text)
+
+
+def _must_be_free(host: str, port: int) -> None:
+    try:
+        _bind(host, port)
+    except PermissionError:
+        raise CommandError(
+            f"this user may not listen on port {port}", hint="name a port above 1023: `--port 3000`"
+        ) from None
+    except OSError as error:
+        answer = ask(host, port)
+        who = "another program"
+        if answer:
+            shown = ", ".join(f"`{path}`" for path in answer.projects) or "no project"
+            who = f"LeanSpec {answer.version} with {shown}"
+        raise CommandError(
+            f"port {port} of `{host}` is in use by {who}: {error.strerror}",
+            hint="name another port, or leave `--port` out to get a free one",
+        ) from None
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a server could listen on a port."""
+    try:
+        _bind(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _bind(host: str, port: int) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as server:
+        # As the server does on POSIX: a port whose last connections are not forgotten is free. On
+        # Windows, the option would take a port that another program listens on.
+        if os.name != "nt":
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(address)
+        server.listen()
+
+
+def ask(host: str, port: int) -> Answer | None:
+    """Ask who listens on a port; None if it is no LeanSpec server, or nobody."""
+    try:
+        health = _get(host, port, "/health")
+        listed = _get(host, port, "/api/projects")
+        projects = tuple(str(each["path"]) for each in listed["projects"])
+        return Answer(str(health["version"]), projects)
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return None
+
+
+def health(host: str, port: int) -> str:
+    """Return the version that a server on a port states; empty if none answers."""
+    try:
+        return str(_get(host, port, "/health")["version"])
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return ""
+
+
+def _get(host: str, port: int, path: str) -> Any:  # noqa: ANN401 - whatever answers
+    # No proxy of the environment has a part in this.
+    connection = http.client.HTTPConnection(connectable(host), port, timeout=SECONDS)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read(LARGEST_ANSWER))
+    finally:
+        connection.close()
+
+
+def connectable(host: str) -> str:
+    """Return an address under which a server that listens on `host` can be reached."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what to leave out

@@ -1,0 +1,60 @@
+"""Which project `leanspec-ui` shows: the one that is named, or the nearest one above."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+
+# What a project of LeanSpec has: its settings, or its specs.
+MARKS = (".lean-spec", "specs")
+
+
+def find_project(named: Path | None, specs: Path | None) -> Path:
+    """Return the root of a project: one absolute path, however it was named.
+
+    Raises CommandError if there is none.
+    """
+    if specs is not None:
+        return _root_of_specs(_real(specs))
+    if named is not None:
+        return _must_have_specs(_real(named))
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        # The settings of the user in the home folder are not those of a project.
+        if _has_specs(folder) and folder != Path.home():
+            return folder
+    raise CommandError(
+        f"there are no specs in `{here}` or above it",
+        hint="change to a project, name it with `--project DIR`, or begin one: `lean-spec init`",
+    )
+
+
+def _real(path: Path) -> Path:
+    if not path.is_dir():
+        raise CommandError(
+            f"`{path.absolute()}` is not a folder", hint="name the folder of a project"
+        )
+    return path.resolve()
+
+
+def _must_have_specs(folder: Path) -> Path:
+    if not _has_specs(folder):
+        raise CommandError(
+            f"there are no specs in `{folder}`",
+            hint=f"begin a project: `cd '{folder}' && lean-spec init`",
+        )
+    return folder
+
+
+def _root_of_specs(folder: Path) -> Path:
+    if folder.name != "specs":
+        raise CommandError(
+            f"`{folder}` is not called `specs`, and the web server finds no other folder",
+            hint="name the project's folder: `--project DIR`",
+        )
+    return folder.parent
+
+
+def _has_specs(folder: Path) -> bool:
+    return any((folder / mark).is_dir() for mark in MARKS)

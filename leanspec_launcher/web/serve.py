@@ -1,0 +1,173 @@
+"""What `leanspec-ui` does, in this order: verify, choose a port, start, show, watch."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from leanspec_launcher._tables import BINARIES, FAMILIES, VERSION
+from leanspec_launcher.diagnosis import hints, remedy
+from leanspec_launcher.diagnosis.message import say
+from leanspec_launcher.find import admitted
+from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.manage.errors import CommandError
+
+from . import browser, instances
+from .instances import Instance
+from .pages import chosen_pages, verified_pages
+from .port import choose_port, connectable
+from .server import Server, become_watcher, start, wait_until_healthy
+from .settings import Settings, read_settings
+
+FAMILY = FAMILIES["http"]
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+KEY_VARIABLE = "LEANSPEC_API_KEY"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    project: Path | None
+    host: str
+    port: int | None
+    is_open: bool
+    is_new: bool
+    readonly: bool
+    dry_run: bool
+    quiet: bool
+    as_json: bool
+    more: tuple[str, ...]
+
+
+def serve(asked: Options) -> None:
+    """Show a project. Ends this process, unless a server for it runs already.
+
+    Raises CommandError if that is not possible.
+    """
+    _must_have_no_key()
+    pages = chosen_pages() or verified_pages()
+    program = _verified_server()
+    settings = read_settings()
+    if asked.project and not asked.is_new and not asked.dry_run:
+        running = instances.find_running(asked.project, BINARIES)
+        if running:
+            _show(running, asked, "runs already")
+            return
+    port, remark = choose_port(asked.host, asked.port, settings.port)
+    file = instances.file_of(asked.project) if asked.project else ""
+    log = f"{file}.log" if file else ""
+    arguments = _arguments(asked, settings, pages, port)
+    server = Server(program, arguments, asked.host, port, log)
+    if asked.dry_run:
+        click.echo(remedy.shown([[program, *arguments]]))
+        return
+    _warn(asked, remark)
+    _serve(server, asked, file)
+
+
+def _serve(server: Server, asked: Options, file: str) -> NoReturn:
+    """Start the server, show it, and watch it to its end."""
+    process = start(server)
+    try:
+        wait_until_healthy(process, server, BINARIES)
+        shown = connectable(server.host)
+        place = f"[{shown}]" if ":" in shown else shown
+        instance = Instance(
+            f"http://{place}:{server.port}/",
+            shown,
+            server.port,
+            process.pid,
+            str(asked.project or ""),
+            BINARIES,
+        )
+        if file:
+            instances.remember(file, instance)
+        _show(instance, asked, "")
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    become_watcher(process, file)
+
+
+def _arguments(asked: Options, settings: Settings, pages: str, port: int) -> tuple[str, ...]:
+    """Return the server's options. Its settings file is left out: that would win over them."""
+    arguments = ["--host", asked.host, "--port", str(port), "--ui-dist", pages]
+    arguments += ["--no-config", "--no-cors", "--no-open", "--log-level", "warn"]
+    if asked.project:
+        arguments += ["--project", str(asked.project)]
+    if asked.readonly or not _is_local(asked):
+        arguments.append("--readonly")
+    if settings.theme:
+        arguments += ["--theme", settings.theme]
+    if settings.locale:
+        arguments += ["--locale", settings.locale]
+    return (*arguments, *asked.more)
+
+
+def _is_local(asked: Options) -> bool:
+    return asked.host in LOCAL_HOSTS
+
+
+def _warn(asked: Options, remark: str) -> None:
+    if not _is_local(asked):
+        say(
+            f"warning: everyone who reaches `{asked.host}` can read your specs, and any file that"
+            " this user can read; the pages can change nothing\n"
+        )
+    if remark and not asked.quiet:
+        say(f"note: {remark}, so another one is used\n")
+
+
+def _show(instance: Instance, asked: Options, state: str) -> None:
+    """Print where the server is, and open the browser."""
+    if asked.as_json:
+        click.echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
+    elif asked.quiet:
+        click.echo(instance.url)
+    else:
+        verb = f" {state}" if state else ""
+        click.echo(f"LeanSpec{verb}: {instance.url}  {instance.project}".rstrip())
+        if not state:
+            click.echo("Ctrl-C ends it.")
+    sys.stdout.flush()
+    if asked.is_open:
+        _open(instance, asked)
+
+
+def _open(instance: Instance, asked: Options) -> None:
+    reason = browser.why_not()
+    if not reason and not browser.open_browser(instance.url):
+        reason = "no browser could be started"
+    if reason and not asked.quiet:
+        say(f"note: {reason}: open {instance.url} yourself\n")
+        if tunnel := browser.tunnel(instance.port):
+            say(f"hint: on your own machine, first run `{tunnel}`\n")
+
+
+def _must_have_no_key() -> None:
+    if os.environ.get(KEY_VARIABLE):
+        raise CommandError(
+            f"`{KEY_VARIABLE}` is set, and the pages send no key: every request would be refused",
+            hint=f"`unset {KEY_VARIABLE}`; on this machine alone, the server needs no key",
+        )
+
+
+def _verified_server() -> str:
+    """Return the path of the web server, verified. Raises CommandError if it is not to be run."""
+    try:
+        return admitted(FAMILY)
+    except FileNotFoundError as error:
+        raise CommandError(str(error), hint=hints.not_found(FAMILY)) from None
+    except (Refusal, OSError) as error:
+        raise CommandError(
+            f"refusing to run the web server: {error}",
+            hint=f"`leanspec-launcher which {FAMILY.name}` shows why; {remedy.advice(FAMILY)}",
+        ) from None

@@ -1,0 +1,134 @@
+"""The web server as a child process: started, asked for its health, and watched to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from leanspec_launcher.manage.errors import CommandError
+
+from .port import health
+
+# What the server would read next to its options, and what its options say instead.
+OVERRIDDEN = (
+    "PORT",
+    "LEANSPEC_HOST",
+    "LEANSPEC_PORT",
+    "LEANSPEC_PROJECT",
+    "LEANSPEC_CONFIG",
+    "LEANSPEC_UI_DIST",
+    "LEANSPEC_CORS_ORIGINS",
+    "LEANSPEC_DEV_MODE",
+)
+SECONDS = 10
+POLL = 0.01
+LAST_LINES = 5
+# Of prctl(2): which signal a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Server:
+    """What is started: the program, its arguments, and the file for what it says."""
+
+    program: str
+    arguments: tuple[str, ...]
+    host: str
+    port: int
+    log: str
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for the server: this one, without what its options say instead."""
+    return {name: value for name, value in os.environ.items() if name not in OVERRIDDEN}
+
+
+def start(server: Server) -> subprocess.Popen[bytes]:
+    """Start the server; its output goes to its log.
+
+    Raises OSError if it cannot be started.
+    """
+    with open(server.log or os.devnull, "wb") as log:
+        return subprocess.Popen(
+            [server.program, *server.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment(),
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one thread
+        )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return what a child does before it becomes the server: it dies when this process is killed."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    library, parent = ctypes.CDLL(None), os.getpid()
+
+    def prepare() -> None:
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], server: Server, version: str) -> None:
+    """Wait until the server answers with its version.
+
+    Raises CommandError, and ends it, if it ends, answers with another version, or takes too long.
+    """
+    until = time.monotonic() + SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        found = health(server.host, server.port)
+        if found and version in ("", found):
+            return
+        if found:
+            _end(process)
+            raise CommandError(
+                f"the server answers as version {found}, expected {version}",
+                hint="leanspec-launcher doctor",
+            )
+        time.sleep(POLL)
+    reason = f"did not answer within {SECONDS} s"
+    if process.poll() is not None:
+        reason = f"ended with exit code {process.returncode}"
+    _end(process)
+    said = "".join(f"\n  {line}" for line in last_words(server.log))
+    raise CommandError(f"the server {reason}{said}", hint="leanspec-launcher doctor")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def last_words(log: str) -> list[str]:
+    """Return the last lines of a log; none if there is no log."""
+    try:
+        text = Path(log).read_text("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+
+
+def become_watcher(process: subprocess.Popen[bytes], file: str) -> NoReturn:
+    """Watch the server until it or this process is to end; end this process with its exit code."""
+    if sys.platform == "win32":
+        from .windows import watch
+
+        sys.exit(watch(process, file))
+    # Only the standard library's smallest part is left in memory: the process stays the same, and
+    # with it the parent of the server.
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch.py")
+    command = [sys.executable, "-I", "-S", script, str(process.pid), file]
+    os.execv(sys.executable, command)

@@ -1,0 +1,57 @@
+"""What the user has set for the web server, in `config.json` of its data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+
+FOLDER_VARIABLE, FOLDER, FILE = "LEANSPEC_DATA_DIR", ".lean-spec", "config.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that `leanspec-ui` hands to the server as options.
+
+    The file itself is not given to the server: its port would win over `--port`.
+    """
+
+    port: int | None = None
+    theme: str = ""
+    locale: str = ""
+
+
+def data_folder() -> Path:
+    """Return the folder in which the web server keeps its data."""
+    chosen = os.environ.get(FOLDER_VARIABLE, "")
+    return Path(chosen) if chosen else Path.home() / FOLDER
+
+
+def read_settings() -> Settings:
+    """Return the user's settings; raises CommandError for a file that cannot be read."""
+    path = data_folder() / FILE
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    try:
+        stated = json.loads(text)
+        server, ui = stated.get("server", {}), stated.get("ui", {})
+        port = server.get("port")
+        is_port = isinstance(port, int) and 1 <= port <= 65535  # noqa: PLR2004 - the highest port
+        return Settings(
+            port if is_port else None, str(ui.get("theme", "")), str(ui.get("locale", ""))
+        )
+    except (ValueError, AttributeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> CommandError:
+    return CommandError(
+        f"cannot read the settings in `{path}`: {error}", hint="correct the file, or remove it"
+    )

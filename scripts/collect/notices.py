@@ -1,0 +1,83 @@
+"""The licences of the packages that the pages of the web UI contain.
+
+The pages are one bundle, which carries no licence of what is in it. npm installs the production
+dependencies of its package, and their licence files are gathered, each text once.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from leanspec_launcher.manage.errors import CommandError
+from scripts.model.pages import PROJECT, Pages
+from scripts.tools.console import step
+from scripts.tools.processes import capture, find_program, must_succeed
+from scripts.tools.replacing import replacing
+
+NAME = "THIRD_PARTY_NOTICES.txt"
+PREFIXES = ("licence", "license", "copying", "notice")
+RULE = "-" * 72
+HEAD = """\
+The pages of LeanSpec's web UI contain code of the packages below, each under its own licence.
+"""
+
+
+def write_notices(pages: Pages) -> Path:
+    """Write the notices of the pages, to be committed; return where.
+
+    Raises CommandError if npm cannot install their dependencies.
+    """
+    npm = find_program("npm", "install Node.js, which brings it")
+    spec = f"{pages.package}@{pages.version}"
+    with tempfile.TemporaryDirectory(prefix="leanspec-notices-") as name:
+        with step(f"installing {spec} and what it is made of"):
+            options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = capture([npm, "install", "--prefix", name, *options, spec])
+            must_succeed(done, f"`npm install {spec}`")
+        text = notices(Path(name, "node_modules"), pages.package)
+    target = PROJECT / NAME
+    with replacing(target) as new:
+        new.write_text(text, "utf-8")
+    return target
+
+
+def notices(modules: Path, own: str) -> str:
+    """Return every licence text below a folder of packages once, with the packages it is of."""
+    users: dict[str, set[str]] = {}
+    for manifest in sorted(modules.rglob("package.json")):
+        # A package may have manifests of its own parts: only those of packages count.
+        if (
+            manifest.parent.parent.name != "node_modules"
+            and not manifest.parent.parent.name.startswith("@")
+        ):
+            continue
+        try:
+            stated = json.loads(manifest.read_text("utf-8"))
+            name = f"{stated['name']} {stated['version']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if not str(stated["name"]).startswith((own, "@leanspec/")):
+            users.setdefault(_text_of(manifest.parent, stated), set()).add(name)
+    if not users:
+        raise CommandError(f"npm installed no package in `{modules}`")
+    parts = [HEAD]
+    for text, names in sorted(users.items(), key=lambda pair: sorted(pair[1])):
+        parts += [RULE, "\n".join(sorted(names)), "", text, ""]
+    return "\n".join(parts)
+
+
+def _text_of(folder: Path, stated: dict[str, object]) -> str:
+    """Return the licence files of a package; what its manifest states, if it has none."""
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name.lower().startswith(PREFIXES)
+    ]
+    texts = [path.read_text("utf-8", "replace").strip().replace("\r\n", "\n") for path in files]
+    lines = [line.rstrip() for text in texts for line in text.split("\n")]
+    return (
+        "\n".join(lines)
+        or f"Licence: {stated.get('license', 'not stated')} (no text in the package)"
+    )

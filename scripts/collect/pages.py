@@ -1,0 +1,108 @@
+"""The pages of the web UI, from the npm package that the release plan names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+
+from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
+from scripts.model.pages import Pages, pages_folder, pages_record
+from scripts.tools.console import say, size, step
+from scripts.tools.processes import find_program
+from scripts.tools.work_folder import work_folder
+
+from .archive import extract_files
+from .npm import fetch_archive
+
+INSIDE = PurePosixPath("package/dist")
+# What the application loads. The rest of `dist/` is the same code once more, as a library for other
+# applications: a third of the archive.
+NEEDED = re.compile(r"index\.html|(assets|icons)/.+|[^/]+\.(svg|ico)")
+
+
+def collect_pages(pages: Pages, base: Path) -> int:
+    """Fetch, verify and unpack the pages into a binaries directory; return their size in bytes.
+
+    What `base` held is replaced when all went well. Raises CommandError if the registry does not
+    have exactly these pages.
+    """
+    npm = find_program("npm", "install Node.js, which brings it")
+    with work_folder(base / "ui") as folder:
+        with step(f"fetching {pages.package}@{pages.version}"):
+            archive = fetch_archive(npm, pages.package, pages.version, pages.integrity, folder)
+        new = folder / "new"
+        with step("unpacking the pages"):
+            extract_files(archive, lambda name: _place(name, new))
+        if not (new / INDEX).is_file():
+            raise CommandError(
+                f"`{pages.package}@{pages.version}` has no `{INSIDE / INDEX}`",
+                hint="see whether the package still has the pages in this place",
+            )
+        record = folder / "record"
+        record.write_text(json.dumps(_stated(pages, new), indent=2) + "\n", "utf-8")
+        _swap(new, record, base, folder)
+    total = sum(
+        (pages_folder(base) / name).stat().st_size for name in files_of(str(pages_folder(base)))
+    )
+    say(f"  {pages.package} {pages.version}, {size(total)}")
+    return total
+
+
+def _place(name: str, new: Path) -> Path | None:
+    """Return where a file of the archive goes; None if the application does not need it."""
+    path = PurePosixPath(name)
+    if not path.is_relative_to(INSIDE):
+        return None
+    inside = path.relative_to(INSIDE)
+    return new / inside if NEEDED.fullmatch(str(inside)) else None
+
+
+def _stated(pages: Pages, folder: Path) -> dict[str, object]:
+    """Return the record of the pages: what they are, where they are from, what does not work."""
+    source = {"package": pages.package, "version": pages.version, "integrity": pages.integrity}
+    return {
+        "version": pages.version,
+        "sha256": tree_digest(str(folder)),
+        "files": len(files_of(str(folder))),
+        "source": {"kind": "npm", **source},
+        "missing-api": list(pages.missing_api),
+    }
+
+
+def _swap(new: Path, record: Path, base: Path, folder: Path) -> None:
+    """Replace the pages; put the old ones back if that fails."""
+    target, old = pages_folder(base), folder / "old"
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+        record.replace(pages_record(base))
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        if old.exists():
+            old.rename(target)
+        raise
+
+
+def read_collected_pages(base: Path) -> dict[str, object] | None:
+    """Return the record of the collected pages, compared with the files; None if there are none.
+
+    Raises CommandError if they are not those that the record describes.
+    """
+    folder, path = pages_folder(base), pages_record(base)
+    if not folder.exists() and not path.exists():
+        return None
+    hint = "collect them again: `python -m scripts collect pages`"
+    try:
+        record: dict[str, object] = json.loads(path.read_text("utf-8"))
+        found, stated = tree_digest(str(folder)), record["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"`{path}` does not describe the pages: {error}", hint=hint) from None
+    if found != stated:
+        raise CommandError(
+            f"the pages in `{folder}` have the sha256 `{found}`, expected `{stated}`", hint=hint
+        )
+    return record

@@ -1,0 +1,59 @@
+"""The pages of the web UI: which ones go with a release, and where they lie in a binaries directory."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.web.pages import UI
+from scripts.environment import ROOT
+
+DISTRIBUTION, PACKAGE = UI.distribution, UI.package
+PROJECT = ROOT / "platform_wheels/ui"
+# In a binaries directory, and in the package of the wheel.
+FOLDER, RECORD = "pages", "pages.json"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages that a release carries, as the plan states them."""
+
+    package: str
+    version: str
+    integrity: str
+    reason: str
+    """Why these pages, if they are not of the release's own version."""
+    missing_api: tuple[str, ...]
+    """The API paths that the pages ask for and the web server does not have."""
+
+
+def read_pages(root: Path = ROOT) -> Pages:
+    """Return the pages of the release plan; raises CommandError if it does not state them all."""
+    plan: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]
+    table = plan["leanspec-release"].get("pages", {})
+    try:
+        return Pages(
+            package=str(table["package"]),
+            version=str(table["version"]),
+            integrity=str(table["integrity"]),
+            reason=str(table["reason"]),
+            missing_api=tuple(table["missing-api"]),
+        )
+    except KeyError as error:
+        raise CommandError(
+            f"`pyproject.toml` has no `{error.args[0]}` under [tool.leanspec-release.pages]",
+            hint="state `package`, `version`, `integrity`, `reason` and `missing-api`",
+        ) from None
+
+
+def pages_folder(base: Path) -> Path:
+    """Return where a binaries directory has the pages."""
+    return base / "ui" / FOLDER
+
+
+def pages_record(base: Path) -> Path:
+    """Return where a binaries directory has the record of the pages."""
+    return base / "ui" / RECORD

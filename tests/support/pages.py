@@ -1,0 +1,32 @@
+"""Small pages in the place of the web UI's, which ask for what the plan says is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from leanspec_launcher.web.pages import tree_digest
+from scripts.model.pages import pages_folder, pages_record, read_pages
+
+INDEX = '<!doctype html><title>LeanSpec</title><script src="/assets/app.js"></script>\n'
+
+
+def put_pages(base: Path, root: Path) -> Path:
+    """Put pages with their record into a binaries directory, as the plan of a tree states them."""
+    planned = read_pages(root)
+    folder = pages_folder(base)
+    (folder / "assets").mkdir(parents=True)
+    asked = ["/api/projects", *planned.missing_api]
+    code = "\n".join(f'fetch("{path}")' for path in asked)
+    (folder / "index.html").write_text(INDEX)
+    (folder / "assets/app.js").write_text(f"{code}\n")
+    source = {"package": planned.package, "version": planned.version}
+    record = {
+        "version": planned.version,
+        "sha256": tree_digest(str(folder)),
+        "files": 2,
+        "source": {"kind": "npm", **source, "integrity": planned.integrity},
+        "missing-api": list(planned.missing_api),
+    }
+    pages_record(base).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    return folder
