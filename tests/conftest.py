@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,15 @@ from tests.support.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end the programs under test, also if these tests run in the background.
+
+    A shell lets background jobs ignore it, and what is ignored stays so in every child.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

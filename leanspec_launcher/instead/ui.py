@@ -9,6 +9,7 @@ import os
 from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import NPM_UI_VARIABLE, is_on
 from leanspec_launcher.diagnosis.message import NOT_FOUND, say
+from leanspec_launcher.web.place import advice, chosen_folder, installed_pages
 
 TYPE_CHECKING = False
 
@@ -19,16 +20,12 @@ def is_ours(arguments: "list[str]") -> bool:
     """Tell whether the pages are shown by this installation, and not by the program."""
     if is_on(NPM_UI_VARIABLE) or any(option in arguments for option in OTHER_WAYS):
         return False
-    from leanspec_launcher.web.pages import chosen_pages_variable, installed_pages
-
-    return bool(chosen_pages_variable() or installed_pages()) or not _has_npx()
+    return bool(chosen_folder() or installed_pages()) or not _has_npx()
 
 
 def show(arguments: "list[str]") -> "int":
     """Show the pages, with the options that come after `ui`; ends this process."""
-    from leanspec_launcher.web.pages import advice, chosen_pages_variable, installed_pages
-
-    if not chosen_pages_variable() and not installed_pages():
+    if not chosen_folder() and not installed_pages():
         say(
             "error: the pages of the web UI are not installed, and `npx`, which could fetch some,"
             f" is not on `PATH`\nhint: {advice()}\n"

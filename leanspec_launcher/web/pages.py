@@ -5,52 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 
-from leanspec_launcher._search import SITE, is_absolute, is_trusted, stamp_directory, state_of
-from leanspec_launcher._tables import PAGES, Family
+from leanspec_launcher._search import is_absolute, is_trusted, stamp_directory, state_of
+from leanspec_launcher._tables import PAGES
 from leanspec_launcher.first_start.proof import digest, leave_stamps
 from leanspec_launcher.first_start.refusal import Refusal
 from leanspec_launcher.manage.errors import CommandError
 
-FOLDER = "pages"
+from .place import VARIABLE, advice, chosen_folder, installed_pages
+
 INDEX = "index.html"
-VARIABLE = "LEANSPEC_UI_DIST"
-
-
-class Pages(Family):
-    """The pages as something that installers bring, like a program."""
-
-    __slots__ = ()
-
-    @property
-    def package(self) -> str:
-        """The import package that contains the pages."""
-        return "leanspec_ui_pages"
-
-    @property
-    def distribution(self) -> str:
-        """The distribution that contains the import package."""
-        return "leanspec-ui"
-
-
-UI = Pages("ui", "leanspec-ui", extra="ui")
-
-
-def advice() -> str:
-    """Return what to type so that the installer in use brings the pages (back)."""
-    from leanspec_launcher.diagnosis import remedy
-
-    return remedy.advice(UI)
-
-
-def chosen_pages_variable() -> str:
-    """Return the folder that the user names for the pages, whatever is in it; empty if none."""
-    return os.environ.get(VARIABLE, "")
-
-
-def installed_pages() -> str:
-    """Return the folder of the installed pages, whatever is in it; empty if there is none."""
-    folder = os.path.join(SITE, UI.package, FOLDER)
-    return folder if os.path.isdir(folder) else ""
 
 
 def verified_pages() -> str:
@@ -92,7 +55,7 @@ def chosen_pages() -> str:
 
     Raises CommandError if it has no pages.
     """
-    folder = chosen_pages_variable()
+    folder = chosen_folder()
     if not folder:
         return ""
     if not is_absolute(folder):

@@ -12,17 +12,16 @@ from typing import NoReturn
 import click
 
 from leanspec_launcher._tables import BINARIES, FAMILIES, VERSION
-from leanspec_launcher.diagnosis import hints, remedy
 from leanspec_launcher.diagnosis.message import say
 from leanspec_launcher.find import admitted
 from leanspec_launcher.first_start.refusal import Refusal
 from leanspec_launcher.manage.errors import CommandError
 
-from . import browser, instances
+from . import instances
 from .instances import Instance
 from .pages import chosen_pages, verified_pages
 from .port import choose_port, connectable
-from .server import Server, become_watcher, start, wait_until_healthy
+from .server import Server, become_watcher, hold_signals, start, wait_until_healthy
 from .settings import Settings, read_settings
 
 FAMILY = FAMILIES["http"]
@@ -58,6 +57,8 @@ def serve(asked: Options) -> None:
     if asked.project and not asked.is_new and not asked.dry_run:
         running = instances.find_running(asked.project, BINARIES)
         if running:
+            if asked.is_open:
+                _open(running, asked)
             _show(running, asked, "runs already")
             return
     port, remark = choose_port(asked.host, asked.port, settings.port)
@@ -66,7 +67,10 @@ def serve(asked: Options) -> None:
     arguments = _arguments(asked, settings, pages, port)
     server = Server(program, arguments, asked.host, port, log)
     if asked.dry_run:
-        click.echo(remedy.shown([[program, *arguments]]))
+        # What only some runs need is imported there: a start has to be fast.
+        from leanspec_launcher.diagnosis.remedy import shown
+
+        click.echo(shown([[program, *arguments]]))
         return
     _warn(asked, remark)
     _serve(server, asked, file)
@@ -89,6 +93,9 @@ def _serve(server: Server, asked: Options, file: str) -> NoReturn:
         )
         if file:
             instances.remember(file, instance)
+        if asked.is_open:
+            _open(instance, asked)
+        hold_signals()
         _show(instance, asked, "")
     except BaseException:
         process.kill()
@@ -127,7 +134,7 @@ def _warn(asked: Options, remark: str) -> None:
 
 
 def _show(instance: Instance, asked: Options, state: str) -> None:
-    """Print where the server is, and open the browser."""
+    """Print where the server is."""
     if asked.as_json:
         click.echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
     elif asked.quiet:
@@ -138,11 +145,11 @@ def _show(instance: Instance, asked: Options, state: str) -> None:
         if not state:
             click.echo("Ctrl-C ends it.")
     sys.stdout.flush()
-    if asked.is_open:
-        _open(instance, asked)
 
 
 def _open(instance: Instance, asked: Options) -> None:
+    from . import browser
+
     reason = browser.why_not()
     if not reason and not browser.open_browser(instance.url):
         reason = "no browser could be started"
@@ -164,10 +171,12 @@ def _verified_server() -> str:
     """Return the path of the web server, verified. Raises CommandError if it is not to be run."""
     try:
         return admitted(FAMILY)
-    except FileNotFoundError as error:
-        raise CommandError(str(error), hint=hints.not_found(FAMILY)) from None
     except (Refusal, OSError) as error:
+        from leanspec_launcher.diagnosis import hints
+
+        if isinstance(error, FileNotFoundError):
+            raise CommandError(str(error), hint=hints.not_found(FAMILY)) from None
         raise CommandError(
             f"refusing to run the web server: {error}",
-            hint=f"`leanspec-launcher which {FAMILY.name}` shows why; {remedy.advice(FAMILY)}",
+            hint=f"`leanspec-launcher which {FAMILY.name}` shows why, and what to type",
         ) from None

@@ -30,6 +30,8 @@ OVERRIDDEN = (
 SECONDS = 10
 POLL = 0.01
 LAST_LINES = 5
+if sys.platform != "win32":
+    INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Of prctl(2): which signal a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 
@@ -119,6 +121,15 @@ def last_words(log: str) -> list[str]:
     except OSError:
         return []
     return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+
+
+def hold_signals() -> None:
+    """Let the signals that end this process wait until the watcher can act on them.
+
+    From the moment that somebody knows the server, each of them ends both with exit code 0.
+    """
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
 
 
 def become_watcher(process: subprocess.Popen[bytes], file: str) -> NoReturn:

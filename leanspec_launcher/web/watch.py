@@ -39,6 +39,8 @@ def watch(process: int) -> int:
         # What is ignored stays so, as `nohup` wants it.
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, end)
+    # The process that became this one held them.
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, INTERRUPTS)
     _, status = os.waitpid(process, 0)
     if asked:
         return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.manage.errors import CommandError
-from leanspec_launcher.web.pages import UI
+from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 
 DISTRIBUTION, PACKAGE = UI.distribution, UI.package

@@ -19,7 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.manage.errors import CommandError
-from leanspec_launcher.web.pages import UI
+from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 

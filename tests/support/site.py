@@ -38,6 +38,8 @@ class Site:
     root: Path
     env: dict[str, str]
     pins: dict[str, dict[str, Pins]] = field(default_factory=dict)
+    pages: str = ""
+    """The digest of the web UI's pages."""
 
     def pin(self, family: str, data: bytes, libraries: dict[str, bytes] | None = None) -> None:
         """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
@@ -52,7 +54,9 @@ class Site:
     def write_pins(self) -> None:
         """Give the launcher the digests."""
         tables = self.root / "leanspec_launcher/_tables.py"
-        tables.write_text(with_pins(tables.read_text("utf-8"), "9.9.9", self.pins), "utf-8")
+        tables.write_text(
+            with_pins(tables.read_text("utf-8"), "9.9.9", self.pins, self.pages), "utf-8"
+        )
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""

@@ -1,0 +1,48 @@
+"""Where the pages of the web UI are, and what brings them. Imports no package: `lean-spec ui` asks."""
+
+from __future__ import annotations
+
+import os
+
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import Family
+
+FOLDER = "pages"
+VARIABLE = "LEANSPEC_UI_DIST"
+
+
+class Pages(Family):
+    """The pages as something that installers bring, like a program."""
+
+    __slots__ = ()
+
+    @property
+    def package(self) -> str:
+        """The import package that contains the pages."""
+        return "leanspec_ui_pages"
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that contains the import package."""
+        return "leanspec-ui"
+
+
+UI = Pages("ui", "leanspec-ui", extra="ui")
+
+
+def advice() -> str:
+    """Return what to type so that the installer in use brings the pages (back)."""
+    from leanspec_launcher.diagnosis import remedy
+
+    return remedy.advice(UI)
+
+
+def chosen_folder() -> str:
+    """Return the folder that the user names for the pages, whatever it is; empty if none."""
+    return os.environ.get(VARIABLE, "")
+
+
+def installed_pages() -> str:
+    """Return the folder of the installed pages, whatever is in it; empty if there is none."""
+    folder = os.path.join(SITE, UI.package, FOLDER)
+    return folder if os.path.isdir(folder) else ""

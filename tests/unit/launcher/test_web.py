@@ -1,0 +1,388 @@
+"""`leanspec-ui`: which project, which port, which pages; how it ends, and what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from leanspec_launcher.web.pages import tree_digest
+from scripts.tools.loopback import free_port
+from tests.support.site import Site, stamps
+from tests.support.surroundings import run
+from tests.support.web_server import SOURCE, program
+
+pytestmark = pytest.mark.posix
+KILL = 9
+SPEC = "---\nstatus: planned\n---\n# First\n"
+
+
+@dataclass
+class Web:
+    """An installation with pages and a server, and a project."""
+
+    site: Site
+    project: Path
+
+    @property
+    def pages(self) -> Path:
+        return self.site.root / "leanspec_ui_pages/pages"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", self.site.call("main", ".web"), *arguments]
+
+    def run(
+        self,
+        *arguments: str,
+        code: int = 1,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> CompletedProcess[str]:
+        """Run the command to its end."""
+        command = self.command("--no-open", *arguments)
+        done = run(
+            command, self.site.env | (env or {}), code=code, cwd=cwd or self.project, timeout=30
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    @contextlib.contextmanager
+    def running(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+        """Run the command while the block does; give its process and what it printed."""
+        command = self.command("--no-open", "--json", *arguments)
+        with subprocess.Popen(
+            command, env=self.site.env, cwd=self.project, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            try:
+                yield process, json.loads(process.stdout.readline())
+            finally:
+                process.kill()
+
+    def log(self) -> str:
+        (path,) = Path(self.site.env["HOME"], ".cache/lean-spec/ui").glob("*.log")
+        return path.read_text()
+
+
+@pytest.fixture
+def web(site: Site, tmp_path: Path) -> Web:
+    made = Web(site, tmp_path / "a project's é")
+    (made.project / "specs/001").mkdir(parents=True)
+    (made.project / "specs/001/README.md").write_text(SPEC)
+    (made.pages / "assets").mkdir(parents=True)
+    (made.pages / "index.html").write_text("<!doctype html>")
+    (made.pages / "assets/app.js").write_text("1")
+    site.pages = tree_digest(str(made.pages))
+    site.wheel("http", program())
+    site.pin("http", program())
+    return made
+
+
+def open_url(url: str) -> HTTPResponse:
+    """Ask a server on loopback, past any proxy of the environment."""
+    host, _, path = url.removeprefix("http://").partition("/")
+    connection = HTTPConnection(host, timeout=20)
+    connection.request("GET", f"/{path}")
+    return connection.getresponse()
+
+
+def wait_until_gone(process: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_it_shows_the_nearest_project_and_prints_one_line(web: Web) -> None:
+    inside = web.project / "specs/001"
+    command = web.command("--no-open", "--json")
+    with subprocess.Popen(
+        command, env=web.site.env, cwd=inside, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        said = json.loads(process.stdout.readline())
+        try:
+            assert said["project"] == str(web.project)
+            assert said["url"] == f"http://127.0.0.1:{said['port']}/"
+            assert (said["version"], said["lean_spec"]) == ("9.9.9", "9.9.9")
+            with open_url(said["url"] + "health") as answer:
+                assert json.load(answer) == {"version": "9.9.9"}
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert wait_until_gone(said["process"], 3)
+
+
+def test_the_server_is_told_everything_and_reads_nothing_else(web: Web) -> None:
+    web.site.env |= {
+        "LEANSPEC_DEV_MODE": "0",
+        "LEANSPEC_CONFIG": "/x",
+        "LEANSPEC_CORS_ORIGINS": "*",
+    }
+    with web.running("--", "--verbose") as (_, said):
+        log = web.log()
+    arguments = json.loads(log.split("seen ")[1].partition("] [")[0] + "]")
+    assert arguments == [
+        *("--host", "127.0.0.1", "--port", str(said["port"])),
+        *("--ui-dist", str(web.pages), "--no-config", "--no-cors", "--no-open"),
+        *("--log-level", "warn", "--project", str(web.project), "--verbose"),
+    ]
+    assert log.rstrip().endswith("[]"), "no variable of ours is left"
+
+
+@pytest.mark.parametrize("has_tab", [False, True])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_both(web: Web, name: str, *, has_tab: bool) -> None:
+    """The server itself waits for as long as a page has its stream of events open."""
+    with web.running() as (process, said):
+        opened = open_url(f"{said['url']}api/events/specs") if has_tab else None
+        before = time.monotonic()
+        process.send_signal(getattr(signal, name))
+        assert process.wait(20) == 0
+        assert time.monotonic() - before < 3
+        assert wait_until_gone(said["process"], 0.5)
+        if opened:
+            opened.close()
+
+
+def test_the_second_interrupt_does_not_wait(web: Web) -> None:
+    with web.running() as (process, said):
+        opened = open_url(f"{said['url']}api/events/specs")
+        before = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert time.monotonic() - before < 0.9
+        opened.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_a_killed_parent_leaves_no_server(web: Web) -> None:
+    with web.running() as (process, said):
+        process.kill()
+        process.wait()
+        assert wait_until_gone(said["process"], 3)
+
+
+def test_the_servers_own_end_is_handed_on(web: Web) -> None:
+    with web.running() as (process, said):
+        os.kill(said["process"], KILL)
+        assert process.wait(20) == 128 + KILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_the_parent_is_small(web: Web) -> None:
+    with web.running() as (process, _):
+        until = time.monotonic() + 5
+        while b"watch.py" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            assert time.monotonic() < until
+        time.sleep(0.3)
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    memory = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    assert memory < 14_000, "kB: it is a Python without a standard library"
+
+
+def test_a_second_one_finds_the_first(web: Web) -> None:
+    with web.running() as (_, said):
+        again = web.run("--json", code=0)
+        assert json.loads(again.stdout)["url"] == said["url"]
+        other = web.running("--new")
+        with other as (_, new):
+            assert new["port"] != said["port"]
+
+
+def test_what_was_running_is_not_believed(web: Web) -> None:
+    """The file of a server that was killed with its parent is still there."""
+    with web.running() as (process, said):
+        process.kill()
+        process.wait()
+        assert wait_until_gone(said["process"], 3)
+    with web.running() as (_, again):
+        assert again["process"] != said["process"]
+
+
+def test_the_next_free_port_is_taken(web: Web) -> None:
+    port = free_port()
+    settings = Path(web.site.env["HOME"], ".lean-spec/config.json")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"server": {"port": port}, "ui": {"theme": "dark"}}))
+    with web.running() as (_, said):
+        assert said["port"] == port
+        assert '"--theme", "dark"' in web.log()
+        with web.running("--new") as (_, new):
+            assert new["port"] > port
+
+
+def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
+    with web.running() as (_, said):
+        port = str(said["port"])
+        refused = web.run("--new", "--port", port).stderr
+        assert (
+            f"port {port} of `127.0.0.1` is in use by LeanSpec 9.9.9 with `{web.project}`"
+            in refused
+        )
+        refused = web.run("--new", env={"PORT": port}).stderr
+        assert f"error: port {port} of" in refused
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        assert "in use by another program" in web.run("--port", str(taken)).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "words"),
+    [
+        (["--port", "0"], {}, 2, "0 is not in the range"),
+        (["--port", "70000"], {}, 2, "70000 is not in the range"),
+        (["--port", "web"], {}, 2, "`web` is not a valid integer"),
+        (["--colour"], {}, 2, "no such option"),
+        ([], {"PORT": "0"}, 1, "`PORT` is `0`, not a port from 1 to 65535"),
+        ([], {"PORT": "web"}, 1, "`PORT` is `web`, not a port"),
+        ([], {"LEANSPEC_API_KEY": "k"}, 1, "`LEANSPEC_API_KEY` is set, and the pages send no key"),
+        ([], {"LEANSPEC_UI_DIST": "/nowhere"}, 1, "which has no `index.html`"),
+        ([], {"LEANSPEC_UI_DIST": "here"}, 1, "a relative path"),
+        (["--project", "/nowhere"], {}, 1, "`/nowhere` is not a folder"),
+        (["--project", "/etc/passwd"], {}, 1, "`/etc/passwd` is not a folder"),
+        (["--project", "/etc"], {}, 1, "there are no specs in `/etc`"),
+        (["--specs-dir", "/etc"], {}, 1, "`/etc` is not called `specs`"),
+    ],
+)
+def test_bad_input_gets_one_message(
+    web: Web, arguments: list[str], env: dict[str, str], code: int, words: str
+) -> None:
+    said = web.run(*arguments, code=code, env=env).stderr
+    assert words in said
+    assert said.count("error: ") == said.count("hint: ") == 1
+
+
+def test_without_a_project_it_says_where_it_looked(web: Web, tmp_path: Path) -> None:
+    said = web.run(cwd=tmp_path).stderr
+    assert f"there are no specs in `{tmp_path}` or above it" in said
+
+
+def test_damaged_settings_are_named(web: Web) -> None:
+    path = Path(web.site.env["HOME"], ".lean-spec/config.json")
+    path.parent.mkdir(parents=True)
+    for text in ("{broken", "[]", "\xff"):
+        path.write_text(text, "latin-1")
+        assert f"cannot read the settings in `{path}`" in web.run().stderr
+
+
+def test_pages_of_another_release_are_refused(web: Web) -> None:
+    code = web.pages / "assets/app.js"
+    code.write_text("2")
+    said = web.run().stderr
+    assert "are not those of this release: sha256 `" in said
+    assert "hint: " in said
+    code.unlink()
+    assert "are not those of this release" in web.run().stderr
+    code.write_text("1")
+    (web.pages / "more.js").write_text("")
+    assert "are not those of this release" in web.run().stderr
+
+
+def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
+    (web.site.root / "leanspec_http_bin/bin/leanspec-http").unlink()
+    assert "no `leanspec-http` is installed" in web.run().stderr
+    web.pages.rename(web.pages.with_name("gone"))
+    assert "the pages of the web UI are not installed" in web.run().stderr
+
+
+def test_a_server_that_does_not_answer_or_is_another_is_ended(web: Web) -> None:
+    for source, words in (
+        ("raise SystemExit('no room here')", "the server ended with exit code 1\n  no room here"),
+        (SOURCE.replace('"9.9.9"', '"9.9.8"'), "answers as version 9.9.8, expected 9.9.9"),
+    ):
+        web.site.wheel("http", program(source))
+        web.site.pin("http", program(source))
+        assert words in web.run().stderr
+
+
+def test_pages_are_hashed_once_for_each_of_their_states(web: Web) -> None:
+    time.sleep(3.2)  # what has changed just now gets no stamp
+    web.run("--dry-run", code=0)
+    assert any(name.endswith(web.site.pages) for name in stamps(web.site))
+    # Nothing but a change of the files asks for another look.
+    digest = web.site.root / "leanspec_launcher/web/pages.py"
+    text = digest.read_text()
+    digest.write_text(
+        text.replace("def tree_digest(", "def tree_digest(*_): raise OSError\ndef x(")
+    )
+    web.run("--dry-run", code=0)
+    os.utime(web.pages / "index.html")
+    assert "cannot verify the pages" in web.run("--dry-run").stderr
+
+
+def test_another_host_makes_the_pages_read_only(web: Web) -> None:
+    said = web.run("--dry-run", "--host", "0.0.0.0", code=0)  # noqa: S104 - nothing is started
+    assert "--readonly" in said.stdout
+    assert "--readonly" not in web.run("--dry-run", code=0).stdout
+
+
+def test_over_ssh_it_prints_the_tunnel(web: Web) -> None:
+    env = {"SSH_CONNECTION": "10.0.0.1 5555 10.0.0.2 22", "USER": "me", "CI": ""}
+    with subprocess.Popen(
+        web.command(),
+        env=web.site.env | env,
+        cwd=web.project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith("LeanSpec: http://127.0.0.1:")
+        assert "this is an SSH session" in process.stderr.readline()
+        assert "`ssh -L " in process.stderr.readline()
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def lean_spec(web: Web, *arguments: str, path: str, code: int = 0) -> CompletedProcess[str]:
+    data = b'#!/bin/sh\necho the program: "$@"\n'
+    web.site.wheel("cli", data)
+    web.site.pin("cli", data)
+    command = [sys.executable, "-c", web.site.call("cli"), "ui", *arguments]
+    return run(command, web.site.env | {"PATH": path}, code=code, cwd=web.project)
+
+
+def test_lean_spec_ui_shows_the_installed_pages(web: Web) -> None:
+    said = lean_spec(web, "--dry-run", "-p", "4444", path="/usr/bin:/bin")
+    assert "leanspec-http" in said.stdout
+    assert "--port 4444" in said.stdout
+
+
+def test_lean_spec_ui_asks_for_the_program_where_that_is_wanted(web: Web) -> None:
+    path = "/usr/bin:/bin"
+    assert lean_spec(web, "--dev", path=path).stdout == "the program: ui --dev\n"
+    assert lean_spec(web, "--help", path=path).stdout == "the program: ui --help\n"
+    web.site.env["LEANSPEC_NPM_UI"] = "1"
+    assert lean_spec(web, path=path).stdout == "the program: ui\n"
+
+
+def test_without_pages_npx_decides(web: Web, tmp_path: Path) -> None:
+    web.pages.rename(web.pages.with_name("gone"))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    said = lean_spec(web, path=str(tools), code=127).stderr
+    assert said.startswith("error: the pages of the web UI are not installed, and `npx`")
+    assert "hint: " in said
+    (tools / "npx").write_text("")
+    assert lean_spec(web, path=f"{tools}:/bin").stdout == "the program: ui\n"
