@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._search import Place
     from ._tables import Family, Platform
 
 # What Python gives `LC_CTYPE` if it finds the C locale (PEP 538).
@@ -56,7 +55,7 @@ def run(name: str, arguments: "list[str]") -> int:
 
 
 def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") -> int:
-    from ._search import needs_proof
+    from ._search import first_place, needs_proof
     from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
 
     asked = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
@@ -65,7 +64,7 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
 
         return become(family, arguments, start)
     if arguments[:1] == ["ui"] and family.name == "cli":
-        from .instead.ui import is_ours, show
+        from .web.takeover import is_ours, show
 
         if is_ours(arguments):
             return show(arguments[1:])
@@ -85,24 +84,6 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
         from .diagnosis.explain import explain
 
         return explain(family, platform, admitted, error, action)
-
-
-def first_place(family: "Family", platform: "Platform | None") -> "Place | None":
-    """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
-    from ._search import is_there, places
-    from ._tables import DEBUG_VARIABLE, is_on
-
-    debug = is_on(DEBUG_VARIABLE)
-    for place in places(family, platform):
-        there = is_there(place)
-        if debug:
-            from .diagnosis.message import say
-
-            answer = "there" if there else "not there"
-            say(f"debug: {place.origin} `{place.path}`: {answer}\n")
-        if there:
-            return place
-    return None
 
 
 def _action(family: "Family", arguments: "list[str]") -> "Callable[[str], int]":

@@ -8,6 +8,7 @@ import stat
 import sys
 
 from ._tables import (
+    DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
     LIBRARIES,
     PLATFORMS,
@@ -15,6 +16,7 @@ from ._tables import (
     VERIFY_VARIABLE,
     Family,
     Platform,
+    is_on,
 )
 
 TYPE_CHECKING = False
@@ -86,6 +88,21 @@ def is_there(place: Place) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
+
+
+def first_place(family: Family, platform: "Platform | None") -> "Place | None":
+    """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
+    debug = is_on(DEBUG_VARIABLE)
+    for place in places(family, platform):
+        there = is_there(place)
+        if debug:
+            from .diagnosis.message import say
+
+            answer = "there" if there else "not there"
+            say(f"debug: {place.origin} `{place.path}`: {answer}\n")
+        if there:
+            return place
+    return None
 
 
 def local_directory() -> str:

@@ -31,8 +31,7 @@ def admitted(family: "Family") -> str:
     Raises FileNotFoundError if there is none, Refusal if it is not the one of this release, OSError
     if that cannot be known.
     """
-    from . import first_place
-    from ._search import needs_proof
+    from ._search import first_place, needs_proof
     from .first_start.proof import admit
 
     platform = current()

@@ -13,7 +13,7 @@ from leanspec_launcher.manage.errors import CommandError
 
 DEFAULT, TRIES = 3000, 100
 HIGHEST = 65535
-SECONDS = 1.0
+SECONDS = 5.0
 LARGEST_ANSWER = 1 << 20
 VARIABLE = "PORT"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from leanspec_launcher.manage.errors import CommandError
 
+from .port import HIGHEST
+
 FOLDER_VARIABLE, FOLDER, FILE = "LEANSPEC_DATA_DIR", ".lean-spec", "config.json"
 
 
@@ -43,10 +45,9 @@ def read_settings() -> Settings:
         stated = json.loads(text)
         server, ui = stated.get("server", {}), stated.get("ui", {})
         port = server.get("port")
-        is_port = isinstance(port, int) and 1 <= port <= 65535  # noqa: PLR2004 - the highest port
-        return Settings(
-            port if is_port else None, str(ui.get("theme", "")), str(ui.get("locale", ""))
-        )
+        if not isinstance(port, int) or not 1 <= port <= HIGHEST:
+            port = None
+        return Settings(port, str(ui.get("theme", "")), str(ui.get("locale", "")))
     except (ValueError, AttributeError) as error:
         raise _damaged(path, error) from None
 

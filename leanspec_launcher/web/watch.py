@@ -31,9 +31,11 @@ def watch(process: int) -> int:
         # The second Ctrl-C does not wait.
         is_first = not asked and number != _signal.SIGALRM
         asked.append(number)
-        os.kill(process, _signal.SIGTERM if is_first else _signal.SIGKILL)
         if is_first:
+            os.kill(process, _signal.SIGTERM)
             _signal.alarm(GRACE)
+        else:
+            os.kill(process, _signal.SIGKILL)
 
     for number in (*INTERRUPTS, _signal.SIGALRM):
         # What is ignored stays so, as `nohup` wants it.

@@ -74,7 +74,8 @@ def build_wheels(
             pages = read_collected_pages(base)
             built += _build_stubs(wanted, built, folder)
             built += _build_pages(base, folder) if pages else []
-            built += _build_main(folder, pins, str(pages["sha256"]) if pages else "")
+            digest = str(pages["sha256"]) if pages else ""
+            built += _build_main(folder, pins, digest)
         return _publish(built, out)
 
 

@@ -21,6 +21,7 @@ from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.gates.commit import PROGRAMS
 from scripts.model.families import load_families, main_project
+from scripts.model.pages import PROJECT as PAGES
 from scripts.publish.matrix import RUNNERS
 from tests.support import headers
 from tests.support.versions import OURS
@@ -53,10 +54,15 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
         *main["dependencies"],
         *(each for group in main["optional-dependencies"].values() for each in group),
     ]
+    pages = tomllib.loads((PAGES / "pyproject.toml").read_text("utf-8"))["project"]
+    # The extra brings the pages, and these bring the server.
+    required.remove(f"{pages['name']}=={OURS}")
+    required += [each for each in pages["dependencies"] if each != f"lean-spec=={OURS}"]
     own = [each for each in required if each.startswith("leanspec-")]
     assert sorted(own) == sorted(f"{family.distribution}=={OURS}" for family in FAMILIES.values())
+    assert pages["scripts"] == {"leanspec-ui": main["scripts"]["leanspec-ui"]}
     for family in FAMILIES.values():
-        home = main["optional-dependencies"][family.extra] if family.extra else main["dependencies"]
+        home = pages["dependencies"] if family.extra else main["dependencies"]
         assert f"{family.distribution}=={OURS}" in home
         assert main["scripts"][family.program] == f"leanspec_launcher:{family.name}"
 

@@ -305,14 +305,19 @@ def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
     assert "the pages of the web UI are not installed" in web.run().stderr
 
 
-def test_a_server_that_does_not_answer_or_is_another_is_ended(web: Web) -> None:
-    for source, words in (
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
         ("raise SystemExit('no room here')", "the server ended with exit code 1\n  no room here"),
         (SOURCE.replace('"9.9.9"', '"9.9.8"'), "answers as version 9.9.8, expected 9.9.9"),
-    ):
-        web.site.wheel("http", program(source))
-        web.site.pin("http", program(source))
-        assert words in web.run().stderr
+    ],
+)
+def test_a_server_that_does_not_answer_or_is_another_is_ended(
+    web: Web, source: str, words: str
+) -> None:
+    web.site.wheel("http", program(source))
+    web.site.pin("http", program(source))
+    assert words in web.run().stderr
 
 
 def test_pages_are_hashed_once_for_each_of_their_states(web: Web) -> None:

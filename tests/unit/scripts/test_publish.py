@@ -24,7 +24,13 @@ from scripts.publish.publish import GatesError, Proof, publish
 from tests.support.attestation import write_attestation
 from tests.support.small_index import SmallIndex
 
-WAVE = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
+WAVE = {
+    FileKind.PLATFORM: 0,
+    FileKind.STUB: 1,
+    FileKind.PAGES: 2,
+    FileKind.MAIN: 3,
+    FileKind.SDIST: 3,
+}
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def test_each_wave_waits_until_the_one_before_is_served(index: SmallIndex, dist:
     }
     waves = [WAVE[kinds[name]] for name in index.uploaded]
     assert waves == sorted(waves)
-    for wave in (1, 2):
+    for wave in (1, 2, 3):
         first = min(
             index.events.index(f"uploaded {name}")
             for name, kind in kinds.items()

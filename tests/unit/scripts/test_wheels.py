@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
 from tests.support.versions import RELEASED
 
@@ -26,6 +27,7 @@ Scripts = Callable[..., CompletedProcess[str]]
 OUR_WHEELS = {
     f"lean_spec-{RELEASED}-py3-none-any.whl",
     f"lean_spec-{RELEASED}.tar.gz",
+    f"leanspec_ui-{RELEASED}-py3-none-any.whl",
     f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl",
     f"leanspec_mcp_bin-{RELEASED}-py3-none-any.whl",
     f"leanspec_http_bin-{RELEASED}-py3-none-any.whl",
@@ -94,6 +96,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
         "BINARIES": RELEASED,
         "SHA256": expected,
         "LIBRARIES": {},
+        "PAGES": tree_digest(str(binaries / "ui/pages")),
     }
 
 

@@ -9,7 +9,8 @@ import os
 from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import NPM_UI_VARIABLE, is_on
 from leanspec_launcher.diagnosis.message import NOT_FOUND, say
-from leanspec_launcher.web.place import advice, chosen_folder, installed_pages
+
+from .place import advice, chosen_folder, installed_pages
 
 TYPE_CHECKING = False
 
@@ -31,7 +32,7 @@ def show(arguments: "list[str]") -> "int":
             f" is not on `PATH`\nhint: {advice()}\n"
         )
         return NOT_FOUND
-    from leanspec_launcher.web.cli import start
+    from .cli import start
 
     return start(arguments, "lean-spec ui")
 
