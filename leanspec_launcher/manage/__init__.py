@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run `leanspec-launcher`; say so if a part of it, or click, is missing or damaged."""
     try:
+        from leanspec_launcher.diagnosis.errors import run_command
+
         from .cli import root
-        from .errors import run_command
 
         run_command(root, "leanspec-launcher")
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed

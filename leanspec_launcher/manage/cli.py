@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher._tables import FAMILIES, VERSION, current
+from leanspec_launcher.diagnosis.errors import FAILURE, Group
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
-from .errors import FAILURE, Group
 from .mcp_config import CLIENTS, configuration
 
 if TYPE_CHECKING:

@@ -35,13 +35,17 @@ from leanspec_launcher._tables import (
     current,
 )
 from leanspec_launcher.diagnosis import hints, installer, machine, remedy
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.verdicts import ORIGINS, Outcome, Verdict, deciding, verdicts
 from leanspec_launcher.first_start.loader import loader_of
 from leanspec_launcher.instead.answer import reported_version
+from leanspec_launcher.web.pages import chosen_pages, verified_pages
+from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
+from leanspec_launcher.web.port import choose_port
+from leanspec_launcher.web.settings import data_folder, read_settings
 
 from . import links
-from .errors import CommandError
 
 PATH_HINT = "put this installation's folder first in `PATH`, or remove that one"
 # How pip before 25.2 begins a script: a module that takes 7 ms to import, at each start.
@@ -86,6 +90,7 @@ def examine() -> list[Finding]:
     ]
     for family in FAMILIES.values():
         found += _each(family.program, functools.partial(_binary, family))
+    found += _each("web UI", _web)
     return [*found, *_each("commands", _commands), *_each("PATH", _path)]
 
 
@@ -162,6 +167,30 @@ def _settings() -> Iterator[Finding]:
             yield Finding("settings", name, Status.WARNING, value, hint)
         elif value:
             yield Finding("settings", name, Status.OK, value)
+
+
+def _web() -> Iterator[Finding]:
+    """Look at the pages of the web UI, and at what `leanspec-ui` reads."""
+    if not chosen_folder() and not installed_pages():
+        text = f"not installed: they come with {UI.requirement}"
+        yield Finding("web UI", "pages", Status.OK, text)
+        return
+    try:
+        folder = chosen_pages()
+        text = f"`{folder}`, your own choice"
+        if not folder:
+            text = f"`{verified_pages()}`: verified"
+        yield Finding("web UI", "pages", Status.OK, text)
+    except CommandError as error:
+        yield Finding("web UI", "pages", Status.ERROR, error.message, error.hint or "")
+    try:
+        settings = read_settings()
+        port, remark = choose_port("127.0.0.1", None, settings.port)
+        text = f"{port} ({remark})" if remark else str(port)
+        yield Finding("web UI", "port", Status.OK, text)
+    except CommandError as error:
+        yield Finding("web UI", "port", Status.ERROR, error.message, error.hint or "")
+    yield Finding("web UI", "data", Status.OK, str(data_folder()))
 
 
 def _binary(family: Family) -> Iterator[Finding]:

@@ -12,10 +12,10 @@ from typing import Any
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES, VERSION, Platform
 from leanspec_launcher.diagnosis import installer
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installer import Installer
 
 from . import links
-from .errors import CommandError
 
 NAME = "leanspec"
 # client -> the table that it keeps its servers in, and what it wants to be told in addition to the

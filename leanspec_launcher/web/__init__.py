@@ -2,9 +2,21 @@
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-def main() -> int:
-    """Run `leanspec-ui`; end the process with its exit code."""
-    from .cli import start
 
-    return start(sys.argv[1:])
+def main() -> "NoReturn":
+    """Run `leanspec-ui`; say so if a part of it, or click, is missing or damaged."""
+    try:
+        from .cli import start
+
+        start(sys.argv[1:])
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        from leanspec_launcher.diagnosis.message import say
+
+        what = str(error) or type(error).__name__
+        hint = "reinstall lean-spec with its dependencies; if that does not help, report this"
+        say(f"error: cannot run `leanspec-ui`: {what}\nhint: {hint}\n")
+        sys.exit(1)

@@ -7,9 +7,9 @@ import os
 
 from leanspec_launcher._search import is_absolute, is_trusted, stamp_directory, state_of
 from leanspec_launcher._tables import PAGES
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest, leave_stamps
 from leanspec_launcher.first_start.refusal import Refusal
-from leanspec_launcher.manage.errors import CommandError
 
 from .place import VARIABLE, advice, chosen_folder, installed_pages
 

@@ -12,10 +12,10 @@ from typing import NoReturn
 import click
 
 from leanspec_launcher._tables import BINARIES, FAMILIES, VERSION
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.message import say
 from leanspec_launcher.find import admitted
 from leanspec_launcher.first_start.refusal import Refusal
-from leanspec_launcher.manage.errors import CommandError
 
 from . import instances
 from .instances import Instance

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from leanspec_launcher.manage.errors import FAILURE, CommandError
+from leanspec_launcher.diagnosis.errors import FAILURE, CommandError
 from scripts.options import BINARIES_OPTION, FAMILY_OPTION, OUT_OPTION, PLATFORM_OPTION, REPAIRS
 from scripts.tools.table import aligned
 

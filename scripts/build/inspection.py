@@ -19,7 +19,7 @@ from leanspec_build.tags import Tags, platform_key, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 
 # What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does
 # not know.

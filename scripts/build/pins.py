@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._tables import Platform
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.model.families import FamilyProject
 from scripts.model.versions import binary_version
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest
-from leanspec_launcher.manage.errors import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment

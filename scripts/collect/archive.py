@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 
 # The largest package so far unpacks to 49 MB.
 LARGEST_ARCHIVE = 128 * 1024 * 1024

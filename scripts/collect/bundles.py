@@ -19,7 +19,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
 from leanspec_build.tags import platform_key
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 
 
 class BundleFormat(StrEnum):

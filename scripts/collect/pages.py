@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path, PurePosixPath
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
 from scripts.model.pages import Pages, pages_folder, pages_record
 from scripts.tools.console import say, size, step

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, clean_environment

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.instead.answer import reported_version
-from leanspec_launcher.manage.errors import CommandError
 from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind

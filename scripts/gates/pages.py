@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest
-from leanspec_launcher.manage.errors import CommandError
 from scripts.model.plan import Plan
 
 from .assemble import MANIFEST, NOTES, SUMS

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest
-from leanspec_launcher.manage.errors import CommandError
 from scripts.index.upload import AGAIN
 from scripts.model.plan import Plan
 from scripts.tools.console import say, size, step

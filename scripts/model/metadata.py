@@ -7,7 +7,7 @@ import zipfile
 from email.message import Message
 from email.parser import BytesParser
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 
 from .files import File, FileKind
 

@@ -18,7 +18,7 @@ from packaging.version import Version
 from tomlkit.exceptions import TOMLKitError
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed

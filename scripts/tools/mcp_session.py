@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
-from leanspec_launcher.manage.errors import CommandError
 
 SECONDS = 20
 MESSAGES = (

@@ -18,7 +18,7 @@ from subprocess import CompletedProcess
 import pytest
 from minisign import KeyPair, SecretKey
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble

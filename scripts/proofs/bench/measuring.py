@@ -19,9 +19,9 @@ from pathlib import Path
 from rich.progress import track
 
 from leanspec_launcher._tables import FAMILIES, Family
+from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import SETTLED_NANOSECONDS
 from leanspec_launcher.instead.answer import INITIALIZE
-from leanspec_launcher.manage.errors import CommandError
 from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged

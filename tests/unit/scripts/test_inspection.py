@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.build.inspection import Verdict, WheelFacts, inspect_file
 from tests.support import headers
 

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from minisign import KeyPair
 
-from leanspec_launcher.manage.errors import CommandError
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.github.signing import (
     Claim,
     read_public,

@@ -1,0 +1,97 @@
+"""The web UI in a real browser, installed from wheels: offline, without Node, from a deep link on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from scripts.environment import ROOT
+from scripts.gates.pages import PATH
+from scripts.model.pages import read_pages
+from tests.support import debian
+from tests.support.releases import install
+from tests.support.surroundings import is_root, programs
+
+pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
+SPECS = {"first": "planned", "second": "in-progress", "third": "complete"}
+PICTURES = ("dashboard", "board", "spec", "dark")
+
+
+@pytest.fixture(scope="module")
+def seen(
+    grafted: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Return what a session in a browser saw."""
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        debian.needs_root_and("chromium", "chromium-driver")
+    folder = tmp_path_factory.mktemp("web")
+    environment = folder / "environment"
+    install(environment, grafted, wheelhouse)
+    project = folder / "it's a project é"
+    for number, (name, status) in enumerate(SPECS.items(), 1):
+        spec = project / f"specs/00{number}-{name}/README.md"
+        spec.parent.mkdir(parents=True)
+        front = f"status: {status}\ncreated: '2026-01-0{number}'\npriority: high\ntags: [demo]"
+        spec.write_text(f"---\n{front}\n---\n\n# The {name} spec\n\nSome text of {name}.\n")
+    command = [sys.executable, "-m", "tests.support.browser"]
+    command += [str(programs(environment) / "leanspec-ui"), str(project), str(folder)]
+    if is_root():
+        command = ["unshare", "--net", *command]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    target = os.environ.get("LEANSPEC_PICTURES")
+    for name in PICTURES if target else ():
+        shutil.copy(folder / f"{name}.png", Path(str(target)))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "dashboard",
+        "list, by a deep link",
+        "board",
+        "drag and drop, on disk",
+        "spec",
+        "a change on disk, without a reload",
+        "files",
+        "dependencies",
+        "stats",
+        "context",
+        "dark theme",
+    ],
+)
+def test_it_works(seen: dict[str, Any], what: str) -> None:
+    assert seen[what] is True
+
+
+def test_nothing_is_asked_of_another_machine(seen: dict[str, Any]) -> None:
+    assert {urlsplit(url).hostname for url in seen["asked"]} == {"127.0.0.1"}
+
+
+def test_nothing_fails_but_what_the_plan_admits(seen: dict[str, Any]) -> None:
+    """A deep link is answered with the pages and 404: that is the server's, and shows nothing."""
+    missing = set(read_pages().missing_api)
+    api = {urlsplit(url).path for url in seen["failed"] if PATH.match(urlsplit(url).path)}
+    assert api <= missing
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_site_reads_and_changes_nothing(seen: dict[str, Any], method: str) -> None:
+    assert seen[f"{method} from another site"] == "refused"
+
+
+def test_it_ends_at_once_though_a_page_was_open(seen: dict[str, Any]) -> None:
+    assert seen["exit code"] == 0
+    assert seen["seconds to its end"] < 3
