@@ -63,6 +63,14 @@ def build_editable(
 ) -> str:
     """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
     del metadata_directory
+    project, binary, content = _load_editable(config_settings)
+    if binary is not None:
+        _link(project, binary)
+    return write_wheel(Path(wheel_directory), project, content)
+
+
+def _load_editable(config_settings: Settings) -> tuple[Project, Binary | None, Content]:
+    """Return what an editable wheel is made of; no binary if the project has none."""
     project = load_project(Path.cwd())
     settings = read_settings(config_settings)
     if "stub" in settings:
@@ -70,11 +78,9 @@ def build_editable(
             "a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`"
         )
     if not project.executable_name:
-        return write_wheel(Path(wheel_directory), project, editable_content(project, ("any",)))
+        return project, None, editable_content(project, ("any",))
     binary = choose_binary(project, settings)
-    _link(project, binary)
-    content = editable_content(project, binary.tags.platforms)
-    return write_wheel(Path(wheel_directory), project, content)
+    return project, binary, editable_content(project, binary.tags.platforms)
 
 
 @_reporting
@@ -83,19 +89,33 @@ def prepare_metadata_for_build_wheel(
 ) -> str:
     """Write the metadata alone; https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel."""
     project, content = _load(config_settings)
+    return _write_metadata(metadata_directory, project, content)
+
+
+@_reporting
+def prepare_metadata_for_build_editable(
+    metadata_directory: str, config_settings: Settings = None
+) -> str:
+    """Write the metadata alone; https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable."""
+    project, _, content = _load_editable(config_settings)
+    return _write_metadata(metadata_directory, project, content)
+
+
+def _write_metadata(directory: str, project: Project, content: Content) -> str:
     for entry in metadata_entries(project, content):
-        path = Path(metadata_directory, entry.name)
+        path = Path(directory, entry.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(entry.data)
     return dist_info(project)
 
 
-prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
-
-
 @_reporting
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> NoReturn:
-    """Refuse; https://peps.python.org/pep-0517/#build-sdist."""
+    """Refuse; https://peps.python.org/pep-0517/#build-sdist.
+
+    Not by the standard's `UnsupportedOperation`: `python -m build` and `uv build` show that as a
+    traceback, and this as a message.
+    """
     del sdist_directory, config_settings
     raise BuildError(
         "a project with a prebuilt executable has no source distribution",
@@ -116,6 +136,8 @@ get_requires_for_build_sdist = get_requires_for_build_wheel
 def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Content]:
     project = load_project(Path.cwd())
     settings = read_settings(config_settings)
+    for path in project.left_out() if tell else ():
+        print(f"note: `{path}` is not packed: name it under `data`", file=sys.stderr)  # noqa: T201
     if "stub" in settings:
         return project, stub_content(project, read_stub(Path(settings["stub"])))
     if not project.executable_name:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyproject_metadata
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
@@ -87,7 +88,16 @@ class Project:
             path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed"
         }
         found = modules | {path for pattern in self.data for path in folder.glob(pattern)}
-        return sorted(path for path in found if path.is_file())
+        return sorted(path for path in found if path.is_file() or path.is_symlink())
+
+    def left_out(self) -> list[Path]:
+        """Return the files of the import package that no wheel gets, relative to the project."""
+        folder = self.root / self.package
+        packed = {*self.sources(), *(folder / "bin").rglob("*")}
+        others = [path for path in folder.rglob("*") if path.is_file() and path not in packed]
+        return sorted(
+            path.relative_to(self.root) for path in others if "__pycache__" not in path.parts
+        )
 
     def license_files(self) -> list[Path]:
         """Return the licence files, relative to the project."""
@@ -173,17 +183,19 @@ def _must_be_files(project: Project, path: Path) -> None:
             )
     for source in project.sources():
         # A link may lead to any file of the machine that builds.
-        if not source.resolve().is_relative_to(folder.resolve()):
+        if not source.resolve().is_relative_to(folder.resolve()) or not source.is_file():
             raise BuildError(
-                f"`{source}` is a link that leads out of the package",
+                f"`{source}` is a link that leads out of the package, or nowhere",
                 hint="copy the file into the package",
             )
 
 
 def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metadata.StandardMetadata:
-    if "project" not in table:
-        raise BuildError(f"`{path}` has no `[project]` table")
-    project = table["project"]
+    project = table.get("project")
+    if not isinstance(project, dict):
+        raise BuildError(
+            f"`{path}` has no `[project]` table", hint="write its keys below a line `[project]`"
+        )
     if project.get("dynamic"):
         fields = ", ".join(f"`{field}`" for field in project["dynamic"])
         raise BuildError(
@@ -196,6 +208,7 @@ def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metada
                 f"`{path}` has no `{key}` under `[project]`",
                 hint=f'add `{key} = "..."` under `[project]`',
             )
+    _must_be_a_licence_expression(project.get("license"), path)
     try:
         return pyproject_metadata.StandardMetadata.from_pyproject(
             table, root, metadata_version=METADATA_VERSION, allow_extra_keys=False
@@ -204,8 +217,33 @@ def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metada
         raise BuildError(f"`{path}` is not valid: {error}") from None
 
 
+def _must_be_a_licence_expression(value: object, path: Path) -> None:
+    """Raise BuildError unless a licence is an SPDX expression (PEP 639), or not stated.
+
+    The older tables `{file = ...}` and `{text = ...}` have no place in this metadata version.
+    """
+    if isinstance(value, dict):
+        raise BuildError(
+            f"`{path}` states the licence as a table, which is out of date (PEP 639)",
+            hint='write `license = "MIT"` (an SPDX expression) and `license-files = ["LICENSE"]`',
+        )
+    if isinstance(value, str):
+        try:
+            canonicalize_license_expression(value)
+        except InvalidLicenseExpression as error:
+            raise BuildError(
+                f"`{path}` states the licence `{value}`, which is not an SPDX expression: {error}",
+                hint="https://spdx.org/licenses lists the identifiers; `LicenseRef-NAME` names any other",
+            ) from None
+
+
 def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
     own = table.get("tool", {}).get("leanspec-build", {})
+    if not isinstance(own, dict):
+        raise BuildError(
+            f"`{path}` states `leanspec-build` as a value, not as a table",
+            hint="write its keys below a line `[tool.leanspec-build]`",
+        )
     known = ", ".join(f"`{key}`" for key in KEYS)
     for key in own:
         if key not in KEYS:

@@ -123,8 +123,8 @@ def drag_first_to_second(session: Session) -> None:
 
 def choose(session: Session, words: str) -> bool:
     """Click an item of the open menu; tell whether it was there."""
-    found = [each for each in session.find("//*[@role='menuitem']") if words in each.text]
-    for item in found[:1]:
+    found = session.find(f"//*[normalize-space(.)='{words}']")
+    for item in found[-1:]:
         item.click()
     return bool(found)
 
@@ -157,7 +157,7 @@ def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str
     driver.find_element(By.CSS_SELECTOR, "[aria-label='Toggle theme']").click()
     wait(lambda: choose(session, "Dark"))
     yield "dark theme", wait(lambda: bool(session.find("//html[contains(@class, 'dark')]")))
-    wait(lambda: not session.find("//*[@role='menuitem']"))
+    wait(lambda: not session.find("//*[normalize-space(.)='System']"))
     session.picture("dark")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,21 @@ from tests.support.sample import STATED, VERSION, Sample
         ),
         ('executable = "leanspec"', "", "has no text `executable`"),
         ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
+        ('executable = "leanspec"', 'executable = ".."', "a file name is wanted"),
+        (
+            'executable = "leanspec"',
+            'executable = "lean\\u0000spec"',
+            "`lean\\x00spec`: a file name",
+        ),
+        ('executable = "leanspec"', 'executable = "lean\\nspec"', "`lean\\nspec`: a file name"),
+        ('executable = "leanspec"', "data = 3", "wants a list of texts as `data`"),
+        ('executable = "leanspec"', 'data = ["/etc/*"]', "`/etc/*`, which leads out"),
+        ('executable = "leanspec"', 'data = ["../*"]', "`../*`, which leads out"),
+        ('executable = "leanspec"', 'data = ["none/*"]', "has no such file"),
+        ('executable = "leanspec"', 'data = []\nrecord = "no.json"', "has no such file"),
+        ('license = "MIT"', 'license = { file = "LICENSE" }', "as a table, which is out of date"),
+        ('license = "MIT"', 'license = { text = "MIT" }', "as a table, which is out of date"),
+        ('license = "MIT"', 'license = "Free"', "is not an SPDX expression"),
         ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
         (
             'executable = "leanspec"',
@@ -63,6 +79,42 @@ def test_a_wrong_manifest_is_refused_by_name(
         load_project(sample.root)
     assert words in error.value.message
     assert "pyproject.toml" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("project = 3", "has no `[project]` table"),
+        ("project = []", "has no `[project]` table"),
+        ("[project]\nname = 'x'\nversion = '1'\n[tool]\nleanspec-build = 3", "not as a table"),
+    ],
+)
+def test_a_table_that_is_a_value_is_refused(sample: Sample, text: str, words: str) -> None:
+    sample.manifest.write_text(text)
+    with pytest.raises(BuildError, match=re.escape(words)):
+        load_project(sample.root)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("target", ["/etc/passwd", "/nowhere"])
+def test_a_link_out_of_the_package_is_refused(sample: Sample, target: str) -> None:
+    (sample.root / "leanspec_cli_bin/more.py").symlink_to(target)
+    with pytest.raises(BuildError, match="a link that leads out of the package, or nowhere"):
+        load_project(sample.root)
+
+
+def test_a_folder_that_is_called_like_a_module_is_no_file(sample: Sample) -> None:
+    (sample.root / "leanspec_cli_bin/more.py").mkdir()
+    names = {path.name for path in load_project(sample.root).sources()}
+    assert names == {"__init__.py"}
+
+
+def test_what_is_left_out_is_known(sample: Sample) -> None:
+    package = sample.root / "leanspec_cli_bin"
+    (package / "bin").mkdir(exist_ok=True)
+    (package / "bin/leanspec").write_text("the link of an editable installation")
+    (package / "notes.txt").write_text("1")
+    assert load_project(sample.root).left_out() == [Path("leanspec_cli_bin/notes.txt")]
 
 
 @pytest.mark.posix

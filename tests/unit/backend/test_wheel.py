@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import os
 import stat
 import subprocess
@@ -32,8 +33,10 @@ def hook(
     """Call a hook as a frontend does: in a process of its own, with the project as working directory."""
     if not out.exists():
         out.mkdir()
+    if settings is None:
+        settings = {"platform": "linux-x64"}
     return subprocess.run(
-        [sys.executable, "-c", CALL, name, str(out), repr(settings or {"platform": "linux-x64"})],
+        [sys.executable, "-c", CALL, name, str(out), repr(settings)],
         cwd=sample.root,
         # The backend of this tree, also where another one is installed.
         env=clean_environment(PYTHONPATH=str(ROOT / "build_backend"), **(environment or {})),
@@ -202,6 +205,61 @@ def test_a_refusal_is_a_message_and_a_status(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "out").iterdir())
+
+
+def with_data(sample: Sample) -> None:
+    """Let a project carry data alone, with a command."""
+    sample.edit('executable = "leanspec"', 'data = ["pages/**/*"]\nrecord = "pages/source.json"')
+    sample.edit(
+        "[project.urls]", '[project.scripts]\nshow = "leanspec_cli_bin:main"\n\n[project.urls]'
+    )
+    pages = sample.root / "leanspec_cli_bin/pages"
+    (pages / "deep").mkdir(parents=True)
+    (pages / "index.html").write_text("1")
+    (pages / "deep/app.js").write_text("2")
+    source = {"kind": "npm", "package": "@scope/pages", "version": "1.2.3", "integrity": ""}
+    (pages / "source.json").write_text(json.dumps({"source": source}))
+
+
+def test_a_package_of_data_is_for_every_machine(sample: Sample, tmp_path: Path) -> None:
+    with_data(sample)
+    wheel = build(sample, tmp_path / "out", {})
+    assert wheel.name == f"leanspec_cli_bin-{VERSION}-py3-none-any.whl"
+    info = f"leanspec_cli_bin-{VERSION}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        commands = archive.read(f"{info}/entry_points.txt").decode()
+        bill = json.loads(archive.read(f"{info}/sboms/leanspec-build.cdx.json"))
+        assert b"Root-Is-Purelib: true" in archive.read(f"{info}/WHEEL")
+    assert {f"leanspec_cli_bin/pages/{name}" for name in ("index.html", "deep/app.js")} < names
+    assert commands == "[console_scripts]\nshow = leanspec_cli_bin:main\n"
+    assert "pkg:npm/%40scope/pages@1.2.3" in [each.get("purl") for each in bill["components"]]
+    assert build(sample, tmp_path / "again", {}).read_bytes() == wheel.read_bytes()
+
+
+def test_a_setting_about_an_executable_is_refused_where_there_is_none(
+    sample: Sample, tmp_path: Path
+) -> None:
+    with_data(sample)
+    done = hook(sample, "build_wheel", tmp_path / "out", {"platform": "linux-x64"})
+    assert "the config setting `platform` is about an executable" in done.stderr
+
+
+def test_prepared_editable_metadata_is_that_of_the_editable_wheel(
+    sample: Sample, tmp_path: Path
+) -> None:
+    done = hook(sample, "prepare_metadata_for_build_editable", tmp_path / "prepared")
+    prepared = tmp_path / "prepared" / done.stdout.strip()
+    made = hook(sample, "build_editable", tmp_path / "out").stdout.strip()
+    with zipfile.ZipFile(tmp_path / "out" / made) as archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{prepared.name}/")]
+        wheel = {name: archive.read(name) for name in names if not name.endswith("/RECORD")}
+    found = {
+        path.relative_to(prepared.parent).as_posix(): path.read_bytes()
+        for path in prepared.rglob("*")
+        if path.is_file()
+    }
+    assert found == wheel
 
 
 @pytest.mark.system
