@@ -48,7 +48,10 @@ def run(name: str, arguments: "list[str]") -> int:
         text = f"error: lean-spec is damaged: {type(error).__name__}: {error}\n"
         try:
             if sys.stderr is not None:
-                os.write(2, f"{text}hint: reinstall lean-spec\n".encode(errors="backslashreplace"))
+                os.write(
+                    2,
+                    f"{text}hint: reinstall lean-spec\n".encode(errors="backslashreplace"),
+                )
         except OSError:
             pass  # nobody can read it: the exit code has to do
         return 126  # as CANNOT_RUN, whose module may be the damaged one

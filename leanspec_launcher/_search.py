@@ -195,7 +195,9 @@ def is_private(folder: str) -> bool:
     if sys.platform == "win32":
         # A junction is a link too. Owners and modes say nothing here; the profile's ACL does.
         return state.st_reparse_tag == 0
-    return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return state.st_uid == os.geteuid() and not state.st_mode & (
+        stat.S_IWGRP | stat.S_IWOTH
+    )
 
 
 def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bool:
@@ -220,7 +222,9 @@ def verification() -> str:
     return os.environ.get(VERIFY_VARIABLE) or ONCE
 
 
-def expected(place: Place, family: Family, platform: "Platform | None") -> "tuple[str, ...]":
+def expected(
+    place: Place, family: Family, platform: "Platform | None"
+) -> "tuple[str, ...]":
     """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
 
     A local binary has the one recorded next to it. Any other is pinned, for each CPU of the system:
@@ -268,7 +272,9 @@ def is_known(path: str, digests: "tuple[str, ...]") -> bool:
     state = state_of(path)
     for digest in digests:
         if state and os.path.lexists(os.path.join(folder, f"{state}.{digest}")):
-            unknown = [each for each in libraries(path, digest) if not _is_stamped(folder, *each)]
+            unknown = [
+                each for each in libraries(path, digest) if not _is_stamped(folder, *each)
+            ]
             return not unknown
     return False
 

@@ -95,12 +95,22 @@ PLATFORMS = {
     for platform in (
         Platform("darwin-x64", "darwin", _X64, "x86_64-apple-darwin", "macOS on Intel"),
         Platform(
-            "darwin-arm64", "darwin", _ARM64, "aarch64-apple-darwin", "macOS on Apple silicon"
+            "darwin-arm64",
+            "darwin",
+            _ARM64,
+            "aarch64-apple-darwin",
+            "macOS on Apple silicon",
         ),
         Platform("linux-x64", "linux", _X64, "x86_64-unknown-linux-gnu", "Linux on x86-64"),
-        Platform("linux-arm64", "linux", _ARM64, "aarch64-unknown-linux-gnu", "Linux on arm64"),
-        Platform("windows-x64", "win32", _X64, "x86_64-pc-windows-msvc", "Windows on x86-64"),
-        Platform("windows-arm64", "win32", _ARM64, "aarch64-pc-windows-msvc", "Windows on arm64"),
+        Platform(
+            "linux-arm64", "linux", _ARM64, "aarch64-unknown-linux-gnu", "Linux on arm64"
+        ),
+        Platform(
+            "windows-x64", "win32", _X64, "x86_64-pc-windows-msvc", "Windows on x86-64"
+        ),
+        Platform(
+            "windows-arm64", "win32", _ARM64, "aarch64-pc-windows-msvc", "Windows on arm64"
+        ),
     )
 }
 

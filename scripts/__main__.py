@@ -9,7 +9,9 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit(
         "error: the maintainers' commands need Python 3.11 or newer, this is {}.{}\n"
-        "hint: name a newer one, for example `python3.13 -m scripts`".format(*sys.version_info[:2])
+        "hint: name a newer one, for example `python3.13 -m scripts`".format(
+            *sys.version_info[:2]
+        )
     )
 
 from . import environment

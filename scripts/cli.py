@@ -56,12 +56,16 @@ class Sections(Group):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(
-                        [(f"{name:{max(map(len, self.commands))}}", text) for name, text in rows]
+                        [
+                            (f"{name:{max(map(len, self.commands))}}", text)
+                            for name, text in rows
+                        ]
                     )
 
 
 @click.group(
-    cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+    cls=Sections,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 def root() -> None:
     """Build, check and release the wheels of LeanSpec.

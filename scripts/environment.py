@@ -76,7 +76,9 @@ def enter(arguments: list[str]) -> NoReturn:
     except KeyboardInterrupt:
         text = "the development environment is unfinished; the next run makes it again"
         sys.exit(f"\ninterrupted: {text}")
-    os.environ.pop("PYTHONPATH", None)  # a stranger's modules have no place in a locked environment
+    os.environ.pop(
+        "PYTHONPATH", None
+    )  # a stranger's modules have no place in a locked environment
     # Without byte code every start compiles what it imports: 0.3 s a command, 5 s a test run.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _become([str(Environment(FOLDER).python), "-m", "scripts", *arguments])
@@ -118,7 +120,9 @@ def _facts() -> dict[str, str]:
 
 
 def _write_facts(**facts: str) -> None:
-    MARKER.write_text("".join(f"{name} {value}\n" for name, value in facts.items()), "utf-8")
+    MARKER.write_text(
+        "".join(f"{name} {value}\n" for name, value in facts.items()), "utf-8"
+    )
 
 
 def _digest_of_locks(python: str, group: Group) -> str:

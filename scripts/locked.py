@@ -84,7 +84,12 @@ class Environment:
         return [str(self.uv), "pip", "install", "--python", str(self.python), *arguments]
 
     def _pip_command(self, *arguments: str) -> list[str]:
-        options = ["install", "--disable-pip-version-check", "--progress-bar=off", *arguments]
+        options = [
+            "install",
+            "--disable-pip-version-check",
+            "--progress-bar=off",
+            *arguments,
+        ]
         if _has_pip():
             # This Python's own pip installs into the other environment: 4 s less than giving the
             # environment a pip of its own.
@@ -111,7 +116,9 @@ def _run(command: list[str]) -> str | None:
     import subprocess
 
     environment = {name: text for name, text in os.environ.items() if name not in ELSEWHERE}
-    environment["PIP_USER"] = "0"  # `user = true` in pip's configuration is refused in a venv
+    environment["PIP_USER"] = (
+        "0"  # `user = true` in pip's configuration is refused in a venv
+    )
     terminal = sys.stderr.isatty()
     lines = []
     with subprocess.Popen(

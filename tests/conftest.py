@@ -16,7 +16,14 @@ from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from tests.support.releases import REAL, STAND_IN, Scripts, build_small, copy_as_released, install
+from tests.support.releases import (
+    REAL,
+    STAND_IN,
+    Scripts,
+    build_small,
+    copy_as_released,
+    install,
+)
 from tests.support.surroundings import BASE_PYTHON, clean, is_root, once, run
 from tests.support.versions import OURS, RELEASED
 
@@ -78,7 +85,9 @@ def scripts(released_tree: Path) -> Scripts:
         timeout: int = 300,
     ) -> subprocess.CompletedProcess[str]:
         env = env or clean_environment()
-        return run([*OWN_COMMAND, *arguments], env, cwd=released_tree, code=code, timeout=timeout)
+        return run(
+            [*OWN_COMMAND, *arguments], env, cwd=released_tree, code=code, timeout=timeout
+        )
 
     return command
 
@@ -135,7 +144,9 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
 
     For tests of what is done to a release, which real programs of six megabytes would slow down.
     """
-    return once(shared / "stand-in", lambda folder: build_small(folder, scripts, version, STAND_IN))
+    return once(
+        shared / "stand-in", lambda folder: build_small(folder, scripts, version, STAND_IN)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +158,13 @@ def wheelhouse(shared: Path) -> Path:
         fetch: list[str | Path] = [*pip, "download", "--quiet", "--dest", folder]
         run([*fetch, *EXACTLY, "--requirement", Group.BUILD.lock], clean_environment())
         run([*fetch, "--no-deps", CLICK_FOR_PYTHON_3_9], clean_environment())
-        build: list[str | Path] = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        build: list[str | Path] = [
+            *pip,
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+        ]
         run([*build, "--wheel-dir", folder, ROOT / "build_backend"], clean_environment())
 
     return once(shared / "wheelhouse", make)
@@ -172,8 +189,14 @@ def pythons() -> dict[str, Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     runner = Path(os.environ.get("RUNNER_TOOL_CACHE", pyenv), "Python")
     found: dict[str, Path] = {}
-    for path in (BASE_PYTHON, *pyenv.glob(f"3.*/{executable}"), *runner.glob(f"*/*/{executable}")):
-        short = run([path, "-I", "-c", WHICH], clean_environment(), code=None).stdout.strip()
+    for path in (
+        BASE_PYTHON,
+        *pyenv.glob(f"3.*/{executable}"),
+        *runner.glob(f"*/*/{executable}"),
+    ):
+        short = run(
+            [path, "-I", "-c", WHICH], clean_environment(), code=None
+        ).stdout.strip()
         if short:
             found.setdefault(short, path)
     return found
@@ -183,7 +206,10 @@ def pythons() -> dict[str, Path]:
 def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
     """Return an environment in which pip installed `lean-spec[ui]`; tests must leave it as it is."""
     return (
-        once(shared / "installed", lambda folder: install(folder / "environment", dist, wheelhouse))
+        once(
+            shared / "installed",
+            lambda folder: install(folder / "environment", dist, wheelhouse),
+        )
         / "environment"
     )
 

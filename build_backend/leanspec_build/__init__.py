@@ -41,7 +41,7 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
         try:
             return hook(*args, **kwargs)
         except BuildError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - a hook has no other voice
+            _say(f"error: {error}")
             raise SystemExit(1) from None
 
     return wrapper
@@ -49,7 +49,9 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @_reporting
 def build_wheel(
-    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+    wheel_directory: str,
+    config_settings: Settings = None,
+    metadata_directory: str | None = None,
 ) -> str:
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
@@ -59,7 +61,9 @@ def build_wheel(
 
 @_reporting
 def build_editable(
-    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+    wheel_directory: str,
+    config_settings: Settings = None,
+    metadata_directory: str | None = None,
 ) -> str:
     """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
     del metadata_directory
@@ -75,7 +79,8 @@ def _load_editable(config_settings: Settings) -> tuple[Project, Binary | None, C
     settings = read_settings(config_settings)
     if "stub" in settings:
         raise BuildError(
-            "a stub carries nothing to edit", hint="build it as a wheel: `python -m build --wheel`"
+            "a stub carries nothing to edit",
+            hint="build it as a wheel: `python -m build --wheel`",
         )
     if not project.executable_name:
         return project, None, editable_content(project, ("any",))
@@ -137,14 +142,16 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
     project = load_project(Path.cwd())
     settings = read_settings(config_settings)
     for path in project.left_out() if tell else ():
-        print(f"note: `{path}` is not packed: name it under `data`", file=sys.stderr)  # noqa: T201
+        _say(f"note: `{path}` is not packed: name it under `data`")
     if "stub" in settings:
         return project, stub_content(project, read_stub(Path(settings["stub"])))
     if not project.executable_name:
         _must_need_no_setting(settings)
         return project, data_content(project)
     binary = choose_binary(project, settings)
-    if (settings.get("repair") or project.repair) == "auditwheel" and not binary.tags.publishable:
+    if (
+        settings.get("repair") or project.repair
+    ) == "auditwheel" and not binary.tags.publishable:
         binary = graft(project, binary)
     if tell:
         _tell_tags(project, binary)
@@ -162,21 +169,28 @@ def _must_need_no_setting(settings: Mapping[str, str]) -> None:
 
 def _tell_tags(project: Project, binary: Binary) -> None:
     tags = binary.tags
-    print(f"{project.metadata.name}: {', '.join(tags.platforms)}", file=sys.stderr)  # noqa: T201
+    _say(f"{project.metadata.name}: {', '.join(tags.platforms)}")
     for name in binary.libraries:
-        print(f"  grafted `{name}`", file=sys.stderr)  # noqa: T201
+        _say(f"  grafted `{name}`")
     for reason in tags.reasons:
-        print(f"  because {reason}", file=sys.stderr)  # noqa: T201
+        _say(f"  because {reason}")
     for remark in tags.remarks:
-        print(f"  note: {remark}", file=sys.stderr)  # noqa: T201
+        _say(f"  note: {remark}")
     if not tags.publishable:
-        print("  for local use only: no public index takes a wheel with this tag", file=sys.stderr)  # noqa: T201
-        print(f"  hint: {WAYS_OUT}", file=sys.stderr)  # noqa: T201
+        _say("  for local use only: no public index takes a wheel with this tag")
+        _say(f"  hint: {WAYS_OUT}")
+
+
+def _say(text: str) -> None:
+    """Print a line for the user: a hook has no other way, and a frontend shows it."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _link(project: Project, binary: Binary) -> None:
     """Lead from the source package to the chosen executable, where an installed wheel has it."""
-    link = project.root / project.package / "bin" / f"{project.executable_name}{binary.suffix}"
+    link = (
+        project.root / project.package / "bin" / f"{project.executable_name}{binary.suffix}"
+    )
     try:
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)

@@ -74,7 +74,15 @@ EF_ARM_ABI_FLOAT_HARD = 0x400  # ELF for the Arm architecture, e_flags
 ARM_V7 = 10  # Addenda to the ABI for the Arm architecture, Tag_CPU_arch
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_PROPERTY = 1, 2, 3, 4, 0x6474E553
 PF_X = 1
-DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SONAME = 0, 1, 4, 5, 6, 10, 14
+DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SONAME = (
+    0,
+    1,
+    4,
+    5,
+    6,
+    10,
+    14,
+)
 DT_RPATH, DT_RUNPATH, DT_FLAGS_1, DT_VERNEED, DT_VERNEEDNUM = (
     15,
     29,
@@ -148,7 +156,9 @@ def parse_program(data: Bytes) -> Executable:
 
 def parse_library(data: Bytes) -> Executable:
     """Read a shared library; raises BuildError for another kind of file."""
-    return _Elf(data).read(lambda kind, _loader, _tags: None if kind == "ET_DYN" else _refuse(kind))
+    return _Elf(data).read(
+        lambda kind, _loader, _tags: None if kind == "ET_DYN" else _refuse(kind)
+    )
 
 
 Tags = list[tuple[int, int]]
@@ -162,7 +172,9 @@ class _Elf:
         View(data).must_hold(64, "the ELF header")
         bits, order = CLASSES.get(data[4]), ORDERS.get(data[5])
         if bits is None or order is None:
-            raise BuildError(f"is damaged: an ELF file of class {data[4]} and byte order {data[5]}")
+            raise BuildError(
+                f"is damaged: an ELF file of class {data[4]} and byte order {data[5]}"
+            )
         self.bits = bits
         self.view = View(data, order)
         self.layout = LAYOUTS[bits]
@@ -181,7 +193,9 @@ class _Elf:
         must_be_wanted(KINDS.get(self.header.kind, str(self.header.kind)), loader, tags)
         needed = tuple(self._string(value) for tag, value in tags if tag == DT_NEEDED)
         versions = self._version_needs(tags)
-        paths = [self._string(value) for tag, value in tags if tag in (DT_RPATH, DT_RUNPATH)]
+        paths = [
+            self._string(value) for tag, value in tags if tag in (DT_RPATH, DT_RUNPATH)
+        ]
         notes = list(self._notes())
         return Executable(
             format=Format.ELF,
@@ -206,7 +220,9 @@ class _Elf:
             raise BuildError(
                 f"is damaged: it has {header.segments} program headers, more than the {MOST_SEGMENTS} read"
             )
-        if header.segments and header.segment_size != self.view.size_of(self.layout.segment):
+        if header.segments and header.segment_size != self.view.size_of(
+            self.layout.segment
+        ):
             raise BuildError(f"is damaged: program headers of {header.segment_size} bytes")
         found: list[Segment] = []
         for fields in self.view.table(
@@ -247,7 +263,9 @@ class _Elf:
                     return tags
                 tags.append((tag, value))
         if len(tags) > MOST_TAGS:
-            raise BuildError(f"is damaged: its dynamic segment has more than {MOST_TAGS} entries")
+            raise BuildError(
+                f"is damaged: its dynamic segment has more than {MOST_TAGS} entries"
+            )
         return tags
 
     def _offset(self, address: int) -> int:
@@ -284,7 +302,9 @@ class _Elf:
             )
             left -= count + 1
             if left < 0:
-                raise BuildError(f"is damaged: it needs more than {MOST_VERSIONS} symbol versions")
+                raise BuildError(
+                    f"is damaged: it needs more than {MOST_VERSIONS} symbol versions"
+                )
             library = self._string(file)
             versions[library] = versions.get(library, ()) + tuple(
                 self._versions(offset + first, count)
@@ -296,7 +316,9 @@ class _Elf:
 
     def _versions(self, offset: int, count: int) -> Iterator[str]:
         for _ in range(count):
-            _, _, _, name, following = self.view.unpack("IHHII", offset, "the version needs")
+            _, _, _, name, following = self.view.unpack(
+                "IHHII", offset, "the version needs"
+            )
             yield self._string(name)
             if not following:
                 return
@@ -323,7 +345,9 @@ class _Elf:
             if end > start:
                 found += 1
                 if found > MOST_IMPORTS:
-                    raise BuildError(f"is damaged: it imports more than {MOST_IMPORTS} symbols")
+                    raise BuildError(
+                        f"is damaged: it imports more than {MOST_IMPORTS} symbols"
+                    )
                 yield self.view.data[start:end].decode("utf-8", "replace")
 
     def _symbols(self, tags: Tags, offset: int, names: int) -> int:
@@ -334,14 +358,18 @@ class _Elf:
                 return self._bounded(section[5] // size)
         table = _value(tags, DT_HASH)
         if table is not None:
-            return self._bounded(self.view.unpack("II", self._offset(table), "the hash table")[1])
+            return self._bounded(
+                self.view.unpack("II", self._offset(table), "the hash table")[1]
+            )
         address = _value(tags, DT_SYMTAB) or 0
         return self._bounded(max(names - address, 0) // size)
 
     @staticmethod
     def _bounded(count: int) -> int:
         if count > MOST_SYMBOLS:
-            raise BuildError(f"has more than {MOST_SYMBOLS} dynamic symbols, which no program has")
+            raise BuildError(
+                f"has more than {MOST_SYMBOLS} dynamic symbols, which no program has"
+            )
         return count
 
     def _sections(self) -> Iterator[tuple[Any, ...]]:
@@ -370,7 +398,9 @@ class _Elf:
         for name, _, _ in notes:
             if name in NOTED_SYSTEMS:
                 return NOTED_SYSTEMS[name]
-        return FOREIGN_LOADERS.get(loader or "") or SYSTEMS.get(self.osabi, f"osabi-{self.osabi}")
+        return FOREIGN_LOADERS.get(loader or "") or SYSTEMS.get(
+            self.osabi, f"osabi-{self.osabi}"
+        )
 
     def _instructions(self, notes: list[tuple[bytes, int, bytes]]) -> str | None:
         """Return the level of x86-64 that the program needs (x86-64 psABI, Program Property)."""
@@ -426,7 +456,9 @@ class _Elf:
         if header.sections or tags:
             return False
         code = [segment for segment in self._of_kind(PT_LOAD) if segment.flags & PF_X]
-        return any(self.view.is_compressed(segment.offset, segment.size) for segment in code)
+        return any(
+            self.view.is_compressed(segment.offset, segment.size) for segment in code
+        )
 
 
 def _value(tags: Tags, wanted: int) -> int | None:
@@ -456,11 +488,13 @@ def _refuse(kind: str) -> NoReturn:
 def _libc(
     loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]
 ) -> str | None:
-    if any(name.startswith(("libc.musl-", "ld-musl-")) for name in needed) or "/ld-musl-" in (
-        loader or ""
-    ):
+    if any(
+        name.startswith(("libc.musl-", "ld-musl-")) for name in needed
+    ) or "/ld-musl-" in (loader or ""):
         return "musl"
-    glibc = any(version.startswith("GLIBC_") for group in versions.values() for version in group)
+    glibc = any(
+        version.startswith("GLIBC_") for group in versions.values() for version in group
+    )
     if glibc or any(name.startswith("libc.so.") for name in needed):
         return "glibc"
     return None
@@ -489,7 +523,11 @@ def _arm_architecture(data: bytes, order: str) -> int | None:
         end = place + length
         inside = data.find(b"\0", place + 4, end) + 1
         # The first part is of the whole file: tag 1 and its length, then attributes.
-        if data[place + 4 : place + 10] == b"aeabi\0" and inside + 5 < end and data[inside] == 1:
+        if (
+            data[place + 4 : place + 10] == b"aeabi\0"
+            and inside + 5 < end
+            and data[inside] == 1
+        ):
             return dict(_attributes(data, inside + 5, end)).get(6)
         place = end
     return None

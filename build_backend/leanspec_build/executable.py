@@ -65,7 +65,10 @@ def _opened(path: Path) -> Iterator[Bytes]:
     """Give the bytes of a regular file, of which only what is looked at is read."""
     must_be_file(path)
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
             yield data
     except ValueError:  # an empty file cannot be mapped
         yield b""
@@ -83,7 +86,9 @@ def must_be_file(path: Path) -> None:
         raise BuildError(f"`{path}` is not a regular file")
     size = path.stat().st_size
     if size > LARGEST_FILE:
-        raise BuildError(f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read")
+        raise BuildError(
+            f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
+        )
 
 
 def _not_an_executable(data: Bytes) -> str | None:

@@ -115,7 +115,9 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
     view = View(data, order, offset, size)
     _, cpu, subtype, kind, count, length, _ = view.unpack("7I", 0, "the Mach-O header")
     if KINDS.get(kind) != PROGRAM:
-        raise BuildError(f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a program")
+        raise BuildError(
+            f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a program"
+        )
     if length > LARGEST_HEADER:
         raise BuildError("is damaged: its load commands do not fit a header")
     start = 32 if bits == 64 else 28  # noqa: PLR2004 - the 64-bit header has one word more
@@ -153,13 +155,17 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
     elif kind == LC_BUILD_VERSION:
         system, minimum, sdk = command.unpack("3I", 8, "the system's version")
         if system != MACOS:
-            raise BuildError(f"is for another system of Apple's than macOS (platform {system})")
+            raise BuildError(
+                f"is for another system of Apple's than macOS (platform {system})"
+            )
         found.minimum, found.sdk = _version(minimum), _version(sdk)
     elif kind == LC_VERSION_MIN_MACOSX and found.minimum is None:
         minimum, sdk = command.unpack("2I", 8, "the system's version")
         found.minimum, found.sdk = _version(minimum), _version(sdk)
     elif kind in OTHER_SYSTEMS:
-        raise BuildError(f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})")
+        raise BuildError(
+            f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"
+        )
 
 
 def _text(command: View) -> str:

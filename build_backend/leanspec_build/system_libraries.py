@@ -52,7 +52,11 @@ def foreign_on_windows(executable: Executable) -> Iterator[str]:
     """Yield the libraries that a Windows without anything installed does not have, and few machines do."""
     for name in executable.needed:
         known = name.lower()
-        if known in WINDOWS_LIBRARIES or known in WINDOWS_DRIVERS or WINDOWS_SETS.fullmatch(known):
+        if (
+            known in WINDOWS_LIBRARIES
+            or known in WINDOWS_DRIVERS
+            or WINDOWS_SETS.fullmatch(known)
+        ):
             continue
         if not VISUAL_CPP.fullmatch(known):
             yield name

@@ -74,7 +74,9 @@ class Tags:
     @property
     def publishable(self) -> bool:
         """Whether a public index takes a wheel with these tags."""
-        return bool(self.platforms) and all(INDEX_TAGS.fullmatch(tag) for tag in self.platforms)
+        return bool(self.platforms) and all(
+            INDEX_TAGS.fullmatch(tag) for tag in self.platforms
+        )
 
 
 def platform_key(executable: Executable) -> str | None:
@@ -99,7 +101,9 @@ def host_platform_key() -> str:
     return f"{system}-{KEY_CPUS.get(cpu, cpu)}"
 
 
-def platform_tags(executable: Executable, bundled: Mapping[str, Executable] | None = None) -> Tags:
+def platform_tags(
+    executable: Executable, bundled: Mapping[str, Executable] | None = None
+) -> Tags:
     """Derive the platform tags of an executable.
 
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
@@ -118,8 +122,12 @@ def read_floor(text: str) -> Floor:
     """Read a promised floor, as `glibc 2.28` or `macos 11.0`; raises BuildError for another form."""
     match = re.fullmatch(r"(glibc|macos) (\d+)\.(\d+)", text)
     if match is None:
-        raise BuildError(f"the floor `{text}` is not of the form `glibc 2.28` or `macos 11.0`")
-    return Floor({"glibc": "linux", "macos": "darwin"}[match[1]], (int(match[2]), int(match[3])))
+        raise BuildError(
+            f"the floor `{text}` is not of the form `glibc 2.28` or `macos 11.0`"
+        )
+    return Floor(
+        {"glibc": "linux", "macos": "darwin"}[match[1]], (int(match[2]), int(match[3]))
+    )
 
 
 def exceeds(
@@ -137,7 +145,9 @@ def exceeds(
     if floor.system == "darwin":
         need = executable.macos_minimum.get(cpu)
         return (
-            f"its {cpu} code needs macOS {_dotted(need)}" if need and need > floor.number else None
+            f"its {cpu} code needs macOS {_dotted(need)}"
+            if need and need > floor.number
+            else None
         )
     tags = platform_tags(executable, bundled)
     promised = [_manylinux(tag) for tag in tags.platforms]
@@ -174,7 +184,9 @@ def _windows_tags(executable: Executable) -> Tags:
     remarks = []
     if runtime:
         remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
-        remarks.append(f"it needs {', '.join(runtime)}, which a clean Windows lacks: {remedy}")
+        remarks.append(
+            f"it needs {', '.join(runtime)}, which a clean Windows lacks: {remedy}"
+        )
     return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
 
 
@@ -197,7 +209,10 @@ def _macos_tags(executable: Executable) -> Tags:
         f"its {cpu} code needs macOS {_dotted(executable.macos_minimum[cpu])}"
         for cpu in executable.cpus
     )
-    tags = [f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}" for cpu, (major, minor) in floors.items()]
+    tags = [
+        f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}"
+        for cpu, (major, minor) in floors.items()
+    ]
     # A universal2 tag of macOS 10.x is taken by every Apple silicon, whose first system is 11.0:
     # where the arm64 code needs a newer one, only the two thin tags are true.
     if set(floors) == set(MACOS_CPUS) and floors["aarch64"] <= max(
@@ -253,7 +268,9 @@ def _linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Ta
     for policy in policies:
         lower = found
         every = [
-            objection for part in parts for objection in _objections(part, policy, cpu, bundled)
+            objection
+            for part in parts
+            for objection in _objections(part, policy, cpu, bundled)
         ]
         newer = _newer_versions(_versions_of_all(parts), policy, cpu)
         found = list(dict.fromkeys([*every, *newer]))
@@ -270,12 +287,17 @@ def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
     """Say why a policy is the lowest for a program, by what the one below it objects to."""
     if not lower:
         return f"it needs nothing that `{policy}` lacks, the lowest policy for {cpu}"
-    return f"{', '.join(lower)}; `{policy}` is the lowest policy that allows all that it needs"
+    return (
+        f"{', '.join(lower)}; `{policy}` is the lowest policy that allows all that it needs"
+    )
 
 
 def _static_linux_tags(cpu: str) -> Tags:
     lowest = [
-        next((policy for policy in _policies(family) if cpu in policy["symbol_versions"]), None)
+        next(
+            (policy for policy in _policies(family) if cpu in policy["symbol_versions"]),
+            None,
+        )
         for family in ("manylinux", "musllinux")
     ]
     names = [
@@ -297,7 +319,10 @@ def _local_only(cpu: str, *reasons: str) -> Tags:
 
 
 def _objections(
-    executable: Executable, policy: dict[str, Any], cpu: str, bundled: Mapping[str, Executable]
+    executable: Executable,
+    policy: dict[str, Any],
+    cpu: str,
+    bundled: Mapping[str, Executable],
 ) -> Iterator[str]:
     """Say what in the executable a policy does not allow."""
     name, libraries = policy["name"], set(policy["lib_whitelist"])

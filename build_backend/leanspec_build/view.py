@@ -36,7 +36,9 @@ class View:
     def must_hold(self, end: int, what: str) -> None:
         """Fail if `what`, which ends at the offset `end`, is not wholly there."""
         if end > self.size:
-            raise BuildError(f"is truncated: {what} ends at byte {end}, the file has {self.size}")
+            raise BuildError(
+                f"is truncated: {what} ends at byte {end}, the file has {self.size}"
+            )
 
     def size_of(self, layout: str) -> int:
         """Return the size of a record, in bytes."""
@@ -48,7 +50,9 @@ class View:
         self.must_hold(offset + record.size, what)
         return record.unpack_from(self.data, self.start + offset)
 
-    def table(self, layout: str, offset: int, count: int, what: str) -> Iterator[tuple[Any, ...]]:
+    def table(
+        self, layout: str, offset: int, count: int, what: str
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield the fields of records that follow one another."""
         record = struct.Struct(self.order + layout)
         return record.iter_unpack(self.take(offset, record.size * count, what))
@@ -76,6 +80,9 @@ class View:
             return False
         places = [offset + size * part // 4 for part in range(1, 4)]
         samples = [
-            self.take(place, min(SAMPLE, offset + size - place), "a segment") for place in places
+            self.take(place, min(SAMPLE, offset + size - place), "a segment")
+            for place in places
         ]
-        return all(len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples)
+        return all(
+            len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples
+        )

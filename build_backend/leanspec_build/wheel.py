@@ -68,14 +68,18 @@ def binary_content(project: Project, binary: Binary) -> Content:
     if binary.record is not None:
         entries.append(Entry(f"{folder}/{RECORD_NAME}", binary.record))
     return Content(
-        entries, binary.tags.platforms, bill_of_materials(project, binary, source_date_epoch())
+        entries,
+        binary.tags.platforms,
+        bill_of_materials(project, binary, source_date_epoch()),
     )
 
 
 def data_content(project: Project) -> Content:
     """Return a package that carries data alone, for every machine."""
     entries = _package(project)
-    sums = [f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries]
+    sums = [
+        f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries
+    ]
     record = b""
     if project.record:
         record = (project.root / project.package / project.record).read_bytes()
@@ -92,7 +96,9 @@ def editable_content(project: Project, platforms: tuple[str, ...]) -> Content:
 
 def stub_content(project: Project, release: bytes) -> Content:
     """Return the package without an executable, for every machine, with a description of what the release has."""
-    return Content([*_package(project), Entry(f"{project.package}/{STUB_NAME}", release)], ("any",))
+    return Content(
+        [*_package(project), Entry(f"{project.package}/{STUB_NAME}", release)], ("any",)
+    )
 
 
 def _package(project: Project) -> list[Entry]:
@@ -151,9 +157,7 @@ def write_wheel(
 
     The file appears whole or not at all. Raises BuildError if it cannot be written.
     """
-    name = (
-        f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
-    )
+    name = f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
     entries = sorted(content.entries, key=lambda entry: entry.name) + metadata_entries(
         project, content
     )
@@ -165,7 +169,9 @@ def write_wheel(
     ):
         for entry in [*entries, Entry(record, _record(entries, record))]:
             info = zipfile.ZipInfo(entry.name, moment)
-            info.compress_type = zipfile.ZIP_DEFLATED  # a ZipInfo made by hand is stored otherwise
+            info.compress_type = (
+                zipfile.ZIP_DEFLATED
+            )  # a ZipInfo made by hand is stored otherwise
             info.create_system = 3  # Unix: the modes are to be read
             # pip drops the run bit of an entry that is not called a regular file.
             info.external_attr = (stat.S_IFREG | entry.mode) << 16
@@ -209,7 +215,11 @@ def _record(entries: list[Entry], own_name: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for entry in entries:
-        digest = base64.urlsafe_b64encode(hashlib.sha256(entry.data).digest()).rstrip(b"=").decode()
+        digest = (
+            base64.urlsafe_b64encode(hashlib.sha256(entry.data).digest())
+            .rstrip(b"=")
+            .decode()
+        )
         writer.writerow((entry.name, f"sha256={digest}", len(entry.data)))
     writer.writerow((own_name, "", ""))
     return text.getvalue().encode()

@@ -52,7 +52,9 @@ def run_command(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may contain any bytes
     try:
-        code = command.main(arguments, prog_name=program, standalone_mode=False, color=colour())
+        code = command.main(
+            arguments, prog_name=program, standalone_mode=False, color=colour()
+        )
     except CommandError as error:
         sys.exit(_report(FAILURE, error.message, error.hint))
     except click.ClickException as error:
@@ -64,7 +66,9 @@ def run_command(
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_report(INTERRUPTED, "interrupted", None))
     except OSError as error:
-        where = f" `{os.path.abspath(os.fsdecode(error.filename))}`" if error.filename else ""
+        where = (
+            f" `{os.path.abspath(os.fsdecode(error.filename))}`" if error.filename else ""
+        )
         hint = "see whether this user may do that, and whether the disk is full"
         sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", hint))
     # click returns what the command returned: an exit code, or nothing.
@@ -74,7 +78,9 @@ def run_command(
 
 def _report(code: int, message: str, hint: str | None) -> int:
     text = message[:1].lower() + message[1:].rstrip(".")
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {text}", err=True, color=colour())
+    click.echo(
+        f"{click.style('error', fg='red', bold=True)}: {text}", err=True, color=colour()
+    )
     if hint:
         label = click.style("hint", fg="cyan", bold=True)
         click.echo(f"{label}: {hint}", err=True, color=colour())

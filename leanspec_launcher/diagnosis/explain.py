@@ -44,7 +44,10 @@ WINDOWS_CAUSES = {
         "access is denied: antivirus software or a policy may hold it",
         "allow the file in your antivirus software",
     ),
-    32: ("another program has it open", "try again when the installer or scanner is done with it"),
+    32: (
+        "another program has it open",
+        "try again when the installer or scanner is done with it",
+    ),
     193: ("it is not a program for this Windows", ""),
     206: (
         "its path, or the command line, is longer than Windows allows",
@@ -55,8 +58,14 @@ WINDOWS_CAUSES = {
         "antivirus software took it for a virus",
         "restore and allow the file in your antivirus software",
     ),
-    740: ("Windows wants an administrator for it", "run it in a terminal of an administrator"),
-    1260: ("a policy of this computer forbids it", "ask the administrator to allow the file"),
+    740: (
+        "Windows wants an administrator for it",
+        "run it in a terminal of an administrator",
+    ),
+    1260: (
+        "a policy of this computer forbids it",
+        "ask the administrator to allow the file",
+    ),
     4551: (
         "the policy on application control forbids it",
         f"ask the administrator to allow it, or {WITHOUT_STUB}",
@@ -83,12 +92,16 @@ def explain(
             return _explain_search(family, platform, error)
         return _explain_start(family, admitted, error, action)
     except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        lines = [f"diagnosing the failure failed as well: {type(second).__name__}: {second}"]
+        lines = [
+            f"diagnosing the failure failed as well: {type(second).__name__}: {second}"
+        ]
         text = f"`{family.program}` did not start: {type(error).__name__}: {error}"
         return _say(CANNOT_RUN, text, lines, f"reinstall {family.requirement}")
 
 
-def _explain_search(family: Family, platform: "Optional[Platform]", error: Exception) -> int:
+def _explain_search(
+    family: Family, platform: "Optional[Platform]", error: Exception
+) -> int:
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
         return _say(CANNOT_RUN, text, [], remedy.advice(family))
@@ -101,7 +114,10 @@ def _explain_search(family: Family, platform: "Optional[Platform]", error: Excep
     if platform is None:
         lines = [*_fit(family, platform), *_table(found)]
         return _say(
-            NOT_FOUND, f"`{family.program}` has no build for this machine", lines, ways(family)
+            NOT_FOUND,
+            f"`{family.program}` has no build for this machine",
+            lines,
+            ways(family),
         )
     lines = _table(found)
     if machine.builds(family) is not None:
@@ -110,10 +126,14 @@ def _explain_search(family: Family, platform: "Optional[Platform]", error: Excep
     return _say(NOT_FOUND, text, lines, not_found(family))
 
 
-def _say_refused(family: Family, bad: Verdict, refusal: Refusal, found: "list[Verdict]") -> int:
+def _say_refused(
+    family: Family, bad: Verdict, refusal: Refusal, found: "list[Verdict]"
+) -> int:
     lines = [*_facts(family, bad, refusal), *_table(found)]
     hint = hint_for(family, bad.origin, bad.path, refusal)
-    return _say(_code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint)
+    return _say(
+        _code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint
+    )
 
 
 def _code(refusal: Refusal) -> int:
@@ -139,8 +159,13 @@ def _explain_start(
         hint = windows[1]
     lines = []
     if refusal.kind is not Kind.TOO_LONG:
-        lines = [f"it is      {executable.kind(place.path)}", f"this is    {machine.describe()}"]
-    return _say(_code(refusal), f"cannot start `{place.path}`: {refusal.reason}", lines, hint)
+        lines = [
+            f"it is      {executable.kind(place.path)}",
+            f"this is    {machine.describe()}",
+        ]
+    return _say(
+        _code(refusal), f"cannot start `{place.path}`: {refusal.reason}", lines, hint
+    )
 
 
 def _is_busy(error: Exception) -> bool:
@@ -154,7 +179,11 @@ def _repaired(place: Place, error: Exception) -> bool:
         return False
     try:
         mode = os.stat(place.path).st_mode
-        if not stat.S_ISREG(mode) or os.access(place.path, os.X_OK) or is_noexec(place.path):
+        if (
+            not stat.S_ISREG(mode)
+            or os.access(place.path, os.X_OK)
+            or is_noexec(place.path)
+        ):
             return False
         # Whoever may read it may run it.
         os.chmod(place.path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
@@ -228,5 +257,7 @@ def _history(family: Family, path: str) -> "list[str]":
     elif digest == recorded_digest(path):
         lines = [f"it is      as {name} brought it"]
     if VERSION and owner.version != VERSION:
-        lines.append(f"installed  is {name}, this lean-spec is {VERSION} and needs the same")
+        lines.append(
+            f"installed  is {name}, this lean-spec is {VERSION} and needs the same"
+        )
     return lines

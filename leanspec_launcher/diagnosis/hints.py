@@ -70,9 +70,7 @@ def not_found(family: Family) -> str:
         # The stub was taken by a pip that does not know the build's tag, or from a mirror that has
         # no such build.
         newer = remedy.newer_pip()
-        return (
-            f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
-        )
+        return f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
     return ways(family)
 
 

@@ -66,7 +66,8 @@ def _records(name: str) -> "list[str]":
     return [
         each
         for each in found
-        if re.sub(r"[-_.]+", "-", each.rpartition("-")[0].rpartition("-")[0]).lower() == wanted
+        if re.sub(r"[-_.]+", "-", each.rpartition("-")[0].rpartition("-")[0]).lower()
+        == wanted
     ]
 
 
@@ -84,7 +85,9 @@ def _text(path: str) -> str:
 def _read_metadata(found: Distribution, folder: str) -> None:
     """Take the version from the metadata (Core metadata specifications, Version)."""
     header = _text(os.path.join(folder, "METADATA")).partition("\n\n")[0]
-    version = re.search(r"^Version:[ \t]*(\S+)[ \t]*$", header, re.MULTILINE | re.IGNORECASE)
+    version = re.search(
+        r"^Version:[ \t]*(\S+)[ \t]*$", header, re.MULTILINE | re.IGNORECASE
+    )
     if version:
         found.version = version[1]
         return

@@ -88,7 +88,9 @@ def _archive() -> "Installer | None":
         return Installer.PEX
     folder, name = os.path.split(SITE)
     digest = os.path.basename(folder).rpartition("_")[2]
-    is_shiv = name == "site-packages" and len(digest) == DIGEST_LENGTH and sys.prefix not in SITE
+    is_shiv = (
+        name == "site-packages" and len(digest) == DIGEST_LENGTH and sys.prefix not in SITE
+    )
     return Installer.SHIV if is_shiv else None
 
 

@@ -15,7 +15,10 @@ SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
 
 def describe() -> str:
     """Name this machine: system and version, libc and its version, CPU, emulation."""
-    parts = [f"{SYSTEMS.get(sys.platform, sys.platform)} {_version()}".strip(), f"CPU {machine()}"]
+    parts = [
+        f"{SYSTEMS.get(sys.platform, sys.platform)} {_version()}".strip(),
+        f"CPU {machine()}",
+    ]
     libc, number = libc_version()
     if libc:
         parts.append(f"{libc} {number}".strip())
@@ -24,7 +27,9 @@ def describe() -> str:
 
 def os_release() -> "dict[str, str]":
     """Return what os-release(5) says of this Linux; nothing if there is no such file."""
-    path = next(filter(os.path.exists, ("/etc/os-release", "/usr/lib/os-release")), os.devnull)
+    path = next(
+        filter(os.path.exists, ("/etc/os-release", "/usr/lib/os-release")), os.devnull
+    )
     with open(path, encoding="utf-8", errors="replace") as file:
         pairs = [line.strip().partition("=") for line in file]
     return {name: value.strip("'\"") for name, _, value in pairs}
@@ -66,7 +71,8 @@ def _translated() -> bool:
     size = ctypes.c_size_t(ctypes.sizeof(value))
     call = ctypes.CDLL(None).sysctlbyname
     return (
-        call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0) == 0
+        call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0)
+        == 0
         and value.value == 1
     )
 
@@ -159,4 +165,6 @@ def needs(tag: str) -> str:
     words = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}.get(family)
     if words:
         return f"{words} {number} or newer"
-    return {"linux": "a Linux like the one it was built on"}.get(family, "Windows 10 or newer")
+    return {"linux": "a Linux like the one it was built on"}.get(
+        family, "Windows 10 or newer"
+    )

@@ -16,9 +16,7 @@ from .installer import MAIN, OF_UV, Installer, installer, of_sources, program, u
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
 WAITS = "  (waits for every running `uvx` and `uv run`, MCP servers too)"
-ARCHIVE = (
-    "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
-)
+ARCHIVE = "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
 # Where `pipx --global` keeps its environments.
 PIPX_GLOBAL = "/opt/pipx"
 
@@ -39,7 +37,11 @@ def _commands(family: Family) -> "list[list[str]]":
         Installer.SHIV,
     ):
         return []
-    if kind is not Installer.CONDA and family.extra and distribution(family.distribution) is None:
+    if (
+        kind is not Installer.CONDA
+        and family.extra
+        and distribution(family.distribution) is None
+    ):
         command = _add(kind, family)
         return [command] if command else []
     if kind is Installer.PIPX_RUN:
@@ -76,7 +78,14 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
     if kind is Installer.PIPX:
         # Either pip or uv is behind pipx; both know these options.
         options = ["install", "--force-reinstall", "--no-deps", "--no-cache-dir"]
-        return ["pipx", "runpip", *_pipx_options(), os.path.basename(sys.prefix), *options, wanted]
+        return [
+            "pipx",
+            "runpip",
+            *_pipx_options(),
+            os.path.basename(sys.prefix),
+            *options,
+            wanted,
+        ]
     if kind in OF_UV and _has_uv():
         # Without the cache: uv links files out of it, so one that was changed in place is changed
         # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
@@ -152,7 +161,14 @@ def _release(family: Family) -> str:
         # What these bring is written in the project, and the next `sync` would undo a command.
         return f"let your project depend on a release of {wanted}, which pins its binaries"
     ways = {
-        Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", wanted],
+        Installer.PIPX: [
+            "pipx",
+            "install",
+            *_pipx_options(),
+            *_pipx_suffix(),
+            "--force",
+            wanted,
+        ],
         Installer.PIPX_RUN: ["pipx", "run", "--spec", wanted, family.program],
         Installer.UV_TOOL: ["uv", "tool", "install", "--force", "--reinstall", wanted],
         Installer.UVX: ["uvx", "--from", wanted, family.program],
@@ -166,11 +182,24 @@ def _add(kind: Installer, family: Family) -> "list[str]":
     """Return the command that installs an extra that was left out."""
     wanted, pinned = family.requirement, _exactly(MAIN, family.extra)
     ways = {
-        Installer.PIPX: ["pipx", "install", *_pipx_options(), *_pipx_suffix(), "--force", pinned],
+        Installer.PIPX: [
+            "pipx",
+            "install",
+            *_pipx_options(),
+            *_pipx_suffix(),
+            "--force",
+            pinned,
+        ],
         Installer.PIPX_RUN: ["pipx", "run", "--spec", pinned, family.program],
         Installer.UV_TOOL: uv_tool.with_extra(MAIN, family.extra),
         Installer.UVX: ["uvx", "--from", pinned, family.program],
-        Installer.UV_PROJECT: ["uv", "add", "--project", os.path.dirname(sys.prefix), wanted],
+        Installer.UV_PROJECT: [
+            "uv",
+            "add",
+            "--project",
+            os.path.dirname(sys.prefix),
+            wanted,
+        ],
         Installer.PDM: ["pdm", "add", wanted],
         Installer.POETRY: ["poetry", "add", wanted],
     }

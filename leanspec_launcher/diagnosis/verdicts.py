@@ -71,7 +71,9 @@ def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
     """
     found = []
     if not os.environ.get(family.variable):
-        found.append(Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set"))
+        found.append(
+            Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set")
+        )
         if platform is not None and not local_directory():
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
             found.append(Verdict(LOCAL, "", Outcome.ABSENT, reason))
@@ -134,7 +136,9 @@ def _if_fit(
 
 def _refused(place: Place, refusal: Refusal) -> Verdict:
     reason = refusal.reason
-    return Verdict(place.origin, place.path, Outcome.REFUSED, reason, refusal.found, refusal)
+    return Verdict(
+        place.origin, place.path, Outcome.REFUSED, reason, refusal.found, refusal
+    )
 
 
 def _absence(place: Place) -> str:
@@ -168,7 +172,11 @@ def unfit(path: str) -> "Optional[Refusal]":
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         is_link = os.path.islink(path)
-        text = "it is a link to a file that is not there" if is_link else "there is no such file"
+        text = (
+            "it is a link to a file that is not there"
+            if is_link
+            else "there is no such file"
+        )
         return Refusal(Kind.MISSING, text)
     except OSError as error:
         return unreachable(error)
@@ -195,4 +203,6 @@ def described(found: "list[Verdict]") -> "list[tuple[Outcome, str]]":
             where = f"`{each.path}`: " if each.path else ""
             lines.append((each.outcome, each.origin, where + each.reason))
     width = max(len(name) for name in ORIGINS.values())
-    return [(outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines]
+    return [
+        (outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines
+    ]

@@ -10,7 +10,10 @@ ST_NOEXEC = 8  # statvfs(3), Linux; PyPy's `os` has no such name
 HEADER = 4096
 # What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing
 # version of one.
-MISSING = (r"(\S+) => not found", r"loading shared librar\w+:? (\S+): (?:cannot open|No such)")
+MISSING = (
+    r"(\S+) => not found",
+    r"loading shared librar\w+:? (\S+): (?:cannot open|No such)",
+)
 DAMAGED = r"loading shared librar\w+:? (\S+): (.+)"
 LISTING = "LD_TRACE_LOADED_OBJECTS"
 NEWER = r"/([^/\s]+): version `([^']+)' not found"
@@ -56,13 +59,19 @@ def _refuse(said: str) -> None:
 
     from .refusal import Kind, Refusal
 
-    newer = dict.fromkeys(f"{version} of `{name}`" for name, version in re.findall(NEWER, said))
+    newer = dict.fromkeys(
+        f"{version} of `{name}`" for name, version in re.findall(NEWER, said)
+    )
     if newer:
-        raise Refusal(Kind.OLD_SYSTEM, f"it needs {', '.join(newer)}; this system has an older one")
+        raise Refusal(
+            Kind.OLD_SYSTEM, f"it needs {', '.join(newer)}; this system has an older one"
+        )
     found = [name for pattern in MISSING for name in re.findall(pattern, said)]
     lacking = dict.fromkeys(f"`{name}`" for name in found)
     if lacking:
-        raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks")
+        raise Refusal(
+            Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks"
+        )
     damaged = [
         f"`{name}`, which cannot be loaded ({why.strip()})"
         for name, why in re.findall(DAMAGED, said)

@@ -62,7 +62,9 @@ class Proof:
         must_load(path)
         # What each of the files was when it was read; none if one has changed since, of which
         # nothing is proved then.
-        changed = [each for each, state, _ in proved if not state or state != state_of(each)]
+        changed = [
+            each for each, state, _ in proved if not state or state != state_of(each)
+        ]
         self.stamps = [] if changed else [(state, pin) for _, state, pin in proved]
 
 
@@ -122,9 +124,12 @@ def _must_be_named_well(place: Place) -> None:
 
     if is_batch:
         raise Refusal(
-            Kind.BATCH_FILE, "it is a batch file, which would read the arguments as commands"
+            Kind.BATCH_FILE,
+            "it is a batch file, which would read the arguments as commands",
         )
-    raise Refusal(Kind.RELATIVE, "it is a relative path, which depends on the working directory")
+    raise Refusal(
+        Kind.RELATIVE, "it is a relative path, which depends on the working directory"
+    )
 
 
 def _is_this_command(path: str) -> bool:
@@ -142,7 +147,8 @@ def _refuse_without_digest(place: Place) -> None:
         raise Refusal(Kind.NO_CHECKSUM, "this lean-spec has no checksum for it")
     record = os.path.join(os.path.dirname(place.path), RECORD_NAME)
     raise Refusal(
-        Kind.NO_RECORD, f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`"
+        Kind.NO_RECORD,
+        f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`",
     )
 
 

@@ -99,7 +99,12 @@ def _ask(
     line = json.dumps(request) + "\n"
     try:
         done = subprocess.run(
-            [path], input=line.encode(), capture_output=True, check=False, timeout=SECONDS, env=env
+            [path],
+            input=line.encode(),
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
+            env=env,
         )
     except subprocess.TimeoutExpired:
         return "", f" within {SECONDS} s"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 WINDOWS_NPX = ("node_modules", "npm", "bin", "npx-cli.js")
 
 
-def become(family: Family, arguments: "list[str]", start: "Callable[[str, list[str]], int]") -> int:
+def become(
+    family: Family, arguments: "list[str]", start: "Callable[[str, list[str]], int]"
+) -> int:
     """Replace this process by npx with the pinned release; return 127 if there is no npx."""
     asked = f"`{TYPESCRIPT_VARIABLE}`"
     if arguments[:1] == [TYPESCRIPT_OPTION]:
@@ -36,7 +38,9 @@ def become(family: Family, arguments: "list[str]", start: "Callable[[str, list[s
     try:
         return start(command[0], [*command[1:], *options, *arguments])
     except OSError as error:
-        say(f"error: cannot start `{command[0]}`: {error.strerror}\nhint: reinstall Node.js\n")
+        say(
+            f"error: cannot start `{command[0]}`: {error.strerror}\nhint: reinstall Node.js\n"
+        )
         return CANNOT_RUN
 
 
@@ -49,6 +53,8 @@ def _npx() -> "list[str]":
             command = [os.path.join(folder, "node.exe"), os.path.join(folder, *WINDOWS_NPX)]
             if all(os.path.isfile(part) for part in command):
                 return command
-        elif os.access(path := os.path.join(folder, "npx"), os.X_OK) and os.path.isfile(path):
+        elif os.access(path := os.path.join(folder, "npx"), os.X_OK) and os.path.isfile(
+            path
+        ):
             return [path]
     return []

@@ -19,6 +19,8 @@ def main() -> "NoReturn":
         from leanspec_launcher.diagnosis.message import say
 
         what = str(error) or type(error).__name__
-        hint = "reinstall lean-spec with its dependencies; if that does not help, report this"
+        hint = (
+            "reinstall lean-spec with its dependencies; if that does not help, report this"
+        )
         say(f"error: cannot run `leanspec-launcher`: {what}\nhint: {hint}\n")
         sys.exit(1)

@@ -29,7 +29,10 @@ STATUS_MARKS = {"ok": ("âœ“", "green"), "warning": ("!", "yellow"), "error": ("â
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
-    VERSION or "(source checkout)", "-V", "--version", message="leanspec-launcher %(version)s"
+    VERSION or "(source checkout)",
+    "-V",
+    "--version",
+    message="leanspec-launcher %(version)s",
 )
 def root() -> None:
     """Inspect, verify and repair a LeanSpec installation."""
@@ -37,7 +40,9 @@ def root() -> None:
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per family.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per family."
+)
 def which(family: str | None, *, as_json: bool) -> int:
     """Show which binaries would run, and why.
 
@@ -73,7 +78,9 @@ def _print_search(search: operations.Search) -> None:
 
 
 @root.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per finding.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per finding."
+)
 def doctor(*, as_json: bool) -> int:
     """Diagnose this installation, for a bug report.
 
@@ -103,7 +110,9 @@ def _print_findings(findings: list[Finding]) -> None:
             section = finding.section
             click.secho(section, bold=True)
         mark, colour = STATUS_MARKS[finding.status.value]
-        click.echo(f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}")
+        click.echo(
+            f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}"
+        )
         if finding.hint:
             click.echo(
                 f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}"
@@ -114,7 +123,9 @@ def _print_findings(findings: list[Finding]) -> None:
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per family.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per family."
+)
 def verify(family: str | None, *, as_json: bool) -> int:
     """Recompute the checksum of each installed binary.
 
@@ -181,7 +192,9 @@ def _run_all(commands: list[list[str]], *, dry_run: bool) -> None:
 
 
 @root.command()
-@click.option("--dry-run", is_flag=True, help="Show what would be linked, and change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be linked, and change nothing."
+)
 def link(*, dry_run: bool) -> int:
     """Make the commands start without Python.
 

@@ -37,7 +37,13 @@ from leanspec_launcher._tables import (
 from leanspec_launcher.diagnosis import hints, installer, machine, remedy
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
-from leanspec_launcher.diagnosis.verdicts import ORIGINS, Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.diagnosis.verdicts import (
+    ORIGINS,
+    Outcome,
+    Verdict,
+    deciding,
+    verdicts,
+)
 from leanspec_launcher.first_start.loader import loader_of
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
@@ -100,7 +106,9 @@ def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findi
         yield from look()
     except Exception as error:  # noqa: BLE001 - a damaged installation is what this is for
         text = f"could not be examined: {type(error).__name__}: {error}"
-        yield Finding(section, "doctor", Status.ERROR, text, "reinstall lean-spec, and report this")
+        yield Finding(
+            section, "doctor", Status.ERROR, text, "reinstall lean-spec, and report this"
+        )
 
 
 def _launcher() -> Iterator[Finding]:
@@ -108,9 +116,13 @@ def _launcher() -> Iterator[Finding]:
     installed = own.version if own else "not installed"
     if installer.installer() is installer.Installer.SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
-        yield Finding("launcher", "version", Status.ERROR, text, remedy.advice(FAMILIES["cli"]))
+        yield Finding(
+            "launcher", "version", Status.ERROR, text, remedy.advice(FAMILIES["cli"])
+        )
     elif not VERSION:
-        text = f"{installed}, running from a source checkout with locally collected binaries"
+        text = (
+            f"{installed}, running from a source checkout with locally collected binaries"
+        )
         yield Finding("launcher", "version", Status.OK, text)
     elif installed != VERSION:
         text = f"{VERSION}, but its metadata says {installed}"
@@ -130,10 +142,14 @@ def _system() -> Iterator[Finding]:
     about = machine.describe()
     if platform is None:
         hint = hints.ways(FAMILIES["cli"])
-        yield Finding("system", "platform", Status.ERROR, f"{about}: no build is for it", hint)
+        yield Finding(
+            "system", "platform", Status.ERROR, f"{about}: no build is for it", hint
+        )
     elif machine.emulation():
         hint = "install with a Python made for this CPU"
-        yield Finding("system", "platform", Status.WARNING, f"{about} ({platform.key})", hint)
+        yield Finding(
+            "system", "platform", Status.WARNING, f"{about} ({platform.key})", hint
+        )
     else:
         yield Finding("system", "platform", Status.OK, f"{about} ({platform.key})")
     yield _cache(stamp_directory())
@@ -145,7 +161,9 @@ def _cache(folder: str) -> Finding:
         hint = "set `HOME` or `XDG_CACHE_HOME` to an absolute path"
         return Finding("system", "cache", Status.WARNING, text, hint)
     if os.path.lexists(folder) and not is_trusted(folder):
-        text = f"`{folder}` is not used: it is a link, another user's, or writable by others"
+        text = (
+            f"`{folder}` is not used: it is a link, another user's, or writable by others"
+        )
         hint = f"remove `{os.path.dirname(folder)}`; it is made again"
         return Finding("system", "cache", Status.WARNING, text, hint)
     above = folder
@@ -160,7 +178,13 @@ def _cache(folder: str) -> Finding:
 
 def _settings() -> Iterator[Finding]:
     names = [family.variable for family in FAMILIES.values()]
-    for name in (*names, DIRECTORY_VARIABLE, VERIFY_VARIABLE, DEBUG_VARIABLE, TYPESCRIPT_VARIABLE):
+    for name in (
+        *names,
+        DIRECTORY_VARIABLE,
+        VERIFY_VARIABLE,
+        DEBUG_VARIABLE,
+        TYPESCRIPT_VARIABLE,
+    ):
         value = os.environ.get(name)
         if value and name == VERIFY_VARIABLE and value == OFF:
             hint = f"`unset {name}`: no binary is verified"
@@ -226,7 +250,9 @@ def _absent(family: Family) -> Finding:
 def _wheel(family: Family) -> Iterator[Finding]:
     wheel = distribution(family.distribution)
     if wheel is None:
-        yield Finding(family.program, "wheel", Status.OK, f"{family.distribution} is not installed")
+        yield Finding(
+            family.program, "wheel", Status.OK, f"{family.distribution} is not installed"
+        )
         return
     advice = remedy.advice(family)
     if VERSION and wheel.version != VERSION:
@@ -264,7 +290,9 @@ def _libraries(family: Family, taken: Verdict) -> Finding:
         text = "not looked for: only the loader of a verified binary is asked"
         return Finding(family.program, "libraries", Status.OK, text)
     loader = loader_of(taken.path)
-    text = "all shared libraries found" if loader else "none are needed but the system's own"
+    text = (
+        "all shared libraries found" if loader else "none are needed but the system's own"
+    )
     return Finding(family.program, "libraries", Status.OK, text)
 
 
@@ -275,7 +303,9 @@ def _speaks(family: Family, path: str) -> Finding:
     try:
         said = reported_version(family, path)
     except OSError as error:
-        return Finding(family.program, name, Status.ERROR, str(error), remedy.advice(family))
+        return Finding(
+            family.program, name, Status.ERROR, str(error), remedy.advice(family)
+        )
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
     if BINARIES and said != BINARIES:
         text = f"`{said}`, expected {BINARIES}"
@@ -304,7 +334,9 @@ def _command(command: links.Command) -> Finding | None:
     if command.state is links.State.SCRIPT:
         return None
     if command.state is links.State.ABSENT:
-        return Finding("commands", name, Status.WARNING, f"{path} is not there", links.REINSTALL)
+        return Finding(
+            "commands", name, Status.WARNING, f"{path} is not there", links.REINSTALL
+        )
     if command.state is links.State.UNREADABLE:
         hint = f"let its owner run `chmod a+rx '{command.path}'`"
         return Finding("commands", name, Status.ERROR, f"{path} cannot be read", hint)
@@ -340,12 +372,16 @@ def _slow(scripts: list[links.Command]) -> Iterator[Finding]:
 def _path() -> Iterator[Finding]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
     folders = [
-        folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)
+        folder
+        for folder in os.environ.get("PATH", "").split(os.pathsep)
+        if os.path.isabs(folder)
     ]
     ours = _own_folders()
     missing = []
     for name in _names():
-        found = [path for folder in folders if os.path.isfile(path := os.path.join(folder, name))]
+        found = [
+            path for folder in folders if os.path.isfile(path := os.path.join(folder, name))
+        ]
         own = [path for path in found if _is_in(path, ours)]
         if found and not own:
             text = f"`{found[0]}`{_origin(found[0])} is started, which is not of this installation"
@@ -359,11 +395,16 @@ def _path() -> Iterator[Finding]:
             missing.append(f"`{name}`")
     if missing:
         text = f"no folder of `PATH` has {', '.join(missing)}"
-        yield Finding("PATH", "commands", Status.WARNING, text, f"add `{ours[0]}` to `PATH`")
+        yield Finding(
+            "PATH", "commands", Status.WARNING, text, f"add `{ours[0]}` to `PATH`"
+        )
 
 
 def _is_in(path: str, folders: list[str]) -> bool:
-    return os.path.dirname(os.path.realpath(path)) in folders or os.path.dirname(path) in folders
+    return (
+        os.path.dirname(os.path.realpath(path)) in folders
+        or os.path.dirname(path) in folders
+    )
 
 
 def _names() -> list[str]:
@@ -376,7 +417,9 @@ def _own_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
     own = distribution(installer.MAIN)
     recorded = list(own.files) if own else []
-    paths = [os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()]
+    paths = [
+        os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()
+    ]
     folders = [os.path.realpath(os.path.dirname(path)) for path in paths]
     moved = os.path.join(SITE, "bin")
     if own and os.path.isdir(moved):

@@ -68,9 +68,7 @@ def commands(platform: Platform | None) -> list[Command]:
         text = "lean-spec is not installed here, so there are no console scripts of its own"
         raise CommandError(text, hint=REINSTALL)
     if not own.files or not own.commands:
-        text = (
-            f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
-        )
+        text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
         raise CommandError(text, hint=REINSTALL)
     recorded = {Path(name).stem: name for name in own.files if _may_be_script(name)}
     found = []
@@ -132,7 +130,11 @@ def _read(path: Path) -> bytes:
 
 def _has_interpreter(script: bytes) -> bool:
     """Tell whether the Python that a script names is there; one that looks next to itself names none."""
-    line = script.removeprefix(THROUGH_SHELL).partition(b"\n")[0].decode(errors="surrogateescape")
+    line = (
+        script.removeprefix(THROUGH_SHELL)
+        .partition(b"\n")[0]
+        .decode(errors="surrogateescape")
+    )
     named = line[2:].partition(" ")[0] if line.startswith("#!") else _first_word(line)
     return not is_absolute(named) or os.path.exists(named)
 
@@ -190,7 +192,12 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
 def _binary(family: Family, platform: Platform | None) -> Verdict | None:
     """Return the proved binary of a family; None if its extra is not installed."""
     found = deciding(verdicts(family, platform))
-    if found and found.outcome is Outcome.TAKEN and found.origin == WHEEL and not found.refusal:
+    if (
+        found
+        and found.outcome is Outcome.TAKEN
+        and found.origin == WHEEL
+        and not found.refusal
+    ):
         return found
     if found is None and family.extra and distribution(family.distribution) is None:
         return None

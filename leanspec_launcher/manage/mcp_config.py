@@ -36,7 +36,9 @@ ARCHIVES = {
 SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
 
 
-def configuration(client: str, project: Path | None, platform: Platform | None) -> dict[str, Any]:
+def configuration(
+    client: str, project: Path | None, platform: Platform | None
+) -> dict[str, Any]:
     """Return the configuration that lets a client start the server, in a project's folder if one is given.
 
     Raises CommandError if this installation has no such command.
@@ -66,7 +68,10 @@ def _command(platform: Platform | None) -> dict[str, Any]:
     kind = installer.installer()
     # Environments that lie in a cache, which may be cleaned at any time.
     if kind is Installer.UVX:
-        return {"command": "uvx", "args": ["--from", f"{installer.MAIN}=={VERSION}", program]}
+        return {
+            "command": "uvx",
+            "args": ["--from", f"{installer.MAIN}=={VERSION}", program],
+        }
     if kind is Installer.PIPX_RUN:
         return {
             "command": "pipx",
@@ -77,7 +82,9 @@ def _command(platform: Platform | None) -> dict[str, Any]:
         return {"command": archive, "args": [], "env": ARCHIVES[kind]}
     found = next((each for each in links.commands(platform) if each.name == program), None)
     if found is None or found.state is links.State.ABSENT:
-        raise CommandError(f"this installation has no command `{program}`", hint=links.REINSTALL)
+        raise CommandError(
+            f"this installation has no command `{program}`", hint=links.REINSTALL
+        )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
         arguments = [SAFE_PATH, "-m", "leanspec_launcher", "mcp"]

@@ -69,7 +69,9 @@ def _search(family: Family) -> Search:
 
 def linked_commands(family: Family) -> list[str]:
     """Return the commands of a family that were replaced by its binary."""
-    with contextlib.suppress(CommandError):  # nothing is recorded here, so nothing was linked
+    with contextlib.suppress(
+        CommandError
+    ):  # nothing is recorded here, so nothing was linked
         found = links.commands(current())
         own = [each for each in found if each.family is family]
         return [str(each.path) for each in own if each.state is links.State.LINKED]
@@ -94,7 +96,9 @@ def verify(name: str | None) -> list[Check]:
         for family in _families(name)
         for check in _verify_binary(family, asked=name is not None)
     ]
-    with contextlib.suppress(CommandError):  # nothing is recorded here, so nothing was linked
+    with contextlib.suppress(
+        CommandError
+    ):  # nothing is recorded here, so nothing was linked
         found += [
             Check(
                 command.family.name,
@@ -124,9 +128,13 @@ def _verify_binary(family: Family, *, asked: bool) -> Iterator[Check]:
     first = deciding(verdicts(family, current()))
     if first is not None:
         good = first.outcome is Outcome.TAKEN and first.refusal is None
-        yield Check(family.name, first.path, good=good, reason=first.reason, sha256=first.sha256)
+        yield Check(
+            family.name, first.path, good=good, reason=first.reason, sha256=first.sha256
+        )
     elif asked or not family.extra or distribution(family.distribution) is not None:
-        yield Check(family.name, family.program, good=False, reason="it is in no place", sha256="")
+        yield Check(
+            family.name, family.program, good=False, reason="it is in no place", sha256=""
+        )
 
 
 def _families(name: str | None) -> list[Family]:
@@ -181,7 +189,9 @@ def run_installer(command: list[str]) -> None:
     """
     program = installer.program(command[0])
     if program is None:
-        raise CommandError(f"`{command[0]}` is not on the path", hint=remedy.shown([command]))
+        raise CommandError(
+            f"`{command[0]}` is not on the path", hint=remedy.shown([command])
+        )
     done = subprocess.run([program, *command[1:]], check=False)
     if done.returncode != 0:
         text = f"`{remedy.shown([command])}` failed (exit code {done.returncode})"

@@ -22,18 +22,36 @@ FOLDER = click.Path(path_type=Path)
 @click.version_option(
     VERSION or "(source checkout)", "-V", "--version", message=f"{PROGRAM} %(version)s"
 )
-@click.option("--project", type=FOLDER, help="The project to show. Default: the nearest one.")
-@click.option("-d", "--specs-dir", type=FOLDER, help="The project's folder `specs`, instead.")
-@click.option("--multi-project", is_flag=True, help="Show every known project; select none.")
-@click.option("-p", "--port", type=click.IntRange(1, HIGHEST), help="Default: 3000, or the next.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--project", type=FOLDER, help="The project to show. Default: the nearest one."
+)
+@click.option(
+    "-d", "--specs-dir", type=FOLDER, help="The project's folder `specs`, instead."
+)
+@click.option(
+    "--multi-project", is_flag=True, help="Show every known project; select none."
+)
+@click.option(
+    "-p", "--port", type=click.IntRange(1, HIGHEST), help="Default: 3000, or the next."
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on."
+)
 @click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
-@click.option("--new", is_flag=True, help="Start another server for a project that has one.")
+@click.option(
+    "--new", is_flag=True, help="Start another server for a project that has one."
+)
 @click.option("--readonly", is_flag=True, help="Let the pages change nothing.")
-@click.option("--dry-run", is_flag=True, help="Print the server's command line, and start nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the server's command line, and start nothing."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the address alone.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", hidden=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when it is ready.")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", hidden=True
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object when it is ready."
+)
 @click.argument("more", nargs=-1, metavar="[-- OPTION...]")
 def command(  # noqa: PLR0913 - one parameter per option
     project: Path | None,

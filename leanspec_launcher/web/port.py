@@ -41,7 +41,8 @@ def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[i
         if is_free(host, port):
             return port, f"port {first} is in use" if port != first else ""
     raise CommandError(
-        f"no port from {first} to {first + TRIES - 1} is free", hint="name one: `--port PORT`"
+        f"no port from {first} to {first + TRIES - 1} is free",
+        hint="name one: `--port PORT`",
     )
 
 
@@ -62,7 +63,8 @@ def _must_be_free(host: str, port: int) -> None:
         _bind(host, port)
     except PermissionError:
         raise CommandError(
-            f"this user may not listen on port {port}", hint="name a port above 1023: `--port 3000`"
+            f"this user may not listen on port {port}",
+            hint="name a port above 1023: `--port 3000`",
         ) from None
     except OSError as error:
         answer = ask(host, port)
@@ -86,7 +88,9 @@ def is_free(host: str, port: int) -> bool:
 
 
 def _bind(host: str, port: int) -> None:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    )[0]
     with socket.socket(family, kind, protocol) as server:
         # As the server does on POSIX: a port whose last connections are not forgotten is free. On
         # Windows, the option would take a port that another program listens on.

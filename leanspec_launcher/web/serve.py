@@ -104,7 +104,9 @@ def _serve(server: Server, asked: Options, file: str) -> NoReturn:
     become_watcher(process, file)
 
 
-def _arguments(asked: Options, settings: Settings, pages: str, port: int) -> tuple[str, ...]:
+def _arguments(
+    asked: Options, settings: Settings, pages: str, port: int
+) -> tuple[str, ...]:
     """Return the server's options. Its settings file is left out: that would win over them."""
     arguments = ["--host", asked.host, "--port", str(port), "--ui-dist", pages]
     arguments += ["--no-config", "--no-cors", "--no-open", "--log-level", "warn"]

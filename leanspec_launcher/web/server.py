@@ -84,7 +84,9 @@ def _die_with_parent() -> Callable[[], None] | None:
     return prepare
 
 
-def wait_until_healthy(process: subprocess.Popen[bytes], server: Server, version: str) -> None:
+def wait_until_healthy(
+    process: subprocess.Popen[bytes], server: Server, version: str
+) -> None:
     """Wait until the server answers with its version.
 
     Raises CommandError, and ends it, if it ends, answers with another version, or takes too long.

@@ -54,5 +54,6 @@ def read_settings() -> Settings:
 
 def _damaged(path: Path, error: Exception) -> CommandError:
     return CommandError(
-        f"cannot read the settings in `{path}`: {error}", hint="correct the file, or remove it"
+        f"cannot read the settings in `{path}`: {error}",
+        hint="correct the file, or remove it",
     )

@@ -31,13 +31,17 @@ class _BasicInformation(ctypes.Structure):
 def change_time(path: str) -> int:
     """Return the ChangeTime of a file, in nanoseconds since 1970; 0 if its file system has none (FAT)."""
     KERNEL.CreateFileW.restype = wintypes.HANDLE
-    handle = KERNEL.CreateFileW(path, FILE_READ_ATTRIBUTES, SHARE_ALL, None, OPEN_EXISTING, 0, None)
+    handle = KERNEL.CreateFileW(
+        path, FILE_READ_ATTRIBUTES, SHARE_ALL, None, OPEN_EXISTING, 0, None
+    )
     if handle in (None, INVALID_HANDLE):
         return 0
     found = _BasicInformation()
     size = ctypes.sizeof(found)
     file = wintypes.HANDLE(handle)
-    done = KERNEL.GetFileInformationByHandleEx(file, FILE_BASIC_INFO, ctypes.byref(found), size)
+    done = KERNEL.GetFileInformationByHandleEx(
+        file, FILE_BASIC_INFO, ctypes.byref(found), size
+    )
     KERNEL.CloseHandle(file)
     if not done or not found.change:
         return 0

@@ -74,7 +74,9 @@ def wait_for(path: str, arguments: "list[str]") -> int:
     KERNEL.GetExitCodeProcess(process, ctypes.byref(code))
     problem = LOADER_CODES.get(code.value)
     if problem:
-        say(f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n")
+        say(
+            f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n"
+        )
     # sys.exit() takes no more than 31 bits.
     KERNEL.ExitProcess(code)
     raise OSError("ExitProcess returned")
@@ -113,7 +115,9 @@ def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
     given.size = ctypes.sizeof(given)
     given.flags = STARTF_USESTDHANDLES | (startup.flags & STARTF_USESHOWWINDOW)
     given.show = startup.show
-    given.input, given.output, given.error = [_inheritable(number) for number in STANDARD_HANDLES]
+    given.input, given.output, given.error = [
+        _inheritable(number) for number in STANDARD_HANDLES
+    ]
     flags = CREATE_SUSPENDED
     if not KERNEL.GetConsoleCP():
         # There is no console (a GUI started us): Windows would open one, in a window. A hidden one
@@ -123,7 +127,16 @@ def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
     # CreateProcessW writes into the command line.
     buffer = ctypes.create_unicode_buffer(line)
     if not KERNEL.CreateProcessW(
-        path, buffer, None, None, 1, flags, None, None, ctypes.byref(given), ctypes.byref(made)
+        path,
+        buffer,
+        None,
+        None,
+        1,
+        flags,
+        None,
+        None,
+        ctypes.byref(given),
+        ctypes.byref(made),
     ):
         error = ctypes.get_last_error()
         raise OSError(None, ctypes.FormatError(error).strip(), path, error)
@@ -135,7 +148,9 @@ def _inheritable(number: int) -> "int | None":
     handle: int | None = KERNEL.GetStdHandle(wintypes.DWORD(number & 0xFFFFFFFF))
     if handle in (None, INVALID_HANDLE):
         return None
-    KERNEL.SetHandleInformation(wintypes.HANDLE(handle), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)
+    KERNEL.SetHandleInformation(
+        wintypes.HANDLE(handle), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT
+    )
     return handle
 
 

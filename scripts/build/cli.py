@@ -10,7 +10,13 @@ from typing import Any
 import click
 
 from leanspec_launcher.diagnosis.errors import FAILURE, CommandError
-from scripts.options import BINARIES_OPTION, FAMILY_OPTION, OUT_OPTION, PLATFORM_OPTION, REPAIRS
+from scripts.options import (
+    BINARIES_OPTION,
+    FAMILY_OPTION,
+    OUT_OPTION,
+    PLATFORM_OPTION,
+    REPAIRS,
+)
 from scripts.tools.table import aligned
 
 
@@ -19,7 +25,9 @@ from scripts.tools.table import aligned
 @PLATFORM_OPTION
 @BINARIES_OPTION
 @OUT_OPTION
-@click.option("--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it.")
+@click.option(
+    "--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it."
+)
 def wheels(
     families: tuple[str, ...],
     platforms: tuple[str, ...],
@@ -48,8 +56,12 @@ def wheels(
 @click.command(name="rebuild-check")
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @BINARIES_OPTION
-@click.option("--repair", type=REPAIRS, help="The repair that the wheels in DIST were built with.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per file.")
+@click.option(
+    "--repair", type=REPAIRS, help="The repair that the wheels in DIST were built with."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per file."
+)
 def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
     """Rebuild the wheels in DIST and compare every byte.
 
@@ -65,7 +77,9 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
     found = compare(dist, binaries, repair)
     if as_json:
         click.echo(
-            json.dumps([dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2)
+            json.dumps(
+                [dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2
+            )
         )
     else:
         table = []
@@ -82,7 +96,9 @@ def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bo
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per file.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per file."
+)
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     """Inspect executables and wheels, and check their tags.
 
@@ -104,7 +120,9 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
         except CommandError as error:
             failed.append(error)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(report.facts) for report in reports], indent=2))
+        click.echo(
+            json.dumps([dataclasses.asdict(report.facts) for report in reports], indent=2)
+        )
     else:
         for report in reports:
             _show(dataclasses.asdict(report.facts), report.notes, "")

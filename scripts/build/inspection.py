@@ -87,7 +87,9 @@ class Report:
     @property
     def programs(self) -> tuple[ProgramFacts, ...]:
         """The programs in a wheel, or the program itself."""
-        return self.facts.executables if isinstance(self.facts, WheelFacts) else (self.facts,)
+        return (
+            self.facts.executables if isinstance(self.facts, WheelFacts) else (self.facts,)
+        )
 
 
 def inspect_file(path: Path) -> Report:
@@ -107,7 +109,9 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
         tags = Tags((), (error.message,))
     derived = platform_key(executable)
     key = derived if derived in PLATFORMS else None
-    minimum = {cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()}
+    minimum = {
+        cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()
+    }
     facts = ProgramFacts(
         file=file,
         format=executable.format,
@@ -163,7 +167,9 @@ def _inspect_wheel(path: Path) -> Report:
             f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH
         ) from None
     except UNREADABLE as error:
-        raise CommandError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
+        raise CommandError(
+            f"`{path}` is not a readable wheel: {error}", hint=FETCH
+        ) from None
     bundled = dict(_libraries(contents))
     reports = [
         _report(parse_executable(data, f"`{name}` in `{path.name}`"), name, bundled)

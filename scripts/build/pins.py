@@ -42,8 +42,12 @@ def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> Pins:
     folder = f"{project.family.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
         executable = _digest(archive, f"{folder}/{project.family.program}{platform.suffix}")
-        brought = [name for name in archive.namelist() if name.partition("/")[0].endswith(".libs")]
-        libraries = {posixpath.relpath(name, folder): _digest(archive, name) for name in brought}
+        brought = [
+            name for name in archive.namelist() if name.partition("/")[0].endswith(".libs")
+        ]
+        libraries = {
+            posixpath.relpath(name, folder): _digest(archive, name) for name in brought
+        }
     return Pins(executable, libraries)
 
 
@@ -51,7 +55,9 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
     return hashlib.sha256(archive.read(name)).hexdigest()
 
 
-def with_pins(tables: str, version: str, pins: dict[str, dict[str, Pins]], pages: str = "") -> str:
+def with_pins(
+    tables: str, version: str, pins: dict[str, dict[str, Pins]], pages: str = ""
+) -> str:
     """Return the text of `_tables.py` with a release's pins; `pins` is family -> platform -> what it carries.
 
     `pages` is the digest of the web UI's pages, empty if there are none.

@@ -52,11 +52,13 @@ def rebuild_check(dist: Path, base: Path, repair: str | None) -> list[Comparison
     Raises CommandError if `dist` has no wheel or a build fails.
     """
     present = {
-        path.name: digest(str(path)) for path in (*dist.glob("*.whl"), *dist.glob("*.tar.gz"))
+        path.name: digest(str(path))
+        for path in (*dist.glob("*.whl"), *dist.glob("*.tar.gz"))
     }
     if not present:
         raise CommandError(
-            f"there is no wheel in `{dist}`", hint="build them first: `python -m scripts wheels`"
+            f"there is no wheel in `{dist}`",
+            hint="build them first: `python -m scripts wheels`",
         )
     builds = []
     for surroundings in SURROUNDINGS:
@@ -98,7 +100,9 @@ def _build(
     ):
         done = capture(command, cwd=ROOT, env=clean_environment(**variables), umask=umask)
     if done.returncode != 0:
-        message, _, hint = done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
+        message, _, hint = (
+            done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
+        )
         # What was built from is a copy, whose place tells nobody anything.
         text = f"the build failed: {message}".replace(str(binaries), str(base))
         raise CommandError(text, hint=hint or "see `python -m scripts wheels`")

@@ -68,7 +68,9 @@ def build_wheels(
     with work_folder(out) as folder:
         built = _build_platform_wheels(wanted, folder, repair)
         if narrowed:
-            say("lean-spec and the stubs are left out: they speak of all families and platforms")
+            say(
+                "lean-spec and the stubs are left out: they speak of all families and platforms"
+            )
         else:
             pins = _pins(wanted, built)
             pages = read_collected_pages(base)
@@ -79,7 +81,9 @@ def build_wheels(
         return _publish(built, out)
 
 
-def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -> list[Wanted]:
+def _choose(
+    base: Path, families: tuple[str, ...], platforms: tuple[str, ...]
+) -> list[Wanted]:
     projects = {project.name: project for project in load_families()}
     wanted = []
     for each in read_collected(base):
@@ -91,7 +95,9 @@ def _choose(base: Path, families: tuple[str, ...], platforms: tuple[str, ...]) -
                 f" this is `{wanted_version}`",
                 hint=f"collect that version: `python -m scripts collect npm {wanted_version}`",
             )
-        if each.family in (families or projects) and each.platform in (platforms or PLATFORMS):
+        if each.family in (families or projects) and each.platform in (
+            platforms or PLATFORMS
+        ):
             wanted.append(Wanted(project, platform, binary_path(base, project, platform)))
     _must_be_complete(wanted, families, platforms, base)
     return wanted
@@ -108,15 +114,21 @@ def _must_be_complete(
     )
     for family in families:
         if not any(each.project.name == family for each in wanted):
-            raise CommandError(f"no binary of `{family}` is collected in `{base}`", hint=hint)
+            raise CommandError(
+                f"no binary of `{family}` is collected in `{base}`", hint=hint
+            )
     for platform in platforms:
         if not any(each.platform.key == platform for each in wanted):
-            raise CommandError(f"no binary for `{platform}` is collected in `{base}`", hint=hint)
+            raise CommandError(
+                f"no binary for `{platform}` is collected in `{base}`", hint=hint
+            )
     if not wanted:
         raise CommandError(f"no binary is collected in `{base}`", hint=hint)
 
 
-def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) -> list[Path]:
+def _build_platform_wheels(
+    wanted: list[Wanted], out: Path, repair: str | None
+) -> list[Path]:
     with (
         step(f"building {len(wanted)} platform wheels"),
         ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -133,7 +145,9 @@ def _build_platform_wheels(wanted: list[Wanted], out: Path, repair: str | None) 
 def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str]:
     """Return the wheel and the backend's remarks."""
     what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
-    settings = {"binary": str(wanted.binary.absolute())} | ({"repair": repair} if repair else {})
+    settings = {"binary": str(wanted.binary.absolute())} | (
+        {"repair": repair} if repair else {}
+    )
     return _call_backend(wanted.project.root, "wheel", out, what, settings)
 
 
@@ -148,16 +162,20 @@ def _call_backend(
     runs: list[subprocess.CompletedProcess[str]] = []
 
     def runner(
-        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+        cmd: Sequence[str],
+        cwd: str | None = None,
+        extra_environ: Mapping[str, str] | None = None,
     ) -> None:
-        environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(**(extra_environ or {}))
+        environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(
+            **(extra_environ or {})
+        )
         runs.append(capture(list(cmd), cwd=Path(cwd or source), env=environment))
         runs[-1].check_returncode()
 
     try:
-        built = build.ProjectBuilder(source, python_executable=sys.executable, runner=runner).build(
-            kind, out, config_settings=settings
-        )
+        built = build.ProjectBuilder(
+            source, python_executable=sys.executable, runner=runner
+        ).build(kind, out, config_settings=settings)
     except build.BuildBackendException as error:
         said = runs[-1].stderr if runs else str(error)
         # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is
@@ -181,7 +199,9 @@ def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Pa
         release = {"version": project.version, "builds": tags}
         path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
         what = f"building the stub of `{project.family.distribution}`"
-        stub, _ = _call_backend(project.root, "wheel", out, what, {"stub": str(path.absolute())})
+        stub, _ = _call_backend(
+            project.root, "wheel", out, what, {"stub": str(path.absolute())}
+        )
         path.unlink()
         return stub
 
@@ -257,7 +277,9 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
 
 def _gaps(pins: dict[str, dict[str, Pins]]) -> Iterator[str]:
     """Say for which platforms and families this `lean-spec` has no binary: no gap is silent."""
-    absent = [key for key in PLATFORMS if not any(key in family for family in pins.values())]
+    absent = [
+        key for key in PLATFORMS if not any(key in family for family in pins.values())
+    ]
     if absent:
         yield f"it has no binary for {', '.join(absent)}"
     for key in PLATFORMS:
@@ -270,7 +292,11 @@ def _publish(built: list[Path], out: Path) -> list[Path]:
     """Move the files into place, and what they replace out of it."""
     replaced = {_distribution(path) for path in built}
     names = {path.name for path in built}
-    old = [path for path in (*out.glob("*.whl"), *out.glob("*.tar.gz")) if path.name not in names]
+    old = [
+        path
+        for path in (*out.glob("*.whl"), *out.glob("*.tar.gz"))
+        if path.name not in names
+    ]
     moved = [path.replace(out / path.name) for path in built]
     for path in old:
         if _distribution(path) in replaced:

@@ -35,7 +35,9 @@ def extract_file(archive: Path, member: str, target: Path) -> None:
     link, or is too large.
     """
     if not extract_files(archive, lambda name: target if name == member else None):
-        raise CommandError(f"the archive `{archive.name}` is refused: it holds no `{member}`")
+        raise CommandError(
+            f"the archive `{archive.name}` is refused: it holds no `{member}`"
+        )
 
 
 def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Path]:
@@ -46,7 +48,10 @@ def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Pa
     """
     written: list[Path] = []
     try:
-        with _Bounded(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:
+        with (
+            _Bounded(archive) as unpacked,
+            tarfile.open(fileobj=unpacked, mode="r|") as entries,
+        ):
             for number, entry in enumerate(entries):
                 if number == MOST_ENTRIES:
                     raise CommandError(f"it holds more than {MOST_ENTRIES} entries")
@@ -60,7 +65,9 @@ def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Pa
                 _copy(entries, entry, target)
     except CommandError as error:
         _remove(written)
-        raise CommandError(f"the archive `{archive.name}` is refused: {error.message}") from None
+        raise CommandError(
+            f"the archive `{archive.name}` is refused: {error.message}"
+        ) from None
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         _remove(written)
         raise CommandError(f"the archive `{archive.name}` is damaged: {error}") from None

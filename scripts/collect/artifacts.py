@@ -20,7 +20,10 @@ PREFIX = "binaries-"
 
 
 def collect_artifacts(
-    folder: Path, projects: list[FamilyProject], allow_missing: tuple[str, ...], staging: Staging
+    folder: Path,
+    projects: list[FamilyProject],
+    allow_missing: tuple[str, ...],
+    staging: Staging,
 ) -> None:
     """Stage every family for every platform; those of `allow_missing` may lack a folder, and then lack it whole."""
     if not folder.is_dir():
@@ -56,7 +59,9 @@ def _artifact(folder: Path, platform: Platform) -> Path | None:
     return folder if any(folder.glob(f"*/binaries/{platform.key}")) else None
 
 
-def _add(artifact: Path, project: FamilyProject, platform: Platform, staging: Staging) -> None:
+def _add(
+    artifact: Path, project: FamilyProject, platform: Platform, staging: Staging
+) -> None:
     path = binary_path(artifact, project, platform)
     if not path.exists():
         raise CommandError(

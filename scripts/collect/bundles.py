@@ -48,7 +48,12 @@ PE_CPUS = {
 # NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that
 # follows.
 FIRST_HEADER = struct.Struct("<II12sII")
-NSIS_SIGNATURE, NSIS_MAGIC, NSIS_NO_CHECKSUM, NSIS_BLOCK = 0xDEADBEEF, b"NullsoftInst", 4, 512
+NSIS_SIGNATURE, NSIS_MAGIC, NSIS_NO_CHECKSUM, NSIS_BLOCK = (
+    0xDEADBEEF,
+    b"NullsoftInst",
+    4,
+    512,
+)
 # The trailer of a UDIF image, big endian: magic, version, its own size, flags, three places, two
 # segments, an id, the checksum of the data fork, the place of the property list. The rest is not
 # needed here.
@@ -98,7 +103,8 @@ def read_bundle(path: Path) -> Bundle:
 
 def _damaged(path: Path, kind: BundleFormat, why: object) -> CommandError:
     return CommandError(
-        f"`{path}` is not a complete {TITLES[kind]}: {why}", hint="download it again, or rebuild it"
+        f"`{path}` is not a complete {TITLES[kind]}: {why}",
+        hint="download it again, or rebuild it",
     )
 
 
@@ -153,7 +159,9 @@ def _installer(path: Path) -> Bundle:
     data = path.read_bytes()
     try:
         program = pefile.PE(data=data, fast_load=True)
-        program.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
+        program.parse_data_directories(
+            [pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]]
+        )
     except pefile.PEFormatError as error:
         raise _damaged(path, BundleFormat.INSTALLER, error) from None
     start = program.get_overlay_data_start_offset() or len(data)
@@ -201,7 +209,11 @@ def _image(path: Path, tail: bytes) -> Bundle:
         _, version, own, _, _, data_start, data_length, _, _, _, _, _, kind, _, checksum, list_start, list_length
     ) = TRAILER.unpack_from(tail)  # fmt: skip
     end = path.stat().st_size - TRAILER_SIZE
-    if own != TRAILER_SIZE or data_start + data_length > end or list_start + list_length > end:
+    if (
+        own != TRAILER_SIZE
+        or data_start + data_length > end
+        or list_start + list_length > end
+    ):
         raise _damaged(
             path,
             BundleFormat.IMAGE,

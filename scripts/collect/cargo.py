@@ -116,7 +116,9 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             )
 
 
-def _builds(targets: tuple[str, ...], builder: str | None) -> list[tuple[Target | None, Platform]]:
+def _builds(
+    targets: tuple[str, ...], builder: str | None
+) -> list[tuple[Target | None, Platform]]:
     """Return the targets with their platforms; this machine's where none is named.
 
     Raises CommandError if two are for one platform: one of them would be lost.
@@ -152,9 +154,9 @@ def read_target(text: str, builder: str | None = None) -> Target:
     CommandError for an unknown builder.
     """
     triple, _, glibc = text.partition(".")
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"][
-        "builders"
-    ]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+        "leanspec-collect"
+    ]["builders"]
     builder = "zigbuild" if glibc else builder or table.get(triple, BUILDERS[0])
     if builder not in BUILDERS:
         raise CommandError(
@@ -203,7 +205,8 @@ def _host() -> Platform:
     platform = current()
     if platform is None:
         raise CommandError(
-            "this machine is none of the known platforms", hint="name one with `--target TRIPLE`"
+            "this machine is none of the known platforms",
+            hint="name one with `--target TRIPLE`",
         )
     return platform
 
@@ -217,7 +220,8 @@ def _platform_of(triple: str) -> Platform:
             return platform
     known = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
     raise CommandError(
-        f"the target `{triple}` is for none of the known platforms", hint=f"targets are {known}"
+        f"the target `{triple}` is for none of the known platforms",
+        hint=f"targets are {known}",
     )
 
 
@@ -258,7 +262,11 @@ def _read_workspace(
 
 
 def _crates(
-    members: dict[str, Any], projects: list[FamilyProject], folder: Path, *, all_wanted: bool
+    members: dict[str, Any],
+    projects: list[FamilyProject],
+    folder: Path,
+    *,
+    all_wanted: bool,
 ) -> Iterator[Crate]:
     found = 0
     for project in projects:
@@ -269,9 +277,13 @@ def _crates(
                     f"the workspace `{folder}` has no crate `{project.crate}`, which `{project.name}` is built from",
                     hint=f"its crates are {', '.join(f'`{name}`' for name in sorted(members)) or 'none'}",
                 )
-            say(f"the workspace has no crate `{project.crate}`: `{project.name}` is passed over")
+            say(
+                f"the workspace has no crate `{project.crate}`: `{project.name}` is passed over"
+            )
             continue
-        binaries = [target["name"] for target in package["targets"] if "bin" in target["kind"]]
+        binaries = [
+            target["name"] for target in package["targets"] if "bin" in target["kind"]
+        ]
         if project.family.program not in binaries:
             raise CommandError(
                 f"the crate `{project.crate}` has no binary `{project.family.program}`",
@@ -331,7 +343,8 @@ def _build(
     )
     if done.returncode != 0:
         raise CommandError(
-            f"`cargo {builder}` failed (see its output above)", hint="fix that and try again"
+            f"`cargo {builder}` failed (see its output above)",
+            hint="fix that and try again",
         )
     built = dict(_programs(done.stdout))
     for crate in workspace.crates:
@@ -352,7 +365,11 @@ def _programs(messages: str) -> Iterator[tuple[str, Path]]:
 
 
 def _built_file(
-    workspace: Workspace, crate: Crate, platform: Platform, target: Target | None, profile: str
+    workspace: Workspace,
+    crate: Crate,
+    platform: Platform,
+    target: Target | None,
+    profile: str,
 ) -> Path:
     # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own
     # name.

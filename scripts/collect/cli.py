@@ -47,7 +47,12 @@ def collect() -> None:
 @INTO_OPTION
 @KEEP_OPTION
 def npm(
-    version: str, families: tuple[str, ...], platforms: tuple[str, ...], into: Path, *, keep: bool
+    version: str,
+    families: tuple[str, ...],
+    platforms: tuple[str, ...],
+    into: Path,
+    *,
+    keep: bool,
 ) -> None:
     """Collect the binaries of VERSION from npm.
 
@@ -85,7 +90,9 @@ def npm(
 )
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
 @click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
-@click.option("--builder", type=BUILDERS, help="Override the builder set in pyproject.toml.")
+@click.option(
+    "--builder", type=BUILDERS, help="Override the builder set in pyproject.toml."
+)
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION
@@ -167,7 +174,9 @@ def pages(into: Path, *, notices: bool) -> None:
     help="Platform that may be missing (repeatable).",
 )
 @click.option(
-    "--planned", is_flag=True, help="Allow the platforms that the release plan marks as missing."
+    "--planned",
+    is_flag=True,
+    help="Allow the platforms that the release plan marks as missing.",
 )
 @FAMILY_OPTION
 @INTO_OPTION
@@ -236,7 +245,9 @@ def _tell_collected(into: Path) -> None:
     table = []
     for each in read_collected(into):
         program, digest = FAMILIES[each.family].program, f"sha256 {each.sha256[:16]}…"
-        table.append([each.platform, program, each.version, f"{size(each.size):>8}", digest])
+        table.append(
+            [each.platform, program, each.version, f"{size(each.size):>8}", digest]
+        )
     for line in aligned(table, indent="  "):
         say(line)
 

@@ -14,7 +14,11 @@ from scripts.tools.processes import capture, find_program, must_succeed, show
 from .bundles import SYSTEMS, TITLES, Bundle, BundleFormat, read_bundle
 
 # Tauri's names for a format: the value of its option, and the folder of its output.
-FORMATS = {BundleFormat.DEB: "deb", BundleFormat.INSTALLER: "nsis", BundleFormat.IMAGE: "dmg"}
+FORMATS = {
+    BundleFormat.DEB: "deb",
+    BundleFormat.INSTALLER: "nsis",
+    BundleFormat.IMAGE: "dmg",
+}
 
 
 def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
@@ -33,7 +37,8 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
     kind = next((kind for kind, of in SYSTEMS.items() if of == system), None)
     if kind is None:
         raise CommandError(
-            "no desktop bundle is for this machine", hint="build it on one of the known platforms"
+            "no desktop bundle is for this machine",
+            hint="build it on one of the known platforms",
         )
     if build:
         npm = find_program("npm", "install Node.js")
@@ -69,8 +74,8 @@ def _bundles(folder: Path, kind: BundleFormat) -> list[Bundle]:
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     command = [cargo, "metadata", "--no-deps", "--format-version", "1"]
     command += ["--manifest-path", str(folder.absolute() / "src-tauri/Cargo.toml")]
-    target = json.loads(must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout)[
-        "target_directory"
-    ]
+    target = json.loads(
+        must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout
+    )["target_directory"]
     place = Path(target, "release/bundle", FORMATS[kind])
     return [read_bundle(path) for path in sorted(place.glob(f"*.{kind}"))]

@@ -75,7 +75,9 @@ def _text_of(folder: Path, stated: dict[str, object]) -> str:
         for path in sorted(folder.iterdir())
         if path.is_file() and path.name.lower().startswith(PREFIXES)
     ]
-    texts = [path.read_text("utf-8", "replace").strip().replace("\r\n", "\n") for path in files]
+    texts = [
+        path.read_text("utf-8", "replace").strip().replace("\r\n", "\n") for path in files
+    ]
     lines = [line.rstrip() for text in texts for line in text.split("\n")]
     return (
         "\n".join(lines)

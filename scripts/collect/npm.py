@@ -18,7 +18,9 @@ from .staging import Staging, integrity
 
 # npm mostly waits for the registry, so more processes than cores are faster.
 AT_ONCE = 6
-REGISTRY = "check the registry and proxy in `npm config list`, and whether they answer: `npm ping`"
+REGISTRY = (
+    "check the registry and proxy in `npm config list`, and whether they answer: `npm ping`"
+)
 
 
 class NotOnRegistryError(CommandError):
@@ -39,7 +41,11 @@ class Package:
     @property
     def source(self) -> dict[str, str]:
         """Where its binary comes from, for `binary.json`."""
-        stated = {"package": self.name, "version": self.version, "integrity": self.integrity}
+        stated = {
+            "package": self.name,
+            "version": self.version,
+            "integrity": self.integrity,
+        }
         return {"kind": "npm", **stated}
 
 
@@ -61,7 +67,9 @@ def collect_npm(
         step(f"asking {npm} for {len(wanted)} packages of {version}"),
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
-        found = list(pool.map(lambda pair: _look_up(npm, pair[0], pair[1], version), wanted))
+        found = list(
+            pool.map(lambda pair: _look_up(npm, pair[0], pair[1], version), wanted)
+        )
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
     _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
@@ -81,9 +89,15 @@ def collect_npm(
 
 
 def _tell_missing(
-    missing: list[tuple[FamilyProject, Platform]], version: str, *, nothing: bool, all_wanted: bool
+    missing: list[tuple[FamilyProject, Platform]],
+    version: str,
+    *,
+    nothing: bool,
+    all_wanted: bool,
 ) -> None:
-    names = [f"`{project.npm_package(platform)}@{version}`" for project, platform in missing]
+    names = [
+        f"`{project.npm_package(platform)}@{version}`" for project, platform in missing
+    ]
     if missing and (nothing or all_wanted):
         raise NotOnRegistryError(
             f"the registry has no {', '.join(names)}",
@@ -93,16 +107,21 @@ def _tell_missing(
         say(f"not on the registry, so not collected: {', '.join(names)}")
 
 
-def _look_up(npm: str, project: FamilyProject, platform: Platform, version: str) -> Package | None:
+def _look_up(
+    npm: str, project: FamilyProject, platform: Platform, version: str
+) -> Package | None:
     name = project.npm_package(platform)
     answer = _ask(
-        npm, ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"], name
+        npm,
+        ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"],
+        name,
     )
     if answer is None:
         return None
     if not isinstance(answer, dict) or answer.get("version") != version:
         raise CommandError(
-            f"`{version}` is not an exact version of `{name}`", hint="name one, for example `0.3.0`"
+            f"`{version}` is not an exact version of `{name}`",
+            hint="name one, for example `0.3.0`",
         )
     values = str(answer.get("dist.integrity", "")).split()
     strong = [value for value in values if value.startswith("sha512-")]
@@ -128,7 +147,9 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
     if problem.get("code") == "E404":
         return None
     text = (
-        problem.get("summary", "").strip() or done.stderr.strip() or f"exit code {done.returncode}"
+        problem.get("summary", "").strip()
+        or done.stderr.strip()
+        or f"exit code {done.returncode}"
     )
     text = text.splitlines()[0]
     raise CommandError(
@@ -156,11 +177,16 @@ def fetch_archive(npm: str, name: str, version: str, stated: str, folder: Path) 
     one.
     """
     spec = f"{name}@{version}"
-    _ask(npm, ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)], spec)
+    _ask(
+        npm,
+        ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)],
+        spec,
+    )
     archives = list(folder.iterdir())
     if len(archives) != 1:
         raise CommandError(
-            f"npm left {len(archives)} files for `{spec}`, expected one archive", hint=REGISTRY
+            f"npm left {len(archives)} files for `{spec}`, expected one archive",
+            hint=REGISTRY,
         )
     found = integrity("sha512", archives[0].read_bytes())
     if found != stated:

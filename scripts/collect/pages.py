@@ -32,7 +32,9 @@ def collect_pages(pages: Pages, base: Path) -> int:
     npm = find_program("npm", "install Node.js, which brings it")
     with work_folder(base / "ui") as folder:
         with step(f"fetching {pages.package}@{pages.version}"):
-            archive = fetch_archive(npm, pages.package, pages.version, pages.integrity, folder)
+            archive = fetch_archive(
+                npm, pages.package, pages.version, pages.integrity, folder
+            )
         new = folder / "new"
         with step("unpacking the pages"):
             extract_files(archive, lambda name: _place(name, new))
@@ -45,7 +47,8 @@ def collect_pages(pages: Pages, base: Path) -> int:
         record.write_text(json.dumps(_stated(pages, new), indent=2) + "\n", "utf-8")
         _swap(new, record, base, folder)
     total = sum(
-        (pages_folder(base) / name).stat().st_size for name in files_of(str(pages_folder(base)))
+        (pages_folder(base) / name).stat().st_size
+        for name in files_of(str(pages_folder(base)))
     )
     say(f"  {pages.package} {pages.version}, {size(total)}")
     return total
@@ -62,7 +65,11 @@ def _place(name: str, new: Path) -> Path | None:
 
 def _stated(pages: Pages, folder: Path) -> dict[str, object]:
     """Return the record of the pages: what they are, where they are from, what does not work."""
-    source = {"package": pages.package, "version": pages.version, "integrity": pages.integrity}
+    source = {
+        "package": pages.package,
+        "version": pages.version,
+        "integrity": pages.integrity,
+    }
     return {
         "version": pages.version,
         "sha256": tree_digest(str(folder)),
@@ -100,9 +107,12 @@ def read_collected_pages(base: Path) -> dict[str, object] | None:
         record: dict[str, object] = json.loads(path.read_text("utf-8"))
         found, stated = tree_digest(str(folder)), record["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"`{path}` does not describe the pages: {error}", hint=hint) from None
+        raise CommandError(
+            f"`{path}` does not describe the pages: {error}", hint=hint
+        ) from None
     if found != stated:
         raise CommandError(
-            f"the pages in `{folder}` have the sha256 `{found}`, expected `{stated}`", hint=hint
+            f"the pages in `{folder}` have the sha256 `{found}`, expected `{stated}`",
+            hint=hint,
         )
     return record

@@ -125,7 +125,8 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
         yield staging
         if not staging.collected:
             raise CommandError(
-                "there was nothing to collect", hint="name another version, family or platform"
+                "there was nothing to collect",
+                hint="name another version, family or platform",
             )
         everything = list(staging.collected)
         if keep:
@@ -185,7 +186,9 @@ def _take_over(base: Path, staging: Staging) -> list[Collected]:
             path = binary_path(base, project, platform)
             if path.parent.exists() and (project.name, platform.key) not in new:
                 kept.append(read_record(path, project, platform))
-                shutil.copytree(path.parent, binary_path(staging.root, project, platform).parent)
+                shutil.copytree(
+                    path.parent, binary_path(staging.root, project, platform).parent
+                )
     return kept
 
 

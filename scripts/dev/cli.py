@@ -28,7 +28,9 @@ def demo() -> None:
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "--fast", is_flag=True, help="Run the tests of tests/unit alone, and measure what they reach."
+    "--fast",
+    is_flag=True,
+    help="Run the tests of tests/unit alone, and measure what they reach.",
 )
 def test(arguments: tuple[str, ...], *, fast: bool) -> None:
     """Run lint, type checks and tests.
@@ -74,8 +76,12 @@ def lock() -> None:
     type=click.IntRange(1),
     help="Try so many changes, chosen at random, the same ones each time.",
 )
-@click.option("--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per change.")
+@click.option(
+    "--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per change."
+)
 def mutate(
     module: Path,
     tests: tuple[str, ...],
@@ -113,7 +119,9 @@ def mutate(
 @click.option("--skip-tests", is_flag=True, help="Skip the test suite; the table says so.")
 @click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
 @DIST_OPTION
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per step.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per step."
+)
 def pre_release(
     cargo: Path | None,
     repair: str | None,

@@ -29,9 +29,7 @@ COMMANDS = (
     ("list",),
     ("board",),
 )
-CARGO_HINT = (
-    "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
-)
+CARGO_HINT = "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
 
 
 def show() -> None:
@@ -49,7 +47,9 @@ def show() -> None:
         _run(scripts / "lean-spec", command, project, environment)
     with step("MCP: initialize and tools/list with leanspec-mcp"):
         server, tools = list_tools([str(scripts / "leanspec-mcp")], project, environment)
-    say(f"  {server['name']} {server['version']} offers {len(tools)} tools: {', '.join(tools)}")
+    say(
+        f"  {server['name']} {server['version']} offers {len(tools)} tools: {', '.join(tools)}"
+    )
     _sum_up(version, wheels, scripts, time.monotonic() - started)
 
 
@@ -78,7 +78,8 @@ def _install(wheels: list[Path]) -> Path:
         *(f"{family.package}-" for family in FAMILIES.values() if not family.extra),
     )
     stubs = tuple(
-        f"{family.package}-{main_project()['version']}-py3-none-any" for family in FAMILIES.values()
+        f"{family.package}-{main_project()['version']}-py3-none-any"
+        for family in FAMILIES.values()
     )
     files = [
         str(wheel)
@@ -97,7 +98,9 @@ def _run(
 ) -> None:
     console().print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
     sys.stderr.flush()
-    done = subprocess.run([str(program), *arguments], cwd=project, env=environment, check=False)
+    done = subprocess.run(
+        [str(program), *arguments], cwd=project, env=environment, check=False
+    )
     if done.returncode != 0:
         raise CommandError(
             f"`lean-spec {' '.join(arguments)}` ended with exit code {done.returncode}"

@@ -90,7 +90,9 @@ def arrows(modules: list[Module]) -> set[tuple[str, str]]:
         own = module.name.removesuffix(".__init__")
         for target in _imported(module):
             best = max(
-                (name for name in names if f"{target}.".startswith(f"{name}.")), key=len, default=""
+                (name for name in names if f"{target}.".startswith(f"{name}.")),
+                key=len,
+                default="",
             )
             if best and best != own:
                 found.add((own, best))
@@ -125,7 +127,9 @@ def circles(edges: set[tuple[str, str]]) -> list[set[str]]:
     return found
 
 
-def between_folders(edges: set[tuple[str, str]], modules: list[Module]) -> set[tuple[str, str]]:
+def between_folders(
+    edges: set[tuple[str, str]], modules: list[Module]
+) -> set[tuple[str, str]]:
     """Return which folder imports which; what is at the top counts by its own name."""
     folder = {module.name.removesuffix(".__init__"): module.folder for module in modules}
     top = min(folder.values(), key=len)
@@ -133,7 +137,9 @@ def between_folders(edges: set[tuple[str, str]], modules: list[Module]) -> set[t
     def place(name: str) -> str:
         return name if folder[name] == top else ".".join(folder[name].split(".")[:2])
 
-    return {(place(start), place(end)) for start, end in edges if place(start) != place(end)}
+    return {
+        (place(start), place(end)) for start, end in edges if place(start) != place(end)
+    }
 
 
 def _print(line: str) -> None:
@@ -150,14 +156,19 @@ def main(folders: list[str]) -> int:
         _print(name)
         for what, figure in figures(modules).items():
             _print(f"  {what:40} {figure:g}")
-        for kind, found in (("modules", circles(edges)), ("folders", circles(folders_edges))):
+        for kind, found in (
+            ("modules", circles(edges)),
+            ("folders", circles(folders_edges)),
+        ):
             _print(f"  {f'circles of {kind}':40} {len(found)}")
             for circle in found:
                 _print(f"    {' <-> '.join(sorted(circle))}")
             code = code or int(bool(found))
         sources = sorted({start for start, _ in folders_edges})
         for start in sources:
-            ends = sorted(end.rpartition(".")[2] for begin, end in folders_edges if begin == start)
+            ends = sorted(
+                end.rpartition(".")[2] for begin, end in folders_edges if begin == start
+            )
             _print(f"  {start.rpartition('.')[2]:14} -> {', '.join(ends)}")
     return code
 

@@ -109,7 +109,9 @@ def _changed(node: ast.expr | ast.stmt) -> str | None:
     if isinstance(node, ast.Raise):
         return "pass"
     if isinstance(node, ast.Expr):
-        return "pass" if isinstance(node.value, ast.Call | ast.YieldFrom | ast.Yield) else None
+        return (
+            "pass" if isinstance(node.value, ast.Call | ast.YieldFrom | ast.Yield) else None
+        )
     if isinstance(node, ast.Constant):
         return _other_constant(node.value)
     other = _opposite(node)
@@ -163,7 +165,8 @@ def survey(
         with step(f"the tests of `{path}`, without a change"):
             if _is_noticed(copies[0], path, (ROOT / path).read_text("utf-8"), chosen):
                 raise CommandError(
-                    "the tests fail without any change", hint=f"python -m pytest {' '.join(chosen)}"
+                    "the tests fail without any change",
+                    hint=f"python -m pytest {' '.join(chosen)}",
                 )
 
         def attempt(mutant: Mutant) -> Outcome:
@@ -173,7 +176,9 @@ def survey(
             finally:
                 trees.put(own)
             word = "noticed" if noticed else "NOT NOTICED"
-            say(f"  {path}:{mutant.line}  {mutant.before[:60]}  ->  {mutant.after[:60]}  {word}")
+            say(
+                f"  {path}:{mutant.line}  {mutant.before[:60]}  ->  {mutant.after[:60]}  {word}"
+            )
             return Outcome(mutant.line, mutant.before, mutant.after, noticed)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -196,7 +201,9 @@ def _is_noticed(tree: Path, path: Path, text: str, tests: tuple[str, ...]) -> bo
     ]
     places = os.pathsep.join([str(tree), str(tree / "build_backend")])
     try:
-        done = capture(command, cwd=tree, env=clean_environment(PYTHONPATH=places), seconds=SECONDS)
+        done = capture(
+            command, cwd=tree, env=clean_environment(PYTHONPATH=places), seconds=SECONDS
+        )
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0

@@ -52,7 +52,12 @@ class Step:
 
 
 def pre_release(
-    workspace: Path | None, dist: Path, *, skip_rust: bool, skip_tests: bool, repair: str | None
+    workspace: Path | None,
+    dist: Path,
+    *,
+    skip_rust: bool,
+    skip_tests: bool,
+    repair: str | None,
 ) -> list[Step]:
     """Run every step; continue after a failed one if the next does not depend on it.
 
@@ -75,7 +80,13 @@ def pre_release(
                 raise _Skipped("the collected binaries are taken")
             with staged(folder / "binaries") as staging:
                 collect_cargo(
-                    workspace, load_families(), (), "release", staging, all_wanted=True, build=True
+                    workspace,
+                    load_families(),
+                    (),
+                    "release",
+                    staging,
+                    all_wanted=True,
+                    build=True,
                 )
             return "cargo build --release --locked"
 
@@ -111,7 +122,9 @@ def _run(name: str, work: Callable[[], str]) -> Step:
 
 
 def _versions(plan: Plan, workspace: Path | None) -> str:
-    places = [place for edit in planned(plan.version, ROOT, workspace) for place in edit.places]
+    places = [
+        place for edit in planned(plan.version, ROOT, workspace) for place in edit.places
+    ]
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
@@ -119,7 +132,9 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
             for each in wrong
         ]
         raise CommandError(
-            "\n  ".join(["places differ (`python -m scripts sync-versions` mends them)", *lines])
+            "\n  ".join(
+                ["places differ (`python -m scripts sync-versions` mends them)", *lines]
+            )
         )
     return f"{len(places)} places say {plan.version}"
 
@@ -143,7 +158,9 @@ def _tests(*, skip_tests: bool) -> str:
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
         raise CommandError("\n  ".join(lines[-TAIL:]))
-    return next((line.strip("= ") for line in reversed(lines) if " passed" in line), "passed")
+    return next(
+        (line.strip("= ") for line in reversed(lines) if " passed" in line), "passed"
+    )
 
 
 def _check(dist: Path, workspace: Path | None) -> str:
@@ -167,7 +184,9 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
     for finding in findings:
         reason = plan.exceptions.get("validate")
         if reason and not finding.passed:
-            yield Step(finding.subject, State.EXCEPTION, f"{reason} (it said: {finding.found})")
+            yield Step(
+                finding.subject, State.EXCEPTION, f"{reason} (it said: {finding.found})"
+            )
         elif reason:
             text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
             yield Step(finding.subject, State.FAILED, text)
@@ -181,7 +200,9 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     try:
         files, _ = read_files(dist)
         with index_of(files, folder) as index:
-            uv_install(folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index)
+            uv_install(
+                folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index
+            )
     except (CommandError, OSError) as error:
         yield problem(subject, subject, "installed", error)
         return

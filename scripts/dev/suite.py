@@ -42,7 +42,9 @@ def run_tests(arguments: tuple[str, ...]) -> None:
 
     Raises CommandError if any of them failed.
     """
-    failed = [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
+    failed = (
+        [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
+    )
     # One more than there are cores: tests also wait for registries, servers and file times.
     processes = str(CORES + 1)
     everything = ("--numprocesses", processes, "--dist", "loadgroup", "-m", "not slow")
@@ -74,7 +76,10 @@ def run_fast_tests() -> None:
 
 def _run(name: str, command: tuple[str, ...]) -> bool:
     started = time.monotonic()
-    passed = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode == 0
+    passed = (
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode
+        == 0
+    )
     mark = "✓" if passed else "✗"
     say(f"{mark} {name} ({time.monotonic() - started:.1f} s)")
     return passed

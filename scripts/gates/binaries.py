@@ -67,7 +67,9 @@ def read_binary(file: File) -> Binary:
         zlib.error,
         zipfile.BadZipFile,
     ) as error:
-        raise CommandError(f"`{file.path.name}` has no binary with its record: {error}") from None
+        raise CommandError(
+            f"`{file.path.name}` has no binary with its record: {error}"
+        ) from None
     if not isinstance(record, dict):
         raise CommandError(
             f"`{file.path.name}` has no binary with its record: binary.json is not an object"
@@ -83,7 +85,9 @@ def was_grafted(file: File) -> bool:
         return False
 
 
-def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Iterator[Finding]:
+def binaries(
+    plan: Plan, files: list[File], sources: str | None = None
+) -> Iterator[Finding]:
     """Check the origin of each binary (`sources`, if that commit is known) and its reported version."""
     found = []
     for file in files:
@@ -92,7 +96,9 @@ def binaries(plan: Plan, files: list[File], sources: str | None = None) -> Itera
         try:
             found.append(read_binary(file))
         except CommandError as error:
-            yield problem("binary", file.path.name, "a binary and its record", error.message)
+            yield problem(
+                "binary", file.path.name, "a binary and its record", error.message
+            )
     yield from confirm_unless(
         "binary", f"{len(found)} binaries", _twice(found), "each one of its own"
     )
@@ -110,7 +116,10 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
         other = seen.setdefault(digest, name)
         if other != name:
             yield problem(
-                "binary", name, "bytes of its own", f"the same as in {other} (sha256 {digest[:16]})"
+                "binary",
+                name,
+                "bytes of its own",
+                f"the same as in {other} (sha256 {digest[:16]})",
             )
 
 
@@ -127,7 +136,9 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     # that.
     if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
         problems.append(
-            problem("provenance", name, "a commit without uncommitted changes", record["commit"])
+            problem(
+                "provenance", name, "a commit without uncommitted changes", record["commit"]
+            )
         )
     grafted = ", grafted" if "grafted" in record else ""
     yield from confirm_unless(
@@ -179,7 +190,10 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
             wanted,
             reported or "not run where it was built (no `reported` in binary.json)",
         )
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(binary.file.path) as archive:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(binary.file.path) as archive,
+    ):
         archive.extractall(folder)
         program = Path(
             folder, binary.family.package, "bin", binary.family.program + platform.suffix

@@ -45,10 +45,15 @@ def tree(root: Path) -> Iterator[Finding]:
                         yield problem("tree", name, "no program in git", "a program")
                 if path.stat().st_size > LARGEST_TRACKED:
                     yield problem(
-                        "tree", name, f"at most {LARGEST_TRACKED} bytes", path.stat().st_size
+                        "tree",
+                        name,
+                        f"at most {LARGEST_TRACKED} bytes",
+                        path.stat().st_size,
                     )
 
-    yield from confirm_unless("tree", "tracked files", problems(), "no program, none over 1 MiB")
+    yield from confirm_unless(
+        "tree", "tracked files", problems(), "no program, none over 1 MiB"
+    )
 
 
 @dataclass(frozen=True)
@@ -68,4 +73,6 @@ def commit_of(root: Path) -> Commit:
 def _git(root: Path, *arguments: str) -> str:
     git = find_program("git", "install git")
     done = capture([git, "-C", str(root), *arguments])
-    return must_succeed(done, f"`git {arguments[0]}`", "work in a clone of the repository").stdout
+    return must_succeed(
+        done, f"`git {arguments[0]}`", "work in a clone of the repository"
+    ).stdout

@@ -42,7 +42,10 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
             )
         elif key in seen:
             yield problem(
-                "set", file.path.name, "one file", f"a second one next to {seen[key].path.name}"
+                "set",
+                file.path.name,
+                "one file",
+                f"a second one next to {seen[key].path.name}",
             )
         else:
             yield compare("set", file.path.name, str(plan.version), file.version)

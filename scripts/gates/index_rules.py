@@ -149,7 +149,11 @@ def _entry(entry: zipfile.ZipInfo) -> Iterator[Refusal]:
     if entry.comment:
         yield f"zip: {name}", "no comment", entry.comment[:40]
     if entry.compress_type not in COMPRESSIONS:
-        yield f"zip: {name}", "stored or deflated", f"compression type {entry.compress_type}"
+        yield (
+            f"zip: {name}",
+            "stored or deflated",
+            f"compression type {entry.compress_type}",
+        )
     if not entry.orig_filename.isprintable():
         yield f"zip: {name}", "printable characters", ascii(entry.orig_filename)
 
@@ -165,7 +169,11 @@ def _framing(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
         _, name, extra = LOCAL_HEADER.unpack_from(data, entry.header_offset)
         start = entry.header_offset + LOCAL_HEADER.size
         if entry.header_offset != position:
-            yield "zip", "nothing between two entries", f"{entry.header_offset - position} bytes"
+            yield (
+                "zip",
+                "nothing between two entries",
+                f"{entry.header_offset - position} bytes",
+            )
         if data[start : start + name] != entry.orig_filename.encode():
             yield (
                 "zip",
@@ -174,10 +182,18 @@ def _framing(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
             )
         position = start + name + extra + entry.compress_size
     if archive.start_dir != position:
-        yield "zip", "nothing before the central directory", f"{archive.start_dir - position} bytes"
+        yield (
+            "zip",
+            "nothing before the central directory",
+            f"{archive.start_dir - position} bytes",
+        )
     end = data.rfind(b"PK\x05\x06")
     if len(data) - end - len(archive.comment) != END_OF_DIRECTORY:
-        yield "zip", "nothing after the archive", f"{len(data) - end - END_OF_DIRECTORY} bytes"
+        yield (
+            "zip",
+            "nothing after the archive",
+            f"{len(data) - end - END_OF_DIRECTORY} bytes",
+        )
 
 
 def _entry_points(file: File, archive: zipfile.ZipFile) -> Iterator[Refusal]:
@@ -213,7 +229,9 @@ def _metadata(file: File) -> Iterator[Refusal]:
     try:
         metadata = Metadata.from_email(metadata_bytes(file), validate=True)
     except ExceptionGroup as group:
-        yield from (("metadata", "what the standard allows", error) for error in group.exceptions)
+        yield from (
+            ("metadata", "what the standard allows", error) for error in group.exceptions
+        )
         return
     if metadata.version.local:
         yield "metadata: Version", "no local version", metadata.version
@@ -228,7 +246,11 @@ def _metadata(file: File) -> Iterator[Refusal]:
             len(metadata.summary or ""),
         )
     if metadata.license and metadata.license_expression:
-        yield "metadata: License", "none in addition to License-Expression", metadata.license[:40]
+        yield (
+            "metadata: License",
+            "none in addition to License-Expression",
+            metadata.license[:40],
+        )
     for requirement in metadata.requires_dist or []:
         if requirement.url:
             yield "metadata: Requires-Dist", "no direct reference", requirement
@@ -261,7 +283,11 @@ def _urls(metadata: Metadata) -> Iterator[Refusal]:
     found = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
     for label, url in [*found, *(metadata.project_urls or {}).items()]:
         if len(label) > LONGEST_LABEL:
-            yield "metadata: Project-URL", f"a label of at most {LONGEST_LABEL} characters", label
+            yield (
+                "metadata: Project-URL",
+                f"a label of at most {LONGEST_LABEL} characters",
+                label,
+            )
         if not label:
             yield "metadata: Project-URL", "a label", url
         if url is not None and not _is_url(url):
@@ -270,7 +296,9 @@ def _urls(metadata: Metadata) -> Iterator[Refusal]:
 
 def _is_url(text: str) -> bool:
     rules = (
-        validators.Validator().allow_schemes("http", "https").require_presence_of("scheme", "host")
+        validators.Validator()
+        .allow_schemes("http", "https")
+        .require_presence_of("scheme", "host")
     )
     try:
         rules.check_validity_of("scheme", "host", "path", "query").validate(
@@ -312,7 +340,9 @@ def _rendered(files: list[File]) -> Finding:
     names = [str(file.path) for file in files]
     done = capture([own_program("twine"), "check", "--strict", *names])
     wrong = [
-        line.strip() for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line
+        line.strip()
+        for line in (done.stdout + done.stderr).splitlines()
+        if "PASSED" not in line
     ]
     found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
     return compare("twine check --strict", f"{len(files)} files", "PASSED", found)

@@ -28,7 +28,9 @@ def index_state(client: Client, version: Version, files: list[File]) -> Iterator
 def _problems(name: str, project: Project, version: Version) -> Iterator[Finding]:
     if project.status not in OPEN:
         reason = f": {project.reason}" if project.reason else ""
-        yield problem(GATE, name, "a project that takes uploads", f"{project.status}{reason}")
+        yield problem(
+            GATE, name, "a project that takes uploads", f"{project.status}{reason}"
+        )
     published = {
         found for each in project.files if (found := version_of(each)) and found != version
     }

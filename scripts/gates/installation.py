@@ -40,7 +40,10 @@ def installed_from(
             install(environment, f"lean-spec[ui]=={plan.version}", index)
         except CommandError as error:
             yield problem(
-                gate, f"{name} install lean-spec[ui]=={plan.version}", "installed", error.message
+                gate,
+                f"{name} install lean-spec[ui]=={plan.version}",
+                "installed",
+                error.message,
             )
             continue
         yield from _runs(
@@ -93,10 +96,19 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
     yield _health(commands, project, env, wanted, gate)
 
 
-def _health(commands: Path, project: Path, env: dict[str, str], wanted: str, gate: str) -> Finding:
+def _health(
+    commands: Path, project: Path, env: dict[str, str], wanted: str, gate: str
+) -> Finding:
     """Start the web server on a free port of loopback, and ask for its health."""
     port = free_port()
-    command = [str(commands / "leanspec-http"), "--no-open", "-p", str(port), "-P", str(project)]
+    command = [
+        str(commands / "leanspec-http"),
+        "--no-open",
+        "-p",
+        str(port),
+        "-P",
+        str(project),
+    ]
     with subprocess.Popen(
         command,
         cwd=project,

@@ -45,12 +45,16 @@ def pages_gate(files: list[File]) -> Iterator[Finding]:
     yield compare(GATE, "package", _named(planned), _stated(record))
     server = _server(files)
     if server is None:
-        yield confirm(GATE, "API", "not compared: this machine runs no server of this release")
+        yield confirm(
+            GATE, "API", "not compared: this machine runs no server of this release"
+        )
         return
     missing = sorted(_missing(server, asked))
     wanted = sorted(planned.missing_api)
     if missing == wanted:
-        yield confirm(GATE, "API", f"{len(missing)} of {len(asked)} paths missing, as planned")
+        yield confirm(
+            GATE, "API", f"{len(missing)} of {len(asked)} paths missing, as planned"
+        )
     else:
         yield problem(GATE, "API paths that the server lacks", wanted, missing)
 
@@ -97,7 +101,14 @@ def _missing(wheel: File, paths: set[str]) -> Iterator[str]:
         program = folder / family.package / "bin" / (family.program + platform.suffix)
         program.chmod(0o755)
         port = free_port()
-        options = ["--no-config", "--no-open", "-p", str(port), "--ui-dist", str(folder / "pages")]
+        options = [
+            "--no-config",
+            "--no-open",
+            "-p",
+            str(port),
+            "--ui-dist",
+            str(folder / "pages"),
+        ]
         env = program_environment(folder / "home")
         with subprocess.Popen(
             [str(program), *options],

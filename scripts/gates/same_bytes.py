@@ -62,7 +62,9 @@ def _difference(file: File, ours: File) -> str:
     names = [name for name in sorted(theirs | mine) if theirs.get(name) != mine.get(name)]
     if not names:
         return "the same entries, in an archive of other bytes"
-    words = [f"`{name}` {_what(theirs.get(name), mine.get(name))}" for name in names[:MOST_NAMED]]
+    words = [
+        f"`{name}` {_what(theirs.get(name), mine.get(name))}" for name in names[:MOST_NAMED]
+    ]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(words) + more
 

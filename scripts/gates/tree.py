@@ -40,14 +40,21 @@ def names() -> Iterator[Finding]:
 
 def confusable(name: str) -> str:
     """Return a name as an index compares new names: look-alike letters and digits are equal."""
-    return re.sub(r"[-_.]", "", name.lower()).replace("1", "l").replace("i", "l").replace("0", "o")
+    return (
+        re.sub(r"[-_.]", "", name.lower())
+        .replace("1", "l")
+        .replace("i", "l")
+        .replace("0", "o")
+    )
 
 
 def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     """Check every place that repeats the version."""
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
-            yield compare("versions", f"{place.file}: {place.what}", place.expected, place.found)
+            yield compare(
+                "versions", f"{place.file}: {place.what}", place.expected, place.found
+            )
 
 
 def manifests(root: Path) -> Iterator[Finding]:
@@ -58,7 +65,9 @@ def manifests(root: Path) -> Iterator[Finding]:
         try:
             validate(tomllib.loads(path.read_text("utf-8")))
         except (ValidationError, tomllib.TOMLDecodeError) as error:
-            yield problem("tree", name, "a manifest by the standards", str(error).splitlines()[0])
+            yield problem(
+                "tree", name, "a manifest by the standards", str(error).splitlines()[0]
+            )
         else:
             yield confirm("tree", name, "a manifest by the standards")
 
@@ -71,13 +80,19 @@ def lock(root: Path) -> Iterator[Finding]:
         roots = wanted(group, root)
         problems, _ = follow(entries, roots, lambda _: [], here)
         found = [
-            problem("lock", each.requirement.name, each.requirement, each.locked or "not locked")
+            problem(
+                "lock", each.requirement.name, each.requirement, each.locked or "not locked"
+            )
             for each in problems
         ]
-        yield from confirm_unless("lock", group.lock.name, iter(found), f"{len(entries)} packages")
+        yield from confirm_unless(
+            "lock", group.lock.name, iter(found), f"{len(entries)} packages"
+        )
 
 
-def repository(plan: Plan, root: Path, cargo: Path | None, *, tagged: bool) -> Iterator[Finding]:
+def repository(
+    plan: Plan, root: Path, cargo: Path | None, *, tagged: bool
+) -> Iterator[Finding]:
     """Run every gate that needs no built file."""
     yield from names()
     yield from manifests(root)

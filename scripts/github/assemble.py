@@ -85,7 +85,9 @@ def assemble(
         with step("binaries"), staged(binaries) as staging:
             collect_artifacts(artifacts, load_families(), tuple(plan.missing), staging)
         with step("standalone archives"):
-            assets = [_archive(PLATFORMS[key], binaries, new, plan) for key in plan.platforms]
+            assets = [
+                _archive(PLATFORMS[key], binaries, new, plan) for key in plan.platforms
+            ]
         with step("wheels"):
             assets += _wheels(artifacts / WHEELS, binaries, new, plan)
         with step("desktop bundles"):
@@ -166,7 +168,9 @@ def _made_before(manifest: Path) -> set[str]:
 
 def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
     """Pack the collected programs of a platform with licence and README."""
-    files: dict[str, tuple[bytes, int]] = {"LICENSE": ((ROOT / "LICENSE").read_bytes(), TEXT)}
+    files: dict[str, tuple[bytes, int]] = {
+        "LICENSE": ((ROOT / "LICENSE").read_bytes(), TEXT)
+    }
     facts: dict[str, Any] = {}
     wanted = binary_version(plan.version)
     for collected in read_collected(binaries):
@@ -184,7 +188,10 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
         files[path.name] = (path.read_bytes(), PROGRAM)
         facts[path.name] = _about(collected, path)
     version = str(plan.version)
-    files["README.md"] = (archive_readme(version, platform.key, platform.suffix).encode(), TEXT)
+    files["README.md"] = (
+        archive_readme(version, platform.key, platform.suffix).encode(),
+        TEXT,
+    )
     root = f"leanspec-{version}-{platform.key}"
     if platform.system == "win32":
         name = f"{root}.zip"
@@ -202,7 +209,11 @@ def _about(collected: Collected, path: Path) -> dict[str, Any]:
         for name in ("sha256", "size", "version", "reported", "commit")
     }
     source = {name: value for name, value in collected.source.items() if name != "packages"}
-    read = {"libc": program.libc, "libc_floor": program.libc_floor, "needed": program.needed}
+    read = {
+        "libc": program.libc,
+        "libc_floor": program.libc_floor,
+        "needed": program.needed,
+    }
     return stated | {"source": source} | read
 
 
@@ -210,12 +221,18 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
     """Copy the complete set of wheels, each with the collected binary, and its bill of materials."""
     if not dist.is_dir():
         raise CommandError(
-            f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing", hint="build them"
+            f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing",
+            hint="build them",
         )
     files, strange = read_files(dist)
-    wrong = [finding for finding in expected_set(plan, files, strange) if not finding.passed]
+    wrong = [
+        finding for finding in expected_set(plan, files, strange) if not finding.passed
+    ]
     if wrong:
-        lines = [f"{each.subject}: expected {each.expected}, found {each.found}" for each in wrong]
+        lines = [
+            f"{each.subject}: expected {each.expected}, found {each.found}"
+            for each in wrong
+        ]
         raise CommandError(
             "\n  ".join([f"`{dist}` is not the release", *lines]),
             hint="`python -m scripts check` shows them too",
@@ -241,12 +258,16 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
             f"`{file.path.name}` has the binary with the sha256 `{origin}`, the artifact is `{collected}`",
             hint="the wheels are of another run than the binaries",
         )
-    target = new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
+    target = (
+        new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
+    )
     with zipfile.ZipFile(file.path) as archive:
         target.write_bytes(
             archive.read(next(name for name in archive.namelist() if name.endswith(BILL)))
         )
-    return _asset(target, AssetKind.BILL_OF_MATERIALS, file.platform, {"of": file.path.name})
+    return _asset(
+        target, AssetKind.BILL_OF_MATERIALS, file.platform, {"of": file.path.name}
+    )
 
 
 def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
@@ -272,7 +293,11 @@ def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
     for key, bundle in found.items():
         target = new / f"leanspec-desktop-{plan.version}-{key}.{bundle.format}"
         shutil.copyfile(bundle.path, target)
-        stated = {"format": TITLES[bundle.format], "version": bundle.version, "cpu": bundle.cpu}
+        stated = {
+            "format": TITLES[bundle.format],
+            "version": bundle.version,
+            "cpu": bundle.cpu,
+        }
         yield _asset(target, AssetKind.BUNDLE, key, {"stated": stated})
 
 

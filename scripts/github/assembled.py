@@ -26,7 +26,8 @@ def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
     provenance = provenance_name(plan.version)
     if not any((folder / name).is_file() for name in signatures):
         raise CommandError(
-            "an unsigned release is not uploaded", hint="sign it: `release-assets --key FILE`"
+            "an unsigned release is not uploaded",
+            hint="sign it: `release-assets --key FILE`",
         )
     known = {*sums, SUMS, NOTES, provenance, *signatures}
     for path in folder.iterdir():

@@ -26,7 +26,9 @@ def _password(*, new: bool = False) -> str:
     if given is not None:
         return given
     if not sys.stdin.isatty():
-        raise CommandError("no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`")
+        raise CommandError(
+            "no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`"
+        )
     asked: str = click.prompt(
         "password of the secret key", hide_input=True, confirmation_prompt=new, err=True
     )
@@ -45,7 +47,8 @@ def _secret_key(file: Path | None) -> SecretKey:
     text = file.read_text("utf-8", "replace") if file else os.environ.get(KEY_VARIABLE)
     if not text:
         raise CommandError(
-            "no secret key was given", hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`"
+            "no secret key was given",
+            hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`",
         )
     return read_secret(text, _password())
 
@@ -86,7 +89,9 @@ def keygen(name: Path) -> None:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @KEY_OPTION
-@click.option("--version", "of", required=True, help="The version that the trusted comment states.")
+@click.option(
+    "--version", "of", required=True, help="The version that the trusted comment states."
+)
 @click.option(
     "--platform",
     default="any",
@@ -145,7 +150,10 @@ def verify_signature(
         )
     text = Path(public).read_text("utf-8") if Path(public).is_file() else public
     said = verify(
-        file, place.read_text("utf-8", "replace"), read_public(text), Claim(file.name, of, platform)
+        file,
+        place.read_text("utf-8", "replace"),
+        read_public(text),
+        Claim(file.name, of, platform),
     )
     click.echo(
         f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}"
@@ -200,7 +208,10 @@ def release_assets(
 
 @click.command(name="upload-assets")
 @click.argument(
-    "folder", metavar="DIR", type=click.Path(path_type=Path), default=ROOT / "final-artifacts"
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=ROOT / "final-artifacts",
 )
 @click.option(
     "--provenance",
@@ -209,7 +220,9 @@ def release_assets(
     type=FILE,
     help="The bundle that `actions/attest` made of these files: one more asset.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be uploaded, and upload nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be uploaded, and upload nothing."
+)
 def upload_assets(folder: Path, bundle: Path | None, *, dry_run: bool) -> None:
     """Upload assembled assets to the GitHub release.
 

@@ -48,8 +48,13 @@ def release_notes(changelog: Path, plan: Plan) -> str:
 
 
 def _gaps(plan: Plan) -> list[str]:
-    gaps = [f"- {PLATFORMS[key].label} (`{key}`): {reason}" for key, reason in plan.missing.items()]
-    gaps += [f"- `lean-spec {command}`: {reason}" for command, reason in plan.exceptions.items()]
+    gaps = [
+        f"- {PLATFORMS[key].label} (`{key}`): {reason}"
+        for key, reason in plan.missing.items()
+    ]
+    gaps += [
+        f"- `lean-spec {command}`: {reason}" for command, reason in plan.exceptions.items()
+    ]
     gaps += [f"- desktop application: {plan.no_desktop}"] if plan.no_desktop else []
     return ["", "### Not in this release", "", *gaps] if gaps else []
 

@@ -26,7 +26,9 @@ def write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
     """
     try:
         said = json.loads(bundle.read_text("utf-8"))
-        statement = json.loads(base64.b64decode(said["dsseEnvelope"]["payload"], validate=True))
+        statement = json.loads(
+            base64.b64decode(said["dsseEnvelope"]["payload"], validate=True)
+        )
         attested = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
     except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
         raise CommandError(

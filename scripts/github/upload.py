@@ -45,7 +45,9 @@ def find_client() -> str:
     return gh
 
 
-def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool) -> str:
+def upload_release(
+    gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool
+) -> str:
     """Upload the files that are missing, in their order, and publish the release when all are there.
 
     A release that is there already is continued. Returns its address. Raises CommandError,
@@ -83,7 +85,9 @@ def upload_release(gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_
         [] if release.noted else ["--notes-file", str(folder / NOTES)]
     )  # a release without notes gets ours
     if changes:
-        must_succeed(capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN)
+        must_succeed(
+            capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN
+        )
         release = _find(gh, tag) or release
     return release.url
 
@@ -106,7 +110,9 @@ def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
     ]
     with step(f"making the draft of {tag}"):
         must_succeed(
-            capture(command), "`gh release create`", f"push the tag first: `git push origin {tag}`"
+            capture(command),
+            "`gh release create`",
+            f"push the tag first: `git push origin {tag}`",
         )
 
 
@@ -141,7 +147,9 @@ def _find(gh: str, tag: str) -> Release | None:
         )
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
-    return Release(first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets)
+    return Release(
+        first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets
+    )
 
 
 def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
@@ -152,7 +160,9 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
         if asset is None or asset["state"] != FINISHED:
             continue
         if path.name.endswith(PROVENANCE):
-            there.add(path.name)  # each run makes a new attestation; the first one is just as valid
+            there.add(
+                path.name
+            )  # each run makes a new attestation; the first one is just as valid
             continue
         found, own = _sha256(gh, asset), digest(str(path))
         if found == own:
@@ -161,7 +171,9 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
             wrong.append(f"`{path.name}`: sha256 `{found}`, ours is `{own}`")
     if wrong:
         raise CommandError(
-            "\n  ".join(["the release on GitHub has other bytes, nothing was uploaded:", *wrong]),
+            "\n  ".join(
+                ["the release on GitHub has other bytes, nothing was uploaded:", *wrong]
+            ),
             hint="see which are right; a published file is never replaced: bump to a higher version",
         )
     return there
@@ -181,13 +193,20 @@ def _sha256(gh: str, asset: dict[str, Any]) -> str:
     stated = str(asset.get("digest") or "")
     if stated.startswith("sha256:"):
         return stated.removeprefix("sha256:")
-    command = [gh, "api", "-H", "Accept: application/octet-stream", f"{OURS}/assets/{asset['id']}"]
+    command = [
+        gh,
+        "api",
+        "-H",
+        "Accept: application/octet-stream",
+        f"{OURS}/assets/{asset['id']}",
+    ]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ
     )
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
         raise CommandError(
-            "\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]), hint=AGAIN
+            "\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]),
+            hint=AGAIN,
         )
     return hashlib.sha256(done.stdout).hexdigest()

@@ -35,7 +35,8 @@ def attest(dist: Path) -> list[Path]:
     files, _ = read_files(dist)
     if not files:
         raise CommandError(
-            f"there are no built files in `{dist}`", hint="build first: `python -m scripts wheels`"
+            f"there are no built files in `{dist}`",
+            hint="build first: `python -m scripts wheels`",
         )
     if IDENTITY_VARIABLE not in os.environ:
         raise CommandError(
@@ -45,7 +46,11 @@ def attest(dist: Path) -> list[Path]:
     made = [_beside(file) for file in files]
     for path in made:
         path.unlink(missing_ok=True)
-    command = [own_program("pypi-attestations"), "sign", *(str(file.path) for file in files)]
+    command = [
+        own_program("pypi-attestations"),
+        "sign",
+        *(str(file.path) for file in files),
+    ]
     must_succeed(capture(command), "`pypi-attestations sign`")
     return made
 

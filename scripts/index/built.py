@@ -46,9 +46,13 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
             *sorted(needed),
         ]
         must_succeed(
-            capture(command, env=clean_environment()), "`pip download` of what lean-spec needs"
+            capture(command, env=clean_environment()),
+            "`pip download` of what lean-spec needs",
         )
-    for path in [*(file.path for file in files), *(foreign.glob("*.whl") if needed else [])]:
+    for path in [
+        *(file.path for file in files),
+        *(foreign.glob("*.whl") if needed else []),
+    ]:
         project = root / canonicalize_name(path.name.removesuffix(".tar.gz").split("-")[0])
         project.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, project)

@@ -174,7 +174,9 @@ class Client:
 
     def versions(self, project: str) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""
-        return sorted({version for name in self.files(project) if (version := version_of(name))})
+        return sorted(
+            {version for name in self.files(project) if (version := version_of(name))}
+        )
 
     def digest(self, served: Served) -> str:
         """Return the sha256 of a served file, as the index states it; else computed from a download."""
@@ -212,7 +214,10 @@ class Client:
             except requests.exceptions.InvalidJSONError as error:
                 raise _no_page(self.index, error) from None
             except requests.HTTPError as error:
-                reason, wait = "is still busy", _must_be_busy(self.index, error.response, pause)
+                reason, wait = (
+                    "is still busy",
+                    _must_be_busy(self.index, error.response, pause),
+                )
             except requests.RequestException as error:
                 reason, wait = f"does not answer ({_short(error)})", pause
         raise IndexUnreachableError(
@@ -222,7 +227,9 @@ class Client:
 
 def _is_of_an_index(page: ProjectPage) -> bool:
     """Tell a project's page from a network's login page: to a parser, any HTML is a list of links."""
-    return page.repository_version is not None or any(each.package_type for each in page.packages)
+    return page.repository_version is not None or any(
+        each.package_type for each in page.packages
+    )
 
 
 def _no_page(index: Index, why: object) -> CommandError:
@@ -256,7 +263,9 @@ def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) 
     """Return how long to wait; raises CommandError for an answer that will not change by waiting."""
     if answer is None or answer.status_code not in BUSY:
         code = answer.status_code if answer is not None else "nothing"
-        raise CommandError(f"`{index}` answers {code}", hint="check its URL and your credentials")
+        raise CommandError(
+            f"`{index}` answers {code}", hint="check its URL and your credentials"
+        )
     return retry_after(answer) or pause
 
 

@@ -27,7 +27,9 @@ def compare_served(version: Version, index: Index, dist: Path) -> list[Finding]:
         return list(fetch(Client(index), version, Path(name), dist))
 
 
-def fetch(client: Client, version: Version, folder: Path, dist: Path | None) -> Iterator[Finding]:
+def fetch(
+    client: Client, version: Version, folder: Path, dist: Path | None
+) -> Iterator[Finding]:
     """Download every file of a release; compare it with the built one, or with the stated sha256."""
     built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}
     missing = set(built)

@@ -55,7 +55,9 @@ def credentials(index: Index) -> tuple[str, str]:
 
     Raises CredentialsError if there are none. They are never printed, and never in an argument.
     """
-    given = CredentialInput(os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD"))
+    given = CredentialInput(
+        os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD")
+    )
     known = {"repository": index.upload, "username": None, "password": None}
     if index.credentials:
         known |= {"username": index.credentials[0], "password": index.credentials[1]}
@@ -70,7 +72,8 @@ def credentials(index: Index) -> tuple[str, str]:
         ) from None
     except (KeyError, requests.RequestException) as error:
         raise CredentialsError(
-            f"`{index.upload}` did not give a token: {type(error).__name__}: {error}", hint=AGAIN
+            f"`{index.upload}` did not give a token: {type(error).__name__}: {error}",
+            hint=AGAIN,
         ) from None
     except TwineException:
         user = password = None  # it would ask on a terminal, which nobody watches
@@ -97,7 +100,9 @@ def may_have_credentials(index: Index) -> None:
     credentials(index)
 
 
-def upload_all(index: Index, client: Client, files: list[File], secret: tuple[str, str]) -> None:
+def upload_all(
+    index: Index, client: Client, files: list[File], secret: tuple[str, str]
+) -> None:
     """Upload several files at a time; raise the first error when the running uploads have ended.
 
     Ctrl-C ends it at once: nobody waits for the threads, which end with the process.
@@ -158,7 +163,9 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
             wait = retry_after(answer) or pause
         if is_there(client, file):
             return
-        say(f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s")
+        say(
+            f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s"
+        )
         time.sleep(wait)
     text = f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts (the last one: {last})"
     raise IndexUnreachableError(text, hint=AGAIN)
@@ -167,7 +174,9 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
 def _said(answer: requests.Response) -> str:
     """Return an answer's status, its reason phrase, and the text of its body."""
     body = " ".join(
-        re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL).split()
+        re.sub(
+            r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL
+        ).split()
     )
     words = dict.fromkeys([str(answer.status_code), answer.reason or "", body])
     return " ".join(filter(None, words))[:LONGEST_REASON]
@@ -182,7 +191,9 @@ class _Bounded(requests.adapters.HTTPAdapter):
         *arguments: Any,  # noqa: ANN401 - requests' own signature
         **options: Any,  # noqa: ANN401
     ) -> requests.Response:
-        return super().send(request, *arguments, **(options | {"timeout": SECONDS_FOR_AN_ANSWER}))
+        return super().send(
+            request, *arguments, **(options | {"timeout": SECONDS_FOR_AN_ANSWER})
+        )
 
 
 def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:

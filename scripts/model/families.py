@@ -38,7 +38,9 @@ class FamilyProject:
 
 def main_project() -> dict[str, Any]:
     """Return the `[project]` table of `lean-spec`; its version is the one home of the version."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]
     return table
 
 

@@ -59,5 +59,8 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
         yield problem(title, "the gate itself", "to come to an end", error.message)
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
         yield problem(
-            title, "the gate itself", "to come to an end", f"{type(error).__name__}: {error}"
+            title,
+            "the gate itself",
+            "to come to an end",
+            f"{type(error).__name__}: {error}",
         )

@@ -28,8 +28,12 @@ def metadata_bytes(file: File) -> bytes:
         zipfile.BadZipFile,
         RuntimeError,
     ) as error:
-        text = f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
-        raise CommandError(text, hint="build it again: `python -m scripts wheels`") from None
+        text = (
+            f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
+        )
+        raise CommandError(
+            text, hint="build it again: `python -m scripts wheels`"
+        ) from None
 
 
 def _of_sdist(file: File) -> bytes:

@@ -32,7 +32,9 @@ class Pages:
 
 def read_pages(root: Path = ROOT) -> Pages:
     """Return the pages of the release plan; raises CommandError if it does not state them all."""
-    plan: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]
+    plan: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
+        "tool"
+    ]
     table = plan["leanspec-release"].get("pages", {})
     try:
         return Pages(

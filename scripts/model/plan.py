@@ -43,9 +43,9 @@ def read_plan(root: Path = ROOT) -> Plan:
     Raises CommandError if a platform is neither in the release nor missing for a reason, or a
     desktop set neither expected nor absent for one.
     """
-    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"][
-        "leanspec-release"
-    ]
+    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
+        "tool"
+    ]["leanspec-release"]
     chosen, missing = tuple(table["platforms"]), dict(table.get("missing", {}))
     for key in PLATFORMS:
         if (key in chosen) == (key in missing):

@@ -28,7 +28,8 @@ def snapshot(dist: Path) -> Iterator[Path]:
         for path in sorted(dist.iterdir()):
             if path.is_symlink():
                 raise CommandError(
-                    f"`{path}` is a symbolic link", hint="build again: `python -m scripts wheels`"
+                    f"`{path}` is a symbolic link",
+                    hint="build again: `python -m scripts wheels`",
                 )
             if path.is_file():
                 shutil.copyfile(path, Path(name, path.name))

@@ -69,7 +69,9 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
-    edits += [_recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))]
+    edits += [
+        _recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))
+    ]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 
@@ -129,7 +131,8 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
     table["version"] = text
     groups = {"dependencies": table.get("dependencies", [])}
     groups |= {
-        f"extra `{key}`": value for key, value in table.get("optional-dependencies", {}).items()
+        f"extra `{key}`": value
+        for key, value in table.get("optional-dependencies", {}).items()
     }
     for group, requirements in groups.items():
         for number, requirement in enumerate(requirements):
@@ -138,7 +141,11 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
                 places.append(Place(name, group, str(requirement), f"{own}=={text}"))
                 requirements[number] = f"{own}=={text}"
     return Edit(
-        path, _text(path), tomlkit.dumps(document), places, is_home=path == root / "pyproject.toml"
+        path,
+        _text(path),
+        tomlkit.dumps(document),
+        places,
+        is_home=path == root / "pyproject.toml",
     )
 
 
@@ -147,7 +154,9 @@ def _recipe(path: Path, version: Version, root: Path) -> Edit:
     before, name = _text(path), str(path.relative_to(root))
     if version.is_devrelease:
         return Edit(path, before, before, [])
-    places = [Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)]
+    places = [
+        Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)
+    ]
     after = RECIPE.sub(lambda found: found[0].replace(found[1], str(version)), before)
     return Edit(path, before, after, places)
 
@@ -155,7 +164,9 @@ def _recipe(path: Path, version: Version, root: Path) -> Edit:
 def released(text: str) -> list[str]:
     """Return the versions that a changelog has headings for, as they are written, newest first."""
     return [
-        found["version"] for found in HEADING.finditer(text) if found["version"] != "Unreleased"
+        found["version"]
+        for found in HEADING.finditer(text)
+        if found["version"] != "Unreleased"
     ]
 
 
@@ -167,7 +178,8 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
     found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", before, re.MULTILINE)
     if not found:
         raise CommandError(
-            f"`{path}` has no heading `{UNRELEASED}`", hint="put it above the newest release"
+            f"`{path}` has no heading `{UNRELEASED}`",
+            hint="put it above the newest release",
         )
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
@@ -199,7 +211,8 @@ def _members(workspace: Path) -> list[tuple[str, Path]]:
     command += ["--manifest-path", str(workspace / "Cargo.toml")]
     done = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")
     return [
-        (each["name"], Path(each["manifest_path"])) for each in json.loads(done.stdout)["packages"]
+        (each["name"], Path(each["manifest_path"]))
+        for each in json.loads(done.stdout)["packages"]
     ]
 
 
@@ -216,10 +229,16 @@ def _manifest(document: Any, members: set[str], version: str, file: str) -> Iter
     for table in tables:
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
             for name, value in table.get(kind, {}).items():
-                own = value.get("package", name) in members if isinstance(value, dict) else False
+                own = (
+                    value.get("package", name) in members
+                    if isinstance(value, dict)
+                    else False
+                )
                 if own and "version" in value:
                     exact = "=" if str(value["version"]).startswith("=") else ""
-                    yield Place(file, f"{kind} `{name}`", str(value["version"]), exact + version)
+                    yield Place(
+                        file, f"{kind} `{name}`", str(value["version"]), exact + version
+                    )
                     value["version"] = exact + version
 
 

@@ -29,7 +29,9 @@ def read_version(text: str) -> Version:
     if text != str(version):
         version = _from_semver(text)  # or in no form that is published
     if len(version.release) < PARTS:
-        raise CommandError(f"invalid version: `{text}` has fewer than three numbers", hint=HINT)
+        raise CommandError(
+            f"invalid version: `{text}` has fewer than three numbers", hint=HINT
+        )
     binary_version(version)
     return version
 
@@ -44,7 +46,8 @@ def binary_version(version: Version | str) -> str:
         raise CommandError(f"`{version}` has no counterpart in SemVer", hint=HINT)
     if (version.pre or version.is_devrelease) and version.is_postrelease:
         raise CommandError(
-            f"`{version}` is a fix of a pre-release, which has no counterpart in SemVer", hint=HINT
+            f"`{version}` is a fix of a pre-release, which has no counterpart in SemVer",
+            hint=HINT,
         )
     if version.pre and version.dev is not None:
         raise CommandError(

@@ -15,7 +15,9 @@ from scripts.tools.table import aligned
 
 @click.command()
 @click.argument("chosen", required=False, metavar="[WORDS]")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per case.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per case."
+)
 def contract(chosen: str | None, *, as_json: bool) -> int:
     """Compare launching a program with starting it directly.
 
@@ -35,14 +37,18 @@ def contract(chosen: str | None, *, as_json: bool) -> int:
     rows = measure(chosen)
     if as_json:
         click.echo(
-            json.dumps([dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2)
+            json.dumps(
+                [dataclasses.asdict(row) | {"kept": row.kept} for row in rows], indent=2
+            )
         )
     else:
         others = rows[0].others if rows else ()
         table = [["case", "direct", *others]]
         for row in rows:
             remark = f"({row.unknowable})" if row.unknowable else ""
-            table.append([f"{row.area}: {row.case}", row.direct, *row.others.values(), remark])
+            table.append(
+                [f"{row.area}: {row.case}", row.direct, *row.others.values(), remark]
+            )
         click.echo("\n".join(aligned(table)))
         same = sum(row.others[Start.OURS] == SAME for row in rows)
         click.echo(f"{same} of {len(rows)} cases are the same through the launcher")
@@ -94,7 +100,9 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     default="",
     help="With --faults: only those whose name contains WORDS.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per scene.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per scene."
+)
 def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     """Rehearse a release on a local index server.
 
@@ -118,8 +126,12 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     else:
         table = []
         for row in rows:
-            mark = click.style("✓", fg="green") if row.passed else click.style("✗", fg="red")
-            table.append([f"{mark} {row.what}", f"{row.seconds:5.1f} s", row.state, row.saw])
+            mark = (
+                click.style("✓", fg="green") if row.passed else click.style("✗", fg="red")
+            )
+            table.append(
+                [f"{mark} {row.what}", f"{row.seconds:5.1f} s", row.state, row.saw]
+            )
         click.echo("\n".join(aligned(table)))
         failed = sum(not row.passed for row in rows)
         total = time.monotonic() - started

@@ -29,12 +29,19 @@ COMMIT_OPTION = click.option(
 
 @click.command(name="sync-versions")
 @click.option(
-    "--check", "check_only", is_flag=True, help="Change nothing; exit with 1 if a place disagrees."
+    "--check",
+    "check_only",
+    is_flag=True,
+    help="Change nothing; exit with 1 if a place disagrees.",
 )
 @CARGO_OPTION
 @DRY_RUN_OPTION
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per place.")
-def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool) -> int:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per place."
+)
+def sync_versions(
+    cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool
+) -> int:
     """Write the version into every place that repeats it.
 
     The version is defined in the root pyproject.toml. The projects in platform_wheels/, the pins
@@ -55,7 +62,8 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
     if as_json:
         click.echo(
             json.dumps(
-                [dataclasses.asdict(place) | {"agrees": place.agrees} for place in places], indent=2
+                [dataclasses.asdict(place) | {"agrees": place.agrees} for place in places],
+                indent=2,
             )
         )
     else:
@@ -77,11 +85,19 @@ def sync_versions(cargo: Path | None, *, check_only: bool, dry_run: bool, as_jso
     show_default=True,
     help="Index to check for published versions.",
 )
-@click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
+@click.option(
+    "--offline", is_flag=True, help="Compare with the changelog only; ask no index."
+)
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump(
-    version: str, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool
+    version: str,
+    cargo: Path | None,
+    index: str,
+    *,
+    offline: bool,
+    commit: bool,
+    dry_run: bool,
 ) -> None:
     """Set the version everywhere.
 
@@ -110,11 +126,19 @@ def bump(
     show_default=True,
     help="Index to check for published versions.",
 )
-@click.option("--offline", is_flag=True, help="Compare with the changelog only; ask no index.")
+@click.option(
+    "--offline", is_flag=True, help="Compare with the changelog only; ask no index."
+)
 @COMMIT_OPTION
 @DRY_RUN_OPTION
 def bump_dev(
-    number: int, cargo: Path | None, index: str, *, offline: bool, commit: bool, dry_run: bool
+    number: int,
+    cargo: Path | None,
+    index: str,
+    *,
+    offline: bool,
+    commit: bool,
+    dry_run: bool,
 ) -> None:
     """Set development version NUMBER of the next patch.
 
@@ -147,7 +171,9 @@ def _change(
 
 def _print_places(places: list[Place], result: str) -> None:
     for place in places:
-        mark = click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
+        mark = (
+            click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
+        )
         found = "" if place.agrees else f" (was `{place.found}`)"
         click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{found}")
     click.echo(result)
@@ -180,12 +206,18 @@ def matrix(*, dev: bool, github_output: bool) -> None:
 @BINARIES_OPTION
 @CARGO_OPTION
 @click.option(
-    "--sources", metavar="COMMIT", help="Commit of LeanSpec that every binary must come from."
+    "--sources",
+    metavar="COMMIT",
+    help="Commit of LeanSpec that every binary must come from.",
 )
 @click.option(
-    "--github-output", is_flag=True, help="Pass the fingerprint on to other jobs of a workflow."
+    "--github-output",
+    is_flag=True,
+    help="Pass the fingerprint on to other jobs of a workflow.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
+)
 def check(
     dist: Path,
     binaries: Path,
@@ -224,7 +256,9 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     """Print a line per gate, with its problems; return the exit code."""
     failed = [finding for finding in findings if not finding.passed]
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        click.echo(
+            json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2)
+        )
     else:
         for gate in dict.fromkeys(finding.gate for finding in findings):
             _print_gate(gate, [finding for finding in findings if finding.gate == gate])
@@ -253,10 +287,16 @@ def _counted(failed: int, total: int) -> str:
 
 
 INDEX_OPTION = click.option(
-    "--index", "name", metavar="NAME|URL", required=True, help="Name in ~/.pypirc, or upload URL."
+    "--index",
+    "name",
+    metavar="NAME|URL",
+    required=True,
+    help="Name in ~/.pypirc, or upload URL.",
 )
 SIMPLE_OPTION = click.option(
-    "--simple", metavar="URL", help="URL of its simple API, if it is not next to the upload URL."
+    "--simple",
+    metavar="URL",
+    help="URL of its simple API, if it is not next to the upload URL.",
 )
 
 
@@ -284,8 +324,12 @@ SIMPLE_OPTION = click.option(
     show_default=True,
     help="Seconds to wait for the index.",
 )
-@click.option("--dry-run", is_flag=True, help="Do everything but the upload, and print the plan.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
+@click.option(
+    "--dry-run", is_flag=True, help="Do everything but the upload, and print the plan."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
+)
 def publish(  # noqa: PLR0913, PLR0917 - each is one option
     name: str,
     simple: str | None,
@@ -334,7 +378,9 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
 
         from .verify import verify_release
 
-        proof = Proof(functools.partial(look, cargo=cargo, collected=binaries), verify_release)
+        proof = Proof(
+            functools.partial(look, cargo=cargo, collected=binaries), verify_release
+        )
         done = "every file was fetched from the index, compared, installed and run"
     index = read_index(name, simple)
     findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
@@ -377,7 +423,9 @@ def attest(dist: Path) -> None:
     is_flag=True,
     help="Build the wheels again from npm's binaries, and compare every byte.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
+)
 def verify_release(  # noqa: PLR0913 - each is one option
     version: str,
     name: str,

@@ -20,7 +20,13 @@ from scripts.gates.expected_set import expected_set
 from scripts.gates.index_state import index_state
 from scripts.index.attestations import attested, is_attested
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
-from scripts.index.upload import AGAIN, BurntError, credentials, may_have_credentials, upload_all
+from scripts.index.upload import (
+    AGAIN,
+    BurntError,
+    credentials,
+    may_have_credentials,
+    upload_all,
+)
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, compare
 from scripts.model.plan import Plan, read_plan
@@ -112,7 +118,10 @@ def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
     plan = read_plan()
     files, strange = read_files(dist)
     findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
-    return [*findings, compare("checked", "the files", fingerprint_of_check, fingerprint(files))]
+    return [
+        *findings,
+        compare("checked", "the files", fingerprint_of_check, fingerprint(files)),
+    ]
 
 
 def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
@@ -145,7 +154,8 @@ def _alone(index: Index) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise CommandError(
-            f"another process is publishing to `{index.upload}`", hint="wait until it has ended"
+            f"another process is publishing to `{index.upload}`",
+            hint="wait until it has ended",
         ) from None
     try:
         yield
@@ -196,7 +206,9 @@ def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
         say(f"  missing         {key}: {reason}")
 
 
-def wait_until_served(client: Client, files: Sequence[File], longest: int = LONGEST_WAIT) -> None:
+def wait_until_served(
+    client: Client, files: Sequence[File], longest: int = LONGEST_WAIT
+) -> None:
     """Wait until the index serves every file with exactly these bytes, asking less and less often.
 
     Raises BurntError for other bytes, CommandError after `longest` seconds.

@@ -85,7 +85,10 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             )
         else:
             yield compare(
-                "against npm", file.path.name, digest, hashlib.sha256(binary.data).hexdigest()
+                "against npm",
+                file.path.name,
+                digest,
+                hashlib.sha256(binary.data).hexdigest(),
             )
 
 
@@ -102,13 +105,17 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
         path = _collected(base, binary.file)
         path.parent.mkdir(parents=True)
         path.write_bytes(binary.data)
-        path.with_name(RECORD_NAME).write_text(json.dumps(binary.record, indent=2) + "\n", "utf-8")
+        path.with_name(RECORD_NAME).write_text(
+            json.dumps(binary.record, indent=2) + "\n", "utf-8"
+        )
     repair = "auditwheel" if grafted else None
     build_wheels(base, again, (), (), repair)
     for file in files:
         other = again / file.path.name
         if not other.exists():
-            yield problem("rebuilt", file.path.name, "built again under this name", "not built")
+            yield problem(
+                "rebuilt", file.path.name, "built again under this name", "not built"
+            )
         elif other.read_bytes() == file.path.read_bytes():
             yield confirm("rebuilt", file.path.name, "the same bytes")
         else:
@@ -122,7 +129,11 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
         wanted = [PLATFORMS[key] for key in plan.platforms]
         with staged(base) as staging:
             collect_npm(
-                binary_version(plan.version), load_families(), wanted, staging, all_wanted=True
+                binary_version(plan.version),
+                load_families(),
+                wanted,
+                staging,
+                all_wanted=True,
             )
     return base
 

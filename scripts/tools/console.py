@@ -37,7 +37,9 @@ def step(title: str) -> Iterator[None]:
     Where there is no terminal, a log gets a line in between when the work takes long.
     """
     started = time.monotonic()
-    reminder = threading.Timer(PATIENCE, say, [f"… {title}: still at it after {PATIENCE} s"])
+    reminder = threading.Timer(
+        PATIENCE, say, [f"… {title}: still at it after {PATIENCE} s"]
+    )
     reminder.daemon = True
     screen = console()
     waiting = screen.status(title) if screen.is_terminal else contextlib.nullcontext()

@@ -29,7 +29,9 @@ def pip_into(programs: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "pip", *options, *arguments]
 
 
-def pip_install(programs: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+def pip_install(
+    programs: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> None:
     """Install with pip; raises CommandError if that fails.
 
     `env` is set in addition to a clean environment.
@@ -39,7 +41,9 @@ def pip_install(programs: Path, *arguments: str, env: Mapping[str, str] | None =
     must_succeed(done, "`pip install`")
 
 
-def uv_install(environment: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Path:
+def uv_install(
+    environment: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> Path:
     """Install with uv into a new environment; return the folder of its programs.
 
     `env` is set in addition to a clean environment. Raises CommandError if uv fails.

@@ -61,7 +61,13 @@ def write_locks() -> Iterator[Path]:
     """
     for group, sources in SOURCES.items():
         command = [own_program("uv"), "pip", "compile", *sources]
-        command += ["--universal", "--python-version", "3.11", "--no-build", "--generate-hashes"]
+        command += [
+            "--universal",
+            "--python-version",
+            "3.11",
+            "--no-build",
+            "--generate-hashes",
+        ]
         command += ["--upgrade", "--custom-compile-command", "python -m scripts lock"]
         command += ["--output-file", group.lock.name]
         with step(f"resolving {group.lock.name}"):

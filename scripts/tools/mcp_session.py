@@ -45,7 +45,9 @@ def list_tools(
         ) from None
     try:
         # 0.3.0 answers the notification too, with a line that has no id.
-        answers = {answer.get("id"): answer for answer in map(json.loads, done.stdout.splitlines())}
+        answers = {
+            answer.get("id"): answer for answer in map(json.loads, done.stdout.splitlines())
+        }
         return answers[1]["result"]["serverInfo"], [
             tool["name"] for tool in answers[2]["result"]["tools"]
         ]

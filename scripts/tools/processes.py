@@ -21,7 +21,13 @@ GRACE = 5
 """Seconds between asking a program to end and ending it."""
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 # What only the upload, the attestation and the release page need.
-SECRETS = ("TWINE_", "ACTIONS_ID_TOKEN", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
+SECRETS = (
+    "TWINE_",
+    "ACTIONS_ID_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+)
 # What a program needs to start: where its system is, and in which language it speaks.
 FOR_PROGRAMS = (
     "PATH",
@@ -92,7 +98,11 @@ def capture(
 
 
 def show(
-    command: list[str], *, cwd: Path, env: Mapping[str, str] | None = None, read: bool = False
+    command: list[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    read: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that reports its own progress to the user; with `read`, return its output."""
     stdout = subprocess.PIPE if read else None
@@ -195,7 +205,9 @@ def clean_environment(**additions: str) -> dict[str, str]:
         "LEANSPEC_",
         *SECRETS,
     )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(unwanted)
+    }
     return kept | additions
 
 
@@ -203,6 +215,8 @@ def program_environment(home: Path) -> dict[str, str]:
     """Return the environment for a program under test: what every program needs, its own home, no secret."""
     home.mkdir(parents=True, exist_ok=True)
     kept = {
-        name: value for name, value in os.environ.items() if name.upper().startswith(FOR_PROGRAMS)
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().startswith(FOR_PROGRAMS)
     }
     return kept | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}

@@ -9,7 +9,14 @@ from scripts.environment import ROOT
 
 from .processes import capture, find_program, must_succeed
 
-WHO = ("-c", "user.name=copy", "-c", "user.email=copy@localhost", "-c", "commit.gpgsign=false")
+WHO = (
+    "-c",
+    "user.name=copy",
+    "-c",
+    "user.email=copy@localhost",
+    "-c",
+    "commit.gpgsign=false",
+)
 
 
 def copy_tree(target: Path, source: Path = ROOT) -> None:
@@ -28,7 +35,9 @@ def copy_tree(target: Path, source: Path = ROOT) -> None:
 
 def git(tree: Path, *arguments: str) -> None:
     """Run git in a copy; raises CommandError if it fails."""
-    must_succeed(capture([_git(), "-C", str(tree), *WHO, *arguments]), f"`git {arguments[0]}`")
+    must_succeed(
+        capture([_git(), "-C", str(tree), *WHO, *arguments]), f"`git {arguments[0]}`"
+    )
 
 
 def _git() -> str:

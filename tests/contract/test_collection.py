@@ -40,7 +40,9 @@ missing, system = sys.argv[1].split(","), sys.argv[2]
 options = ["--collect-only", "-qq", "-p", "no:cacheprovider"]
 sys.exit(pytest.main(options, plugins=[OtherSystem]))
 """
-OF_LINUX = "os.memfd_create,os.sched_getaffinity,os.eventfd,os.getrandom,os.splice,signal.SIGPWR"
+OF_LINUX = (
+    "os.memfd_create,os.sched_getaffinity,os.eventfd,os.getrandom,os.splice,signal.SIGPWR"
+)
 OF_POSIX = (
     "fcntl,grp,pty,pwd,resource,termios,tty,os.confstr,os.fork,os.forkpty,os.geteuid,os.getuid,"
     "os.killpg,os.mkfifo,os.nice,os.posix_spawn,os.setsid,os.uname,os.WIFSTOPPED,signal.SIGHUP,"

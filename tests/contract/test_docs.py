@@ -19,7 +19,9 @@ from scripts.environment import ROOT
 from tests.support.command_lines import must_exist
 from tests.support.messages import GAP, explained, raised
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
+)
 TROUBLES = ROOT / "docs/troubleshooting.md"
 # A defect that cannot be met: the call ends the process.
 UNREACHABLE = {"ExitProcess returned"}
@@ -71,7 +73,8 @@ def variables() -> Iterator[tuple[str, str]]:
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
             found = re.findall(
-                r"environ(?:\.get\(|\[)\"(\w+)\"|environ\.pop\(\"(\w+)\"|_under\(\"(\w+)\"", text
+                r"environ(?:\.get\(|\[)\"(\w+)\"|environ\.pop\(\"(\w+)\"|_under\(\"(\w+)\"",
+                text,
             )
             constants = re.findall(
                 r"^(?:\w*VARIABLE|\w+, \w+) = \"([A-Z_]{4,})\"|^\w*VARIABLE = \"(\w+)\"",
@@ -125,7 +128,9 @@ def named_commands() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         if "decisions" not in page.parts:
             for line in blocks(page):
-                found = re.search(r"(?:python3? -m scripts|\bleanspec-launcher) [a-z].*", line)
+                found = re.search(
+                    r"(?:python3? -m scripts|\bleanspec-launcher) [a-z].*", line
+                )
                 if found:
                     yield page.name, found[0]
 
@@ -134,7 +139,9 @@ def named_commands() -> Iterator[tuple[str, str]]:
 def test_every_command_of_the_docs_exists(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     own = words[0] == "leanspec-launcher"
-    must_exist(launcher if own else scripts, words[1:] if own else words[3:], f"{page}: `{line}`")
+    must_exist(
+        launcher if own else scripts, words[1:] if own else words[3:], f"{page}: `{line}`"
+    )
 
 
 def test_commands_are_found_at_all() -> None:

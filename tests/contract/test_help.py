@@ -26,12 +26,16 @@ def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Com
 
 
 EVERY = [pair for name, root in PROGRAMS.items() for pair in commands(name, root)]
-every_command = pytest.mark.parametrize(("name", "command"), EVERY, ids=[name for name, _ in EVERY])
+every_command = pytest.mark.parametrize(
+    ("name", "command"), EVERY, ids=[name for name, _ in EVERY]
+)
 
 
 def shown(name: str, command: click.Command) -> str:
     """Return the help screen, as in a terminal of 80 columns."""
-    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+    )
     return command.get_help(context)
 
 
@@ -53,7 +57,9 @@ def test_every_option_says_what_it_means(name: str, command: click.Command) -> N
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help, f"{name}: {option.opts[0]}"
-            assert re.match(r"[A-Z`]", option.help), f"{name}: {option.opts[0]}: `{option.help}`"
+            assert re.match(r"[A-Z`]", option.help), (
+                f"{name}: {option.opts[0]}: `{option.help}`"
+            )
             assert option.help.endswith("."), f"{name}: {option.opts[0]}: `{option.help}`"
 
 

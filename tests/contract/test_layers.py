@@ -41,10 +41,14 @@ def test_the_folders_of_scripts_import_those_below_them() -> None:
     }
     assert len(edges) > 30, "arrows are found at all"
     assert {name for edge in edges for name in edge} <= set(SCRIPTS)
-    assert [edge for edge in edges if SCRIPTS.index(edge[0]) <= SCRIPTS.index(edge[1])] == []
+    assert [
+        edge for edge in edges if SCRIPTS.index(edge[0]) <= SCRIPTS.index(edge[1])
+    ] == []
 
 
-@pytest.mark.parametrize("folder", ["leanspec_launcher", "build_backend/leanspec_build", "scripts"])
+@pytest.mark.parametrize(
+    "folder", ["leanspec_launcher", "build_backend/leanspec_build", "scripts"]
+)
 def test_no_import_goes_in_a_circle(folder: str) -> None:
     assert circles(arrows(read(ROOT / folder))) == []
 
@@ -61,7 +65,9 @@ def test_launcher_and_backend_do_not_know_each_other() -> None:
     for folder, others in strangers.items():
         for path in (ROOT / folder).rglob("*.py"):
             found = re.search(
-                rf"^\s*(?:from|import) (?:{others})\b", path.read_text("utf-8"), re.MULTILINE
+                rf"^\s*(?:from|import) (?:{others})\b",
+                path.read_text("utf-8"),
+                re.MULTILINE,
             )
             assert found is None, path
 

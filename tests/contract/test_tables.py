@@ -59,7 +59,9 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
     required.remove(f"{pages['name']}=={OURS}")
     required += [each for each in pages["dependencies"] if each != f"lean-spec=={OURS}"]
     own = [each for each in required if each.startswith("leanspec-")]
-    assert sorted(own) == sorted(f"{family.distribution}=={OURS}" for family in FAMILIES.values())
+    assert sorted(own) == sorted(
+        f"{family.distribution}=={OURS}" for family in FAMILIES.values()
+    )
     assert pages["scripts"] == {"leanspec-ui": main["scripts"]["leanspec-ui"]}
     for family in FAMILIES.values():
         home = pages["dependencies"] if family.extra else main["dependencies"]
@@ -68,9 +70,9 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
 
 
 def test_configured_builders_are_for_known_platforms() -> None:
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["leanspec-collect"][
-        "builders"
-    ]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+        "leanspec-collect"
+    ]["builders"]
     assert {read_target(triple).builder for triple in table} <= set(BUILDERS)
     assert read_target("x86_64-unknown-linux-gnu").builder == "build"
     assert read_target("x86_64-unknown-linux-gnu.2.17").builder == "zigbuild"
@@ -111,9 +113,13 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(
         file.with_name("binary.json").write_text(json.dumps(record))
         env = {"HOME": str(folder), "LEANSPEC_BINARIES_DIR": str(folder)}
         launch = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from leanspec_launcher import cli"
-        subprocess.run([python, "-I", "-c", f"{launch}; cli()", "-c", ""], env=env, check=True)
+        subprocess.run(
+            [python, "-I", "-c", f"{launch}; cli()", "-c", ""], env=env, check=True
+        )
         # Every module of an interpreter before and after: `-I` keeps this machine's settings out.
-        report = "os.execv = lambda *_: print(*(set(sys.modules) - before)); sys.exit = None"
+        report = (
+            "os.execv = lambda *_: print(*(set(sys.modules) - before)); sys.exit = None"
+        )
         code = f"import os, sys; before = {{*sys.modules}}; {report}; {launch}; cli()"
         done = subprocess.run(
             [python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True
@@ -144,14 +150,18 @@ def test_launcher_and_backend_never_import_each_other() -> None:
         }, path
     for path in (ROOT / "build_backend/leanspec_build").rglob("*.py"):
         assert not {
-            name for name in imports(path) if name.startswith(("leanspec_launcher", "scripts"))
+            name
+            for name in imports(path)
+            if name.startswith(("leanspec_launcher", "scripts"))
         }, path
 
 
 def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:
     for path in (ROOT / "leanspec_launcher").glob("*.py"):
         foreign = {name for name in imports(path) if not name.startswith(".")}
-        assert {name.split(".")[0] for name in foreign} <= set(sys.stdlib_module_names), path
+        assert {name.split(".")[0] for name in foreign} <= set(sys.stdlib_module_names), (
+            path
+        )
 
 
 def test_no_tracked_file_is_large_or_a_binary() -> None:

@@ -86,7 +86,9 @@ def test_signals_are_seen_where_the_caller_ignores_them(
 
 
 @pytest.mark.parametrize("case", NOT_KEPT, ids=lambda case: f"{case.area}: {case.name}")
-def test_what_cannot_be_kept_is_still_so(case: Case, commands: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_kept_is_still_so(
+    case: Case, commands: Path, tmp_path: Path
+) -> None:
     """Where this fails, the exception can go."""
     direct, ours = both(case, commands, tmp_path / "case")
     assert ours != direct

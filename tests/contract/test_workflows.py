@@ -110,7 +110,9 @@ def test_the_paths_of_a_workflow_are_there() -> None:
                 )
     for place in ("leanspec/x", "final-artifacts/x"):  # a checkout's tree stays clean
         assert (
-            subprocess.run(["git", "check-ignore", "-q", place], cwd=ROOT, check=False).returncode
+            subprocess.run(
+                ["git", "check-ignore", "-q", place], cwd=ROOT, check=False
+            ).returncode
             == 0
         )
 
@@ -134,7 +136,11 @@ def test_zizmor_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
-    run([own_program("actionlint"), "-no-color", *WORKFLOWS, RECIPE], clean(tmp_path), cwd=ROOT)
+    run(
+        [own_program("actionlint"), "-no-color", *WORKFLOWS, RECIPE],
+        clean(tmp_path),
+        cwd=ROOT,
+    )
 
 
 def test_workflows_keep_githubs_schema(tmp_path: Path) -> None:
@@ -158,7 +164,12 @@ def test_the_linters_do_find_something(tmp_path: Path) -> None:
     commands: tuple[list[str | Path], ...] = (
         [own_program("zizmor"), "--offline", "--no-progress", bad],
         [own_program("actionlint"), "-no-color", bad],
-        [own_program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", bad],
+        [
+            own_program("check-jsonschema"),
+            "--builtin-schema",
+            "vendor.github-workflows",
+            bad,
+        ],
     )
     for command in commands:
         done = subprocess.run(

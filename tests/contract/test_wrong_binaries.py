@@ -49,7 +49,11 @@ WAYS: dict[str, tuple[str, bytes | None, str]] = {
     "four bytes": ("linux-x64", GOOD[:4], "is truncated"),
     "a header alone": ("linux-x64", GOOD[:64], "is truncated"),
     "one byte missing": ("linux-x64", GOOD[:-1], "is truncated"),
-    "a script": ("linux-x64", b"#!/usr/bin/env node\n", "is a script (`#!/usr/bin/env node`)"),
+    "a script": (
+        "linux-x64",
+        b"#!/usr/bin/env node\n",
+        "is a script (`#!/usr/bin/env node`)",
+    ),
     "a Git LFS pointer": (
         "linux-x64",
         b"version https://git-lfs.github.com/spec/v1\n",
@@ -103,7 +107,11 @@ def test_it_is_refused_when_a_wheel_is_built(way: str, tmp_path: Path) -> None:
         ROOT / "platform_wheels/cli", root, ignore=shutil.ignore_patterns("binaries", "bin")
     )
     file = put(root / "binaries" / platform / f"leanspec{PLATFORMS[platform].suffix}", data)
-    facts = {"platform": platform, "version": binary_version(OURS), "size": len(data or b"")}
+    facts = {
+        "platform": platform,
+        "version": binary_version(OURS),
+        "size": len(data or b""),
+    }
     facts |= {"sha256": hashlib.sha256(data or b"").hexdigest()}
     file.with_name("binary.json").write_text(json.dumps(facts), "utf-8")
     said = refusal(lambda: choose_binary(load_project(root), {"platform": platform}))

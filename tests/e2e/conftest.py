@@ -56,11 +56,25 @@ def toolchain(shared: Path) -> Path:
         locked = root / "tmp/locked.txt"
         tools = ("ziglang", "cargo-zigbuild")
         locked.write_text("".join(entry(Group.RELEASE.lock, tool) for tool in tools))
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(root / "tmp")]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--dest",
+            str(root / "tmp"),
+        ]
         run([*pip, *EXACTLY, "--requirement", locked], clean_environment())
         names = [f"/tmp/{path.name}" for path in (root / "tmp").glob("*.whl")]  # noqa: S108 - the tree's own
         debian.inside(
-            root, "pip3", "install", "--break-system-packages", "--no-deps", "--no-index", *names
+            root,
+            "pip3",
+            "install",
+            "--break-system-packages",
+            "--no-deps",
+            "--no-index",
+            *names,
         )
 
     return once(shared / "toolchain", make)
@@ -68,7 +82,10 @@ def toolchain(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def six_platforms(
-    shared: Path, toolchain: Path, scripts: Callable[..., CompletedProcess[str]], version: str
+    shared: Path,
+    toolchain: Path,
+    scripts: Callable[..., CompletedProcess[str]],
+    version: str,
 ) -> Path:
     """Return the wheels of programs for Linux (static, musl), Windows and macOS; some ten minutes."""
 

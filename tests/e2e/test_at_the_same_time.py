@@ -29,19 +29,33 @@ def test_200_first_starts_at_once(
     own_install: Path, surroundings: dict[str, str], version: str
 ) -> None:
     """No stamp is there yet; all of them run, and one stamp is left by those that come when the file has settled."""
-    command = [str(own_install / "bin/python"), str(own_install / "bin/lean-spec"), "--version"]
+    command = [
+        str(own_install / "bin/python"),
+        str(own_install / "bin/lean-spec"),
+        "--version",
+    ]
     processes = [
         subprocess.Popen(
-            command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=surroundings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(AT_ONCE)
     ]
-    ends = Counter((process.communicate(timeout=120), process.returncode) for process in processes)
+    ends = Counter(
+        (process.communicate(timeout=120), process.returncode) for process in processes
+    )
     assert ends == {((f"lean-spec {version}\n", ""), 0): AT_ONCE}
-    binary = next(own_install.glob("lib/python3.*/site-packages/leanspec_cli_bin/bin/leanspec"))
+    binary = next(
+        own_install.glob("lib/python3.*/site-packages/leanspec_cli_bin/bin/leanspec")
+    )
     time.sleep(max(0, 3.2 + binary.stat().st_ctime - time.time()))
     run(command, surroundings)
-    assert len(list((Path(surroundings["HOME"]) / ".cache/lean-spec/verified").iterdir())) == 1
+    assert (
+        len(list((Path(surroundings["HOME"]) / ".cache/lean-spec/verified").iterdir())) == 1
+    )
 
 
 def test_a_start_while_the_wheel_is_installed_anew(source: Source, version: str) -> None:

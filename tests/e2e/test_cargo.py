@@ -20,7 +20,9 @@ EVERYWHERE = ("pip", "uv pip", "uv tool", "pipx")
 def test_the_bill_of_materials_is_of_the_lock(small_dist: Path, version: str) -> None:
     platform = current()
     assert platform is not None
-    wheels = [path for path in small_dist.glob("leanspec_mcp_bin-*") if "-any" not in path.name]
+    wheels = [
+        path for path in small_dist.glob("leanspec_mcp_bin-*") if "-any" not in path.name
+    ]
     with zipfile.ZipFile(wheels[0]) as archive:
         name = f"leanspec_mcp_bin-{version}.dist-info/sboms/leanspec-build.cdx.json"
         bill = archive.read(name).decode()
@@ -45,7 +47,11 @@ def test_an_installed_program_gets_its_arguments(
 
 
 def test_every_python_starts_it(
-    pythons: dict[str, Path], small_dist: Path, wheelhouse: Path, tmp_path: Path, version: str
+    pythons: dict[str, Path],
+    small_dist: Path,
+    wheelhouse: Path,
+    tmp_path: Path,
+    version: str,
 ) -> None:
     platform = current()
     assert platform is not None
@@ -57,7 +63,9 @@ def test_every_python_starts_it(
         assert said == f'leanspec {version} ["x"]\n', short
 
 
-def test_a_changed_program_is_refused(small_dist: Path, wheelhouse: Path, tmp_path: Path) -> None:
+def test_a_changed_program_is_refused(
+    small_dist: Path, wheelhouse: Path, tmp_path: Path
+) -> None:
     made = INSTALLERS["uv pip"](Source(small_dist, wheelhouse, tmp_path / "home"))
     (binary,) = (made.packages / "leanspec_cli_bin/bin").glob("leanspec*")
     data = binary.read_bytes()

@@ -22,7 +22,10 @@ pytestmark = [
 
 
 def test_a_pinned_glibc_is_what_the_tag_says(
-    scripts: Callable[..., CompletedProcess[str]], tmp_path: Path, wheelhouse: Path, version: str
+    scripts: Callable[..., CompletedProcess[str]],
+    tmp_path: Path,
+    wheelhouse: Path,
+    version: str,
 ) -> None:
     workspace = write_workspace(tmp_path / "workspace", version)
     target = "x86_64-unknown-linux-gnu.2.17"
@@ -40,7 +43,9 @@ def test_a_pinned_glibc_is_what_the_tag_says(
         (tmp_path / "binaries/cli/binaries/linux-x64/binary.json").read_text("utf-8")
     )
     assert record["source"]["target"] == target
-    done = scripts("wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist")
+    done = scripts(
+        "wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist"
+    )
     assert "manylinux_2_17_x86_64" in done.stdout
     install(tmp_path / "venv", tmp_path / "dist", wheelhouse)
     said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout

@@ -25,7 +25,8 @@ def test_where_npm_has_no_binary_it_says_what_to_do_instead(
         done = scripts("demo", code=1, env=clean_environment(**registry.settings()))
     assert f"error: npm has no LeanSpec {RELEASED} for " in done.stderr
     assert (
-        "hint: build the binaries from a workspace: `python -m scripts collect cargo" in done.stderr
+        "hint: build the binaries from a workspace: `python -m scripts collect cargo"
+        in done.stderr
     )
 
 
@@ -37,7 +38,8 @@ def test_the_whole_way(scripts: Scripts, released_tree: Path, version: str) -> N
     assert "PROJECT BOARD" in done.stdout
     assert f"leanspec-mcp {version} offers 11 tools" in done.stderr
     lines = [
-        line.strip().split("  ")[0] for line in done.stderr.split("next:")[1].strip().splitlines()
+        line.strip().split("  ")[0]
+        for line in done.stderr.split("next:")[1].strip().splitlines()
     ]
     assert lines[0].endswith("lean-spec --help")
     for line in lines[:3]:

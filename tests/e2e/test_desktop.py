@@ -24,8 +24,12 @@ def application(tmp_path: Path) -> Path:
     return write_application(tmp_path / "application", RELEASED)
 
 
-def test_a_bundle_is_built_and_taken(application: Path, scripts: Scripts, tmp_path: Path) -> None:
-    done = scripts("collect", "desktop", application, "--build", "--into", tmp_path / "into")
+def test_a_bundle_is_built_and_taken(
+    application: Path, scripts: Scripts, tmp_path: Path
+) -> None:
+    done = scripts(
+        "collect", "desktop", application, "--build", "--into", tmp_path / "into"
+    )
     assert f"Debian package LeanSpec_{RELEASED}_amd64.deb {RELEASED} x64" in done.stderr
     assert [path.name for path in (tmp_path / "into").iterdir()] == [
         f"LeanSpec_{RELEASED}_amd64.deb"
@@ -39,7 +43,9 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(
     assert "no Debian package is built in" in scripts(*command, code=1).stderr
     scripts(*command, "--build")
     place = application / "src-tauri/target/release/bundle/deb"
-    shutil.copy(place / f"LeanSpec_{RELEASED}_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb")
+    shutil.copy(
+        place / f"LeanSpec_{RELEASED}_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb"
+    )
     assert "has 2 Debian packages: " in scripts(*command, code=1).stderr
     (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
     assert "is not a complete Debian package" in scripts(*command, code=1).stderr
@@ -48,4 +54,7 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(
         "`npm run tauri -- build --ci --bundles deb` failed"
         in scripts(*command, "--build", code=1).stderr
     )
-    assert "it contains no `package.json`" in scripts("collect", "desktop", tmp_path, code=1).stderr
+    assert (
+        "it contains no `package.json`"
+        in scripts("collect", "desktop", tmp_path, code=1).stderr
+    )

@@ -25,11 +25,16 @@ def scripts() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(
     "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
 )
-def test_what_the_docs_say_to_type_works(block: str, source: Source, tmp_path: Path) -> None:
+def test_what_the_docs_say_to_type_works(
+    block: str, source: Source, tmp_path: Path
+) -> None:
     (tmp_path / "here").mkdir()
     programs = f"{source.home / 'uv-bin'}:{source.home / 'pipx-bin'}:{tmp_path / 'own'}"
     (tmp_path / "own").mkdir()
-    for program in ("uv", "pipx"):  # without the other programs of the development environment
+    for program in (
+        "uv",
+        "pipx",
+    ):  # without the other programs of the development environment
         (tmp_path / "own" / program).symlink_to(own_program(program))
     (tmp_path / "own/python3").symlink_to(source.python)
     env = source.env | {

@@ -44,14 +44,18 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
 def project(binaries: Path, released_tree: Path, tmp_path: Path) -> Path:
     """Return the cli family's project with its real binary."""
     ignored = shutil.ignore_patterns("binaries", "bin", "__pycache__")
-    shutil.copytree(released_tree / "platform_wheels/cli", tmp_path / "project", ignore=ignored)
+    shutil.copytree(
+        released_tree / "platform_wheels/cli", tmp_path / "project", ignore=ignored
+    )
     shutil.copytree(binaries / "cli/binaries", tmp_path / "project/binaries")
     return tmp_path / "project"
 
 
 @pytest.fixture
 def env(wheelhouse: Path, tmp_path: Path) -> dict[str, str]:
-    return clean(tmp_path / "home", PIP_FIND_LINKS=str(wheelhouse), UV_FIND_LINKS=str(wheelhouse))
+    return clean(
+        tmp_path / "home", PIP_FIND_LINKS=str(wheelhouse), UV_FIND_LINKS=str(wheelhouse)
+    )
 
 
 @pytest.mark.parametrize("frontend", COMMANDS)
@@ -75,7 +79,15 @@ def test_every_python_builds_the_very_same_wheel(
         if tuple(map(int, short.split("."))) >= (3, 11)
     }
     for short, python in newer.items():
-        command = [own_program("uv"), "build", "--wheel", "--python", str(python), "-C", SETTING]
+        command = [
+            own_program("uv"),
+            "build",
+            "--wheel",
+            "--python",
+            str(python),
+            "-C",
+            SETTING,
+        ]
         run([*command, "--out-dir", str(tmp_path / short), str(project)], env)
         assert (tmp_path / short / expected.name).read_bytes() == expected.read_bytes()
 

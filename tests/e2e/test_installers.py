@@ -37,7 +37,9 @@ def test_uvx_runs_it(source: Source, version: str) -> None:
         "--from",
         "lean-spec",
     ]
-    assert run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+    )
 
 
 def test_every_supported_python_runs_it(
@@ -61,18 +63,29 @@ def test_the_extra_brings_the_web_server(
     assert done.stdout == f"leanspec-http {version}\n"
 
 
-def test_the_sdist_installs_and_carries_the_pins(source: Source, dist: Path, version: str) -> None:
+def test_the_sdist_installs_and_carries_the_pins(
+    source: Source, dist: Path, version: str
+) -> None:
     prefix = venv(source)
     sdist = next(dist.glob("lean_spec-*.tar.gz"))
-    flit: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install", "--no-build-isolation"]
+    flit: list[str | Path] = [
+        prefix / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "--no-build-isolation",
+    ]
     shutil.copytree(own_flit(), packages(prefix) / "flit_core")
     run([*flit, sdist], source.env)
     assert (
-        run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+        run([prefix / "bin/lean-spec", "--version"], source.env).stdout
+        == f"lean-spec {version}\n"
     )
 
 
-def test_uninstalling_leaves_nothing(own_install: Path, surroundings: dict[str, str]) -> None:
+def test_uninstalling_leaves_nothing(
+    own_install: Path, surroundings: dict[str, str]
+) -> None:
     pip: list[str | Path] = [own_install / "bin/python", "-m", "pip"]
     names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
     run([*pip, "uninstall", "--yes", *names], surroundings)
@@ -84,7 +97,9 @@ def test_uninstalling_leaves_nothing(own_install: Path, surroundings: dict[str, 
     assert left == []
 
 
-def start(environment: Path, name: str, *arguments: str, env: dict[str, str], code: int) -> str:
+def start(
+    environment: Path, name: str, *arguments: str, env: dict[str, str], code: int
+) -> str:
     """Run a command of a copied environment, whose scripts still name the Python of the first one."""
     return run(
         [environment / "bin/python", environment / "bin" / name, *arguments], env, code=code
@@ -113,7 +128,9 @@ def test_without_its_platform_wheel_it_says_what_to_do(source: Source, dist: Pat
     )
 
 
-def test_a_replaced_binary_is_refused(own_install: Path, surroundings: dict[str, str]) -> None:
+def test_a_replaced_binary_is_refused(
+    own_install: Path, surroundings: dict[str, str]
+) -> None:
     binary = packages(own_install) / "leanspec_cli_bin/bin/leanspec"
     start(own_install, "lean-spec", "--version", env=surroundings, code=0)
     shutil.copyfile("/bin/true", binary)
@@ -132,7 +149,8 @@ def test_a_platform_wheel_of_another_version_is_refused(
     )
     metadata = site / "leanspec_cli_bin-0.2.9.dist-info/METADATA"
     metadata.write_text(
-        metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"), "utf-8"
+        metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"),
+        "utf-8",
     )
     said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
     assert (
@@ -147,7 +165,8 @@ def test_a_binary_without_its_run_bit_is_repaired(
     binary = packages(own_install) / "leanspec_cli_bin/bin/leanspec"
     binary.chmod(0o644)
     done = run(
-        [own_install / "bin/python", own_install / "bin/lean-spec", "--version"], surroundings
+        [own_install / "bin/python", own_install / "bin/lean-spec", "--version"],
+        surroundings,
     )
     assert done.stdout == f"lean-spec {version}\n"
     assert done.stderr == ""

@@ -60,7 +60,9 @@ def test_uv_run_with(source: Source, tmp_path: Path, version: str) -> None:
         "lean-spec",
         "--version",
     ]
-    assert run(command, source.env, cwd=tmp_path / "here").stdout == f"lean-spec {version}\n"
+    assert (
+        run(command, source.env, cwd=tmp_path / "here").stdout == f"lean-spec {version}\n"
+    )
 
 
 def test_pipx_with_a_suffix(source: Source, version: str) -> None:
@@ -78,7 +80,9 @@ def test_pipx_with_a_suffix(source: Source, version: str) -> None:
     )
     command = source.home / "pipx-bin/lean-spec@old"
     assert run([command, "--version"], source.env).stdout == f"lean-spec {version}\n"
-    binary = packages(source.home / "pipx/venvs/lean-spec@old") / "leanspec_cli_bin/bin/leanspec"
+    binary = (
+        packages(source.home / "pipx/venvs/lean-spec@old") / "leanspec_cli_bin/bin/leanspec"
+    )
     binary.unlink()
     hint = run([command, "list"], source.env, code=127).stderr.splitlines()[-1]
     assert hint.startswith("hint: pipx runpip lean-spec@old install --force-reinstall ")
@@ -86,7 +90,13 @@ def test_pipx_with_a_suffix(source: Source, version: str) -> None:
 
 def test_pythonpath(source: Source, version: str, tmp_path: Path) -> None:
     made = by_pip_target(source)
-    python: list[str | Path] = [sys.executable, "-m", "leanspec_launcher", "cli", "--version"]
+    python: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "leanspec_launcher",
+        "cli",
+        "--version",
+    ]
     assert run(python, made.env, cwd=tmp_path).stdout == f"lean-spec {version}\n"
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -100,11 +110,25 @@ def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> No
     make_venv(plain)
     run([plain / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
     run(
-        [own_program("uv"), "venv", "--relocatable", "--python", sys.executable, relocatable],
+        [
+            own_program("uv"),
+            "venv",
+            "--relocatable",
+            "--python",
+            sys.executable,
+            relocatable,
+        ],
         source.env,
     )
     run(
-        [own_program("uv"), "pip", "install", "--python", relocatable / "bin/python", "lean-spec"],
+        [
+            own_program("uv"),
+            "pip",
+            "install",
+            "--python",
+            relocatable / "bin/python",
+            "lean-spec",
+        ],
         source.env,
     )
     for folder in (plain, relocatable):
@@ -124,12 +148,15 @@ def test_a_moved_environment(source: Source, tmp_path: Path, version: str) -> No
         in run([*manage, "doctor"], source.env, code=1).stdout
     )
     assert (
-        "is a script whose Python is not there" in run([*manage, "link"], source.env, code=1).stderr
+        "is a script whose Python is not there"
+        in run([*manage, "link"], source.env, code=1).stderr
     )
     started(Installed(tmp_path / "relocatable moved/bin", moved, source.env), version)
 
 
-@pytest.mark.parametrize("name", ["with space", "ünïcode", "new\nline", "quote'\"", "percent%s{x}"])
+@pytest.mark.parametrize(
+    "name", ["with space", "ünïcode", "new\nline", "quote'\"", "percent%s{x}"]
+)
 def test_a_path_of_any_kind(
     name: str, installed: Path, tmp_path: Path, surroundings: dict[str, str], version: str
 ) -> None:
@@ -141,9 +168,14 @@ def test_a_path_of_any_kind(
         "--version",
     ]
     assert run(command, surroundings).stdout == f"lean-spec {version}\n"
-    run([environment / "bin/python", environment / "bin/leanspec-launcher", "verify"], surroundings)
+    run(
+        [environment / "bin/python", environment / "bin/leanspec-launcher", "verify"],
+        surroundings,
+    )
     (packages(environment) / "leanspec_cli_bin/bin/leanspec").write_bytes(b"")
-    assert "its SHA-256 is not the expected one" in run(command, surroundings, code=126).stderr
+    assert (
+        "its SHA-256 is not the expected one" in run(command, surroundings, code=126).stderr
+    )
 
 
 def test_a_tree_installed_from_sources_says_how_a_release_takes_its_place(
@@ -156,9 +188,9 @@ def test_a_tree_installed_from_sources_says_how_a_release_takes_its_place(
     pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
     shutil.copytree(own_flit(), packages(prefix) / "flit_core")
     run([*pip, "--no-build-isolation", tmp_path / "tree"], source.env)
-    said = run([prefix / "bin/lean-spec", "--version"], source.env, code=126).stderr.splitlines()[
-        -1
-    ]
+    said = run(
+        [prefix / "bin/lean-spec", "--version"], source.env, code=126
+    ).stderr.splitlines()[-1]
     assert said.startswith("hint: install a release, which pins its binaries: ")
     assert (
         "installed from sources, which pin no binaries"
@@ -166,7 +198,8 @@ def test_a_tree_installed_from_sources_says_how_a_release_takes_its_place(
     )
     run(shlex.split(said.partition("binaries: ")[2]), source.env)
     assert (
-        run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+        run([prefix / "bin/lean-spec", "--version"], source.env).stdout
+        == f"lean-spec {version}\n"
     )
 
 
@@ -177,16 +210,21 @@ def test_a_wheel_that_was_named_is_taken_from_there_again(
     prefix = source.home / "venv"
     make_venv(prefix)
     pip: list[str | Path] = [prefix / "bin/python", "-m", "pip", "install"]
-    run([*pip, *sorted(dist.glob("leanspec_cli_bin-*linux_*.whl")), "lean-spec"], source.env)
+    run(
+        [*pip, *sorted(dist.glob("leanspec_cli_bin-*linux_*.whl")), "lean-spec"], source.env
+    )
     (packages(prefix) / "leanspec_cli_bin/bin/leanspec").unlink()
-    said = run([prefix / "bin/lean-spec", "--version"], source.env, code=127).stderr.splitlines()[
-        -1
-    ]
+    said = run(
+        [prefix / "bin/lean-spec", "--version"], source.env, code=127
+    ).stderr.splitlines()[-1]
     assert f"leanspec-cli-bin @ {dist.as_uri()}/" in said
-    without = {name: value for name, value in source.env.items() if not name.endswith("FIND_LINKS")}
+    without = {
+        name: value for name, value in source.env.items() if not name.endswith("FIND_LINKS")
+    }
     run(shlex.split(said.removeprefix("hint: ")), without | {"PIP_NO_INDEX": "1"})
     assert (
-        run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
+        run([prefix / "bin/lean-spec", "--version"], source.env).stdout
+        == f"lean-spec {version}\n"
     )
 
 
@@ -205,7 +243,8 @@ def test_the_programs_of_a_tool_of_another_package(source: Source, version: str)
             f"{info}/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"
         )
         archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         archive.writestr(
             f"{info}/entry_points.txt", "[console_scripts]\ngreeting = greeting:main\n"
@@ -225,12 +264,16 @@ def test_the_programs_of_a_tool_of_another_package(source: Source, version: str)
         ],
         env,
     )
-    assert run([source.home / "bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
-    said = run([source.home / "bin/leanspec-http", "--version"], env, code=127).stderr.splitlines()[
-        -1
-    ]
     assert (
-        said == "hint: uv tool install --reinstall greeting --with-executables-from 'lean-spec[ui]'"
+        run([source.home / "bin/lean-spec", "--version"], env).stdout
+        == f"lean-spec {version}\n"
+    )
+    said = run(
+        [source.home / "bin/leanspec-http", "--version"], env, code=127
+    ).stderr.splitlines()[-1]
+    assert (
+        said
+        == "hint: uv tool install --reinstall greeting --with-executables-from 'lean-spec[ui]'"
     )
     run([uv, *shlex.split(said.removeprefix("hint: "))[1:]], env)
     run([source.home / "bin/leanspec-http", "--version"], env)
@@ -256,20 +299,24 @@ def test_an_editable_checkout(
     )
     for family in ("cli", "mcp"):
         shutil.copytree(
-            binaries / family / "binaries", checkout / "platform_wheels" / family / "binaries"
+            binaries / family / "binaries",
+            checkout / "platform_wheels" / family / "binaries",
         )
     assert (
-        run([prefix / "bin/lean-spec", "--version"], source.env).stdout == f"lean-spec {RELEASED}\n"
+        run([prefix / "bin/lean-spec", "--version"], source.env).stdout
+        == f"lean-spec {RELEASED}\n"
     )
     said = run([prefix / "bin/leanspec-launcher", "doctor"], source.env).stdout
     assert "running from a source checkout" in said
-    assert run([prefix / "bin/leanspec-launcher", "link"], source.env, code=1).stderr.startswith(
-        "error: "
-    )
+    assert run(
+        [prefix / "bin/leanspec-launcher", "link"], source.env, code=1
+    ).stderr.startswith("error: ")
 
 
 @pytest.mark.system
-def test_a_system_wide_installation_started_by_another_user(version: str, source: Source) -> None:
+def test_a_system_wide_installation_started_by_another_user(
+    version: str, source: Source
+) -> None:
     """The other user has no home; its file is hashed at every start, and still starts."""
     system = Path("/usr/bin/python3")
     if not is_root() or not shutil.which("setpriv") or not system.exists():

@@ -41,7 +41,9 @@ MANAGED = {
 
 
 @pytest.fixture
-def manage(own_install: Path, surroundings: dict[str, str]) -> Callable[..., CompletedProcess[str]]:
+def manage(
+    own_install: Path, surroundings: dict[str, str]
+) -> Callable[..., CompletedProcess[str]]:
     """Return a way to run `leanspec-launcher` in a copied environment."""
     path = f"{own_install / 'bin'}:{surroundings['PATH']}"
 
@@ -76,10 +78,14 @@ def test_linked_commands_are_the_binaries_and_unlink_brings_the_scripts_back(
     manage("link")
     assert (own_install / "bin/lean-spec").samefile(binary(own_install))
     # By itself, where no Python can be found.
-    said = run([own_install / "bin/lean-spec", "--version"], {"HOME": surroundings["HOME"]}).stdout
+    said = run(
+        [own_install / "bin/lean-spec", "--version"], {"HOME": surroundings["HOME"]}
+    ).stdout
     assert said == f"lean-spec {version}\n"
     found = json.loads(manage("doctor", "--json").stdout)
-    assert sum("is the verified binary itself" in finding["value"] for finding in found) == 4
+    assert (
+        sum("is the verified binary itself" in finding["value"] for finding in found) == 4
+    )
     assert manage("link").stdout == "nothing to link\n"
     assert manage("unlink").stdout.count("is a script again") == 4
     assert contents(own_install) == scripts
@@ -128,11 +134,16 @@ def test_a_linked_command_that_was_changed_is_found(
 
 
 def test_uninstalling_takes_the_links_away(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]], surroundings: dict[str, str]
+    own_install: Path,
+    manage: Callable[..., CompletedProcess[str]],
+    surroundings: dict[str, str],
 ) -> None:
     manage("link")
     names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
-    run([own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names], surroundings)
+    run(
+        [own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names],
+        surroundings,
+    )
     assert [
         path
         for path in own_install.rglob("*")
@@ -146,7 +157,10 @@ def test_every_installers_commands_can_be_linked_and_brought_back(
 ) -> None:
     made = MANAGED[installer](source)
     before = (made.scripts / "lean-spec").read_bytes()
-    assert run([made.scripts / "leanspec-launcher", "link"], made.env).stdout.count(": linked") == 3
+    assert (
+        run([made.scripts / "leanspec-launcher", "link"], made.env).stdout.count(": linked")
+        == 3
+    )
     done = run([made.scripts / "lean-spec", "--version"], {"HOME": made.env["HOME"]})
     assert done.stdout == f"lean-spec {version}\n"
     run([made.scripts / "leanspec-launcher", "unlink"], made.env)
@@ -197,13 +211,15 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     text = (tmp_path / "venv/bin/lean-spec").read_text()
     assert text.startswith("#!/bin/sh\nexec ")
     assert (
-        run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+        run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout
+        == f"lean-spec {version}\n"
     )
     run([tmp_path / "venv/bin/leanspec-launcher", "verify"], env)
 
 
 @pytest.mark.parametrize(
-    ("client", "table"), [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")]
+    ("client", "table"),
+    [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")],
 )
 def test_what_a_client_is_told_to_start_is_the_server(
     client: str,
@@ -227,7 +243,9 @@ def test_a_client_that_starts_it_elsewhere_gets_the_project(
     project = tmp_path / "my 'project' $HOME"
     spec = project / "specs/001-first/README.md"
     spec.parent.mkdir(parents=True)
-    spec.write_text("---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n")
+    spec.write_text(
+        "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
+    )
     said = manage("mcp-config", "cursor", "--project", str(project)).stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
     call = {
@@ -238,9 +256,15 @@ def test_a_client_that_starts_it_elsewhere_gets_the_project(
     }
     text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
     done = run(
-        [server["command"], *server["args"]], {"HOME": str(tmp_path)}, cwd=Path("/"), text=text
+        [server["command"], *server["args"]],
+        {"HOME": str(tmp_path)},
+        cwd=Path("/"),
+        text=text,
     )
-    assert json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"] == 1
+    assert (
+        json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"]
+        == 1
+    )
 
 
 def test_doctor_finds_a_whole_installation_well(
@@ -259,7 +283,9 @@ def test_doctor_finds_what_is_wrong(
         file.truncate(1000)
     binary(own_install, "mcp", "leanspec-mcp").unlink()
     found = json.loads(manage("doctor", "--json", code=1).stdout)
-    errors = {finding["section"]: finding for finding in found if finding["status"] == "error"}
+    errors = {
+        finding["section"]: finding for finding in found if finding["status"] == "error"
+    }
     assert set(errors) == {"leanspec", "leanspec-mcp"}
     assert "its SHA-256 is not the expected one" in errors["leanspec"]["value"]
     assert "not found" in errors["leanspec-mcp"]["value"]
@@ -275,26 +301,36 @@ def test_doctor_warns_of_another_program_of_the_same_name(
     real.write_text("#!/usr/bin/env node\n")
     (tmp_path / "first").mkdir()
     (tmp_path / "first/lean-spec").symlink_to(real)
-    said = manage("doctor", PATH=f"{tmp_path / 'first'}:{own_install / 'bin'}:/usr/bin:/bin").stdout
+    said = manage(
+        "doctor", PATH=f"{tmp_path / 'first'}:{own_install / 'bin'}:/usr/bin:/bin"
+    ).stdout
     assert (
         f"! lean-spec      `{tmp_path / 'first/lean-spec'}` (npm's) comes before `{own_install / 'bin/lean-spec'}`"
         in said
     )
 
 
-def test_doctor_warns_of_settings_and_places(installed: Path, surroundings: dict[str, str]) -> None:
+def test_doctor_warns_of_settings_and_places(
+    installed: Path, surroundings: dict[str, str]
+) -> None:
     doctor: list[str | Path] = [installed / "bin/leanspec-launcher", "doctor"]
     said = run(doctor, surroundings | {"LEANSPEC_VERIFY": "off"}).stdout
     assert "`unset LEANSPEC_VERIFY`: no binary is verified" in said
     # The files of this environment have been there for a while.
     time.sleep(max(0, 3.5 + binary(installed).stat().st_ctime - time.time()))
-    assert "not cached yet: the next start hashes the binary" in run(doctor, surroundings).stdout
+    assert (
+        "not cached yet: the next start hashes the binary"
+        in run(doctor, surroundings).stdout
+    )
     run([installed / "bin/lean-spec", "--version"], surroundings)
     assert run(doctor, surroundings).stdout.count("verified (cached)") == 1
     stamps = Path(surroundings["HOME"]) / ".cache/lean-spec/verified"
     stamps.chmod(0o777)
     said = run(doctor, surroundings).stdout
-    assert f"`{stamps}` is not used: it is a link, another user's, or writable by others" in said
+    assert (
+        f"`{stamps}` is not used: it is a link, another user's, or writable by others"
+        in said
+    )
     assert "not cached: each start hashes the binary" in said
 
 
@@ -316,7 +352,10 @@ def test_repair_brings_back_a_binary_that_was_changed_in_place(
     )
     run([launcher, "verify"], env, code=1)
     assert "repaired: " in run([launcher, "repair"], env).stdout
-    assert run([made.scripts / "lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([made.scripts / "lean-spec", "--version"], env).stdout
+        == f"lean-spec {version}\n"
+    )
     assert "nothing to repair" in run([launcher, "repair"], env).stdout
 
 
@@ -334,7 +373,10 @@ def test_repair_works_inside_uv_run(source: Source, version: str) -> None:
     with binary(project / ".venv").open("ab") as file:
         file.write(b"x")
     before = time.monotonic()
-    assert "repaired: " in run([uv, "run", "leanspec-launcher", "repair"], env, cwd=project).stdout
+    assert (
+        "repaired: "
+        in run([uv, "run", "leanspec-launcher", "repair"], env, cwd=project).stdout
+    )
     assert time.monotonic() - before < 30
     assert (
         run([uv, "run", "lean-spec", "--version"], env, cwd=project).stdout
@@ -362,7 +404,10 @@ def test_what_pipx_is_told_is_for_this_very_environment(
         "PIPX_GLOBAL_HOME": str(home),
         "PIPX_GLOBAL_BIN_DIR": str(source.home / "pipx-bin"),
     }
-    env |= {"PATH": f"{pipx.parent}:{env['PATH']}", "PIPX_GLOBAL_MAN_DIR": str(source.home / "man")}
+    env |= {
+        "PATH": f"{pipx.parent}:{env['PATH']}",
+        "PIPX_GLOBAL_MAN_DIR": str(source.home / "man"),
+    }
     options, name = (
         (["--suffix", "@next"], "lean-spec@next")
         if way == "--suffix"
@@ -373,19 +418,22 @@ def test_what_pipx_is_told_is_for_this_very_environment(
     command = hint_after_damage(source.home / "pipx-bin", packages(venvs / name), env, name)
     run([pipx, *command[1:]], env)
     assert (
-        run([source.home / "pipx-bin" / name, "--version"], env).stdout == f"lean-spec {version}\n"
+        run([source.home / "pipx-bin" / name, "--version"], env).stdout
+        == f"lean-spec {version}\n"
     )
     # The extra that was left out, for the same environment and not as a second one.
     http = "leanspec-http@next" if way == "--suffix" else "leanspec-http"
-    said = run([source.home / "pipx-bin" / http, "--version"], env, code=127).stderr.splitlines()[
-        -1
-    ]
+    said = run(
+        [source.home / "pipx-bin" / http, "--version"], env, code=127
+    ).stderr.splitlines()[-1]
     run([pipx, *shlex.split(said.removeprefix("hint: "))[1:]], env)
     run([source.home / "pipx-bin" / http, "--version"], env)
     assert [path.name for path in venvs.glob("[!.]*")] == [name]
 
 
-@pytest.mark.parametrize("tool", ["pip", "poetry 2.1.3", "without pip", "poetry, without pip"])
+@pytest.mark.parametrize(
+    "tool", ["pip", "poetry 2.1.3", "without pip", "poetry, without pip"]
+)
 def test_what_an_environment_without_pip_or_by_another_tool_is_told(
     source: Source, tool: str, version: str
 ) -> None:
@@ -403,7 +451,10 @@ def test_what_an_environment_without_pip_or_by_another_tool_is_told(
     if command[0] == "pip":
         command = [sys.executable, "-m", *command]
     run(command, env)
-    assert run([made.scripts / "lean-spec", "--version"], env).stdout == f"lean-spec {version}\n"
+    assert (
+        run([made.scripts / "lean-spec", "--version"], env).stdout
+        == f"lean-spec {version}\n"
+    )
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
@@ -431,7 +482,11 @@ def test_an_externally_managed_environment_is_told_what_pep_668_wants(
     assert stdlib.startswith(str(tmp_path)), "the copy finds its own library"
     (Path(stdlib) / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=no\n")
     where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{dist} {wheelhouse}"}
-    where |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": f"{dist},{wheelhouse}", "UV_NO_CONFIG": "1"}
+    where |= {
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": f"{dist},{wheelhouse}",
+        "UV_NO_CONFIG": "1",
+    }
     env |= where | {
         "PATH": f"{Path(own_program('uv')).parent}:/usr/bin:/bin",
         "PIP_NO_CACHE_DIR": "1",
@@ -468,7 +523,9 @@ def test_an_externally_managed_environment_is_told_what_pep_668_wants(
 def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
     uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--from", "lean-spec"]
     env = source.env | {"PATH": f"{Path(own_program('uv')).parent}:{source.env['PATH']}"}
-    found = json.loads(run([*uvx, "leanspec-launcher", "which", "cli", "--json"], env).stdout)
+    found = json.loads(
+        run([*uvx, "leanspec-launcher", "which", "cli", "--json"], env).stdout
+    )
     with Path(found[0]["taken"]).open("ab") as file:
         file.write(b"x")
     hint = run([*uvx, "lean-spec", "--version"], env, code=126).stderr.splitlines()[-1]

@@ -66,7 +66,8 @@ def test_all_six_platforms_are_tagged_and_this_one_runs(
 ) -> None:
     names = sorted(path.name for path in six_platforms.glob("leanspec_cli_bin-*.whl"))
     assert names == sorted(
-        f"leanspec_cli_bin-{version}-py3-none-{tag}.whl" for tag in (*TARGETS.values(), "any")
+        f"leanspec_cli_bin-{version}-py3-none-{tag}.whl"
+        for tag in (*TARGETS.values(), "any")
     )
     install(tmp_path / "venv", six_platforms, wheelhouse)
     said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
@@ -94,10 +95,13 @@ def test_emulated_arm64(
             tree,
             *command,
         ]
-        return run(unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")).stdout
+        return run(
+            unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")
+        ).stdout
 
     assert (
-        emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)") == "aarch64\n"
+        emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)")
+        == "aarch64\n"
     )
     emulated("/usr/bin/python3.11", "-m", "venv", "--without-pip", "/v")
     emulated("/v/bin/python", pip, *INSTALL, "lean-spec")
@@ -110,12 +114,17 @@ def test_the_newest_python_of_debian(
     debian.needs_root_and("debootstrap")
     tree = tmp_path / "sid"
     debian.bootstrap(tree, "sid", "python3", "python3-venv")
-    said = debian.inside(tree, "python3", "-c", "import sys; print(*sys.version_info[:2])").stdout
+    said = debian.inside(
+        tree, "python3", "-c", "import sys; print(*sys.version_info[:2])"
+    ).stdout
     assert tuple(map(int, said.split())) >= (3, 14), said
     pip = bring(tree, six_platforms, wheelhouse)
     debian.inside(tree, "python3", "-m", "venv", "--without-pip", "/v")
     debian.inside(tree, "/v/bin/python", pip, *INSTALL, "lean-spec")
-    assert debian.inside(tree, "/v/bin/lean-spec", "a b").stdout == f'leanspec {version} ["a b"]\n'
+    assert (
+        debian.inside(tree, "/v/bin/lean-spec", "a b").stdout
+        == f'leanspec {version} ["a b"]\n'
+    )
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +155,13 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
         else:
             assert "nearest     the one for Linux on x86-64 needs " in done.stderr
             assert ", musl 1." in done.stderr
-    command: list[str | Path] = [own_program("uv"), "pip", "install", "--python", musl_python]
+    command: list[str | Path] = [
+        own_program("uv"),
+        "pip",
+        "install",
+        "--python",
+        musl_python,
+    ]
     command += ["--target", tmp_path / "t"]
     run(
         [*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"],

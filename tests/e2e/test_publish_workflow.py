@@ -132,12 +132,19 @@ def play(
             (folder / "home/.pypirc").write_text(
                 f"[distutils]\nindex-servers =\n  pypi\n  testpypi\n[pypi]\n{own}[testpypi]\n{own}"
             )
-            settings = github.environment() | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+            settings = github.environment() | {
+                "no_proxy": "127.0.0.1",
+                "NO_PROXY": "127.0.0.1",
+            }
             keep = {"CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))}
-            keep |= {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))}
+            keep |= {
+                "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
+            }
             # Where zig keeps what it compiles of the C library: a cold one costs a minute.
             keep |= {
-                "ZIG_GLOBAL_CACHE_DIR": str(Path(tempfile.gettempdir()) / "leanspec-zig-cache")
+                "ZIG_GLOBAL_CACHE_DIR": str(
+                    Path(tempfile.gettempdir()) / "leanspec-zig-cache"
+                )
             }
             path = f"{programs}{os.pathsep}{os.environ['PATH']}"
             home = str(folder / "home")
@@ -147,7 +154,11 @@ def play(
                 folder,
                 {
                     "inputs": inputs,
-                    "github": {"run_number": "7", "token": github.token, "repository": REPOSITORY},
+                    "github": {
+                        "run_number": "7",
+                        "token": github.token,
+                        "repository": REPOSITORY,
+                    },
                     "secrets": {
                         "LEANSPEC_SIGNING_KEY": without_password(key),
                         "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
@@ -176,7 +187,9 @@ def attest_instead(command: str, workspace: Path) -> None:
 
 def explain(player: Player) -> str:
     return "\n".join(
-        f"[{each.job}] {each.command}\n{each.output}" for each in player.done if each.code != 0
+        f"[{each.job}] {each.command}\n{each.output}"
+        for each in player.done
+        if each.code != 0
     )
 
 
@@ -189,7 +202,9 @@ def test_a_release_goes_from_its_tag_to_everything(
 ) -> None:
     """As a published release starts it: no inputs."""
     player = play()
-    assert {each["result"] for each in player.results.values()} == {"success"}, explain(player)
+    assert {each["result"] for each in player.results.values()} == {"success"}, explain(
+        player
+    )
     assert sorted(commands(player.done)) == sorted(
         [
             ("plan", "matrix --github-output"),
@@ -212,7 +227,9 @@ def test_a_release_goes_from_its_tag_to_everything(
         "python -m scripts attest",
     }
     dist = player.folder / "artifacts/dist"
-    assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), "the pinned glibc"
+    assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), (
+        "the pinned glibc"
+    )
     assert player.contexts["server"].releases[0]["draft"] is False
     desktop = f"leanspec-desktop-{version}-linux-x64.deb"
     served = player.contexts["server"].assets(f"v{version}")
@@ -224,29 +241,42 @@ def test_a_release_goes_from_its_tag_to_everything(
     assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(served)
     record = json.loads(
         (
-            player.folder / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json"
+            player.folder
+            / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json"
         ).read_text()
     )
     assert record["reported"] == version, "it was run where it was built"
     url = player.contexts["url"]
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--isolated", "--no-cache-dir"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--isolated",
+        "--no-cache-dir",
+    ]
     run(
-        [*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"], player.env
+        [*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"],
+        player.env,
     )
 
 
 def test_a_dry_run_does_all_but_upload(play: Play) -> None:
     player = play(dry_run=True, dev=False)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(
-        player
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, (
+        explain(player)
     )
-    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == [
-        "verify"
-    ]
+    assert [
+        name for name, each in player.results.items() if each["result"] == "skipped"
+    ] == ["verify"]
     words = {each.command: each.output for each in player.done}
     published = 'python -m scripts publish --index "$INDEX" --checked "$CHECKED" --dry-run'
     assert "a dry run: nothing was uploaded" in words[published]
-    assert "a dry run: nothing was uploaded" in words["python -m scripts upload-assets --dry-run"]
+    assert (
+        "a dry run: nothing was uploaded"
+        in words["python -m scripts upload-assets --dry-run"]
+    )
     assert "python -m scripts attest" not in player.passed_over, (
         "nothing is attested in a dry run: that is public"
     )
@@ -254,10 +284,12 @@ def test_a_dry_run_does_all_but_upload(play: Play) -> None:
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     player = play(dry_run=False, dev=True)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, explain(
-        player
+    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, (
+        explain(player)
     )
-    assert [name for name, each in player.results.items() if each["result"] == "skipped"] == [
+    assert [
+        name for name, each in player.results.items() if each["result"] == "skipped"
+    ] == [
         "test",
         "desktop",
         "github",
@@ -265,10 +297,13 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     outputs = player.results["plan"]["outputs"]
     dev = next_dev(Version(RELEASED), 7)
     assert (outputs["version"], outputs["index"]) == (str(dev), "testpypi")
-    assert re.fullmatch("[0-9a-f]{40}", outputs["sources"]), "a branch moves between two jobs"
+    assert re.fullmatch("[0-9a-f]{40}", outputs["sources"]), (
+        "a branch moves between two jobs"
+    )
     record = json.loads(
         (
-            player.folder / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json"
+            player.folder
+            / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json"
         ).read_text()
     )
     assert record["reported"] == binary_version(dev)

@@ -49,7 +49,11 @@ MACOS = [
     ("taplo==0.9.3", "macosx_11_0_arm64"),
     pytest.param("py-spy==0.4.3", "macosx_10_12_universal2", marks=pytest.mark.slow),
 ]
-WINDOWS = [("ruff==0.14.6", "win_amd64"), ("ruff==0.14.6", "win_arm64"), ("ruff==0.14.6", "win32")]
+WINDOWS = [
+    ("ruff==0.14.6", "win_amd64"),
+    ("ruff==0.14.6", "win_arm64"),
+    ("ruff==0.14.6", "win32"),
+]
 
 
 # The other CPUs that an index knows, each as glibc, musl or static; `-m slow`.
@@ -72,7 +76,10 @@ LINUX_OF_ALL = [*LINUX, *(pytest.param(*each, marks=pytest.mark.slow) for each i
 
 def fetch(requirement: str, platform: str, folder: Path) -> Path:
     """Download one wheel for a platform, whatever this machine is."""
-    run([*PIP_DOWNLOAD, "--platform", platform, "--dest", folder, requirement], clean_environment())
+    run(
+        [*PIP_DOWNLOAD, "--platform", platform, "--dest", folder, requirement],
+        clean_environment(),
+    )
     return next(folder.glob("*.whl"))
 
 
@@ -102,7 +109,9 @@ def minimums(data: bytes) -> dict[int, tuple[int, int]]:
     slices = [0]
     if data[:4] == b"\xca\xfe\xba\xbe":
         count = struct.unpack_from(">I", data, 4)[0]
-        slices = [struct.unpack_from(">5I", data, 8 + 20 * number)[2] for number in range(count)]
+        slices = [
+            struct.unpack_from(">5I", data, 8 + 20 * number)[2] for number in range(count)
+        ]
     found = {}
     for start in slices:
         cpu, count = (
@@ -126,7 +135,9 @@ def test_the_load_commands_agree(requirement: str, platform: str, tmp_path: Path
     wheel = fetch(requirement, platform, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         contents = [archive.read(name) for name in archive.namelist()]
-    programs = [data for data in contents if data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")]
+    programs = [
+        data for data in contents if data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+    ]
     tags = derived(wheel)
     assert len(tags) == len(programs)
     for ours, data in zip(tags, programs, strict=True):
@@ -147,7 +158,9 @@ def dylibs(data: bytes) -> list[str]:
         file.flush()
         headers = MachO(file.name).headers
     kinds = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DYLIB)
-    found = [tail for header in headers for load, _, tail in header.commands if load.cmd in kinds]
+    found = [
+        tail for header in headers for load, _, tail in header.commands if load.cmd in kinds
+    ]
     return list(dict.fromkeys(tail.rstrip(b"\0").decode() for tail in found))
 
 
@@ -158,4 +171,6 @@ def test_pefile_agrees(requirement: str, platform: str, tmp_path: Path) -> None:
     (facts,) = inspect_file(wheel).programs
     with zipfile.ZipFile(wheel) as archive:
         read = pefile.PE(data=archive.read(facts.file))
-    assert list(facts.needed) == [entry.dll.decode() for entry in read.DIRECTORY_ENTRY_IMPORT]
+    assert list(facts.needed) == [
+        entry.dll.decode() for entry in read.DIRECTORY_ENTRY_IMPORT
+    ]

@@ -48,7 +48,9 @@ def test_a_container_gets_its_version_or_fails(
     recipe = (recipes / "Containerfile").read_text()
     found = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
     assert found
-    run([source.python, "-m", "venv", source.home / "venv"], source.env)  # with a `pip` command
+    run(
+        [source.python, "-m", "venv", source.home / "venv"], source.env
+    )  # with a `pip` command
     env = source.env | {"PATH": f"{source.home / 'venv/bin'}:{source.env['PATH']}"}
     shell(found[1].replace("\\\n", " "), env, project)
     assert "001-first" in shell("lean-spec list", env, project)
@@ -82,7 +84,10 @@ def check(
     pre_commit: str, env: dict[str, str], project: Path, *more: str
 ) -> subprocess.CompletedProcess[str]:
     return run(
-        [pre_commit, "run", "--all-files", "--color=never", *more], env, cwd=project, code=None
+        [pre_commit, "run", "--all-files", "--color=never", *more],
+        env,
+        cwd=project,
+        code=None,
     )
 
 
@@ -116,7 +121,9 @@ def test_our_own_hooks_run_what_is_installed(
     git(tmp_path / "repository", "tag", "v1")
     hooks = [{"id": "lean-spec"}, {"id": "lean-spec-doctor"}]
     repository = {"repo": str(tmp_path / "repository"), "rev": "v1", "hooks": hooks}
-    (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [repository]}))
+    (project / ".pre-commit-config.yaml").write_text(
+        yaml.safe_dump({"repos": [repository]})
+    )
     git(project, "add", "--all")
     installed = by_pip(source)
     env = source.env | {"PRE_COMMIT_HOME": str(source.home / "pre-commit")}

@@ -19,18 +19,26 @@ Scripts = Callable[..., CompletedProcess[str]]
 
 def tracked_changes() -> str:
     return subprocess.run(
-        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "status", "--porcelain"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
 @pytest.mark.network
 @pytest.mark.long
-def test_a_release_is_rehearsed_as_it_is_meant_to_go(scripts: Scripts, version: str) -> None:
+def test_a_release_is_rehearsed_as_it_is_meant_to_go(
+    scripts: Scripts, version: str
+) -> None:
     """Publish, publish again, pip, pipx, uv tool, uvx, upgrade, uninstall, verify against npm; two minutes."""
     before = tracked_changes()
     rows = json.loads(scripts("rehearse", "--json", timeout=900).stdout)
     assert [row["what"] for row in rows if not row["passed"]] == []
-    assert {"publish it again", f"uvx: install and run {version}"} <= {row["what"] for row in rows}
+    assert {"publish it again", f"uvx: install and run {version}"} <= {
+        row["what"] for row in rows
+    }
     assert len(rows) == 15
     assert tracked_changes() == before, "nothing of this tree is changed"
 

@@ -65,12 +65,17 @@ def real_artifacts(shared: Path, binaries: Path, grafted: Path, version: str) ->
 def artifacts(shared: Path, stand_in: Path, version: str) -> Path:
     """Return the artifacts of a run with small programs."""
     binaries, dist = stand_in / "binaries", stand_in / "dist"
-    return once(shared / "artifacts", lambda folder: lay_out(folder, binaries, dist, version))
+    return once(
+        shared / "artifacts", lambda folder: lay_out(folder, binaries, dist, version)
+    )
 
 
 @pytest.fixture(scope="session")
 def tree(
-    tmp_path_factory: pytest.TempPathFactory, released_tree: Path, version: str, key: SecretKey
+    tmp_path_factory: pytest.TempPathFactory,
+    released_tree: Path,
+    version: str,
+    key: SecretKey,
 ) -> Path:
     """Return a copy of the project on its tag, which states a key and expects a desktop bundle."""
     folder = tmp_path_factory.mktemp("tree") / "tree"
@@ -135,11 +140,14 @@ def test_a_folder_holds_what_a_release_carries(
     found = names(real_assets)
     base = f"leanspec-{version}-linux-x64"
     bills = {
-        f"{base}-{program}.cdx.json" for program in ("leanspec", "leanspec-mcp", "leanspec-http")
+        f"{base}-{program}.cdx.json"
+        for program in ("leanspec", "leanspec-mcp", "leanspec-http")
     }
     stated = {"SHA256SUMS", "SHA256SUMS.minisig", "release.json", "release.json.minisig"}
     desktop = f"leanspec-desktop-{version}-linux-x64.deb"
-    assert found - {name for name in found if name.endswith((".whl", f"{version}.tar.gz"))} == {
+    assert found - {
+        name for name in found if name.endswith((".whl", f"{version}.tar.gz"))
+    } == {
         *bills,
         *stated,
         desktop,
@@ -147,7 +155,9 @@ def test_a_folder_holds_what_a_release_carries(
     }
     assert len([name for name in found if name.endswith(".whl")]) == 7
     subprocess.run(
-        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=real_assets, check=True
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"],
+        cwd=real_assets,
+        check=True,
     )
     manifest = json.loads((real_assets / "release.json").read_text())
     assert {each["name"] for each in manifest["assets"]} | stated == found
@@ -156,7 +166,9 @@ def test_a_folder_holds_what_a_release_carries(
     ]["leanspec"]
     assert (
         facts["sha256"]
-        == hashlib.sha256(next((binaries / "cli").rglob("leanspec")).read_bytes()).hexdigest()
+        == hashlib.sha256(
+            next((binaries / "cli").rglob("leanspec")).read_bytes()
+        ).hexdigest()
     )
     assert "libssl.so.3" in facts["needed"]
     assert "Not in this release" in (real_assets / "RELEASE_NOTES.md").read_text()
@@ -181,7 +193,9 @@ def test_an_archive_unpacks_to_programs_that_run(
 
 
 def test_a_zip_keeps_the_run_bit(tmp_path: Path) -> None:
-    write_zip(tmp_path / "x.zip", "root", {"program": (b"1", 0o755), "README.md": (b"2", 0o644)})
+    write_zip(
+        tmp_path / "x.zip", "root", {"program": (b"1", 0o755), "README.md": (b"2", 0o644)}
+    )
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         assert {each.filename: each.external_attr >> 16 for each in archive.infolist()} == {
             "root/README.md": 0o100644,
@@ -218,7 +232,9 @@ def test_bundles_are_known_by_their_content(tmp_path: Path, version: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "make", [make_image, lambda path: make_installer(path, RELEASED)], ids=["image", "installer"]
+    "make",
+    [make_image, lambda path: make_installer(path, RELEASED)],
+    ids=["image", "installer"],
 )
 def test_a_damaged_or_truncated_bundle_is_none(
     make: Callable[[Path], Path], tmp_path: Path
@@ -238,7 +254,9 @@ def test_a_damaged_or_truncated_bundle_is_none(
     [(make_image, 100), (lambda path: make_installer(path, RELEASED), 50_000)],
     ids=["image", "installer"],
 )
-def test_one_changed_byte_is_seen(make: Callable[[Path], Path], place: int, tmp_path: Path) -> None:
+def test_one_changed_byte_is_seen(
+    make: Callable[[Path], Path], place: int, tmp_path: Path
+) -> None:
     data = bytearray(make(tmp_path / "x").read_bytes())
     data[place] ^= 1
     (tmp_path / "x").write_bytes(data)
@@ -254,7 +272,9 @@ def other_cpu(folder: Path) -> None:
 
 def lying_cpu(folder: Path) -> None:
     name = next((folder / "desktop-linux-x64").iterdir())
-    arm = bytearray(next((folder / "binaries-linux-x64/cli").rglob("leanspec")).read_bytes())
+    arm = bytearray(
+        next((folder / "binaries-linux-x64/cli").rglob("leanspec")).read_bytes()
+    )
     arm[18:20] = (183).to_bytes(2, "little")  # e_machine: AArch64
     make_deb(folder / "x.deb", RELEASED, "amd64", bytes(arm)).replace(name)
     shutil.rmtree(folder / "x.deb.tree")
@@ -308,7 +328,9 @@ def other_binary(folder: Path) -> None:
 
 def other_cargo_version(folder: Path) -> None:
     for path in folder.rglob("binary.json"):
-        path.write_text(path.read_text().replace(f'"version": "{RELEASED}"', '"version": "0.2.9"'))
+        path.write_text(
+            path.read_text().replace(f'"version": "{RELEASED}"', '"version": "0.2.9"')
+        )
 
 
 @pytest.mark.parametrize(
@@ -334,7 +356,12 @@ def other_cargo_version(folder: Path) -> None:
     ],
 )
 def test_bad_artifacts_make_nothing(
-    spoil: Callable[[Path], None], words: str, spoiled: Path, plan: Plan, tmp_path: Path, tree: Path
+    spoil: Callable[[Path], None],
+    words: str,
+    spoiled: Path,
+    plan: Plan,
+    tmp_path: Path,
+    tree: Path,
 ) -> None:
     spoil(spoiled)
     out = tmp_path / "out"
@@ -369,7 +396,9 @@ def test_a_strangers_folder_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("manifest", ["{}", "[]", "no JSON", '{"assets": [{"name": "ours.whl"}]}'])
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", "no JSON", '{"assets": [{"name": "ours.whl"}]}']
+)
 def test_another_release_json_makes_no_folder_ours(
     manifest: str, artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
 ) -> None:
@@ -403,7 +432,9 @@ def release(
             "LEANSPEC_SIGNING_KEY": (home / "key").read_text(),
             "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
         }
-        env = clean(home, **(signing | github.environment() | settings), PYTHONPATH=str(tree))
+        env = clean(
+            home, **(signing | github.environment() | settings), PYTHONPATH=str(tree)
+        )
         out = home / "out"
         options = ["--unsigned"] if unsigned else []
         command: list[str | Path] = [
@@ -417,7 +448,9 @@ def release(
         made = run(command, env | {"PATH": os.environ["PATH"]}, cwd=tree, code=None)
         if made.returncode != 0:
             return made
-        return run([*OWN_COMMAND, "upload-assets", out, *arguments], env, cwd=tree, code=None)
+        return run(
+            [*OWN_COMMAND, "upload-assets", out, *arguments], env, cwd=tree, code=None
+        )
 
     return call
 
@@ -499,7 +532,11 @@ def test_other_bytes_on_github_stop_everything(
         ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
         ({"LEANSPEC_SIGNING_KEY": ""}, "no secret key was given", "LEANSPEC_SIGNING_KEY"),
-        ({"LEANSPEC_SIGNING_KEY": OF_ANOTHER_PASSWORD}, "the password is wrong", "its backup"),
+        (
+            {"LEANSPEC_SIGNING_KEY": OF_ANOTHER_PASSWORD},
+            "the password is wrong",
+            "its backup",
+        ),
     ],
 )
 def test_what_stops_an_upload(
@@ -647,6 +684,6 @@ def test_a_folder_that_was_changed_is_not_uploaded(
 
 def test_an_archive_keeps_nothing_of_the_machine(real_assets: Path, version: str) -> None:
     with tarfile.open(real_assets / f"leanspec-{version}-linux-x64.tar.gz") as archive:
-        assert {(each.uid, each.gid, each.uname, each.gname, each.mtime) for each in archive} == {
-            (0, 0, "", "", 315532800)
-        }
+        assert {
+            (each.uid, each.gid, each.uname, each.gname, each.mtime) for each in archive
+        } == {(0, 0, "", "", 315532800)}

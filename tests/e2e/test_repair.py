@@ -28,7 +28,9 @@ def test_the_tags_are_lawful_and_auditwheel_agrees(grafted: Path, scripts: Scrip
         assert ours.startswith("manylinux_")
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
         said = " ".join(
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            subprocess.run(
+                command, capture_output=True, text=True, check=True
+            ).stdout.split()
         )
         assert f'the following platform tag: "{ours}"' in said
         found = json.loads(scripts("inspect", wheel, "--json").stdout)[0]
@@ -47,7 +49,9 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
             if name.startswith("leanspec_cli_bin.libs/")
         ]
         bill = json.loads(
-            archive.read(f"leanspec_cli_bin-{RELEASED}.dist-info/sboms/leanspec-build.cdx.json")
+            archive.read(
+                f"leanspec_cli_bin-{RELEASED}.dist-info/sboms/leanspec-build.cdx.json"
+            )
         )
     original = (binaries / "cli/binaries/linux-x64/leanspec").read_bytes()
     assert record["sha256"] == hashlib.sha256(program).hexdigest()
@@ -65,7 +69,10 @@ def test_it_starts_where_there_is_no_openssl(
 ) -> None:
     install(tmp_path / "venv", grafted, wheelhouse)
     hide = 'for f in /usr/lib/x86_64-linux-gnu/lib{ssl,crypto}.so.3; do mount --bind /dev/null $f; done; exec "$@"'
-    commands = {"plain": installed / "bin/lean-spec", "grafted": tmp_path / "venv/bin/lean-spec"}
+    commands = {
+        "plain": installed / "bin/lean-spec",
+        "grafted": tmp_path / "venv/bin/lean-spec",
+    }
     done = {
         name: subprocess.run(
             ["unshare", "--mount", "bash", "-ec", hide, "sh", command, "--version"],

@@ -23,7 +23,9 @@ Scripts = Callable[..., CompletedProcess[str]]
 BUILDS = {
     "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
     "linux-arm64": headers.elf(
-        "aarch64", loader="/lib/ld-linux-aarch64.so.1", versions={"libc.so.6": ["GLIBC_2.28"]}
+        "aarch64",
+        loader="/lib/ld-linux-aarch64.so.1",
+        versions={"libc.so.6": ["GLIBC_2.28"]},
     ),
     "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
     "darwin-arm64": headers.mach_o(),
@@ -76,7 +78,12 @@ def all_platforms(shared: Path, scripts: Scripts) -> Path:
     def make(folder: Path) -> None:
         for platform in PLATFORMS:
             for family in FAMILIES:
-                put(folder / "artifacts", family, platform, BUILDS[platform] + family.encode())
+                put(
+                    folder / "artifacts",
+                    family,
+                    platform,
+                    BUILDS[platform] + family.encode(),
+                )
         scripts("collect", "artifacts", folder / "artifacts", "--into", folder / "binaries")
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
@@ -91,7 +98,9 @@ def test_every_tag_comes_from_its_bytes(all_platforms: Path) -> None:
 
 
 def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
-    with zipfile.ZipFile(all_platforms / f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl") as stub:
+    with zipfile.ZipFile(
+        all_platforms / f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl"
+    ) as stub:
         release = json.loads(stub.read("leanspec_cli_bin/stub.json"))
         assert (
             "Root-Is-Purelib: true"
@@ -117,7 +126,9 @@ def test_pip_takes(platform: str, all_platforms: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("platform", UV)
-def test_uv_takes(platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path) -> None:
+def test_uv_takes(
+    platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path
+) -> None:
     command = [
         own_program("uv"),
         "pip",
@@ -129,5 +140,7 @@ def test_uv_takes(platform: str, all_platforms: Path, tmp_path: Path, wheelhouse
     ]
     command += ["--find-links", str(all_platforms), "--find-links", str(wheelhouse)]
     run([*command, "--target", tmp_path / "got", "lean-spec"], clean(tmp_path / "home"))
-    said = (tmp_path / f"got/leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").read_text("utf-8")
+    said = (tmp_path / f"got/leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").read_text(
+        "utf-8"
+    )
     assert f"Tag: py3-none-{TAGS[UV[platform]]}\n" in said

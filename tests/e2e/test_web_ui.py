@@ -39,7 +39,9 @@ def seen(
     for number, (name, status) in enumerate(SPECS.items(), 1):
         spec = project / f"specs/00{number}-{name}/README.md"
         spec.parent.mkdir(parents=True)
-        front = f"status: {status}\ncreated: '2026-01-0{number}'\npriority: high\ntags: [demo]"
+        front = (
+            f"status: {status}\ncreated: '2026-01-0{number}'\npriority: high\ntags: [demo]"
+        )
         spec.write_text(f"---\n{front}\n---\n\n# The {name} spec\n\nSome text of {name}.\n")
     command = [sys.executable, "-m", "tests.support.browser"]
     command += [str(programs(environment) / "leanspec-ui"), str(project), str(folder)]

@@ -41,9 +41,7 @@ ALONE = (
     "-c",
     "import sys; from leanspec_launcher import http; sys.exit(http())",
 )
-CODE = (
-    "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
-)
+CODE = "import subprocess, sys; print(subprocess.run([sys.argv[1], 'exit', sys.argv[2]]).returncode)"
 KILL = r"""
 import os, subprocess, sys, time
 told, *command = sys.argv[1:]
@@ -119,13 +117,19 @@ def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows
                 file.write_bytes((tree / "probe.exe").read_bytes() + bytes(number))
                 source = {"kind": "probe"}
                 platform, version = PLATFORMS["windows-x64"], binary_version(OURS)
-                staging.add(project, platform, file, version=version, source=source, commit=None)
+                staging.add(
+                    project, platform, file, version=version, source=source, commit=None
+                )
         build_wheels(tree / "binaries", tree / "dist", (), ())
         shutil.copytree(wheelhouse, tree / "wheelhouse")
         pip = max(path.name for path in wheelhouse.glob("pip-*.whl"))
         here = Windows(tree)
         here.run(
-            "python\\python.exe", f"Z:\\wheelhouse\\{pip}\\pip", "install", *LINKS, "lean-spec[ui]"
+            "python\\python.exe",
+            f"Z:\\wheelhouse\\{pip}\\pip",
+            "install",
+            *LINKS,
+            "lean-spec[ui]",
         )
         uv = (
             "pip",
@@ -150,11 +154,15 @@ def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows
 
 def started(windows: Windows, launcher: str, *arguments: str, data: bytes = b"") -> str:
     """Run an installed command with both its surroundings, and return what it printed."""
-    return windows.run(launcher, *arguments, data=data, PYTHONPATH="Z:\\a folder").stdout.decode()
+    return windows.run(
+        launcher, *arguments, data=data, PYTHONPATH="Z:\\a folder"
+    ).stdout.decode()
 
 
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
-def test_arguments_and_handles_arrive_as_in_a_direct_start(windows: Windows, launcher: str) -> None:
+def test_arguments_and_handles_arrive_as_in_a_direct_start(
+    windows: Windows, launcher: str
+) -> None:
     given = ("a b", '"q"', "", "c\\", "d\\\\ e", "ü", "%PATH%", "&", "a\\\\b", '\\"')
     ours, direct = started(windows, launcher, *given), started(windows, "probe.exe", *given)
     # No console here: a hidden one is made, so that what the program starts opens no window.
@@ -162,10 +170,17 @@ def test_arguments_and_handles_arrive_as_in_a_direct_start(windows: Windows, lau
 
 
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
-@pytest.mark.parametrize("code", [0, 1, 255, 259, 2**16, 2**31 - 1, 2**31, 0xC0000005, 2**32 - 1])
+@pytest.mark.parametrize(
+    "code", [0, 1, 255, 259, 2**16, 2**31 - 1, 2**31, 0xC0000005, 2**32 - 1]
+)
 def test_every_exit_code_arrives(windows: Windows, launcher: str, code: int) -> None:
     said = windows.run(
-        "python\\python.exe", "-c", CODE, f"Z:\\{launcher}", str(code), PYTHONPATH="Z:\\a folder"
+        "python\\python.exe",
+        "-c",
+        CODE,
+        f"Z:\\{launcher}",
+        str(code),
+        PYTHONPATH="Z:\\a folder",
     ).stdout
     assert int(said) == code
 
@@ -178,14 +193,20 @@ def test_bytes_go_through_pipes_both_ways(windows: Windows, launcher: str) -> No
 
 def test_the_program_ends_when_its_parent_is_killed(windows: Windows) -> None:
     command = ["Z:\\python\\python.exe", *ALONE[1:]]
-    said = windows.run("python\\python.exe", "-c", KILL, "Z:\\tmp\\told-kill", *command).stdout
+    said = windows.run(
+        "python\\python.exe", "-c", KILL, "Z:\\tmp\\told-kill", *command
+    ).stdout
     assert said.split() == [b"1", b"0"]
 
 
 @pytest.mark.parametrize(
-    "launcher", [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)], ids=["pip", "uv", "ours", "direct"]
+    "launcher",
+    [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)],
+    ids=["pip", "uv", "ours", "direct"],
 )
-def test_ctrl_c_is_the_programs_to_answer(windows: Windows, launcher: tuple[str, ...]) -> None:
+def test_ctrl_c_is_the_programs_to_answer(
+    windows: Windows, launcher: tuple[str, ...]
+) -> None:
     told = windows.tree / "tmp/told-key"
     command = (*launcher, "wait", "Z:\\tmp\\told-key")
     said = windows.on_a_console(told, *command, keys=b"\x03", PYTHONPATH="Z:\\a folder")
@@ -222,7 +243,9 @@ def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
     assert second.startswith("True ")
 
 
-def test_a_client_starts_the_signed_python_and_not_the_installers_program(windows: Windows) -> None:
+def test_a_client_starts_the_signed_python_and_not_the_installers_program(
+    windows: Windows,
+) -> None:
     said = windows.run("python\\Scripts\\leanspec-launcher.exe", "mcp-config").stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
     assert server["command"].lower().endswith("python.exe")
@@ -233,7 +256,8 @@ def test_a_client_starts_the_signed_python_and_not_the_installers_program(window
     code = "import os, subprocess, sys; os.chdir('Z:/tmp'); sys.exit(subprocess.run(sys.argv[1:]).returncode)"
     program = [server["command"], *server["args"]]
     assert (
-        b"decoy" not in windows.run("python\\python.exe", "-c", code, *program, "exit", "0").stdout
+        b"decoy"
+        not in windows.run("python\\python.exe", "-c", code, *program, "exit", "0").stdout
     )
 
 
@@ -298,7 +322,13 @@ def suite(windows: Windows) -> Windows:
     python = windows.tree / "suite"
     shutil.copytree(windows.tree / "python", python)
     shutil.rmtree(python / "Lib/site-packages")
-    uv: list[str | Path] = [own_program("uv"), "pip", "install", "--python-platform", "windows"]
+    uv: list[str | Path] = [
+        own_program("uv"),
+        "pip",
+        "install",
+        "--python-platform",
+        "windows",
+    ]
     uv += ["--python-version", "3.12", "--target", python / "Lib/site-packages"]
     run([*uv, *EXACTLY, "--requirement", Group.DEV.lock], clean_environment())
     own = ("--no-deps", "--no-build-isolation", ROOT / "build_backend", ROOT)
@@ -312,7 +342,9 @@ def pytest_there(suite: Windows, *arguments: str) -> str:
     program = "import os, sys, pytest; os.chdir('Z:/checkout'); sys.path[0] = os.getcwd();"
     program += "sys.exit(pytest.main(sys.argv[1:]))"
     options = ("-p", "no:cacheprovider", *arguments)
-    done = suite.run("suite\\python.exe", "-c", program, *options, seconds=900, PYTHONUTF8="1")
+    done = suite.run(
+        "suite\\python.exe", "-c", program, *options, seconds=900, PYTHONUTF8="1"
+    )
     return done.stdout.decode()
 
 

@@ -29,7 +29,10 @@ def certificate(key: EllipticCurvePrivateKey) -> bytes:
     name = x509.Name([])
     now = dt.datetime.now(dt.UTC)
     builder = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
     )
     builder = (
         builder.serial_number(1)
@@ -40,7 +43,9 @@ def certificate(key: EllipticCurvePrivateKey) -> bytes:
         [x509.UniformResourceIdentifier("https://example.org/publish.yml")]
     )
     return (
-        builder.add_extension(names, critical=True).sign(key, SHA256()).public_bytes(Encoding.DER)
+        builder.add_extension(names, critical=True)
+        .sign(key, SHA256())
+        .public_bytes(Encoding.DER)
     )
 
 
@@ -52,7 +57,10 @@ def write_attestation(
 ) -> Path:
     """Write the attestation of a file next to it; with another name or digest, it is of another file."""
     key = generate_private_key(SECP256R1())
-    subject = {"name": name or file.path.name, "digest": {"sha256": sha256 or file.sha256()}}
+    subject = {
+        "name": name or file.path.name,
+        "digest": {"sha256": sha256 or file.sha256()},
+    }
     statement = json.dumps(
         {
             "_type": "https://in-toto.io/Statement/v1",

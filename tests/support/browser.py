@@ -65,7 +65,9 @@ class Session:
         options.binary_location = first_of(BROWSERS)
         self.folder = folder
         # Some of selenium's functions carry no types.
-        self.driver: Any = webdriver.Chrome(options=options, service=Service(first_of(DRIVERS)))
+        self.driver: Any = webdriver.Chrome(
+            options=options, service=Service(first_of(DRIVERS))
+        )
 
     def text(self) -> str:
         return str(self.driver.find_element(By.TAG_NAME, "body").text)
@@ -83,7 +85,10 @@ class Session:
         """Yield the answers to every request so far."""
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
-            if message["method"] in ("Network.responseReceived", "Network.requestWillBeSent"):
+            if message["method"] in (
+                "Network.responseReceived",
+                "Network.requestWillBeSent",
+            ):
                 yield message
 
 
@@ -115,7 +120,9 @@ def raise_loopback() -> None:
 
 def drag_first_to_second(session: Session) -> None:
     """Drag the first spec of the board into the column of the second."""
-    cards = {card.text.split("\n")[0]: card for card in session.find("//*[@draggable='true']")}
+    cards = {
+        card.text.split("\n")[0]: card for card in session.find("//*[@draggable='true']")
+    }
     drag = ActionChains(session.driver).click_and_hold(cards["#1"]).pause(0.3)
     drag = drag.move_by_offset(10, 5).pause(0.2).move_to_element(cards["#2"]).pause(0.3)
     drag.move_by_offset(0, 5).pause(0.3).release().perform()
@@ -138,7 +145,9 @@ def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str
     session.picture("dashboard")
     driver.get(f"{root}/specs")
     yield "list, by a deep link", session.shows("The second spec")
-    next(button for button in session.find("//button") if button.text.strip() == "Board").click()
+    next(
+        button for button in session.find("//button") if button.text.strip() == "Board"
+    ).click()
     yield "board", wait(lambda: len(session.find("//*[@draggable='true']")) == 3)
     session.picture("board")
     drag_first_to_second(session)
@@ -173,7 +182,9 @@ def from_elsewhere(session: Session, url: str) -> Iterator[tuple[str, object]]:
     with serving(Other) as other:
         session.driver.get(other)
         for method, body in (("GET", None), ("POST", '{"path":"/etc"}')):
-            said = session.driver.execute_async_script(FETCH, f"{url}api/projects", method, body)
+            said = session.driver.execute_async_script(
+                FETCH, f"{url}api/projects", method, body
+            )
             yield f"{method} from another site", said
 
 
@@ -185,11 +196,17 @@ def main(command: str, project: str, folder: str) -> None:
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     started = time.monotonic()
     with subprocess.Popen(
-        [command, "--no-open", "--json"], cwd=project, env=env, stdout=subprocess.PIPE, text=True
+        [command, "--no-open", "--json"],
+        cwd=project,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout
         url = json.loads(process.stdout.readline())["url"]
-        seen: dict[str, object] = {"seconds to a healthy server": time.monotonic() - started}
+        seen: dict[str, object] = {
+            "seconds to a healthy server": time.monotonic() - started
+        }
         session = Session(Path(folder))
         try:
             seen |= look_around(session, url, Path(project))
@@ -197,7 +214,9 @@ def main(command: str, project: str, folder: str) -> None:
             seen |= from_elsewhere(session, url)
         finally:
             session.driver.quit()
-        asked = [m["params"]["request"]["url"] for m in messages if "request" in m["params"]]
+        asked = [
+            m["params"]["request"]["url"] for m in messages if "request" in m["params"]
+        ]
         answers = [m["params"]["response"] for m in messages if "response" in m["params"]]
         seen["asked"] = sorted({each for each in asked if each.startswith("http")})
         seen["failed"] = sorted({each["url"] for each in answers if each["status"] >= 400})

@@ -56,10 +56,19 @@ def mirror() -> str:
 def bootstrap(root: Path, suite: str, *packages: str, foreign: str | None = None) -> None:
     """Make a minimal Debian in `root`, with packages, and a second architecture for libraries."""
     subprocess.run(
-        ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, mirror()],
+        [
+            "debootstrap",
+            "--variant=minbase",
+            "--include=ca-certificates",
+            suite,
+            root,
+            mirror(),
+        ],
         check=True,
     )
-    own = [path for path in sources() if re.search(rf"\b{suite}\b", path.read_text("utf-8"))]
+    own = [
+        path for path in sources() if re.search(rf"\b{suite}\b", path.read_text("utf-8"))
+    ]
     if own:
         # This machine's own suite, security updates included; another suite keeps what debootstrap
         # wrote.
@@ -127,7 +136,10 @@ def unpack(tree: Path, architecture: str, *packages: str) -> None:
     folder = tree.with_name(f"{tree.name}-apt")
     options = private_apt(folder, architecture)
     subprocess.run(
-        ["apt-get", *options, "download", *packages], cwd=folder, capture_output=True, check=True
+        ["apt-get", *options, "download", *packages],
+        cwd=folder,
+        capture_output=True,
+        check=True,
     )
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", package, tree], check=True)

@@ -43,7 +43,9 @@ def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Pat
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin/leanspec-desktop").write_bytes(program)
     subprocess.run(
-        ["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True
+        ["dpkg-deb", "--build", "--root-owner-group", tree, path],
+        check=True,
+        capture_output=True,
     )
     return path
 
@@ -73,7 +75,19 @@ def make_image(path: Path) -> Path:
     block = {"Attributes": "0x0050", "Data": table, "ID": "0", "Name": "whole disk"}
     text = plistlib.dumps({"resource-fork": {"blkx": [block]}})
     trailer = struct.pack(
-        ">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(data), 0, 0, 1, 1, b"leanspec-segment"
+        ">4sIIIQQQQQII16s",
+        b"koly",
+        4,
+        512,
+        1,
+        0,
+        0,
+        len(data),
+        0,
+        0,
+        1,
+        1,
+        b"leanspec-segment",
     )
     trailer += (
         checksum
@@ -91,7 +105,12 @@ def write_application(folder: Path, version: str) -> Path:
     (folder / "src-tauri/src").mkdir(parents=True)
     package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
     (folder / "package.json").write_text(json.dumps(package))
-    lock = {"name": "desktop", "version": version, "lockfileVersion": 3, "packages": {"": package}}
+    lock = {
+        "name": "desktop",
+        "version": version,
+        "lockfileVersion": 3,
+        "packages": {"": package},
+    }
     (folder / "package-lock.json").write_text(json.dumps(lock))
     (folder / "tauri.sh").write_text(TAURI.replace("VERSION", version))
     (folder / "tauri.sh").chmod(0o755)

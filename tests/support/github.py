@@ -134,7 +134,9 @@ class _Handler(Silent):
         if path == API:
             self._answer(200, self.state.releases)
         elif found := re.fullmatch(rf"{API}/assets/(\d+)", path):
-            self._answer(200, self.state.contents[int(found[1])], "application/octet-stream")
+            self._answer(
+                200, self.state.contents[int(found[1])], "application/octet-stream"
+            )
         else:
             name = path.removeprefix(f"{API}/")
             release = (
@@ -152,7 +154,9 @@ class _Handler(Silent):
         if not self._known():
             return
         if parts.path == "/graphql":
-            self._answer(200, {"data": {"repository": self._asked(json.loads(self._body()))}})
+            self._answer(
+                200, {"data": {"repository": self._asked(json.loads(self._body()))}}
+            )
         elif parts.path == API:
             said = json.loads(self._body())
             self._answer(

@@ -10,7 +10,14 @@ MACH_O_CPUS = {"x86_64": 0x01000007, "aarch64": 0x0100000C}
 PE_MACHINES = {"x86_64": 0x8664, "aarch64": 0xAA64, "i686": 0x014C}
 GLIBC_LOADER = "/lib64/ld-linux-x86-64.so.2"
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
-DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RUNPATH, DT_FLAGS_1 = 1, 5, 10, 14, 29, 0x6FFFFFFB
+DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RUNPATH, DT_FLAGS_1 = (
+    1,
+    5,
+    10,
+    14,
+    29,
+    0x6FFFFFFB,
+)
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 
 
@@ -59,7 +66,9 @@ def elf(
     if needs:
         tags += [(DT_VERNEED, at_needs), (DT_VERNEEDNUM, len(versions or {}))]
     dynamic = (
-        b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)]) if count > 1 else b""
+        b"".join(struct.pack(f"{order}QQ", *tag) for tag in [*tags, (0, 0)])
+        if count > 1
+        else b""
     )
     size = at_dynamic + len(dynamic) + len(code)
     segments = [_segment(order, PT_LOAD, 0, size)]
@@ -69,22 +78,50 @@ def elf(
         segments.append(_segment(order, PT_DYNAMIC, at_dynamic, len(dynamic)))
     ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1, osabi]) + bytes(8)
     header = ident + struct.pack(
-        f"{order}HHIQQQIHHHHHH", kind, ELF_MACHINES[cpu], 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0
+        f"{order}HHIQQQIHHHHHH",
+        kind,
+        ELF_MACHINES[cpu],
+        1,
+        0,
+        64,
+        0,
+        0,
+        64,
+        56,
+        count,
+        64,
+        0,
+        0,
     )
-    return header + b"".join(segments) + before + interp + strings.data + needs + dynamic + code
+    return (
+        header
+        + b"".join(segments)
+        + before
+        + interp
+        + strings.data
+        + needs
+        + dynamic
+        + code
+    )
 
 
 def _segment(order: str, kind: int, offset: int, size: int) -> bytes:
     flags = 5 if kind == PT_LOAD else 4  # the code is in the one segment that is loaded
-    return struct.pack(f"{order}IIQQQQQQ", kind, flags, offset, offset, offset, size, size, 1)
+    return struct.pack(
+        f"{order}IIQQQQQQ", kind, flags, offset, offset, offset, size, size, 1
+    )
 
 
-def _version_needs(versions: Mapping[str, Sequence[str]], strings: _Strings, order: str) -> bytes:
+def _version_needs(
+    versions: Mapping[str, Sequence[str]], strings: _Strings, order: str
+) -> bytes:
     result = b""
     for number, (library, names) in enumerate(versions.items()):
         last = number == len(versions) - 1
         link = 0 if last else 16 + 16 * len(names)
-        result += struct.pack(f"{order}HHIII", 1, len(names), strings.add(library), 16, link)
+        result += struct.pack(
+            f"{order}HHIII", 1, len(names), strings.add(library), 16, link
+        )
         for place, name in enumerate(names):
             link = 0 if place == len(names) - 1 else 16
             result += struct.pack(f"{order}IHHII", 0, 0, 2, strings.add(name), link)
@@ -113,7 +150,15 @@ def mach_o(
     commands = text + version + dylib + signature
     return (
         struct.pack(
-            "<IIIIIIII", 0xFEEDFACF, MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0
+            "<IIIIIIII",
+            0xFEEDFACF,
+            MACH_O_CPUS[cpu],
+            0,
+            kind,
+            3 + signed,
+            len(commands),
+            0,
+            0,
         )
         + commands
     )
@@ -157,6 +202,12 @@ def pe(
         3,
         0,
     )
-    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
-    section = struct.pack("<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags)
-    return (dos + b"PE\0\0" + coff + optional + section).ljust(512, b"\0") + code.ljust(size, b"\0")
+    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(
+        128
+    )
+    section = struct.pack(
+        "<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags
+    )
+    return (dos + b"PE\0\0" + coff + optional + section).ljust(512, b"\0") + code.ljust(
+        size, b"\0"
+    )

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
-from tests.support.surroundings import BASE_PYTHON, clean, make_venv, packages, programs, run
+from tests.support.surroundings import (
+    BASE_PYTHON,
+    clean,
+    make_venv,
+    packages,
+    programs,
+    run,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ def by_pip_target(source: Source) -> Installed:
     prefix = venv(source)
     target = source.home / "target"
     run(
-        [prefix / "bin/python", "-m", "pip", "install", "--target", target, "lean-spec"], source.env
+        [prefix / "bin/python", "-m", "pip", "install", "--target", target, "lean-spec"],
+        source.env,
     )
     return Installed(target / "bin", target, source.env | {"PYTHONPATH": str(target)})
 
@@ -60,7 +68,15 @@ def by_pip_target(source: Source) -> Installed:
 def by_pip_prefix(source: Source) -> Installed:
     prefix = source.home / "prefix"
     run(
-        [venv(source) / "bin/python", "-m", "pip", "install", "--prefix", prefix, "lean-spec"],
+        [
+            venv(source) / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--prefix",
+            prefix,
+            "lean-spec",
+        ],
         source.env,
     )
     return Installed(
@@ -84,14 +100,19 @@ def by_uv_pip(source: Source) -> Installed:
 
 
 def by_uv_tool(source: Source) -> Installed:
-    run([own_program("uv"), "tool", "install", "--python", source.python, "lean-spec"], source.env)
+    run(
+        [own_program("uv"), "tool", "install", "--python", source.python, "lean-spec"],
+        source.env,
+    )
     return Installed(
         source.home / "uv-bin", packages(source.home / "uv-tools/lean-spec"), source.env
     )
 
 
 def by_pipx(source: Source) -> Installed:
-    run([own_program("pipx"), "install", "--python", source.python, "lean-spec"], source.env)
+    run(
+        [own_program("pipx"), "install", "--python", source.python, "lean-spec"], source.env
+    )
     return Installed(
         source.home / "pipx-bin", packages(source.home / "pipx/venvs/lean-spec"), source.env
     )
@@ -116,12 +137,16 @@ def must_work(installed: Installed, project: Path, version: str) -> None:
     run([spec, "init", "-y"], installed.env, cwd=project)
     run([spec, "create", "first"], installed.env, cwd=project)
     assert "001-first" in run([spec, "list"], installed.env, cwd=project).stdout
-    server, tools = list_tools([str(installed.scripts / "leanspec-mcp")], project, installed.env)
+    server, tools = list_tools(
+        [str(installed.scripts / "leanspec-mcp")], project, installed.env
+    )
     assert (server["name"], server["version"]) == ("leanspec-mcp", version)
     assert "list_specs" in tools
     found = json.loads(
         run(
-            [installed.scripts / "leanspec-launcher", "which", "--json"], installed.env, code=0
+            [installed.scripts / "leanspec-launcher", "which", "--json"],
+            installed.env,
+            code=0,
         ).stdout
     )
     taken = {search["family"]: search["taken"] for search in found}

@@ -11,7 +11,13 @@ from pathlib import Path
 from scripts.environment import ROOT
 
 # What is raised with a message for people.
-RAISED = ("CommandError", "BuildError", "BurntError", "CredentialsError", "IndexUnreachableError")
+RAISED = (
+    "CommandError",
+    "BuildError",
+    "BurntError",
+    "CredentialsError",
+    "IndexUnreachableError",
+)
 GAP = "…"
 
 
@@ -49,12 +55,16 @@ def _assigned(tree: ast.Module) -> dict[str, list[ast.Assign]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found.setdefault(node.targets[0].id, []).append(node)
-    return {name: sorted(nodes, key=lambda each: each.lineno) for name, nodes in found.items()}
+    return {
+        name: sorted(nodes, key=lambda each: each.lineno) for name, nodes in found.items()
+    }
 
 
 def _meant(node: ast.expr, names: dict[str, list[ast.Assign]]) -> ast.expr:
     """Return the text that a name stands for: the nearest one above."""
-    above = [each for each in names.get(getattr(node, "id", ""), []) if each.lineno < node.lineno]
+    above = [
+        each for each in names.get(getattr(node, "id", ""), []) if each.lineno < node.lineno
+    ]
     return above[-1].value if above else node
 
 
@@ -67,7 +77,9 @@ def _text(node: ast.expr) -> str:
             return "".join(_text(each) for each in values)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _text(left) + _text(right)
-        case ast.Call(func=ast.Attribute(value=ast.Constant()), args=[ast.List(elts=[first, *_])]):
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant()), args=[ast.List(elts=[first, *_])]
+        ):
             return _text(first)  # lines, joined
         case _:
             return GAP
@@ -81,9 +93,9 @@ def explained(folder: Path) -> Iterator[Message]:
         module = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for expression in _said(node):
-                text = _text(expression).partition("error: ")[2].partition("\n")[0] or _text(
-                    expression
-                )
+                text = _text(expression).partition("error: ")[2].partition("\n")[
+                    0
+                ] or _text(expression)
                 if re.search(r"\w{3}", text):
                     yield Message(text, "", module)
 
@@ -91,12 +103,15 @@ def explained(folder: Path) -> Iterator[Message]:
 def _said(node: ast.AST) -> Iterator[ast.expr]:
     match node:
         case ast.Assign(
-            targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")], value=ast.Dict(values=values)
+            targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")],
+            value=ast.Dict(values=values),
         ):
             yield from (_first_text(each) for each in values)
         case ast.Assign(targets=[ast.Name(id="text")], value=value):
             yield from (
-                each for each in _either(value) if isinstance(each, ast.Constant | ast.JoinedStr)
+                each
+                for each in _either(value)
+                if isinstance(each, ast.Constant | ast.JoinedStr)
             )
         case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
             yield text
@@ -110,7 +125,9 @@ def _said(node: ast.AST) -> Iterator[ast.expr]:
 def _first_text(node: ast.expr) -> ast.expr:
     """Return the first text of a tuple."""
     if isinstance(node, ast.Tuple):
-        return next(each for each in node.elts if isinstance(each, ast.Constant | ast.JoinedStr))
+        return next(
+            each for each in node.elts if isinstance(each, ast.Constant | ast.JoinedStr)
+        )
     return node
 
 

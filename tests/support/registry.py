@@ -90,7 +90,10 @@ def serving(home: Path) -> Iterator[Registry]:
 
 def package(name: str, version: str, files: dict[str, bytes]) -> bytes:
     """Return the archive of an npm package."""
-    contents = {"package.json": json.dumps({"name": name, "version": version}).encode(), **files}
+    contents = {
+        "package.json": json.dumps({"name": name, "version": version}).encode(),
+        **files,
+    }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path, data in contents.items():

@@ -47,7 +47,9 @@ def copy_as_released(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
 
 
-def build_small(folder: Path, scripts: Scripts, version: str, source: Path | None = None) -> None:
+def build_small(
+    folder: Path, scripts: Scripts, version: str, source: Path | None = None
+) -> None:
     """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
     if shutil.which("cargo") is None:
         pytest.skip("cargo is not installed")

@@ -41,7 +41,11 @@ class Sample:
         path = self.root / "binaries" / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        facts: dict[str, object] = {"platform": folder, "version": VERSION, "size": len(data)}
+        facts: dict[str, object] = {
+            "platform": folder,
+            "version": VERSION,
+            "size": len(data),
+        }
         facts |= {"sha256": hashlib.sha256(data).hexdigest()}
         path.with_name("binary.json").write_text(
             json.dumps(facts | (said or {}), indent=2), "utf-8"

@@ -41,14 +41,18 @@ class Site:
     pages: str = ""
     """The digest of the web UI's pages."""
 
-    def pin(self, family: str, data: bytes, libraries: dict[str, bytes] | None = None) -> None:
+    def pin(
+        self, family: str, data: bytes, libraries: dict[str, bytes] | None = None
+    ) -> None:
         """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
         folder = f"../../{FAMILIES[family].package}.libs"
         brought = {
             f"{folder}/{name}": hashlib.sha256(each).hexdigest()
             for name, each in (libraries or {}).items()
         }
-        self.pins.setdefault(family, {})[HOST.key] = Pins(hashlib.sha256(data).hexdigest(), brought)
+        self.pins.setdefault(family, {})[HOST.key] = Pins(
+            hashlib.sha256(data).hexdigest(), brought
+        )
         self.write_pins()
 
     def write_pins(self) -> None:
@@ -64,9 +68,13 @@ class Site:
             self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode
         )
 
-    def local(self, family: str, data: bytes, base: Path, sha256: str | None = None) -> Path:
+    def local(
+        self, family: str, data: bytes, base: Path, sha256: str | None = None
+    ) -> Path:
         """Put a binary into a binaries directory, with its record."""
-        path = self._put(base / family / "binaries" / HOST.key / self.name(family), data, 0o755)
+        path = self._put(
+            base / family / "binaries" / HOST.key / self.name(family), data, 0o755
+        )
         record = {
             "sha256": sha256 or hashlib.sha256(data).hexdigest(),
             "source": {"integrity": "sha512-x"},
@@ -124,7 +132,9 @@ def script(text: str = "echo started", marker: str = "") -> bytes:
     return f"#!/bin/sh\n# {marker}{os.linesep}{text}\n".encode()
 
 
-def compiled(folder: Path, source: str = "int main(void) { return 7; }", *options: str) -> bytes:
+def compiled(
+    folder: Path, source: str = "int main(void) { return 7; }", *options: str
+) -> bytes:
     """Return a small dynamic program of this system."""
     compiler = shutil.which("cc")
     if compiler is None:

@@ -74,7 +74,11 @@ class SmallIndex:
                 self.events.append(f"shown {name}")
             sha256 = self.lies.get(name) or hashlib.sha256(data).hexdigest()
             found.append(
-                {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": sha256}}
+                {
+                    "filename": name,
+                    "url": f"{self.url}files/{name}",
+                    "hashes": {"sha256": sha256},
+                }
             )
         return found
 

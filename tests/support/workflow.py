@@ -28,9 +28,9 @@ class Expression:
 
     def __init__(self, text: str, contexts: dict[str, Any]) -> None:
         self.tokens = [found[1] for found in TOKENS.finditer(text)]
-        assert "".join(self.tokens) == re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text), (
-            f"cannot read `{text}`"
-        )
+        assert "".join(self.tokens) == re.sub(
+            r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text
+        ), f"cannot read `{text}`"
         self.contexts = contexts
 
     def value(self) -> Any:  # noqa: ANN401 - JSON
@@ -124,7 +124,9 @@ class Player:
         jobs = dict(workflow["jobs"])
         while jobs:
             name = next(
-                name for name, job in jobs.items() if set(job.get("needs", ())) <= set(self.results)
+                name
+                for name, job in jobs.items()
+                if set(job.get("needs", ())) <= set(self.results)
             )
             self._job(name, jobs.pop(name), workflow.get("env", {}))
 
@@ -133,7 +135,9 @@ class Player:
         needed = [self.results[each]["result"] for each in job.get("needs", ())]
         condition = str(job.get("if", ""))
         wanted = self._holds(condition, contexts) if condition else True
-        if not re.search(r"cancelled\(\)|always\(\)", condition) and set(needed) - {SUCCESS}:
+        if not re.search(r"cancelled\(\)|always\(\)", condition) and set(needed) - {
+            SUCCESS
+        }:
             wanted = False
         if not wanted:
             self.results[name] = {"result": SKIPPED, "outputs": {}}
@@ -149,7 +153,9 @@ class Player:
             own = contexts | {"matrix": entry}
             if not all(self._steps(name, job, workspace, env, own)):
                 result = FAILURE
-            outputs = {key: self._text(value, own) for key, value in job.get("outputs", {}).items()}
+            outputs = {
+                key: self._text(value, own) for key, value in job.get("outputs", {}).items()
+            }
         self.results[name] = {"result": result, "outputs": outputs}
 
     def _steps(
@@ -166,7 +172,8 @@ class Player:
                 continue
             if "uses" in step:
                 settings = {
-                    key: self._text(value, contexts) for key, value in step.get("with", {}).items()
+                    key: self._text(value, contexts)
+                    for key, value in step.get("with", {}).items()
                 }
                 outputs = self._action(step["uses"].partition("@")[0], settings, workspace)
                 contexts["steps"][step.get("id", "")] = {"outputs": outputs}
@@ -191,19 +198,29 @@ class Player:
                 check=False,
                 timeout=900,
             )
-            self.done.append(Done(name, step["run"], done.returncode, done.stdout + done.stderr))
+            self.done.append(
+                Done(name, step["run"], done.returncode, done.stdout + done.stderr)
+            )
             if "id" in step:
                 lines = (line.partition("=") for line in output.read_text().splitlines())
-                contexts["steps"][step["id"]] = {"outputs": {key: value for key, _, value in lines}}
+                contexts["steps"][step["id"]] = {
+                    "outputs": {key: value for key, _, value in lines}
+                }
             yield done.returncode == 0
             if done.returncode != 0:
                 return
 
-    def _action(self, action: str, settings: dict[str, Any], workspace: Path) -> dict[str, str]:
+    def _action(
+        self, action: str, settings: dict[str, Any], workspace: Path
+    ) -> dict[str, str]:
         store = self.folder / "artifacts"
         if action == "actions/checkout":
             place = workspace / settings.get("path", ".")
-            return {"commit": self.checkout(place, settings.get("repository"), settings.get("ref"))}
+            return {
+                "commit": self.checkout(
+                    place, settings.get("repository"), settings.get("ref")
+                )
+            }
         if action == "actions/attest":
             return {"bundle-path": str(_attest(workspace / settings["subject-checksums"]))}
         if action == "actions/upload-artifact":
@@ -229,7 +246,9 @@ class Player:
 
     def _holds(self, condition: str, contexts: dict[str, Any]) -> bool:
         inner = re.fullmatch(r"\$\{\{(.*)\}\}", condition.strip(), re.DOTALL)
-        return bool(Expression((inner[1] if inner else condition).strip(), contexts).value())
+        return bool(
+            Expression((inner[1] if inner else condition).strip(), contexts).value()
+        )
 
     def _text(self, text: Any, contexts: dict[str, Any], *, whole: bool = False) -> Any:  # noqa: ANN401
         if whole:
@@ -244,7 +263,13 @@ class Player:
 
 
 def _written(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        ""
+        if value is None
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _attest(sums: Path) -> Path:

@@ -9,7 +9,9 @@ from leanspec_launcher._tables import FAMILIES
 SOURCE = 'fn main() {{ println!("{program} {version} {{:?}}", std::env::args().skip(1).collect::<Vec<_>>()); }}\n'
 
 
-def write_workspace(root: Path, version: str, families: tuple[str, ...] = tuple(FAMILIES)) -> Path:
+def write_workspace(
+    root: Path, version: str, families: tuple[str, ...] = tuple(FAMILIES)
+) -> Path:
     """Write a workspace without dependencies, with its lock."""
     members = [f"leanspec-{family}" for family in families]
     root.mkdir(parents=True)
@@ -24,7 +26,9 @@ def write_workspace(root: Path, version: str, families: tuple[str, ...] = tuple(
             f'[package]\nname = "{member}"\nversion = "{version}"\nedition = "2021"\n'
             f'[[bin]]\nname = "{program}"\npath = "src/main.rs"\n'
         )
-        (root / member / "src/main.rs").write_text(SOURCE.format(program=program, version=version))
+        (root / member / "src/main.rs").write_text(
+            SOURCE.format(program=program, version=version)
+        )
         lock += f'\n[[package]]\nname = "{member}"\nversion = "{version}"\n'
     (root / "Cargo.lock").write_text(lock)
     return root

@@ -184,12 +184,16 @@ def _release(folder: Path) -> Path:
     return folder / "dist"
 
 
-def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dict[Start, Command]:
+def _commands(
+    folder: Path, commands: Path, linked: Path, family: Family
+) -> dict[Start, Command]:
     folder.mkdir()
     found = {way.name: way.command for way in ways(folder, commands, family)}
     binary = found[Start.DIRECT][0]
     floor = folder / "floor"
-    floor.write_text(FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8")
+    floor.write_text(
+        FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8"
+    )
     floor.chmod(0o755)
     found[Start.LINKED] = (str(linked / family.program),)
     found[Start.FLOOR] = (str(floor),)
@@ -199,7 +203,9 @@ def _commands(folder: Path, commands: Path, linked: Path, family: Family) -> dic
 def _by_pip(environment: Path, dist: Path) -> Path:
     """Install with the pip that this Python brings: an old one writes scripts that import `re`."""
     with step("installing with pip"):
-        must_succeed(capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`")
+        must_succeed(
+            capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`"
+        )
         wheels = [
             str(path)
             for path in dist.glob("*.whl")
@@ -225,7 +231,9 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _settle(binary: Path) -> None:
     """Wait until a file counts as unchanged, so that its stamp is left."""
-    time.sleep(max(0.0, SETTLED_NANOSECONDS / 1e9 + 0.2 + binary.stat().st_ctime - time.time()))
+    time.sleep(
+        max(0.0, SETTLED_NANOSECONDS / 1e9 + 0.2 + binary.stat().st_ctime - time.time())
+    )
 
 
 def _version(command: Command) -> Command:
@@ -234,7 +242,9 @@ def _version(command: Command) -> Command:
 
 def _run(command: Command, env: Mapping[str, str]) -> float:
     """Run a program to its end; return milliseconds."""
-    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)]
+    quiet = [
+        (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)
+    ]
     started = time.perf_counter_ns()
     process = os.posix_spawn(command[0], command, env, file_actions=quiet)
     _, status = os.waitpid(process, 0)
@@ -265,7 +275,9 @@ def _talk(process: subprocess.Popen[bytes]) -> None:
 
 
 def _with_server(
-    command: Command, env: Mapping[str, str], look: Callable[[subprocess.Popen[bytes]], float]
+    command: Command,
+    env: Mapping[str, str],
+    look: Callable[[subprocess.Popen[bytes]], float],
 ) -> float:
     with _server(command, env) as process:
         _talk(process)
@@ -288,7 +300,9 @@ def _beside(command: Command, env: Mapping[str, str]) -> float:
     def look(process: subprocess.Popen[bytes]) -> float:
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         of_session = [entry for entry in processes if _session(entry) == process.pid]
-        others = [entry for entry in of_session if _program(entry) != FAMILIES["mcp"].program]
+        others = [
+            entry for entry in of_session if _program(entry) != FAMILIES["mcp"].program
+        ]
         return sum(_memory(entry) for entry in others)
 
     return _with_server(command, env, look)
@@ -311,7 +325,11 @@ def _program(entry: Path) -> str:
     name = (entry / "exe").resolve().name
     # The npm wrapper has its binary under another name, and a linked one has the name of its
     # command.
-    return FAMILIES["mcp"].program if name.startswith("leanspec") or name == "lean-spec" else name
+    return (
+        FAMILIES["mcp"].program
+        if name.startswith("leanspec") or name == "lean-spec"
+        else name
+    )
 
 
 def _machine(commands: Path) -> dict[str, str]:

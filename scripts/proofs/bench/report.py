@@ -52,7 +52,9 @@ def table(report: Report) -> str:
         "|---|---:|---:|---:|",
     ]
     for row in ordered(report):
-        spread = statistics.quantiles(row.start, n=10) if len(row.start) > 1 else [row.start[0]]
+        spread = (
+            statistics.quantiles(row.start, n=10) if len(row.start) > 1 else [row.start[0]]
+        )
         start = f"{row.start_median:.1f} ({spread[0]:.1f} to {spread[-1]:.1f})"
         handshake = f"{row.handshake_median:.1f}" if row.handshake_median else ""
         lines.append(f"| {NAMES[row.way]} | {start} | {handshake} | {_memory(row)} |")
@@ -62,7 +64,12 @@ def table(report: Report) -> str:
         lines.append(f"| {name} | {value:.2f} | {aim} |")
     machine = "; ".join(report.machine.values())
     return "\n".join(
-        [*lines, "", f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.", ""]
+        [
+            *lines,
+            "",
+            f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.",
+            "",
+        ]
     )
 
 

@@ -54,7 +54,9 @@ def arguments(*given: str | bytes) -> Callable[[Surroundings], str]:
 
 def many(count: int) -> Callable[[Surroundings], str]:
     """Observe as many arguments."""
-    return lambda surroundings: surroundings.run(*[f"{number:05}" for number in range(count)])
+    return lambda surroundings: surroundings.run(
+        *[f"{number:05}" for number in range(count)]
+    )
 
 
 def environment(**changes: str | None) -> Callable[[Surroundings], str]:
@@ -123,7 +125,10 @@ def prepared(
 
 def descriptors(surroundings: Surroundings) -> str:
     """Observe open files, pipes and positions that are inherited."""
-    with (surroundings.folder / "open").open("w+b") as file, Path(os.devnull).open("rb") as other:
+    with (
+        (surroundings.folder / "open").open("w+b") as file,
+        Path(os.devnull).open("rb") as other,
+    ):
         file.write(b"12345")
         file.flush()
         return surroundings.see(pass_fds=(file.fileno(), other.fileno()), stdin=file)
@@ -153,7 +158,10 @@ def through_a_pipe(surroundings: Surroundings, size: int = 100 * MEGABYTE) -> st
 
 def reader_leaves(surroundings: Surroundings) -> str:
     """Observe what `| head -1` does."""
-    with Path("/dev/zero").open("rb") as zeros, surroundings.start("cat", stdin=zeros) as process:
+    with (
+        Path("/dev/zero").open("rb") as zeros,
+        surroundings.start("cat", stdin=zeros) as process,
+    ):
         _, target, errors = streams(process)
         target.read(1)
         target.close()
@@ -163,7 +171,11 @@ def reader_leaves(surroundings: Surroundings) -> str:
 
 def streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
     """Return the standard streams of a process; one that is no pipe is an empty file."""
-    return process.stdin or BytesIO(), process.stdout or BytesIO(), process.stderr or BytesIO()
+    return (
+        process.stdin or BytesIO(),
+        process.stdout or BytesIO(),
+        process.stderr or BytesIO(),
+    )
 
 
 def terminal(surroundings: Surroundings) -> str:
@@ -185,7 +197,9 @@ def terminal(surroundings: Surroundings) -> str:
     return f"{ending(code)}\n{text!r}"
 
 
-def signalled(number: signal.Signals, *, to_group: bool = False) -> Callable[[Surroundings], str]:
+def signalled(
+    number: signal.Signals, *, to_group: bool = False
+) -> Callable[[Surroundings], str]:
     """Observe the end by a signal to the process that was started, or to its group, and what it leaves behind."""
 
     def observe(surroundings: Surroundings) -> str:
@@ -210,7 +224,10 @@ def stopped(surroundings: Surroundings) -> str:
     process, file = waiting(surroundings, process_group=0)
     family = family_of(process.pid)
     seen = []
-    for number, want in ((signal.SIGTSTP, os.WIFSTOPPED), (signal.SIGCONT, os.WIFCONTINUED)):
+    for number, want in (
+        (signal.SIGTSTP, os.WIFSTOPPED),
+        (signal.SIGCONT, os.WIFCONTINUED),
+    ):
         os.kill(process.pid, number)
         _, status = os.waitpid(process.pid, os.WUNTRACED | os.WCONTINUED)
         seen.append(f"{number.name} {want(status)}")
@@ -312,9 +329,13 @@ def _python(**values: str) -> dict[str, str]:
 AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
     "arguments": {
         "none": arguments(),
-        "spaces, quotes, newlines, an empty one": arguments("a b", "'\"", "\n\t", "", "*", "$HOME"),
+        "spaces, quotes, newlines, an empty one": arguments(
+            "a b", "'\"", "\n\t", "", "*", "$HOME"
+        ),
         "dashes and `--`": arguments("-", "--", "-I", "-c", "--help", "-"),
-        "bytes that are no text": arguments(b"\xff\xfe", b"\x80", "ü".encode(), b"\xed\xa0\x80"),
+        "bytes that are no text": arguments(
+            b"\xff\xfe", b"\x80", "ü".encode(), b"\xed\xa0\x80"
+        ),
         "bytes of an old locale": legacy_locale,
         "100,000 of them": many(100_000),
         "beyond the kernel's limit": many(1_000_000),
@@ -338,7 +359,9 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
         "PYTHONPATH and PYTHONSTARTUP": environment(
             **_python(PATH="/nowhere", STARTUP="/nowhere/startup.py")
         ),
-        "PYTHONWARNINGS=error": environment(**_python(WARNINGS="error", WARNDEFAULTENCODING="1")),
+        "PYTHONWARNINGS=error": environment(
+            **_python(WARNINGS="error", WARNDEFAULTENCODING="1")
+        ),
         "PYTHONDEVMODE, PYTHONFAULTHANDLER": environment(
             **_python(DEVMODE="1", FAULTHANDLER="1", TRACEMALLOC="5")
         ),
@@ -397,7 +420,9 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
         "limits": prepared(_limits),
         "umask 077": prepared(lambda: os.umask(0o077)),
         "nice 5": prepared(lambda: os.nice(5)),
-        "a session of its own": lambda surroundings: surroundings.see(start_new_session=True),
+        "a session of its own": lambda surroundings: surroundings.see(
+            start_new_session=True
+        ),
         "processes while it runs": resident,
     },
     "place": {
@@ -410,9 +435,7 @@ AREAS: dict[str, dict[str, Callable[[Surroundings], str]]] = {
 }
 # Python ignores SIGPIPE before it runs a line, and nothing tells afterwards whether whoever started
 # it did so too.
-PIPE = (
-    "the interpreter ignores SIGPIPE at its start, and nothing says whether it was ignored before"
-)
+PIPE = "the interpreter ignores SIGPIPE at its start, and nothing says whether it was ignored before"
 UNKNOWABLE = {
     "SIGPIPE ignored by whoever starts it": (
         prepared(_ignore(signal.SIGPIPE), restore_signals=False),

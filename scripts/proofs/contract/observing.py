@@ -53,7 +53,11 @@ class Surroundings:
         """Return a small environment with a home."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        return {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        return {
+            "HOME": str(home),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+        }
 
     def start(
         self, *arguments: str | bytes, env: Environment | None = None, **settings: object
@@ -77,7 +81,9 @@ class Surroundings:
         out, err = process.communicate(timeout=SECONDS)
         return f"{ending(process.returncode)}\nout {out!r}\nerr {err!r}"
 
-    def see(self, *more: str | bytes, env: Environment | None = None, **settings: object) -> str:
+    def see(
+        self, *more: str | bytes, env: Environment | None = None, **settings: object
+    ) -> str:
         """Return every fact that the started program records about itself."""
         file = self.folder / "seen"
         process = self.start("see", str(file), *more, env=env, **settings)
@@ -145,7 +151,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def waiting(
-    surroundings: Surroundings, *, start_new_session: bool = False, process_group: int | None = None
+    surroundings: Surroundings,
+    *,
+    start_new_session: bool = False,
+    process_group: int | None = None,
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start the program so that it waits for signals; return it when it is ready, with the file in which it reports."""
     file = surroundings.folder / "told"

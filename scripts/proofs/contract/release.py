@@ -72,7 +72,8 @@ def build_probe(folder: Path) -> Path:
     )
     program = folder / "probe"
     must_succeed(
-        capture([compiler, "-O1", "-Wall", "-o", str(program), str(SOURCE)]), "compiling the probe"
+        capture([compiler, "-O1", "-Wall", "-o", str(program), str(SOURCE)]),
+        "compiling the probe",
     )
     return program
 
@@ -87,7 +88,12 @@ def build_release(folder: Path, program: Path) -> Path:
             file = folder / project.family.program
             file.write_bytes(program.read_bytes() + bytes(number))
             staging.add(
-                project, platform, file, version=version, source={"kind": "probe"}, commit=None
+                project,
+                platform,
+                file,
+                version=version,
+                source={"kind": "probe"},
+                commit=None,
             )
     build_wheels(folder / "binaries", folder / "dist", (), ())
     return folder / "dist"
@@ -117,7 +123,10 @@ def ways(folder: Path, commands: Path, family: Family = FAMILY) -> list[Way]:
     `folder` is where the npm wrapper and the shim are made.
     """
     binary = installed_binary(commands, family)
-    result = [Way(Start.DIRECT, (str(binary),)), Way(Start.OURS, (str(commands / family.program),))]
+    result = [
+        Way(Start.DIRECT, (str(binary),)),
+        Way(Start.OURS, (str(commands / family.program),)),
+    ]
     if shutil.which("node") and shutil.which("npm"):
         result.append(Way(Start.NODE, (str(_wrapper(folder, binary)),)))
     shim = folder / "shim"

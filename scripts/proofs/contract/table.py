@@ -82,6 +82,8 @@ def measure(chosen: str | None = None) -> list[Row]:
         folder = Path(name)
         ways = release(folder)
         cases = [
-            case for case in all_cases() if not chosen or chosen in f"{case.area}: {case.name}"
+            case
+            for case in all_cases()
+            if not chosen or chosen in f"{case.area}: {case.name}"
         ]
         return [compare(case, ways, folder / "case") for case in cases]

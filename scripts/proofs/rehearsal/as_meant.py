@@ -15,14 +15,23 @@ def play_as_meant(stage: Stage) -> None:
     version = main_project()["version"]
     url = stage.new_index()
     with stage.scene("pre-release --skip-rust --skip-tests") as notes:
-        command = ["pre-release", "--skip-rust", "--skip-tests", "--repair", "auditwheel", "--dist"]
+        command = [
+            "pre-release",
+            "--skip-rust",
+            "--skip-tests",
+            "--repair",
+            "auditwheel",
+            "--dist",
+        ]
         done = stage.run(*command, stage.folder / "pre-release")
         if done.returncode != 0:
             raise CommandError(done.stdout[-600:])
         notes.append(done.stdout.splitlines()[-1])
     with stage.scene("publish --dry-run") as notes:
         planned = stage.must(*stage.publish(url, "--dry-run")).stderr
-        if stage.served(url) or planned.count("to be uploaded") != len(read_files(stage.dist)[0]):
+        if stage.served(url) or planned.count("to be uploaded") != len(
+            read_files(stage.dist)[0]
+        ):
             raise CommandError("a dry run uploaded something, or planned too little")
         notes += ["the plan, and nothing uploaded", "empty"]
     with stage.scene(f"publish {version}") as notes:
@@ -61,5 +70,7 @@ def play_as_meant(stage: Stage) -> None:
             way.uninstall()
             notes.append("nothing is left")
     with stage.scene(f"verify-release {fix} --against npm --rebuild") as notes:
-        said = stage.must("verify-release", fix, "--index", url, "--against", "npm", "--rebuild")
+        said = stage.must(
+            "verify-release", fix, "--index", url, "--against", "npm", "--rebuild"
+        )
         notes.append(said.stdout.splitlines()[-1])

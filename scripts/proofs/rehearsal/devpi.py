@@ -67,7 +67,11 @@ class Devpi:
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--threads", "10"]
         with (self.folder.parent / "devpi.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         until = time.monotonic() + SECONDS
         while time.monotonic() < until and self.process.poll() is None:
@@ -106,7 +110,9 @@ def devpi(folder: Path) -> Iterator[Devpi]:
     try:
         password = secrets.token_hex(16)
         server.request("PUT", f"/{USER}", json={"password": password})
-        answer = server.request("POST", "/+login", json={"user": USER, "password": password}).json()
+        answer = server.request(
+            "POST", "/+login", json={"user": USER, "password": password}
+        ).json()
         server.token = answer["result"]["password"]
         yield server
     finally:
@@ -115,7 +121,11 @@ def devpi(folder: Path) -> Iterator[Devpi]:
 
 def upload_foreign(server: Devpi, index: str, wheels: list[Path]) -> None:
     """Put what our wheels need into an index, with twine's own command."""
-    secret = {"TWINE_USERNAME": USER, "TWINE_PASSWORD": server.token, "NO_PROXY": "127.0.0.1"}
+    secret = {
+        "TWINE_USERNAME": USER,
+        "TWINE_PASSWORD": server.token,
+        "NO_PROXY": "127.0.0.1",
+    }
     command = [
         own_program("twine"),
         "upload",

@@ -132,11 +132,15 @@ class _Handler(loopback.Silent):
 
     def _pass_on(self, body: bytes) -> Reply:
         headers = {
-            name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() != "accept-encoding"
         }
         # devpi then names this proxy in the addresses of files.
         headers["X-Outside-Url"] = f"http://127.0.0.1:{self.server.server_port}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.target, timeout=SECONDS)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.server.target, timeout=SECONDS
+        )
         try:
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
@@ -155,7 +159,11 @@ def none(_: Exchange, pass_on: Pass) -> Reply:
 
 
 def refusing(
-    status: int, headers: dict[str, str] | None = None, *, first: int = 0, times: int = 10**6
+    status: int,
+    headers: dict[str, str] | None = None,
+    *,
+    first: int = 0,
+    times: int = 10**6,
 ) -> Fault:
     """Answer some uploads with an error."""
 
@@ -231,7 +239,9 @@ def falsifying(pattern: str) -> Fault:
 
     def fault(exchange: Exchange, pass_on: Pass) -> Reply:
         reply = pass_on()
-        if exchange.method == "GET" and re.search(pattern, exchange.path.rpartition("/")[2]):
+        if exchange.method == "GET" and re.search(
+            pattern, exchange.path.rpartition("/")[2]
+        ):
             return Reply(reply.status, reply.body[:-1] + b"x", reply.headers)
         return reply
 

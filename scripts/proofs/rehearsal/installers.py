@@ -57,7 +57,9 @@ class Way:
         """Raise CommandError if the launcher is not of a version."""
         said = self.do(self.bin / "leanspec-launcher", "--version").strip()
         if said != f"leanspec-launcher {version}":
-            raise CommandError(f"`leanspec-launcher --version` says `{said}`, expected {version}")
+            raise CommandError(
+                f"`leanspec-launcher --version` says `{said}`, expected {version}"
+            )
 
     def must_be_gone(self) -> None:
         """Raise CommandError if a command or a package of ours is left."""
@@ -110,7 +112,13 @@ class Pipx(Way):
 
     def install(self, version: str) -> None:
         """Install a version."""
-        self.do(own_program("pipx"), "install", "--python", sys.executable, f"lean-spec=={version}")
+        self.do(
+            own_program("pipx"),
+            "install",
+            "--python",
+            sys.executable,
+            f"lean-spec=={version}",
+        )
 
     def upgrade(self, version: str) -> None:
         """Upgrade to a version."""
@@ -193,7 +201,9 @@ class Uvx(Way):
         """Raise CommandError if the launcher is not of a version."""
         said = self._uvx("leanspec-launcher", "--version")
         if said != f"leanspec-launcher {version}":
-            raise CommandError(f"`leanspec-launcher --version` says `{said}`, expected {version}")
+            raise CommandError(
+                f"`leanspec-launcher --version` says `{said}`, expected {version}"
+            )
 
 
 INSTALLERS: dict[str, type[Way]] = {"pip": Pip, "pipx": Pipx, "uv tool": UvTool, "uvx": Uvx}

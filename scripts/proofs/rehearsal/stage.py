@@ -114,9 +114,13 @@ class Stage:
     def complete(self, url: str) -> bool:
         """Tell whether an index serves every built file, byte for byte, and nothing else but an older version's."""
         served = {
-            name: digest for name, digest in self.served(url).items() if f"-{OLD}" not in name
+            name: digest
+            for name, digest in self.served(url).items()
+            if f"-{OLD}" not in name
         }
-        return served == {file.path.name: file.sha256() for file in read_files(self.dist)[0]}
+        return served == {
+            file.path.name: file.sha256() for file in read_files(self.dist)[0]
+        }
 
     @contextlib.contextmanager
     def scene(self, what: str) -> Iterator[list[str]]:
@@ -148,9 +152,17 @@ def set_stage(stage: Stage) -> None:
     with step("what our wheels need, for the index to have it"):
         foreign = stage.folder / "foreign"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(foreign)]
-        needed = {text for file in read_files(stage.dist)[0] for text in foreign_requirements(file)}
-        must_succeed(capture([*pip, *sorted(needed)], env=clean_environment()), "`pip download`")
-        upload_foreign(stage.server, stage.server.make_index(BASE), [*foreign.glob("*.whl")])
+        needed = {
+            text
+            for file in read_files(stage.dist)[0]
+            for text in foreign_requirements(file)
+        }
+        must_succeed(
+            capture([*pip, *sorted(needed)], env=clean_environment()), "`pip download`"
+        )
+        upload_foreign(
+            stage.server, stage.server.make_index(BASE), [*foreign.glob("*.whl")]
+        )
 
 
 def build(stage: Stage) -> None:

@@ -26,7 +26,9 @@ from .stage import OLD, Stage, build, must_be_complete
 from .strict import strict
 
 if sys.platform == "win32":
-    raise CommandError("killing a publish is rehearsed with POSIX signals: on Linux and macOS")
+    raise CommandError(
+        "killing a publish is rehearsed with POSIX signals: on Linux and macOS"
+    )
 
 SECONDS = 600
 SHORT_WAIT = "8"
@@ -64,7 +66,9 @@ SCENARIOS = (
         succeeds=False,
         words="rejected `leanspec",
     ),
-    Scenario("500 to two uploads", lambda: faults.refusing(500, first=1, times=2), succeeds=True),
+    Scenario(
+        "500 to two uploads", lambda: faults.refusing(500, first=1, times=2), succeeds=True
+    ),
     Scenario(
         "429 with `Retry-After: 2`",
         lambda: faults.refusing(429, {"Retry-After": "2"}, times=1),
@@ -98,8 +102,12 @@ SCENARIOS = (
         succeeds=True,
         after_old=True,
     ),
-    Scenario("answers everything half a second late", lambda: faults.slow(0.5), succeeds=True),
-    Scenario("down for 5 s after the third upload", lambda: faults.down(3, 5), succeeds=True),
+    Scenario(
+        "answers everything half a second late", lambda: faults.slow(0.5), succeeds=True
+    ),
+    Scenario(
+        "down for 5 s after the third upload", lambda: faults.down(3, 5), succeeds=True
+    ),
     Scenario(
         "down for good after the second upload",
         lambda: faults.down(2, 10**6),
@@ -132,7 +140,9 @@ def scenes(only: str) -> dict[str, Scene]:
 
     Raises CommandError if there is none.
     """
-    every: dict[str, Scene] = {each.what: functools.partial(_play, each) for each in SCENARIOS}
+    every: dict[str, Scene] = {
+        each.what: functools.partial(_play, each) for each in SCENARIOS
+    }
     for uploads, number in KILLS:
         every[f"{number.name} after {uploads} uploads, then again"] = functools.partial(
             _kill, uploads, number
@@ -181,7 +191,9 @@ def _play(scenario: Scenario, stage: Stage, notes: list[str]) -> None:
         raise CommandError(f"exit code {done.returncode}: {said[-400:]}")
     if scenario.words not in said:
         raise CommandError(f"expected `{scenario.words}`, the user saw: {said[-400:]}")
-    error = next((line for line in said.splitlines() if line.startswith(("error: ", "✗ "))), "")
+    error = next(
+        (line for line in said.splitlines() if line.startswith(("error: ", "✗ "))), ""
+    )
     if scenario.succeeds:
         notes.append("published in spite of it")
     else:
@@ -237,7 +249,9 @@ def _kill(uploads: int, number: signal.Signals, stage: Stage, notes: list[str]) 
         )
         until = time.monotonic() + SECONDS
         while (
-            len(front.uploaded()) < uploads and process.poll() is None and time.monotonic() < until
+            len(front.uploaded()) < uploads
+            and process.poll() is None
+            and time.monotonic() < until
         ):
             time.sleep(0.005)
         if uploads == 0:
@@ -272,7 +286,9 @@ def _twice(stage: Stage, notes: list[str]) -> None:
         )
         for _ in range(2)
     ]
-    ends = [(process.communicate(timeout=SECONDS)[0], process.returncode) for process in both]
+    ends = [
+        (process.communicate(timeout=SECONDS)[0], process.returncode) for process in both
+    ]
     stopped = [said for said, code in ends if code != 0]
     if len(stopped) != 1 or "another process is publishing to" not in stopped[0]:
         raise CommandError(f"exit codes {[code for _, code in ends]}: {ends[0][0][-300:]}")
@@ -287,7 +303,9 @@ def _refused_by_the_rules(stage: Stage, notes: list[str]) -> None:
     """
     url, manifest = stage.new_index(), stage.tree / "pyproject.toml"
     text, whole = manifest.read_text("utf-8"), stage.dist
-    manifest.write_text(text.replace("Environment :: Console", "Environment :: Consoles"), "utf-8")
+    manifest.write_text(
+        text.replace("Environment :: Console", "Environment :: Consoles"), "utf-8"
+    )
     stage.dist = stage.folder / "misspelt"
     try:
         build(stage)
@@ -298,7 +316,9 @@ def _refused_by_the_rules(stage: Stage, notes: list[str]) -> None:
             or stage.served(url)
         ):
             raise CommandError(f"exit code {stopped.returncode}: {stopped.stderr[-300:]}")
-        notes.append("the gate: one of the index's classifiers, found Environment :: Consoles")
+        notes.append(
+            "the gate: one of the index's classifiers, found Environment :: Consoles"
+        )
         with _behind(stage, url, strict()) as (address, _):
             late = stage.run(*stage.publish_checked(address))
         if late.returncode == 0 or "is not a valid classifier" not in late.stderr:
@@ -323,7 +343,9 @@ def _burnt(stage: Stage, notes: list[str]) -> None:
         file.seek(-2, os.SEEK_END)
         file.write(b"\x01\x00x")  # the length of the archive's comment, and the comment
     subprocess.run(
-        [sys.executable, "-m", "zipfile", "-l", other / wheel.name], capture_output=True, check=True
+        [sys.executable, "-m", "zipfile", "-l", other / wheel.name],
+        capture_output=True,
+        check=True,
     )
     upload_foreign(stage.server, url, [other / wheel.name])
     done = stage.run(*stage.publish_checked(url))

@@ -18,7 +18,9 @@ def sample(tmp_path: Path) -> Sample:
     """Return a copy of the cli family's project with a small program for linux-x64."""
     source = ROOT / "platform_wheels/cli"
     shutil.copytree(
-        source, tmp_path / "sample", ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__")
+        source,
+        tmp_path / "sample",
+        ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__"),
     )
     made = Sample(tmp_path / "sample")
     made.edit(f'version = "{OURS}"', STATED)

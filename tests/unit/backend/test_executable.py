@@ -24,11 +24,19 @@ from tests.support import headers
 def test_an_elf_program_says_what_it_needs() -> None:
     data = headers.elf(
         needed=["libssl.so.3", "libc.so.6"],
-        versions={"libssl.so.3": ["OPENSSL_3.0.0"], "libc.so.6": ["GLIBC_2.2.5", "GLIBC_2.34"]},
+        versions={
+            "libssl.so.3": ["OPENSSL_3.0.0"],
+            "libc.so.6": ["GLIBC_2.2.5", "GLIBC_2.34"],
+        },
         run_path="$ORIGIN/lib:/opt",
     )
     found = parse_executable(data, "it")
-    assert (found.format, found.system, found.cpus, found.bits) == ("elf", "linux", ("x86_64",), 64)
+    assert (found.format, found.system, found.cpus, found.bits) == (
+        "elf",
+        "linux",
+        ("x86_64",),
+        64,
+    )
     assert found.needed == ("libssl.so.3", "libc.so.6")
     assert found.symbol_versions["libc.so.6"] == ("GLIBC_2.2.5", "GLIBC_2.34")
     assert (found.libc, found.loader) == ("glibc", headers.GLIBC_LOADER)
@@ -37,7 +45,8 @@ def test_an_elf_program_says_what_it_needs() -> None:
 
 def test_musl_static_and_big_endian_are_told_apart() -> None:
     musl = parse_executable(
-        headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]), "it"
+        headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]),
+        "it",
     )
     static = parse_executable(headers.elf(kind=2, loader=None, needed=[]), "it")
     big = parse_executable(headers.elf("s390x", loader="/lib/ld64.so.1"), "it")
@@ -55,7 +64,9 @@ def test_a_mach_o_program_states_its_oldest_macos(*, old: bool) -> None:
 
 
 def test_a_universal_file_has_a_cpu_a_slice() -> None:
-    data = headers.universal(headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64"))
+    data = headers.universal(
+        headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64")
+    )
     found = parse_executable(data, "it")
     assert found.cpus == ("x86_64", "aarch64")
     assert found.macos_minimum == {"x86_64": (10, 12), "aarch64": (11, 0)}
@@ -95,7 +106,8 @@ def test_anything_else_is_named(data: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "whole", [headers.elf(), headers.mach_o(), headers.pe(), headers.universal(headers.mach_o())]
+    "whole",
+    [headers.elf(), headers.mach_o(), headers.pe(), headers.universal(headers.mach_o())],
 )
 def test_no_truncated_program_passes(whole: bytes) -> None:
     parse_executable(whole, "it")
@@ -124,7 +136,9 @@ def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
             ["readelf", "-dV", "-W", path], capture_output=True, text=True, check=True
         ).stdout
         libraries = [
-            line.split("[")[1].rstrip("]") for line in said.splitlines() if "(NEEDED)" in line
+            line.split("[")[1].rstrip("]")
+            for line in said.splitlines()
+            if "(NEEDED)" in line
         ]
         assert list(found.needed) == libraries
         for names in found.symbol_versions.values():
@@ -136,7 +150,11 @@ def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
 
 def elf_files(folder: Path, most: int) -> Iterator[Path]:
     """Yield some of the programs and libraries of a folder, spread over it."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
     for path in paths[:: max(1, len(paths) // most)]:
         with contextlib.suppress(OSError), path.open("rb") as file:
             if file.read(4) == ELF_MAGIC and path.stat().st_size < 20_000_000:
@@ -155,7 +173,8 @@ def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
         except BuildError:
             found = parse_executable(data, "it", library=True)
         dynamic = next(
-            (each for each in read.iter_segments() if isinstance(each, DynamicSegment)), None
+            (each for each in read.iter_segments() if isinstance(each, DynamicSegment)),
+            None,
         )
         tags: list[Any] = list(dynamic.iter_tags()) if dynamic else []
         assert list(found.needed) == [
@@ -172,7 +191,8 @@ def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
         wanted = {
             symbol.name
             for symbol in (symbols.iter_symbols() if symbols else ())
-            if symbol.entry.st_shndx == "SHN_UNDEF" and symbol.entry.st_info.bind != "STB_WEAK"
+            if symbol.entry.st_shndx == "SHN_UNDEF"
+            and symbol.entry.st_info.bind != "STB_WEAK"
         }
         assert found.imports == {name for name in wanted if 0 < len(name) < 256}, path
 
@@ -188,7 +208,9 @@ def with_level(data: bytes, level: int) -> bytes:
     """Add a program property note that asks for a level of x86-64."""
     note = struct.pack("<III4sIIII", 4, 16, 5, b"GNU\0", 0xC0008002, 4, level, 0)
     place, at = len(data), 64 + 56 * 2  # the place of the dynamic segment's header
-    header = struct.pack("<IIQQQQQQ", 0x6474E553, 4, place, place, place, len(note), len(note), 8)
+    header = struct.pack(
+        "<IIQQQQQQ", 0x6474E553, 4, place, place, place, len(note), len(note), 8
+    )
     return data[:at] + header + data[at + 56 :] + note
 
 
@@ -200,7 +222,10 @@ def test_a_program_states_which_x86_64_it_needs() -> None:
         (7, "x86-64-v3"),
         (8, "x86-64-v4"),
     ):
-        assert parse_executable(with_level(headers.elf(), level), "it").instructions == expected
+        assert (
+            parse_executable(with_level(headers.elf(), level), "it").instructions
+            == expected
+        )
     assert parse_executable(headers.elf(), "it").instructions is None
 
 
@@ -216,7 +241,8 @@ def test_a_program_states_which_x86_64_it_needs() -> None:
 def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> None:
     """Their programs state `System V` in the header, as those of Linux do."""
     assert (
-        parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system == system
+        parse_executable(headers.elf(loader=loader, needed=["libc.so.12"]), "it").system
+        == system
     )
 
 

@@ -34,7 +34,10 @@ def read(data: bytes) -> None:
 
 
 @settings(
-    max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=400,
+    deadline=2000,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 @given(st.sampled_from(MAGICS), st.binary(max_size=600))
 def test_arbitrary_bytes(magic: bytes, rest: bytes) -> None:
@@ -42,7 +45,10 @@ def test_arbitrary_bytes(magic: bytes, rest: bytes) -> None:
 
 
 @settings(
-    max_examples=800, deadline=2000, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=800,
+    deadline=2000,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 @given(
     st.sampled_from(SEEDS),
@@ -69,15 +75,21 @@ def largest_memory() -> int:
 def test_real_programs_with_changed_bytes_for_a_minute(number: int, binaries: Path) -> None:
     """A minute a seed, mostly in the first kilobytes, where the headers are; memory stays in bounds."""
     chance = random.Random(number)  # noqa: S311 - reproducible, not secret
-    seeds = [path.read_bytes() for path in sorted(binaries.glob("*/binaries/*/leanspec*"))] + SEEDS
+    seeds = [
+        path.read_bytes() for path in sorted(binaries.glob("*/binaries/*/leanspec*"))
+    ] + SEEDS
     started, slowest, count = time.monotonic(), 0.0, 0
     while time.monotonic() - started < 60:
         data = bytearray(chance.choice(seeds))
         for _ in range(chance.choice([1, 3, 10, 50])):
-            place = chance.randrange(min(len(data), chance.choice([64, 512, 4096, len(data)])))
+            place = chance.randrange(
+                min(len(data), chance.choice([64, 512, 4096, len(data)]))
+            )
             data[place] = chance.choice([0, 255, chance.randrange(256)])
         before = time.monotonic()
-        read(bytes(data[: chance.randrange(1, len(data))] if chance.random() < 0.2 else data))
+        read(
+            bytes(data[: chance.randrange(1, len(data))] if chance.random() < 0.2 else data)
+        )
         slowest, count = max(slowest, time.monotonic() - before), count + 1
     assert slowest < 10, slowest
     assert largest_memory() < 2_000_000

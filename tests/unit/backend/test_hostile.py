@@ -39,7 +39,11 @@ print(used.ru_utime + used.ru_stime, lines.get("VmHWM", "0 kB").split()[0])
 
 
 def elf(
-    *segments: tuple[int, int, int], size: int, sections: int = 0, machine: int = 62, kind: int = 2
+    *segments: tuple[int, int, int],
+    size: int,
+    sections: int = 0,
+    machine: int = 62,
+    kind: int = 2,
 ) -> bytearray:
     """Return a file with program headers (type, offset, size), all of it loaded at the address of its offset."""
     every = [(1, 0, size), *segments]
@@ -62,7 +66,9 @@ def elf(
     )
     data = bytearray(ident + struct.pack("<HHIQQQIHHHHHH", *fields))
     for number, offset, length in every:
-        data += struct.pack("<IIQQQQQQ", number, 4, offset, offset, offset, length, length, 1)
+        data += struct.pack(
+            "<IIQQQQQQ", number, 4, offset, offset, offset, length, length, 1
+        )
     return data.ljust(size, b"\0")
 
 
@@ -107,7 +113,9 @@ def many_code_segments() -> bytes:
     data = elf(*[(1, 65536, 900_000)] * 120, size=MIB)
     for number in range(121):
         struct.pack_into("<I", data, 64 + 56 * number + 4, 5)
-    data[65536:-1] = bytes(range(256))[1:200] * ((MIB - 65537) // 199) + bytes((MIB - 65537) % 199)
+    data[65536:-1] = bytes(range(256))[1:200] * ((MIB - 65537) // 199) + bytes(
+        (MIB - 65537) % 199
+    )
     return bytes(data)
 
 
@@ -161,7 +169,9 @@ def large_hash_table() -> bytes:
 def large_old_hash_table() -> bytes:
     data = elf((DYNAMIC, 4096, 4096), size=MIB)
     struct.pack_into("<2I", data, 8192, 1, 0xFFFFFFFF)
-    return dynamic(data, 4096, [(HASH, 8192), (SYMTAB, 16384), (STRTAB, 32768), (STRSZ, 16)])
+    return dynamic(
+        data, 4096, [(HASH, 8192), (SYMTAB, 16384), (STRTAB, 32768), (STRSZ, 16)]
+    )
 
 
 def overlapping_versions() -> bytes:
@@ -196,7 +206,9 @@ def many_symbols() -> bytes:
     size = 4 * MIB
     data = elf((DYNAMIC, 8192, 4096), (LOADER, 4096, 28), size=size)
     data[4096 : 4096 + 28] = b"/lib64/ld-linux-x86-64.so.2\0"
-    data[16384 : 16384 + 24 * count] = struct.pack("<IBBHQQ", 1, 0x12, 0, 7, 4096, 8) * count
+    data[16384 : 16384 + 24 * count] = (
+        struct.pack("<IBBHQQ", 1, 0x12, 0, 7, 4096, 8) * count
+    )
     struct.pack_into("<2I", data, 12288, 1, count)
     return dynamic(
         data,
@@ -216,7 +228,9 @@ def slices_over_one_header() -> bytes:
     commands = 131_000
     one[16:24] = struct.pack("<II", commands, 8 * commands)
     body = bytes(one[:32]) + struct.pack("<II", 0x26, 8) * commands
-    table = b"".join(struct.pack(">5I", number, 0, 4096, len(body), 0) for number in range(20))
+    table = b"".join(
+        struct.pack(">5I", number, 0, 4096, len(body), 0) for number in range(20)
+    )
     return (struct.pack(">II", 0xCAFEBABE, 20) + table).ljust(4096, b"\0") + body
 
 
@@ -234,7 +248,9 @@ def many_imports() -> bytes:
     )
     struct.pack_into("<2I", data, 12288, 1, count)
     return dynamic(
-        data, 8192, [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)]
+        data,
+        8192,
+        [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)],
     )
 
 

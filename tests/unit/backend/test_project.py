@@ -35,14 +35,26 @@ from tests.support.sample import STATED, VERSION, Sample
             'executable = "lean\\u0000spec"',
             "`lean\\x00spec`: a file name",
         ),
-        ('executable = "leanspec"', 'executable = "lean\\nspec"', "`lean\\nspec`: a file name"),
+        (
+            'executable = "leanspec"',
+            'executable = "lean\\nspec"',
+            "`lean\\nspec`: a file name",
+        ),
         ('executable = "leanspec"', "data = 3", "wants a list of texts as `data`"),
         ('executable = "leanspec"', 'data = ["/etc/*"]', "`/etc/*`, which leads out"),
         ('executable = "leanspec"', 'data = ["../*"]', "`../*`, which leads out"),
         ('executable = "leanspec"', 'data = ["none/*"]', "has no such file"),
         ('executable = "leanspec"', 'data = []\nrecord = "no.json"', "has no such file"),
-        ('license = "MIT"', 'license = { file = "LICENSE" }', "as a table, which is out of date"),
-        ('license = "MIT"', 'license = { text = "MIT" }', "as a table, which is out of date"),
+        (
+            'license = "MIT"',
+            'license = { file = "LICENSE" }',
+            "as a table, which is out of date",
+        ),
+        (
+            'license = "MIT"',
+            'license = { text = "MIT" }',
+            "as a table, which is out of date",
+        ),
         ('license = "MIT"', 'license = "Free"', "is not an SPDX expression"),
         ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
         (
@@ -55,14 +67,26 @@ from tests.support.sample import STATED, VERSION, Sample
             "linux-x64 = 2.34",
             "wants texts under `[tool.leanspec-build.floors]`",
         ),
-        ("[tool.leanspec-build.floors]", "[[tool.leanspec-build.floors]]", "wants texts under"),
+        (
+            "[tool.leanspec-build.floors]",
+            "[[tool.leanspec-build.floors]]",
+            "wants texts under",
+        ),
         (
             'linux-x64 = "glibc 2.34"',
             'linux-x46 = "glibc 2.34"',
             "to `linux-x46`, which is not a known platform",
         ),
-        ('darwin-x64 = "macos 11.0"', 'darwin-x64 = "glibc 2.34"', "which is not a known platform"),
-        ('package = "leanspec_cli_bin"', 'package = "nothing_here"', "there is no such folder"),
+        (
+            'darwin-x64 = "macos 11.0"',
+            'darwin-x64 = "glibc 2.34"',
+            "which is not a known platform",
+        ),
+        (
+            'package = "leanspec_cli_bin"',
+            'package = "nothing_here"',
+            "there is no such folder",
+        ),
         ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
         ('license-files = ["LICENSE"]', 'license-files = ["../LICENSE"]', "is not valid"),
         ('readme = "README.md"', 'readme = "../README.md"', "lies outside the project"),
@@ -86,7 +110,10 @@ def test_a_wrong_manifest_is_refused_by_name(
     [
         ("project = 3", "has no `[project]` table"),
         ("project = []", "has no `[project]` table"),
-        ("[project]\nname = 'x'\nversion = '1'\n[tool]\nleanspec-build = 3", "not as a table"),
+        (
+            "[project]\nname = 'x'\nversion = '1'\n[tool]\nleanspec-build = 3",
+            "not as a table",
+        ),
     ],
 )
 def test_a_table_that_is_a_value_is_refused(sample: Sample, text: str, words: str) -> None:
@@ -99,7 +126,9 @@ def test_a_table_that_is_a_value_is_refused(sample: Sample, text: str, words: st
 @pytest.mark.parametrize("target", ["/etc/passwd", "/nowhere"])
 def test_a_link_out_of_the_package_is_refused(sample: Sample, target: str) -> None:
     (sample.root / "leanspec_cli_bin/more.py").symlink_to(target)
-    with pytest.raises(BuildError, match="a link that leads out of the package, or nowhere"):
+    with pytest.raises(
+        BuildError, match="a link that leads out of the package, or nowhere"
+    ):
         load_project(sample.root)
 
 
@@ -134,7 +163,10 @@ def test_a_licence_link_that_leaves_the_project_is_refused(sample: Sample) -> No
         ({"platform": ["linux-x64", "linux-arm64"]}, "wants one text"),
         ({"platform": "linux-x64", "binary": "/bin/true"}, "exclude each other"),
         ({"stub": "/nowhere", "platform": "linux-x64"}, "`stub` stands alone"),
-        ({"repair": "by hand"}, "the config setting `repair` asks for the repair `by hand`"),
+        (
+            {"repair": "by hand"},
+            "the config setting `repair` asks for the repair `by hand`",
+        ),
         ({"platform": ""}, "wants one text"),
         ({"platform": "linux-riscv64"}, "there is no binary for `linux-riscv64`"),
         ({"platform": "../linux-x64"}, "not the name of a platform"),
@@ -161,7 +193,9 @@ def test_wrong_settings_are_refused(
         ),
     ],
 )
-def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, found: str) -> None:
+def test_a_binary_for_another_platform_is_refused(
+    sample: Sample, data: bytes, found: str
+) -> None:
     sample.collect(data)
     with pytest.raises(BuildError) as error:
         choose_binary(load_project(sample.root), {"platform": "linux-x64"})
@@ -174,7 +208,10 @@ def test_a_binary_for_another_platform_is_refused(sample: Sample, data: bytes, f
         ({"sha256": "0" * 64}, "`sha256` is"),
         ({"size": 1}, "`size` is"),
         ({"platform": "linux-arm64"}, "`platform` is `linux-x64`, expected `linux-arm64`"),
-        ({"version": "0.2.9"}, f"describes version `0.2.9`, but `leanspec-cli-bin` is `{VERSION}`"),
+        (
+            {"version": "0.2.9"},
+            f"describes version `0.2.9`, but `leanspec-cli-bin` is `{VERSION}`",
+        ),
         ({"version": None}, "is not a description"),
     ],
 )
@@ -207,11 +244,15 @@ def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> Non
 
 def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample) -> None:
     sample.edit(STATED, f'version = "{VERSION}.post1"')
-    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record is not None
+    assert (
+        choose_binary(load_project(sample.root), {"platform": "linux-x64"}).record
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")]
+    ("text", "words"),
+    [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")],
 )
 def test_a_stub_without_the_description_of_a_release_is_refused(
     tmp_path: Path, text: str | None, words: str
@@ -238,4 +279,7 @@ def test_settings_that_go_together_are_read(sample: Sample) -> None:
 def test_windows_alone_has_an_ending(sample: Sample) -> None:
     assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).suffix == ""
     sample.collect(headers.pe("x86_64"), "windows-x64", "leanspec.exe")
-    assert choose_binary(load_project(sample.root), {"platform": "windows-x64"}).suffix == ".exe"
+    assert (
+        choose_binary(load_project(sample.root), {"platform": "windows-x64"}).suffix
+        == ".exe"
+    )

@@ -31,7 +31,9 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
             text = archive.read(name).decode()
             record = json.loads(
                 archive.read(
-                    next(each for each in archive.namelist() if each.endswith("binary.json"))
+                    next(
+                        each for each in archive.namelist() if each.endswith("binary.json")
+                    )
                 )
             )
         must_be_valid(text)
@@ -39,7 +41,9 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
             each.get("purl", each["name"]): each for each in json.loads(text)["components"]
         }
         source = components[f"pkg:npm/%40leanspec/{record['family']}-linux-x64@{RELEASED}"]
-        integrity = base64.b64decode(record["source"]["integrity"].removeprefix("sha512-")).hex()
+        integrity = base64.b64decode(
+            record["source"]["integrity"].removeprefix("sha512-")
+        ).hex()
         assert source["hashes"] == [{"alg": "SHA-512", "content": integrity}]
 
 
@@ -54,7 +58,9 @@ def test_crates_come_from_the_lock(sample: Sample) -> None:
     text = bill_of_materials(project, binary, 315532800).decode()
     must_be_valid(text)
     assert bill_of_materials(project, binary, 315532800).decode() == text
-    components = {each.get("purl", each["name"]): each for each in json.loads(text)["components"]}
+    components = {
+        each.get("purl", each["name"]): each for each in json.loads(text)["components"]
+    }
     assert components["pkg:cargo/serde@1.0.0"]["hashes"] == [
         {"alg": "SHA-256", "content": "a" * 64}
     ]

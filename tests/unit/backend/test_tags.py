@@ -39,11 +39,16 @@ def tags_of(data: bytes) -> tuple[str, ...]:
 def test_the_lowest_manylinux_that_has_every_symbol(
     versions: list[str], expected: tuple[str, ...]
 ) -> None:
-    assert tags_of(headers.elf(versions={"libc.so.6": versions} if versions else {})) == expected
+    assert (
+        tags_of(headers.elf(versions={"libc.so.6": versions} if versions else {}))
+        == expected
+    )
 
 
 def test_a_library_outside_the_policy_is_named_and_not_publishable() -> None:
-    tags = platform_tags(parse_executable(headers.elf(needed=["libssl.so.3", "libc.so.6"]), "it"))
+    tags = platform_tags(
+        parse_executable(headers.elf(needed=["libssl.so.3", "libc.so.6"]), "it")
+    )
     assert tags.platforms == ("linux_x86_64",)
     assert not tags.publishable
     assert "libssl.so.3" in tags.reasons[0]
@@ -63,12 +68,16 @@ def test_a_symbol_that_a_policy_forbids_is_named() -> None:
 def test_the_loader_counts_as_part_of_libc() -> None:
     needed = ["libc.so.6", "ld-linux-x86-64.so.2"]
     versions = {"ld-linux-x86-64.so.2": ["GLIBC_2.35"]}
-    assert tags_of(headers.elf(needed=needed, versions=versions)) == ("manylinux_2_35_x86_64",)
+    assert tags_of(headers.elf(needed=needed, versions=versions)) == (
+        "manylinux_2_35_x86_64",
+    )
 
 
 def test_what_is_brought_along_counts_like_the_program() -> None:
     program = parse_executable(headers.elf(needed=["libown.so", "libc.so.6"]), "it")
-    newer = headers.elf(soname="libown.so", loader=None, versions={"libc.so.6": ["GLIBC_2.31"]})
+    newer = headers.elf(
+        soname="libown.so", loader=None, versions={"libc.so.6": ["GLIBC_2.31"]}
+    )
     bundled = {"libown.so": parse_executable(newer, "it", library=True)}
     assert platform_tags(program, bundled).platforms == ("manylinux_2_31_x86_64",)
     assert exceeds(program, "x86_64", read_floor("glibc 2.28"), bundled) is not None
@@ -161,7 +170,9 @@ def test_auditwheel_agrees_on_the_real_wheels(dist: Path) -> None:
     for wheel in dist.glob("leanspec_*linux*.whl"):
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
         said = " ".join(
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            subprocess.run(
+                command, capture_output=True, text=True, check=True
+            ).stdout.split()
         )
         ours = wheel.stem.split("-")[-1]
         assert f'the following platform tag: "{ours}"' in said
@@ -169,7 +180,9 @@ def test_auditwheel_agrees_on_the_real_wheels(dist: Path) -> None:
 
 def test_a_universal_file_gets_the_set_that_pip_needs() -> None:
     """Pip's own list for Apple silicon holds universal2 tags of macOS 10.x too."""
-    both = headers.universal(headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64"))
+    both = headers.universal(
+        headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64")
+    )
     tags = tags_of(both)
     assert tags == ("macosx_10_12_x86_64", "macosx_11_0_arm64", "macosx_10_12_universal2")
     for arch, oldest in (("arm64", (11, 0)), ("x86_64", (10, 12))):
@@ -216,17 +229,22 @@ def test_compressed_data_beside_code_packs_nothing() -> None:
             "asks for the loader `/nix/store",
         ),
         (
-            headers.elf(kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True),
+            headers.elf(
+                kind=2, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True
+            ),
             "it is packed",
         ),
         (
-            headers.elf(kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True),
+            headers.elf(
+                kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True
+            ),
             "it is packed",
         ),
         (headers.elf(kind=2, loader=None, needed=[], code=NOISE), "it is packed"),
         (
             headers.elf(
-                needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"], loader="/lib/ld-musl-x86_64.so.1"
+                needed=["libgcc_s.so.1", "libc.musl-x86_64.so.1"],
+                loader="/lib/ld-musl-x86_64.so.1",
             ),
             "libgcc_s",
         ),
@@ -267,7 +285,11 @@ def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str)
         ),
         (headers.elf(kind=2, loader=None, needed=[]), "glibc 2.17", None),
         (headers.mach_o(minimum=(11, 0)), "macos 11.0", None),
-        (headers.mach_o(minimum=(13, 0)), "macos 11.0", "its aarch64 code needs macOS 13.0"),
+        (
+            headers.mach_o(minimum=(13, 0)),
+            "macos 11.0",
+            "its aarch64 code needs macOS 13.0",
+        ),
     ],
 )
 def test_a_promised_floor_is_kept(data: bytes, floor: str, words: str | None) -> None:
@@ -286,7 +308,9 @@ def test_a_floor_of_another_system_is_refused() -> None:
     with pytest.raises(
         BuildError, match="a floor of darwin says nothing of an executable for linux"
     ):
-        exceeds(parse_executable(headers.elf(), "it"), "x86_64", read_floor("macos 11.0"), {})
+        exceeds(
+            parse_executable(headers.elf(), "it"), "x86_64", read_floor("macos 11.0"), {}
+        )
 
 
 def test_each_slice_of_a_universal_file_keeps_its_floor() -> None:
@@ -317,7 +341,8 @@ def test_each_slice_of_a_universal_file_keeps_its_floor() -> None:
 )
 def test_a_library_that_other_macs_lack_is_refused(name: str, *, foreign: bool) -> None:
     executable = replace(
-        parse_executable(headers.mach_o(), "it"), needed=("/usr/lib/libSystem.B.dylib", name)
+        parse_executable(headers.mach_o(), "it"),
+        needed=("/usr/lib/libSystem.B.dylib", name),
     )
     if not foreign:
         assert platform_tags(executable).publishable
@@ -353,8 +378,12 @@ def test_swift_is_part_of_macos() -> None:
         ("evil-api-ms-win-x.dll", True),
     ],
 )
-def test_a_library_that_a_clean_windows_lacks_is_refused(name: str, *, foreign: bool) -> None:
-    executable = replace(parse_executable(headers.pe(), "it"), needed=("KERNEL32.dll", name))
+def test_a_library_that_a_clean_windows_lacks_is_refused(
+    name: str, *, foreign: bool
+) -> None:
+    executable = replace(
+        parse_executable(headers.pe(), "it"), needed=("KERNEL32.dll", name)
+    )
     if not foreign:
         assert platform_tags(executable).publishable
         return
@@ -418,7 +447,9 @@ def test_a_universal_tag_is_true_of_both(
 ) -> None:
     """Pip on macOS 11 with Apple silicon takes a universal2 tag of 10.12."""
     tags = tags_of(
-        headers.universal(headers.mach_o("x86_64", minimum=intel), headers.mach_o(minimum=arm))
+        headers.universal(
+            headers.mach_o("x86_64", minimum=intel), headers.mach_o(minimum=arm)
+        )
     )
     assert [tag for tag in tags if "universal" in tag] == ([universal] if universal else [])
     taken = set(tags) & set(mac_platforms((11, 0), "arm64"))

@@ -39,7 +39,9 @@ def hook(
         [sys.executable, "-c", CALL, name, str(out), repr(settings)],
         cwd=sample.root,
         # The backend of this tree, also where another one is installed.
-        env=clean_environment(PYTHONPATH=str(ROOT / "build_backend"), **(environment or {})),
+        env=clean_environment(
+            PYTHONPATH=str(ROOT / "build_backend"), **(environment or {})
+        ),
         capture_output=True,
         text=True,
         check=False,
@@ -106,7 +108,9 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
             assert (digest, size) == ("", "")
             continue
         expected = (
-            base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest()).rstrip(b"=").decode()
+            base64.urlsafe_b64encode(hashlib.sha256(contents[name]).digest())
+            .rstrip(b"=")
+            .decode()
         )
         assert (digest, size) == (f"sha256={expected}", str(len(contents[name])))
 
@@ -130,8 +134,12 @@ def test_the_one_time_of_all_entries(
 
 
 @pytest.mark.parametrize("epoch", ["4354819200", "-1", "1e9", "٣", "9" * 5000, " 1", "1\n"])
-def test_a_time_that_is_none_is_one_message(sample: Sample, tmp_path: Path, epoch: str) -> None:
-    done = hook(sample, "build_wheel", tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch})
+def test_a_time_that_is_none_is_one_message(
+    sample: Sample, tmp_path: Path, epoch: str
+) -> None:
+    done = hook(
+        sample, "build_wheel", tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch}
+    )
     assert done.returncode != 0
     assert "not a number of seconds up to the end of 2107" in done.stderr
     assert "Traceback" not in done.stderr
@@ -179,7 +187,9 @@ def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path)
 
 
 @pytest.mark.posix
-def test_an_editable_wheel_leads_to_the_local_binary(sample: Sample, tmp_path: Path) -> None:
+def test_an_editable_wheel_leads_to_the_local_binary(
+    sample: Sample, tmp_path: Path
+) -> None:
     done = hook(sample, "build_editable", tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "out" / done.stdout.strip()) as archive:
         path_file = archive.read("__editable__.leanspec_cli_bin.pth").decode()
@@ -192,8 +202,16 @@ def test_an_editable_wheel_leads_to_the_local_binary(sample: Sample, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "environment", "words"),
     [
-        ("build_sdist", {}, "a project with a prebuilt executable has no source distribution"),
-        ("build_wheel", {"SOURCE_DATE_EPOCH": "yesterday"}, "`SOURCE_DATE_EPOCH` is `yesterday`"),
+        (
+            "build_sdist",
+            {},
+            "a project with a prebuilt executable has no source distribution",
+        ),
+        (
+            "build_wheel",
+            {"SOURCE_DATE_EPOCH": "yesterday"},
+            "`SOURCE_DATE_EPOCH` is `yesterday`",
+        ),
     ],
 )
 def test_a_refusal_is_a_message_and_a_status(
@@ -209,9 +227,12 @@ def test_a_refusal_is_a_message_and_a_status(
 
 def with_data(sample: Sample) -> None:
     """Let a project carry data alone, with a command."""
-    sample.edit('executable = "leanspec"', 'data = ["pages/**/*"]\nrecord = "pages/source.json"')
     sample.edit(
-        "[project.urls]", '[project.scripts]\nshow = "leanspec_cli_bin:main"\n\n[project.urls]'
+        'executable = "leanspec"', 'data = ["pages/**/*"]\nrecord = "pages/source.json"'
+    )
+    sample.edit(
+        "[project.urls]",
+        '[project.scripts]\nshow = "leanspec_cli_bin:main"\n\n[project.urls]',
     )
     pages = sample.root / "leanspec_cli_bin/pages"
     (pages / "deep").mkdir(parents=True)
@@ -231,9 +252,13 @@ def test_a_package_of_data_is_for_every_machine(sample: Sample, tmp_path: Path) 
         commands = archive.read(f"{info}/entry_points.txt").decode()
         bill = json.loads(archive.read(f"{info}/sboms/leanspec-build.cdx.json"))
         assert b"Root-Is-Purelib: true" in archive.read(f"{info}/WHEEL")
-    assert {f"leanspec_cli_bin/pages/{name}" for name in ("index.html", "deep/app.js")} < names
+    assert {
+        f"leanspec_cli_bin/pages/{name}" for name in ("index.html", "deep/app.js")
+    } < names
     assert commands == "[console_scripts]\nshow = leanspec_cli_bin:main\n"
-    assert "pkg:npm/%40scope/pages@1.2.3" in [each.get("purl") for each in bill["components"]]
+    assert "pkg:npm/%40scope/pages@1.2.3" in [
+        each.get("purl") for each in bill["components"]
+    ]
     assert build(sample, tmp_path / "again", {}).read_bytes() == wheel.read_bytes()
 
 
@@ -252,7 +277,9 @@ def test_prepared_editable_metadata_is_that_of_the_editable_wheel(
     prepared = tmp_path / "prepared" / done.stdout.strip()
     made = hook(sample, "build_editable", tmp_path / "out").stdout.strip()
     with zipfile.ZipFile(tmp_path / "out" / made) as archive:
-        names = [name for name in archive.namelist() if name.startswith(f"{prepared.name}/")]
+        names = [
+            name for name in archive.namelist() if name.startswith(f"{prepared.name}/")
+        ]
         wheel = {name: archive.read(name) for name in names if not name.endswith("/RECORD")}
     found = {
         path.relative_to(prepared.parent).as_posix(): path.read_bytes()

@@ -64,7 +64,9 @@ def started(
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize(("program", "version"), [(OLD, "1.2.3"), (NEW, "2.0.0"), (BARE, "2.1.0")])
+@pytest.mark.parametrize(
+    ("program", "version"), [(OLD, "1.2.3"), (NEW, "2.0.0"), (BARE, "2.1.0")]
+)
 def test_the_version_is_the_one_that_the_server_tells_a_client(
     site: Site, program: bytes, version: str
 ) -> None:
@@ -144,7 +146,9 @@ def test_the_exit_code_is_the_same_if_nobody_reads_why(
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/etc/passwd"])
-def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(site: Site, path: str) -> None:
+def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(
+    site: Site, path: str
+) -> None:
     """What a failed start changed for the program does not kill the launcher."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -176,10 +180,16 @@ def test_a_family_that_is_none_is_a_usage_error(site: Site, redirection: str) ->
 
 
 def test_python_dash_m_explains_itself(site: Site) -> None:
-    done = run([sys.executable, "-m", "leanspec_launcher", "--help"], site.env, cwd=site.root)
-    assert done.stdout.startswith("Usage: python -m leanspec_launcher cli|mcp|http [ARGS]\n")
+    done = run(
+        [sys.executable, "-m", "leanspec_launcher", "--help"], site.env, cwd=site.root
+    )
+    assert done.stdout.startswith(
+        "Usage: python -m leanspec_launcher cli|mcp|http [ARGS]\n"
+    )
     done = run([sys.executable, "-m", "leanspec_launcher"], site.env, cwd=site.root, code=2)
-    assert done.stderr.startswith("error: no family is given\nhint: python -m leanspec_launcher ")
+    assert done.stderr.startswith(
+        "error: no family is given\nhint: python -m leanspec_launcher "
+    )
 
 
 def test_the_management_command_alone_is_a_usage_error(site: Site) -> None:
@@ -259,7 +269,9 @@ def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -
 
 def test_without_click_the_management_command_says_what_is_missing(site: Site) -> None:
     done = run(
-        [sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"], site.env, code=1
+        [sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"],
+        site.env,
+        code=1,
     )
     assert done.stderr == (
         "error: cannot run `leanspec-launcher`: No module named 'click'\n"
@@ -323,7 +335,9 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
     if "missing" in damage or "empty" in damage:
         wrong = [finding for finding in found if finding["status"] in ("error", "warning")]
         assert any(
-            "RECORD" in each["value"] or "METADATA" in each["value"] or "record" in each["value"]
+            "RECORD" in each["value"]
+            or "METADATA" in each["value"]
+            or "record" in each["value"]
             for each in wrong
         )
         if "METADATA" not in damage:
@@ -363,13 +377,14 @@ def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None
     site.wheel("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
     (site.root / "bin").mkdir()
-    text = (
-        f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
-    )
+    text = f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
     (site.root / "bin/leanspec-launcher").write_text(
         text.format("leanspec_launcher.manage", "main")
     )
     (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
     said = site.manage("doctor").stdout
-    assert f"`{site.root}/bin/lean-spec`: with `import re`, as pip before 25.2 writes it" in said
+    assert (
+        f"`{site.root}/bin/lean-spec`: with `import re`, as pip before 25.2 writes it"
+        in said
+    )
     assert "hint: `leanspec-launcher link` starts them without Python" in said

@@ -39,8 +39,12 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
     done = site.start("cli", code=126, env=env)
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert [line.startswith("error: ") for line in lines] == [True] + [False] * (len(lines) - 1)
-    assert [line.startswith("hint: ") for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert [line.startswith("error: ") for line in lines] == [True] + [False] * (
+        len(lines) - 1
+    )
+    assert [line.startswith("hint: ") for line in lines] == [False] * (len(lines) - 1) + [
+        True
+    ]
     return lines
 
 
@@ -52,7 +56,13 @@ def test_a_program_that_loads_is_started(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named(site: Site, tmp_path: Path) -> None:
-    compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
+    compiled(
+        tmp_path,
+        "int foo(void) { return 1; }",
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,libssl.so.3",
+    )
     (tmp_path / "program").rename(tmp_path / "libssl.so.3")
     use = "int foo(void); int main(void) { return foo(); }"
     data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(
@@ -64,17 +74,28 @@ def test_a_missing_library_is_named(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
-    compiled(tmp_path, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libssl.so.3")
+    compiled(
+        tmp_path,
+        "int foo(void) { return 1; }",
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,libssl.so.3",
+    )
     (tmp_path / "program").rename(tmp_path / "libssl.so.3")
     use = "int foo(void); int main(void) { return foo(); }"
     data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3")
     (tmp_path / "libssl.so.3").write_bytes(b"")
     lines = refused(site, data, LD_LIBRARY_PATH=str(tmp_path))
-    assert f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)" in lines[0]
+    assert (
+        f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)"
+        in lines[0]
+    )
     system = platform.freedesktop_os_release()
     names = [system["ID"], *system.get("ID_LIKE", "").split()]
     known = [
-        f"`{PACKAGES['libssl.so.3'][name]}`" for name in names if name in PACKAGES["libssl.so.3"]
+        f"`{PACKAGES['libssl.so.3'][name]}`"
+        for name in names
+        if name in PACKAGES["libssl.so.3"]
     ]
     assert lines[-1] == f"hint: {[*known, 'install OpenSSL 3 on this system'][0]}"
 
@@ -102,16 +123,22 @@ def elf_hash(name: bytes) -> bytes:
 
 def test_a_missing_loader_is_named(site: Site, tmp_path: Path) -> None:
     data = compiled(
-        tmp_path, "int main(void) { return 7; }", "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1"
+        tmp_path,
+        "int main(void) { return 7; }",
+        "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1",
     )
     lines = refused(site, data)
     assert lines[0].endswith("its loader `/lib/ld-nowhere.so.1` is not on this system")
 
 
-def test_the_loader_is_asked_again_until_it_has_no_objection(site: Site, tmp_path: Path) -> None:
+def test_the_loader_is_asked_again_until_it_has_no_objection(
+    site: Site, tmp_path: Path
+) -> None:
     """No stamp spares a program that could not be loaded."""
     loader = tmp_path / "loader"
-    data = compiled(tmp_path, "int main(void) { return 7; }", f"-Wl,--dynamic-linker={loader}")
+    data = compiled(
+        tmp_path, "int main(void) { return 7; }", f"-Wl,--dynamic-linker={loader}"
+    )
     site.pin("cli", data)
     path = site.wheel("cli", data)
     os.utime(path)
@@ -124,7 +151,10 @@ def test_the_loader_is_asked_again_until_it_has_no_objection(site: Site, tmp_pat
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (headers.elf("aarch64" if HOST.key == "linux-x64" else "x86_64"), "a Linux program for "),
+        (
+            headers.elf("aarch64" if HOST.key == "linux-x64" else "x86_64"),
+            "a Linux program for ",
+        ),
         (headers.mach_o("aarch64"), "a macOS program for Apple silicon"),
         (headers.pe("x86_64"), "a Windows program for x86-64"),
         (b"\xca\xfe\xba\xbe" + bytes(4000), "a macOS program for several CPUs"),
@@ -133,7 +163,9 @@ def test_the_loader_is_asked_again_until_it_has_no_objection(site: Site, tmp_pat
         (b"hello", "no program of any known format"),
     ],
 )
-def test_a_program_for_another_machine_is_named(site: Site, data: bytes, words: str) -> None:
+def test_a_program_for_another_machine_is_named(
+    site: Site, data: bytes, words: str
+) -> None:
     lines = refused(site, data)
     assert lines[0].endswith(": it is not a program for this system and CPU")
     assert lines[1].startswith(f"  it is      {words}")
@@ -176,7 +208,9 @@ def test_a_file_that_is_still_being_written_is_waited_for(site: Site) -> None:
     with path.open("r+b"):
         said = site.start("cli", code=126)
     assert ": another process is still writing it\n" in said.stderr
-    assert said.stderr.splitlines()[-1] == "hint: try again when the installer is done with it"
+    assert (
+        said.stderr.splitlines()[-1] == "hint: try again when the installer is done with it"
+    )
     file = path.open("r+b")
     timer = threading.Timer(0.7, file.close)
     timer.start()
@@ -189,7 +223,10 @@ def noexec(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "noexec"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(folder)]
-    if not is_root() or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+    if (
+        not is_root()
+        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
+    ):
         pytest.skip("only root can mount a file system with `noexec`")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -197,7 +234,9 @@ def noexec(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.system
 @pytest.mark.parametrize("mode", [0o755, 0o644])
-def test_a_file_system_that_lets_nothing_run_is_named(site: Site, noexec: Path, mode: int) -> None:
+def test_a_file_system_that_lets_nothing_run_is_named(
+    site: Site, noexec: Path, mode: int
+) -> None:
     shutil.copytree(site.root, noexec / "site")
     moved = Site(noexec / "site", site.env)
     moved.pin("cli", GOOD)
@@ -232,7 +271,9 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         "-S",
         "-B",
     ]
-    done = run([*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/"))
+    done = run(
+        [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
+    )
     assert done.stderr.startswith(
         f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n"
     )
@@ -257,7 +298,9 @@ def test_the_remedy_is_that_of_the_installer_in_use(
     site.pin("cli", GOOD)
     info = site.root / "lean_spec-9.9.9.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n"
+    )
     (info / "INSTALLER").write_text(f"{installer}\n")
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -269,10 +312,15 @@ def test_the_remedy_is_that_of_the_installer_in_use(
 
 def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
     broken = site.root / "leanspec_launcher/diagnosis/verdicts.py"
-    broken.write_text(broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n"))
+    broken.write_text(
+        broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n")
+    )
     said = site.start("cli", code=126).stderr
     assert said.startswith("error: `leanspec` did not start: FileNotFoundError: ")
-    assert "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n" in said
+    assert (
+        "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n"
+        in said
+    )
     assert said.splitlines()[-1] == "hint: reinstall lean-spec"
 
 
@@ -316,8 +364,12 @@ def test_every_kind_of_variable_is_taken_or_explained(
     assert done.stdout == ("started\n" if code == 0 else "")
 
 
-@pytest.mark.parametrize("value", ["/nowhere", "/etc/passwd", os.fsdecode(b"/nowhere/\xff")])
-def test_a_binaries_directory_without_binaries_is_passed_over(site: Site, value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["/nowhere", "/etc/passwd", os.fsdecode(b"/nowhere/\xff")]
+)
+def test_a_binaries_directory_without_binaries_is_passed_over(
+    site: Site, value: str
+) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     assert site.start("cli", env={"LEANSPEC_BINARIES_DIR": value}).stdout == "started\n"

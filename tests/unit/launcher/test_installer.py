@@ -29,7 +29,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         info.mkdir(parents=True)
         (info / "INSTALLER").write_text(f"{recorded}\n")
         for name, text in files.items():
-            path = tmp_path / name.replace("__", "/").replace("_dot_", ".").replace("_dash_", "-")
+            path = tmp_path / name.replace("__", "/").replace("_dot_", ".").replace(
+                "_dash_", "-"
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         for module in (installer, installed, remedy):
@@ -73,7 +75,11 @@ def test_the_installer_is_known(
 @pytest.mark.parametrize(
     ("prefix", "expected", "extra"),
     [
-        ("pipx/venvs/lean-spec", Installer.PIPX, "pipx install --force 'lean-spec[ui]==1.2.3'"),
+        (
+            "pipx/venvs/lean-spec",
+            Installer.PIPX,
+            "pipx install --force 'lean-spec[ui]==1.2.3'",
+        ),
         (
             "pipx/.cache/0123",
             Installer.PIPX_RUN,
@@ -124,7 +130,8 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert installer.installer() is Installer.UV_TOOL
     assert (
-        remedy.shown(remedy.commands(FAMILIES["http"])) == f"uv tool install --reinstall {wanted}"
+        remedy.shown(remedy.commands(FAMILIES["http"]))
+        == f"uv tool install --reinstall {wanted}"
     )
 
 
@@ -136,20 +143,28 @@ def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> No
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
 
-@pytest.mark.parametrize("other", ['git = "https://example.org/x"', "marker = 'os_name == \"x\"'"])
+@pytest.mark.parametrize(
+    "other", ['git = "https://example.org/x"', "marker = 'os_name == \"x\"'"]
+)
 def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(
     place: Place, other: str
 ) -> None:
     receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
     assert remedy.commands(FAMILIES["http"]) == []
-    assert remedy.advice(FAMILIES["http"]) == "make the tool `x` of uv again, with lean-spec[ui]"
+    assert (
+        remedy.advice(FAMILIES["http"])
+        == "make the tool `x` of uv again, with lean-spec[ui]"
+    )
 
 
 @pytest.mark.parametrize(
     ("recorded", "wanted"),
     [
-        ('{"url": "file:///w/x.whl", "archive_info": {}}', "leanspec-cli-bin @ file:///w/x.whl"),
+        (
+            '{"url": "file:///w/x.whl", "archive_info": {}}',
+            "leanspec-cli-bin @ file:///w/x.whl",
+        ),
         ('{"url": "file:///w", "dir_info": {"editable": true}}', "leanspec-cli-bin==1.2.3"),
         (
             '{"url": "https://h/r", "vcs_info": {"vcs": "git", "commit_id": "ab"}, "subdirectory": "b"}',
@@ -203,7 +218,9 @@ def test_only_a_checkout_can_collect(
     assert installer.installer() is expected
     advice = remedy.advice(FAMILIES["cli"])
     assert advice.startswith("collect" if is_checkout else "install a release")
-    assert advice.endswith("scripts collect --help" if is_checkout else "--reinstall lean-spec")
+    assert advice.endswith(
+        "scripts collect --help" if is_checkout else "--reinstall lean-spec"
+    )
 
 
 @pytest.mark.parametrize("variable", ["PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES"])

@@ -19,7 +19,9 @@ GOOD = script('printf "[%s]" started "$@"; exit 7')
 
 
 @pytest.mark.posix
-def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(site: Site) -> None:
+def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(
+    site: Site,
+) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     done = site.start("cli", "a b", "", "--", "ü", code=7)
@@ -34,7 +36,11 @@ def test_the_launcher_becomes_the_program(site: Site) -> None:
     site.wheel("cli", program)
     call = site.call("cli", before="import os; print(os.getpid(), file=sys.stderr)")
     done = subprocess.run(
-        [sys.executable, "-c", call], env=site.env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", call],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == done.stderr
 
@@ -51,9 +57,14 @@ def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "chosen"
     path.write_bytes(chosen)
     path.chmod(0o755)
-    assert site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout == "chosen\n"
     assert (
-        site.start("cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}).stdout
+        site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout
+        == "chosen\n"
+    )
+    assert (
+        site.start(
+            "cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}
+        ).stdout
         == "wheel\n"
     )
 
@@ -85,7 +96,9 @@ def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> N
     )
 
 
-def test_nothing_near_the_working_directory_or_on_path_is_run(site: Site, tmp_path: Path) -> None:
+def test_nothing_near_the_working_directory_or_on_path_is_run(
+    site: Site, tmp_path: Path
+) -> None:
     decoy = script("echo decoy")
     project = tmp_path / "project"
     for place in (
@@ -115,13 +128,22 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     done = site.start("http", code=127, alone=True)
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert lines[0] == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
-    for origin in ("environment variable", "local binaries", "installed wheel", "download store"):
+    assert (
+        lines[0]
+        == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
+    )
+    for origin in (
+        "environment variable",
+        "local binaries",
+        "installed wheel",
+        "download store",
+    ):
         assert sum(line.startswith(f"  {origin} ") for line in lines) >= 1
     place = f"--target '{site.root}' --upgrade"
     # This interpreter sees no packages (`-S`), so no pip of its own.
     assert (
-        lines[-1] == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
+        lines[-1]
+        == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
     )
 
 
@@ -141,7 +163,9 @@ def test_no_later_place_makes_up_for_a_bad_one(site: Site, tmp_path: Path) -> No
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     site.local("cli", GOOD, tmp_path / "local", sha256="0" * 64)
-    done = site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")})
+    done = site.start(
+        "cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
+    )
     assert "an earlier place decided" in done.stderr
 
 
@@ -171,7 +195,11 @@ def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) 
     [
         (lambda _: None, 127, "there is no such file"),
         (lambda path: path.mkdir(), 126, "it is a directory"),
-        (lambda path: path.symlink_to("/nowhere"), 127, "it is a link to a file that is not there"),
+        (
+            lambda path: path.symlink_to("/nowhere"),
+            127,
+            "it is a link to a file that is not there",
+        ),
         (lambda path: path.write_bytes(b""), 126, "it has no permission to run"),
         (lambda path: path.symlink_to(path), 126, "Too many levels of symbolic links"),
     ],
@@ -193,7 +221,8 @@ def test_a_relative_variable_is_refused(site: Site) -> None:
     (site.root / "here").write_bytes(GOOD)
     (site.root / "here").chmod(0o755)
     assert (
-        "relative path" in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
+        "relative path"
+        in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
     )
     site.local("cli", GOOD, site.root / "folder")
     assert (
@@ -212,7 +241,9 @@ def test_a_relative_variable_is_refused(site: Site) -> None:
         (b"#!/no/such/loader\n", "the loader that it names is not on this system"),
     ],
 )
-def test_what_the_system_cannot_start_is_explained(site: Site, data: bytes, words: str) -> None:
+def test_what_the_system_cannot_start_is_explained(
+    site: Site, data: bytes, words: str
+) -> None:
     site.pin("cli", data)
     path = site.wheel("cli", data)
     done = site.start("cli", code=126)
@@ -254,7 +285,10 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
         cwd="/",
     )
     assert done.returncode == 126
-    assert f"error: cannot start `{path}`: it has no permission to run (no run bit)" in done.stderr
+    assert (
+        f"error: cannot start `{path}`: it has no permission to run (no run bit)"
+        in done.stderr
+    )
     assert f"hint: let its owner run `chmod +x '{path}'`" in done.stderr
 
 
@@ -281,7 +315,10 @@ def test_python_dash_m_starts_a_family(site: Site) -> None:
     site.pin("http", GOOD)
     site.wheel("http", GOOD)
     python = [sys.executable, "-m", "leanspec_launcher"]
-    assert run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout == "[started][x]"
+    assert (
+        run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout
+        == "[started][x]"
+    )
     wrong = run([*python, "htttp"], site.env, cwd=site.root, code=2)
     assert "error: `htttp` is not a family\nhint: " in wrong.stderr
 
@@ -327,7 +364,9 @@ def test_ignored_signals_are_not_handed_on(site: Site) -> None:
     program = script("grep -E '^Sig(Ign|Blk)' /proc/self/status")
     site.pin("cli", program)
     path = site.wheel("cli", program)
-    direct = subprocess.run([path], env=site.env, capture_output=True, text=True, check=True).stdout
+    direct = subprocess.run(
+        [path], env=site.env, capture_output=True, text=True, check=True
+    ).stdout
     assert site.start("cli").stdout == direct
 
 
@@ -337,8 +376,16 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     call = site.call("main", ".manage")
     which = [sys.executable, "-c", call, "which", "cli", "--json"]
     found = json.loads(run(which, site.env).stdout)[0]
-    assert (found["family"], found["platform"], found["taken"]) == ("cli", HOST.key, str(path))
-    assert [place["verdict"] for place in found["places"]][:3] == ["absent", "absent", "taken"]
+    assert (found["family"], found["platform"], found["taken"]) == (
+        "cli",
+        HOST.key,
+        str(path),
+    )
+    assert [place["verdict"] for place in found["places"]][:3] == [
+        "absent",
+        "absent",
+        "taken",
+    ]
     site.wheel("cli", GOOD + b"#")
     found = json.loads(run(which, site.env, code=1).stdout)[0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
@@ -375,8 +422,12 @@ def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
         ({"linux-x64": ["manylinux2014_x86_64"]}, "needs glibc 2.17 or newer"),
     ],
 )
-@pytest.mark.skipif(HOST.key != "linux-x64", reason="the words are those for Linux on x86-64")
-def test_the_nearest_build_is_named(site: Site, builds: dict[str, list[str]], words: str) -> None:
+@pytest.mark.skipif(
+    HOST.key != "linux-x64", reason="the words are those for Linux on x86-64"
+)
+def test_the_nearest_build_is_named(
+    site: Site, builds: dict[str, list[str]], words: str
+) -> None:
     stub = site.root / "leanspec_cli_bin/stub.json"
     stub.parent.mkdir()
     stub.write_text(json.dumps({"builds": builds}), "utf-8")

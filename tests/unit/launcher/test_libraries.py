@@ -112,6 +112,8 @@ def test_nothing_is_verified_where_the_user_says_so(site: Site, grafted: Path) -
     assert site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"}).stdout == ""
 
 
-def test_a_library_that_nobody_pinned_is_no_business_of_ours(site: Site, grafted: Path) -> None:
+def test_a_library_that_nobody_pinned_is_no_business_of_ours(
+    site: Site, grafted: Path
+) -> None:
     (grafted / "libother.so").write_bytes(b"x")
     assert site.start("cli").stdout == "started\n"

@@ -47,7 +47,9 @@ class Installation:
         """Return every script as it is."""
         return {path.name: path.read_bytes() for path in sorted(self.scripts.iterdir())}
 
-    def manage(self, *arguments: str, code: int = 0, env: dict[str, str] | None = None) -> str:
+    def manage(
+        self, *arguments: str, code: int = 0, env: dict[str, str] | None = None
+    ) -> str:
         """Run a command; return all that it says."""
         path = {"PATH": f"{self.tools}:{self.site.env['PATH']}"}
         done = self.site.manage(*arguments, code=code, env=path | (env or {}))
@@ -55,7 +57,12 @@ class Installation:
 
     def manage_with(self, before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a Python in which something was done before."""
-        command = [sys.executable, "-c", self.site.call("main", ".manage", before), *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            self.site.call("main", ".manage", before),
+            *arguments,
+        ]
         return subprocess.run(
             command, env=self.site.env, capture_output=True, text=True, check=False
         )
@@ -147,7 +154,9 @@ def test_nothing_but_the_released_file_of_a_wheel_is_linked(
         file.write(b"x")
     assert "its SHA-256 is not the expected one" in made.manage("link", code=1)
     made.binary("mcp").unlink()
-    assert "no verified binary of `mcp` is installed: none is there" in made.manage("link", code=1)
+    assert "no verified binary of `mcp` is installed: none is there" in made.manage(
+        "link", code=1
+    )
     assert made.contents() == before
 
 
@@ -170,7 +179,8 @@ def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""]
+    "first",
+    [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""],
 )
 def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: str) -> None:
     for name in COMMANDS:
@@ -204,7 +214,8 @@ def test_what_did_not_become_the_binary_is_put_in_no_place(made: Installation) -
 
 def test_another_file_system_gets_a_copy(made: Installation) -> None:
     done = made.manage_with(
-        "import os, errno; os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))", "link"
+        "import os, errno; os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))",
+        "link",
     )
     assert done.stdout.count(": linked") == 3
     assert (made.scripts / "lean-spec").read_bytes() == PROGRAMS["cli"]
@@ -230,7 +241,9 @@ def test_what_an_interrupted_run_left_is_in_nobodys_way(made: Installation) -> N
     assert made.manage_with(left, "link").stdout.count(": linked") == 3
 
 
-def test_what_is_made_is_never_written_through_a_link(made: Installation, tmp_path: Path) -> None:
+def test_what_is_made_is_never_written_through_a_link(
+    made: Installation, tmp_path: Path
+) -> None:
     """One that lies where the new file is made, on a file system without hard links."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -242,7 +255,9 @@ def test_what_is_made_is_never_written_through_a_link(made: Installation, tmp_pa
     assert not (made.scripts / "lean-spec").is_symlink()
 
 
-def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installation) -> None:
+def test_a_program_with_libraries_of_its_own_stays_where_they_are(
+    made: Installation,
+) -> None:
     before = made.contents()
     libraries = {"libssl.so.3": b"ssl"}
     made.site.pin("cli", PROGRAMS["cli"], libraries)
@@ -254,13 +269,19 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(made: Installa
         made.scripts / "lean-spec"
     ).read_text() == f"#!/bin/sh\nexec '{made.binary('cli')}' \"$@\"\n"
     assert (made.scripts / "lean-spec").stat().st_mode & 0o777 == 0o755
-    done = subprocess.run([made.scripts / "lean-spec"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [made.scripts / "lean-spec"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "cli\n"
     assert made.manage("link") == "nothing to link\n"
-    (made.scripts / "leanspec").write_text(f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n")
+    (made.scripts / "leanspec").write_text(
+        f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n"
+    )
     assert "neither" in made.manage("verify", code=1), "the program of another family"
     made.manage("unlink")
-    assert made.contents() == before | {"leanspec": (made.scripts / "leanspec").read_bytes()}
+    assert made.contents() == before | {
+        "leanspec": (made.scripts / "leanspec").read_bytes()
+    }
 
 
 def move(made: Installation, folder: Path) -> None:
@@ -299,7 +320,9 @@ def test_a_checkout_has_no_commands_to_link(made: Installation) -> None:
     assert "there are no console scripts of its own" in made.manage("link", code=1)
 
 
-def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(made: Installation) -> None:
+def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(
+    made: Installation,
+) -> None:
     made.manage("link")
     (made.scripts / "leanspec-launcher").write_text("#!/bin/sh\n")
     linked = made.contents()
@@ -371,7 +394,9 @@ def test_what_is_still_bad_after_the_repair_is_an_error(made: Installation) -> N
     made.uv("exit 0")
     damage(made)
     said = made.manage("repair", code=1)
-    assert "is still invalid after reinstalling: its SHA-256 is not the expected one" in said
+    assert (
+        "is still invalid after reinstalling: its SHA-256 is not the expected one" in said
+    )
     assert "repaired" not in said
     assert len(made.told()) == 2, "with the cache, then without"
 
@@ -397,7 +422,9 @@ def test_an_installer_that_demands_hashes_is_not_run(made: Installation) -> None
     assert made.told() == []
 
 
-def test_uvx_cannot_clean_the_cache_that_it_runs_from(made: Installation, tmp_path: Path) -> None:
+def test_uvx_cannot_clean_the_cache_that_it_runs_from(
+    made: Installation, tmp_path: Path
+) -> None:
     made.uv(brings_back(made))
     move(made, tmp_path / "archive-v0" / "lib")
     damage(made)
@@ -443,14 +470,22 @@ def test_verify_reads_every_byte_whatever_is_remembered(made: Installation) -> N
     cache.mkdir(parents=True, exist_ok=True)
     damage(made)
     state = made.binary("cli").stat()
-    numbers = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    numbers = (
+        state.st_dev,
+        state.st_ino,
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )
     for folder in (cache, cache.parent):
         folder.chmod(0o700)
     name = ".".join(f"{number:x}" for number in numbers)
     (cache / f"{name}.{made.site.pins['cli'][HOST.key].executable}").touch()
     assert made.site.start("cli").stdout == "cli\n", "the stamp counts at a start"
     assert "its SHA-256 is not the expected one" in made.manage("verify", code=1)
-    assert "its SHA-256 is not the expected one" in made.manage("verify", "cli", "--json", code=1)
+    assert "its SHA-256 is not the expected one" in made.manage(
+        "verify", "cli", "--json", code=1
+    )
 
 
 def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
@@ -469,11 +504,17 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
     told = json.loads(made.manage("mcp-config", "vscode"))
     assert told == {
         "servers": {
-            "leanspec": {"type": "stdio", "command": str(made.scripts / "leanspec-mcp"), "args": []}
+            "leanspec": {
+                "type": "stdio",
+                "command": str(made.scripts / "leanspec-mcp"),
+                "args": [],
+            }
         }
     }
     folder = json.loads(made.manage("mcp-config", "cursor", "--project", str(made.tools)))
     arguments = folder["mcpServers"]["leanspec"]["args"]
     assert arguments[-2:] == [str(made.tools), str(made.scripts / "leanspec-mcp")]
     (made.scripts / "leanspec-mcp").unlink()
-    assert "this installation has no command `leanspec-mcp`" in made.manage("mcp-config", code=1)
+    assert "this installation has no command `leanspec-mcp`" in made.manage(
+        "mcp-config", code=1
+    )

@@ -22,7 +22,9 @@ def test_it_starts_where_python_lacks_calls(site: Site, tmp_path: Path) -> None:
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    done = subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=site.env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 7, done.stderr
     done = subprocess.run(
         [sys.executable, "-c", site.call("main", ".manage", LACKING), "verify", "cli"],
@@ -37,13 +39,17 @@ def test_it_starts_where_python_lacks_calls(site: Site, tmp_path: Path) -> None:
 def test_what_the_loader_lacks_is_said_there_too(site: Site, tmp_path: Path) -> None:
     """Through a fork, in the place of `posix_spawn`."""
     (tmp_path / "lib.c").write_text("int nothing(void) { return 0; }")
-    subprocess.run(["cc", "-shared", "-o", tmp_path / "libgone.so", tmp_path / "lib.c"], check=True)
+    subprocess.run(
+        ["cc", "-shared", "-o", tmp_path / "libgone.so", tmp_path / "lib.c"], check=True
+    )
     source = "int nothing(void); int main(void) { return nothing(); }"
     program = compiled(tmp_path, source, "-L", str(tmp_path), "-lgone")
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    done = subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=site.env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 126
     assert "it needs `libgone.so`, which this system lacks" in done.stderr
 
@@ -84,7 +90,9 @@ def find(site: Site, family: str) -> subprocess.CompletedProcess[str]:
         "-c",
         f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(family)}",
     ]
-    return subprocess.run(command, env=site.env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, env=site.env, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_program_finds_the_verified_binary(site: Site) -> None:
@@ -95,7 +103,10 @@ def test_a_program_finds_the_verified_binary(site: Site) -> None:
     assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
     assert "ValueError: `ui` is none of cli, mcp, http" in find(site, "ui").stderr
     path.write_bytes(script("echo other"))
-    assert f"FileNotFoundError: `{path}` is not to be run: its SHA-256" in find(site, "cli").stderr
+    assert (
+        f"FileNotFoundError: `{path}` is not to be run: its SHA-256"
+        in find(site, "cli").stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,5 +129,7 @@ def test_a_stub_in_the_place_of_a_build_that_fits(site: Site, tag: str, words: s
         return
     assert words in done.stderr
     hint = done.stderr.splitlines()[-1]
-    assert ("if that changes nothing, your index lacks the build" in hint) is ("fits" in words)
+    assert ("if that changes nothing, your index lacks the build" in hint) is (
+        "fits" in words
+    )
     assert ("use a newer system" in hint) is ("needs" in words)

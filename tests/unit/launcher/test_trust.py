@@ -24,14 +24,20 @@ from tests.support.surroundings import is_root, run
 GOOD = script("echo started")
 OTHER = 65534
 MANAGEMENT = ("which", "verify", "doctor")
-needs_root = pytest.mark.skipif(not is_root(), reason="only root can give a file to another user")
+needs_root = pytest.mark.skipif(
+    not is_root(), reason="only root can give a file to another user"
+)
 
 
 def lacking(site: Site, folder: Path) -> Path:
     """Install a program whose library is not on this system, unchanged for long enough for a stamp."""
     library = folder / "libneeded.so.3"
     compiled(
-        folder, "int foo(void) { return 1; }", "-shared", "-fPIC", "-Wl,-soname,libneeded.so.3"
+        folder,
+        "int foo(void) { return 1; }",
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,libneeded.so.3",
     )
     (folder / "program").rename(library)
     use = "int foo(void); int main(void) { return foo(); }"
@@ -94,7 +100,9 @@ def test_the_loader_that_an_unverified_file_names_is_not_run(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
-def test_a_loader_in_the_working_directory_is_never_asked(site: Site, tmp_path: Path) -> None:
+def test_a_loader_in_the_working_directory_is_never_asked(
+    site: Site, tmp_path: Path
+) -> None:
     """Not even that of a verified program: the system would run it, whatever lies there."""
     (site.root / "evil").write_bytes(script(f"touch '{tmp_path}/ran'"))
     (site.root / "evil").chmod(0o755)
@@ -131,7 +139,9 @@ def test_a_planted_link_leads_nowhere(site: Site, tmp_path: Path, linked: str) -
     assert len(list(inside.iterdir())) == 300
 
 
-def test_a_link_of_the_users_own_cache_folder_is_followed(site: Site, tmp_path: Path) -> None:
+def test_a_link_of_the_users_own_cache_folder_is_followed(
+    site: Site, tmp_path: Path
+) -> None:
     installed(site)
     (tmp_path / "big disk").mkdir()
     Path(site.env["HOME"]).mkdir(exist_ok=True)
@@ -198,7 +208,9 @@ def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) 
     """Root with a user's `HOME`: sudo keeps it, and a store of downloads is reached by default."""
     site.pin("http", GOOD)
     home = Path(site.env["HOME"])
-    folder = home / ".local/share/lean-spec/binaries" / site.pins["http"][HOST.key].executable
+    folder = (
+        home / ".local/share/lean-spec/binaries" / site.pins["http"][HOST.key].executable
+    )
     folder.mkdir(parents=True)
     (folder / "leanspec-http").write_bytes(GOOD)
     (folder / "leanspec-http").chmod(0o755)
@@ -337,10 +349,16 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
 
 def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
     """A universal Python under Rosetta has the wheel that its installer chose without Rosetta."""
-    other = {"linux-x64": "linux-arm64", "linux-arm64": "linux-x64"}.get(HOST.key, "darwin-x64")
+    other = {"linux-x64": "linux-arm64", "linux-arm64": "linux-x64"}.get(
+        HOST.key, "darwin-x64"
+    )
     site.pin("cli", GOOD)
     none, foreign = Pins("0" * 64, {}), Pins("1" * 64, {})
-    site.pins["cli"] = {other: site.pins["cli"][HOST.key], HOST.key: none, "windows-x64": foreign}
+    site.pins["cli"] = {
+        other: site.pins["cli"][HOST.key],
+        HOST.key: none,
+        "windows-x64": foreign,
+    }
     site.write_pins()
     path = site.wheel("cli", GOOD)
     settle(path)

@@ -47,7 +47,9 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def binary(settled: Iterator[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def binary(
+    settled: Iterator[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Return a pinned file whose last change is over, with an empty cache."""
     path = next(settled)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -77,7 +79,9 @@ def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None
 
 
 @pytest.mark.posix
-def test_a_change_that_keeps_size_and_mtime_is_seen(binary: Path, hashed: list[str]) -> None:
+def test_a_change_that_keeps_size_and_mtime_is_seen(
+    binary: Path, hashed: list[str]
+) -> None:
     check(binary)
     before = binary.stat()
     with binary.open("r+b") as file:
@@ -107,7 +111,9 @@ def test_a_change_through_another_link_is_seen(binary: Path, hashed: list[str]) 
         check(binary)
 
 
-def test_a_file_that_changed_just_now_gets_no_stamp(binary: Path, hashed: list[str]) -> None:
+def test_a_file_that_changed_just_now_gets_no_stamp(
+    binary: Path, hashed: list[str]
+) -> None:
     binary.touch()
     check(binary)
     check(binary)
@@ -151,7 +157,9 @@ def test_only_who_verifies_once_leaves_a_stamp(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, count: int
 ) -> None:
     monkeypatch.setenv("LEANSPEC_VERIFY", mode)
-    monkeypatch.setattr(proof, "stamp_directory", lambda: str(tmp_path / "lean-spec/verified"))
+    monkeypatch.setattr(
+        proof, "stamp_directory", lambda: str(tmp_path / "lean-spec/verified")
+    )
     check(binary)
     assert len([*tmp_path.glob("lean-spec/verified/*")]) == count
 
@@ -169,7 +177,9 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
     assert not proof.Proof(str(binary), digests).stamps
 
 
-@pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])
+@pytest.mark.parametrize(
+    "field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"]
+)
 @pytest.mark.skipif(
     sys.platform == "win32", reason="the change time is asked for in another way there"
 )

@@ -54,13 +54,19 @@ class Web:
         """Run the command to its end."""
         command = self.command("--no-open", *arguments)
         done = run(
-            command, self.site.env | (env or {}), code=code, cwd=cwd or self.project, timeout=30
+            command,
+            self.site.env | (env or {}),
+            code=code,
+            cwd=cwd or self.project,
+            timeout=30,
         )
         assert "Traceback" not in done.stderr
         return done
 
     @contextlib.contextmanager
-    def running(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    def running(
+        self, *arguments: str
+    ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
         """Run the command while the block does; give its process and what it printed."""
         command = self.command("--no-open", "--json", *arguments)
         with subprocess.Popen(
@@ -174,7 +180,9 @@ def test_the_second_interrupt_does_not_wait(web: Web) -> None:
         opened.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child of its parent's end"
+)
 def test_a_killed_parent_leaves_no_server(web: Web) -> None:
     with web.running() as (process, said):
         process.kill()
@@ -255,7 +263,12 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
         (["--colour"], {}, 2, "no such option"),
         ([], {"PORT": "0"}, 1, "`PORT` is `0`, not a port from 1 to 65535"),
         ([], {"PORT": "web"}, 1, "`PORT` is `web`, not a port"),
-        ([], {"LEANSPEC_API_KEY": "k"}, 1, "`LEANSPEC_API_KEY` is set, and the pages send no key"),
+        (
+            [],
+            {"LEANSPEC_API_KEY": "k"},
+            1,
+            "`LEANSPEC_API_KEY` is set, and the pages send no key",
+        ),
         ([], {"LEANSPEC_UI_DIST": "/nowhere"}, 1, "which has no `index.html`"),
         ([], {"LEANSPEC_UI_DIST": "here"}, 1, "a relative path"),
         (["--project", "/nowhere"], {}, 1, "`/nowhere` is not a folder"),
@@ -308,7 +321,10 @@ def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("raise SystemExit('no room here')", "the server ended with exit code 1\n  no room here"),
+        (
+            "raise SystemExit('no room here')",
+            "the server ended with exit code 1\n  no room here",
+        ),
         (SOURCE.replace('"9.9.9"', '"9.9.8"'), "answers as version 9.9.8, expected 9.9.9"),
     ],
 )

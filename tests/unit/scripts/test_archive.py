@@ -70,7 +70,10 @@ def long_name(path: Path) -> Path:
 
 def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
     source = archive(
-        tmp_path / "a.tgz", entry("package/other"), entry(MEMBER, b"the one"), entry("package/more")
+        tmp_path / "a.tgz",
+        entry("package/other"),
+        entry(MEMBER, b"the one"),
+        entry("package/more"),
     )
     extract_file(source, MEMBER, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"the one"
@@ -93,13 +96,20 @@ def cut_after_the_file(path: Path) -> Path:
             lambda path: archive(path, entry(MEMBER), entry("package/../../escape")),
             "leads out of it",
         ),
-        (lambda path: archive(path, entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
         (
-            lambda path: archive(path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")),
+            lambda path: archive(path, entry("/etc/passwd"), entry(MEMBER)),
+            "leads out of it",
+        ),
+        (
+            lambda path: archive(
+                path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")
+            ),
             "is a link to",
         ),
         (
-            lambda path: archive(path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")),
+            lambda path: archive(
+                path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")
+            ),
             "is a link to",
         ),
         (
@@ -112,7 +122,9 @@ def cut_after_the_file(path: Path) -> Path:
         (many_zeros, "it unpacks to more than"),
         (
             lambda path: archive(
-                path, entry(MEMBER), *[entry(f"package/{number}") for number in range(4_000)]
+                path,
+                entry(MEMBER),
+                *[entry(f"package/{number}") for number in range(4_000)],
             ),
             "it holds more than 4000 entries",
         ),
@@ -120,7 +132,9 @@ def cut_after_the_file(path: Path) -> Path:
         (cut_after_the_file, "is damaged"),
         (lambda path: path.write_bytes(b"not an archive") and path, "is damaged"),
         (
-            lambda path: path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path,
+            lambda path: (
+                path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path
+            ),
             "is damaged",
         ),
     ],

@@ -123,7 +123,9 @@ def test_the_plan_says_which_index_demands_them(
     assert plan.attestations == ("pypi", "testpypi")
     for name in plan.attestations:
         assert is_attested(plan, read_index(name))
-        assert is_attested(plan, read_index(read_index(name).upload, "https://example.org/simple/"))
+        assert is_attested(
+            plan, read_index(read_index(name).upload, "https://example.org/simple/")
+        )
     assert not is_attested(plan, Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/"))
 
 
@@ -162,7 +164,9 @@ def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatc
     assert added == [[str(path)]]
 
 
-def test_nobody_attests_outside_a_workflow(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_attests_outside_a_workflow(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(attestations.IDENTITY_VARIABLE, raising=False)
     with pytest.raises(CommandError, match="no identity to attest with"):
         attestations.attest(file.path.parent)

@@ -31,9 +31,14 @@ def test_every_way_is_measured(
     found = json.loads((tmp_path / "bench.json").read_text())
     rows = {row["way"]: row for row in found["rows"]}
     assert all(len(row["start"]) == 2 for row in rows.values())
-    assert {Start.DIRECT, Start.OURS, Start.LINKED, Start.NODE, Start.BARE, Start.FLOOR} <= set(
-        rows
-    )
+    assert {
+        Start.DIRECT,
+        Start.OURS,
+        Start.LINKED,
+        Start.NODE,
+        Start.BARE,
+        Start.FLOOR,
+    } <= set(rows)
     assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
     assert rows[Start.NODE]["beside"] > 10_000
     assert len(found["ratios"]) == 4

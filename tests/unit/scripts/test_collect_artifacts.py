@@ -29,7 +29,13 @@ def artifacts(tmp_path: Path) -> Path:
 def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
     def collect(*arguments: str, code: int = 0) -> CompletedProcess[str]:
         return scripts(
-            "collect", "artifacts", artifacts, "--into", tmp_path / "into", *arguments, code=code
+            "collect",
+            "artifacts",
+            artifacts,
+            "--into",
+            tmp_path / "into",
+            *arguments,
+            code=code,
         )
 
     return collect
@@ -65,7 +71,9 @@ def test_a_missing_platform_fails_unless_allowed(
             "`cli` for Linux on x86-64 is missing",
         ),
         (
-            lambda folder: put(folder, "cli", "linux-x64").with_name("binary.json").unlink(),
+            lambda folder: (
+                put(folder, "cli", "linux-x64").with_name("binary.json").unlink()
+            ),
             "binary.json` is missing",
         ),
         (
@@ -73,7 +81,9 @@ def test_a_missing_platform_fails_unless_allowed(
             "expected `000",
         ),
         (
-            lambda folder: put(folder, "cli", "linux-x64", said={"platform": "linux-arm64"}),
+            lambda folder: put(
+                folder, "cli", "linux-x64", said={"platform": "linux-arm64"}
+            ),
             "describes `cli` for `linux-arm64`",
         ),
         (
@@ -95,7 +105,11 @@ def test_a_missing_platform_fails_unless_allowed(
     ],
 )
 def test_a_fault_stops_all(
-    collect: Scripts, artifacts: Path, tmp_path: Path, spoil: Callable[[Path], object], words: str
+    collect: Scripts,
+    artifacts: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path], object],
+    words: str,
 ) -> None:
     spoil(artifacts)
     done = collect(code=1)
@@ -111,15 +125,17 @@ def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> Non
     assert "is not a folder of artifacts" in done.stderr
 
 
-def test_merged_artifacts_are_the_same(collect: Scripts, artifacts: Path, tmp_path: Path) -> None:
+def test_merged_artifacts_are_the_same(
+    collect: Scripts, artifacts: Path, tmp_path: Path
+) -> None:
     """`download-artifact` gives no folder of its own to a single artifact, nor to those that it merges."""
     for folder in sorted(artifacts.iterdir()):
         shutil.copytree(folder, artifacts, dirs_exist_ok=True)
         shutil.rmtree(folder)
     collect()
-    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(FAMILIES) * len(
-        PLATFORMS
-    )
+    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(
+        FAMILIES
+    ) * len(PLATFORMS)
     shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
     assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
     for family in FAMILIES:

@@ -18,7 +18,9 @@ from tests.support import headers
 from tests.support.workspace import write_workspace
 
 Scripts = Callable[..., CompletedProcess[str]]
-pytestmark = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("cargo") is None, reason="cargo is not installed"
+)
 ARM = "aarch64-unknown-linux-gnu"
 
 
@@ -55,7 +57,11 @@ def test_it_builds_and_collects_what_runs(
     ):
         subprocess.run(["git", *command], cwd=workspace, check=True)
     head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=workspace, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "HEAD"],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     done = collect("--build")
     assert "Compiling leanspec-cli" in done.stderr, "cargo's own output is shown"
@@ -66,13 +72,17 @@ def test_it_builds_and_collects_what_runs(
         folder = tmp_path / "into" / family / "binaries" / host.key
         record = json.loads((folder / "binary.json").read_text("utf-8"))
         program = next(path for path in folder.iterdir() if path.name != "binary.json")
-        said = subprocess.run([program, "a"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            [program, "a"], capture_output=True, text=True, check=True
+        ).stdout
         assert said == f'{program.name} {version} ["a"]\n'
         assert record["commit"] == head.stdout.strip()
         assert record["source"]["kind"] == "cargo"
         assert record["source"]["target"] is None
         assert record["source"]["integrity"].startswith("sha256-")
-    (workspace / "leanspec-cli/src/main.rs").write_text('fn main() { println!("changed"); }\n')
+    (workspace / "leanspec-cli/src/main.rs").write_text(
+        'fn main() { println!("changed"); }\n'
+    )
     collect("--build")
     assert (
         json.loads((folder / "binary.json").read_text("utf-8"))["commit"]
@@ -98,8 +108,12 @@ def test_what_cargo_built_is_taken_wherever_it_lies(
 ) -> None:
     """An older program lies where cargo put it before its configuration changed."""
     collect("--build", "--family", "cli")
-    host = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
-    triple = next(line.split(": ")[1] for line in host.splitlines() if line.startswith("host: "))
+    host = subprocess.run(
+        ["rustc", "-vV"], capture_output=True, text=True, check=True
+    ).stdout
+    triple = next(
+        line.split(": ")[1] for line in host.splitlines() if line.startswith("host: ")
+    )
     configured(workspace, text.replace("HOST", triple))
     main = workspace / "leanspec-cli/src/main.rs"
     main.write_text(main.read_text().replace("{:?}", "new {:?}"))
@@ -115,7 +129,10 @@ def test_a_variable_that_moves_the_output_is_followed(
     env = clean_environment(CARGO_TARGET_DIR=str(tmp_path / "moved"))
     collect("--build", "--family", "cli", env=env)
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
-    assert version in subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert (
+        version
+        in subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def test_a_program_of_another_version_or_crate_is_not_ours(
@@ -125,7 +142,9 @@ def test_a_program_of_another_version_or_crate_is_not_ours(
     main = workspace / "leanspec-cli/src/main.rs"
     for said in ("leanspec 0.0.9", "other crate"):
         main.write_text(f'fn main() {{ println!("{said}"); }}\n')
-        subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True)
+        subprocess.run(
+            ["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True
+        )
         shutil.rmtree(tmp_path / "into")
         words = refused(collect("--family", "cli", code=1), tmp_path / "into")
         assert f"says that it is version `{said.split()[1]}`" in words
@@ -193,8 +212,14 @@ def test_a_target_and_a_profile_have_their_own_folder(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(headers.elf("aarch64", needed=[name]))
     collect("--target", ARM, "--profile", "dev")
-    record = json.loads((tmp_path / "into/cli/binaries/linux-arm64/binary.json").read_text("utf-8"))
-    assert (record["platform"], record["source"]["target"], record["source"]["profile"]) == (
+    record = json.loads(
+        (tmp_path / "into/cli/binaries/linux-arm64/binary.json").read_text("utf-8")
+    )
+    assert (
+        record["platform"],
+        record["source"]["target"],
+        record["source"]["profile"],
+    ) == (
         "linux-arm64",
         ARM,
         "dev",
@@ -202,7 +227,9 @@ def test_a_target_and_a_profile_have_their_own_folder(
 
 
 def test_an_unknown_target_is_named(collect: Scripts, tmp_path: Path) -> None:
-    words = refused(collect("--target", "riscv64gc-unknown-linux-gnu", code=1), tmp_path / "into")
+    words = refused(
+        collect("--target", "riscv64gc-unknown-linux-gnu", code=1), tmp_path / "into"
+    )
     assert "`riscv64gc-unknown-linux-gnu` is for none of the known platforms" in words
 
 
@@ -239,10 +266,14 @@ def test_a_missing_crate_is_passed_over_unless_asked_for(
     assert "has none of the crates" in refused(done, into)
 
 
-def test_a_missing_binary_is_named(collect: Scripts, workspace: Path, tmp_path: Path) -> None:
+def test_a_missing_binary_is_named(
+    collect: Scripts, workspace: Path, tmp_path: Path
+) -> None:
     manifest = workspace / "leanspec-http/Cargo.toml"
     manifest.write_text(
-        manifest.read_text().replace('name = "leanspec-http"\npath', 'name = "server"\npath')
+        manifest.read_text().replace(
+            'name = "leanspec-http"\npath', 'name = "server"\npath'
+        )
     )
     words = refused(collect("--family", "http", code=1), tmp_path / "into")
     assert "the crate `leanspec-http` has no binary `leanspec-http`" in words

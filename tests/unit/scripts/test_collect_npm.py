@@ -59,7 +59,9 @@ def publish(
     registry: Registry, family: str, platform: str, data: bytes, name: str | None = None
 ) -> None:
     npm = f"@leanspec/{family}-{platform}"
-    registry.publish(npm, "1.2.3", package(npm, "1.2.3", {name or FAMILIES[family].program: data}))
+    registry.publish(
+        npm, "1.2.3", package(npm, "1.2.3", {name or FAMILIES[family].program: data})
+    )
 
 
 def files(folder: Path) -> list[str]:
@@ -131,7 +133,10 @@ def broken(registry: Registry) -> None:
 
 def other_cpu(registry: Registry) -> None:
     publish(
-        registry, "cli", "linux-x64", headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1")
+        registry,
+        "cli",
+        "linux-x64",
+        headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"),
     )
 
 
@@ -147,8 +152,14 @@ def twice(registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
-        (lambda _: None, ["the registry has no `@leanspec/cli-linux-x64@1.2.3`", "collect cargo"]),
-        (wrong_integrity, ["is not the one that the registry describes", "expected `sha512-AAAA"]),
+        (
+            lambda _: None,
+            ["the registry has no `@leanspec/cli-linux-x64@1.2.3`", "collect cargo"],
+        ),
+        (
+            wrong_integrity,
+            ["is not the one that the registry describes", "expected `sha512-AAAA"],
+        ),
         (no_integrity, ["states no sha512 integrity"]),
         (weak_integrity, ["states no sha512 integrity"]),
         (other_bytes, ["EINTEGRITY"]),
@@ -162,7 +173,10 @@ def twice(registry: Registry) -> None:
             program(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
             ["is a Git LFS pointer"],
         ),
-        (program(b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60)), ["is a Java class file"]),
+        (
+            program(b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + bytes(60)),
+            ["is a Java class file"],
+        ),
         (twice, ["have the same bytes"]),
     ],
 )
@@ -174,7 +188,9 @@ def test_a_fault_is_one_error_and_changes_nothing(
     words: list[str],
 ) -> None:
     prepare(registry)
-    families = ("--family", "cli", "--family", "mcp") if prepare is twice else ("--family", "cli")
+    families = (
+        ("--family", "cli", "--family", "mcp") if prepare is twice else ("--family", "cli")
+    )
     done = collect(*families, "--platform", "linux-x64", code=1)
     assert done.stderr.count("error: ") == 1
     for word in words:
@@ -184,7 +200,9 @@ def test_a_fault_is_one_error_and_changes_nothing(
 
 
 def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
-    done = collect("--platform", "linux-x64", code=1, npm_config_registry="http://127.0.0.1:9/")
+    done = collect(
+        "--platform", "linux-x64", code=1, npm_config_registry="http://127.0.0.1:9/"
+    )
     assert "ECONNREFUSED" in done.stderr
     assert "hint: check the registry" in done.stderr
     assert registry.packages == {}
@@ -212,7 +230,9 @@ def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
     assert "hint: `python -m scripts collect npm --help`" in done.stderr
 
 
-def test_npm_is_told_to_run_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_npm_is_told_to_run_no_script(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Today npm runs none for a package of a registry; it is told all the same."""
     told: list[list[str]] = []
 

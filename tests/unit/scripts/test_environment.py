@@ -58,21 +58,23 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
     assert '"platform_tags"' in said.stdout
     assert said.stderr.startswith("making the development environment in .venv")
     python = programs(tree / ".venv") / "python"
-    assert run([python, "-c", "import rich, leanspec_build"], clean_environment()).stdout == ""
+    assert (
+        run([python, "-c", "import rich, leanspec_build"], clean_environment()).stdout == ""
+    )
     find = "import importlib.util as i; print(i.find_spec('pytest'))"
     assert run([python, "-c", find], clean_environment()).stdout == "None\n"
     assert command(tree, "inspect", BASE_PYTHON, "--json").stderr == ""
     # A new version changes the metadata of our own projects, and nothing that is locked.
     for manifest in (tree / "pyproject.toml", tree / "build_backend/pyproject.toml"):
         text = manifest.read_text("utf-8")
-        manifest.write_text(re.sub(r'(?m)^version = ".*"', 'version = "9.9.9"', text, count=1))
+        manifest.write_text(
+            re.sub(r'(?m)^version = ".*"', 'version = "9.9.9"', text, count=1)
+        )
     said = command(tree, "inspect", BASE_PYTHON, "--json")
     assert said.stderr.startswith("updating the development environment")
     assert "packages from" not in said.stderr
     # What else a command needs is added.
-    version = (
-        "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
-    )
+    version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
     command(tree, "test", "--", "--version")
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
 
@@ -83,11 +85,22 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     (tree / "dist").mkdir()
     for step in (["init"], ["add", "--all"], ["commit", "--message", "Release"]):
         git(tree, *step, *([] if "add" in step else ["--quiet"]))
-    done = run([BASE_PYTHON, "-m", "scripts", "attest"], clean_environment(), cwd=tree, code=1)
+    done = run(
+        [BASE_PYTHON, "-m", "scripts", "attest"], clean_environment(), cwd=tree, code=1
+    )
     assert "packages from publish.lock" in done.stderr
     assert "error: there are no built files" in done.stderr
-    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x", "--allow-local"]
-    done = run([BASE_PYTHON, "-m", "scripts", *publish], clean_environment(), cwd=tree, code=1)
+    publish = [
+        "publish",
+        "--index",
+        "http://127.0.0.1:9/",
+        "--checked",
+        "x",
+        "--allow-local",
+    ]
+    done = run(
+        [BASE_PYTHON, "-m", "scripts", *publish], clean_environment(), cwd=tree, code=1
+    )
     assert "checked: the files: expected x" in done.stderr
     python = programs(tree / ".venv") / "python"
     needed = "import scripts.index.served, scripts.index.upload, pypi_attestations, scripts.index.attestations"
@@ -99,8 +112,12 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
     (tree / ".venv").mkdir()
     (tree / ".venv/mine").touch()
-    done = run([BASE_PYTHON, "-m", "scripts", "demo"], clean_environment(), cwd=tree, code=1)
-    assert done.stderr.startswith(f"error: `{tree / '.venv'}` exists but was not made by this")
+    done = run(
+        [BASE_PYTHON, "-m", "scripts", "demo"], clean_environment(), cwd=tree, code=1
+    )
+    assert done.stderr.startswith(
+        f"error: `{tree / '.venv'}` exists but was not made by this"
+    )
     assert "hint: remove it or move it away" in done.stderr
     assert (tree / ".venv/mine").exists()
 

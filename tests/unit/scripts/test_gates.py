@@ -125,7 +125,9 @@ def raw(wheel: Path, change: Callable[[bytes], bytes]) -> None:
 
 
 def resaved(
-    wheel: Path, change: Callable[[zipfile.ZipInfo], object], method: int = zipfile.ZIP_DEFLATED
+    wheel: Path,
+    change: Callable[[zipfile.ZipInfo], object],
+    method: int = zipfile.ZIP_DEFLATED,
 ) -> None:
     """Write an archive again with its entries changed."""
     with zipfile.ZipFile(wheel) as archive:
@@ -165,7 +167,10 @@ def with_prefix(wheel: Path) -> None:
 
 
 def twice(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with (
+        zipfile.ZipFile(wheel, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate"),
+    ):
         archive.writestr("leanspec_cli_bin/__init__.py", b"print('changed')\n")
 
 
@@ -236,11 +241,15 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "leanspec-build.cdx.json` differs",
     ),
     "another licence text": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/licenses/LICENSE": b"All rights reserved.\n"}),
+        lambda dist: rewrite(
+            dist / CLI, {f"{INFO}/licenses/LICENSE": b"All rights reserved.\n"}
+        ),
         "LICENSE` differs",
     ),
     "tags that promise more": (
-        lambda dist: replaced(dist / CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"),
+        lambda dist: replaced(
+            dist / CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"
+        ),
         "WHEEL` differs",
     ),
     "a wheel that is not pure": (
@@ -290,12 +299,17 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         "entry_points.txt` is not built",
     ),
     "a launcher of before the last commit": (
-        lambda dist: replaced(dist / MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"),
+        lambda dist: replaced(
+            dist / MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"
+        ),
         "`leanspec_launcher/_search.py` differs",
     ),
     "other checksums in the launcher": (
         lambda dist: replaced(
-            dist / MAIN, "leanspec_launcher/_tables.py", b"'linux-x64': '", b"'linux-x64': '0"
+            dist / MAIN,
+            "leanspec_launcher/_tables.py",
+            b"'linux-x64': '",
+            b"'linux-x64': '0",
         ),
         "`leanspec_launcher/_tables.py` differs",
     ),
@@ -313,9 +327,14 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         ),
         "stub.json` differs",
     ),
-    "other times": (lambda dist: resaved(dist / CLI, lambda _: None), "an archive of other bytes"),
+    "other times": (
+        lambda dist: resaved(dist / CLI, lambda _: None),
+        "an archive of other bytes",
+    ),
     "one byte in a compressed entry": (
-        lambda dist: raw(dist / CLI, lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
+        lambda dist: raw(
+            dist / CLI, lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]
+        ),
         "the same entries, in an archive of other bytes",
     ),
     "a file more in the sdist": (
@@ -423,14 +442,19 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         "must be a single line",
     ),
     "an address that is none": (
-        metadata("License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"),
+        metadata(
+            "License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"
+        ),
         "an address, found 'someone'",
     ),
     "a URL that is none": (
         metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "),
         "an http(s) URL",
     ),
-    "a URL of another kind": (metadata("Homepage, https://", "Homepage, ftp://"), "an http(s) URL"),
+    "a URL of another kind": (
+        metadata("Homepage, https://", "Homepage, ftp://"),
+        "an http(s) URL",
+    ),
     "a label that is too long": (
         metadata("URL: Homepage,", f"URL: {'x' * 33},"),
         "at most 32 characters",
@@ -451,8 +475,14 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"),
         "as in the file",
     ),
-    "a name that is none": (metadata("Name: leanspec-cli-bin", "Name: -leanspec-"), "-leanspec-"),
-    "a version that is none": (metadata(f"Version: {RELEASED}", "Version: latest"), "latest"),
+    "a name that is none": (
+        metadata("Name: leanspec-cli-bin", "Name: -leanspec-"),
+        "-leanspec-",
+    ),
+    "a version that is none": (
+        metadata(f"Version: {RELEASED}", "Version: latest"),
+        "latest",
+    ),
     "a metadata version to come": (
         metadata("Metadata-Version: 2.", "Metadata-Version: 9."),
         "metadata",
@@ -474,7 +504,10 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     ),
     "a field twice": (metadata("Summary: ", "Summary: a\nSummary: "), "summary"),
     "a field that nobody knows": (metadata("Summary: ", "Summry: a\nSummary: "), "summry"),
-    "a description of an unknown kind": (metadata("text/markdown", "text/html"), "text/html"),
+    "a description of an unknown kind": (
+        metadata("text/markdown", "text/html"),
+        "text/html",
+    ),
     "no description": (
         lambda dist: rewrite(
             dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}
@@ -495,7 +528,8 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     ),
     "metadata that is not UTF-8": (
         lambda dist: rewrite(
-            dist / CLI, {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")}
+            dist / CLI,
+            {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")},
         ),
         "metadata",
     ),
@@ -536,7 +570,8 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     ),
     "an entry of another name in its own header": (
         lambda dist: raw(
-            dist / CLI, lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1)
+            dist / CLI,
+            lambda data: data.replace(b"cli_bin/__init__.py", b"cli_bin/__evil__.py", 1),
         ),
         "in both of its headers",
     ),
@@ -568,7 +603,10 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         lambda dist: sdist_with(dist, "other/x.py"),
         "found `other/x.py`",
     ),
-    "a build number": (lambda dist: renamed(dist / CLI, "-py3-", "-1-py3-"), "no build number"),
+    "a build number": (
+        lambda dist: renamed(dist / CLI, "-py3-", "-1-py3-"),
+        "no build number",
+    ),
     "a name that is not normalized": (
         lambda dist: renamed(dist / CLI, "leanspec_cli_bin", "LeanSpec_cli_bin"),
         "file name",
@@ -607,20 +645,25 @@ def test_the_index_of_the_rehearsal_has_the_same_rules(attack: str, dist: Path) 
     """They are written twice, by two readers of its source."""
     REFUSED[attack][0](dist)
     refused = [
-        path.name for path in sorted(dist.iterdir()) if strict.refusal(path.name, path.read_bytes())
+        path.name
+        for path in sorted(dist.iterdir())
+        if strict.refusal(path.name, path.read_bytes())
     ]
     assert bool(refused) is (attack not in OURS_ALONE), refused
     assert len(refused) <= 1
 
 
 def test_the_index_of_the_rehearsal_takes_a_good_release(dist: Path) -> None:
-    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [""] * len(
-        files(dist)
-    )
+    assert [strict.refusal(path.name, path.read_bytes()) for path in dist.iterdir()] == [
+        ""
+    ] * len(files(dist))
 
 
 def test_a_description_that_cannot_be_rendered(dist: Path) -> None:
-    text = content(dist / CLI, META).replace(b"text/markdown", b"text/x-rst") + b"\n.. nonsense::\n"
+    text = (
+        content(dist / CLI, META).replace(b"text/markdown", b"text/x-rst")
+        + b"\n.. nonsense::\n"
+    )
     rewrite(dist / CLI, {META: text})
     assert any(line.startswith("8 files: expected PASSED") for line in of_index(dist))
 
@@ -690,7 +733,14 @@ def committed(root: Path, *names: tuple[str, bytes]) -> Path:
     root.mkdir()
     for name, data in names:
         (root / name).write_bytes(data)
-    who = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"]
+    who = [
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@localhost",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
         subprocess.run(["git", "-C", root, *who, *command], check=True)
     return root
@@ -698,7 +748,10 @@ def committed(root: Path, *names: tuple[str, bytes]) -> Path:
 
 def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
     root = committed(
-        tmp_path / "r", ("program", b"\x7fELF"), ("large", bytes((1 << 20) + 1)), ("fine", b"x")
+        tmp_path / "r",
+        ("program", b"\x7fELF"),
+        ("large", bytes((1 << 20) + 1)),
+        ("fine", b"x"),
     )
     said = wrong(commit.tree(root))
     assert said == [
@@ -729,8 +782,13 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
     (dist / CLI).rename(other)
     with_program(other, headers.mach_o())
     said = wrong(binaries.binaries(plan, files(dist)))
-    assert any(f"expected {RELEASED}, found not run where it was built" in line for line in said)
-    record = json.loads(content(other, RECORD)) | {"reported": RELEASED, "platform": "darwin-arm64"}
+    assert any(
+        f"expected {RELEASED}, found not run where it was built" in line for line in said
+    )
+    record = json.loads(content(other, RECORD)) | {
+        "reported": RELEASED,
+        "platform": "darwin-arm64",
+    }
     rewrite(other, {RECORD: json.dumps(record).encode()})
     assert not any(
         "its own version" in line for line in wrong(binaries.binaries(plan, files(dist)))
@@ -740,7 +798,9 @@ def test_5_a_binary_that_nobody_ran(dist: Path, plan: Plan) -> None:
 def recorded(wheel: Path, **said: object) -> None:
     """Change what a platform wheel's record says of its binary."""
     name = next(
-        each for each in zipfile.ZipFile(wheel).namelist() if each.endswith("bin/binary.json")
+        each
+        for each in zipfile.ZipFile(wheel).namelist()
+        if each.endswith("bin/binary.json")
     )
     rewrite(wheel, {name: json.dumps(json.loads(content(wheel, name)) | said).encode()})
 
@@ -755,7 +815,11 @@ def recorded(wheel: Path, **said: object) -> None:
             "expected one for all binaries, found c0ffee, decaf",
         ),
         ({"commit": "c0ffee-dirty"}, {}, "expected a commit without uncommitted changes"),
-        ({"source": None}, {}, "expected a source with its integrity or commit, found None"),
+        (
+            {"source": None},
+            {},
+            "expected a source with its integrity or commit, found None",
+        ),
         (
             {"source": {"kind": "cargo"}, "commit": None},
             {},
@@ -772,7 +836,9 @@ def test_where_the_binaries_are_from(
     said = wrong(binaries.binaries(plan, files(dist)))
     assert any(words in line for line in said) if words else said == []
     if "one for all" in words:
-        reasoned = replace(plan, exceptions=plan.exceptions | {"commits": "a fix for one of them"})
+        reasoned = replace(
+            plan, exceptions=plan.exceptions | {"commits": "a fix for one of them"}
+        )
         assert wrong(binaries.binaries(reasoned, files(dist))) == []
 
 
@@ -888,7 +954,8 @@ def test_23_a_lock_that_was_left_behind(tmp_path: Path) -> None:
     text = (tmp_path / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace('"twine>=6.1"', '"twine>=999"'))
     assert any(
-        line.startswith("twine: expected twine>=999, found ") for line in wrong(tree.lock(tmp_path))
+        line.startswith("twine: expected twine>=999, found ")
+        for line in wrong(tree.lock(tmp_path))
     )
 
 
@@ -921,7 +988,9 @@ def test_a_manifest_that_breaks_the_standard(
 def test_names_are_not_to_be_confused() -> None:
     assert wrong(tree.names()) == []
     assert (
-        tree.confusable("lean-spec") == tree.confusable("Lean.Spec") == tree.confusable("1ean_spec")
+        tree.confusable("lean-spec")
+        == tree.confusable("Lean.Spec")
+        == tree.confusable("1ean_spec")
     )
 
 
@@ -945,7 +1014,12 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     gates = partial(check.check, collected=dist.parent / "binaries")
     with pytest.raises(publish.GatesError) as error:
         publish.publish(
-            dist, index, publish.Proof(gates, forbidden), dry_run=False, resume=False, wait=1
+            dist,
+            index,
+            publish.Proof(gates, forbidden),
+            dry_run=False,
+            resume=False,
+            wait=1,
         )
     assert (
         "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"

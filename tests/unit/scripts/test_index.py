@@ -157,12 +157,16 @@ def test_a_refusal_counts_only_where_the_bytes_are_ours(
             is_there(asked, other)
 
 
-def test_the_first_refusal_is_told_and_the_rest_is_not_begun(tmp_path: Path, busy: str) -> None:
+def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
+    tmp_path: Path, busy: str
+) -> None:
     """A release has more files than are uploaded at once."""
     one = stub(tmp_path / "ours", b"1")
     started = time.monotonic()
     with pytest.raises(CredentialsError, match="403 Forbidden"):
-        upload_all(Index(busy, busy), client(busy), [one] * (AT_ONCE * 50), ("user", "secret"))
+        upload_all(
+            Index(busy, busy), client(busy), [one] * (AT_ONCE * 50), ("user", "secret")
+        )
     assert time.monotonic() - started < 3
 
 
@@ -215,7 +219,9 @@ def test_a_download_is_whole_or_not_there(busy: str, tmp_path: Path) -> None:
     Busy.left = 100
     with pytest.raises(IndexUnreachableError, match=r"`file` on `.*` does not answer"):
         client(busy).download(served, target)
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "before")]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
+        ("file", "before")
+    ]
 
 
 def test_a_file_that_is_not_there_is_no_file(busy: str, tmp_path: Path) -> None:
@@ -228,7 +234,10 @@ def test_a_file_that_is_not_there_is_no_file(busy: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        (b'{"meta":{"api-version":"2.0"},"name":"x","files":[]}', "does not speak the simple API"),
+        (
+            b'{"meta":{"api-version":"2.0"},"name":"x","files":[]}',
+            "does not speak the simple API",
+        ),
         (b"<html>Log in</html>", "something else than a project's page"),
         (b"[]", "something else than a project's page"),
         (b'{"meta":{},"files":[{}]}', "something else than a project's page"),
@@ -241,7 +250,9 @@ def test_a_page_that_is_none_is_named(busy: str, page: bytes, words: str) -> Non
 
 
 def test_the_status_of_a_project_is_read(busy: str) -> None:
-    Busy.page = EMPTY[:-1] + b',"project-status":{"status":"quarantined","reason":"malware"}}'
+    Busy.page = (
+        EMPTY[:-1] + b',"project-status":{"status":"quarantined","reason":"malware"}}'
+    )
     assert client(busy).project("x") == Project({}, "quarantined", "malware")
     Busy.page = EMPTY
     assert client(busy).project("x") == Project({}, "active", "")
@@ -251,19 +262,31 @@ def test_the_status_of_a_project_is_read(busy: str) -> None:
 def test_a_secret_in_a_url_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(CommandError) as error:
         read_index(f"https://{secret}example.org:8443/legacy/?x#y")
-    assert "`https://example.org:8443/legacy/` was given with a secret in it" in error.value.message
+    assert (
+        "`https://example.org:8443/legacy/` was given with a secret in it"
+        in error.value.message
+    )
     assert "hush" not in f"{error.value.message} {error.value.hint}"
 
 
 def test_a_url_without_a_port_gets_none() -> None:
-    assert without_secret("https://me:hush@example.org/simple/") == "https://example.org/simple/"
+    assert (
+        without_secret("https://me:hush@example.org/simple/")
+        == "https://example.org/simple/"
+    )
 
 
 @pytest.mark.parametrize(
     ("url", "is_taken"),
-    [("http://example.org/", False), ("http://localhost:8080/", True), ("http://[::1]/", True)],
+    [
+        ("http://example.org/", False),
+        ("http://localhost:8080/", True),
+        ("http://[::1]/", True),
+    ],
 )
-def test_an_upload_is_encrypted_or_stays_on_this_machine(url: str, *, is_taken: bool) -> None:
+def test_an_upload_is_encrypted_or_stays_on_this_machine(
+    url: str, *, is_taken: bool
+) -> None:
     if is_taken:
         assert read_index(url).upload == url
     else:
@@ -283,7 +306,9 @@ def test_a_user_without_a_password_is_no_credential(
 
 def test_a_hash_that_the_index_states_is_taken(busy: str) -> None:
     """Then nothing is downloaded to compute it."""
-    file = b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'
+    file = (
+        b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'
+    )
     Busy.page = EMPTY.replace(b"[]", b"[" + file + b"]")
     (served,) = client(busy).files("x").values()
     assert (served.name, served.sha256) == ("x-1.tar.gz", "ab")

@@ -51,7 +51,13 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
     name = f"leanspec_cli_bin-{version}-py3-none-any.whl"
     uploaded = (NOW - timedelta(days=days)).isoformat()
-    return {"filename": name, "url": f"x/{name}", "hashes": {}, "upload-time": uploaded, **more}
+    return {
+        "filename": name,
+        "url": f"x/{name}",
+        "hashes": {},
+        "upload-time": uploaded,
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,11 @@ def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
         ("0.3.0", {"files": []}, ""),
         ("0.3.0", {"files": [served("0.2.9"), served("0.4.0.dev1")]}, ""),
         ("0.3.0", {"files": [served("0.9.0")]}, "no version above 0.3.0, found 0.9.0"),
-        ("0.3.1.dev1", {"files": [served("0.9.0")]}, "no version above 0.3.1.dev1, found 0.9.0"),
+        (
+            "0.3.1.dev1",
+            {"files": [served("0.9.0")]},
+            "no version above 0.3.1.dev1, found 0.9.0",
+        ),
         (
             "0.3.1.dev1",
             {"files": [served("0.3.1.dev2")]},
@@ -73,9 +83,17 @@ def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
         ),
         ("0.3.0", {"project-status": {"status": "archived"}}, "found archived"),
         ("0.3.0", {"project-status": {"status": "deprecated"}}, ""),
-        ("0.3.0", {"files": [served("0.3.0", yanked="broken")]}, "nobody has yanked, found yanked"),
+        (
+            "0.3.0",
+            {"files": [served("0.3.0", yanked="broken")]},
+            "nobody has yanked, found yanked",
+        ),
         ("0.3.0", {"files": [served("0.3.0", days=13)]}, ""),
-        ("0.3.0", {"files": [served("0.3.0", days=15)]}, "a first file of the last 14 days"),
+        (
+            "0.3.0",
+            {"files": [served("0.3.0", days=15)]},
+            "a first file of the last 14 days",
+        ),
     ],
 )
 def test_what_the_index_has_is_looked_at_first(
@@ -94,7 +112,9 @@ def test_what_the_index_has_is_looked_at_first(
     assert words in said if words else not said
 
 
-LOGIN = b"<html><body><h1>Welcome to our hotel</h1><a href='/login'>Log in</a></body></html>"
+LOGIN = (
+    b"<html><body><h1>Welcome to our hotel</h1><a href='/login'>Log in</a></body></html>"
+)
 
 
 @pytest.mark.parametrize(
@@ -137,4 +157,6 @@ def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(url: str) -> 
     )
     assert Client(Index(url, url)).files(NAME) == {}
     Page.raw = ("text/html", b"<a href='x'>leanspec_cli_bin-0.3.0-py3-none-any.whl</a>")
-    assert list(Client(Index(url, url)).files(NAME)) == ["leanspec_cli_bin-0.3.0-py3-none-any.whl"]
+    assert list(Client(Index(url, url)).files(NAME)) == [
+        "leanspec_cli_bin-0.3.0-py3-none-any.whl"
+    ]

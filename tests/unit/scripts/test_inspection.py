@@ -104,7 +104,8 @@ def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
     done = scripts("inspect", loose, code=1)
     assert "too loose" in done.stdout
     assert (
-        "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64" in done.stdout
+        "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64"
+        in done.stdout
     )
 
 
@@ -129,12 +130,16 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     shutil.copytree(dist, tmp_path / "dist")
     changed = next((tmp_path / "dist").glob("leanspec_mcp_bin-*linux*.whl"))
     changed.write_bytes(changed.read_bytes() + b"\0")
-    done = scripts("rebuild-check", tmp_path / "dist", "--binaries", binaries, "--json", code=1)
+    done = scripts(
+        "rebuild-check", tmp_path / "dist", "--binaries", binaries, "--json", code=1
+    )
     found = {each["name"]: each["same"] for each in json.loads(done.stdout)}
     assert found == {path.name: path.name != changed.name for path in dist.iterdir()}
 
 
-def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(tmp_path: Path) -> None:
+def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(
+    tmp_path: Path,
+) -> None:
     facts = inspect_file(
         wheel(tmp_path, "manylinux_2_17_x86_64", GLIBC, GLIBC[: len(GLIBC) // 2])
     ).facts
@@ -144,7 +149,9 @@ def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(tmp_path
 
 
 def of_wheel(
-    tmp_path: Path, change: Callable[[bytearray], None], compression: int = zipfile.ZIP_DEFLATED
+    tmp_path: Path,
+    change: Callable[[bytearray], None],
+    compression: int = zipfile.ZIP_DEFLATED,
 ) -> Path:
     """Return a wheel with one entry, changed in its bytes."""
     path = tmp_path / "x-1-py3-none-manylinux_2_17_x86_64.whl"
@@ -178,7 +185,8 @@ def truncated(data: bytearray) -> None:
 
 @pytest.mark.parametrize("change", [encrypted, unknown_compression, damaged, truncated])
 @pytest.mark.parametrize(
-    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2]
+    "compression",
+    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2],
 )
 def test_a_wheel_that_cannot_be_read_is_one_message(
     tmp_path: Path, change: Callable[[bytearray], None], compression: int

@@ -30,7 +30,11 @@ from tests.support.surroundings import run
 OLDEST_PIP = "22.3"
 SYSTEMS = {
     "linux": {"os_name": "posix", "platform_system": "Linux", "platform_machine": "x86_64"},
-    "darwin": {"os_name": "posix", "platform_system": "Darwin", "platform_machine": "arm64"},
+    "darwin": {
+        "os_name": "posix",
+        "platform_system": "Darwin",
+        "platform_machine": "arm64",
+    },
     "win32": {"os_name": "nt", "platform_system": "Windows", "platform_machine": "AMD64"},
 }
 # 3.11.4 has a marker of its own in dev.lock.
@@ -45,12 +49,17 @@ def environment(system: str, python: str) -> Environment:
     """Return what markers are evaluated with on another system and Python."""
     values = HERE | SYSTEMS[system]
     values |= {"sys_platform": system, "python_full_version": python}
-    values |= {"python_version": python.rpartition(".")[0], "implementation_version": python}
+    values |= {
+        "python_version": python.rpartition(".")[0],
+        "implementation_version": python,
+    }
     return values
 
 
 ENVIRONMENTS = {
-    f"{system}-{python}": environment(system, python) for system in SYSTEMS for python in PYTHONS
+    f"{system}-{python}": environment(system, python)
+    for system in SYSTEMS
+    for python in PYTHONS
 }
 
 
@@ -68,7 +77,9 @@ def metadata(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Require
             except importlib.metadata.PackageNotFoundError:
                 distribution = None
             if distribution and distribution.version == str(entry.version):
-                stated[key(entry)] = [Requirement(text) for text in distribution.requires or ()]
+                stated[key(entry)] = [
+                    Requirement(text) for text in distribution.requires or ()
+                ]
             else:
                 foreign.append(key(entry))
     folder = tmp_path_factory.mktemp("metadata")
@@ -81,9 +92,30 @@ def key(entry: Entry) -> str:
 
 def from_index(names: list[str], folder: Path) -> dict[str, list[Requirement]]:
     """Let pip report what packages require, without installing them: for Windows, as most are."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
-    command += ["--no-deps", "--only-binary=:all:", "--ignore-installed", "--target", str(folder)]
-    command += ["--platform", "win_amd64", "--python-version", "3.13", "--no-build-isolation"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--report",
+        "-",
+    ]
+    command += [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-installed",
+        "--target",
+        str(folder),
+    ]
+    command += [
+        "--platform",
+        "win_amd64",
+        "--python-version",
+        "3.13",
+        "--no-build-isolation",
+    ]
     report = json.loads(run([*command, *names], clean_environment()).stdout)
     stated = {}
     for each in report["install"]:
@@ -110,7 +142,10 @@ def test_a_lock_is_complete_and_lists_nothing_else(
 
 def test_a_lock_that_lacks_something_is_found() -> None:
     everything = read_lock(Group.BUILD.lock)
-    roots = [Requirement("rich>=1"), Requirement("click[color]>=99; sys_platform == 'linux'")]
+    roots = [
+        Requirement("rich>=1"),
+        Requirement("click[color]>=99; sys_platform == 'linux'"),
+    ]
     stated = {"rich": [Requirement("nowhere"), Requirement("other; extra == 'jupyter'")]}
     problems, needed = follow(
         everything,
@@ -176,12 +211,16 @@ class Package:
 def index(tmp_path: Path) -> Iterator[str]:
     """Serve the folder `index` on loopback, as a simple index."""
     (tmp_path / "index").mkdir()
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+    handler = partial(
+        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index")
+    )
     with serving(handler) as url:
         yield url
 
 
-def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) -> tuple[Path, int]:
+def imitate(
+    lock: Path, folder: Path, metadata: dict[str, list[Requirement]]
+) -> tuple[Path, int]:
     """Write a lock of empty packages that require each other as the real ones do.
 
     Of each package that is required with an extra, the index has a newer release too.
@@ -209,14 +248,30 @@ def imitate(lock: Path, folder: Path, metadata: dict[str, list[Requirement]]) ->
 @pytest.mark.network
 @pytest.mark.parametrize("group", Group)
 def test_a_newer_release_of_anything_changes_nothing(
-    group: Group, index: str, old_pip: Path, metadata: dict[str, list[Requirement]], tmp_path: Path
+    group: Group,
+    index: str,
+    old_pip: Path,
+    metadata: dict[str, list[Requirement]],
+    tmp_path: Path,
 ) -> None:
     """Fails without `--no-deps`: pip before 23.3 takes a requirement with an extra for unpinned."""
     lock, count = imitate(group.lock, tmp_path, metadata)
-    run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], clean_environment())
+    run(
+        [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"],
+        clean_environment(),
+    )
     python = tmp_path / "venv/bin/python"
-    command: list[str | Path] = [python, old_pip, "install", "--no-cache-dir", "--index-url", index]
-    env = clean_environment(PIP_CONFIG_FILE="/dev/null", PIP_EXTRA_INDEX_URL="", PIP_FIND_LINKS="")
+    command: list[str | Path] = [
+        python,
+        old_pip,
+        "install",
+        "--no-cache-dir",
+        "--index-url",
+        index,
+    ]
+    env = clean_environment(
+        PIP_CONFIG_FILE="/dev/null", PIP_EXTRA_INDEX_URL="", PIP_FIND_LINKS=""
+    )
     run([*command, *locked.EXACTLY, "--requirement", lock], env)
     listing = "import importlib.metadata as m; print(len(list(m.distributions())))"
     assert run([python, "-c", listing], env).stdout == f"{count}\n"
@@ -225,10 +280,20 @@ def test_a_newer_release_of_anything_changes_nothing(
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.parametrize("group", Group)
-def test_the_oldest_pip_installs_the_real_lock(group: Group, old_pip: Path, tmp_path: Path) -> None:
+def test_the_oldest_pip_installs_the_real_lock(
+    group: Group, old_pip: Path, tmp_path: Path
+) -> None:
     """Against the index as it is today; a minute each."""
-    run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], clean_environment())
-    command: list[str | Path] = [tmp_path / "venv/bin/python", old_pip, "install", *locked.EXACTLY]
+    run(
+        [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"],
+        clean_environment(),
+    )
+    command: list[str | Path] = [
+        tmp_path / "venv/bin/python",
+        old_pip,
+        "install",
+        *locked.EXACTLY,
+    ]
     run([*command, "--requirement", group.lock], clean_environment(), timeout=900)
 
 
@@ -252,7 +317,9 @@ def test_every_package_has_a_wheel(system: str, python: str, tmp_path: Path) -> 
     uv = Path(sys.executable).with_name("uv")
     # What builds for Linux, and what publishes, runs on no runner of these two.
     without_tools = system in ("aarch64-pc-windows-msvc", "x86_64-apple-darwin")
-    for group in [each for each in Group if each in (Group.BUILD, Group.DEV) or not without_tools]:
+    for group in [
+        each for each in Group if each in (Group.BUILD, Group.DEV) or not without_tools
+    ]:
         command: list[str | Path] = [
             uv,
             "pip",

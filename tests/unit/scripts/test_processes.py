@@ -48,7 +48,9 @@ def wait_for(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_a_command_started_ends_with_it(number: signal.Signals, tmp_path: Path) -> None:
+def test_what_a_command_started_ends_with_it(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     """The signal reaches the command alone, as from a supervisor; it waits in a thread for each package."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -58,7 +60,9 @@ def test_what_a_command_started_ends_with_it(number: signal.Signals, tmp_path: P
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     env = clean(tmp_path / "home", PATH=path, PIDS=str(pids), PYTHONPATH=str(ROOT))
     command = [*OWN_COMMAND, "collect", "npm", "1.2.3", "--into", str(into)]
-    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+    ) as process:
         started = wait_for(pids)
         before = time.monotonic()
         process.send_signal(number)

@@ -62,10 +62,14 @@ def release(
     wait: int = 5,
 ) -> list[Finding]:
     usual = Proof(lambda _: [], served.compare_served)
-    return publish(dist, index.place, proof or usual, dry_run=dry_run, resume=resume, wait=wait)
+    return publish(
+        dist, index.place, proof or usual, dry_run=dry_run, resume=resume, wait=wait
+    )
 
 
-def test_each_wave_waits_until_the_one_before_is_served(index: SmallIndex, dist: Path) -> None:
+def test_each_wave_waits_until_the_one_before_is_served(
+    index: SmallIndex, dist: Path
+) -> None:
     """A stub that is seen before its platform wheel would be taken in its place."""
     index.hidden_looks = 3
     findings = release(index, dist)
@@ -83,7 +87,9 @@ def test_each_wave_waits_until_the_one_before_is_served(index: SmallIndex, dist:
             if WAVE[kind] == wave
         )
         before = [
-            index.events.index(f"shown {name}") for name, kind in kinds.items() if WAVE[kind] < wave
+            index.events.index(f"shown {name}")
+            for name, kind in kinds.items()
+            if WAVE[kind] < wave
         ]
         assert max(before) < first, "all of the wave before were served when this one began"
 
@@ -92,7 +98,8 @@ def test_a_dry_run_uploads_nothing(
     index: SmallIndex, dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proof = Proof(
-        lambda _: [confirm("gate", "it", "good")], lambda *_: pytest.fail("it was published")
+        lambda _: [confirm("gate", "it", "good")],
+        lambda *_: pytest.fail("it was published"),
     )
     findings = release(index, dist, proof=proof, dry_run=True)
     assert {each.gate for each in findings} == {"gate", "the index"}, (
@@ -129,7 +136,8 @@ def test_without_credentials_a_dry_run_fails_as_an_upload_would(
 
 def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> None:
     proof = Proof(
-        lambda _: [problem("gate", "it", "good", "bad")], lambda *_: pytest.fail("it was published")
+        lambda _: [problem("gate", "it", "good", "bad")],
+        lambda *_: pytest.fail("it was published"),
     )
     with pytest.raises(GatesError, match="gate: it: expected good, found bad"):
         release(index, dist, proof=proof)
@@ -171,7 +179,8 @@ def test_a_file_of_this_version_that_is_not_ours_stops_everything(
 
 
 @pytest.mark.parametrize(
-    "name", ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"]
+    "name",
+    ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"],
 )
 def test_a_higher_version_on_the_index_stops_everything(
     index: SmallIndex, dist: Path, name: str
@@ -219,7 +228,9 @@ def test_it_looks_ever_less_often(
     )
 
 
-def test_who_publishes_is_locked_in_a_folder_of_this_user(index: SmallIndex, dist: Path) -> None:
+def test_who_publishes_is_locked_in_a_folder_of_this_user(
+    index: SmallIndex, dist: Path
+) -> None:
     release(index, dist, dry_run=True)
     (folder,) = Path.home().glob(".cache/*")
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -308,7 +319,9 @@ def test_what_is_served_is_compared_with_what_was_built(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     release(index, dist)
-    assert all(each.passed for each in served.compare_served(plan.version, index.place, dist))
+    assert all(
+        each.passed for each in served.compare_served(plan.version, index.place, dist)
+    )
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
     wrong = [

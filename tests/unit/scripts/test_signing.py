@@ -63,7 +63,11 @@ def test_a_signature_is_accepted_and_says_what_it_claims(
 ) -> None:
     path, signature, public = signed()
     said = verify(path, signature, read_public(public), CLAIM)
-    assert (said["file"], said["version"], said["platform"]) == ("release.json", "1.2.3", "any")
+    assert (said["file"], said["version"], said["platform"]) == (
+        "release.json",
+        "1.2.3",
+        "any",
+    )
     assert verify(path, signature, read_public(public.splitlines()[1]))
 
 
@@ -71,7 +75,10 @@ def test_a_signature_is_accepted_and_says_what_it_claims(
     ("spoil", "words"),
     [
         (lambda _: "", "not a valid minisign signature"),
-        (of_another_algorithm, "not a valid minisign signature: unsupported signature algorithm"),
+        (
+            of_another_algorithm,
+            "not a valid minisign signature: unsupported signature algorithm",
+        ),
         (with_a_space, "not a valid minisign signature"),
         (lambda text: text[: len(text) // 2], "not a valid minisign signature"),
         (lambda text: "\n".join(text.splitlines()[:2]), "not a valid minisign signature"),
@@ -84,7 +91,9 @@ def test_a_signature_is_accepted_and_says_what_it_claims(
             "not a valid minisign signature",
         ),
         (
-            lambda text: text.splitlines()[0] + "\n????\n" + "\n".join(text.splitlines()[2:]),
+            lambda text: (
+                text.splitlines()[0] + "\n????\n" + "\n".join(text.splitlines()[2:])
+            ),
             "not a valid minisign signature",
         ),
     ],
@@ -104,9 +113,15 @@ def test_a_changed_file_another_key_and_other_claims_are_refused(
     with pytest.raises(CommandError, match="incompatible key identifiers"):
         verify(path, signature, KeyPair.generate().public_key, CLAIM)
     for claim, words in (
-        (Claim("SHA256SUMS", "1.2.3", "any"), "for file `release.json`, expected `SHA256SUMS`"),
+        (
+            Claim("SHA256SUMS", "1.2.3", "any"),
+            "for file `release.json`, expected `SHA256SUMS`",
+        ),
         (Claim("release.json", "1.2.4", "any"), "for version `1.2.3`, expected `1.2.4`"),
-        (Claim("release.json", "1.2.3", "linux-x64"), "for platform `any`, expected `linux-x64`"),
+        (
+            Claim("release.json", "1.2.3", "linux-x64"),
+            "for platform `any`, expected `linux-x64`",
+        ),
     ):
         with pytest.raises(CommandError, match=words):
             verify(path, signature, read_public(public), claim)
@@ -147,13 +162,20 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
     assert "version:1.2.3" in done.stdout
     # minisign signs with our key, and we check that.
     done = run_minisign(
-        "-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file, text=f"{PASSWORD}\n"
+        "-S",
+        "-s",
+        tmp_path / "ours.key",
+        "-t",
+        CLAIM.text(1),
+        "-m",
+        file,
+        text=f"{PASSWORD}\n",
     )
     assert done.returncode == 0, done.stderr
     assert (
-        verify(file, (tmp_path / "release.json.minisig").read_text(), ours.public_key, CLAIM)[
-            "platform"
-        ]
+        verify(
+            file, (tmp_path / "release.json.minisig").read_text(), ours.public_key, CLAIM
+        )["platform"]
         == "any"
     )
     file.write_bytes(b"changed")
@@ -166,7 +188,9 @@ def test_we_open_minisigns_key(tmp_path: Path) -> None:
         debian.needs_root_and("minisign")
     key, public = tmp_path / "its.key", tmp_path / "its.pub"
     assert (
-        run_minisign("-G", "-s", key, "-p", public, text=f"{PASSWORD}\n{PASSWORD}\n").returncode
+        run_minisign(
+            "-G", "-s", key, "-p", public, text=f"{PASSWORD}\n{PASSWORD}\n"
+        ).returncode
         == 0
     )
     opened = read_secret(key.read_text(), PASSWORD)
@@ -175,14 +199,18 @@ def test_we_open_minisigns_key(tmp_path: Path) -> None:
         read_secret(key.read_text(), "wrong")
 
 
-def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_commands(
+    scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     env = clean_environment(LEANSPEC_SIGNING_PASSWORD=PASSWORD)
     scripts("keygen", tmp_path / "k", env=env)
     assert (tmp_path / "k.key").stat().st_mode & 0o777 == 0o600
     assert "exists already" in scripts("keygen", tmp_path / "k", env=env, code=1).stderr
     file = tmp_path / "SHA256SUMS"
     file.write_text("x")
-    unsigned = scripts("verify-signature", file, "--public", tmp_path / "k.pub", code=1).stderr
+    unsigned = scripts(
+        "verify-signature", file, "--public", tmp_path / "k.pub", code=1
+    ).stderr
     assert "SHA256SUMS.minisig` is missing" in unsigned
     scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1.2.3", env=env)
     said = scripts(
@@ -191,7 +219,13 @@ def test_the_commands(scripts: Callable[..., CompletedProcess[str]], tmp_path: P
     assert "version 1.2.3" in said
     assert (
         scripts(
-            "verify-signature", file, "--public", tmp_path / "k.pub", "--version", "9", code=1
+            "verify-signature",
+            file,
+            "--public",
+            tmp_path / "k.pub",
+            "--version",
+            "9",
+            code=1,
         ).stdout
         == ""
     )
@@ -207,7 +241,9 @@ def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     """What `minisign -W` makes is opened here, and what the tests write so is opened by minisign."""
     if shutil.which("minisign") is None:
         debian.needs_root_and("minisign")
-    done = run_minisign("-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key")
+    done = run_minisign(
+        "-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key"
+    )
     if done.returncode != 0:
         pytest.skip("this minisign makes no keys without a password")
     their = read_secret((tmp_path / "their.key").read_text(), "any")
@@ -220,7 +256,10 @@ def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = run_minisign("-S", "-W", "-s", tmp_path / "ours.key", "-m", tmp_path / "file")
     assert done.returncode == 0, done.stderr
-    assert run_minisign("-V", "-p", tmp_path / "their.pub", "-m", tmp_path / "file").returncode == 0
+    assert (
+        run_minisign("-V", "-p", tmp_path / "their.pub", "-m", tmp_path / "file").returncode
+        == 0
+    )
 
 
 def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
@@ -228,12 +267,16 @@ def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
     path.write_bytes(b"{}")
     key = KeyPair.generate()
     claim = Claim(path.name, "1.2.3", "any")
-    said = verify(path, sign(path, key.secret_key, claim).read_text(), key.public_key, claim)
+    said = verify(
+        path, sign(path, key.secret_key, claim).read_text(), key.public_key, claim
+    )
     assert said["file"] == "a:b:c.json"
 
 
 def test_a_key_with_foreign_characters_is_damaged() -> None:
     """A decoder that skips them would read another key than the one that is shown."""
     comment, data = write_public(KeyPair.generate().public_key).splitlines()
-    with pytest.raises(CommandError, match="this is not a minisign public key: invalid base64"):
+    with pytest.raises(
+        CommandError, match="this is not a minisign public key: invalid base64"
+    ):
         read_public(f"{comment}\n{data[:10]} {data[10:]}")

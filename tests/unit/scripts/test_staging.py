@@ -37,7 +37,9 @@ def collect(
 
 def contents(base: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(base)): path.read_bytes() for path in base.rglob("*") if path.is_file()
+        str(path.relative_to(base)): path.read_bytes()
+        for path in base.rglob("*")
+        if path.is_file()
     }
 
 
@@ -108,13 +110,17 @@ def test_what_is_kept_is_checked_and_of_the_same_version(tmp_path: Path) -> None
     collect(base, "1.2.3")
     collect(base, "1.2.3", platform=OTHER, keep=True)
     assert {each.platform for each in read_collected(base)} == {"linux-x64", "linux-arm64"}
-    with pytest.raises(CommandError, match=r"are of different versions: `1\.2\.3`, `1\.2\.4`"):
+    with pytest.raises(
+        CommandError, match=r"are of different versions: `1\.2\.3`, `1\.2\.4`"
+    ):
         collect(base, "1.2.4", platform=OTHER, keep=True)
     collect(base, "1.2.4", platform=OTHER)
     assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
 
 
-def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(tmp_path: Path) -> None:
+def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(
+    tmp_path: Path,
+) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -123,5 +129,7 @@ def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(tmp_p
     record = json.loads(path.with_name("binary.json").read_text("utf-8"))
     record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name("binary.json").write_text(json.dumps(record), "utf-8")
-    with pytest.raises(CommandError, match="is an executable for linux-arm64, not for `linux-x64`"):
+    with pytest.raises(
+        CommandError, match="is an executable for linux-arm64, not for `linux-x64`"
+    ):
         read_collected(base)

@@ -45,7 +45,9 @@ def test_a_file_that_was_taken_is_sent_once(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_busy_index_gets_the_file_again(quick_index: SmallIndex, file: File, status: int) -> None:
+def test_a_busy_index_gets_the_file_again(
+    quick_index: SmallIndex, file: File, status: int
+) -> None:
     quick_index.answers = [(status, "busy")] * (ATTEMPTS - 1)
     send(quick_index, file)
     assert quick_index.uploaded == [NAME]
@@ -53,7 +55,9 @@ def test_a_busy_index_gets_the_file_again(quick_index: SmallIndex, file: File, s
 
 def test_an_index_that_stays_busy_is_given_up(quick_index: SmallIndex, file: File) -> None:
     quick_index.answers = [(503, "at night")] * ATTEMPTS
-    with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: 503 .*night"):
+    with pytest.raises(
+        IndexUnreachableError, match=r"in 6 attempts \(the last one: 503 .*night"
+    ):
         send(quick_index, file)
     assert quick_index.uploaded == []
 
@@ -76,13 +80,17 @@ def test_a_rejected_token_ends_it(quick_index: SmallIndex, file: File, status: i
 @pytest.mark.parametrize("status", [400, 404, 409, 413])
 def test_a_refusal_ends_it(quick_index: SmallIndex, file: File, status: int) -> None:
     quick_index.answers = [(status, "too large")]
-    with pytest.raises(CommandError, match=f"rejected `{NAME}`: {status} .*too large") as error:
+    with pytest.raises(
+        CommandError, match=f"rejected `{NAME}`: {status} .*too large"
+    ) as error:
         send(quick_index, file)
     assert "cut off" not in error.value.message
     assert quick_index.uploaded == []
 
 
-def test_a_refusal_of_what_the_index_has_is_a_success(quick_index: SmallIndex, file: File) -> None:
+def test_a_refusal_of_what_the_index_has_is_a_success(
+    quick_index: SmallIndex, file: File
+) -> None:
     """Another run brought these very bytes."""
     quick_index.files[NAME] = file.path.read_bytes()
     quick_index.answers = [(400, "file already exists")]
@@ -134,7 +142,9 @@ def test_a_file_that_arrived_cut_and_is_refused_may_be_there(
 ) -> None:
     """The index has it, and does not list it yet: nothing is lost."""
     quick_index.answers = [(CUT, ""), (400, "file already exists")]
-    with pytest.raises(CommandError, match="may have arrived without being listed yet") as error:
+    with pytest.raises(
+        CommandError, match="may have arrived without being listed yet"
+    ) as error:
         send(quick_index, file)
     assert error.value.hint == module.AGAIN
 
@@ -145,13 +155,17 @@ def test_an_upload_without_an_answer_has_an_end(
     quick_index.answers = [(SILENT, "")] * ATTEMPTS
     monkeypatch.setattr(module, "SECONDS_FOR_AN_ANSWER", 0.5)
     before = time.monotonic()
-    with pytest.raises(IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"):
+    with pytest.raises(
+        IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"
+    ):
         send(quick_index, file)
     assert time.monotonic() - before < 10
 
 
 @pytest.mark.parametrize("status", [400, 403])
-def test_the_reason_of_a_refusal_is_told(quick_index: SmallIndex, file: File, status: int) -> None:
+def test_the_reason_of_a_refusal_is_told(
+    quick_index: SmallIndex, file: File, status: int
+) -> None:
     """Over HTTP/2, the status line has none: it is in the body alone."""
     text = "<html><style>x</style><body>Invalid value for\n classifiers</body></html>"
     quick_index.answers = [(status, text)]
@@ -159,7 +173,9 @@ def test_the_reason_of_a_refusal_is_told(quick_index: SmallIndex, file: File, st
         send(quick_index, file)
 
 
-def test_more_files_than_threads_are_all_uploaded(quick_index: SmallIndex, tmp_path: Path) -> None:
+def test_more_files_than_threads_are_all_uploaded(
+    quick_index: SmallIndex, tmp_path: Path
+) -> None:
     files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
     module.upload_all(quick_index.place, Client(quick_index.place), files, SECRET)
     assert len(quick_index.uploaded) == len(files)
@@ -197,11 +213,16 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
     ("problem", "words"),
     [
         (
-            TrustedPublishingFailure("The token request failed:\n\n* `invalid-publisher`: no"),
+            TrustedPublishingFailure(
+                "The token request failed:\n\n* `invalid-publisher`: no"
+            ),
             "trusted publishing to `https://example.org/` failed: .*`invalid-publisher`: no",
         ),
         (KeyError("errors"), "did not give a token: KeyError: 'errors'"),
-        (requests.ConnectionError("refused"), "did not give a token: ConnectionError: refused"),
+        (
+            requests.ConnectionError("refused"),
+            "did not give a token: ConnectionError: refused",
+        ),
         (TwineException("no terminal"), "there are no credentials"),
     ],
 )

@@ -163,7 +163,10 @@ def test_a_change_that_fails_half_way_is_undone(
 def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     subprocess.run(
-        ["cargo", "generate-lockfile", "--offline"], cwd=workspace, check=True, capture_output=True
+        ["cargo", "generate-lockfile", "--offline"],
+        cwd=workspace,
+        check=True,
+        capture_output=True,
     )
     version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree, workspace))
     done = subprocess.run(
@@ -173,7 +176,9 @@ def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> 
         capture_output=True,
         text=True,
     )
-    assert {each["version"] for each in json.loads(done.stdout)["packages"]} == {"0.1.1-dev.2"}
+    assert {each["version"] for each in json.loads(done.stdout)["packages"]} == {
+        "0.1.1-dev.2"
+    }
 
 
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
@@ -181,12 +186,15 @@ def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) 
     """The docs' own form has `..` in it."""
     workspace = write_workspace(tmp_path / "other/workspace", "0.1.0")
     (workspace / "Cargo.toml").write_text(
-        (workspace / "Cargo.toml").read_text() + "\n[workspace.metadata]\nkept = true  # as it is\n"
+        (workspace / "Cargo.toml").read_text()
+        + "\n[workspace.metadata]\nkept = true  # as it is\n"
     )
     (tmp_path / "link").symlink_to(workspace)
     for path in (Path("other/../other/workspace"), tmp_path / "link", workspace):
         edits = version_places.planned(Version("0.1.1"), tree, tmp_path / path)
-        assert any(place.file.endswith("Cargo.toml") for edit in edits for place in edit.places)
+        assert any(
+            place.file.endswith("Cargo.toml") for edit in edits for place in edit.places
+        )
 
 
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
@@ -204,7 +212,8 @@ def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None
     )
     version_places.apply(version_places.planned(Version("0.1.1"), tree, workspace))
     assert (
-        "version = '0.1.1'" in manifest.read_text() or 'version = "0.1.1"' in manifest.read_text()
+        "version = '0.1.1'" in manifest.read_text()
+        or 'version = "0.1.1"' in manifest.read_text()
     )
 
 
@@ -222,7 +231,8 @@ def test_line_ends_stay_as_they_are(tree: Path) -> None:
         data = path.read_bytes()
         assert data.count(b"\n") == data.count(b"\r\n")
         changed = sum(
-            a != b for a, b in zip(data.split(b"\n"), before[path].split(b"\n"), strict=False)
+            a != b
+            for a, b in zip(data.split(b"\n"), before[path].split(b"\n"), strict=False)
         )
         assert changed < 10 or path.name == "CHANGELOG.md", path
 
@@ -253,7 +263,9 @@ def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
     command = [sys.executable, "-c", KILLED, str(tree), str(files)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     assert done.returncode == -9, "SIGKILL"
-    assert str(version_places.home_version(tree)) == BEFORE, "its home is the last to change"
+    assert str(version_places.home_version(tree)) == BEFORE, (
+        "its home is the last to change"
+    )
     version_places.apply(version_places.planned(Version(after), tree))
     assert not [path for path in tree.rglob(".*") if path.is_file()], (
         "nothing is left beside the files"
@@ -262,7 +274,9 @@ def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
         assert path.read_text() == text.replace(BEFORE, after), path
 
 
-@pytest.mark.parametrize("number", [" 7", "\u0667", "1_000", "+7", "007", "7 ", "0x7", "7.0", ""])
+@pytest.mark.parametrize(
+    "number", [" 7", "\u0667", "1_000", "+7", "007", "7 ", "0x7", "7.0", ""]
+)
 def test_a_number_is_written_in_plain_digits(number: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a number in plain digits"):
         NUMBER.convert(number, None, None)

@@ -59,7 +59,9 @@ def test_wheels_are_smaller_than_zlib_makes_them(dist: Path) -> None:
     for family, each in FAMILIES.items():
         with zipfile.ZipFile(next(dist.glob(f"{each.package}-*linux*.whl"))) as archive:
             entry = archive.getinfo(f"{each.package}/bin/{each.program}")
-            assert entry.compress_size < 0.97 * len(zlib.compress(archive.read(entry), 9)), family
+            assert entry.compress_size < 0.97 * len(
+                zlib.compress(archive.read(entry), 9)
+            ), family
 
 
 def digest(path: Path) -> str:
@@ -82,7 +84,9 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
     dist: Path, binaries: Path, version: str
 ) -> None:
     expected = {
-        family: {"linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)}
+        family: {
+            "linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)
+        }
         for family, each in FAMILIES.items()
     }
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
@@ -108,7 +112,9 @@ def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             record = json.loads(archive.read(f"{name}/bin/binary.json"))
         for library, sha256 in record.get("grafted", {}).get("libraries", {}).items():
-            expected.setdefault(record["sha256"], {})[f"../../{name}.libs/{library}"] = sha256
+            expected.setdefault(record["sha256"], {})[f"../../{name}.libs/{library}"] = (
+                sha256
+            )
     assert len(expected) == 2
     assert pins(grafted)["LIBRARIES"] == expected
 
@@ -146,14 +152,20 @@ def test_twine_finds_nothing_to_say(dist: Path) -> None:
     assert done.stdout.count("PASSED") == len(OUR_WHEELS)
 
 
-def test_a_choice_builds_the_chosen_alone(scripts: Scripts, binaries: Path, tmp_path: Path) -> None:
-    done = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", tmp_path / "out")
+def test_a_choice_builds_the_chosen_alone(
+    scripts: Scripts, binaries: Path, tmp_path: Path
+) -> None:
+    done = scripts(
+        "wheels", "--binaries", binaries, "--family", "mcp", "--out", tmp_path / "out"
+    )
     (wheel,) = (tmp_path / "out").iterdir()
     assert wheel.name == f"leanspec_mcp_bin-{RELEASED}-py3-none-linux_x86_64.whl"
     assert "lean-spec and the stubs are left out" in done.stderr
 
 
-def test_a_gap_is_never_silent(scripts: Scripts, own_binaries: Path, tmp_path: Path) -> None:
+def test_a_gap_is_never_silent(
+    scripts: Scripts, own_binaries: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(own_binaries / "http/binaries")
     done = scripts("wheels", "--binaries", own_binaries, "--out", tmp_path / "out")
     assert (
@@ -211,7 +223,11 @@ def truncate(binaries: Path) -> None:
             ["--family", "cli"],
             "no binary of `cli`",
         ),
-        (lambda _: None, ["--platform", "darwin-x64"], "no binary for `darwin-x64` is collected"),
+        (
+            lambda _: None,
+            ["--platform", "darwin-x64"],
+            "no binary for `darwin-x64` is collected",
+        ),
         (shutil.rmtree, [], "no binary is collected"),
     ],
 )
@@ -236,7 +252,9 @@ def test_a_fault_stops_the_build_and_leaves_nothing(
 def test_a_full_disk_is_said_and_leaves_nothing(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
-    done = scripts("wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1)
+    done = scripts(
+        "wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1
+    )
     assert "No space left on device" in done.stderr
     assert not list(small_disk.iterdir())
 
@@ -254,14 +272,18 @@ def test_a_full_disk_keeps_what_was_collected(
 
 
 @pytest.mark.system
-def test_an_unwritable_folder_is_said(scripts: Scripts, binaries: Path, small_disk: Path) -> None:
+def test_an_unwritable_folder_is_said(
+    scripts: Scripts, binaries: Path, small_disk: Path
+) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     done = scripts("wheels", "--binaries", binaries, "--out", small_disk, code=1)
     assert "Read-only file system" in done.stderr
     assert done.stderr.count("error: ") == 1
 
 
-def test_a_folder_that_is_a_file_is_said(scripts: Scripts, binaries: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_said(
+    scripts: Scripts, binaries: Path, tmp_path: Path
+) -> None:
     (tmp_path / "out").write_text("")
     done = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out", code=2)
     assert done.stderr.startswith("error: ")

@@ -17,7 +17,9 @@ def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with work_folder(tmp_path) as folder:
         assert list(folder.iterdir()) == []
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, "mine"])
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+            [folder.name, "mine"]
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
