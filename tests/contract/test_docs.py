@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.diagnosis import errors
 from leanspec_launcher.diagnosis.message import CANNOT_RUN, NOT_FOUND, USAGE
-from leanspec_launcher.manage import errors
 from leanspec_launcher.manage.cli import root as launcher
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
