@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
+import zipfile
 from pathlib import Path, PurePosixPath
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
-from scripts.model.pages import Pages, pages_folder, pages_record
+from scripts.model.pages import FOLDER, PACKAGE, RECORD, Pages, pages_folder, pages_record
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import find_program
 from scripts.tools.work_folder import work_folder
@@ -116,3 +118,19 @@ def read_collected_pages(base: Path) -> dict[str, object] | None:
             hint=hint,
         )
     return record
+
+
+def unpack_pages(wheel: Path, base: Path) -> None:
+    """Put the pages and the record of a built wheel into a binaries directory that has none.
+
+    Raises CommandError if the wheel does not have them.
+    """
+    with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
+        for name in archive.namelist():
+            if name.startswith(f"{PACKAGE}/"):
+                archive.extract(name, folder)
+        package = Path(folder, PACKAGE)
+        if not (package / RECORD).is_file():
+            raise CommandError(f"`{wheel.name}` has no `{RECORD}`")
+        shutil.copytree(package / FOLDER, pages_folder(base))
+        shutil.copyfile(package / RECORD, pages_record(base))

@@ -12,8 +12,10 @@ from packaging.version import Version
 
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.web.pages import tree_digest
 from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
+from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates import installation
 from scripts.gates.binaries import read_binary
@@ -24,6 +26,7 @@ from scripts.index.served import fetch
 from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
+from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
@@ -69,6 +72,8 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
     """Compare the binaries with those on npm; a grafted one by the digest before grafting."""
     base = _from_npm(plan, folder)
     for file in files:
+        if file.kind == FileKind.PAGES:
+            yield _pages_against_npm(file, folder)
         if file.kind != FileKind.PLATFORM:
             continue
         binary = read_binary(file)
@@ -92,6 +97,15 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             )
 
 
+def _pages_against_npm(file: File, folder: Path) -> Finding:
+    """Compare the pages of the web UI with those of the npm package that the plan names."""
+    published, fresh = folder / "published-pages", folder / "npm-pages"
+    unpack_pages(file.path, published)
+    collect_pages(read_pages(), fresh)
+    found, expected = (str(pages_folder(base)) for base in (published, fresh))
+    return compare("against npm", file.path.name, tree_digest(expected), tree_digest(found))
+
+
 def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """Build the wheels again from their own binaries, and compare every byte.
 
@@ -108,6 +122,9 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
         path.with_name(RECORD_NAME).write_text(
             json.dumps(binary.record, indent=2) + "\n", "utf-8"
         )
+    for file in files:
+        if file.kind == FileKind.PAGES and not pages_folder(base).exists():
+            unpack_pages(file.path, base)
     repair = "auditwheel" if grafted else None
     build_wheels(base, again, (), (), repair)
     for file in files:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.model.files import DISTRIBUTIONS
 from scripts.tools.processes import own_program
 from tests.support.installations import (
     INSTALLERS,
@@ -87,7 +88,7 @@ def test_uninstalling_leaves_nothing(
     own_install: Path, surroundings: dict[str, str]
 ) -> None:
     pip: list[str | Path] = [own_install / "bin/python", "-m", "pip"]
-    names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
+    names = DISTRIBUTIONS
     run([*pip, "uninstall", "--yes", *names], surroundings)
     left = [
         path

@@ -15,6 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.instead.answer import INITIALIZE
+from scripts.model.files import DISTRIBUTIONS
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
 from tests.support.installations import (
@@ -139,7 +140,7 @@ def test_uninstalling_takes_the_links_away(
     surroundings: dict[str, str],
 ) -> None:
     manage("link")
-    names = ["lean-spec", "leanspec-cli-bin", "leanspec-mcp-bin", "leanspec-http-bin"]
+    names = DISTRIBUTIONS
     run(
         [own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names],
         surroundings,

@@ -212,6 +212,7 @@ def test_a_release_goes_from_its_tag_to_everything(
             ("build", 'collect cargo leanspec/rust --target "$TARGET" --build'),
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
+            ("check", "collect pages"),
             ("check", "wheels --repair auditwheel"),
             ("check", 'check --github-output --sources "$SOURCES"'),
             ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),

@@ -38,6 +38,10 @@ fn serve(arguments: &[String]) {
         let (status, kind, body) = match request.split(' ').nth(1).unwrap_or_default() {
             "/health" => ("200 OK", "application/json", format!(r#"{{"version":"{VERSION}"}}"#)),
             "/api/projects" => ("200 OK", "application/json", format!(r#"{{"projects":[{{"path":"{project}"}}]}}"#)),
+            // What the real server has in addition, and the real pages ask for.
+            path if ["/api/projects/", "/api/events/", "/api/local-projects/"].iter().any(|each| path.starts_with(each)) => {
+                ("200 OK", "application/json", "{}".to_string())
+            }
             path if path.starts_with("/api/") => ("404 Not Found", "text/html", "<!doctype html>".to_string()),
             _ => ("200 OK", "text/html", "<!doctype html>".to_string()),
         };

@@ -99,11 +99,8 @@ class Pip(Way):
 
     def uninstall(self) -> None:
         """Remove all of it, and look for what is left."""
-        names = [
-            "lean-spec",
-            *(family.distribution for family in FAMILIES.values() if not family.extra),
-        ]
-        self.do(*pip_into(self.bin, "uninstall", "--yes", *names))
+        names = [family.distribution for family in FAMILIES.values() if not family.extra]
+        self.do(*pip_into(self.bin, "uninstall", "--yes", "lean-spec", *names))
         self.must_be_gone()
 
 
