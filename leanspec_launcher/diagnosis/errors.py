@@ -66,14 +66,25 @@ def run_command(
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_report(INTERRUPTED, "interrupted", None))
     except OSError as error:
-        where = (
-            f" `{os.path.abspath(os.fsdecode(error.filename))}`" if error.filename else ""
-        )
+        text = str(error.strerror or error)
+        if error.filename:
+            path = os.path.abspath(os.fsdecode(error.filename))
+            text = f"`{path}`: {text[:1].lower()}{text[1:]}"
         hint = "see whether this user may do that, and whether the disk is full"
-        sys.exit(_report(FAILURE, f"OS error{where}: {error.strerror or error}", hint))
+        _discard_output()
+        sys.exit(_report(FAILURE, text, hint))
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
+
+
+def _discard_output() -> None:
+    """Drop what standard output does not take: the interpreter would try again, and end with 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _report(code: int, message: str, hint: str | None) -> int:

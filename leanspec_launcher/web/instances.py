@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +36,24 @@ def folder() -> str:
     stamps = stamp_directory()
     place = os.path.join(os.path.dirname(stamps), NAME) if stamps else ""
     return place if place and make_private(place) else ""
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one process of this user start a server at a time: two would take the same port.
+
+    Not on Windows, where the second one fails, and not if there is no place for the lock.
+    """
+    place = folder()
+    if not place or sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with open(os.path.join(place, "lock"), "w") as file:
+        # The system releases it however this process ends, also when it becomes the watcher.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def file_of(project: Path) -> str:

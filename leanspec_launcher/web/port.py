@@ -13,7 +13,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 
 DEFAULT, TRIES = 3000, 100
 HIGHEST = 65535
-SECONDS = 5.0
+SECONDS, SECONDS_FOR_A_STRANGER = 5.0, 1.0
 LARGEST_ANSWER = 1 << 20
 VARIABLE = "PORT"
 
@@ -32,6 +32,7 @@ def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[i
 
     A port that was asked for, as an option or in `PORT`, is taken or an error. Any other is a wish.
     """
+    _must_be_an_address(host)
     wanted = asked if asked is not None else _of_the_environment()
     if wanted is not None:
         _must_be_free(host, wanted)
@@ -44,6 +45,17 @@ def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[i
         f"no port from {first} to {first + TRIES - 1} is free",
         hint="name one: `--port PORT`",
     )
+
+
+def _must_be_an_address(host: str) -> None:
+    """Raise CommandError unless a server can listen on a host at all."""
+    try:
+        _bind(host, 0)
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on `{host}`: {error.strerror or error}",
+            hint="name an address of this machine: `--host 127.0.0.1`",
+        ) from None
 
 
 def _of_the_environment() -> int | None:
@@ -67,7 +79,7 @@ def _must_be_free(host: str, port: int) -> None:
             hint="name a port above 1023: `--port 3000`",
         ) from None
     except OSError as error:
-        answer = ask(host, port)
+        answer = ask(host, port, SECONDS_FOR_A_STRANGER)
         who = "another program"
         if answer:
             shown = ", ".join(f"`{path}`" for path in answer.projects) or "no project"
@@ -100,11 +112,11 @@ def _bind(host: str, port: int) -> None:
         server.listen()
 
 
-def ask(host: str, port: int) -> Answer | None:
+def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
     """Ask who listens on a port; None if it is no LeanSpec server, or nobody."""
     try:
-        health = _get(host, port, "/health")
-        listed = _get(host, port, "/api/projects")
+        health = _get(host, port, "/health", seconds)
+        listed = _get(host, port, "/api/projects", seconds)
         projects = tuple(str(each["path"]) for each in listed["projects"])
         return Answer(str(health["version"]), projects)
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
@@ -114,14 +126,14 @@ def ask(host: str, port: int) -> Answer | None:
 def health(host: str, port: int) -> str:
     """Return the version that a server on a port states; empty if none answers."""
     try:
-        return str(_get(host, port, "/health")["version"])
+        return str(_get(host, port, "/health", SECONDS)["version"])
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return ""
 
 
-def _get(host: str, port: int, path: str) -> Any:  # noqa: ANN401 - whatever answers
+def _get(host: str, port: int, path: str, seconds: float) -> Any:  # noqa: ANN401 - whatever answers
     # No proxy of the environment has a part in this.
-    connection = http.client.HTTPConnection(connectable(host), port, timeout=SECONDS)
+    connection = http.client.HTTPConnection(connectable(host), port, timeout=seconds)
     try:
         connection.request("GET", path)
         return json.loads(connection.getresponse().read(LARGEST_ANSWER))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -21,7 +21,14 @@ from . import instances
 from .instances import Instance
 from .pages import chosen_pages, verified_pages
 from .port import choose_port, connectable
-from .server import Server, become_watcher, hold_signals, start, wait_until_healthy
+from .server import (
+    Server,
+    become_watcher,
+    end,
+    hold_signals,
+    start,
+    wait_until_healthy,
+)
 from .settings import Settings, read_settings
 
 FAMILY = FAMILIES["http"]
@@ -54,13 +61,28 @@ def serve(asked: Options) -> None:
     pages = chosen_pages() or verified_pages()
     program = _verified_server()
     settings = read_settings()
+    with instances.alone():
+        started = _start(asked, settings, pages, program)
+    if started is not None:
+        process, instance, file = started
+        try:
+            _show(instance, asked, "")
+        except BaseException:
+            end(process)
+            raise
+        become_watcher(process, file)
+
+
+def _start(
+    asked: Options, settings: Settings, pages: str, program: str
+) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
+    """Start a server, or show the one that runs; None if there is nothing to watch."""
     if asked.project and not asked.is_new and not asked.dry_run:
         running = instances.find_running(asked.project, BINARIES)
         if running:
-            if asked.is_open:
-                _open(running, asked)
+            _open(running, asked)
             _show(running, asked, "runs already")
-            return
+            return None
     port, remark = choose_port(asked.host, asked.port, settings.port)
     file = instances.file_of(asked.project) if asked.project else ""
     log = f"{file}.log" if file else ""
@@ -71,37 +93,27 @@ def serve(asked: Options) -> None:
         from leanspec_launcher.diagnosis.remedy import shown
 
         click.echo(shown([[program, *arguments]]))
-        return
+        return None
     _warn(asked, remark)
-    _serve(server, asked, file)
-
-
-def _serve(server: Server, asked: Options, file: str) -> NoReturn:
-    """Start the server, show it, and watch it to its end."""
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
-        shown = connectable(server.host)
-        place = f"[{shown}]" if ":" in shown else shown
-        instance = Instance(
-            f"http://{place}:{server.port}/",
-            shown,
-            server.port,
-            process.pid,
-            str(asked.project or ""),
-            BINARIES,
-        )
+        instance = _instance(server, process.pid, asked)
         if file:
             instances.remember(file, instance)
-        if asked.is_open:
-            _open(instance, asked)
+        _open(instance, asked)
         hold_signals()
-        _show(instance, asked, "")
     except BaseException:
-        process.kill()
-        process.wait()
+        end(process)
         raise
-    become_watcher(process, file)
+    return process, instance, file
+
+
+def _instance(server: Server, process: int, asked: Options) -> Instance:
+    host = connectable(server.host)
+    place = f"[{host}]" if ":" in host else host
+    url = f"http://{place}:{server.port}/"
+    return Instance(url, host, server.port, process, str(asked.project or ""), BINARIES)
 
 
 def _arguments(
@@ -146,10 +158,14 @@ def _show(instance: Instance, asked: Options, state: str) -> None:
         click.echo(f"LeanSpec{verb}: {instance.url}  {instance.project}".rstrip())
         if not state:
             click.echo("Ctrl-C ends it.")
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _open(instance: Instance, asked: Options) -> None:
+    """Open the browser, or say why not."""
+    if not asked.is_open:
+        return
     from . import browser
 
     reason = browser.why_not()

@@ -94,10 +94,11 @@ def wait_until_healthy(
     until = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < until:
         found = health(server.host, server.port)
-        if found and version in ("", found):
+        # Another server may have taken the port: then ours has ended, or does so now.
+        if found and version in ("", found) and process.poll() is None:
             return
-        if found:
-            _end(process)
+        if found and version not in ("", found):
+            end(process)
             raise CommandError(
                 f"the server answers as version {found}, expected {version}",
                 hint="leanspec-launcher doctor",
@@ -106,12 +107,13 @@ def wait_until_healthy(
     reason = f"did not answer within {SECONDS} s"
     if process.poll() is not None:
         reason = f"ended with exit code {process.returncode}"
-    _end(process)
+    end(process)
     said = "".join(f"\n  {line}" for line in last_words(server.log))
     raise CommandError(f"the server {reason}{said}", hint="leanspec-launcher doctor")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End the server at once."""
     process.kill()
     process.wait()
 

@@ -217,6 +217,39 @@ def test_a_second_one_finds_the_first(web: Web) -> None:
             assert new["port"] != said["port"]
 
 
+def test_three_at_once_share_one_server(web: Web) -> None:
+    started = [
+        subprocess.Popen(
+            web.command("--no-open", "--json"),
+            env=web.site.env,
+            cwd=web.project,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [json.loads(each.stdout.readline()) for each in started if each.stdout]
+    assert len({(each["port"], each["process"]) for each in said}) == 1
+    until = time.monotonic() + 20
+    while sum(each.poll() is not None for each in started) < 2:
+        assert time.monotonic() < until, "two of them have nothing to wait for"
+        time.sleep(0.05)
+    for each in started:
+        if each.poll() is None:
+            each.terminate()
+        assert each.wait(20) == 0
+        if each.stdout:
+            each.stdout.close()
+
+
+def test_a_reader_that_is_gone_leaves_no_server(web: Web) -> None:
+    command = ["/bin/sh", "-c", 'exec "$@" > /dev/full', "sh", *web.command("--no-open")]
+    done = run(command, web.site.env, cwd=web.project, code=1, timeout=30)
+    assert "error: no space left on device" in done.stderr
+    (path,) = Path(web.site.env["HOME"], ".cache/lean-spec/ui").glob("*.json")
+    assert wait_until_gone(json.loads(path.read_text())["process"], 3)
+
+
 def test_what_was_running_is_not_believed(web: Web) -> None:
     """The file of a server that was killed with its parent is still there."""
     with web.running() as (process, said):
@@ -275,6 +308,7 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
         (["--project", "/etc/passwd"], {}, 1, "`/etc/passwd` is not a folder"),
         (["--project", "/etc"], {}, 1, "there are no specs in `/etc`"),
         (["--specs-dir", "/etc"], {}, 1, "`/etc` is not called `specs`"),
+        (["--host", "192.0.2.1"], {}, 1, "cannot listen on `192.0.2.1`: "),
     ],
 )
 def test_bad_input_gets_one_message(
