@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -72,9 +73,8 @@ class Web:
         with subprocess.Popen(
             command, env=self.site.env, cwd=self.project, stdout=subprocess.PIPE, text=True
         ) as process:
-            assert process.stdout
             try:
-                yield process, json.loads(process.stdout.readline())
+                yield process, first_line(process)
             finally:
                 process.kill()
 
@@ -95,6 +95,15 @@ def web(site: Site, tmp_path: Path) -> Web:
     site.wheel("http", program())
     site.pin("http", program())
     return made
+
+
+def first_line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a command prints when its server is ready; fail if it prints nothing."""
+    assert process.stdout
+    ready, _, _ = select.select([process.stdout], [], [], 30)
+    assert ready, "it printed nothing within 30 s"
+    found: dict[str, Any] = json.loads(process.stdout.readline())
+    return found
 
 
 def open_url(url: str) -> HTTPResponse:
@@ -228,7 +237,7 @@ def test_three_at_once_share_one_server(web: Web) -> None:
         )
         for _ in range(3)
     ]
-    said = [json.loads(each.stdout.readline()) for each in started if each.stdout]
+    said = [first_line(each) for each in started]
     assert len({(each["port"], each["process"]) for each in said}) == 1
     until = time.monotonic() + 20
     while sum(each.poll() is not None for each in started) < 2:
