@@ -266,3 +266,60 @@ def test_special_arm_and_intel_code_of_apple_is_told_apart() -> None:
         data = bytearray(headers.mach_o(cpu))
         struct.pack_into("<I", data, 8, 0x80000000 | subtype)
         assert parse_executable(bytes(data), "it").cpus == (expected,)
+
+
+# Where a PE header of `headers.pe` has the kind of its optional header, and its imports.
+OPTIONAL, IMPORT_DIRECTORY = 64 + 24, 64 + 24 + 112 + 8
+FIRST_SECTION = 0x1000
+
+
+def with_imports(address: int, table: bytes) -> bytes:
+    """Return a PE file whose imports are at an address, with a table at the begin of its code."""
+    data = bytearray(headers.pe(code=table))
+    struct.pack_into("<II", data, IMPORT_DIRECTORY, address, len(table))
+    return bytes(data)
+
+
+def entry(name: int) -> bytes:
+    """Return an entry of the import table: the fourth of its fields is the library's name."""
+    return struct.pack("<5I", 1, 0, 0, name, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (with_imports(0x9000, b""), "nothing is loaded at the address 0x9000"),
+        (
+            with_imports(FIRST_SECTION, entry(0x9000)),
+            "nothing is loaded at the address 0x9000",
+        ),
+        (
+            with_imports(FIRST_SECTION, entry(FIRST_SECTION + 20) + b"x" * 20_000),
+            "the name of a library does not end within",
+        ),
+        (
+            with_imports(
+                FIRST_SECTION, entry(FIRST_SECTION + 20 * 5000) * 5000 + b"kernel32.dll\0"
+            ),
+            "it imports more than",
+        ),
+    ],
+)
+def test_imports_that_lead_nowhere_are_damage(data: bytes, words: str) -> None:
+    with pytest.raises(BuildError, match=words):
+        parse_executable(data, "it")
+
+
+def test_imports_are_read_up_to_the_empty_entry() -> None:
+    """Two libraries, then an entry of zeros, then what is no entry any more."""
+    names = FIRST_SECTION + 100
+    table = entry(names) + entry(names + 6) + bytes(20) + entry(0x9000)
+    data = with_imports(FIRST_SECTION, table.ljust(100, b"\0") + b"a.dll\0b.dll\0")
+    assert parse_executable(data, "it").needed == ("a.dll", "b.dll")
+
+
+def test_another_kind_of_optional_header_is_damage() -> None:
+    data = bytearray(headers.pe())
+    struct.pack_into("<H", data, OPTIONAL, 0x107)
+    with pytest.raises(BuildError, match="its optional header is of the kind 0x107"):
+        parse_executable(bytes(data), "it")
