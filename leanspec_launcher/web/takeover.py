@@ -12,8 +12,6 @@ from leanspec_launcher.diagnosis.message import NOT_FOUND, say
 
 from .place import advice, chosen_folder, installed_pages
 
-TYPE_CHECKING = False
-
 OTHER_WAYS = ("--dev", "-h", "--help")
 
 
@@ -24,7 +22,7 @@ def is_ours(arguments: "list[str]") -> bool:
     return bool(chosen_folder() or installed_pages()) or not _has_npx()
 
 
-def show(arguments: "list[str]") -> "int":
+def show(arguments: "list[str]") -> int:
     """Show the pages, with the options that come after `ui`; ends this process."""
     if not chosen_folder() and not installed_pages():
         say(

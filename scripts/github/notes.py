@@ -7,6 +7,7 @@ from pathlib import Path
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.model.families import load_families
+from scripts.model.pages import read_pages
 from scripts.model.plan import Plan
 from scripts.model.version_places import HEADING
 
@@ -56,6 +57,12 @@ def _gaps(plan: Plan) -> list[str]:
         f"- `lean-spec {command}`: {reason}" for command, reason in plan.exceptions.items()
     ]
     gaps += [f"- desktop application: {plan.no_desktop}"] if plan.no_desktop else []
+    pages = read_pages()
+    if pages.missing_api:
+        gaps.append(
+            f"- web UI: {pages.reason}; {len(pages.missing_api)} API paths that they ask for do not"
+            " exist in the server (see docs/web-ui.md)"
+        )
     return ["", "### Not in this release", "", *gaps] if gaps else []
 
 

@@ -171,7 +171,9 @@ def test_a_folder_holds_what_a_release_carries(
         ).hexdigest()
     )
     assert "libssl.so.3" in facts["needed"]
-    assert "Not in this release" in (real_assets / "RELEASE_NOTES.md").read_text()
+    notes = (real_assets / "RELEASE_NOTES.md").read_text()
+    assert "Not in this release" in notes
+    assert "- web UI: npm has no pages of 0.3.0" in notes
 
 
 def test_an_archive_unpacks_to_programs_that_run(
