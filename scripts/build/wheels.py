@@ -21,8 +21,9 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.collect.pages import read_collected_pages
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
+from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
+from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
 from scripts.model.families import FamilyProject, binary_path, load_families, main_project
-from scripts.model.pages import DISTRIBUTION as PAGES_DISTRIBUTION
 from scripts.model.pages import FOLDER as PAGES_FOLDER
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
@@ -78,6 +79,7 @@ def build_wheels(
             built += _build_pages(base, folder) if pages else []
             digest = str(pages["sha256"]) if pages else ""
             built += _build_main(folder, pins, digest)
+            built += _build_mcp_command(folder)
         return _publish(built, out)
 
 
@@ -225,6 +227,14 @@ def _build_pages(base: Path, out: Path) -> list[Path]:
         what = f"building `{PAGES_DISTRIBUTION}`"
         wheel, _ = _call_backend(source, "wheel", out, what)
     shutil.rmtree(source)
+    say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+    return [wheel]
+
+
+def _build_mcp_command(out: Path) -> list[Path]:
+    """Build the distribution that is called like the command of the MCP server."""
+    what = f"building `{MCP_COMMAND}`"
+    wheel, _ = _call_backend(MCP_COMMAND_PROJECT, "wheel", out, what)
     say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
     return [wheel]
 

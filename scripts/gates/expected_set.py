@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leanspec_launcher._tables import FAMILIES
-from scripts.model.files import MAIN, File, FileKind
+from scripts.model.distributions import MAIN
+from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
-from scripts.model.pages import DISTRIBUTION as PAGES_DISTRIBUTION
 from scripts.model.plan import Plan
 
 # kind, distribution, platform
@@ -17,8 +17,8 @@ Member = tuple[FileKind, str, str | None]
 
 def expected(plan: Plan) -> set[Member]:
     """Return every (kind, distribution, platform) that a release holds."""
-    result: set[Member] = {(FileKind.MAIN, MAIN, None), (FileKind.SDIST, MAIN, None)}
-    result.add((FileKind.PAGES, PAGES_DISTRIBUTION, None))
+    result: set[Member] = {(FileKind.SDIST, MAIN, None)}
+    result |= {(kind, name, None) for name, kind in OF_ONE_WHEEL.items()}
     for family in FAMILIES.values():
         result.add((FileKind.STUB, family.distribution, None))
         result |= {(FileKind.PLATFORM, family.distribution, key) for key in plan.platforms}

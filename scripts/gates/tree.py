@@ -15,7 +15,7 @@ from validate_pyproject.error_reporting import ValidationError
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
-from scripts.model.files import DISTRIBUTIONS
+from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
 from scripts.tools.lock import follow, read_lock, wanted

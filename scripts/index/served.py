@@ -8,7 +8,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from scripts.model.files import DISTRIBUTIONS, read_files
+from scripts.model.distributions import DISTRIBUTIONS
+from scripts.model.files import read_files
 from scripts.model.finding import Finding, compare, problem
 from scripts.tools.console import step
 

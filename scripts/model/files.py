@@ -8,18 +8,11 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.first_start.proof import digest
 
-from .pages import DISTRIBUTION as PAGES_DISTRIBUTION
+from .distributions import MAIN, MCP_COMMAND, PAGES
 
-MAIN = "lean-spec"
-# Every distribution of a release.
-DISTRIBUTIONS = (
-    MAIN,
-    *(family.distribution for family in FAMILIES.values()),
-    PAGES_DISTRIBUTION,
-)
 # How platform tags begin, by `sys.platform` (Platform compatibility tags).
 SYSTEM_TAGS = {
     "linux": ("manylinux", "musllinux", "linux"),
@@ -36,8 +29,17 @@ class FileKind(StrEnum):
     PLATFORM = "platform wheel"
     STUB = "stub"
     PAGES = "pages of the web UI"
+    MCP_COMMAND = "command of the MCP server"
     MAIN = "lean-spec"
     SDIST = "sdist"
+
+
+# The distributions with one wheel, for every machine.
+OF_ONE_WHEEL = {
+    MAIN: FileKind.MAIN,
+    PAGES: FileKind.PAGES,
+    MCP_COMMAND: FileKind.MCP_COMMAND,
+}
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,8 @@ def _read_name(path: Path) -> File | None:
     except (InvalidWheelFilename, ValueError):
         return None
     promised = {tag.platform for tag in tags}
-    if name == MAIN:
-        return File(path, FileKind.MAIN, str(name), str(version), None)
-    if name == PAGES_DISTRIBUTION:
-        return File(path, FileKind.PAGES, str(name), str(version), None)
+    if name in OF_ONE_WHEEL:
+        return File(path, OF_ONE_WHEEL[name], str(name), str(version), None)
     if promised == {"any"}:
         return File(path, FileKind.STUB, str(name), str(version), None)
     return File(path, FileKind.PLATFORM, str(name), str(version), _platform(promised))

@@ -11,7 +11,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 
-DISTRIBUTION, PACKAGE = UI.distribution, UI.package
+PACKAGE = UI.package
 PROJECT = ROOT / "platform_wheels/ui"
 # In a binaries directory, and in the package of the wheel.
 FOLDER, RECORD = "pages", "pages.json"

@@ -17,15 +17,14 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from tomlkit.exceptions import TOMLKitError
 
-from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.errors import CommandError
-from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
+from .distributions import DISTRIBUTIONS
 from .versions import binary_version
 
-OWN = {"lean-spec", UI.distribution, *(each.distribution for each in FAMILIES.values())}
+OWN = set(DISTRIBUTIONS)
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
 UNRELEASED = "## [Unreleased]"

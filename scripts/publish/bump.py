@@ -10,7 +10,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.index.client import Client, read_index
 from scripts.model import version_places
-from scripts.model.files import MAIN
+from scripts.model.distributions import MAIN
 from scripts.tools.processes import capture, find_program, must_succeed
 
 

@@ -41,6 +41,8 @@ WAVES = (
     (FileKind.STUB,),
     (FileKind.PAGES,),
     (FileKind.MAIN, FileKind.SDIST),
+    # Nobody is to find it while what it requires is not there.
+    (FileKind.MCP_COMMAND,),
 )
 LONGEST_WAIT = 900
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.model.files import DISTRIBUTIONS
+from scripts.model.distributions import DISTRIBUTIONS
 from scripts.tools.processes import own_program
 from tests.support.installations import (
     INSTALLERS,

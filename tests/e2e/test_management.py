@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher.instead.answer import INITIALIZE
-from scripts.model.files import DISTRIBUTIONS
+from scripts.model.distributions import DISTRIBUTIONS
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
 from tests.support.installations import (

@@ -153,7 +153,7 @@ def test_a_folder_holds_what_a_release_carries(
         desktop,
         f"{base}.tar.gz",
     }
-    assert len([name for name in found if name.endswith(".whl")]) == 8
+    assert len([name for name in found if name.endswith(".whl")]) == 9
     subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"],
         cwd=real_assets,

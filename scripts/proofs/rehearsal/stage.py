@@ -15,8 +15,9 @@ from pathlib import Path
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.index.built import foreign_requirements
 from scripts.index.client import Client, Index
+from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.families import main_project
-from scripts.model.files import DISTRIBUTIONS, read_files
+from scripts.model.files import read_files
 from scripts.model.snapshot import fingerprint
 from scripts.tools.console import say, step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment, must_succeed

@@ -30,6 +30,7 @@ WAVE = {
     FileKind.PAGES: 2,
     FileKind.MAIN: 3,
     FileKind.SDIST: 3,
+    FileKind.MCP_COMMAND: 4,
 }
 
 
@@ -80,7 +81,7 @@ def test_each_wave_waits_until_the_one_before_is_served(
     }
     waves = [WAVE[kinds[name]] for name in index.uploaded]
     assert waves == sorted(waves)
-    for wave in (1, 2, 3):
+    for wave in (1, 2, 3, 4):
         first = min(
             index.events.index(f"uploaded {name}")
             for name, kind in kinds.items()

@@ -28,6 +28,7 @@ OUR_WHEELS = {
     f"lean_spec-{RELEASED}-py3-none-any.whl",
     f"lean_spec-{RELEASED}.tar.gz",
     f"leanspec_ui-{RELEASED}-py3-none-any.whl",
+    f"leanspec_mcp-{RELEASED}-py3-none-any.whl",
     f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl",
     f"leanspec_mcp_bin-{RELEASED}-py3-none-any.whl",
     f"leanspec_http_bin-{RELEASED}-py3-none-any.whl",

@@ -1,0 +1,1 @@
+"""Nothing to import: this distribution brings the command `leanspec-mcp`, and requires lean-spec."""

@@ -1,0 +1,15 @@
+"""Every distribution of a release, by name."""
+
+from __future__ import annotations
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.web.place import UI
+from scripts.environment import ROOT
+
+MAIN = "lean-spec"
+PAGES = UI.distribution
+# The MCP server under the name of its command, so that `uvx leanspec-mcp` starts it.
+MCP_COMMAND = FAMILIES["mcp"].program
+MCP_COMMAND_PROJECT = ROOT / "platform_wheels/mcp-command"
+OF_PROGRAMS = tuple(family.distribution for family in FAMILIES.values())
+DISTRIBUTIONS = (MAIN, *OF_PROGRAMS, PAGES, MCP_COMMAND)
