@@ -68,15 +68,10 @@ def _command(platform: Platform | None) -> dict[str, Any]:
     kind = installer.installer()
     # Environments that lie in a cache, which may be cleaned at any time.
     if kind is Installer.UVX:
-        return {
-            "command": "uvx",
-            "args": ["--from", f"{installer.MAIN}=={VERSION}", program],
-        }
+        return {"command": _uvx(), "args": [f"{program}@{VERSION}"]}
     if kind is Installer.PIPX_RUN:
-        return {
-            "command": "pipx",
-            "args": ["run", "--spec", f"{installer.MAIN}=={VERSION}", program],
-        }
+        pipx = installer.program("pipx") or "pipx"
+        return {"command": pipx, "args": ["run", f"{program}=={VERSION}"]}
     if kind in ARCHIVES:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return {"command": archive, "args": [], "env": ARCHIVES[kind]}
@@ -90,6 +85,19 @@ def _command(platform: Platform | None) -> dict[str, Any]:
         arguments = [SAFE_PATH, "-m", "leanspec_launcher", "mcp"]
         return {"command": sys.executable, "args": arguments}
     return {"command": str(found.path), "args": []}
+
+
+def _uvx() -> str:
+    """Return the path of uvx, which an editor would not find: it does not know the shell's `PATH`.
+
+    uv says in `UV` where it is; uvx is next to it.
+    """
+    uv = os.environ.get("UV", "")
+    if uv:
+        beside = os.path.join(os.path.dirname(uv), f"uvx{os.path.splitext(uv)[1]}")
+        if os.path.isabs(beside) and os.path.isfile(beside):
+            return beside
+    return installer.program("uvx") or "uvx"
 
 
 def _is_importable() -> bool:

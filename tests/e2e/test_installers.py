@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def test_uvx_runs_it(source: Source, version: str) -> None:
     assert (
         run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
     )
+
+
+def test_uvx_starts_the_mcp_server_by_its_own_name(source: Source, version: str) -> None:
+    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python]
+    said = run([*uvx, "leanspec-mcp", "--version"], source.env)
+    assert said.stdout == f"leanspec-mcp {version}\n"
+    assert "warning" not in said.stderr, "the command is called like its package"
+
+
+def test_the_configuration_of_uvx_needs_no_path(source: Source, version: str) -> None:
+    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python]
+    command = [*uvx, "--from", "lean-spec", "leanspec-launcher", "mcp-config"]
+    server = json.loads(run(command, source.env).stdout)["mcpServers"]["leanspec"]
+    assert Path(server["command"]) == Path(own_program("uv")).with_name("uvx")
+    assert server["args"] == [f"leanspec-mcp@{version}"]
 
 
 def test_every_supported_python_runs_it(
