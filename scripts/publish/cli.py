@@ -346,10 +346,10 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
 ) -> int:
     """Check, upload and verify a release.
 
-    Platform wheels first, then the stubs, then lean-spec; each is waited for. Nothing is uploaded
-    unless every check passes. Files that the index already has, byte for byte, are skipped; other
-    bytes under one of the names stop everything. After an interruption, the same command resumes
-    from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
+    Platform wheels first, then the stubs, the web UI, lean-spec and leanspec-mcp; each is waited
+    for. Nothing is uploaded unless every check passes. Files that the index already has, byte for
+    byte, are skipped; other bytes under one of the names stop everything. After an interruption,
+    the same command resumes from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
     ~/.pypirc, a keyring, trusted publishing; a dry run asks for no token. An index that the release
     plan names takes no file without its attestation (see `attest`).
 

@@ -224,9 +224,16 @@ def _old_version(stage: Stage) -> list[Path]:
 
 
 def _must_be_in_order(stage: Stage, uploaded: list[str]) -> None:
-    """Raise CommandError if a stub came before the last platform wheel, or `lean-spec` before the last stub."""
+    """Raise CommandError if a file came before one that it needs."""
     kinds = {file.path.name: file.kind for file in read_files(stage.dist)[0]}
-    order = {FileKind.PLATFORM: 0, FileKind.STUB: 1, FileKind.MAIN: 2, FileKind.SDIST: 2}
+    order = {
+        FileKind.PLATFORM: 0,
+        FileKind.STUB: 1,
+        FileKind.PAGES: 2,
+        FileKind.MAIN: 3,
+        FileKind.SDIST: 3,
+        FileKind.MCP_COMMAND: 4,
+    }
     waves = [order[kinds[name]] for name in uploaded if name in kinds]
     if waves != sorted(waves):
         raise CommandError(f"uploaded in the order {uploaded}")
