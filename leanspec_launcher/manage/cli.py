@@ -16,7 +16,7 @@ from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
-from .mcp_config import CLIENTS, configuration
+from .mcp_config import CLIENTS, configuration, install_link
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -243,7 +243,12 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder to start the server in, for clients that start it elsewhere.",
 )
-def mcp_config(client: str, project: Path | None) -> int:
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Print a link that adds the server, for vscode and cursor. Needs uv there.",
+)
+def mcp_config(client: str, project: Path | None, *, link: bool) -> int:
     """Print the configuration for an MCP CLIENT.
 
     It starts the server of this installation by its absolute path, without Node.js. Copy it into
@@ -254,6 +259,10 @@ def mcp_config(client: str, project: Path | None) -> int:
       leanspec-launcher mcp-config
       leanspec-launcher mcp-config vscode
       leanspec-launcher mcp-config cursor --project .
+      leanspec-launcher mcp-config vscode --link
     """
+    if link:
+        click.echo(install_link(client))
+        return 0
     click.echo(json.dumps(configuration(client, project, current()), indent=2))
     return 0

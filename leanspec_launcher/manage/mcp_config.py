@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import site
 import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES, VERSION, Platform
@@ -48,6 +51,28 @@ def configuration(
     if project is not None:
         server = _in_folder(server, str(project.absolute()))
     return {table: {NAME: more | server}}
+
+
+def install_link(client: str) -> str:
+    """Return the address of a page that offers to add the server to a client.
+
+    It starts `uvx leanspec-mcp`: a link is for any machine, so it names no path of this one. Raises
+    CommandError for a client that has no such page.
+    """
+    server = {"command": "uvx", "args": [FAMILIES["mcp"].program]}
+    text = json.dumps(server, separators=(",", ":"))
+    if client == "vscode":
+        query = urlencode({"name": NAME, "config": text})
+        return f"https://vscode.dev/redirect/mcp/install?{query}"
+    if client == "cursor":
+        query = urlencode(
+            {"name": NAME, "config": base64.b64encode(text.encode()).decode()}
+        )
+        return f"https://cursor.com/install-mcp?{query}"
+    raise CommandError(
+        f"`{client}` has no page that adds a server",
+        hint=f"leanspec-launcher mcp-config {client}",
+    )
 
 
 def _in_folder(server: dict[str, Any], folder: str) -> dict[str, Any]:

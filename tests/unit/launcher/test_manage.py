@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
+from scripts.environment import ROOT
 from tests.support.site import HOST, Site, script
 
 pytestmark = pytest.mark.posix
@@ -518,3 +521,17 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
     assert "this installation has no command `leanspec-mcp`" in made.manage(
         "mcp-config", code=1
     )
+
+
+def test_a_link_names_no_path_of_this_machine(made: Installation) -> None:
+    """What it carries is the configuration itself, as each client decodes it."""
+    vscode = parse_qs(urlsplit(made.manage("mcp-config", "vscode", "--link").strip()).query)
+    cursor = parse_qs(urlsplit(made.manage("mcp-config", "cursor", "--link").strip()).query)
+    expected = {"command": "uvx", "args": ["leanspec-mcp"]}
+    assert json.loads(vscode["config"][0]) == expected
+    assert json.loads(base64.b64decode(cursor["config"][0])) == expected
+    assert vscode["name"] == cursor["name"] == ["leanspec"]
+    assert "has no page that adds a server" in made.manage("mcp-config", "--link", code=1)
+    page = (ROOT / "docs/mcp-clients.md").read_text("utf-8")
+    for client in ("vscode", "cursor"):
+        assert f"]({made.manage('mcp-config', client, '--link').strip()})" in page
