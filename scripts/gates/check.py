@@ -23,6 +23,7 @@ from scripts.tools.console import step
 from . import binaries, installation, tree
 from .expected_set import expected_set
 from .index_rules import index_rules
+from .mcp_registry import mcp_registry
 from .pages import pages_gate
 from .same_bytes import same_bytes
 
@@ -51,6 +52,7 @@ def check(
         "names, versions, tag, tree, lock": lambda: tree.repository(
             plan, root, cargo, tagged=tagged
         ),
+        "the MCP registry's description": lambda: mcp_registry(plan, root),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
         "pages": lambda: pages_gate(files),

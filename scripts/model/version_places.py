@@ -68,6 +68,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
+    edits.append(_server(root / "server.json", version, root))
     edits += [
         _recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))
     ]
@@ -146,6 +147,22 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
         places,
         is_home=path == root / "pyproject.toml",
     )
+
+
+def _server(path: Path, version: Version, root: Path) -> Edit:
+    """Set the version in what the registry of MCP servers is told."""
+    before, name, text = _text(path), str(path.relative_to(root)), str(version)
+    try:
+        stated: Any = json.loads(before)
+        tables = [stated, *stated["packages"]]
+        places = [Place(name, "version", str(table["version"]), text) for table in tables]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
+        ) from None
+    for table in tables:
+        table["version"] = text
+    return Edit(path, before, json.dumps(stated, indent=2) + "\n", places)
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:

@@ -1,0 +1,111 @@
+"""The gate on `server.json`, which describes the MCP server to the registry of MCP servers.
+
+The rules are those of the registry's schema of 2025-12-11, and those that it applies in addition
+when a server is published. What is wrong here would be public before anybody sees it, and the
+line that proves who owns the package cannot be changed in a published version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
+from scripts.model.finding import Finding, confirm_unless, problem
+from scripts.model.plan import Plan
+
+GATE = "mcp registry"
+FILE = "server.json"
+NAME = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
+# A version range would be resolved by each client on its own.
+RANGE = re.compile(r"[\^~<>=*|\s]|(?<![\w.])[xX](?![\w])")
+LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_TITLE = 200, 100, 100
+# Clients pass a base address on to the installer, which then finds nothing else there.
+FORBIDDEN = ("registryBaseUrl", "fileSha256")
+
+
+def mcp_registry(plan: Plan, root: Path) -> Iterator[Finding]:
+    """Check `server.json`, and that the package names the server that it is of."""
+    path = root / FILE
+    readme = (
+        root / MCP_COMMAND_PROJECT.relative_to(MCP_COMMAND_PROJECT.parents[1]) / "README.md"
+    )
+    try:
+        stated = json.loads(path.read_text("utf-8"))
+        problems = [*_problems(stated, str(plan.version), readme.read_text("utf-8"))]
+    except (OSError, ValueError) as error:
+        problems = [problem(GATE, FILE, "a JSON file", f"{type(error).__name__}: {error}")]
+    yield from confirm_unless(GATE, FILE, iter(problems), "as the registry takes it")
+
+
+def _problems(stated: Any, version: str, readme: str) -> Iterator[Finding]:  # noqa: ANN401 - JSON
+    if not isinstance(stated, dict):
+        yield problem(GATE, FILE, "an object", type(stated).__name__)
+        return
+    yield from _texts(stated)
+    name = str(stated.get("name", ""))
+    yield from _owner(stated, name)
+    if f"<!-- mcp-name: {name} -->" not in readme.splitlines():
+        yield problem(
+            GATE, "README.md of leanspec-mcp", f"`mcp-name: {name}`", "no such line"
+        )
+    yield from _versions(stated, version)
+    packages = stated.get("packages")
+    if not isinstance(packages, list) or len(packages) != 1:
+        yield problem(GATE, "packages", "one package", packages)
+        return
+    yield from _package(packages[0], version)
+
+
+def _texts(stated: dict[str, Any]) -> Iterator[Finding]:
+    for key, longest in (
+        ("name", LONGEST_NAME),
+        ("title", LONGEST_TITLE),
+        ("description", LONGEST_DESCRIPTION),
+    ):
+        text = stated.get(key)
+        if not isinstance(text, str) or not 1 <= len(text) <= longest:
+            yield problem(GATE, key, f"1 to {longest} characters", text)
+    if not str(stated.get("$schema", "")).endswith("/2025-12-11/server.schema.json"):
+        yield problem(GATE, "$schema", "that of 2025-12-11", stated.get("$schema"))
+
+
+def _owner(stated: dict[str, Any], name: str) -> Iterator[Finding]:
+    """Check the name: `io.github.OWNER/...` is for whoever publishes from a repository of OWNER."""
+    repository = stated.get("repository")
+    url = repository.get("url", "") if isinstance(repository, dict) else ""
+    owner = urlsplit(str(url)).path.strip("/").partition("/")[0]
+    if not NAME.fullmatch(name) or not name.startswith(f"io.github.{owner}/"):
+        yield problem(GATE, "name", f"io.github.{owner}/NAME", name)
+
+
+def _versions(stated: dict[str, Any], version: str) -> Iterator[Finding]:
+    if stated.get("version") != version:
+        yield problem(GATE, "version", version, stated.get("version"))
+
+
+def _package(package: Any, version: str) -> Iterator[Finding]:  # noqa: ANN401 - JSON
+    if not isinstance(package, dict):
+        yield problem(GATE, "packages", "an object", package)
+        return
+    expected = {"registryType": "pypi", "identifier": MCP_COMMAND, "version": version}
+    for key, value in expected.items():
+        found = package.get(key)
+        if found != value:
+            what = (
+                "an exact version"
+                if key == "version" and RANGE.search(str(found))
+                else value
+            )
+            yield problem(GATE, f"packages: {key}", what, found)
+    if package.get("transport") != {"type": "stdio"}:
+        yield problem(
+            GATE, "packages: transport", {"type": "stdio"}, package.get("transport")
+        )
+    for key in FORBIDDEN:
+        if key in package:
+            yield problem(GATE, f"packages: {key}", "not stated", package[key])
