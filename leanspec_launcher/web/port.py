@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -119,7 +118,7 @@ def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
         listed = _get(host, port, "/api/projects", seconds)
         projects = tuple(str(each["path"]) for each in listed["projects"])
         return Answer(str(health["version"]), projects)
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -127,18 +126,24 @@ def health(host: str, port: int) -> str:
     """Return the version that a server on a port states; empty if none answers."""
     try:
         return str(_get(host, port, "/health", SECONDS)["version"])
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
 def _get(host: str, port: int, path: str, seconds: float) -> Any:  # noqa: ANN401 - whatever answers
-    # No proxy of the environment has a part in this.
-    connection = http.client.HTTPConnection(connectable(host), port, timeout=seconds)
-    try:
-        connection.request("GET", path)
-        return json.loads(connection.getresponse().read(LARGEST_ANSWER))
-    finally:
-        connection.close()
+    """Return the JSON that a server answers with; raises OSError or ValueError if it does not.
+
+    Without http.client, whose import takes a fifth of the time to a healthy server. No proxy of the
+    environment has a part in this.
+    """
+    # In HTTP/1.0, the answer ends with the connection, and is in one piece.
+    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n"
+    data = b""
+    with socket.create_connection((connectable(host), port), seconds) as connection:
+        connection.sendall(request.encode())
+        while len(data) < LARGEST_ANSWER and (part := connection.recv(1 << 16)):
+            data += part
+    return json.loads(data.partition(b"\r\n\r\n")[2])
 
 
 def connectable(host: str) -> str:

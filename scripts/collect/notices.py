@@ -20,7 +20,8 @@ NAME = "THIRD_PARTY_NOTICES.txt"
 PREFIXES = ("licence", "license", "copying", "notice")
 RULE = "-" * 72
 HEAD = """\
-The pages of LeanSpec's web UI contain code of the packages below, each under its own licence.
+The pages of LeanSpec's web UI contain code of the packages below, each under its own licence. The
+versions are those that npm installed when this file was made; the pages may contain earlier ones.
 """
 
 
