@@ -233,12 +233,16 @@ def make_private(folder: str) -> bool:
     is_theirs = OURS in [os.path.basename(each) for each in missing]
     if missing and not (_is_own(above) if is_theirs else is_trusted(above)):
         return False
-    try:
-        for each in reversed(missing):
-            os.mkdir(each, 0o700)
-    except OSError:
-        pass  # another start may have made it at the same time
+    for each in reversed(missing):
+        _make(each)
     return is_trusted(folder)
+
+
+def _make(folder: str) -> None:
+    try:
+        os.mkdir(folder, 0o700)
+    except OSError:
+        return  # another start may have made it at the same time
 
 
 def _is_own(folder: str) -> bool:

@@ -278,7 +278,7 @@ def test_an_unwritable_folder_is_said(
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     done = scripts("wheels", "--binaries", binaries, "--out", small_disk, code=1)
-    assert "Read-only file system" in done.stderr
+    assert "read-only file system" in done.stderr
     assert done.stderr.count("error: ") == 1
 
 
