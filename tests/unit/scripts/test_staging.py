@@ -133,3 +133,39 @@ def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(
         CommandError, match="is an executable for linux-arm64, not for `linux-x64`"
     ):
         read_collected(base)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "is missing: nothing says what `leanspec-mcp` should be"),
+        ("{", "is not a description of a binary"),
+        ("{}", "is not a description of a binary"),
+    ],
+)
+def test_a_binary_without_a_true_record_is_refused(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    collect(base, "1.2.3")
+    record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
+    record.unlink()
+    if text is not None:
+        record.write_text(text)
+    with pytest.raises(CommandError, match=words):
+        read_collected(base)
+
+
+def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    collect(base, "1.2.3")
+    record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
+    stated = json.loads(record.read_text("utf-8"))
+    for change in ({"family": "cli"}, {"platform": "linux-arm64"}):
+        record.write_text(json.dumps(stated | change), "utf-8")
+        with pytest.raises(
+            CommandError, match="describes `.*`, expected `mcp` for `linux-x64`"
+        ):
+            read_collected(base)
