@@ -38,6 +38,8 @@ class SmallIndex:
     """What the next uploads are answered with, as status and text; 200 after these."""
     takes_what_it_refuses: bool = False
     """Whether it keeps a file that it answers with an error."""
+    unreadable: bool = False
+    """Whether its pages answer that it is busy."""
     headers: dict[str, str] = field(default_factory=dict)
     """What an answer to an upload states in addition."""
 
@@ -119,6 +121,9 @@ class _Handler(Silent):
             data = self.small.files[name]
             sent = data[: len(data) // 2] if name == self.small.cut else data
             self._answer(200, sent, {"Content-Length": str(len(data))})
+            return
+        if self.small.unreadable:
+            self._answer(503, b"", {})
             return
         files = self.small.listed(name)
         page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}

@@ -166,6 +166,6 @@ def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
     for change in ({"family": "cli"}, {"platform": "linux-arm64"}):
         record.write_text(json.dumps(stated | change), "utf-8")
         with pytest.raises(
-            CommandError, match="describes `.*`, expected `mcp` for `linux-x64`"
+            CommandError, match=r"describes `.*`, expected `mcp` for `linux-x64`"
         ):
             read_collected(base)

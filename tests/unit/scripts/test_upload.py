@@ -116,6 +116,15 @@ def test_a_file_that_arrived_all_the_same_is_not_sent_again(
     assert quick_index.uploaded == [NAME]
 
 
+def test_an_index_that_cannot_be_read_is_not_taken_to_have_the_file(
+    quick_index: SmallIndex, file: File
+) -> None:
+    quick_index.unreadable = True
+    quick_index.answers = [(503, "")]
+    send(quick_index, file)
+    assert quick_index.uploaded == [NAME]
+
+
 def test_what_is_cut_is_sent_again(quick_index: SmallIndex, file: File) -> None:
     quick_index.answers = [(CUT, "")] * 2
     send(quick_index, file)
