@@ -17,7 +17,7 @@ from scripts.environment import ROOT
 from scripts.gates.pages import PATH
 from scripts.model.pages import read_pages
 from tests.support import debian
-from tests.support.releases import install
+from tests.support.releases import Scripts, install
 from tests.support.surroundings import is_root, programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
@@ -26,15 +26,30 @@ PICTURES = ("dashboard", "board", "spec", "dark")
 
 
 @pytest.fixture(scope="module")
+def real_dist(
+    binaries: Path, scripts: Scripts, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the wheels of the real binaries with the real pages."""
+    folder = tmp_path_factory.mktemp("real")
+    base = folder / "binaries"
+    shutil.copytree(binaries, base)
+    scripts("collect", "pages", "--into", base)
+    scripts(
+        "wheels", "--binaries", base, "--repair", "auditwheel", "--out", folder / "dist"
+    )
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
 def seen(
-    grafted: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
+    real_dist: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """Return what a session in a browser saw."""
     if not (shutil.which("chromium") or shutil.which("google-chrome")):
         debian.needs_root_and("chromium", "chromium-driver")
     folder = tmp_path_factory.mktemp("web")
     environment = folder / "environment"
-    install(environment, grafted, wheelhouse)
+    install(environment, real_dist, wheelhouse)
     project = folder / "it's a project é"
     for number, (name, status) in enumerate(SPECS.items(), 1):
         spec = project / f"specs/00{number}-{name}/README.md"
