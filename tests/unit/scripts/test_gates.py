@@ -940,7 +940,8 @@ def test_21_the_changelog_has_no_heading_yet(
     wheels = "platform_wheels"
     shutil.copytree(released_tree / wheels, tmp_path / wheels, ignore=ignored)
     shutil.copytree(released_tree / "build_backend", tmp_path / "build_backend")
-    shutil.copy(released_tree / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "server.json"):
+        shutil.copy(released_tree / name, tmp_path)
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
     (said,) = wrong(tree.versions(plan, tmp_path, None))
     assert said == f"CHANGELOG.md: heading: expected [{RELEASED}], found none"
