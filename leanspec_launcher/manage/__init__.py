@@ -16,11 +16,7 @@ def main() -> "NoReturn":
 
         run_command(root, "leanspec-launcher")
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from leanspec_launcher.diagnosis.message import say
+        from leanspec_launcher.diagnosis.message import say_cannot_run
 
-        what = str(error) or type(error).__name__
-        hint = (
-            "reinstall lean-spec with its dependencies; if that does not help, report this"
-        )
-        say(f"error: cannot run `leanspec-launcher`: {what}\nhint: {hint}\n")
+        say_cannot_run("leanspec-launcher", error)
         sys.exit(1)

@@ -14,11 +14,7 @@ def main() -> "NoReturn":
 
         start(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from leanspec_launcher.diagnosis.message import say
+        from leanspec_launcher.diagnosis.message import say_cannot_run
 
-        what = str(error) or type(error).__name__
-        hint = (
-            "reinstall lean-spec with its dependencies; if that does not help, report this"
-        )
-        say(f"error: cannot run `leanspec-ui`: {what}\nhint: {hint}\n")
+        say_cannot_run("leanspec-ui", error)
         sys.exit(1)

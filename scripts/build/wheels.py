@@ -18,13 +18,13 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
 from scripts.collect.pages import read_collected_pages
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
 from scripts.model.families import FamilyProject, binary_path, load_families, main_project
-from scripts.model.pages import FOLDER as PAGES_FOLDER
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import RECORD as PAGES_RECORD

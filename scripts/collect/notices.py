@@ -62,7 +62,10 @@ def notices(modules: Path, own: str) -> str:
         if not str(stated["name"]).startswith((own, "@leanspec/")):
             users.setdefault(_text_of(manifest.parent, stated), set()).add(name)
     if not users:
-        raise CommandError(f"npm installed no package in `{modules}`")
+        raise CommandError(
+            f"npm installed no package in `{modules}`",
+            hint="see what `npm config list` says about where and what it installs",
+        )
     parts = [HEAD]
     for text, names in sorted(users.items(), key=lambda pair: sorted(pair[1])):
         parts += [RULE, "\n".join(sorted(names)), "", text, ""]

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
-from scripts.model.pages import FOLDER, PACKAGE, RECORD, Pages, pages_folder, pages_record
+from leanspec_launcher.web.place import FOLDER
+from scripts.model.pages import PACKAGE, RECORD, Pages, pages_folder, pages_record
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import find_program
 from scripts.tools.work_folder import work_folder
@@ -25,8 +26,8 @@ INSIDE = PurePosixPath("package/dist")
 NEEDED = re.compile(r"index\.html|(assets|icons)/.+|[^/]+\.(svg|ico)")
 
 
-def collect_pages(pages: Pages, base: Path) -> int:
-    """Fetch, verify and unpack the pages into a binaries directory; return their size in bytes.
+def collect_pages(pages: Pages, base: Path) -> None:
+    """Fetch, verify and unpack the pages into a binaries directory.
 
     What `base` held is replaced when all went well. Raises CommandError if the registry does not
     have exactly these pages.
@@ -53,7 +54,6 @@ def collect_pages(pages: Pages, base: Path) -> int:
         for name in files_of(str(pages_folder(base)))
     )
     say(f"  {pages.package} {pages.version}, {size(total)}")
-    return total
 
 
 def _place(name: str, new: Path) -> Path | None:
@@ -131,6 +131,9 @@ def unpack_pages(wheel: Path, base: Path) -> None:
                 archive.extract(name, folder)
         package = Path(folder, PACKAGE)
         if not (package / RECORD).is_file():
-            raise CommandError(f"`{wheel.name}` has no `{RECORD}`")
+            raise CommandError(
+                f"`{wheel.name}` has no `{RECORD}`",
+                hint="build it again: `python -m scripts wheels`",
+            )
         shutil.copytree(package / FOLDER, pages_folder(base))
         shutil.copyfile(package / RECORD, pages_record(base))

@@ -14,14 +14,16 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.web.place import FOLDER
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
-from scripts.model.pages import FOLDER, PACKAGE, RECORD, Pages, read_pages
+from scripts.model.pages import PACKAGE, RECORD, Pages, read_pages
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import program_environment
 
@@ -45,9 +47,8 @@ def pages_gate(files: list[File]) -> Iterator[Finding]:
     yield compare(GATE, "package", _named(planned), _stated(record))
     server = _server(files)
     if server is None:
-        yield confirm(
-            GATE, "API", "not compared: this machine runs no server of this release"
-        )
+        text = "not compared: this machine runs no server of this release"
+        yield replace(confirm(GATE, "API", text), is_gap=True)
         return
     missing = sorted(_missing(server, asked))
     wanted = sorted(planned.missing_api)
@@ -133,7 +134,10 @@ def _wait(port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    raise CommandError(f"the web server did not answer within {SECONDS} s")
+    raise CommandError(
+        f"the web server did not answer within {SECONDS} s",
+        hint="see what it says: run `leanspec-http --no-open` from the wheel",
+    )
 
 
 def _is_known(port: int, path: str) -> bool:

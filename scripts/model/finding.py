@@ -18,7 +18,7 @@ class Finding:
     expected: str
     found: str
     is_gap: bool = False
-    """Whether it is a platform that the release plan leaves out, which is always shown."""
+    """Whether something is left out or could not be looked at, which is always shown."""
 
 
 def compare(gate: str, subject: str, expected: object, found: object) -> Finding:
