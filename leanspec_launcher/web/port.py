@@ -15,6 +15,7 @@ HIGHEST = 65535
 SECONDS, SECONDS_FOR_A_STRANGER = 5.0, 1.0
 LARGEST_ANSWER = 1 << 20
 VARIABLE = "PORT"
+ALLOWED = "access-control-allow-origin"
 
 
 @dataclass(frozen=True)
@@ -114,36 +115,44 @@ def _bind(host: str, port: int) -> None:
 def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
     """Ask who listens on a port; None if it is no LeanSpec server, or nobody."""
     try:
-        health = _get(host, port, "/health", seconds)
-        listed = _get(host, port, "/api/projects", seconds)
+        _, health = _get(host, port, "/health", seconds)
+        _, listed = _get(host, port, "/api/projects", seconds)
         projects = tuple(str(each["path"]) for each in listed["projects"])
         return Answer(str(health["version"]), projects)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def health(host: str, port: int) -> str:
-    """Return the version that a server on a port states; empty if none answers."""
+def health(host: str, port: int, origin: str) -> str:
+    """Return the version of the server that allows an origin; empty if none answers, or another."""
     try:
-        return str(_get(host, port, "/health", SECONDS)["version"])
+        head, body = _get(host, port, "/health", SECONDS, origin)
+        version = str(body["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+    return version if f"{ALLOWED}: {origin}" in head.lower().splitlines() else ""
 
 
-def _get(host: str, port: int, path: str, seconds: float) -> Any:  # noqa: ANN401 - whatever answers
-    """Return the JSON that a server answers with; raises OSError or ValueError if it does not.
+def _get(
+    host: str, port: int, path: str, seconds: float, origin: str = ""
+) -> tuple[str, Any]:
+    """Return the head and the JSON that a server answers with, to a page of an origin if one is given.
 
-    Without http.client, whose import takes a fifth of the time to a healthy server. No proxy of the
-    environment has a part in this.
+    Raises OSError or ValueError if it does not. Without http.client, whose import takes a fifth of
+    the time to a healthy server. No proxy of the environment has a part in this.
     """
     # In HTTP/1.0, the answer ends with the connection, and is in one piece.
-    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n"
+    lines = [f"GET {path} HTTP/1.0", f"Host: {host}:{port}"]
+    if origin:
+        lines.append(f"Origin: {origin}")
+    request = "\r\n".join([*lines, "", ""])
     data = b""
     with socket.create_connection((connectable(host), port), seconds) as connection:
         connection.sendall(request.encode())
         while len(data) < LARGEST_ANSWER and (part := connection.recv(1 << 16)):
             data += part
-    return json.loads(data.partition(b"\r\n\r\n")[2])
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head.decode("latin-1"), json.loads(body)
 
 
 def connectable(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,10 +23,12 @@ from .instances import Instance
 from .pages import chosen_pages, verified_pages
 from .port import choose_port, connectable
 from .server import (
+    PortTakenError,
     Server,
     become_watcher,
     end,
     hold_signals,
+    new_origin,
     start,
     wait_until_healthy,
 )
@@ -34,6 +37,7 @@ from .settings import Settings, read_settings
 FAMILY = FAMILIES["http"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "LEANSPEC_API_KEY"
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -83,21 +87,36 @@ def _start(
             _open(running, asked)
             _show(running, asked, "runs already")
             return None
+    for _ in range(ATTEMPTS):
+        # A port that is free when we look may be taken when the server does: then we look again.
+        with contextlib.suppress(PortTakenError):
+            return _start_on_a_free_port(asked, settings, pages, program)
+    raise CommandError(
+        f"{ATTEMPTS} free ports in turn were taken by others",
+        hint="name one: `--port PORT`",
+    )
+
+
+def _start_on_a_free_port(
+    asked: Options, settings: Settings, pages: str, program: str
+) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
+    """Start a server; None with `--dry-run`. Raises PortTakenError if another one has its port."""
     port, remark = choose_port(asked.host, asked.port, settings.port)
+    origin = new_origin()
     file = instances.file_of(asked.project) if asked.project else ""
     log = f"{file}.log" if file else ""
-    arguments = _arguments(asked, settings, pages, port)
-    server = Server(program, arguments, asked.host, port, log)
+    arguments = _arguments(asked, settings, pages, port, origin)
+    server = Server(program, arguments, asked.host, port, log, origin)
     if asked.dry_run:
         # What only some runs need is imported there: a start has to be fast.
         from leanspec_launcher.diagnosis.remedy import shown
 
         click.echo(shown([[program, *arguments]]))
         return None
-    _warn(asked, remark)
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
+        _warn(asked, remark)
         instance = _instance(server, process.pid, asked)
         if file:
             instances.remember(file, instance)
@@ -117,11 +136,12 @@ def _instance(server: Server, process: int, asked: Options) -> Instance:
 
 
 def _arguments(
-    asked: Options, settings: Settings, pages: str, port: int
+    asked: Options, settings: Settings, pages: str, port: int, origin: str
 ) -> tuple[str, ...]:
     """Return the server's options. Its settings file is left out: that would win over them."""
     arguments = ["--host", asked.host, "--port", str(port), "--ui-dist", pages]
-    arguments += ["--no-config", "--no-cors", "--no-open", "--log-level", "warn"]
+    arguments += ["--cors-origins", origin]
+    arguments += ["--no-config", "--no-open", "--log-level", "warn"]
     if asked.project:
         arguments += ["--project", str(asked.project)]
     if asked.readonly or not _is_local(asked):

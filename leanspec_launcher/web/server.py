@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from leanspec_launcher.diagnosis.errors import CommandError
 
-from .port import health
+from .port import health, is_free
 
 # What the server would read next to its options, and what its options say instead.
 OVERRIDDEN = (
@@ -45,6 +45,17 @@ class Server:
     host: str
     port: int
     log: str
+    origin: str
+    """The one web site that the server answers, which does not exist: its answers show whose it is."""
+
+
+class PortTakenError(Exception):
+    """The server has ended, because another program had taken its port."""
+
+
+def new_origin() -> str:
+    """Return the origin of a site that nobody can have (RFC 6761, section 6.4)."""
+    return f"http://{os.urandom(16).hex()}.invalid"
 
 
 def environment() -> dict[str, str]:
@@ -89,15 +100,15 @@ def wait_until_healthy(
 ) -> None:
     """Wait until the server answers with its version.
 
-    Raises CommandError, and ends it, if it ends, answers with another version, or takes too long.
+    Raises PortTakenError if another program has its port. Raises CommandError, and ends it, if it
+    ends for another reason, answers with another version, or takes too long.
     """
     until = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < until:
-        found = health(server.host, server.port)
-        # Another server may have taken the port: then ours has ended, or does so now.
-        if found and version in ("", found) and process.poll() is None:
+        found = health(server.host, server.port, server.origin)
+        if found and version in ("", found):
             return
-        if found and version not in ("", found):
+        if found:
             end(process)
             raise CommandError(
                 f"the server answers as version {found}, expected {version}",
@@ -107,6 +118,8 @@ def wait_until_healthy(
     reason = f"did not answer within {SECONDS} s"
     if process.poll() is not None:
         reason = f"ended with exit code {process.returncode}"
+        if not is_free(server.host, server.port):
+            raise PortTakenError
     end(process)
     said = "".join(f"\n  {line}" for line in last_words(server.log))
     raise CommandError(f"the server {reason}{said}", hint="leanspec-launcher doctor")

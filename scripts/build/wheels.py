@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +31,7 @@ from scripts.model.pages import pages_folder, pages_record
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
+from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
 from .pins import Pins, wheel_pins, with_pins
@@ -131,11 +131,10 @@ def _must_be_complete(
 def _build_platform_wheels(
     wanted: list[Wanted], out: Path, repair: str | None
 ) -> list[Path]:
-    with (
-        step(f"building {len(wanted)} platform wheels"),
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        results = list(pool.map(lambda each: _build_one(each, out, repair), wanted))
+    with step(f"building {len(wanted)} platform wheels"):
+        results = map_in_threads(
+            lambda each: _build_one(each, out, repair), wanted, os.cpu_count()
+        )
     for wheel, words in results:
         say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
         for line in words.splitlines():
@@ -208,8 +207,8 @@ def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Pa
         return stub
 
     title = "building the stubs, for machines that no platform wheel fits"
-    with step(title), ThreadPoolExecutor(os.cpu_count()) as pool:
-        built = list(pool.map(build_stub, load_families()))
+    with step(title):
+        built = map_in_threads(build_stub, load_families(), os.cpu_count())
     for stub in built:
         say(f"  {stub.name}  {size(stub.stat().st_size)}")
     return built

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.model.families import FamilyProject
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, find_program
+from scripts.tools.threads import map_in_threads
 
 from .archive import extract_file
 from .staging import Staging, integrity
@@ -63,19 +63,18 @@ def collect_npm(
     """
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
     wanted = [(project, platform) for project in projects for platform in platforms]
-    with (
-        step(f"asking {npm} for {len(wanted)} packages of {version}"),
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        found = list(
-            pool.map(lambda pair: _look_up(npm, pair[0], pair[1], version), wanted)
+    with step(f"asking {npm} for {len(wanted)} packages of {version}"):
+        found = map_in_threads(
+            lambda pair: _look_up(npm, pair[0], pair[1], version), wanted, AT_ONCE
         )
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
     _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
     folder = staging.root / "npm"
-    with step(f"fetching {len(packages)} packages"), ThreadPoolExecutor(AT_ONCE) as pool:
-        files = list(pool.map(lambda package: _fetch(npm, package, folder), packages))
+    with step(f"fetching {len(packages)} packages"):
+        files = map_in_threads(
+            lambda package: _fetch(npm, package, folder), packages, AT_ONCE
+        )
     for package, file in zip(packages, files, strict=True):
         staging.add(
             package.project,

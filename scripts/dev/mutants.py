@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +17,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, clean_environment
+from scripts.tools.threads import map_in_threads
 from scripts.tools.tree_copy import copy_tree
 
 from .suite import FAST
@@ -181,8 +181,7 @@ def survey(
             )
             return Outcome(mutant.line, mutant.before, mutant.after, noticed)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(attempt, every))
+        return map_in_threads(attempt, every, AT_ONCE)
 
 
 def _is_noticed(tree: Path, path: Path, text: str, tests: tuple[str, ...]) -> bool:

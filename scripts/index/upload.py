@@ -21,6 +21,7 @@ from twine.repository import Repository
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.model.files import File
 from scripts.tools.console import say
+from scripts.tools.threads import take
 
 from .attestations import IDENTITY_VARIABLE, attestation_of
 from .client import (
@@ -129,7 +130,7 @@ def upload_all(
         threads = [threading.Thread(target=work, daemon=True) for _ in files[:AT_ONCE]]
         for thread in threads:
             thread.start()
-        errors = [error for error in [ended.get() for _ in threads] if error]
+        errors = [error for error in [take(ended) for _ in threads] if error]
     if errors:
         raise errors[0]
 

@@ -33,6 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         body = json.dumps(answers.get(self.path, {})).encode()
         self.send_response(200)
+        if self.headers["Origin"] == options["--cors-origins"]:
+            self.send_header("access-control-allow-origin", self.headers["Origin"])
         self.end_headers()
         self.wfile.write(body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -156,10 +157,18 @@ def test_the_server_is_told_everything_and_reads_nothing_else(web: Web) -> None:
     arguments = json.loads(log.split("seen ")[1].partition("] [")[0] + "]")
     assert arguments == [
         *("--host", "127.0.0.1", "--port", str(said["port"])),
-        *("--ui-dist", str(web.pages), "--no-config", "--no-cors", "--no-open"),
+        *("--ui-dist", str(web.pages), "--cors-origins", own_origin(arguments)),
+        *("--no-config", "--no-open"),
         *("--log-level", "warn", "--project", str(web.project), "--verbose"),
     ]
     assert log.rstrip().endswith("[]"), "no variable of ours is left"
+
+
+def own_origin(arguments: list[str]) -> str:
+    """Return the origin that the server got, which nobody can have or guess."""
+    origin = arguments[arguments.index("--cors-origins") + 1]
+    assert re.fullmatch(r"http://[0-9a-f]{32}\.invalid", origin)
+    return origin
 
 
 @pytest.mark.parametrize("has_tab", [False, True])
@@ -279,6 +288,30 @@ def test_the_next_free_port_is_taken(web: Web) -> None:
         assert '"--theme", "dark"' in web.log()
         with web.running("--new") as (_, new):
             assert new["port"] > port
+
+
+# When it runs for the first time, another user's server takes its port before it does.
+TOO_LATE = r"""
+import os, pathlib, sys, time
+
+stranger = pathlib.Path(os.environ["HOME"], "stranger")
+if not stranger.exists():
+    if os.fork():
+        time.sleep(1)
+    else:
+        stranger.write_text(f"{os.getpid()} {sys.argv[sys.argv.index('--port') + 1]}")
+        sys.argv[sys.argv.index("--cors-origins") + 1] = "its own"
+"""
+
+
+def test_another_users_server_is_not_taken_for_ours(web: Web) -> None:
+    web.site.wheel("http", program(TOO_LATE + SOURCE))
+    web.site.pin("http", program(TOO_LATE + SOURCE))
+    with web.running() as (process, said):
+        words = Path(web.site.env["HOME"], "stranger").read_text().split()
+        os.kill(int(words[0]), KILL)
+        assert said["port"] > int(words[1])
+        assert process.poll() is None
 
 
 def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
