@@ -56,15 +56,15 @@ def run_command(
             arguments, prog_name=program, standalone_mode=False, color=colour()
         )
     except CommandError as error:
-        sys.exit(_report(FAILURE, error.message, error.hint))
+        sys.exit(report(FAILURE, error.message, error.hint))
     except click.ClickException as error:
         path = program
         if isinstance(error, click.UsageError) and error.ctx:
             path = error.ctx.command_path
         text = error.format_message().replace("'", "`")
-        sys.exit(_report(error.exit_code, text, f"`{path} --help` explains the usage"))
+        sys.exit(report(error.exit_code, text, f"`{path} --help` explains the usage"))
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(_report(INTERRUPTED, "interrupted", None))
+        sys.exit(report(INTERRUPTED, "interrupted", None))
     except OSError as error:
         text = str(error.strerror or error)
         if error.filename:
@@ -72,7 +72,7 @@ def run_command(
             text = f"`{path}`: {text[:1].lower()}{text[1:]}"
         hint = "see whether this user may do that, and whether the disk is full"
         _discard_output()
-        sys.exit(_report(FAILURE, text, hint))
+        sys.exit(report(FAILURE, text, hint))
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
@@ -87,7 +87,8 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _report(code: int, message: str, hint: str | None) -> int:
+def report(code: int, message: str, hint: str | None) -> int:
+    """Print an error and what to do about it; return the exit code."""
     text = message[:1].lower() + message[1:].rstrip(".")
     click.echo(
         f"{click.style('error', fg='red', bold=True)}: {text}", err=True, color=colour()

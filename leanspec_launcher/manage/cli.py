@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +15,7 @@ from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
-from .mcp_config import CLIENTS, configuration, install_link
+from .clients.cli import command as mcp_config
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -236,33 +235,4 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
         click.echo(nothing)
 
 
-@root.command(name="mcp-config")
-@click.argument("client", type=click.Choice(list(CLIENTS)), default="claude")
-@click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder to start the server in, for clients that start it elsewhere.",
-)
-@click.option(
-    "--link",
-    is_flag=True,
-    help="Print a link that adds the server, for vscode and cursor. Needs uv there.",
-)
-def mcp_config(client: str, project: Path | None, *, link: bool) -> int:
-    """Print the configuration for an MCP CLIENT.
-
-    It starts the server of this installation by its absolute path, without Node.js. Copy it into
-    the client's file (Claude Code: .mcp.json in the project's folder; VS Code: .vscode/mcp.json).
-
-    \b
-    Examples:
-      leanspec-launcher mcp-config
-      leanspec-launcher mcp-config vscode
-      leanspec-launcher mcp-config cursor --project .
-      leanspec-launcher mcp-config vscode --link
-    """
-    if link:
-        click.echo(install_link(client))
-        return 0
-    click.echo(json.dumps(configuration(client, project, current()), indent=2))
-    return 0
+root.add_command(mcp_config)

@@ -8,6 +8,7 @@ import os
 import site
 import sys
 import sysconfig
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,40 +18,82 @@ from leanspec_launcher._tables import FAMILIES, VERSION, Platform
 from leanspec_launcher.diagnosis import installer
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installer import Installer
+from leanspec_launcher.manage import links
 
-from . import links
+from .table import NAME, Client, Shape
 
-NAME = "leanspec"
-# client -> the table that it keeps its servers in, and what it wants to be told in addition to the
-# command
-CLIENTS: dict[str, tuple[str, dict[str, str]]] = {
-    "claude": ("mcpServers", {}),
-    "cursor": ("mcpServers", {}),
-    "gemini": ("mcpServers", {}),
-    "vscode": ("servers", {"type": "stdio"}),
-    "windsurf": ("mcpServers", {}),
-}
 # How an archive is told to start the server instead of its own command.
 ARCHIVES = {
-    Installer.PEX: {"PEX_SCRIPT": FAMILIES["mcp"].program},
-    Installer.SHIV: {"SHIV_ENTRY_POINT": "leanspec_launcher:mcp"},
+    Installer.PEX: ("PEX_SCRIPT", FAMILIES["mcp"].program),
+    Installer.SHIV: ("SHIV_ENTRY_POINT", "leanspec_launcher:mcp"),
 }
+SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
 # Keeps the working directory, which a client chooses, out of the folders that Python imports from.
 SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
+# Seconds that Goose gives a call.
+GOOSE_TIMEOUT = 300
 
 
-def configuration(
-    client: str, project: Path | None, platform: Platform | None
-) -> dict[str, Any]:
-    """Return the configuration that lets a client start the server, in a project's folder if one is given.
+@dataclass(frozen=True)
+class Server:
+    """What a client is told to start."""
 
-    Raises CommandError if this installation has no such command.
+    command: str
+    args: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str = ""
+
+
+# For any machine: a file that a team shares, and a link, name no path of this one.
+PORTABLE = Server("uvx", (FAMILIES["mcp"].program,))
+
+
+def server(
+    project: Path | None, platform: Platform | None, *, portable: bool = False
+) -> Server:
+    """Return how this installation's server is started, in a project's folder if one is given.
+
+    Raises CommandError if this installation has no such command, or if it lies where no
+    configuration could name it.
     """
-    table, more = CLIENTS[client]
-    server = _command(platform)
-    if project is not None:
-        server = _in_folder(server, str(project.absolute()))
-    return {table: {NAME: more | server}}
+    found = PORTABLE if portable else _command(platform)
+    if project is not None and not portable:
+        found = _in_folder(found, str(project.absolute()))
+    for text in (found.command, *found.args, found.cwd):
+        if _is_broken(text):
+            raise CommandError(
+                f"`{os.fsencode(text).decode('utf-8', 'backslashreplace')}` is not UTF-8, and a"
+                " configuration is",
+                hint="install lean-spec, and keep the project, in a folder with a name in UTF-8",
+            )
+    return found
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def describe(client: Client, started: Server) -> dict[str, Any]:
+    """Return a server in a client's own words."""
+    env = dict(started.env)
+    described: dict[str, Any] = dict(client.more)
+    if client.shape is Shape.LIST:
+        described["command"] = [started.command, *started.args]
+        described |= {"environment": env} if env else {}
+    elif client.shape is Shape.GOOSE:
+        described |= {"name": NAME, "type": "stdio", "enabled": True}
+        described |= {"cmd": started.command, "args": list(started.args), "envs": env}
+        described["timeout"] = GOOSE_TIMEOUT
+    else:
+        described |= {"command": started.command, "args": list(started.args)}
+        described |= {"env": env} if env else {}
+    if started.cwd:
+        described["cwd"] = started.cwd
+    return described
 
 
 def install_link(client: str) -> str:
@@ -59,8 +102,8 @@ def install_link(client: str) -> str:
     It starts `uvx leanspec-mcp`: a link is for any machine, so it names no path of this one. Raises
     CommandError for a client that has no such page.
     """
-    server = {"command": "uvx", "args": [FAMILIES["mcp"].program]}
-    text = json.dumps(server, separators=(",", ":"))
+    described = {"command": PORTABLE.command, "args": list(PORTABLE.args)}
+    text = json.dumps(described, separators=(",", ":"))
     if client == "vscode":
         query = urlencode({"name": NAME, "config": text})
         return f"https://vscode.dev/redirect/mcp/install?{query}"
@@ -75,31 +118,30 @@ def install_link(client: str) -> str:
     )
 
 
-def _in_folder(server: dict[str, Any], folder: str) -> dict[str, Any]:
+def _in_folder(started: Server, folder: str) -> Server:
     """Let a server start in a folder: 0.3.0 finds a project in no other way.
 
     Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). If there is a shell, it
     goes there, and then becomes the server.
     """
     if sys.platform == "win32":
-        return server | {"cwd": folder}
-    script = 'cd "$1" && shift && exec "$@"'
-    arguments = ["-c", script, "sh", folder, server["command"], *server["args"]]
-    return server | {"command": "/bin/sh", "args": arguments}
+        return replace(started, cwd=folder)
+    arguments = ("-c", GO_THERE, "sh", folder, started.command, *started.args)
+    return replace(started, command=SHELL, args=arguments)
 
 
-def _command(platform: Platform | None) -> dict[str, Any]:
+def _command(platform: Platform | None) -> Server:
     program = FAMILIES["mcp"].program
     kind = installer.installer()
     # Environments that lie in a cache, which may be cleaned at any time.
     if kind is Installer.UVX:
-        return {"command": _uvx(), "args": [f"{program}@{VERSION}"]}
+        return Server(_uvx(), (f"{program}@{VERSION}",))
     if kind is Installer.PIPX_RUN:
         pipx = installer.program("pipx") or "pipx"
-        return {"command": pipx, "args": ["run", f"{program}=={VERSION}"]}
+        return Server(pipx, ("run", f"{program}=={VERSION}"))
     if kind in ARCHIVES:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
-        return {"command": archive, "args": [], "env": ARCHIVES[kind]}
+        return Server(archive, (), (ARCHIVES[kind],))
     found = next((each for each in links.commands(platform) if each.name == program), None)
     if found is None or found.state is links.State.ABSENT:
         raise CommandError(
@@ -107,9 +149,8 @@ def _command(platform: Platform | None) -> dict[str, Any]:
         )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
-        arguments = [SAFE_PATH, "-m", "leanspec_launcher", "mcp"]
-        return {"command": sys.executable, "args": arguments}
-    return {"command": str(found.path), "args": []}
+        return Server(sys.executable, (SAFE_PATH, "-m", "leanspec_launcher", "mcp"))
+    return Server(str(found.path), ())
 
 
 def _uvx() -> str:

@@ -1,0 +1,174 @@
+"""The command line of `mcp-config`: what is asked, shown, and confirmed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from leanspec_launcher._tables import current
+from leanspec_launcher.diagnosis.errors import FAILURE, CommandError, report
+
+from .change import Change, added, removed, written
+from .command import describe, install_link, server
+from .table import CLIENTS, Client, is_present, user_file
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+SCOPES = ("project", "user")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for."""
+
+    project: Path | None
+    scope: str | None
+    remove: bool
+    portable: bool
+    yes: bool
+    dry_run: bool
+    force: bool
+
+
+@click.command(name="mcp-config")
+@click.argument(
+    "client", type=click.Choice(list(CLIENTS)), default="claude", metavar="[CLIENT]"
+)
+@click.option(
+    "--project",
+    type=FOLDER,
+    help="The folder to start the server in, for clients that start it elsewhere.",
+)
+@click.option("--write", is_flag=True, help="Add the server to the client's file.")
+@click.option("--remove", is_flag=True, help="Take the server out of that file again.")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    help="Which file: the project's, or yours for all. Default: the project's, if any.",
+)
+@click.option(
+    "--all", "every", is_flag=True, help="Every client that this user has; your own files."
+)
+@click.option(
+    "--portable", is_flag=True, help="Name no path of this machine: `uvx leanspec-mcp`."
+)
+@click.option(
+    "--link", is_flag=True, help="Print a link that adds the server: vscode, cursor."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a file is changed.")
+@click.option("--dry-run", is_flag=True, help="Show the change, and make none.")
+@click.option(
+    "--force", is_flag=True, help="Replace another server of the name `leanspec`, too."
+)
+def command(  # noqa: PLR0913 - one parameter per option
+    client: str,
+    project: Path | None,
+    scope: str | None,
+    *,
+    write: bool,
+    remove: bool,
+    every: bool,
+    portable: bool,
+    link: bool,
+    yes: bool,
+    dry_run: bool,
+    force: bool,
+) -> int:
+    """Connect an MCP CLIENT, or print how.
+
+    Prints the configuration that starts the server of this installation by its absolute path,
+    without Node.js. With --write, adds it to the client's file: shows the lines that change, asks,
+    keeps the rest of the file as it is, and the old file beside it.
+
+    CLIENT is amp, claude (Claude Code, the default), claude-desktop, cline, codex, continue,
+    copilot, cursor, gemini, goose, junie, kiro, lmstudio, opencode, qwen, roo, vscode, windsurf or
+    zed. Others mostly take the form of claude.
+
+    \b
+    Examples:
+      leanspec-launcher mcp-config
+      leanspec-launcher mcp-config cursor --write
+      leanspec-launcher mcp-config vscode --write --scope user --project .
+      leanspec-launcher mcp-config --all --write --dry-run
+      leanspec-launcher mcp-config cursor --remove
+      leanspec-launcher mcp-config vscode --link
+    """
+    if sum((write, remove, link)) > 1:
+        raise click.UsageError("`--write`, `--remove` and `--link` exclude each other")
+    if link:
+        click.echo(install_link(client))
+        return 0
+    asked = Asked(project, scope, remove, portable, yes, dry_run, force)
+    if not write and not remove:
+        started = server(project, current(), portable=portable)
+        click.echo(written(CLIENTS[client], describe(CLIENTS[client], started)), nl=False)
+        return 0
+    if not every:
+        _change(CLIENTS[client], asked, SCOPES[0])
+        return 0
+    return _change_all([each for each in CLIENTS.values() if is_present(each)], asked)
+
+
+def _change_all(clients: list[Client], asked: Asked) -> int:
+    """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
+    code = 0
+    for client in clients:
+        try:
+            _change(client, asked, "user")
+        except CommandError as error:  # noqa: PERF203 - a few files
+            code = report(FAILURE, error.message, error.hint)
+    if not clients:
+        click.echo("no client is found: none of them has a folder for its settings")
+    return code
+
+
+def _file(client: Client, asked: Asked, scope: str) -> Path:
+    """Return the file to change: of the scope that was asked for, else of `scope` if there is one."""
+    if (asked.scope or scope) == "user" or not (client.project or asked.scope):
+        return user_file(client)
+    if not client.project:
+        raise CommandError(
+            f"there is no file of {client.title} in a project", hint="use `--scope user`"
+        )
+    return (asked.project or Path.cwd()).absolute() / client.project
+
+
+def _change(client: Client, asked: Asked, scope: str) -> None:
+    file = _file(client, asked, scope)
+    if asked.remove:
+        change = removed(client, file, force=asked.force)
+    else:
+        started = server(asked.project, current(), portable=asked.portable)
+        change = added(client, file, describe(client, started), force=asked.force)
+    if not change.is_needed:
+        state = "has no such server" if asked.remove else "has it already"
+        click.echo(f"{client.title}: `{change.path}` {state}")
+        return
+    click.echo(f"{client.title}: `{change.path}`")
+    click.echo(change.difference())
+    if asked.dry_run:
+        return
+    if not asked.yes:
+        _confirm()
+    change.make()
+    _say_done(client, change)
+
+
+def _confirm() -> None:
+    """Ask; raises CommandError if there is nobody to answer."""
+    if not _is_a_terminal():
+        raise CommandError(
+            "nothing is changed: there is no terminal to ask on", hint="add `--yes`"
+        )
+    click.confirm("change it?", abort=True)
+
+
+def _is_a_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _say_done(client: Client, change: Change) -> None:
+    kept = f"; the old one is `{change.backup.name}`" if change.before is not None else ""
+    click.echo(f"changed{kept}. Restart {client.title} to load it.")

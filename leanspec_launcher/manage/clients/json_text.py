@@ -1,0 +1,286 @@
+"""JSON, with or without comments: one entry is changed, and every other byte stays.
+
+The grammar is RFC 8259's, with comments and commas after the last member, as VS Code reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from .text import BrokenError, newline_of
+from .text import Path as Keys
+
+DEEPEST = 100
+DECODER = json.JSONDecoder()
+INDENT = "  "
+
+
+@dataclass
+class Value:
+    """A value, and where it stands in the text."""
+
+    start: int
+    end: int
+    data: Any
+    members: list[Member] = field(default_factory=list)
+    """Of an object."""
+
+
+@dataclass
+class Member:
+    """A member of an object: where its key begins, and where the text goes on after its comma."""
+
+    start: int
+    key: str
+    value: Value
+    after_comma: int
+    """0 if no comma follows it."""
+
+    @property
+    def end(self) -> int:
+        """Where it ends, with its comma."""
+        return self.after_comma or self.value.end
+
+
+def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return an entry; None if there is none. Raises BrokenError if the text is no JSON."""
+    if _is_empty(text):
+        return None
+    owner, rest = _find(_parse(text), path)
+    return None if rest else owner.data
+
+
+def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
+    """Return the text with an entry; of one that is there, only the members that differ are changed.
+
+    Raises BrokenError if the text is no JSON, or has something else than an object on the way.
+    """
+    if _is_empty(text):
+        text += "{}" + newline_of(text)
+    owner, rest = _find(_parse(text), path)
+    if not isinstance(owner.data, dict):
+        raise BrokenError(f"`{'.'.join(path)}` is not an object")
+    if rest:
+        for key in reversed(rest[1:]):
+            entry = {key: entry}
+        return _insert(text, owner, rest[0], entry)
+    for key, value in entry.items():
+        text = _put_member(text, path, key, value)
+    return text
+
+
+def drop(text: str, path: Keys) -> str:
+    """Return the text without an entry. Raises BrokenError if the text is no JSON."""
+    if read(text, path) is None:
+        return text
+    owner, _ = _find(_parse(text), path[:-1])
+    keys = [member.key for member in owner.members]
+    index = keys.index(path[-1])
+    member = owner.members[index]
+    start, end = _lines_of(text, member)
+    is_last = index == len(keys) - 1
+    if is_last and index and not member.after_comma:
+        # The comma before it would be one after the last.
+        before = owner.members[index - 1]
+        between = text[before.end : start]
+        kept = between if "\n" in between else ""
+        return text[: before.value.end] + kept + text[end:]
+    if (
+        len(keys) == 1
+        and not (text[owner.start + 1 : start] + text[end : owner.end - 1]).strip()
+    ):
+        start, end = owner.start + 1, owner.end - 1
+    return text[:start] + text[end:]
+
+
+def _lines_of(text: str, member: Member) -> tuple[int, int]:
+    """Return from where to where a member goes: whole lines if nothing else is in them."""
+    start = text.rfind("\n", 0, member.start) + 1
+    end = text.find("\n", member.end) + 1
+    if end and not (text[start : member.start] + text[member.end : end]).strip():
+        return start, end
+    after = text[member.end :]
+    return member.start, member.end + len(after) - len(after.lstrip(" \t"))
+
+
+def _is_empty(text: str) -> bool:
+    """Tell whether a text has nothing in it: clients make such files."""
+    return not text.strip("\ufeff \t\r\n")
+
+
+def _put_member(text: str, path: Keys, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    owner, _ = _find(_parse(text), path)
+    found = next((member.value for member in owner.members if member.key == key), None)
+    if found is None:
+        return _insert(text, owner, key, value)
+    if found.data == value:
+        return text
+    indent = _indent_at(text, found.start)
+    return text[: found.start] + _dump(text, value, indent) + text[found.end :]
+
+
+def _insert(text: str, owner: Value, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return the text with a new last member of an object."""
+    newline, close = newline_of(text), owner.end - 1
+    outer = _indent_at(text, owner.start)
+    indent = outer + _unit(text)
+    if owner.members:
+        first = owner.members[0]
+        if "\n" not in text[owner.start : first.start]:
+            return _insert_in_line(text, owner, key, value)
+        indent = _indent_at(text, first.start)
+    member = f"{json.dumps(key)}: {_dump(text, value, indent)}"
+    last = owner.members[-1] if owner.members else None
+    begun = last.end if last else owner.start + 1
+    has_comma = last is not None and last.after_comma > 0
+    # What stands between the last member and the brace, comments above all, stays there.
+    between = text[begun:close].rstrip()
+    comma = "," if last and not has_comma else ""
+    tail = "," if has_comma else ""
+    head = text[:begun] + comma + between
+    return f"{head}{newline}{indent}{member}{tail}{newline}{outer}{text[close:]}"
+
+
+def _insert_in_line(text: str, owner: Value, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return the text with a new member of an object that stands in one line."""
+    end = owner.members[-1].value.end
+    member = f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+    return f"{text[:end]}, {member}{text[end:]}"
+
+
+def _dump(text: str, value: Any, indent: str) -> str:  # noqa: ANN401 - any JSON
+    lines = json.dumps(value, indent=_unit(text), ensure_ascii=False).split("\n")
+    return f"{newline_of(text)}{indent}".join(lines)
+
+
+def _unit(text: str) -> str:
+    """Return by what the text indents a level."""
+    root = _parse(text)
+    if not root.members:
+        return INDENT
+    return _indent_at(text, root.members[0].start) or INDENT
+
+
+def _indent_at(text: str, place: int) -> str:
+    """Return the space at the beginning of a line."""
+    line = text[text.rfind("\n", 0, place) + 1 : place].lstrip("\ufeff")
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
+    """Return the last value on the way to an entry, and the keys that are still missing from there."""
+    value = root
+    for index, key in enumerate(path):
+        if not isinstance(value.data, dict):
+            raise BrokenError(f"`{'.'.join(path[:index]) or 'it'}` is not an object")
+        found = [member.value for member in value.members if member.key == key]
+        if len(found) > 1:
+            raise BrokenError(f"`{key}` stands in it {len(found)} times")
+        if not found:
+            return value, path[index:]
+        value = found[0]
+    return value, ()
+
+
+def _parse(text: str) -> Value:
+    return _Reader(text).document()
+
+
+class _Reader:
+    """Reads a text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.place = 1 if text.startswith("\ufeff") else 0
+
+    def document(self) -> Value:
+        value = self.value(0)
+        self.skip()
+        if self.place < len(self.text):
+            raise self.broken("more than one value")
+        return value
+
+    def value(self, depth: int) -> Value:
+        self.skip()
+        if depth > DEEPEST:
+            raise self.broken(f"more than {DEEPEST} levels")
+        if self.is_at("{"):
+            return self.object(depth)
+        if self.is_at("["):
+            return self.array(depth)
+        start = self.place
+        try:
+            data, self.place = DECODER.raw_decode(self.text, start)
+        except (ValueError, RecursionError):
+            raise self.broken("no value") from None
+        return Value(start, self.place, data)
+
+    def object(self, depth: int) -> Value:
+        found = Value(self.place, 0, {})
+        self.place += 1
+        while not self.ends("}"):
+            start = self.place
+            if not self.is_at('"'):
+                raise self.broken("no name in double quotes")
+            key = self.value(depth + 1).data
+            self.skip()
+            if not self.is_at(":"):
+                raise self.broken("no `:`")
+            self.place += 1
+            value = self.value(depth + 1)
+            found.members.append(Member(start, key, value, self.comma("}")))
+            found.data[key] = value.data
+        self.place += 1
+        found.end = self.place
+        return found
+
+    def array(self, depth: int) -> Value:
+        found = Value(self.place, 0, [])
+        self.place += 1
+        while not self.ends("]"):
+            found.data.append(self.value(depth + 1).data)
+            self.comma("]")
+        self.place += 1
+        found.end = self.place
+        return found
+
+    def comma(self, close: str) -> int:
+        """Go past a comma and return the place after it; 0 if there is none, and the end comes."""
+        self.skip()
+        if self.is_at(","):
+            self.place += 1
+            return self.place
+        if not self.is_at(close):
+            raise self.broken(f"no `,` or `{close}`")
+        return 0
+
+    def ends(self, close: str) -> bool:
+        self.skip()
+        return self.is_at(close)
+
+    def is_at(self, sign: str) -> bool:
+        return self.text.startswith(sign, self.place)
+
+    def skip(self) -> None:
+        """Go past space and comments."""
+        while True:
+            while self.text[self.place : self.place + 1] in (" ", "\t", "\r", "\n"):
+                self.place += 1
+            if self.is_at("//"):
+                end = self.text.find("\n", self.place)
+            elif self.is_at("/*"):
+                end = self.text.find("*/", self.place)
+                if end < 0:
+                    raise self.broken("a comment without an end")
+                end += 2
+            else:
+                return
+            self.place = end if end >= 0 else len(self.text)
+
+    def broken(self, what: str) -> BrokenError:
+        before = self.text[: self.place]
+        line = before.count("\n") + 1
+        column = len(before) - before.rfind("\n")
+        return BrokenError(f"not valid JSON: line {line}, column {column}: {what}")

@@ -1,0 +1,31 @@
+"""What the three formats have in common: a file's text, changed in place."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+Path = tuple[str, ...]
+"""The keys that lead to a value."""
+
+
+class BrokenError(Exception):
+    """A text that is not what its format says, or that this module does not dare to change."""
+
+
+class Format(Protocol):
+    """A format: every function takes a file's whole text, and the keys that lead to an entry."""
+
+    def read(self, text: str, path: Path) -> Any:  # noqa: ANN401 - whatever stands there
+        """Return an entry; None if there is none."""
+
+    def put(self, text: str, path: Path, entry: dict[str, Any]) -> str:
+        """Return the text with an entry, and everything else as it is."""
+
+    def drop(self, text: str, path: Path) -> str:
+        """Return the text without an entry."""
+
+
+def newline_of(text: str) -> str:
+    """Return how the lines of a text end."""
+    first = text.partition("\n")[0]
+    return "\r\n" if first.endswith("\r") else "\n"

@@ -1,0 +1,153 @@
+"""TOML: the table of one entry is changed, and every other line stays.
+
+What comes out is read by the standard library's parser, and is only taken if it says what was meant.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+from typing import Any
+
+from .text import BrokenError, newline_of
+from .text import Path as Keys
+
+BOM = "\ufeff"
+
+
+def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return an entry; None if there is none. Raises BrokenError if the text is no TOML."""
+    found: Any = _parse(text)
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
+    """Return the text with an entry; of one that is there, only the lines that differ are changed.
+
+    Raises BrokenError if the text is no TOML, or has the entry in another form than a table.
+    """
+    wanted = _parse(text)
+    _table(wanted, path).update(copy.deepcopy(entry))
+    newline = newline_of(text)
+    lines = text.splitlines(keepends=True)
+    start, end = _own_lines(lines, path)
+    if start < 0:
+        if text and not text.endswith("\n"):
+            lines.append(newline)
+        if text.strip():
+            lines.append(newline)
+        lines += [f"[{'.'.join(path)}]{newline}"]
+        lines += [_line(key, value) + newline for key, value in entry.items()]
+    else:
+        for key, value in entry.items():
+            end = _put_line(lines, start, end, key, _line(key, value) + newline)
+    return _checked("".join(lines), wanted)
+
+
+def drop(text: str, path: Keys) -> str:
+    """Return the text without an entry and its tables.
+
+    Raises BrokenError if the text is no TOML, or has the entry in another form than a table.
+    """
+    wanted = _parse(text)
+    if read(text, path) is None:
+        return text
+    _table(wanted, path[:-1]).pop(path[-1])
+    if not _table(wanted, path[:-1]):
+        _table(wanted, path[:-2]).pop(path[-2])
+    lines = text.splitlines(keepends=True)
+    start, end = _own_lines(lines, path)
+    while start > 0 and end == len(lines) and not lines[start - 1].strip():
+        start -= 1  # the empty line that `put` makes
+    return _checked("".join(lines[:start] + lines[end:]), wanted)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if sys.version_info < (3, 11):
+        raise BrokenError("this Python is older than 3.11, and cannot read TOML")
+    import tomllib
+
+    try:
+        return tomllib.loads(text.removeprefix(BOM))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BrokenError(f"not valid TOML: {error}") from None
+
+
+def _checked(text: str, wanted: dict[str, Any]) -> str:
+    try:
+        is_right = _parse(text) == wanted
+    except BrokenError:
+        is_right = False
+    if not is_right:
+        raise BrokenError("the entry is not a table of its own")
+    return text
+
+
+def _table(document: dict[str, Any], path: Keys) -> dict[str, Any]:
+    for key in path:
+        document = document.setdefault(key, {})
+        if not isinstance(document, dict):
+            raise BrokenError(f"`{key}` is not a table")
+    return document
+
+
+def _own_lines(lines: list[str], path: Keys) -> tuple[int, int]:
+    """Return from which to which line an entry's tables go, without what belongs to the next table."""
+    words = [
+        f"""(?:{re.escape(key)}|"{re.escape(key)}"|'{re.escape(key)}')""" for key in path
+    ]
+    name = r"\s*\.\s*".join(words)
+    own = re.compile(rf"\s*\[\s*{name}\s*(\.[^\]]+)?\]\s*(#.*)?$")
+    starts = [index for index, line in enumerate(lines) if own.match(line)]
+    if not starts:
+        return -1, -1
+    end = starts[0] + 1
+    while end < len(lines) and (end in starts or not lines[end].lstrip().startswith("[")):
+        end += 1
+    while not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    return starts[0], end
+
+
+def _put_line(lines: list[str], start: int, end: int, key: str, new: str) -> int:
+    """Put an assignment into the lines of a table; return where the table ends then."""
+    for first in range(start + 1, end):
+        if lines[first].lstrip().startswith("["):
+            break  # a table inside this one
+        if re.match(rf"\s*{re.escape(key)}\s*=", lines[first]):
+            last = _end_of_assignment(lines, first, end)
+            if _parse("".join(lines[first:last])) != _parse(new):
+                lines[first:last] = [new]
+                end -= last - first - 1
+            return end
+    lines.insert(start + 1, new)
+    return end + 1
+
+
+def _end_of_assignment(lines: list[str], first: int, end: int) -> int:
+    """Return the line after an assignment, which may go over several lines."""
+    for last in range(first + 1, end + 1):
+        try:
+            _parse("".join(lines[first:last]))
+        except BrokenError:
+            continue
+        return last
+    raise BrokenError(f"line {first + 1} is no assignment")
+
+
+def _line(key: str, value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them
+    return f"{key} = {_written(value)}"
+
+
+def _written(value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them
+    if isinstance(value, dict):
+        members = ", ".join(_line(json.dumps(key), each) for key, each in value.items())
+        return f"{{ {members} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(_written(each) for each in value)}]"
+    # A string of JSON is one of TOML, but for one sign.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

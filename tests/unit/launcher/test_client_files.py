@@ -1,0 +1,275 @@
+"""The files of MCP clients: our server is put in and taken out, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leanspec_launcher.manage.clients import json_text, toml_text, yaml_text
+from leanspec_launcher.manage.clients.text import BrokenError
+
+ENTRY = {"command": "/a b/leanspec-mcp", "args": ["é", '"'], "env": {"A": "1"}}
+JSON_PATH, TOML_PATH, YAML_PATH = (
+    ("mcpServers", "leanspec"),
+    ("mcp_servers", "leanspec"),
+    ("extensions", "leanspec"),
+)
+NAMES = st.text(max_size=8)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+SERVERS = st.dictionaries(
+    NAMES.filter(lambda name: name != "leanspec"), ANYTHING, max_size=3
+)
+
+
+def plain(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON without its comments and its commas at the end: no string of these tests has one."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
+    return json.loads(re.sub(r",(\s*[}\]])", r"\1", text.removeprefix("\ufeff")))
+
+
+@given(
+    others=st.dictionaries(NAMES, ANYTHING, max_size=3),
+    servers=SERVERS,
+    indent=st.sampled_from([None, 0, 1, 2, 4, "\t"]),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    bom=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_json_keeps_what_it_says(
+    others: dict[str, Any],
+    servers: dict[str, Any],
+    indent: int | str | None,
+    newline: str,
+    *,
+    bom: bool,
+) -> None:
+    document = others | {"mcpServers": servers}
+    text = json.dumps(document, indent=indent, ensure_ascii=False).replace("\n", newline)
+    text = "\ufeff" * bom + text
+    new = json_text.put(text, JSON_PATH, ENTRY)
+    expected = others | {"mcpServers": servers | {"leanspec": ENTRY}}
+    assert json.loads(new.removeprefix("\ufeff")) == expected
+    assert json_text.put(new, JSON_PATH, ENTRY) == new
+    assert json_text.read(new, JSON_PATH) == ENTRY
+    gone = json_text.drop(new, JSON_PATH)
+    assert json.loads(gone.removeprefix("\ufeff")) == document
+    if servers:
+        assert gone == text, "to the byte"
+
+
+COMMENTED = """\
+{
+    // the one that I need
+    "mcpServers": {
+        "first": {"command": "x"}, // in one line
+        /* and
+           this */
+        "last": {
+            "command": "y" // yes
+        }
+        // nothing more
+    },
+    "theme": "dark",
+}
+"""
+
+
+def test_comments_stay_where_they_are() -> None:
+    new = json_text.put(COMMENTED, JSON_PATH, ENTRY)
+    assert plain(new)["mcpServers"]["leanspec"] == ENTRY
+    kept = new.splitlines()
+    for line in COMMENTED.splitlines():
+        assert line in kept or f"{line}," in kept
+    assert json_text.drop(new, JSON_PATH) == COMMENTED
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", '{\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}\n'),
+        ("{}", '{\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}'),
+        ('{"x": 1}', '{"x": 1, "a": {"b": {"c": 1}}}'),
+        ('{"a": {"b": {"c": 2}}}', '{"a": {"b": {"c": 1}}}'),
+        ('{"a": {"b": {"d": 2}}}', '{"a": {"b": {"d": 2, "c": 1}}}'),
+        ("{ // none\n}", '{ // none\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}'),
+    ],
+)
+def test_a_server_is_put_where_a_person_would_put_it(text: str, expected: str) -> None:
+    assert json_text.put(text, ("a", "b"), {"c": 1}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"a": {"b": {"c": 1}}}', '{"a": {}}'),
+        ('{"a": {"b": 1, "z": 2}}', '{"a": {"z": 2}}'),
+        ('{"a": {"z": 2, "b": 1}}', '{"a": {"z": 2}}'),
+        ('{"a": {\n"b": 1,\n// of z\n"z": 2\n}}', '{"a": {\n// of z\n"z": 2\n}}'),
+        ('{"a": {\n"z": 2, // of z\n"b": 1\n}}', '{"a": {\n"z": 2 // of z\n}}'),
+        ('{"a": {\n"z": 2,\n"b": 1,\n}}', '{"a": {\n"z": 2,\n}}'),
+        ('{"a": {}}', '{"a": {}}'),
+        ("{}", "{}"),
+        ("", ""),
+    ],
+)
+def test_what_is_left_without_the_server(text: str, left: str) -> None:
+    assert json_text.drop(text, ("a", "b")) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "line 1, column 2: no name in double quotes"),
+        ('{\n"a" 1}', "line 2, column 5: no `:`"),
+        ('{"a": 1 "b": 2}', "column 9: no `,` or `}`"),
+        ('{"a": tru}', "column 7: no value"),
+        ("{} {}", "column 4: more than one value"),
+        ("{} /* ", "column 4: a comment without an end"),
+        ("{'a': 1}", "column 2: no name in double quotes"),
+        ("[" * 5000, "more than 100 levels"),
+        ("[]", "`it` is not an object"),
+        ('{"mcpServers": []}', "`mcpServers` is not an object"),
+        ('{"mcpServers": {"leanspec": 3}}', "`mcpServers.leanspec` is not an object"),
+        ('{"mcpServers": {}, "mcpServers": {}}', "`mcpServers` stands in it 2 times"),
+    ],
+)
+def test_what_is_no_json_is_not_changed(text: str, words: str) -> None:
+    with pytest.raises(BrokenError, match=re.escape(words)):
+        json_text.put(text, JSON_PATH, ENTRY)
+
+
+TOML = """\
+# mine
+model = "o" # good
+[mcp_servers.other]
+command = "x"
+args = [
+  "[a]", # a list
+]
+
+# of the next one
+[tui]
+theme = "dark"
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", TOML, TOML.rstrip()])
+def test_toml_keeps_what_it_says(text: str, newline: str) -> None:
+    text = text.replace("\n", newline)
+    new = toml_text.put(text, TOML_PATH, ENTRY)
+    document = tomllib.loads(text)
+    assert new.startswith(text)
+    assert tomllib.loads(new)["mcp_servers"] == document.get("mcp_servers", {}) | {
+        "leanspec": ENTRY
+    }
+    assert toml_text.put(new, TOML_PATH, ENTRY) == new
+    assert tomllib.loads(toml_text.drop(new, TOML_PATH)) == document
+    assert toml_text.drop(new, TOML_PATH).rstrip() == text.rstrip()
+
+
+OWN = """\
+[ mcp_servers . "leanspec" ] # ours
+startup_timeout_sec = 30
+args = [
+  "old",
+]
+command = "npx"
+[mcp_servers.leanspec.env]
+OLD = "1"
+
+# of the next one
+[tui]
+theme = "dark"
+"""
+
+
+def test_only_the_lines_of_toml_that_differ_are_changed() -> None:
+    new = toml_text.put(OWN, TOML_PATH, {"command": "new", "args": []})
+    assert new == OWN.replace('[\n  "old",\n]', "[]").replace('"npx"', '"new"')
+    assert toml_text.drop(new, TOML_PATH) == '\n# of the next one\n[tui]\ntheme = "dark"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = ", "not valid TOML"),
+        ("mcp_servers = 3", "`mcp_servers` is not a table"),
+        ('mcp_servers = { leanspec = { command = "x" } }', "not a table of its own"),
+        ('mcp_servers.leanspec.command = "x"', "not a table of its own"),
+        (f'x = """\n[mcp_servers.leanspec]\n"""\n{OWN}', "not a table of its own"),
+    ],
+)
+def test_toml_of_another_form_is_not_changed(text: str, words: str) -> None:
+    with pytest.raises(BrokenError, match=re.escape(words)):
+        toml_text.put(text, TOML_PATH, {"command": "new", "args": []})
+
+
+YAML = """\
+GOOSE_MODE: auto
+extensions:
+  # the tools
+  developer:
+    enabled: true
+    description: |
+      leanspec:
+      no
+
+  memory:
+    enabled: false
+# the rest
+slash: x
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a: 1",
+        YAML,
+        "extensions:\n",
+        "extensions:\n\n# x\nb: 2\n",
+        "extensions:\n    a: {}\n",
+    ],
+)
+def test_yaml_keeps_what_it_says(text: str, newline: str) -> None:
+    text = text.replace("\n", newline)
+    new = yaml_text.put(text, YAML_PATH, ENTRY)
+    document = yaml.safe_load(text) or {}
+    servers = document.get("extensions") or {}
+    assert yaml.safe_load(new) == document | {"extensions": servers | {"leanspec": ENTRY}}
+    assert yaml_text.put(new, YAML_PATH, ENTRY) == new
+    assert "leanspec-mcp" in yaml_text.read(new, YAML_PATH)
+    gone = yaml_text.drop(new, YAML_PATH)
+    assert (yaml.safe_load(gone) or {}).get("extensions", {}) == servers
+    if text == YAML.replace("\n", newline):
+        assert gone == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extensions: {}\n",
+        "extensions: &a\n  b: {}\n",
+        "extensions:\n  - a\n",
+        "extensions:\n\ta: 1\n",
+        "a: 1\n---\nextensions:\n",
+        "extensions:\n  a: {}\nextensions:\n  b: {}\n",
+    ],
+)
+def test_yaml_of_another_form_is_not_changed(text: str) -> None:
+    with pytest.raises(BrokenError):
+        yaml_text.put(text, YAML_PATH, ENTRY)

@@ -1,0 +1,275 @@
+"""`mcp-config`: which file of a client is changed, what is shown and asked, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.manage.clients import cli, command, table
+from leanspec_launcher.manage.clients.command import Server
+from leanspec_launcher.manage.clients.table import CLIENTS
+from tests.support.surroundings import is_root
+
+PROGRAM = "/an environment/bin/leanspec-mcp"
+OTHER = {"mcpServers": {"other": {"command": "x", "env": {"KEY": "secret"}}}}
+Ask = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a user's own folder; the working directory is a project's next to it."""
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    folder, project = tmp_path / "home", tmp_path / "project"
+    folder.mkdir()
+    project.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(command, "_command", lambda _: Server(PROGRAM, ()))
+    return folder
+
+
+@pytest.fixture
+def ask(home: Path) -> Ask:
+    """Run the command in this process; what it cannot do is raised as the launcher would say it."""
+
+    def run(*arguments: str, answer: str | None = None, terminal: bool = False) -> Result:
+        runner = CliRunner()
+        with pytest.MonkeyPatch.context() as patch:
+            if terminal:
+                patch.setattr(cli, "_is_a_terminal", lambda: True)
+            result = runner.invoke(
+                cli.command, arguments, input=answer, standalone_mode=False
+            )
+        if isinstance(result.exception, CommandError):
+            raise result.exception
+        return result
+
+    assert home.is_dir()
+    return run
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def server_in(path: Path, client: str = "cursor") -> dict[str, object]:
+    found = json.loads(path.read_text())
+    for key in CLIENTS[client].table:
+        found = found[key]
+    entry: dict[str, object] = found["leanspec"]
+    return entry
+
+
+@pytest.mark.parametrize("name", list(CLIENTS))
+def test_every_client_gets_the_server_in_each_of_its_files(
+    name: str, ask: Ask, home: Path
+) -> None:
+    client = CLIENTS[name]
+    for scope in ["user", *(["project"] if client.project else [])]:
+        file = (
+            table.user_file(client) if scope == "user" else Path(client.project).absolute()
+        )
+        assert ask(name, "--write", "--scope", scope, "--yes").exit_code == 0
+        assert json.dumps(PROGRAM)[1:-1] in file.read_text()
+        again = ask(name, "--write", "--scope", scope, "--yes")
+        assert "has it already" in again.stdout
+        ask(name, "--remove", "--scope", scope, "--yes")
+        assert PROGRAM not in file.read_text()
+    assert table.user_file(client).is_relative_to(home)
+
+
+def test_every_client_names_the_page_that_says_so() -> None:
+    for client in CLIENTS.values():
+        assert client.source.startswith("https://")
+        assert client.user
+        assert not Path(client.project).is_absolute()
+
+
+def test_what_changes_is_shown_and_asked(ask: Ask, home: Path) -> None:
+    file = write(home / ".cursor/mcp.json", json.dumps(OTHER, indent=4) + "\n")
+    before = file.read_text()
+    said = ask("cursor", "--write", "--scope", "user", answer="n\n", terminal=True)
+    assert isinstance(said.exception, click.Abort)
+    assert "change it? [y/N]" in said.stdout
+    assert f'+            "command": "{PROGRAM}",' in said.stdout
+    assert "secret" not in said.stdout
+    assert file.read_text() == before
+    assert ask("cursor", "--write", "--scope", "user", "--dry-run").exit_code == 0
+    assert file.read_text() == before
+    ask("cursor", "--write", "--scope", "user", answer="y\n", terminal=True)
+    assert server_in(file) == {"command": PROGRAM, "args": []}
+    assert (
+        json.loads(file.read_text())["mcpServers"]["other"] == OTHER["mcpServers"]["other"]
+    )
+    assert (home / ".cursor/mcp.json.before-leanspec").read_text() == before
+    with pytest.raises(CommandError, match="there is no terminal to ask on"):
+        ask("cursor", "--remove", "--scope", "user")
+
+
+def test_the_projects_own_file_is_the_default(ask: Ask) -> None:
+    ask("cursor", "--write", "--yes")
+    assert server_in(Path(".cursor/mcp.json"))["command"] == PROGRAM
+    ask("claude", "--write", "--yes", "--portable")
+    assert server_in(Path(".mcp.json"), "claude") == {
+        "command": "uvx",
+        "args": ["leanspec-mcp"],
+    }
+    with pytest.raises(CommandError, match="no file of Windsurf in a project") as error:
+        ask("windsurf", "--write", "--yes", "--scope", "project")
+    assert error.value.hint == "use `--scope user`"
+
+
+def test_a_users_own_settings_of_the_entry_stay(ask: Ask, home: Path) -> None:
+    entry = {"command": "npx", "args": ["-y", "@leanspec/mcp"], "disabled": True}
+    file = write(
+        home / ".kiro/settings/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}})
+    )
+    ask("kiro", "--write", "--scope", "user", "--yes")
+    assert server_in(file) == {"command": PROGRAM, "args": [], "disabled": True}
+
+
+def test_another_server_of_that_name_is_not_touched(ask: Ask, home: Path) -> None:
+    text = json.dumps({"mcpServers": {"leanspec": {"command": "mine"}}})
+    file = write(home / ".cursor/mcp.json", text)
+    for what in ("--write", "--remove"):
+        with pytest.raises(CommandError, match="another server under the name `leanspec`"):
+            ask("cursor", what, "--scope", "user", "--yes")
+    assert file.read_text() == text
+    ask("cursor", "--write", "--scope", "user", "--yes", "--force")
+    assert server_in(file)["command"] == PROGRAM
+
+
+def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) -> None:
+    assert "no client is found" in ask("--all", "--write", "--yes").stdout
+    (home / ".cursor").mkdir()
+    write(home / ".gemini/settings.json", "{broken")
+    (home / ".codex").mkdir()
+    said = ask("--all", "--write", "--yes")
+    assert said.return_value == 1
+    assert "cannot change `" in said.stderr
+    assert server_in(home / ".cursor/mcp.json")["command"] == PROGRAM
+    assert PROGRAM in (home / ".codex/config.toml").read_text()
+    assert (home / ".gemini/settings.json").read_text() == "{broken"
+    assert not (home / ".qwen").exists()
+
+
+@pytest.mark.posix
+def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> None:
+    kept = write(home / "dotfiles/claude.json", "{}")
+    kept.chmod(0o600)
+    (home / ".claude.json").symlink_to(kept)
+    ask("claude", "--write", "--scope", "user", "--yes")
+    assert (home / ".claude.json").is_symlink()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert (
+        stat.S_IMODE(kept.with_name("claude.json.before-leanspec").stat().st_mode) == 0o600
+    )
+    assert server_in(kept, "claude")["command"] == PROGRAM
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"{", "not valid JSON: line 1, column 2"),
+        (b'{"mcpServers": []}', "`mcpServers` is not an object"),
+        (b'{"a": "\xff"}', "is not text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_not_touched(
+    data: bytes, words: str, ask: Ask, home: Path
+) -> None:
+    file = home / ".cursor/mcp.json"
+    file.parent.mkdir()
+    file.write_bytes(data)
+    with pytest.raises(CommandError, match=words) as error:
+        ask("cursor", "--write", "--scope", "user", "--yes")
+    assert error.value.hint
+    assert file.read_bytes() == data
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_in_place_of_the_file_is_said(ask: Ask, home: Path) -> None:
+    (home / ".cursor/mcp.json").mkdir(parents=True)
+    with pytest.raises(CommandError, match="is not a file"):
+        ask("cursor", "--write", "--scope", "user", "--yes")
+
+
+def test_a_file_that_the_client_writes_meanwhile_is_left_alone(
+    ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(home / ".cursor/mcp.json", "{}")
+    monkeypatch.setattr(cli, "_confirm", lambda: file.write_text('{"a": 1}'))
+    with pytest.raises(CommandError, match="has changed in the meantime"):
+        ask("cursor", "--write", "--scope", "user")
+    assert file.read_text() == '{"a": 1}'
+    assert sorted(path.name for path in file.parent.iterdir()) == ["mcp.json"]
+
+
+@pytest.mark.posix
+@pytest.mark.skipif(is_root(), reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_said(ask: Ask, home: Path) -> None:
+    file = write(home / ".cursor/mcp.json", "{}")
+    file.parent.chmod(0o500)
+    result = ask("cursor", "--write", "--scope", "user", "--yes")
+    assert isinstance(result.exception, PermissionError)
+    assert file.read_text() == "{}"
+
+
+def test_variables_move_the_files(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "codex {x}"))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    ask("codex", "--write", "--scope", "user", "--yes")
+    ask("claude", "--write", "--scope", "user", "--yes")
+    assert (tmp_path / "codex {x}/config.toml").is_file()
+    assert (tmp_path / "claude/.claude.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("linux", ".config/Code/User/mcp.json"),
+        ("darwin", "Library/Application Support/Code/User/mcp.json"),
+        ("win32", "AppData/Roaming/Code/User/mcp.json"),
+    ],
+)
+def test_each_system_has_its_own_folder(
+    system: str, expected: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    assert table.user_file(CLIENTS["vscode"]) == home / expected
+
+
+def test_a_path_that_is_not_utf_8_is_an_error(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = os.fsdecode(b"/home/\xff/leanspec-mcp")
+    monkeypatch.setattr(command, "_command", lambda _: Server(path, ()))
+    with pytest.raises(CommandError, match=r"/home/\\xff/leanspec-mcp` is not UTF-8"):
+        ask("cursor")
+
+
+def test_options_that_exclude_each_other(ask: Ask) -> None:
+    wrong = ask("cursor", "--write", "--remove").exception
+    assert isinstance(wrong, click.UsageError)
+    assert "exclude each other" in wrong.message
+
+
+def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
+    for name in CLIENTS:
+        assert json.dumps(PROGRAM) in ask(name).stdout
+    assert json.loads(ask("opencode").stdout)["mcp"]["leanspec"]["command"] == [PROGRAM]
