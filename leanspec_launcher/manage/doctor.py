@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from leanspec_launcher._search import (
     OFF,
@@ -52,6 +53,7 @@ from leanspec_launcher.web.port import choose_port
 from leanspec_launcher.web.settings import data_folder, read_settings
 
 from . import links
+from .clients.configured import configured
 
 PATH_HINT = "put this installation's folder first in `PATH`, or remove that one"
 # How pip before 25.2 begins a script: a module that takes 7 ms to import, at each start.
@@ -97,6 +99,7 @@ def examine() -> list[Finding]:
     for family in FAMILIES.values():
         found += _each(family.program, functools.partial(_binary, family))
     found += _each("web UI", _web)
+    found += _each("MCP clients", _clients)
     return [*found, *_each("commands", _commands), *_each("PATH", _path)]
 
 
@@ -215,6 +218,19 @@ def _web() -> Iterator[Finding]:
     except CommandError as error:
         yield Finding("web UI", "port", Status.ERROR, error.message, error.hint or "")
     yield Finding("web UI", "data", Status.OK, str(data_folder()))
+
+
+def _clients() -> Iterator[Finding]:
+    """Look at what this user's MCP clients, and those of this folder, would start."""
+    section, nothing = "MCP clients", True
+    for each in configured(Path.cwd()):
+        nothing = False
+        text = f"`{each.path}`: {each.problem or each.starts}"
+        status = Status.WARNING if each.problem else Status.OK
+        yield Finding(section, each.client, status, text, each.hint)
+    if nothing:
+        text = "none is configured: `leanspec-launcher mcp-config CLIENT --write` does it"
+        yield Finding(section, "none", Status.OK, text)
 
 
 def _binary(family: Family) -> Iterator[Finding]:

@@ -16,10 +16,12 @@ from click.testing import CliRunner, Result
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.manage.clients import cli, command, table
 from leanspec_launcher.manage.clients.command import Server
+from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.table import CLIENTS
 from tests.support.surroundings import is_root
 
 PROGRAM = "/an environment/bin/leanspec-mcp"
+THERE = ["-c", command.GO_THERE, "sh"]
 OTHER = {"mcpServers": {"other": {"command": "x", "env": {"KEY": "secret"}}}}
 Ask = Callable[..., Result]
 
@@ -273,3 +275,56 @@ def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
     for name in CLIENTS:
         assert json.dumps(PROGRAM) in ask(name).stdout
     assert json.loads(ask("opencode").stdout)["mcp"]["leanspec"]["command"] == [PROGRAM]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"command": sys.executable, "args": []}, ""),
+        (
+            {"command": "/nowhere/leanspec-mcp"},
+            "`/nowhere/leanspec-mcp`, which is not there",
+        ),
+        ({"command": "npx", "args": ["-y", "@leanspec/mcp"]}, "needs Node.js"),
+        ({"command": "C:\\node\\npx.cmd"}, "needs Node.js"),
+        ({"command": "leanspec-mcp"}, "may not know your `PATH`"),
+        (
+            {"command": sys.executable, "args": ["leanspec-mcp@0.0.1"]},
+            "starts version 0.0.1",
+        ),
+        ({"args": []}, "names no command"),
+        ({"command": "/bin/sh", "args": [*THERE, "/nowhere", "x"]}, "in `/nowhere`, which"),
+        (
+            {"command": "/bin/sh", "args": [*THERE, "/", "/nowhere/x"]},
+            "`/nowhere/x`, which",
+        ),
+        ({"command": "/bin/sh", "args": [*THERE, "/", sys.executable]}, ""),
+        (3, "names no command"),
+    ],
+)
+def test_doctor_says_what_keeps_a_client_from_the_server(
+    entry: object, problem: str, home: Path
+) -> None:
+    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    (found,) = configured(Path.cwd())
+    assert found.client == "cursor"
+    assert problem in found.problem
+    assert bool(found.problem) == bool(problem)
+    if problem:
+        assert found.hint == "leanspec-launcher mcp-config cursor --write --scope user"
+
+
+def test_doctor_reads_every_form_and_file(ask: Ask, home: Path) -> None:
+    assert list(configured(Path.cwd())) == []
+    for name in CLIENTS:
+        ask(name, "--write", "--yes", "--scope", "user")
+    ask("claude", "--write", "--yes", "--portable")
+    write(home / ".qwen/settings.json", "{")
+    found = list(configured(Path.cwd()))
+    assert {each.client for each in found} == set(CLIENTS)
+    wrong = {
+        each.client: each.problem for each in found if "is not there" not in each.problem
+    }
+    assert list(wrong) == ["claude", "qwen"]
+    assert wrong["claude"] == "", "a project's file may name a command"
+    assert "not valid JSON" in wrong["qwen"]
