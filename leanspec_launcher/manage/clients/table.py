@@ -201,14 +201,24 @@ CLIENTS: dict[str, Client] = {
 
 def user_file(client: Client) -> Path:
     """Return the user's file of a client, whether it exists or not."""
-    files = [_expand(template, client) for template in client.user]
-    return next((file for file in files if file.exists()), files[0])
+    files = _user_files(client)
+    existing = [file for file in files if file.exists()]
+    expected = [file for file in files if _is_expected(file)]
+    return [*existing, *expected, *files][0]
 
 
 def is_present(client: Client) -> bool:
-    """Tell whether this user has a client: whether the folder of its file exists, which it makes."""
-    file = user_file(client)
-    return file.exists() or (file.parent != Path.home() and file.parent.is_dir())
+    """Tell whether this user has a client: a file of its servers, or the folder for it."""
+    return any(file.exists() or _is_expected(file) for file in _user_files(client))
+
+
+def _user_files(client: Client) -> list[Path]:
+    return [_expand(template, client) for template in client.user]
+
+
+def _is_expected(file: Path) -> bool:
+    """Tell whether a client has made the folder of a file, which is the client's own."""
+    return file.parent != Path.home() and file.parent.is_dir()
 
 
 def _expand(template: str, client: Client) -> Path:

@@ -168,6 +168,16 @@ def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) 
     assert not (home / ".qwen").exists()
 
 
+def test_of_several_files_the_one_that_is_there_is_changed(ask: Ask, home: Path) -> None:
+    (home / ".cline/data/settings").mkdir(parents=True)
+    ask("cline", "--write", "--yes")
+    assert server_in(home / ".cline/data/settings/cline_mcp_settings.json", "cline")
+    jsonc = write(home / ".config/opencode/opencode.jsonc", "{} // mine\n")
+    ask("opencode", "--write", "--scope", "user", "--yes")
+    assert PROGRAM in jsonc.read_text()
+    assert jsonc.read_text().endswith("} // mine\n")
+
+
 @pytest.mark.posix
 def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> None:
     kept = write(home / "dotfiles/claude.json", "{}")
