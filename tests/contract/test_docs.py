@@ -13,6 +13,7 @@ from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis import errors
 from leanspec_launcher.diagnosis.message import CANNOT_RUN, NOT_FOUND, USAGE
 from leanspec_launcher.manage.cli import root as launcher
+from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
@@ -186,3 +187,16 @@ def test_no_page_names_a_literal_that_is_gone() -> None:
         for name in re.findall(r"`([\w./*-]+)`", page.read_text("utf-8")):
             if name.startswith(folders) and "NAME" not in name and "binaries" not in name:
                 assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: `{name}`"
+
+
+def test_the_page_lists_every_client_as_the_table_has_it() -> None:
+    page = (ROOT / "docs/mcp-clients.md").read_text("utf-8").splitlines()
+    rows = [line.split(" | ") for line in page if line.startswith("| [")]
+    assert [row[1] for row in rows] == [f"`{name}`" for name in CLIENTS]
+    for row, client in zip(rows, CLIENTS.values(), strict=True):
+        assert row[0] == f"| [{client.title}]({client.source})"
+        assert row[2].count("`") == 2 * len(client.user)
+        for template in client.user:
+            assert f"{template.rpartition('}')[2]}`" in row[2]
+        project = f"`{client.project}`" if client.project else ""
+        assert row[3].strip(" |") == project
