@@ -142,20 +142,15 @@ def _ask(npm: str, arguments: list[str], name: str) -> object:
         ) from None
     if done.returncode == 0:
         return answer
-    problem = answer.get("error", {}) if isinstance(answer, dict) else {}
-    if problem.get("code") == "E404":
+    problem = answer.get("error") if isinstance(answer, dict) else None
+    stated = problem if isinstance(problem, dict) else {}
+    if stated.get("code") == "E404":
         return None
-    text = (
-        problem.get("summary", "").strip()
-        or done.stderr.strip()
-        or f"exit code {done.returncode}"
-    )
-    text = text.splitlines()[0]
+    said = str(stated.get("summary", "")).strip() or done.stderr.strip()
+    first = said.partition("\n")[0] or f"exit code {done.returncode}"
+    reason = f"{stated.get('code', '')} {first}".strip()
     raise CommandError(
-        f"npm could not ask its registry for `{name}`: {problem.get('code', '')} {text}".replace(
-            "  ", " "
-        ),
-        hint=REGISTRY,
+        f"npm could not ask its registry for `{name}`: {reason}", hint=REGISTRY
     )
 
 

@@ -248,7 +248,14 @@ def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> No
 
 @pytest.mark.parametrize(
     ("subsystem", "words"),
-    [(1, "is a driver"), (10, "is an EFI program"), (14, "is for the subsystem 14")],
+    [
+        (1, "is a driver"),
+        (10, "is an EFI program"),
+        (11, "is an EFI driver"),
+        (12, "is an EFI driver"),
+        (13, "is an EFI image"),
+        (14, "is for the subsystem 14"),
+    ],
 )
 def test_what_windows_does_not_start_is_named(subsystem: int, words: str) -> None:
     data = bytearray(headers.pe())
@@ -322,4 +329,60 @@ def test_another_kind_of_optional_header_is_damage() -> None:
     data = bytearray(headers.pe())
     struct.pack_into("<H", data, OPTIONAL, 0x107)
     with pytest.raises(BuildError, match="its optional header is of the kind 0x107"):
+        parse_executable(bytes(data), "it")
+
+
+# Of the PE header, and of the data directories.
+COUNT, LENGTH, CHARACTERISTICS = 64 + 6, 64 + 20, 64 + 22
+SIGNATURE_DIRECTORY, CONFIGURATION_DIRECTORY = (
+    OPTIONAL + 112 + 8 * 4,
+    OPTIONAL + 112 + 8 * 10,
+)
+RELOCATIONS_STRIPPED = 0x0001
+
+
+def test_a_program_at_a_fixed_address_is_no_dll() -> None:
+    data = bytearray(headers.pe())
+    struct.pack_into("<H", data, CHARACTERISTICS, 0x0022 | RELOCATIONS_STRIPPED)
+    assert parse_executable(bytes(data), "it").system == "windows"
+
+
+@pytest.mark.parametrize(("count", "is_loaded"), [(96, True), (97, False)])
+def test_windows_loads_96_sections(count: int, *, is_loaded: bool) -> None:
+    one = headers.pe()
+    start = OPTIONAL + 240
+    table = one[start : start + 40] * count
+    data = bytearray(one[:start] + table + one[512:] + bytes(8192))
+    struct.pack_into("<H", data, COUNT, count)
+    if is_loaded:
+        assert parse_executable(bytes(data), "it").system == "windows"
+        return
+    with pytest.raises(BuildError, match="it has 97 sections, and Windows loads 96"):
+        parse_executable(bytes(data), "it")
+
+
+def test_a_signature_beyond_the_end_is_damage() -> None:
+    data = bytearray(headers.pe())
+    struct.pack_into("<II", data, SIGNATURE_DIRECTORY, len(data) - 8, 8)
+    assert parse_executable(bytes(data), "it").system == "windows"
+    struct.pack_into("<II", data, SIGNATURE_DIRECTORY, len(data) - 8, 9)
+    with pytest.raises(BuildError, match="the signature"):
+        parse_executable(bytes(data), "it")
+
+
+@pytest.mark.parametrize(
+    ("size", "pointer", "is_hybrid"),
+    [(0xD0, 1, True), (0xD0, 0, False), (0xCF, 1, False)],
+)
+def test_the_arm_half_of_an_intel_program_is_seen(
+    size: int, pointer: int, *, is_hybrid: bool
+) -> None:
+    """Its load configuration has a pointer at 0xC8, if it is long enough for one."""
+    table = struct.pack("<I", size).ljust(0xC8, b"\0") + struct.pack("<Q", pointer)
+    data = bytearray(headers.pe(code=table))
+    struct.pack_into("<II", data, CONFIGURATION_DIRECTORY, FIRST_SECTION, size)
+    if not is_hybrid:
+        assert parse_executable(bytes(data), "it").cpus == ("x86_64",)
+        return
+    with pytest.raises(BuildError, match="is an ARM64EC program"):
         parse_executable(bytes(data), "it")

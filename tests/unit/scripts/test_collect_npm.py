@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -247,3 +248,28 @@ def test_npm_is_told_to_run_no_script(
         npm._fetch("npm", package, tmp_path)  # noqa: SLF001 - the one place that fetches
     assert told[0][:3] == ["npm", "pack", "x@1.2.3"]
     assert "--ignore-scripts" in told[0]
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("output", "errors", "code", "words"),
+    [
+        ("<html>", "", 0, "npm's answer about `a` is not JSON: '<html>'"),
+        ("", "", 3, "could not ask its registry for `a`: exit code 3"),
+        ("", "first\nsecond", 1, "could not ask its registry for `a`: first"),
+        ('{"error": {"code": "E500", "summary": "busy"}}', "", 1, "for `a`: E500 busy"),
+        ('{"error": "text"}', "because", 1, "for `a`: because"),
+        ("[1]", "because", 1, "for `a`: because"),
+    ],
+)
+def test_whatever_npm_answers_is_one_message(
+    output: str, errors: str, code: int, words: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "npm"
+    program.write_text(
+        f"#!/bin/sh\nprintf %s '{output}'; printf %s '{errors}' >&2; exit {code}\n"
+    )
+    program.chmod(0o755)
+    with pytest.raises(CommandError, match=re.escape(words)) as error:
+        npm._ask(str(program), [], "a")  # noqa: SLF001 - what npm itself never says
+    assert "\n" not in error.value.message
