@@ -29,10 +29,11 @@ def write_tar(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> Non
 
 
 def write_zip(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> None:
-    """Write a `.zip` whose entries, name -> (content, mode), are in the folder `root`."""
+    """Write a `.zip` whose entries, name -> (content, mode), are in the folder `root`, if one is named."""
+    folder = f"{root}/" if root else ""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, (content, mode) in sorted(files.items()):
-            entry = zipfile.ZipInfo(f"{root}/{name}", ZIP_TIME)
+            entry = zipfile.ZipInfo(f"{folder}{name}", ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system, entry.external_attr = (
                 3,

@@ -34,6 +34,7 @@ from scripts.tools.work_folder import PREFIX as IN_PROGRESS
 from scripts.tools.work_folder import work_folder
 
 from .archives import PROGRAM, TEXT, write_tar, write_zip
+from .mcp_bundle import write_bundles
 from .notes import archive_readme, release_notes
 from .provenance import provenance_name
 from .signing import SUFFIX, Claim, read_public, sign, verify
@@ -50,6 +51,7 @@ class AssetKind(StrEnum):
     ARCHIVE = "archive"
     BILL_OF_MATERIALS = "bill of materials"
     BUNDLE = "desktop bundle"
+    MCP_BUNDLE = "MCP bundle"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def assemble(
             assets = [
                 _archive(PLATFORMS[key], binaries, new, plan) for key in plan.platforms
             ]
-        with step("wheels"):
+        with step("wheels and MCP bundles"):
             assets += _wheels(artifacts / WHEELS, binaries, new, plan)
         with step("desktop bundles"):
             assets += _bundles(artifacts, new, plan)
@@ -218,7 +220,10 @@ def _about(collected: Collected, path: Path) -> dict[str, Any]:
 
 
 def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
-    """Copy the complete set of wheels, each with the collected binary, and its bill of materials."""
+    """Copy the complete set of wheels, each with the collected binary, with what is made from them.
+
+    That is a bill of materials for each binary, and the MCP bundles.
+    """
     if not dist.is_dir():
         raise CommandError(
             f"there is no `{WHEELS}/` in `{dist.parent}`: the wheels are missing",
@@ -242,6 +247,9 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
         yield _asset(new / file.path.name, file.kind, file.platform, {})
         if file.kind == FileKind.PLATFORM:
             yield _bill(file, binaries, new, plan)
+    platform_wheels = [file for file in files if file.kind == FileKind.PLATFORM]
+    for path, name in write_bundles(platform_wheels, new, plan):
+        yield _asset(path, AssetKind.MCP_BUNDLE, name, {})
 
 
 def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:

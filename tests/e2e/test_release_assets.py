@@ -19,11 +19,13 @@ import pytest
 from minisign import KeyPair, SecretKey
 
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
 from scripts.model.plan import Plan, read_plan
-from scripts.tools.processes import OWN_COMMAND
+from scripts.tools.mcp_session import list_tools
+from scripts.tools.processes import OWN_COMMAND, clean_environment
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support import debian
 from tests.support.desktop import make_deb, make_image, make_installer
@@ -152,6 +154,7 @@ def test_a_folder_holds_what_a_release_carries(
         *stated,
         desktop,
         f"{base}.tar.gz",
+        f"leanspec-mcp-{version}-linux-x64.mcpb",
     }
     assert len([name for name in found if name.endswith(".whl")]) == 9
     subprocess.run(
@@ -192,6 +195,57 @@ def test_an_archive_unpacks_to_programs_that_run(
     assert {path.name for path in folder.iterdir()} == {
         "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "README.md"
     }  # fmt: skip
+
+
+def test_a_bundle_starts_the_server_in_the_chosen_folder(
+    real_assets: Path, tmp_path: Path, version: str
+) -> None:
+    """Started as a desktop client does it: no environment, in `/`."""
+    extension, project = tmp_path / "an extension's é", tmp_path / "a project's $HOME"
+    spec = project / "specs/001-first/README.md"
+    spec.parent.mkdir(parents=True)
+    spec.write_text("---\nstatus: planned\ncreated: 2026-01-01\n---\n\n# First\n")
+    with zipfile.ZipFile(real_assets / f"leanspec-mcp-{version}-linux-x64.mcpb") as bundle:
+        for entry in bundle.infolist():
+            bundle.extract(entry, extension)
+            (extension / entry.filename).chmod(entry.external_attr >> 16)
+    manifest = json.loads((extension / "manifest.json").read_text())
+    told = manifest["server"]["mcp_config"]
+    values = {"${__dirname}": str(extension), "${user_config.project}": str(project)}
+    command = [told["command"], *told["args"]]
+    for name, value in values.items():
+        command = [word.replace(name, value) for word in command]
+    announced, tools = list_tools(command, Path("/"), {})
+    assert announced["version"] == manifest["version"] == version
+    assert [tool["name"] for tool in manifest["tools"]] == tools
+    assert (extension / manifest["server"]["entry_point"]).stat().st_mode & 0o111
+    call = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": "list_specs", "arguments": {}},
+    }
+    text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
+    done = subprocess.run(
+        command, env={}, cwd="/", input=text, capture_output=True, text=True, check=True
+    )
+    assert "001-first" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_official_tool_takes_the_bundle(
+    real_assets: Path, tmp_path: Path, version: str
+) -> None:
+    env = clean_environment()
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path)]
+    run([*npm, "@anthropic-ai/mcpb@2.1.2"], env)
+    mcpb = tmp_path / "node_modules/.bin/mcpb"
+    bundle = real_assets / f"leanspec-mcp-{version}-linux-x64.mcpb"
+    run([mcpb, "unpack", bundle, tmp_path / "out"], env)
+    said = run([mcpb, "validate", tmp_path / "out/manifest.json"], env).stdout
+    assert "validation passes" in said
+    assert bundle.name in run([mcpb, "info", bundle], env).stdout
 
 
 def test_a_zip_keeps_the_run_bit(tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""MCP bundles (`.mcpb`, manifest 0.3): the server for desktop clients, installed with one click.
+
+A bundle has what the platform wheel has, libraries included, and was verified with it. A manifest
+tells systems apart, and not CPUs: for macOS, one bundle has a program for both; for Linux, each
+CPU has a bundle, which its name states.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.manage.clients.command import GO_THERE, SHELL
+from scripts.collect.reported import runs_here
+from scripts.environment import ROOT
+from scripts.model.files import File
+from scripts.model.plan import Plan
+from scripts.model.versions import binary_version
+from scripts.tools.mcp_session import list_tools
+from scripts.tools.processes import program_environment
+
+from .archives import PROGRAM, TEXT, write_zip
+
+SUFFIX = ".mcpb"
+MANIFEST = "manifest.json"
+FAMILY = FAMILIES["mcp"]
+ENTRY_POINT = f"{FAMILY.package}/bin/{FAMILY.program}"
+LIBRARIES = f"{FAMILY.package}.libs/"
+SERVER = ROOT / "server.json"  # what the registry of MCP servers is told
+# Of a universal file (Mach-O, `fat.h`): its magic, and the boundary of each program, 2 to this power.
+FAT_MAGIC, ALIGNMENT = 0xCAFEBABE, 14
+
+Files = dict[str, tuple[bytes, int]]
+
+
+def write_bundles(
+    wheels: list[File], folder: Path, plan: Plan
+) -> Iterator[tuple[Path, str]]:
+    """Write the bundles of some platform wheels; yield each, with the platform that it is for.
+
+    None for Windows: no program there enters a folder and then starts another one for any name of
+    the folder, and 0.3.0 finds a project in no other way. Raises CommandError if a wheel has no
+    server, or if the server does not say which tools it has.
+    """
+    of_server = {
+        str(each.platform): _files(each)
+        for each in wheels
+        if each.distribution == FAMILY.distribution
+    }
+    tools = _tools(of_server)
+    for name, files in _for_systems(of_server):
+        system = name.partition("-")[0]
+        manifest = describe(binary_version(plan.version), system, tools)
+        files[MANIFEST] = (f"{json.dumps(manifest, indent=2)}\n".encode(), TEXT)
+        files["LICENSE"] = ((ROOT / "LICENSE").read_bytes(), TEXT)
+        path = folder / f"leanspec-mcp-{plan.version}-{name}{SUFFIX}"
+        write_zip(path, "", files)
+        yield path, name
+
+
+def describe(version: str, system: str, tools: list[str] | None) -> dict[str, Any]:
+    """Return the manifest of a bundle. Without its tools, a client asks the server for them."""
+    server = json.loads(SERVER.read_text("utf-8"))
+    home = server["repository"]["url"]
+    start = [
+        *("-c", GO_THERE, "sh"),
+        "${user_config.project}",
+        f"${{__dirname}}/{ENTRY_POINT}",
+    ]
+    told: dict[str, Any] = {"tools_generated": True}
+    if tools:
+        told = {"tools": [{"name": name} for name in tools]}
+    return {
+        "manifest_version": "0.3",
+        "name": "leanspec",
+        "display_name": server["title"],
+        "version": version,
+        "description": server["description"],
+        "author": {"name": "LeanSpec contributors"},
+        "repository": {"type": "git", "url": home},
+        "documentation": f"{home}/blob/main/docs/mcp-clients.md",
+        "support": f"{home}/issues",
+        "license": "MIT",
+        "server": {
+            "type": "binary",
+            "entry_point": ENTRY_POINT,
+            "mcp_config": {"command": SHELL, "args": start, "env": {}},
+        },
+        **told,
+        "user_config": {
+            "project": {
+                "type": "directory",
+                "title": "Project",
+                "description": "The folder that contains the folder `specs`.",
+                "required": True,
+            }
+        },
+        "compatibility": {"platforms": [system]},
+    }
+
+
+def join(programs: list[bytes]) -> bytes:
+    """Return a universal file of two Mach-O programs; each stays as it is, with its signature."""
+    header, place = b"", 1 << ALIGNMENT
+    for program in programs:
+        cpu = struct.unpack_from("<II", program, 4)
+        header += struct.pack(">5I", *cpu, place, len(program), ALIGNMENT)
+        place += -(-len(program) >> ALIGNMENT) << ALIGNMENT
+    joined = struct.pack(">II", FAT_MAGIC, len(programs)) + header
+    for program in programs:
+        joined += bytes(-len(joined) % (1 << ALIGNMENT)) + program
+    return joined
+
+
+def _for_systems(of_server: dict[str, Files]) -> Iterator[tuple[str, Files]]:
+    """Yield the files of each bundle, and what it is for: `darwin`, or a platform with its CPU."""
+    of_macos = [key for key in of_server if PLATFORMS[key].system == "darwin"]
+    if len(of_macos) > 1:
+        files = dict(of_server[of_macos[0]])
+        programs = [of_server[key][ENTRY_POINT][0] for key in sorted(of_macos)]
+        files[ENTRY_POINT] = (join(programs), PROGRAM)
+        yield "darwin", files
+    for key, files in of_server.items():
+        if PLATFORMS[key].system == "linux" or [key] == of_macos:
+            yield key, dict(files)
+
+
+def _files(wheel: File) -> Files:
+    """Return a wheel's program, and the libraries that it brings along."""
+    suffix = PLATFORMS[str(wheel.platform)].suffix
+    with zipfile.ZipFile(wheel.path) as archive:
+        wanted = [
+            name
+            for name in archive.namelist()
+            if name == ENTRY_POINT + suffix or name.startswith(LIBRARIES)
+        ]
+        if ENTRY_POINT + suffix not in wanted:
+            raise CommandError(
+                f"`{wheel.path.name}` has no `{ENTRY_POINT + suffix}`",
+                hint="build it again: `python -m scripts wheels`",
+            )
+        return {name: (archive.read(name), PROGRAM) for name in wanted}
+
+
+def _tools(of_server: dict[str, Files]) -> list[str] | None:
+    """Ask the server which tools it has; None if no wheel has one that this machine can start."""
+    for key, files in of_server.items():
+        if not runs_here(PLATFORMS[key]):
+            continue
+        with tempfile.TemporaryDirectory(prefix="leanspec-bundle-") as name:
+            folder = Path(name)
+            for path, (data, mode) in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(data)
+                (folder / path).chmod(mode)
+            command, env = [str(folder / ENTRY_POINT)], program_environment(folder / "home")
+            return list_tools(command, folder, env)[1]
+    return None
