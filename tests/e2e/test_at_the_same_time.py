@@ -9,7 +9,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support.installations import Source, by_pip
+import pytest
+
+from scripts.tools.mcp_session import list_tools
+from scripts.tools.processes import own_program
+from tests.support.installations import Source, by_pip, by_uv_pip
 from tests.support.surroundings import run
 
 AT_ONCE = 200
@@ -132,3 +136,28 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
             assert process.wait(10) == (-9 if how == "kill" else 0)
             assert [json.loads(line) for line in rest.splitlines()] == []
         assert not Path(f"/proc/{process.pid}").exists()
+
+
+@pytest.mark.slow
+def test_a_server_outlives_a_hundred_upgrades(source: Source) -> None:
+    """Its file is replaced and not written to, so the server that runs keeps its own."""
+    made = by_uv_pip(source)
+    again = [own_program("uv"), "pip", "install", "--python", made.scripts / "python"]
+    again += ["--reinstall-package", "leanspec-mcp-bin", "--no-deps", "leanspec-mcp-bin"]
+    with subprocess.Popen(
+        [made.scripts / "leanspec-mcp"],
+        env=made.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(100):
+            run(again, made.env)
+            process.stdin.write(json.dumps(INITIALIZE | {"id": number}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
+        process.stdin.close()
+        assert process.wait(20) == 0
+    assert list_tools([str(made.scripts / "leanspec-mcp")], source.home, made.env)[1]
