@@ -386,3 +386,77 @@ def test_the_arm_half_of_an_intel_program_is_seen(
         return
     with pytest.raises(BuildError, match="is an ARM64EC program"):
         parse_executable(bytes(data), "it")
+
+
+EM_ARM, SHT_ARM_ATTRIBUTES, HARD_FLOAT = 40, 0x70000003, 0x400
+CPU_ARCH = 6  # the attribute; 10 is version 7, 6 is version 6
+
+
+def attributes(*of_file: bytes, vendor: bytes = b"aeabi") -> bytes:
+    """Return the attributes of one vendor, each as its tag and its value, for the whole file."""
+    inside = b"".join(of_file)
+    part = b"\1" + struct.pack("<I", 5 + len(inside)) + inside
+    return struct.pack("<I", 5 + len(vendor) + len(part)) + vendor + b"\0" + part
+
+
+def arm(table: bytes, *, hard: bool = True, loader: bool = False) -> bytes:
+    """Return a 32-bit Arm program with build attributes in its only section."""
+    segments = struct.pack("<8I", 3, 84, 84, 84, 4, 4, 4, 1) if loader else b""
+    at_table = 52 + 32 + 4
+    header = b"\x7fELF\1\1\1".ljust(16, b"\0")
+    header += struct.pack(
+        "<HHIIIII", 2, EM_ARM, 1, 0, 52, at_table + len(table), HARD_FLOAT * hard
+    )
+    header += struct.pack("<HHHHHH", 52, 32, int(loader), 40, 1, 0)
+    section = struct.pack(
+        "<10I", 0, SHT_ARM_ATTRIBUTES, 0, 0, at_table, len(table), 0, 0, 1, 0
+    )
+    return header + segments.ljust(32, b"\0") + b"/ld\0" + table + section
+
+
+V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
+
+
+@pytest.mark.parametrize(
+    ("table", "hard", "loader", "cpu"),
+    [
+        (b"A" + attributes(V7), True, True, "armv7l"),
+        (b"A" + attributes(V6), True, True, "armv6l"),
+        (b"A" + attributes(V7), False, True, "armel"),
+        (b"A" + attributes(V7), False, False, "armv7l"),
+        (b"A" + attributes(V6), False, False, "armv6l"),
+        (b"", True, True, "armv7l"),
+        (b"", False, False, "armel"),
+        (b"B" + attributes(V6), True, True, "armv7l"),
+        # Another vendor's come first; texts, numbers and the one with both are passed over.
+        (b"A" + attributes(V7, vendor=b"gnu") + attributes(V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\5text\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\4\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x41\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x43\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x20\1\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x22\1", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x21\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\5\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x08\x86\x01", V6), True, True, "armv6l"),
+        # Cut short, or of no length: no attribute is known.
+        (b"A" + attributes(V6)[:-1], True, True, "armv7l"),
+        (b"A" + struct.pack("<I", 4) + b"aeabi\0", True, True, "armv7l"),
+    ],
+)
+def test_arm_is_told_apart_by_its_build_attributes(
+    table: bytes, cpu: str, *, hard: bool, loader: bool
+) -> None:
+    found = parse_executable(arm(table, hard=hard, loader=loader), "it")
+    assert found.cpus == (cpu,)
+
+
+def test_a_32_bit_program_of_windows_has_its_directories_elsewhere() -> None:
+    """A PE32 header is shorter by 16 bytes than PE32+, before its directories."""
+    wide = headers.pe("i686", code=b"a.dll\0".ljust(32, b"\0") + entry(FIRST_SECTION))
+    data = bytearray(wide)
+    struct.pack_into("<H", data, OPTIONAL, 0x10B)
+    struct.pack_into("<I", data, OPTIONAL + 92, 16)
+    struct.pack_into("<II", data, OPTIONAL + 96 + 8, FIRST_SECTION + 32, 40)
+    found = parse_executable(bytes(data), "it")
+    assert (found.bits, found.cpus, found.needed) == (32, ("i686",), ("a.dll",))
