@@ -142,7 +142,8 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
 def test_a_server_outlives_a_hundred_upgrades(source: Source) -> None:
     """Its file is replaced and not written to, so the server that runs keeps its own."""
     made = by_uv_pip(source)
-    again = [own_program("uv"), "pip", "install", "--python", made.scripts / "python"]
+    python = str(made.scripts / "python")
+    again = [own_program("uv"), "pip", "install", "--python", python]
     again += ["--reinstall-package", "leanspec-mcp-bin", "--no-deps", "leanspec-mcp-bin"]
     with subprocess.Popen(
         [made.scripts / "leanspec-mcp"],

@@ -436,7 +436,7 @@ V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
         (b"A" + attributes(b"\x43\6\0", V6), True, True, "armv6l"),
         (b"A" + attributes(b"\x20\1\6\0", V6), True, True, "armv6l"),
         (b"A" + attributes(b"\x22\1", V6), True, True, "armv6l"),
-        (b"A" + attributes(b"\x21\6\0", V6), True, True, "armv6l"),
+        (b"A" + attributes(b"\x21x\0", V6, b"\x22\1"), True, True, "armv6l"),
         (b"A" + attributes(b"\5\0", V6), True, True, "armv6l"),
         (b"A" + attributes(b"\x08\x86\x01", V6), True, True, "armv6l"),
         # Cut short, or of no length: no attribute is known.
