@@ -185,7 +185,7 @@ def release_assets(
 
     DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and
     desktop-PLATFORM/ with the bundles that the release plan expects. Writes one archive of the
-    programs per platform, the wheels, the bundles, bills of materials, release.json,
+    programs per platform, the wheels, the bundles, MCP bundles, bills of materials, release.json,
     SHA256SUMS, the signatures of both, and the release notes.
 
     \b
