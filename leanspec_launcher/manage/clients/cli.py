@@ -97,6 +97,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     if sum((write, remove, link)) > 1:
         raise click.UsageError("`--write`, `--remove` and `--link` exclude each other")
+    if (every or scope or yes or dry_run or force) and not (write or remove):
+        raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if link:
         click.echo(install_link(client))
         return 0

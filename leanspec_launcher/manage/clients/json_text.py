@@ -6,8 +6,9 @@ The grammar is RFC 8259's, with comments and commas after the last member, as VS
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .text import BrokenError, newline_of
 from .text import Path as Keys
@@ -15,6 +16,15 @@ from .text import Path as Keys
 DEEPEST = 100
 DECODER = json.JSONDecoder()
 INDENT = "  "
+NOT_SPACE = re.compile(r"[^ \t\r\n]")
+MISSING = object()
+
+
+class Item(NamedTuple):
+    """A member that an object shall have."""
+
+    key: str
+    value: Any
 
 
 @dataclass
@@ -59,15 +69,18 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     """
     if _is_empty(text):
         text += "{}" + newline_of(text)
-    owner, rest = _find(_parse(text), path)
+    root = _parse(text)
+    owner, rest = _find(root, path)
     if not isinstance(owner.data, dict):
         raise BrokenError(f"`{'.'.join(path)}` is not an object")
+    unit = _unit(text, root)
     if rest:
         for key in reversed(rest[1:]):
             entry = {key: entry}
-        return _insert(text, owner, rest[0], entry)
+        return _insert(text, owner, Item(rest[0], entry), unit)
     for key, value in entry.items():
-        text = _put_member(text, path, key, value)
+        if owner.data.get(key, MISSING) != value:
+            text = _put_member(text, path, Item(key, value), unit)
     return text
 
 
@@ -110,28 +123,28 @@ def _is_empty(text: str) -> bool:
     return not text.strip("\ufeff \t\r\n")
 
 
-def _put_member(text: str, path: Keys, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+def _put_member(text: str, path: Keys, item: Item, unit: str) -> str:
     owner, _ = _find(_parse(text), path)
-    found = next((member.value for member in owner.members if member.key == key), None)
-    if found is None:
-        return _insert(text, owner, key, value)
-    if found.data == value:
-        return text
-    indent = _indent_at(text, found.start)
-    return text[: found.start] + _dump(text, value, indent) + text[found.end :]
+    found = [member.value for member in owner.members if member.key == item.key]
+    if not found:
+        return _insert(text, owner, item, unit)
+    start, end = found[-1].start, found[-1].end
+    return (
+        text[:start] + _dump(text, item.value, _indent_at(text, start), unit) + text[end:]
+    )
 
 
-def _insert(text: str, owner: Value, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+def _insert(text: str, owner: Value, item: Item, unit: str) -> str:
     """Return the text with a new last member of an object."""
     newline, close = newline_of(text), owner.end - 1
     outer = _indent_at(text, owner.start)
-    indent = outer + _unit(text)
+    indent = outer + unit
     if owner.members:
         first = owner.members[0]
         if "\n" not in text[owner.start : first.start]:
-            return _insert_in_line(text, owner, key, value)
+            return _insert_in_line(text, owner, item)
         indent = _indent_at(text, first.start)
-    member = f"{json.dumps(key)}: {_dump(text, value, indent)}"
+    member = f"{json.dumps(item.key)}: {_dump(text, item.value, indent, unit)}"
     last = owner.members[-1] if owner.members else None
     begun = last.end if last else owner.start + 1
     has_comma = last is not None and last.after_comma > 0
@@ -143,21 +156,20 @@ def _insert(text: str, owner: Value, key: str, value: Any) -> str:  # noqa: ANN4
     return f"{head}{newline}{indent}{member}{tail}{newline}{outer}{text[close:]}"
 
 
-def _insert_in_line(text: str, owner: Value, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+def _insert_in_line(text: str, owner: Value, item: Item) -> str:
     """Return the text with a new member of an object that stands in one line."""
     end = owner.members[-1].value.end
-    member = f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+    member = f"{json.dumps(item.key)}: {json.dumps(item.value, ensure_ascii=False)}"
     return f"{text[:end]}, {member}{text[end:]}"
 
 
-def _dump(text: str, value: Any, indent: str) -> str:  # noqa: ANN401 - any JSON
-    lines = json.dumps(value, indent=_unit(text), ensure_ascii=False).split("\n")
+def _dump(text: str, value: Any, indent: str, unit: str) -> str:  # noqa: ANN401 - any JSON
+    lines = json.dumps(value, indent=unit, ensure_ascii=False).split("\n")
     return f"{newline_of(text)}{indent}".join(lines)
 
 
-def _unit(text: str) -> str:
+def _unit(text: str, root: Value) -> str:
     """Return by what the text indents a level."""
-    root = _parse(text)
     if not root.members:
         return INDENT
     return _indent_at(text, root.members[0].start) or INDENT
@@ -266,8 +278,8 @@ class _Reader:
     def skip(self) -> None:
         """Go past space and comments."""
         while True:
-            while self.text[self.place : self.place + 1] in (" ", "\t", "\r", "\n"):
-                self.place += 1
+            found = NOT_SPACE.search(self.text, self.place)
+            self.place = found.start() if found else len(self.text)
             if self.is_at("//"):
                 end = self.text.find("\n", self.place)
             elif self.is_at("/*"):

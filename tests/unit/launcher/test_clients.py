@@ -279,6 +279,9 @@ def test_options_that_exclude_each_other(ask: Ask) -> None:
     wrong = ask("cursor", "--write", "--remove").exception
     assert isinstance(wrong, click.UsageError)
     assert "exclude each other" in wrong.message
+    for option in ("--all", "--yes", "--dry-run", "--force", "--scope=user"):
+        wrong = ask("cursor", option).exception
+        assert isinstance(wrong, click.UsageError)
 
 
 def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
