@@ -61,33 +61,41 @@ class Change:
         Raises CommandError, and changes nothing, if the file is no longer what it was.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(self.path) as new:
+        with _beside(self.path) as new, _beside(self.path) as kept:
             new.write_bytes(self.after.encode())
             if read_text(self.path) != self.before:
                 raise CommandError(
                     f"`{self.path}` has changed in the meantime",
                     hint="close the client, and type the command again",
                 )
-            if self.before is not None:
+            if self.before is None:
+                new.chmod(0o666 & ~_mask())
+            else:
+                shutil.copyfile(self.path, kept)
+                shutil.copymode(self.path, kept)
                 shutil.copymode(self.path, new)
-                shutil.copy2(self.path, self.backup)
+                # Takes the place of whatever is there, and follows no link that a project may bring.
+                kept.replace(self.backup)
             new.replace(self.path)
 
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Give a new file of this user's in the folder of another one; removed if it is left there."""
+    """Give a new file in the folder of another one, for this user alone; removed if it is left there."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(descriptor)
     new = Path(name)
     try:
-        # As a program makes its files; mkstemp lets nobody else read it.
-        mask = os.umask(0)
-        os.umask(mask)
-        new.chmod(0o666 & ~mask)
         yield new
     finally:
         new.unlink(missing_ok=True)
+
+
+def _mask() -> int:
+    """Return which permissions this user's new files do not have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def added(client: Client, file: Path, entry: dict[str, Any], *, force: bool) -> Change:

@@ -134,7 +134,15 @@ def _file(client: Client, asked: Asked, scope: str) -> Path:
         raise CommandError(
             f"there is no file of {client.title} in a project", hint="use `--scope user`"
         )
-    return (asked.project or Path.cwd()).absolute() / client.project
+    project = (asked.project or Path.cwd()).absolute()
+    file = project / client.project
+    # A project may be a stranger's, and what it leads to is not.
+    if project.resolve() not in file.resolve().parents:
+        raise CommandError(
+            f"`{file}` leads out of the project, to `{file.resolve()}`",
+            hint="use `--scope user`, or remove that link",
+        )
+    return file
 
 
 def _change(client: Client, asked: Asked, scope: str) -> None:

@@ -192,6 +192,23 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> Non
     assert server_in(kept, "claude")["command"] == PROGRAM
 
 
+@pytest.mark.posix
+def test_a_project_leads_to_no_file_of_the_user(ask: Ask, home: Path) -> None:
+    """Neither by a link in the place of its file, nor of the folder, nor of the old file."""
+    mine = write(home / "mine", "my own")
+    Path(".mcp.json").symlink_to(write(home / ".claude.json", "{}"))
+    Path(".cursor").symlink_to(home)
+    for client in ("claude", "cursor"):
+        with pytest.raises(CommandError, match="leads out of the project"):
+            ask(client, "--write", "--yes")
+    kept = write(Path(".vscode/mcp.json"), "{}").with_name("mcp.json.before-leanspec")
+    kept.symlink_to(mine)
+    ask("vscode", "--write", "--yes")
+    assert mine.read_text() == "my own"
+    assert kept.read_text() == "{}"
+    assert not kept.is_symlink()
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
