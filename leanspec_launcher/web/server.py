@@ -14,16 +14,16 @@ from typing import NoReturn
 
 from leanspec_launcher.diagnosis.errors import CommandError
 
-from .port import health, is_free
+from . import place, port
 
 # What the server would read next to its options, and what its options say instead.
 OVERRIDDEN = (
-    "PORT",
+    port.VARIABLE,
+    place.VARIABLE,
     "LEANSPEC_HOST",
     "LEANSPEC_PORT",
     "LEANSPEC_PROJECT",
     "LEANSPEC_CONFIG",
-    "LEANSPEC_UI_DIST",
     "LEANSPEC_CORS_ORIGINS",
     "LEANSPEC_DEV_MODE",
 )
@@ -105,7 +105,7 @@ def wait_until_healthy(
     """
     until = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < until:
-        found = health(server.host, server.port, server.origin)
+        found = port.health(server.host, server.port, server.origin)
         if found and version in ("", found):
             return
         if found:
@@ -118,7 +118,7 @@ def wait_until_healthy(
     reason = f"did not answer within {SECONDS} s"
     if process.poll() is not None:
         reason = f"ended with exit code {process.returncode}"
-        if not is_free(server.host, server.port):
+        if not port.is_free(server.host, server.port):
             raise PortTakenError
     end(process)
     said = "".join(f"\n  {line}" for line in last_words(server.log))
