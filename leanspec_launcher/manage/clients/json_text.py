@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .text import BrokenError, newline_of
-from .text import Path as Keys
+from .text import BrokenError, Keys, newline_of
 
 DEEPEST = 100
 DECODER = json.JSONDecoder()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
 """The keys that lead to a value."""
 
 
@@ -15,13 +15,13 @@ class BrokenError(Exception):
 class Format(Protocol):
     """A format: every function takes a file's whole text, and the keys that lead to an entry."""
 
-    def read(self, text: str, path: Path) -> Any:  # noqa: ANN401 - whatever stands there
+    def read(self, text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
         """Return an entry; None if there is none."""
 
-    def put(self, text: str, path: Path, entry: dict[str, Any]) -> str:
+    def put(self, text: str, path: Keys, entry: dict[str, Any]) -> str:
         """Return the text with an entry, and everything else as it is."""
 
-    def drop(self, text: str, path: Path) -> str:
+    def drop(self, text: str, path: Keys) -> str:
         """Return the text without an entry."""
 
 

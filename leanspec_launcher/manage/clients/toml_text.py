@@ -11,8 +11,7 @@ import re
 import sys
 from typing import Any
 
-from .text import BrokenError, newline_of
-from .text import Path as Keys
+from .text import BrokenError, Keys, newline_of
 
 BOM = "\ufeff"
 

@@ -9,8 +9,7 @@ import json
 import re
 from typing import Any
 
-from .text import BrokenError, newline_of
-from .text import Path as Keys
+from .text import BrokenError, Keys, newline_of
 
 INDENT = "  "
 
