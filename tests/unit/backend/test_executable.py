@@ -460,3 +460,14 @@ def test_a_32_bit_program_of_windows_has_its_directories_elsewhere() -> None:
     struct.pack_into("<II", data, OPTIONAL + 96 + 8, FIRST_SECTION + 32, 40)
     found = parse_executable(bytes(data), "it")
     assert (found.bits, found.cpus, found.needed) == (32, ("i686",), ("a.dll",))
+
+
+def test_a_packer_starts_in_room_that_the_file_does_not_have() -> None:
+    """UPX: the section is empty in the file, and large in memory; the program begins in it."""
+    data = bytearray(headers.pe(flags=0xE0000020))
+    section = OPTIONAL + 240
+    struct.pack_into("<I", data, section + 8, 0x8000)  # its size in memory
+    struct.pack_into("<I", data, OPTIONAL + 16, FIRST_SECTION + 0x4000)  # where it starts
+    assert parse_executable(bytes(data), "it").packed
+    struct.pack_into("<I", data, OPTIONAL + 16, FIRST_SECTION + 0x8000)
+    assert not parse_executable(bytes(data), "it").packed
