@@ -471,3 +471,23 @@ def test_a_packer_starts_in_room_that_the_file_does_not_have() -> None:
     assert parse_executable(bytes(data), "it").packed
     struct.pack_into("<I", data, OPTIONAL + 16, FIRST_SECTION + 0x8000)
     assert not parse_executable(bytes(data), "it").packed
+
+
+def note(name: bytes, content: bytes, kind: int = 1) -> bytes:
+    """Return a note; name and content each end at a word."""
+    padded = name + bytes(-len(name) % 4)
+    return (
+        struct.pack("<III", len(name), len(content), kind)
+        + padded
+        + content
+        + bytes(-len(content) % 4)
+    )
+
+
+def test_every_note_of_a_program_is_read() -> None:
+    """The system is named by the second one, behind a content of three bytes."""
+    notes = note(b"GNU\0", b"abc") + note(b"NetBSD\0", b"\0" * 4)
+    segment = struct.pack("<IIQQQQQQ", 4, 4, 120, 120, 120, len(notes), len(notes), 4)
+    header = b"\x7fELF\2\1\1".ljust(16, b"\0")
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    assert parse_executable(header + segment + notes, "it").system == "netbsd"
