@@ -160,19 +160,20 @@ def _change(client: Client, asked: Asked, scope: str) -> None:
     click.echo(change.difference())
     if asked.dry_run:
         return
-    if not asked.yes:
-        _confirm()
+    if not asked.yes and not _is_confirmed():
+        click.echo("nothing is changed")
+        return
     change.make()
     _say_done(client, change)
 
 
-def _confirm() -> None:
+def _is_confirmed() -> bool:
     """Ask; raises CommandError if there is nobody to answer."""
     if not _is_a_terminal():
         raise CommandError(
             "nothing is changed: there is no terminal to ask on", hint="add `--yes`"
         )
-    click.confirm("change it?", abort=True)
+    return click.confirm("change it?")
 
 
 def _is_a_terminal() -> bool:
@@ -180,5 +181,7 @@ def _is_a_terminal() -> bool:
 
 
 def _say_done(client: Client, change: Change) -> None:
-    kept = f"; the old one is `{change.backup.name}`" if change.before is not None else ""
-    click.echo(f"changed{kept}. Restart {client.title} to load it.")
+    done = "written"
+    if change.before is not None:
+        done = f"changed; the old one is `{change.backup.name}`"
+    click.echo(f"{done}. Restart {client.title} to load it.")
