@@ -55,14 +55,16 @@ def drop(text: str, path: Keys) -> str:
     wanted = _parse(text)
     if read(text, path) is None:
         return text
-    _table(wanted, path[:-1]).pop(path[-1])
-    if not _table(wanted, path[:-1]):
-        _table(wanted, path[:-2]).pop(path[-2])
+    table = _table(wanted, path[:-1])
+    del table[path[-1]]
     lines = text.splitlines(keepends=True)
     start, end = _own_lines(lines, path)
     while start > 0 and end == len(lines) and not lines[start - 1].strip():
         start -= 1  # the empty line that `put` makes
-    return _checked("".join(lines[:start] + lines[end:]), wanted)
+    left = "".join(lines[:start] + lines[end:])
+    if not table and read(left, path[:-1]) is None:
+        del wanted[path[0]]  # it had no line of its own
+    return _checked(left, wanted)
 
 
 def _parse(text: str) -> dict[str, Any]:

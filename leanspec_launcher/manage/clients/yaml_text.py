@@ -47,8 +47,10 @@ def drop(text: str, path: Keys) -> str:
     start, end, _ = _find(lines, path)
     if end > start:
         del lines[start:end]
-        if not _block(lines, start - 1)[0] < _block(lines, start - 1)[1]:
-            del lines[start - 1]  # a key without a value would be `null`
+        (key,) = _keys(lines, path[0])
+        first, last = _block(lines, key)
+        if first == last:
+            del lines[key]  # without a value it would be `null`
     return "".join(lines)
 
 
@@ -60,7 +62,7 @@ def _find(lines: list[str], path: Keys) -> tuple[int, int, str]:
     table, name = path
     if any(line.startswith(("%", "...")) for line in lines) or lines[1:].count("---\n"):
         raise BrokenError("more than one document")
-    keys = [index for index, line in enumerate(lines) if re.match(rf"{table}\s*:", line)]
+    keys = _keys(lines, table)
     if not keys:
         return -1, -1, INDENT
     if len(keys) > 1 or not re.fullmatch(rf"{table}:\s*(#.*)?", lines[keys[0]].rstrip()):
@@ -82,6 +84,11 @@ def _find(lines: list[str], path: Keys) -> tuple[int, int, str]:
     while not lines[last - 1].strip():
         last -= 1
     return first, last, indent
+
+
+def _keys(lines: list[str], name: str) -> list[int]:
+    """Return the lines with a key at the left margin."""
+    return [index for index, line in enumerate(lines) if re.match(rf"{name}\s*:", line)]
 
 
 def _block(lines: list[str], key: int) -> tuple[int, int]:

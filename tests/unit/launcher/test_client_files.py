@@ -179,6 +179,13 @@ def test_toml_keeps_what_it_says(text: str, newline: str) -> None:
     assert toml_text.drop(new, TOML_PATH).rstrip() == text.rstrip()
 
 
+def test_an_empty_table_stays_if_it_has_a_line_of_its_own() -> None:
+    text = "[mcp_servers] # all of them\n"
+    new = toml_text.put(text, TOML_PATH, ENTRY)
+    assert tomllib.loads(new) == {"mcp_servers": {"leanspec": ENTRY}}
+    assert toml_text.drop(new, TOML_PATH) == text
+
+
 OWN = """\
 [ mcp_servers . "leanspec" ] # ours
 startup_timeout_sec = 30
@@ -257,6 +264,18 @@ def test_yaml_keeps_what_it_says(text: str, newline: str) -> None:
     assert (yaml.safe_load(gone) or {}).get("extensions", {}) == servers
     if text == YAML.replace("\n", newline):
         assert gone == text
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_wherever_the_entry_stands_it_alone_is_taken_out(place: int) -> None:
+    entries = ["  a:\n    on: true\n", "  b:\n    on: false\n"]
+    text = "".join(["extensions:\n", *entries, "# the rest\nslash: x\n"])
+    entries.insert(place, "  leanspec:\n    cmd: leanspec-mcp\n")
+    with_it = "".join(["extensions:\n", *entries, "# the rest\nslash: x\n"])
+    assert yaml_text.drop(with_it, YAML_PATH) == text
+    new = yaml_text.put(with_it, YAML_PATH, ENTRY)
+    assert yaml.safe_load(new)["extensions"]["leanspec"] == ENTRY
+    assert yaml_text.drop(new, YAML_PATH) == text
 
 
 @pytest.mark.parametrize(
