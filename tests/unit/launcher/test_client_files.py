@@ -266,6 +266,31 @@ def test_yaml_keeps_what_it_says(text: str, newline: str) -> None:
         assert gone == text
 
 
+PLAIN = st.text(st.characters(codec="ascii", categories=["Ll"]), min_size=1, max_size=6)
+OPTIONS = st.dictionaries(PLAIN, ANYTHING, min_size=1, max_size=3)
+
+
+@given(
+    others=st.dictionaries(PLAIN, ANYTHING, max_size=3),
+    servers=st.dictionaries(
+        PLAIN.filter(lambda name: name != "leanspec"), OPTIONS, max_size=3
+    ),
+    indent=st.sampled_from([2, 4]),
+    order=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_yaml_keeps_what_it_says(
+    others: dict[str, Any], servers: dict[str, Any], indent: int, *, order: bool
+) -> None:
+    others.pop("extensions", None)
+    document = others | ({"extensions": servers} if servers else {})
+    text = yaml.safe_dump(document, indent=indent, sort_keys=order) if document else ""
+    new = yaml_text.put(text, YAML_PATH, ENTRY)
+    assert yaml.safe_load(new) == others | {"extensions": servers | {"leanspec": ENTRY}}
+    assert yaml_text.put(new, YAML_PATH, ENTRY) == new
+    assert yaml_text.drop(new, YAML_PATH) == text
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_wherever_the_entry_stands_it_alone_is_taken_out(place: int) -> None:
     entries = ["  a:\n    on: true\n", "  b:\n    on: false\n"]
