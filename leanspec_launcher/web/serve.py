@@ -23,7 +23,7 @@ from .instances import Instance
 from .pages import chosen_pages, verified_pages
 from .port import choose_port, connectable
 from .server import (
-    PortTakenError,
+    EndedError,
     Server,
     become_watcher,
     end,
@@ -87,20 +87,18 @@ def _start(
             _open(running, asked)
             _show(running, asked, "runs already")
             return None
-    for _ in range(ATTEMPTS):
-        # A port that is free when we look may be taken when the server does: then we look again.
-        with contextlib.suppress(PortTakenError):
+    for _ in range(ATTEMPTS - 1):
+        # A port that is free when we look may be taken when the server does: it ends, and we look
+        # again. Whose port it was, nobody can say afterwards: that program may have ended too.
+        with contextlib.suppress(EndedError):
             return _start_on_a_free_port(asked, settings, pages, program)
-    raise CommandError(
-        f"{ATTEMPTS} free ports in turn were taken by others",
-        hint="name one: `--port PORT`",
-    )
+    return _start_on_a_free_port(asked, settings, pages, program)
 
 
 def _start_on_a_free_port(
     asked: Options, settings: Settings, pages: str, program: str
 ) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
-    """Start a server; None with `--dry-run`. Raises PortTakenError if another one has its port."""
+    """Start a server; None with `--dry-run`. Raises EndedError if it ends before it answers."""
     port, remark = choose_port(asked.host, asked.port, settings.port)
     origin = new_origin()
     file = instances.file_of(asked.project) if asked.project else ""

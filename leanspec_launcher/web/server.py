@@ -49,8 +49,8 @@ class Server:
     """The one web site that the server answers, which does not exist: its answers show whose it is."""
 
 
-class PortTakenError(Exception):
-    """The server has ended, because another program had taken its port."""
+class EndedError(CommandError):
+    """The server has ended by itself, as it does if another program has taken its port."""
 
 
 def new_origin() -> str:
@@ -100,8 +100,8 @@ def wait_until_healthy(
 ) -> None:
     """Wait until the server answers with its version.
 
-    Raises PortTakenError if another program has its port. Raises CommandError, and ends it, if it
-    ends for another reason, answers with another version, or takes too long.
+    Raises EndedError if it ends. Raises CommandError, and ends it, if it answers with another
+    version, or takes too long.
     """
     until = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < until:
@@ -115,14 +115,13 @@ def wait_until_healthy(
                 hint="leanspec-launcher doctor",
             )
         time.sleep(POLL)
-    reason = f"did not answer within {SECONDS} s"
-    if process.poll() is not None:
-        reason = f"ended with exit code {process.returncode}"
-        if not port.is_free(server.host, server.port):
-            raise PortTakenError
-    end(process)
     said = "".join(f"\n  {line}" for line in last_words(server.log))
-    raise CommandError(f"the server {reason}{said}", hint="leanspec-launcher doctor")
+    if process.poll() is not None:
+        reason = f"the server ended with exit code {process.returncode}{said}"
+        raise EndedError(reason, hint="leanspec-launcher doctor")
+    end(process)
+    reason = f"the server did not answer within {SECONDS} s{said}"
+    raise CommandError(reason, hint="leanspec-launcher doctor")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

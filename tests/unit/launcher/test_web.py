@@ -292,19 +292,27 @@ def test_the_next_free_port_is_taken(web: Web) -> None:
 
 # When it runs for the first time, another user's server takes its port before it does.
 TOO_LATE = r"""
-import os, pathlib, sys, time
+import os, pathlib, socket, sys, time
 
+port = int(sys.argv[sys.argv.index("--port") + 1])
 stranger = pathlib.Path(os.environ["HOME"], "stranger")
 if not stranger.exists():
-    if os.fork():
-        time.sleep(1)
-    else:
-        stranger.write_text(f"{os.getpid()} {sys.argv[sys.argv.index('--port') + 1]}")
+    stranger.touch()
+    pid = os.fork()
+    if pid == 0:
         sys.argv[sys.argv.index("--cors-origins") + 1] = "its own"
+    while pid and socket.socket().connect_ex(("127.0.0.1", port)):
+        time.sleep(0.05)
+    if pid:
+        stranger.write_text(f"{pid} {port}")
+        time.sleep(0.5)  # long enough to be asked whether it is healthy
 """
 
 
 def test_another_users_server_is_not_taken_for_ours(web: Web) -> None:
+    settings = Path(web.site.env["HOME"], ".lean-spec/config.json")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"server": {"port": free_port()}}))
     web.site.wheel("http", program(TOO_LATE + SOURCE))
     web.site.pin("http", program(TOO_LATE + SOURCE))
     with web.running() as (process, said):
