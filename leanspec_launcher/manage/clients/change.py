@@ -16,7 +16,7 @@ from typing import Any
 from leanspec_launcher.diagnosis.errors import CommandError
 
 from . import json_text, toml_text, yaml_text
-from .table import NAME, Client, Form
+from .table import NAME, Client, Form, name_of
 from .text import BrokenError, Format
 
 FORMATS: dict[Form, Format] = {
@@ -107,7 +107,7 @@ def added(client: Client, file: Path, entry: dict[str, Any], *, force: bool) -> 
     path, before = _real(file), read_text(_real(file))
     keys = (*client.table, NAME)
     form = FORMATS[client.form]
-    with _naming(path):
+    with _naming(path, client):
         _must_be_ours(form.read(before or "", keys), path, force=force)
         return Change(path, before, form.put(before or "", keys, entry))
 
@@ -120,7 +120,7 @@ def removed(client: Client, file: Path, *, force: bool) -> Change:
     path, before = _real(file), read_text(_real(file))
     keys = (*client.table, NAME)
     form = FORMATS[client.form]
-    with _naming(path):
+    with _naming(path, client):
         _must_be_ours(form.read(before or "", keys), path, force=force)
         return Change(path, before, form.drop(before or "", keys))
 
@@ -131,7 +131,7 @@ def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stan
     Raises CommandError if the file cannot be read.
     """
     path = _real(file)
-    with _naming(path):
+    with _naming(path, client):
         return FORMATS[client.form].read(read_text(path) or "", (*client.table, NAME))
 
 
@@ -170,14 +170,14 @@ def _real(file: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path, client: Client) -> Iterator[None]:
     """Name the file in an error of its format."""
     try:
         yield
     except BrokenError as error:
         raise CommandError(
             f"cannot change `{path}`: {error}",
-            hint="mend it, or add by hand what the command prints without `--write`",
+            hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints what",
         ) from None
 
 

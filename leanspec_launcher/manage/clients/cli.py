@@ -32,7 +32,7 @@ class Asked:
     force: bool
 
 
-@click.command(name="mcp-config")
+@click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
 @click.argument(
     "client", type=click.Choice(list(CLIENTS)), default="claude", metavar="[CLIENT]"
 )
@@ -81,10 +81,6 @@ def command(  # noqa: PLR0913 - one parameter per option
     Prints the configuration that starts the server of this installation by its absolute path,
     without Node.js. With --write, adds it to the client's file: shows the lines that change, asks,
     keeps the rest of the file as it is, and the old file beside it.
-
-    CLIENT is amp, claude (Claude Code, the default), claude-desktop, cline, codex, continue,
-    copilot, cursor, gemini, goose, junie, kiro, lmstudio, opencode, qwen, roo, vscode, windsurf or
-    zed. Others mostly take the form of claude.
 
     \b
     Examples:

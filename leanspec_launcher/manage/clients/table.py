@@ -199,6 +199,11 @@ CLIENTS: dict[str, Client] = {
 }
 
 
+def name_of(client: Client) -> str:
+    """Return what a client is called on the command line."""
+    return next(name for name, each in CLIENTS.items() if each is client)
+
+
 def user_file(client: Client) -> Path:
     """Return the user's file of a client, whether it exists or not."""
     files = _user_files(client)

@@ -14,6 +14,7 @@ from typing import Any
 from .text import BrokenError, Keys, newline_of
 
 BOM = "\ufeff"
+BLANK = f"{BOM} \t\r\n"
 
 
 def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
@@ -32,6 +33,7 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     wanted = _parse(text)
     _table(wanted, path).update(copy.deepcopy(entry))
     newline = newline_of(text)
+    is_new = not text.strip(BLANK)
     lines = text.splitlines(keepends=True)
     start, end = _own_lines(lines, path)
     if start < 0:
@@ -44,7 +46,8 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     else:
         for key, value in entry.items():
             end = _put_line(lines, start, end, key, _line(key, value) + newline)
-    return _checked("".join(lines), wanted)
+    # Nothing else is in a new one, so it is also for a Python that cannot read it.
+    return "".join(lines) if is_new else _checked("".join(lines), wanted)
 
 
 def drop(text: str, path: Keys) -> str:
@@ -68,6 +71,8 @@ def drop(text: str, path: Keys) -> str:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    if not text.strip(BLANK):
+        return {}
     if sys.version_info < (3, 11):
         raise BrokenError("this Python is older than 3.11, and cannot read TOML")
     import tomllib

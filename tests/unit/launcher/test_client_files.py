@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from typing import Any
 
@@ -177,6 +178,18 @@ def test_toml_keeps_what_it_says(text: str, newline: str) -> None:
     assert toml_text.put(new, TOML_PATH, ENTRY) == new
     assert tomllib.loads(toml_text.drop(new, TOML_PATH)) == document
     assert toml_text.drop(new, TOML_PATH).rstrip() == text.rstrip()
+
+
+def test_a_python_that_reads_no_toml_writes_a_new_file_and_changes_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    assert tomllib.loads(toml_text.put("", TOML_PATH, ENTRY)) == {
+        "mcp_servers": {"leanspec": ENTRY}
+    }
+    assert toml_text.read("\n", TOML_PATH) is None
+    with pytest.raises(BrokenError, match="is older than"):
+        toml_text.put("a = 1\n", TOML_PATH, ENTRY)
 
 
 def test_an_empty_table_stays_if_it_has_a_line_of_its_own() -> None:

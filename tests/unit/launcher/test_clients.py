@@ -226,6 +226,7 @@ def test_a_file_that_is_not_understood_is_not_touched(
     with pytest.raises(CommandError, match=words) as error:
         ask("cursor", "--write", "--scope", "user", "--yes")
     assert error.value.hint
+    assert "UTF-8" in words or "`leanspec-launcher mcp-config cursor`" in error.value.hint
     assert file.read_bytes() == data
     assert list(file.parent.iterdir()) == [file]
 
