@@ -20,6 +20,7 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.manage.clients.command import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
+from scripts.model.families import main_project
 from scripts.model.files import File
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
@@ -68,7 +69,7 @@ def write_bundles(
 def describe(version: str, system: str, tools: list[str] | None) -> dict[str, Any]:
     """Return the manifest of a bundle. Without its tools, a client asks the server for them."""
     server = json.loads(SERVER.read_text("utf-8"))
-    home = server["repository"]["url"]
+    home, project = server["repository"]["url"], main_project()
     start = [
         *("-c", GO_THERE, "sh"),
         "${user_config.project}",
@@ -83,11 +84,11 @@ def describe(version: str, system: str, tools: list[str] | None) -> dict[str, An
         "display_name": server["title"],
         "version": version,
         "description": server["description"],
-        "author": {"name": "LeanSpec contributors"},
+        "author": project["authors"][0],
         "repository": {"type": "git", "url": home},
         "documentation": f"{home}/blob/main/docs/mcp-clients.md",
         "support": f"{home}/issues",
-        "license": "MIT",
+        "license": project["license"],
         "server": {
             "type": "binary",
             "entry_point": ENTRY_POINT,

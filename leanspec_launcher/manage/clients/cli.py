@@ -180,4 +180,4 @@ def _say_done(client: Client, change: Change) -> None:
     done = "written"
     if change.before is not None:
         done = f"changed; the old one is `{change.backup.name}`"
-    click.echo(f"{done}. Restart {client.title} to load it.")
+    click.echo(f"{done}. {client.title} reads it when it starts.")
