@@ -71,7 +71,8 @@ def places(family: Family, platform: "Platform | None") -> "Iterator[Place]":
     pin = SHA256.get(family.name, {}).get(platform.key)
     store = store_directory()
     if pin and store:
-        yield Place(STORE, os.path.join(store, pin, executable))
+        # The whole wheel: a program may bring libraries along.
+        yield Place(STORE, os.path.join(store, pin, inside))
 
 
 def is_there(place: Place) -> bool:

@@ -42,7 +42,7 @@ def _commands(family: Family) -> "list[list[str]]":
         and family.extra
         and distribution(family.distribution) is None
     ):
-        command = _add(kind, family)
+        command = _add(kind, family.extra, family.program)
         return [command] if command else []
     if kind is Installer.PIPX_RUN:
         return [["pipx", "run", "--no-cache", "--spec", _exactly(MAIN), family.program]]
@@ -178,9 +178,15 @@ def _release(family: Family) -> str:
     return f"install a release, which pins its binaries: {shown([command])}"
 
 
-def _add(kind: Installer, family: Family) -> "list[str]":
+def with_extra(extra: str) -> str:
+    """Say what brings an extra of `lean-spec` that was left out."""
+    command = _add(installer(), extra, MAIN)
+    return shown([command]) if command else f"install `{MAIN}[{extra}]`"
+
+
+def _add(kind: Installer, extra: str, program: str) -> "list[str]":
     """Return the command that installs an extra that was left out."""
-    wanted, pinned = family.requirement, _exactly(MAIN, family.extra)
+    wanted, pinned = f"{MAIN}[{extra}]", _exactly(MAIN, extra)
     ways = {
         Installer.PIPX: [
             "pipx",
@@ -190,9 +196,9 @@ def _add(kind: Installer, family: Family) -> "list[str]":
             "--force",
             pinned,
         ],
-        Installer.PIPX_RUN: ["pipx", "run", "--spec", pinned, family.program],
-        Installer.UV_TOOL: uv_tool.with_extra(MAIN, family.extra),
-        Installer.UVX: ["uvx", "--from", pinned, family.program],
+        Installer.PIPX_RUN: ["pipx", "run", "--spec", pinned, program],
+        Installer.UV_TOOL: uv_tool.with_extra(MAIN, extra),
+        Installer.UVX: ["uvx", "--from", pinned, program],
         Installer.UV_PROJECT: [
             "uv",
             "add",

@@ -16,6 +16,7 @@ from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
 from .clients.cli import command as mcp_config
+from .store.cli import command as fetch
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -236,3 +237,4 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
 
 
 root.add_command(mcp_config)
+root.add_command(fetch)

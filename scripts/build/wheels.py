@@ -28,13 +28,14 @@ from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import RECORD as PAGES_RECORD
 from scripts.model.pages import pages_folder, pages_record
+from scripts.model.plan import read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
 from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
-from .pins import Pins, wheel_pins, with_pins
+from .pins import Pins, wheel_pins, with_pins, with_wheels
 from .readme import for_the_index
 
 # What an sdist and a wheel of `lean-spec` are made from, in addition to the package.
@@ -270,6 +271,10 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
         tables = source / MAIN_PACKAGE / "_tables.py"
         text = with_pins(tables.read_text("utf-8"), version, pins, pages)
         tables.write_text(text, "utf-8")
+        release = source / MAIN_PACKAGE / "_release.py"
+        files = f"{repository}/releases/download/v{{version}}/"
+        text = with_wheels(release.read_text("utf-8"), pins, files, read_plan().keys)
+        release.write_text(text, "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],
             _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],

@@ -15,9 +15,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher import _search
+from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.first_start import proof
-from scripts.build.pins import Pins, with_pins
+from scripts.build.pins import Pins, with_pins, with_wheels
 from tests.support.surroundings import MEASURED, run
 
 
@@ -29,6 +30,8 @@ def host() -> Platform:
 
 
 HOST = host()
+# Of a site, nothing is fetched.
+NO_WHEEL = Wheel("", "", 0)
 
 
 @dataclass
@@ -40,6 +43,10 @@ class Site:
     pins: dict[str, dict[str, Pins]] = field(default_factory=dict)
     pages: str = ""
     """The digest of the web UI's pages."""
+    files: str = ""
+    """Where the files of releases are."""
+    keys: tuple[str, ...] = ()
+    """The keys that manifests may be signed with."""
 
     def pin(
         self, family: str, data: bytes, libraries: dict[str, bytes] | None = None
@@ -51,12 +58,15 @@ class Site:
             for name, each in (libraries or {}).items()
         }
         self.pins.setdefault(family, {})[HOST.key] = Pins(
-            hashlib.sha256(data).hexdigest(), brought
+            hashlib.sha256(data).hexdigest(), brought, NO_WHEEL
         )
         self.write_pins()
 
     def write_pins(self) -> None:
-        """Give the launcher the digests."""
+        """Give the launcher the digests of programs and wheels, and the keys."""
+        release = self.root / "leanspec_launcher/_release.py"
+        text = release.read_text("utf-8")
+        release.write_text(with_wheels(text, self.pins, self.files, self.keys), "utf-8")
         tables = self.root / "leanspec_launcher/_tables.py"
         tables.write_text(
             with_pins(tables.read_text("utf-8"), "9.9.9", self.pins, self.pages), "utf-8"

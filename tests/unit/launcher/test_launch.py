@@ -76,6 +76,7 @@ def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
         Path(site.env["HOME"])
         / ".local/share/lean-spec/binaries"
         / site.pins["cli"][HOST.key].executable
+        / "leanspec_cli_bin/bin"
     )
     store.mkdir(parents=True)
     (store / "leanspec").write_bytes(GOOD)

@@ -18,7 +18,7 @@ from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
 from scripts.build.pins import Pins
 from tests.support import headers
-from tests.support.site import HOST, Site, compiled, script, settle, stamps
+from tests.support.site import HOST, NO_WHEEL, Site, compiled, script, settle, stamps
 from tests.support.surroundings import is_root, run
 
 GOOD = script("echo started")
@@ -208,9 +208,8 @@ def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) 
     """Root with a user's `HOME`: sudo keeps it, and a store of downloads is reached by default."""
     site.pin("http", GOOD)
     home = Path(site.env["HOME"])
-    folder = (
-        home / ".local/share/lean-spec/binaries" / site.pins["http"][HOST.key].executable
-    )
+    pin = site.pins["http"][HOST.key].executable
+    folder = home / ".local/share/lean-spec/binaries" / pin / "leanspec_http_bin/bin"
     folder.mkdir(parents=True)
     (folder / "leanspec-http").write_bytes(GOOD)
     (folder / "leanspec-http").chmod(0o755)
@@ -353,7 +352,7 @@ def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
         HOST.key, "darwin-x64"
     )
     site.pin("cli", GOOD)
-    none, foreign = Pins("0" * 64, {}), Pins("1" * 64, {})
+    none, foreign = Pins("0" * 64, {}, NO_WHEEL), Pins("1" * 64, {}, NO_WHEEL)
     site.pins["cli"] = {
         other: site.pins["cli"][HOST.key],
         HOST.key: none,

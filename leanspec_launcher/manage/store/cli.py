@@ -1,0 +1,193 @@
+"""The command line of `fetch`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from leanspec_launcher import _release
+from leanspec_launcher._release import Wheel
+from leanspec_launcher._tables import (
+    FAMILIES,
+    PLATFORMS,
+    VERSION,
+    Family,
+    Platform,
+    current,
+)
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.diagnosis.installed import distribution
+from leanspec_launcher.diagnosis.remedy import COLLECT
+from leanspec_launcher.diagnosis.verdicts import deciding, verdicts
+
+from . import manifest
+from .entries import Entry, Wanted, entries, fetch, prune, store_folder
+from .transfer import must_have_extra, place_of, shown
+
+
+@click.command(name="fetch")
+@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
+@click.option(
+    "--from",
+    "origin",
+    metavar="PLACE",
+    help="A folder or URL that holds the release's files.",
+)
+@click.option("--version", metavar="V", help="Another release, by its signed manifest.")
+@click.option("--list", "listed", is_flag=True, help="Show what is in the store.")
+@click.option(
+    "--prune", "pruned", is_flag=True, help="Remove what this release does not use."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be done, and change nothing."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per binary."
+)
+def command(  # noqa: PLR0913 - one parameter per option
+    family: str | None,
+    origin: str | None,
+    version: str | None,
+    *,
+    listed: bool,
+    pruned: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Download binaries where no installer can.
+
+    Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
+    of yours, where a start looks if no binary is installed. FAMILY is cli, mcp or http. Default:
+    those that are installed or should be. Needs the extra `download`.
+
+    With --version, fetches another release for comparison. It is not installed: its path is
+    printed, for `LEANSPEC_CLI_BINARY` and its siblings.
+
+    \b
+    Examples:
+      leanspec-launcher fetch
+      leanspec-launcher fetch mcp --from /media/usb/lean-spec
+      leanspec-launcher fetch cli --version 0.3.1
+      leanspec-launcher fetch --list
+      leanspec-launcher fetch --prune
+    """
+    if (listed and pruned) or ((listed or pruned) and (family or origin or version)):
+        raise click.UsageError("`--list` and `--prune` take nothing else but `--json`")
+    if listed:
+        _print_entries(entries(store_folder()), as_json=as_json)
+        return 0
+    must_have_extra()
+    if pruned:
+        _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
+        return 0
+    if version and not manifest.VERSION.fullmatch(version):
+        raise click.UsageError(f"`{version}` is not the version of a release")
+    other = version if version != VERSION else None
+    families = [FAMILIES[family]] if family else _usual()
+    fetched: list[Entry] = []
+    for each in families:
+        wanted = _wanted(each, origin, other)
+        if dry_run:
+            place = shown(wanted.place)
+            click.echo(
+                f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`"
+            )
+            continue
+        fetched.append(_fetch(wanted))
+        if not as_json:
+            click.echo(f"{each.name}: {fetched[-1].program}")
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in fetched], indent=2))
+    return 0
+
+
+def _usual() -> list[Family]:
+    """Return the families that this installation has, or should have."""
+    return [
+        family
+        for family in FAMILIES.values()
+        if not family.extra or distribution(family.distribution) is not None
+    ]
+
+
+def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
+    """Return which wheel to fetch, and the place where it is."""
+    platform = _platform()
+    place = place_of(origin or _release.FILES.format(version=version or VERSION))
+    if version is None:
+        wheel = _pinned(family, platform)
+    else:
+        wheel = manifest.wheel_of(version, family, platform, place, store_folder())
+    return Wanted(wheel, family, platform, place)
+
+
+def _fetch(wanted: Wanted) -> Entry:
+    entry = _with_progress(wanted)
+    first = deciding(verdicts(wanted.family, wanted.platform))
+    if first is None or first.path != str(entry.program):
+        # An installed binary comes before the store, even a damaged one.
+        click.echo(f"hint: export {wanted.family.variable}={entry.program}", err=True)
+    return entry
+
+
+def _with_progress(wanted: Wanted) -> Entry:
+    """Fetch a wheel, with a bar if a person is watching."""
+    wheel = wanted.wheel
+
+    def say_waiting() -> None:
+        click.echo(f"waiting for another process that fetches `{wheel.name}`", err=True)
+
+    if not sys.stderr.isatty():
+        return fetch(wanted, say_waiting)
+    with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
+        # Another attempt begins again, so a step may be backwards.
+        return fetch(wanted, say_waiting, lambda arrived: bar.update(arrived - bar.pos))
+
+
+def _platform() -> Platform:
+    platform = current()
+    if platform is None:
+        names = ", ".join(each.label for each in PLATFORMS.values())
+        raise CommandError(
+            "LeanSpec has no binaries for this machine", hint=f"there are some for {names}"
+        )
+    return platform
+
+
+def _pinned(family: Family, platform: Platform) -> Wheel:
+    """Return this release's wheel of a family. Raises CommandError if there is none."""
+    if not VERSION:
+        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
+    found = _release.WHEELS.get(family.name, {})
+    if platform.key not in found:
+        others = ", ".join(found) or "no platform"
+        raise CommandError(
+            f"release {VERSION} has no `{family.program}` for `{platform.key}`",
+            hint=f"it has one for {others}",
+        )
+    return found[platform.key]
+
+
+def _print_entries(found: list[Entry], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
+        return
+    for entry in found:
+        use = "this release" if entry.is_pinned else "another release"
+        click.echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")
+    if not found:
+        click.echo("nothing was fetched")
+
+
+def _print_removed(folders: list[Path], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([str(folder) for folder in folders], indent=2))
+        return
+    done = "would be removed" if dry_run else "removed"
+    for folder in folders:
+        click.echo(f"{folder}: {done}")
+    if not folders:
+        click.echo("nothing to remove")

@@ -1,0 +1,117 @@
+"""The manifest of another release: what its wheels are, if one of this release's keys signed it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from leanspec_launcher._release import KEYS, Wheel
+from leanspec_launcher._tables import Family, Platform
+from leanspec_launcher.diagnosis.errors import CommandError
+
+from .signature import verify
+from .transfer import save
+
+NAME, SIGNATURE = "release.json", "release.json.minisig"
+MOST_BYTES = 1 << 22
+# The versions of releases (Version specifiers); nothing else may stand in a URL.
+VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+PLATFORM_WHEEL = "platform wheel"
+SEEN = "seen.json"
+
+
+def wheel_of(
+    version: str, family: Family, platform: Platform, place: str, store: Path
+) -> Wheel:
+    """Return the wheel of another release for a platform, as its signed manifest names it.
+
+    Raises CommandError if the manifest cannot be had, is not signed for this version, is older
+    than one that was seen before, or names no such wheel.
+    """
+    if not KEYS:
+        raise CommandError(
+            "this release carries no key that another release could be verified with",
+            hint=f"install that release instead: `lean-spec=={version}`",
+        )
+    work = store / f".manifest-{os.getpid()}"
+    try:
+        save(place, NAME, work, MOST_BYTES)
+        data = work.read_bytes()
+        save(place, SIGNATURE, work, MOST_BYTES)
+        signature = work.read_text("utf-8", "replace")
+    finally:
+        work.unlink(missing_ok=True)
+    stated = verify(data, signature, KEYS)
+    for name, wanted in (("file", NAME), ("version", version), ("platform", "any")):
+        if stated.get(name) != wanted:
+            raise _refused(f"its signature is for {name} `{stated.get(name)}`", version)
+    wheels = _wheels(data, version)
+    _must_not_be_older(stated.get("timestamp", ""), version, store)
+    return _of(family, platform, wheels, version)
+
+
+def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:
+    """Return the platform wheels that a manifest names, by platform."""
+    wheels: dict[str, list[Wheel]] = {}
+    try:
+        manifest = json.loads(data)
+        found = str(manifest["version"])
+        for each in manifest["assets"]:
+            if each["kind"] == PLATFORM_WHEEL:
+                wheel = Wheel(str(each["name"]), str(each["sha256"]), int(each["size"]))
+                wheels.setdefault(str(each["platform"]), []).append(wheel)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _refused("it cannot be read", version) from None
+    if found != version:
+        raise _refused(f"it is of version `{found}`", version)
+    return wheels
+
+
+def _of(
+    family: Family, platform: Platform, wheels: dict[str, list[Wheel]], version: str
+) -> Wheel:
+    """Return a family's wheel for a platform. Raises CommandError if there is none."""
+    start = f"{family.distribution.replace('-', '_')}-{version}-"
+    for wheel in wheels.get(platform.key, []):
+        if wheel.name.startswith(start) and _is_sane(wheel):
+            return wheel
+    others = ", ".join(sorted(wheels)) or "no platform"
+    raise CommandError(
+        f"release {version} has no `{family.program}` for `{platform.key}`",
+        hint=f"it has binaries for {others}",
+    )
+
+
+def _is_sane(wheel: Wheel) -> bool:
+    is_plain = wheel.name.endswith(".whl") and not {"/", "\\"} & set(wheel.name)
+    return is_plain and wheel.size > 0 and bool(SHA256.fullmatch(wheel.sha256))
+
+
+def _must_not_be_older(timestamp: str, version: str, store: Path) -> None:
+    """Refuse a manifest that a newer one of the same version has replaced; remember the newest."""
+    if not timestamp.isascii() or not timestamp.isdigit():
+        raise _refused("its signature states no time", version)
+    path = store / SEEN
+    try:
+        seen = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        seen = {}
+    except (OSError, ValueError):
+        raise CommandError(f"`{path}` cannot be read", hint=f"remove `{path}`") from None
+    newest = seen.get(version, 0)
+    if int(timestamp) < newest:
+        raise _refused("it is older than one that was seen before", version)
+    if int(timestamp) > newest:
+        new = path.with_name(f".{SEEN}-{os.getpid()}")
+        new.write_text(json.dumps(seen | {version: int(timestamp)}), "utf-8")
+        new.replace(path)
+
+
+def _refused(reason: str, version: str) -> CommandError:
+    return CommandError(
+        f"the manifest of {version} is not trusted: {reason}",
+        hint="name another place of that release: `--from`",
+    )

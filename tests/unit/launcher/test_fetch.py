@@ -1,0 +1,511 @@
+"""`leanspec-launcher fetch`: a wheel of this release into the store, from a folder or a server that may do anything."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+# Not to be had on every system: see pyproject.toml.
+pytest.importorskip("httpx")
+pytest.importorskip("cryptography")
+pytest.importorskip("filelock")
+
+from leanspec_launcher import _search
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.manage.store.transfer import Limits, redirected, save
+from tests.support.downloads import (
+    Answer,
+    Files,
+    Request,
+    pin_wheel,
+    serving,
+    stalled,
+    wheel_name,
+    write_certificate,
+)
+from tests.support.site import HOST, Site, script
+
+GOOD = script("echo started")
+# A server that is slow gets no more than this.
+SHORT = Limits(connect=1, read=0.5, total=3, attempts=3, wait=0.05, longest_wait=2)
+
+
+@pytest.fixture
+def server() -> Iterator[Files]:
+    with serving() as files:
+        yield files
+
+
+@pytest.fixture
+def release(site: Site, server: Files) -> Files:
+    """Return a server that has the wheel that the site expects."""
+    server.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
+    return server
+
+
+def store(site: Site) -> Path:
+    return Path(site.env["HOME"]) / ".local/share/lean-spec/binaries"
+
+
+def unfinished(site: Site) -> list[str]:
+    """Return what is in the store besides wheels and locks."""
+    names = [path.name for path in store(site).iterdir()] if store(site).exists() else []
+    return [name for name in names if len(name) != 64 and not name.endswith(".lock")]
+
+
+@pytest.mark.posix
+def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
+    assert site.start("cli", code=127).stdout == ""
+    done = site.manage("fetch", "cli", "--from", release.url, code=0)
+    path = store(site) / site.pins["cli"][HOST.key].executable
+    assert done.stdout == f"cli: {path}/leanspec_cli_bin/bin/leanspec\n"
+    assert done.stderr == ""
+    assert site.start("cli").stdout == "started\n"
+    assert release.headers[0]["Accept-Encoding"] == "identity"
+    assert unfinished(site) == []
+    # It is there: nobody is asked again.
+    asked = len(release.asked)
+    assert site.manage("fetch", "cli", "--from", release.url, code=0).stdout == done.stdout
+    assert len(release.asked) == asked
+
+
+@pytest.mark.posix
+def test_whoever_may_write_elsewhere_may_not_write_here(site: Site, release: Files) -> None:
+    before = os.umask(0)
+    try:
+        site.manage("fetch", "cli", "--from", release.url, code=0)
+    finally:
+        os.umask(before)
+    folders = [path for path in store(site).rglob("*") if path.is_dir()]
+    assert folders
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in folders)
+    assert site.start("cli").stdout == "started\n"
+
+
+@pytest.mark.posix
+def test_libraries_come_along_and_are_verified(site: Site, server: Files) -> None:
+    wheel = pin_wheel(site, "cli", GOOD, {"libz.so.1": b"library"})
+    server.content[wheel_name("cli")] = wheel
+    site.manage("fetch", "cli", "--from", server.url, code=0)
+    assert site.start("cli").stdout == "started\n"
+    (library,) = store(site).rglob("libz.so.1")
+    library.write_bytes(b"LIBRARY")
+    time.sleep(0.01)
+    assert site.start("cli", code=126).stdout == ""
+    site.manage("fetch", "cli", "--from", server.url, code=0)
+    assert site.start("cli").stdout == "started\n"
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_from_a_folder(site: Site, release: Files, tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "medium"
+    folder.mkdir()
+    for name, data in release.content.items():
+        (folder / name).write_bytes(data)
+    site.manage("fetch", "cli", "--from", form.format(folder), code=0)
+    assert site.start("cli").stdout == "started\n"
+    assert release.asked == []
+
+
+def test_the_releases_own_place_is_the_default(site: Site, release: Files) -> None:
+    site.files = release.url + "v{version}/"
+    site.write_pins()
+    site.manage("fetch", "cli", code=0)
+    assert release.asked == [f"/v9.9.9/{wheel_name('cli')}"]
+
+
+def test_nothing_is_fetched_in_a_dry_run(site: Site, release: Files) -> None:
+    done = site.manage("fetch", "cli", "--from", release.url, "--dry-run", code=0)
+    assert f"`{wheel_name('cli')}` would be fetched from `{release.url}`" in done.stdout
+    assert release.asked == []
+
+
+@pytest.mark.posix
+def test_an_installed_binary_comes_first_and_that_is_said(
+    site: Site, release: Files
+) -> None:
+    site.wheel("cli", b"damaged")
+    done = site.manage("fetch", "cli", "--from", release.url, code=0)
+    (program,) = store(site).rglob("bin/leanspec")
+    assert f"hint: export LEANSPEC_CLI_BINARY={program}" in done.stderr
+
+
+@pytest.mark.posix
+def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: Files) -> None:
+    site.manage("fetch", "cli", "--from", release.url, code=0)
+    (program,) = store(site).rglob("bin/leanspec")
+    for damage in (
+        lambda: program.write_bytes(b"other"),
+        program.unlink,
+        lambda: next(store(site).rglob("__init__.py")).unlink(),
+        lambda: next(store(site).rglob("RECORD")).unlink(),
+    ):
+        damage()
+        site.manage("fetch", "cli", "--from", release.url, code=0)
+        assert site.start("cli").stdout == "started\n"
+    assert unfinished(site) == []
+
+
+@pytest.mark.posix
+def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
+    assert site.manage("fetch", "--list", code=0).stdout == "nothing was fetched\n"
+    site.manage("fetch", "cli", "--from", release.url, code=0)
+    (listed,) = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
+    assert (listed["family"], listed["of_this_release"]) == ("cli", True)
+    assert Path(listed["path"]).read_bytes() == GOOD
+    assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
+    # Another release of the launcher starts another program.
+    pin_wheel(site, "cli", script("echo newer"))
+    leftover = store(site) / f".{'0' * 64}.part"
+    leftover.write_bytes(b"")
+    leftover.with_suffix(".lock").write_bytes(b"")
+    would = site.manage("fetch", "--prune", "--dry-run", code=0).stdout
+    assert would == f"{Path(listed['path']).parents[2]}: would be removed\n"
+    assert leftover.exists()
+    site.manage("fetch", "--prune", code=0)
+    assert not Path(listed["path"]).exists()
+    assert unfinished(site) == []
+
+
+def compressed(request: Request, body: bytes) -> None:
+    request.reply(200, gzip.compress(body), Content_Encoding="gzip")
+
+
+def endless(request: Request, body: bytes) -> None:
+    request.send_response(200)
+    request.end_headers()
+    for _ in range(1000):
+        request.wfile.write(body)
+
+
+def dripping(request: Request, body: bytes) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    for byte in body:
+        request.wfile.write(bytes([byte]))
+        time.sleep(0.1)
+
+
+def to(location: str, status: int = 302) -> Answer:
+    return lambda request, _: request.reply(status, b"", Location=location)
+
+
+def status(code: int, **headers: str) -> Answer:
+    return lambda request, _: request.reply(code, b"<html>", **headers)
+
+
+def loop(request: Request, _: bytes) -> None:
+    request.reply(302, b"", Location=request.path)
+
+
+OTHER_BYTES = "is not the expected one: its SHA-256 is"
+FAULTS: dict[str, tuple[Answer, str]] = {
+    "other bytes": (lambda request, body: request.reply(200, body[:-1] + b"!"), OTHER_BYTES),
+    "too short": (lambda request, body: request.reply(200, body[:-1]), OTHER_BYTES),
+    "too long": (lambda request, body: request.reply(200, body + b"!"), "is longer than the"),
+    "nothing": (lambda request, _: request.reply(200, b""), OTHER_BYTES),
+    "HTML": (lambda request, _: request.reply(200, b"<html>sign in</html>"), OTHER_BYTES),
+    "endless": (endless, "is longer than the"),
+    "dripping": (dripping, "it takes too long"),
+    "stalled": (stalled, "no answer in time (ReadTimeout)"),
+    "gzip": (compressed, "the server compresses it (`gzip`)"),
+    "gone": (status(404), "the server answers with status 404"),
+    "forbidden": (status(403), "the server answers with status 403"),
+    "busy": (status(503), "the server is busy (status 503)"),
+    "broken": (status(500), "the server is busy (status 500)"),
+    "later": (status(429, Retry_After="3600"), "the server is busy (status 429) for 3600 s"),
+    "a redirect to itself": (loop, "it redirects more than 5 times"),
+    "a redirect to nowhere": (status(302), "it redirects to no URL"),
+    "a redirect to a file": (to("file:///etc/passwd"), "it redirects to no URL"),
+    "not HTTP": (lambda request, _: request.wfile.write(b"SSH-2.0\r\n\r\n") and None, "cannot be fetched"),
+    "a part": (status(206), "the server answers with status 206"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_message_and_leaves_nothing(
+    release: Files, tmp_path: Path, fault: str
+) -> None:
+    answer, message = FAULTS[fault]
+    release.always = answer
+    (name,) = release.content
+    started = time.monotonic()
+    data = release.content[name]
+    part = tmp_path / "part"
+    if message == OTHER_BYTES:
+        # Whole, by the protocol: the hash tells.
+        found = save(release.url, name, part, len(data), limits=SHORT)
+        assert found == sha256(part.read_bytes()).hexdigest()
+        assert found != sha256(data).hexdigest()
+    else:
+        with pytest.raises(CommandError, match=re.escape(message)) as caught:
+            save(release.url, name, part, len(data), limits=SHORT)
+        assert caught.value.hint
+    assert time.monotonic() - started < 10
+    assert len(release.asked) <= SHORT.redirects + 1
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone", "gzip"])
+def test_a_fault_keeps_the_store_as_it_was(site: Site, release: Files, fault: str) -> None:
+    release.always, message = FAULTS[fault]
+    done = site.manage("fetch", "cli", "--from", release.url, code=1)
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "hint: " in done.stderr
+    assert unfinished(site) == []
+    assert site.start("cli", code=127).stdout == ""
+
+
+def cut(after: int) -> Answer:
+    def answer(request: Request, body: bytes) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body[:after])
+
+    return answer
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_connection_that_is_cut_is_tried_again(
+    release: Files, tmp_path: Path, tenth: int
+) -> None:
+    (name,) = release.content
+    data = release.content[name]
+    release.answers = [cut(len(data) * tenth // 10), status(503, Retry_After="0")]
+    save(release.url, name, tmp_path / "part", len(data), limits=SHORT)
+    assert (tmp_path / "part").read_bytes() == data
+    assert len(release.asked) == 3
+
+
+def test_a_redirect_leads_to_one_other_host_at_most() -> None:
+    hosts: list[str | None] = ["a.test"]
+    for target in ("https://b.test/x", "https://a.test/y", "https://b.test/z"):
+        assert redirected("https://a.test/", target, hosts) == target
+    with pytest.raises(CommandError, match=r"it redirects to a third host, `c\.test`"):
+        redirected("https://b.test/", "https://c.test/", hosts)
+
+
+def test_a_redirect_never_leaves_https() -> None:
+    with pytest.raises(CommandError, match="which is not encrypted"):
+        redirected("https://a.test/", "http://user:secret@a.test/x?token", ["a.test"])
+
+
+@pytest.mark.posix
+def test_tls_by_an_authority_of_ones_own(site: Site, tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path / "own.pem")
+    with serving(certificate) as files:
+        files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
+        asked = ("fetch", "cli", "--from", files.url)
+        done = site.manage(*asked, code=1)
+        assert "is not trusted" in done.stderr
+        assert "SSL_CERT_FILE" in done.stderr
+        site.manage(*asked, code=0, env={"SSL_CERT_FILE": str(certificate)})
+    assert site.start("cli").stdout == "started\n"
+
+
+def test_an_expired_certificate_and_that_of_another_host(
+    site: Site, tmp_path: Path
+) -> None:
+    for number, options in enumerate(({"days": -1}, {"host": "127.0.0.9"})):
+        certificate = write_certificate(tmp_path / f"{number}.pem", **options)  # type: ignore[arg-type]
+        with serving(certificate) as files:
+            files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
+            env = {"SSL_CERT_FILE": str(certificate)}
+            done = site.manage("fetch", "cli", "--from", files.url, code=1, env=env)
+            assert "is not trusted" in done.stderr
+            assert files.asked == []
+
+
+def test_no_such_host_and_no_server(tmp_path: Path) -> None:
+    for url in ("http://nowhere.invalid/", "http://127.0.0.1:1/"):
+        with pytest.raises(CommandError, match="cannot be fetched"):
+            save(url, "x.whl", tmp_path / "part", 10, limits=SHORT)
+
+
+def test_a_proxy_that_refuses_does_not_show_the_password(
+    site: Site, release: Files
+) -> None:
+    host = release.url.removeprefix("http://")
+    env = {"HTTPS_PROXY": f"http://user:secret@{host}"}
+    done = site.manage("fetch", "cli", "--from", "https://a.invalid/", code=1, env=env)
+    assert "the proxy refuses" in done.stderr
+    assert "secret" not in done.stderr
+    assert release.headers[0]["Proxy-Authorization"].startswith("Basic ")
+
+
+def test_a_password_in_the_place_is_used_and_never_shown(
+    site: Site, release: Files
+) -> None:
+    place = release.url.replace("http://", "http://user:secret@")
+    release.always = status(403)
+    done = site.manage("fetch", "cli", "--from", place, code=1)
+    assert release.headers[0]["Authorization"].startswith("Basic ")
+    assert "secret" not in done.stderr + done.stdout
+
+
+@pytest.mark.posix
+def test_eight_at_once_and_a_start(site: Site, release: Files) -> None:
+    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
+    started = [
+        subprocess.Popen(
+            [*command, "--from", release.url],
+            env=site.env,
+            cwd=site.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(8)
+    ]
+    while any(each.poll() is None for each in started):
+        found = site.start("cli", code=None)
+        assert found.stdout in ("started\n", "")
+    for each in started:
+        _, said = each.communicate()
+        assert each.returncode == 0, said
+    assert len(release.asked) == 1, "the others found what the first one fetched"
+    assert site.start("cli").stdout == "started\n"
+
+
+@pytest.mark.posix
+@pytest.mark.slow
+def test_killed_at_fifty_points_nothing_half_is_started(site: Site, release: Files) -> None:
+    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
+    begun = time.monotonic()
+    site.manage("fetch", "cli", "--from", release.url, code=0)
+    whole = time.monotonic() - begun
+    for point in range(50):
+        shutil.rmtree(store(site), ignore_errors=True)
+        running = subprocess.Popen(
+            [*command, "--from", release.url],
+            env=site.env,
+            cwd=site.root,
+            stdout=subprocess.DEVNULL,
+        )
+        time.sleep(whole * (0.5 + point / 100))
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        done = site.start("cli", code=None)
+        assert (done.returncode, done.stdout) in ((0, "started\n"), (127, ""))
+    site.manage("fetch", "cli", "--from", release.url, code=0)
+    assert site.start("cli").stdout == "started\n"
+    assert unfinished(site) == []
+
+
+@pytest.mark.posix
+def test_interrupted_nothing_is_left(site: Site, release: Files) -> None:
+    release.always = stalled
+    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
+    running = subprocess.Popen(
+        [*command, "--from", release.url],
+        env=site.env,
+        cwd=site.root,
+        stderr=subprocess.PIPE,
+    )
+    while not release.asked:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=10)
+    assert running.returncode == 130
+    assert b"Traceback" not in said
+    assert unfinished(site) == []
+
+
+@pytest.mark.posix
+@pytest.mark.system
+def test_a_full_disk(site: Site, release: Files, small_disk: Path) -> None:
+    data = pin_wheel(site, "cli", GOOD + b"#" * 3_000_000)
+    release.content[wheel_name("cli")] = data
+    env = {"XDG_DATA_HOME": str(small_disk)}
+    done = site.manage("fetch", "cli", "--from", release.url, code=1, env=env)
+    assert os.strerror(errno.ENOSPC) in done.stderr
+    left = [path for path in small_disk.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in left) == 0
+
+
+def test_a_platform_that_the_release_lacks(site: Site, release: Files) -> None:
+    done = site.manage("fetch", "http", "--from", release.url, code=1)
+    assert "release 9.9.9 has no `leanspec-http`" in done.stderr
+
+
+@pytest.mark.posix
+def test_a_program_that_cannot_start_here_is_not_kept(site: Site, release: Files) -> None:
+    other = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00" + bytes(100)
+    release.content[wheel_name("cli")] = pin_wheel(site, "cli", other)
+    done = site.manage("fetch", "cli", "--from", release.url, code=None)
+    if done.returncode:
+        assert "would not start on this machine" in done.stderr
+        assert unfinished(site) == []
+
+
+@pytest.mark.posix
+def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files) -> None:
+    store(site).mkdir(parents=True)
+    store(site).chmod(0o777)
+    done = site.manage("fetch", "cli", "--from", release.url, code=1)
+    assert "is not this user's alone" in done.stderr
+    assert release.asked == []
+
+
+def test_without_its_extra_the_command_says_what_brings_it(site: Site) -> None:
+    missing = "sys.modules['httpx'] = None"
+    program = site.call("main", ".manage", missing)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "fetch"],
+        env=site.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "downloads need the extra `download` of lean-spec" in done.stderr
+
+
+WRONG_PLACES: dict[str, Callable[[Path], str]] = {
+    "nowhere": lambda folder: str(folder / "nowhere"),
+    "a file": lambda folder: str(folder / "file"),
+    "ftp": lambda _: "ftp://a.test/",
+    "no host": lambda _: "https:///x",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_PLACES)
+def test_a_place_that_is_none(site: Site, tmp_path: Path, wrong: str) -> None:
+    pin_wheel(site, "cli", GOOD)
+    (tmp_path / "file").write_bytes(b"")
+    place = WRONG_PLACES[wrong](tmp_path)
+    done = site.manage("fetch", "cli", "--from", place, code=1)
+    assert "is neither a folder nor a URL" in done.stderr
+
+
+@pytest.mark.posix
+def test_a_folder_with_something_else_in_the_place_of_the_wheel(
+    site: Site, tmp_path: Path
+) -> None:
+    pin_wheel(site, "cli", GOOD)
+    asked = ("fetch", "cli", "--from", str(tmp_path))
+    assert "cannot be read" in site.manage(*asked, code=1).stderr
+    os.mkfifo(tmp_path / wheel_name("cli"))
+    assert "is not a regular file" in site.manage(*asked, code=1).stderr
+
+
+def test_the_store_is_where_platformdirs_says() -> None:
+    platformdirs = pytest.importorskip("platformdirs")
+    found = platformdirs.user_data_path("lean-spec", appauthor=False) / "binaries"
+    assert Path(_search.store_directory()) == found
