@@ -6,8 +6,9 @@ import os
 import sys
 import sysconfig
 
+from leanspec_launcher._release import WHEELS
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import VERSION, Family
+from leanspec_launcher._tables import PLATFORMS, VERSION, Family
 
 from . import uv_tool
 from .installed import distribution
@@ -17,6 +18,8 @@ EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
 WAITS = "  (waits for every running `uvx` and `uv run`, MCP servers too)"
 ARCHIVE = "remove `{}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+# Those behind which pip or uv can be told the hash of a file.
+OF_HASHES = (Installer.PIP, Installer.PIPX, *OF_UV, Installer.PDM, Installer.POETRY)
 # Where `pipx --global` keeps its environments.
 PIPX_GLOBAL = "/opt/pipx"
 
@@ -93,6 +96,49 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
     if kind is Installer.PDM and importlib.util.find_spec("pip") is None:
         return ["pdm", "sync", "--reinstall"]
     return [*_pip(), "--force-reinstall", "--no-deps", wanted]
+
+
+def by_hash(family: Family, place: str) -> "list[list[str]]":
+    """Return the commands that bring back the very wheel of this release; none if no installer takes a hash.
+
+    They end where the name of a file of requirements follows: see `requirement`. `place` is a folder
+    or URL to take the wheel from, empty for the installer's own index.
+    """
+    kind, present = installer(), distribution(family.distribution)
+    if kind not in OF_HASHES or not requirement(family):
+        return []
+    if (family.extra and present is None) or (present and present.url and not place):
+        return []  # it has to be asked for with its extra, or is from a file that is named
+    from_place = ["--no-index", "--find-links", place] if place else []
+    found = [] if place else [healing(family)]
+    found.append(_anew(kind, family, _exactly(family.distribution)))
+    return [
+        [*command[:-1], *from_place, *_without_cache(command), "--require-hashes", "-r"]
+        for command in found
+        if command and command[0] != Installer.PDM.value
+    ]
+
+
+def _without_cache(command: "list[str]") -> "list[str]":
+    """Return what keeps pip from a file that was damaged in its cache, and is refused for its hash."""
+    is_pip = command[0] == "pip" or command[1:3] == ["-m", "pip"]
+    return ["--no-cache-dir"] if is_pip else []
+
+
+def requirement(family: Family) -> str:
+    """Return a family's wheels of this release in a line of a requirements file; empty if none is known.
+
+    For each CPU of this system: the installer chooses among them, and cannot take a stub.
+    """
+    wheels = WHEELS.get(family.name, {})
+    hashes = [
+        f"--hash=sha256:{wheel.sha256}"
+        for key, wheel in wheels.items()
+        if PLATFORMS[key].system == sys.platform and wheel.sha256
+    ]
+    if not hashes:
+        return ""
+    return " ".join([f"{family.distribution}=={VERSION}", *hashes])
 
 
 def newer_pip() -> str:

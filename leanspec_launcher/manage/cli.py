@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 from leanspec_launcher._tables import FAMILIES, VERSION, current
-from leanspec_launcher.diagnosis.errors import FAILURE, Group
+from leanspec_launcher.diagnosis.errors import FAILURE, CommandError, Group
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
@@ -146,49 +147,64 @@ def verify(family: str | None, *, as_json: bool) -> int:
 
 @root.command()
 @click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
+@click.option(
+    "--from", "origin", metavar="PLACE", help="A folder or URL to take the wheels from."
+)
 @click.option("--dry-run", is_flag=True, help="Show the commands, and run none.")
-def repair(family: str | None, *, dry_run: bool) -> int:
+def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
     """Reinstall damaged or missing binaries.
 
-    Reinstalls their platform wheels with the installer in use. Each command is shown before it is
-    run. Intact binaries are not touched.
+    Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
+    release's wheel has, and takes no other. Each command is shown before it is run. Intact binaries
+    are not touched. Where no installer can work, `fetch` downloads them.
 
     \b
     Examples:
       leanspec-launcher repair --dry-run
       leanspec-launcher repair mcp
+      leanspec-launcher repair --from /media/usb/lean-spec
     """
     damaged = operations.damaged(family)
     if not damaged:
         click.echo("nothing to repair: every installed binary is the one of this release")
     for each in damaged:
         click.echo(f"{each.family}: {each.reason}", err=True)
-        commands = operations.repair_commands(each)
-        if dry_run or not _healed(each):
-            _run_all(commands, dry_run=dry_run)
+        _repair(each, origin or "", dry_run=dry_run)
     if damaged and not dry_run:
         for check in operations.must_be_whole([each.family for each in damaged]):
             click.echo(f"repaired: {check.path}")
     return 0
 
 
-def _healed(check: operations.Check) -> bool:
-    command = operations.healing(check)
-    if not command:
-        return False
-    _show(command)
-    return operations.heal(command, check)
+def _repair(check: operations.Check, place: str, *, dry_run: bool) -> None:
+    """Run the commands that name a hash, or else those without, until the binary is good."""
+    operations.must_be_installed(check)
+    with operations.by_hash(check, place, dry_run=dry_run) as commands:
+        if commands:
+            click.echo(f"# {commands[0][-1]}: {operations.requirement(check)}", err=True)
+            _run_until_good(commands, check, dry_run=dry_run)
+            return
+    others = operations.repair_commands(check)
+    if place:
+        raise CommandError(
+            "this installer cannot be told where to take a wheel from",
+            hint=f"leanspec-launcher fetch {check.family} --from {shlex.quote(place)}",
+        )
+    _run_until_good(others, check, dry_run=dry_run)
 
 
-def _show(command: list[str]) -> None:
-    click.secho(f"$ {shown([command])}", bold=True, err=True)
-
-
-def _run_all(commands: list[list[str]], *, dry_run: bool) -> None:
+def _run_until_good(
+    commands: list[list[str]], check: operations.Check, *, dry_run: bool
+) -> None:
+    """Run one command after the other until the binary is good; what the last one says, counts."""
     for command in commands:
-        _show(command)
-        if not dry_run:
+        click.secho(f"$ {shown([command])}", bold=True, err=True)
+        if dry_run:
+            continue
+        if command is commands[-1]:
             operations.run_installer(command)
+        elif operations.try_installer(command, check):
+            return
 
 
 @root.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from leanspec_launcher.diagnosis.installer import Installer
 from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
 
 from . import links
+
+NOT_REPAIRED = "`{}` cannot be repaired by reinstalling it"
+# What the requirements that name a hash are written to.
+REQUIREMENTS = "requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -141,25 +146,35 @@ def _families(name: str | None) -> list[Family]:
     return list(FAMILIES.values()) if name is None else [FAMILIES[name]]
 
 
+def must_be_installed(check: Check) -> None:
+    """Raise CommandError if a binary is the user's own choice, which no installer brings back."""
+    family = FAMILIES[check.family]
+    if os.environ.get(family.variable):
+        raise CommandError(
+            NOT_REPAIRED.format(check.path),
+            hint=f"`unset {family.variable}`, which names it",
+        )
+    if os.environ.get(DIRECTORY_VARIABLE):
+        hint = f"`unset {DIRECTORY_VARIABLE}`, which leads to it"
+        raise CommandError(NOT_REPAIRED.format(check.path), hint=hint)
+
+
 def repair_commands(check: Check) -> list[list[str]]:
-    """Return the installer's commands that bring a binary back.
+    """Return the installer's commands that bring a binary back, without a hash: one after the other.
 
     Raises CommandError if no command of an installer would, or if it would remove this very
     environment.
     """
     family = FAMILIES[check.family]
-    reason = f"`{check.path}` cannot be repaired by reinstalling it"
-    if os.environ.get(family.variable):
-        raise CommandError(reason, hint=f"`unset {family.variable}`, which names it")
-    if os.environ.get(DIRECTORY_VARIABLE):
-        raise CommandError(reason, hint=f"`unset {DIRECTORY_VARIABLE}`, which leads to it")
+    reason = NOT_REPAIRED.format(check.path)
     commands = remedy.commands(family)
     if not commands:
         raise CommandError(reason, hint=remedy.advice(family))
     if installer.installer() in (Installer.UVX, Installer.PIPX_RUN):
         text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=remedy.advice(family))
-    return commands
+    healing = remedy.healing(family)
+    return [healing, *commands] if healing else commands
 
 
 def is_whole(name: str) -> bool:
@@ -167,16 +182,31 @@ def is_whole(name: str) -> bool:
     return all(check.good for check in verify(name))
 
 
-def healing(check: Check) -> list[str]:
-    """Return the command that fixes the installer's cache as well; nothing if it has none."""
-    return remedy.healing(FAMILIES[check.family])
+@contextlib.contextmanager
+def by_hash(check: Check, place: str, *, dry_run: bool) -> Iterator[list[list[str]]]:
+    """Give the commands that bring back this very release's wheel; none if no installer takes a hash.
 
-
-def heal(command: list[str], check: Check) -> bool:
-    """Try to bring a binary back with such a command; tell whether that worked.
-
-    If it did not, the commands of `repair_commands` do, and the cache stays as it is.
+    The file of requirements that they name is there as long as the block runs.
     """
+    family = FAMILIES[check.family]
+    commands = remedy.by_hash(family, place)
+    if not commands or dry_run:
+        yield [[*command, REQUIREMENTS] for command in commands]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, REQUIREMENTS)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(remedy.requirement(family) + "\n")
+        yield [[*command, path] for command in commands]
+
+
+def requirement(check: Check) -> str:
+    """Return what the file of requirements says."""
+    return remedy.requirement(FAMILIES[check.family])
+
+
+def try_installer(command: list[str], check: Check) -> bool:
+    """Run one command of an installer; tell whether the binary is good now."""
     with contextlib.suppress(CommandError):
         run_installer(command)
     return is_whole(check.family)

@@ -14,6 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.tools.mcp_session import list_tools
@@ -348,9 +349,10 @@ def test_repair_brings_back_a_binary_that_was_changed_in_place(
         file.write(b"x")
     refused = run([made.scripts / "lean-spec", "--version"], env, code=126).stderr
     shown = run([launcher, "repair", "--dry-run"], env).stderr
-    assert refused.splitlines()[-1].removeprefix("hint: ") == " && ".join(
-        line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")
-    )
+    wheel = next(source.dist.glob("leanspec_cli_bin-*linux*.whl"))
+    expected = f"leanspec-cli-bin=={version} --hash=sha256:{digest(str(wheel))}"
+    assert f"# requirements.txt: {expected}\n" in shown
+    assert "leanspec-cli-bin" in refused.splitlines()[-1]
     run([launcher, "verify"], env, code=1)
     assert "repaired: " in run([launcher, "repair"], env).stdout
     assert (

@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
+from scripts.build.pins import Pins
 from scripts.environment import ROOT
 from tests.support.site import HOST, Site, script
 
@@ -376,6 +378,51 @@ def test_repair_brings_back_what_is_damaged_and_nothing_else(made: Installation)
     assert made.told()[0].startswith("pip install --python ")
     assert made.told()[0].endswith(f"leanspec-cli-bin=={VERSION}")
     assert made.binary("cli").read_bytes() == PROGRAMS["cli"]
+
+
+DIGEST = "ab" * 32
+
+
+def pin_wheel(made: Installation) -> None:
+    """Let the release know its wheel, too."""
+    before = made.site.pins["cli"][HOST.key]
+    wheel = Wheel(f"leanspec_cli_bin-{VERSION}-x.whl", DIGEST, 1)
+    made.site.pins["cli"][HOST.key] = Pins(before.executable, before.libraries, wheel)
+    made.site.write_pins()
+
+
+def test_a_repair_names_the_hash_of_the_wheel(made: Installation) -> None:
+    """So an installer that demands hashes is content, and none can take a stub."""
+    pin_wheel(made)
+    made.uv(f'for file; do :; done; cp "$file" "{made.tools}/seen"; {brings_back(made)}')
+    damage(made)
+    made.manage("repair", env={"UV_REQUIRE_HASHES": "1"})
+    (told,) = made.told()
+    assert " --no-deps --require-hashes -r " in told
+    wanted = f"leanspec-cli-bin=={VERSION} --hash=sha256:{DIGEST}\n"
+    assert (made.tools / "seen").read_text() == wanted
+    assert not Path(told.split()[-1]).exists()
+
+
+def test_a_repair_from_a_place_asks_no_index(made: Installation, tmp_path: Path) -> None:
+    pin_wheel(made)
+    made.uv(brings_back(made))
+    damage(made)
+    said = made.manage("repair", "--from", str(tmp_path), "--dry-run")
+    assert (
+        f" --no-index --find-links {tmp_path} --require-hashes -r requirements.txt" in said
+    )
+    made.manage("repair", "--from", str(tmp_path))
+    assert len(made.told()) == 1
+    assert f"--no-index --find-links {tmp_path}" in made.told()[0]
+
+
+def test_a_place_that_the_installer_cannot_take_is_for_fetch(made: Installation) -> None:
+    made.uv(brings_back(made))
+    damage(made)
+    said = made.manage("repair", "--from", "/a place", code=1)
+    assert "hint: leanspec-launcher fetch cli --from '/a place'" in said
+    assert made.told() == []
 
 
 def test_a_dry_run_of_a_repair_runs_nothing(made: Installation) -> None:
