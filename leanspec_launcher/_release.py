@@ -3,7 +3,11 @@
 Not on the hot path: a start needs the checksums of programs, in `_tables`, and nothing of this.
 """
 
+import re
 from typing import NamedTuple
+
+# The versions of releases (Version specifiers). Nothing else may stand in a URL or a requirement.
+_VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?", re.ASCII)
 
 
 class Wheel(NamedTuple):
@@ -14,6 +18,11 @@ class Wheel(NamedTuple):
     sha256: str
     # In bytes.
     size: int
+
+
+def is_version(text: str) -> bool:
+    """Tell whether a text is the version of a release, in its normal form."""
+    return _VERSION.fullmatch(text) is not None
 
 
 # The pins: what a release knows of its files. A checkout knows nothing;

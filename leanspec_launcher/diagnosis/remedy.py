@@ -84,18 +84,18 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
         return [
             "pipx",
             "runpip",
-            *_pipx_options(),
+            *pipx_options(),
             os.path.basename(sys.prefix),
             *options,
             wanted,
         ]
-    if kind in OF_UV and _has_uv():
+    if kind in OF_UV and has_uv():
         # Without the cache: uv links files out of it, so one that was changed in place is changed
         # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
-        return [*_uv_pip(), "--no-cache", "--reinstall", "--no-deps", wanted]
+        return [*uv_pip_install(), "--no-cache", "--reinstall", "--no-deps", wanted]
     if kind is Installer.PDM and importlib.util.find_spec("pip") is None:
         return ["pdm", "sync", "--reinstall"]
-    return [*_pip(), "--force-reinstall", "--no-deps", wanted]
+    return [*pip_install(), "--force-reinstall", "--no-deps", wanted]
 
 
 def by_hash(family: Family, place: str) -> "list[list[str]]":
@@ -153,11 +153,11 @@ def healing(family: Family) -> "list[str]":
 
     It works with an index alone: what uv has from a folder, or offline, it does not fetch again.
     """
-    if installer() not in OF_UV or not _has_uv():
+    if installer() not in OF_UV or not has_uv():
         return []
     name = family.distribution
     options = ["--refresh-package", name, "--reinstall-package", name, "--no-deps"]
-    command = [*_uv_pip(), *options, _exactly(name)]
+    command = [*uv_pip_install(), *options, _exactly(name)]
     return [] if _lacks_hashes(command) else command
 
 
@@ -210,17 +210,17 @@ def _release(family: Family) -> str:
         Installer.PIPX: [
             "pipx",
             "install",
-            *_pipx_options(),
-            *_pipx_suffix(),
+            *pipx_options(),
+            *pipx_suffix(),
             "--force",
             wanted,
         ],
         Installer.PIPX_RUN: ["pipx", "run", "--spec", wanted, family.program],
         Installer.UV_TOOL: ["uv", "tool", "install", "--force", "--reinstall", wanted],
         Installer.UVX: ["uvx", "--from", wanted, family.program],
-        Installer.UV_PIP: [*_uv_pip(), "--reinstall", wanted],
+        Installer.UV_PIP: [*uv_pip_install(), "--reinstall", wanted],
     }
-    command = ways.get(kind) or [*_pip(), "--force-reinstall", wanted]
+    command = ways.get(kind) or [*pip_install(), "--force-reinstall", wanted]
     return f"install a release, which pins its binaries: {shown([command])}"
 
 
@@ -237,8 +237,8 @@ def _add(kind: Installer, extra: str, program: str) -> "list[str]":
         Installer.PIPX: [
             "pipx",
             "install",
-            *_pipx_options(),
-            *_pipx_suffix(),
+            *pipx_options(),
+            *pipx_suffix(),
             "--force",
             pinned,
         ],
@@ -257,18 +257,19 @@ def _add(kind: Installer, extra: str, program: str) -> "list[str]":
     }
     if kind in ways:
         return ways[kind]
-    if kind is Installer.UV_PIP and _has_uv():
-        return [*_uv_pip(), pinned]
-    return [*_pip(), pinned]
+    if kind is Installer.UV_PIP and has_uv():
+        return [*uv_pip_install(), pinned]
+    return [*pip_install(), pinned]
 
 
-def _pipx_options() -> "list[str]":
+def pipx_options() -> "list[str]":
+    """Return what tells pipx that this environment is one for every user."""
     home = os.environ.get("PIPX_GLOBAL_HOME") or PIPX_GLOBAL
     is_global = os.path.dirname(os.path.dirname(sys.prefix)) == os.path.realpath(home)
     return ["--global"] if is_global else []
 
 
-def _pipx_suffix() -> "list[str]":
+def pipx_suffix() -> "list[str]":
     """Return the option `--suffix` that `pipx install` was given, as pipx recorded it."""
     try:
         with open(os.path.join(sys.prefix, "pipx_metadata.json"), encoding="utf-8") as file:
@@ -278,7 +279,8 @@ def _pipx_suffix() -> "list[str]":
     return ["--suffix", suffix] if suffix else []
 
 
-def _pip() -> "list[str]":
+def pip_install() -> "list[str]":
+    """Return how pip installs into this environment."""
     options = ["install", *_place()]
     if importlib.util.find_spec("pip") is None:
         # Any other pip can install into this environment.
@@ -286,11 +288,12 @@ def _pip() -> "list[str]":
     return [sys.executable, "-m", "pip", *options]
 
 
-def _uv_pip() -> "list[str]":
+def uv_pip_install() -> "list[str]":
+    """Return how uv installs into this environment."""
     return ["uv", "pip", "install", "--python", sys.executable, *_place()]
 
 
-def _has_uv() -> bool:
+def has_uv() -> bool:
     """Tell whether a shell finds uv. What brought one of its own along (hatch) may have left none on the path."""
     return program("uv") is not None
 

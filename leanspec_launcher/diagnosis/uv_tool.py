@@ -49,6 +49,15 @@ def with_extra(name: str, extra: str) -> "list[str]":
     return _install(command)
 
 
+def is_pinned(name: str) -> bool:
+    """Tell whether one version of a package was asked for, which `uv tool upgrade` keeps."""
+    listed = REQUIREMENTS.search(_receipt())
+    tables = REQUIREMENT.findall(listed[1]) if listed else []
+    asked = [_fields(each) for each in tables]
+    versions = [each.get("specifier", [""])[0] for each in asked if each["name"] == [name]]
+    return any(version.startswith("==") for version in versions)
+
+
 def _install(words: "list[str]") -> "list[str]":
     return ["uv", "tool", "install", "--reinstall", *words]
 

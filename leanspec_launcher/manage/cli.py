@@ -18,6 +18,7 @@ from leanspec_launcher.diagnosis.verdicts import Outcome, described
 from . import operations
 from .clients.cli import command as mcp_config
 from .store.cli import command as fetch
+from .update.cli import command as update
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -254,3 +255,4 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
 
 root.add_command(mcp_config)
 root.add_command(fetch)
+root.add_command(update)

@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     if pruned:
         _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         return 0
-    if version and not manifest.VERSION.fullmatch(version):
+    if version is not None and not _release.is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     other = version if version != VERSION else None
     families = [FAMILIES[family]] if family else _usual()

@@ -16,8 +16,6 @@ from .transfer import save
 
 NAME, SIGNATURE = "release.json", "release.json.minisig"
 MOST_BYTES = 1 << 22
-# The versions of releases (Version specifiers); nothing else may stand in a URL.
-VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 PLATFORM_WHEEL = "platform wheel"
 SEEN = "seen.json"

@@ -1,0 +1,1 @@
+"""Updating this installation with the installer that made it."""

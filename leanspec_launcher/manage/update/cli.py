@@ -1,0 +1,158 @@
+"""The command line of `update`: asks the index, shows what would change, changes it, verifies it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+
+from leanspec_launcher._release import is_version
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import VERSION
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.diagnosis.remedy import shown
+from leanspec_launcher.manage.operations import run_installer
+
+from .index import Release, complete, newest
+from .ways import Way, way
+
+# The exit code of `--check` if there is an update.
+AVAILABLE = 3
+# The new release's own commands, by its own code.
+COMMAND = "import sys; sys.path.insert(0, {!r}); from leanspec_launcher.manage import main; main()"
+
+
+@click.command(name="update")
+@click.option("--check", is_flag=True, help="Only tell whether there is a newer release.")
+@click.option("--version", metavar="V", help="Change to this release, newer or older.")
+@click.option("--dry-run", is_flag=True, help="Show the command, and run none.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object (with --check).")
+def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -> int:
+    """Update LeanSpec with the installer that installed it.
+
+    Asks that installer's index, and shows what would change. The update is the installer's own
+    command, with the extras that are installed. Afterwards every binary is verified, and the MCP
+    server is asked for its version; if anything fails, the same installer brings this release back.
+
+    With --check, exits with 0 if this is the newest release, and with 3 if there is a newer one.
+
+    \b
+    Examples:
+      leanspec-launcher update --check
+      leanspec-launcher update
+      leanspec-launcher update --version 0.3.0
+    """
+    if as_json and not check:
+        raise click.UsageError("`--json` goes with `--check`")
+    if version is not None and not is_version(version):
+        raise click.UsageError(f"`{version}` is not the version of a release")
+    chosen = way()
+    found = newest(chosen, version)
+    is_other = found.version != VERSION
+    release = complete(chosen, found.version) if is_other else found
+    steps = chosen.command(release.version, is_newest=version is None)
+    if check:
+        _print_check(release, steps, is_other=is_other, as_json=as_json)
+        return AVAILABLE if is_other else 0
+    if not is_other:
+        click.echo(f"lean-spec {VERSION} is the newest release of your index")
+        return 0
+    _print_change(release, chosen)
+    click.secho(f"$ {shown([steps])}", bold=True, err=True)
+    if not dry_run:
+        _update(chosen, steps, release.version)
+    return 0
+
+
+def _print_check(
+    release: Release, steps: list[str], *, is_other: bool, as_json: bool
+) -> None:
+    if as_json:
+        found = {
+            "installed": VERSION,
+            "available": release.version,
+            "uploaded": _date(release),
+            "files": [file.name for file in release.files],
+            "command": steps if is_other else [],
+        }
+        click.echo(json.dumps(found, indent=2))
+    elif is_other:
+        click.echo(f"lean-spec {release.version} is available, this is {VERSION}")
+        click.echo(f"hint: {shown([steps])}", err=True)
+    else:
+        click.echo(f"lean-spec {VERSION} is the newest release of your index")
+
+
+def _print_change(release: Release, chosen: Way) -> None:
+    uploaded = _date(release)
+    date = f", of {uploaded[:10]}" if uploaded else ""
+    click.echo(f"lean-spec {VERSION} -> {release.version}{date}")
+    if chosen.extras:
+        click.echo(f"  extras: {', '.join(chosen.extras)}")
+    for file in release.files:
+        click.echo(f"  {file.name}")
+
+
+def _date(release: Release) -> str:
+    return next((file.uploaded for file in release.files if file.uploaded), "")
+
+
+def _update(chosen: Way, steps: list[str], version: str) -> None:
+    """Run the installer, verify what it left, and undo it if that is not what it should be.
+
+    Raises CommandError if the update failed, whether it could be undone or not.
+    """
+    if sys.platform == "win32":
+        raise CommandError(
+            "Windows does not let a program be replaced while it runs", hint=shown([steps])
+        )
+    before = set(_problems())
+    try:
+        run_installer(steps)
+        new = [problem for problem in _problems() if problem not in before]
+        reason = "; ".join(new) or _wrong_version(version)
+    except CommandError as error:
+        reason = error.message
+    if not reason:
+        click.echo(f"updated: lean-spec {version}")
+        return
+    undo = chosen.restore(VERSION)
+    click.echo(f"the update failed: {reason}", err=True)
+    click.secho(f"$ {shown([undo])}", bold=True, err=True)
+    run_installer(undo)
+    if _wrong_version(VERSION) or set(_problems()) - before:
+        raise CommandError(
+            f"the update failed, and {VERSION} could not be brought back: {reason}",
+            hint=shown([undo]),
+        )
+    raise CommandError(
+        f"the update failed, and {VERSION} is back: {reason}",
+        hint=f"report this, with the output of `{shown([steps])}`",
+    )
+
+
+def _problems() -> list[str]:
+    """Return the errors that `doctor` finds in what is installed now, in a process of its own."""
+    said = _of_the_installed("doctor", "--json")
+    try:
+        found = json.loads(said)
+        return [
+            f"{each['section']}, {each['name']}: {each['value']}"
+            for each in found
+            if each["status"] == "error"
+        ]
+    except (ValueError, KeyError, TypeError):
+        return ["`leanspec-launcher doctor` does not run"]
+
+
+def _wrong_version(version: str) -> str:
+    said = _of_the_installed("--version").strip()
+    expected = f"leanspec-launcher {version}"
+    return "" if said == expected else f"`{said}` is installed, not {version}"
+
+
+def _of_the_installed(*arguments: str) -> str:
+    command = [sys.executable, "-c", COMMAND.format(SITE), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

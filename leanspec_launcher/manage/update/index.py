@@ -1,0 +1,186 @@
+"""What the index has, asked through the installer in use: it knows where that is, and how to get in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher.diagnosis import installer, machine, remedy
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
+
+from .ways import Way
+
+SECONDS = 120
+# A package of a `pylock.toml`, as uv writes it (PEP 751); Python 3.9 has no reader of TOML.
+PACKAGE = re.compile(r"^\[\[packages\]\]\n(.*?)(?=^\[\[|\Z)", re.MULTILINE | re.DOTALL)
+FIELD = re.compile(r'^(name|version) = "([^"]*)"', re.MULTILINE)
+WHEEL = re.compile(r'\{ url = "([^"]*)"(?:, upload-time = ([^,]*))?')
+# How pip says that it goes on without its index.
+UNREACHABLE = ("Could not fetch URL", "WARNING: Retrying")
+STUB = "-none-any.whl"
+
+
+@dataclass(frozen=True)
+class File:
+    """A wheel that the installer would take."""
+
+    distribution: str
+    version: str
+    name: str
+    # When it was uploaded, as the index says it; empty if the installer does not tell.
+    uploaded: str = ""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on the index, with the wheels for this machine."""
+
+    version: str
+    files: list[File]
+
+
+def newest(way: Way, version: str | None) -> Release:
+    """Return the newest release of the index, or one of a version, as far as it is meant for use.
+
+    Raises CommandError if the index does not answer, has no such release, or only yanked ones.
+    """
+    wanted = way.requirement(version, exactly=False) if version else MAIN
+    files = _ask(way, wanted, "--no-deps")
+    found = [file for file in files if file.distribution == MAIN]
+    if not found:
+        raise CommandError(
+            f"the index has no `{wanted}` for this Python",
+            hint="see your installer's index",
+        )
+    return Release(found[0].version, found)
+
+
+def complete(way: Way, version: str) -> Release:
+    """Return a release with everything that this installation takes of it.
+
+    Raises CommandError if a part is not on the index, or if it has no build for this machine.
+    """
+    try:
+        files = _ask(way, way.requirement(version))
+    except CommandError as error:
+        raise CommandError(
+            f"release {version} is not whole on the index: {error.message}",
+            hint="try again later: a release takes a while to arrive everywhere",
+        ) from None
+    ours = {
+        family.distribution: family
+        for family in FAMILIES.values()
+        if not family.extra or family.extra in way.extras
+    }
+    for name in ours:
+        builds = [file for file in files if file.distribution == name and _fits(file)]
+        if not builds:
+            raise CommandError(
+                f"release {version} has no build of `{name}` for this machine",
+                hint="stay with this release, or see `leanspec-launcher doctor`",
+            )
+    return Release(version, [file for file in files if file.version == version])
+
+
+def _fits(file: File) -> bool:
+    """Tell whether a wheel has a program, for this machine."""
+    platform = current()
+    if file.name.endswith(STUB) or platform is None:
+        return False
+    tags = file.name[: -len(".whl")].rpartition("-")[2].split(".")
+    if platform.system == "linux":
+        own = [tag for tag in tags if tag.endswith(platform.machines)]
+        is_musl = machine.libc_version()[0] == "musl"
+        return bool(own) and (is_musl or machine.fits(own))
+    return any(tag.startswith(("macosx_", "win")) for tag in tags)
+
+
+def _ask(way: Way, requirement: str, *options: str) -> list[File]:
+    """Let the installer resolve a requirement, and change nothing."""
+    if way.installer in OF_UV and remedy.has_uv():
+        given = ["-", "--format", "pylock.toml", "--quiet", "--python", sys.executable]
+        said = _run(["uv", "pip", "compile", *given, "--refresh", *options], requirement)
+        return _of_lock(said)
+    given = ["--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
+    install = remedy.pip_install()
+    if way.installer is installer.Installer.PIPX:
+        name = os.path.basename(sys.prefix)
+        install = ["pipx", "runpip", *remedy.pipx_options(), name, "install"]
+    return _of_report(_run([*install, *given, *options, requirement]))
+
+
+def _run(command: list[str], given: str = "") -> str:
+    """Return what an installer prints. Raises CommandError with its own words if it fails."""
+    program = installer.program(command[0])
+    if program is None:
+        raise CommandError(
+            f"`{command[0]}` is not on the path", hint=remedy.shown([command])
+        )
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            input=given,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(
+            f"the index did not answer within {SECONDS} s", hint=remedy.shown([command])
+        ) from None
+    is_alone = any(words in done.stderr for words in UNREACHABLE)
+    if done.returncode != 0 or is_alone:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        raise CommandError(
+            f"the index could not be asked: {reason}", hint=remedy.shown([command])
+        )
+    return done.stdout
+
+
+def _of_report(text: str) -> list[File]:
+    """Read pip's installation report (pip documentation, Installation Report)."""
+    try:
+        # What pip says without being asked may stand before it.
+        report = json.loads(text[text.index("{") :])
+        return [
+            File(
+                _normalized(str(each["metadata"]["name"])),
+                str(each["metadata"]["version"]),
+                _name_of(str(each["download_info"]["url"])),
+            )
+            for each in report["install"]
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise CommandError(
+            "this pip does not say what it would install",
+            hint=f"{sys.executable} -m pip install --upgrade pip",
+        ) from None
+
+
+def _of_lock(text: str) -> list[File]:
+    """Read a `pylock.toml` of uv: each wheel of each package."""
+    found = []
+    for body in PACKAGE.findall(text):
+        fields = dict(FIELD.findall(body))
+        for url, uploaded in WHEEL.findall(body):
+            name, version = _normalized(fields["name"]), fields["version"]
+            found.append(File(name, version, _name_of(url), uploaded))
+    return found
+
+
+def _name_of(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
