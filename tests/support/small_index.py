@@ -16,6 +16,7 @@ from requests_toolbelt.multipart.decoder import MultipartDecoder
 from scripts.index.client import Index
 from scripts.tools.loopback import Silent, serving
 
+UPLOADED = "2026-11-20T10:00:00Z"
 CUT, SILENT = 0, -1
 """In the place of a status: the connection ends without an answer, or no answer comes at all."""
 
@@ -42,6 +43,8 @@ class SmallIndex:
     """Whether its pages answer that it is busy."""
     headers: dict[str, str] = field(default_factory=dict)
     """What an answer to an upload states in addition."""
+    yanked: set[str] = field(default_factory=set)
+    """The files that are not meant for use any more (PEP 592)."""
 
     @property
     def place(self) -> Index:
@@ -80,6 +83,9 @@ class SmallIndex:
                     "filename": name,
                     "url": f"{self.url}files/{name}",
                     "hashes": {"sha256": sha256},
+                    "yanked": name in self.yanked,
+                    "size": len(data),
+                    "upload-time": UPLOADED,
                 }
             )
         return found
@@ -114,6 +120,11 @@ class _Handler(Silent):
             self.close_connection = True
             return
         self._answer(status, text.encode(), small.headers)
+
+    def do_HEAD(self) -> None:
+        """Say how long a file is, as uv asks before it reads a wheel's metadata from its end."""
+        data = self.small.files[self.path.rpartition("/")[2]]
+        self._answer(200, b"", {"Content-Length": str(len(data))})
 
     def do_GET(self) -> None:
         kind, _, name = self.path.strip("/").partition("/")

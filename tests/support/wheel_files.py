@@ -47,6 +47,30 @@ def rewrite(
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
 
 
+def as_version(wheel: Path, old: str, new: str, folder: Path) -> Path:
+    """Write a wheel of ours as another release has it: with its version, and those that it asks for."""
+    target = folder / wheel.name.replace(f"-{old}-", f"-{new}-")
+    target.write_bytes(wheel.read_bytes())
+    changes: dict[str, bytes | None] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            if name.endswith(("/METADATA", "/_tables.py", "/_release.py")):
+                data = data.replace(
+                    f"Version: {old}\n".encode(), f"Version: {new}\n".encode()
+                )
+                data = data.replace(f"=={old}".encode(), f"=={new}".encode())
+                data = data.replace(
+                    f"\nVERSION = '{old}'".encode(), f"\nVERSION = '{new}'".encode()
+                )
+                changes[name] = data
+            renamed = name.replace(f"-{old}.dist-info/", f"-{new}.dist-info/")
+            if renamed != name:
+                changes |= {name: None, renamed: data}
+    rewrite(target, changes)
+    return target
+
+
 def content(wheel: Path, name: str) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(name)

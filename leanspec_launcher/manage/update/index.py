@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -86,7 +87,8 @@ def complete(way: Way, version: str) -> Release:
                 f"release {version} has no build of `{name}` for this machine",
                 hint="stay with this release, or see `leanspec-launcher doctor`",
             )
-    return Release(version, [file for file in files if file.version == version])
+    taken = [file for file in files if file.distribution not in ours or _fits(file)]
+    return Release(version, [file for file in taken if file.version == version])
 
 
 def _fits(file: File) -> bool:
@@ -104,7 +106,9 @@ def _fits(file: File) -> bool:
 
 def _ask(way: Way, requirement: str, *options: str) -> list[File]:
     """Let the installer resolve a requirement, and change nothing."""
-    if way.installer in OF_UV and remedy.has_uv():
+    # Behind pipx is either pip or uv; a pip would be in the environment.
+    is_of_uv = way.installer in OF_UV or importlib.util.find_spec("pip") is None
+    if is_of_uv and remedy.has_uv():
         given = ["-", "--format", "pylock.toml", "--quiet", "--python", sys.executable]
         said = _run(["uv", "pip", "compile", *given, "--refresh", *options], requirement)
         return _of_lock(said)
