@@ -118,7 +118,7 @@ def _update(chosen: Way, steps: list[str], version: str) -> None:
     if not reason:
         click.echo(f"updated: lean-spec {version}")
         return
-    undo = chosen.restore(VERSION)
+    undo = chosen.exact(VERSION)
     click.echo(f"the update failed: {reason}", err=True)
     click.secho(f"$ {shown([undo])}", bold=True, err=True)
     run_installer(undo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from leanspec_launcher.diagnosis import installer, machine, remedy
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
 
-from .ways import Way
+from .ways import Way, has_pip
 
 SECONDS = 120
 # A package of a `pylock.toml`, as uv writes it (PEP 751); Python 3.9 has no reader of TOML.
@@ -106,9 +105,8 @@ def _fits(file: File) -> bool:
 
 def _ask(way: Way, requirement: str, *options: str) -> list[File]:
     """Let the installer resolve a requirement, and change nothing."""
-    # Behind pipx is either pip or uv; a pip would be in the environment.
-    is_of_uv = way.installer in OF_UV or importlib.util.find_spec("pip") is None
-    if is_of_uv and remedy.has_uv():
+    # Behind pipx is either pip or uv.
+    if (way.installer in OF_UV or not has_pip()) and remedy.has_uv():
         given = ["-", "--format", "pylock.toml", "--quiet", "--python", sys.executable]
         said = _run(["uv", "pip", "compile", *given, "--refresh", *options], requirement)
         return _of_lock(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -61,25 +62,28 @@ class Way:
 
     def command(self, version: str, *, is_newest: bool) -> list[str]:
         """Return the installer's command that brings a version."""
-        wanted = self.requirement(version)
-        if self.installer is Installer.PIPX:
-            name = os.path.basename(sys.prefix)
-            if is_newest:
-                return ["pipx", "upgrade", *remedy.pipx_options(), name]
-            return ["pipx", "runpip", *remedy.pipx_options(), name, "install", wanted]
+        name = os.path.basename(sys.prefix)
+        if self.installer is Installer.PIPX and is_newest:
+            return ["pipx", "upgrade", *remedy.pipx_options(), name]
         if self.installer is Installer.UV_TOOL and is_newest:
-            return ["uv", "tool", "upgrade", os.path.basename(sys.prefix)]
-        return self.restore(version)
+            return ["uv", "tool", "upgrade", name]
+        return self.exact(version)
 
-    def restore(self, version: str) -> list[str]:
-        """Return the command that brings back the version that was there before."""
+    def exact(self, version: str) -> list[str]:
+        """Return the command that brings one version, now: a later update may bring another.
+
+        By the pip or uv behind pipx and `uv tool`, which themselves would record the version as
+        the one that is wanted for ever.
+        """
         wanted = self.requirement(version)
-        if self.installer is Installer.PIPX:
-            name = os.path.basename(sys.prefix)
-            return ["pipx", "runpip", *remedy.pipx_options(), name, "install", wanted]
-        if self.installer in (Installer.UV_TOOL, Installer.UV_PIP) and remedy.has_uv():
-            return [*remedy.uv_pip_install(), wanted]
-        return [*remedy.pip_install(), wanted]
+        if has_pip() or not remedy.has_uv():
+            return [*remedy.pip_install(), wanted]
+        return [*remedy.uv_pip_install(), wanted]
+
+
+def has_pip() -> bool:
+    """Tell whether pip is in this environment, which it is not if uv made it."""
+    return importlib.util.find_spec("pip") is not None
 
 
 def way() -> Way:
