@@ -16,6 +16,7 @@ from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
+from .bundle.cli import command as bundle
 from .clients.cli import command as mcp_config
 from .store.cli import command as fetch
 from .update.cli import command as update
@@ -256,3 +257,4 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
 root.add_command(mcp_config)
 root.add_command(fetch)
 root.add_command(update)
+root.add_command(bundle)

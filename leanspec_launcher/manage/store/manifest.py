@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from leanspec_launcher._release import KEYS, Wheel
@@ -34,21 +35,26 @@ def wheel_of(
             "this release carries no key that another release could be verified with",
             hint=f"install that release instead: `lean-spec=={version}`",
         )
-    work = store / f".manifest-{os.getpid()}"
-    try:
-        save(place, NAME, work, MOST_BYTES)
-        data = work.read_bytes()
-        save(place, SIGNATURE, work, MOST_BYTES)
-        signature = work.read_text("utf-8", "replace")
-    finally:
-        work.unlink(missing_ok=True)
-    stated = verify(data, signature, KEYS)
-    for name, wanted in (("file", NAME), ("version", version), ("platform", "any")):
-        if stated.get(name) != wanted:
-            raise _refused(f"its signature is for {name} `{stated.get(name)}`", version)
+    with tempfile.TemporaryDirectory(dir=store, prefix=".manifest-") as work:
+        data, stated = save_to(Path(work), version, place)
     wheels = _wheels(data, version)
     _must_not_be_older(stated.get("timestamp", ""), version, store)
     return _of(family, platform, wheels, version)
+
+
+def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, str]]:
+    """Write a release's manifest and its signature into a folder; return it, and what is stated of it.
+
+    Raises CommandError if it cannot be had, or is not signed for this version by a key of ours.
+    """
+    for name in (NAME, SIGNATURE):
+        save(place, name, folder / name, MOST_BYTES)
+    data = (folder / NAME).read_bytes()
+    stated = verify(data, (folder / SIGNATURE).read_text("utf-8", "replace"), KEYS)
+    for name, wanted in (("file", NAME), ("version", version), ("platform", "any")):
+        if stated.get(name) != wanted:
+            raise _refused(f"its signature is for {name} `{stated.get(name)}`", version)
+    return data, stated
 
 
 def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:

@@ -1,0 +1,1 @@
+"""A release in a folder, for machines without a network."""
