@@ -34,6 +34,7 @@ from leanspec_launcher._tables import (
     VERSION,
     Family,
     current,
+    is_on,
 )
 from leanspec_launcher.diagnosis import hints, installer, machine, remedy
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -54,8 +55,11 @@ from leanspec_launcher.web.settings import data_folder, read_settings
 
 from . import links
 from .clients.configured import configured
+from .update import index
+from .update.ways import way
 
 PATH_HINT = "put this installation's folder first in `PATH`, or remove that one"
+UPDATE_VARIABLE = "LEANSPEC_UPDATE_CHECK"
 # How pip before 25.2 begins a script: a module that takes 7 ms to import, at each start.
 SLOW_SCRIPT = b"import re\n"
 
@@ -138,6 +142,22 @@ def _launcher() -> Iterator[Finding]:
     yield Finding("launcher", "installer", Status.OK, installer.installer().value)
     python = f"{system.python_implementation()} {system.python_version()}, {sys.executable}"
     yield Finding("launcher", "Python", Status.OK, python)
+    if is_on(UPDATE_VARIABLE):
+        yield _newer()
+
+
+def _newer() -> Finding:
+    """Ask the index for a newer release, as the user wants it."""
+    try:
+        newest = index.newest(way(), None).version
+    except CommandError as error:
+        return Finding(
+            "launcher", "update", Status.WARNING, error.message, error.hint or ""
+        )
+    if newest == VERSION:
+        return Finding("launcher", "update", Status.OK, f"{VERSION} is the newest release")
+    text = f"{newest} is available"
+    return Finding("launcher", "update", Status.WARNING, text, "leanspec-launcher update")
 
 
 def _system() -> Iterator[Finding]:

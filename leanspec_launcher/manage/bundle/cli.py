@@ -62,7 +62,7 @@ def command(
     extras: tuple[str, ...],
     origin: str | None,
 ) -> int:
-    """Put this release into a FOLDER, for machines without a network.
+    """Make a folder to install from without a network.
 
     Downloads the wheels of LeanSpec and of what it needs with pip, from its index, verifies them
     against the checksums of this release, and makes the folder an index of its own, which pip, uv

@@ -58,7 +58,8 @@ def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> No
     with archive.open(entry) as source, path.open("xb") as target:
         shutil.copyfileobj(source, target)
     is_program = (entry.external_attr >> 16) & RUN_BITS
-    path.chmod(PROGRAM if is_program else FILE)
+    mode = PROGRAM if is_program else FILE
+    path.chmod(mode)
 
 
 def is_whole(folder: Path) -> bool:

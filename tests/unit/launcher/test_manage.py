@@ -582,3 +582,14 @@ def test_a_link_names_no_path_of_this_machine(made: Installation) -> None:
     page = (ROOT / "docs/mcp-clients.md").read_text("utf-8")
     for client in ("vscode", "cursor"):
         assert f"]({made.manage('mcp-config', client, '--link').strip()})" in page
+
+
+def test_doctor_asks_for_an_update_only_if_told_to(made: Installation) -> None:
+    """An index that does not answer is a warning, and no command but this one ever asks."""
+    made.uv("exit 2")
+    (made.site.root / f"lean_spec-{VERSION}.dist-info/INSTALLER").write_text("uv\n")
+    made.manage("doctor")
+    assert made.told() == []
+    said = made.manage("doctor", env={"LEANSPEC_UPDATE_CHECK": "1"})
+    assert "the index could not be asked: exit code 2" in said
+    assert made.told()[0].startswith("pip compile - ")
