@@ -43,13 +43,13 @@ def hint_for(family: Family, origin: str, path: str, refusal: Refusal) -> str:
         return _permission(family, path, refusal.kind)
     if refusal.kind in (Kind.NO_LOADER, Kind.NO_LIBRARY, Kind.OLD_SYSTEM):
         return _for_the_system(family, refusal.reason)
-    return _again(family, origin, path)
+    return _again(family, origin)
 
 
-def _again(family: Family, origin: str, path: str) -> str:
+def _again(family: Family, origin: str) -> str:
     """Say how the right file gets to a place."""
     if origin == STORE:
-        return f"remove `{path}`, and download it again"
+        return f"leanspec-launcher fetch {family.name}"
     if origin != LOCAL:
         return remedy.advice(family)
     if os.environ.get(DIRECTORY_VARIABLE):

@@ -188,7 +188,8 @@ def _without_commands(kind: Installer, family: Family) -> str:
         Installer.PEX: ARCHIVE.format(unpacked()),
         Installer.SHIV: ARCHIVE.format(unpacked()),
         Installer.SOURCES: _release(family),
-        Installer.SYSTEM: f"reinstall {MAIN} and {family.distribution} with the system's package manager",
+        Installer.SYSTEM: f"reinstall {MAIN} and {family.distribution} with the system's package manager,"
+        f" or `leanspec-launcher fetch {family.name}`",
     }
     if kind in ways:
         return ways[kind]

@@ -38,7 +38,7 @@ STATUS_MARKS = {"ok": ("âœ“", "green"), "warning": ("!", "yellow"), "error": ("â
     message="leanspec-launcher %(version)s",
 )
 def root() -> None:
-    """Inspect, verify, repair and update a LeanSpec installation."""
+    """Inspect, verify and update a LeanSpec installation."""
 
 
 @root.command()

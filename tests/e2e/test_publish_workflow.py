@@ -96,7 +96,7 @@ def play(
     copy_tree(tree, released_tree)
     text = (tree / "pyproject.toml").read_text()
     public = key.get_public_key().to_base64().decode()
-    text = text.replace('public-key = ""', f'public-key = "{public}"')
+    text = text.replace('\npublic-key = ""', f'\npublic-key = "{public}"')
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
     (tree / "pyproject.toml").write_text(text)
     changelog = (tree / "CHANGELOG.md").read_text()

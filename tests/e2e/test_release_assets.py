@@ -18,8 +18,10 @@ from subprocess import CompletedProcess
 import pytest
 from minisign import KeyPair, SecretKey
 
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.manage.store import entries, manifest
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
@@ -31,6 +33,7 @@ from tests.support import debian
 from tests.support.desktop import make_deb, make_image, make_installer
 from tests.support.github import GitHub, names, serving
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
+from tests.support.site import HOST
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
@@ -84,7 +87,7 @@ def tree(
     copy_tree(folder, released_tree)
     text = (folder / "pyproject.toml").read_text()
     public = key.get_public_key().to_base64().decode()
-    text = text.replace('public-key = ""', f'public-key = "{public}"')
+    text = text.replace('\npublic-key = ""', f'\npublic-key = "{public}"')
     text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
     (folder / "pyproject.toml").write_text(text)
     changelog = (folder / "CHANGELOG.md").read_text()
@@ -278,6 +281,30 @@ def test_minisign_checks_what_is_signed(real_assets: Path, plan: Plan) -> None:
             check=True,
         )
         assert f"file:{name}\tversion:{plan.version}\tplatform:any" in done.stdout
+
+
+@pytest.mark.posix
+def test_the_launcher_of_another_release_fetches_from_it(
+    assets: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `release-assets` signs is what `fetch --version` accepts."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(manifest, "KEYS", plan.keys)
+    for name in ("cli", "mcp"):
+        family, store = FAMILIES[name], entries.store_folder()
+        wheel = manifest.wheel_of(str(plan.version), family, HOST, str(assets), store)
+        wanted = entries.Wanted(wheel, family, HOST, str(assets))
+        entry = entries.fetch(wanted, lambda: None)
+        assert os.access(entry.program, os.X_OK)
+        assert entry.name in {path.name for path in assets.iterdir()}
+    damaged = tmp_path / "damaged"
+    shutil.copytree(assets, damaged)
+    text = (damaged / "release.json").read_text().replace('"size": ', '"size":  ', 1)
+    (damaged / "release.json").write_text(text)
+    with pytest.raises(CommandError, match="is not what this key signed"):
+        manifest.wheel_of(
+            str(plan.version), FAMILIES["cli"], HOST, str(damaged), entries.store_folder()
+        )
 
 
 def test_bundles_are_known_by_their_content(tmp_path: Path, version: str) -> None:

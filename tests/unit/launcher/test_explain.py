@@ -288,7 +288,7 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         ("conda", "hint: conda install --force-reinstall lean-spec leanspec-cli-bin"),
         (
             "debian",
-            "hint: reinstall lean-spec and leanspec-cli-bin with the system's package manager",
+            "system's package manager, or `leanspec-launcher fetch cli`",
         ),
     ],
 )
