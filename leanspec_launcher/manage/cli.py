@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import shlex
 from collections import Counter
@@ -16,10 +17,6 @@ from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 
 from . import operations
-from .bundle.cli import command as bundle
-from .clients.cli import command as mcp_config
-from .store.cli import command as fetch
-from .update.cli import command as update
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -30,7 +27,32 @@ OTHER_MARK = ("·", "bright_black")
 STATUS_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+# The commands that have a package of their own, which is imported when they are asked for.
+PACKAGES = {
+    "bundle": "bundle",
+    "fetch": "store",
+    "mcp-config": "clients",
+    "update": "update",
+}
+
+
+class Commands(Group):
+    """The commands of this module, and those of the packages next to it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*super().list_commands(ctx), *PACKAGES])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in PACKAGES:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"{__package__}.{PACKAGES[cmd_name]}.cli")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
     VERSION or "(source checkout)",
     "-V",
@@ -252,9 +274,3 @@ def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
         click.echo(f"{command.path}: {done}")
     if not commands:
         click.echo(nothing)
-
-
-root.add_command(mcp_config)
-root.add_command(fetch)
-root.add_command(update)
-root.add_command(bundle)

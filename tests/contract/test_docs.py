@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
@@ -153,7 +154,7 @@ def test_every_command_is_in_the_docs() -> None:
     text = "".join(page.read_text("utf-8") for page in PAGES if page.name != "CHANGELOG.md")
     for name in scripts.commands:
         assert re.search(rf"`{name}|-m scripts {name}|`{name}`", text), name
-    for name in launcher.commands:
+    for name in launcher.list_commands(click.Context(launcher)):
         assert f"leanspec-launcher {name}" in text, name
 
 

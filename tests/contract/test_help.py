@@ -21,8 +21,11 @@ WIDTH = 80
 def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):
-        for each in command.commands.values():
-            yield from commands(f"{name} {each.name}", each)
+        context = click.Context(command)
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
+            assert found is not None
+            yield from commands(f"{name} {each}", found)
 
 
 EVERY = [pair for name, root in PROGRAMS.items() for pair in commands(name, root)]

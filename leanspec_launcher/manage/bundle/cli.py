@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,9 @@ from leanspec_launcher._release import FILES, KEYS
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, VERSION, current
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.remedy import COLLECT
-from leanspec_launcher.manage.store import manifest
-from leanspec_launcher.manage.store.transfer import must_have_extra, place_of
 
-from .download import Target, download, must_be_released, verify
-from .write import PAGE, write
+if TYPE_CHECKING:
+    from .download import Target
 
 EXTRAS = sorted(
     {family.extra for family in FAMILIES.values() if family.extra} | {"download"}
@@ -73,6 +72,9 @@ def command(
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
     """
+    from .download import Target, must_be_released
+    from .write import PAGE
+
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -98,6 +100,9 @@ def _make(
     folder: Path, targets: list[Target], extras: tuple[str, ...], origin: str | None
 ) -> None:
     """Make the bundle next to its place, and move it there when it is whole."""
+    from .download import download, verify
+    from .write import write
+
     parent = folder.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +129,9 @@ def _add_manifest(folder: Path, origin: str | None) -> None:
             "this release has no signing key, so the bundle has no manifest", err=True
         )
         return
+    from leanspec_launcher.manage.store import manifest
+    from leanspec_launcher.manage.store.transfer import must_have_extra, place_of
+
     must_have_extra()
     manifest.save_to(folder, VERSION, place_of(origin or FILES.format(version=VERSION)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import stat
 import time
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable
 from urllib.parse import urljoin, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from leanspec_launcher.diagnosis import remedy
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -65,7 +65,11 @@ def place_of(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme in WEB and parts.hostname:
         return text if text.endswith("/") else f"{text}/"
-    folder = url2pathname(parts.path) if parts.scheme == "file" else text
+    folder = text
+    if parts.scheme == "file":
+        from urllib.request import url2pathname
+
+        folder = url2pathname(parts.path)
     if not os.path.isdir(folder):
         raise CommandError(
             f"`{shown(text)}` is neither a folder nor a URL",
@@ -291,13 +295,10 @@ def redirected(url: str, location: str, hosts: list[str | None]) -> str:
 
 def must_have_extra() -> None:
     """Raise CommandError if the libraries that downloads need are not installed."""
-    try:
-        import cryptography
-        import filelock
-        import httpx
-    except ImportError as error:
-        raise CommandError(
-            f"downloads need the extra `download` of lean-spec: {error}",
-            hint=remedy.with_extra("download"),
-        ) from None
-    del cryptography, filelock, httpx
+    for name in ("httpx", "cryptography", "filelock"):
+        # Not imported here: that would take half a second.
+        if importlib.util.find_spec(name) is None:
+            raise CommandError(
+                f"downloads need the extra `download` of lean-spec: there is no `{name}`",
+                hint=remedy.with_extra("download"),
+            )
