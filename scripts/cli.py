@@ -29,6 +29,7 @@ SECTIONS = {
         "check",
         "publish",
         "verify-release",
+        "publish-server",
         "rehearse",
     ),
     "What a release carries": (

@@ -52,7 +52,8 @@ def needed_group(arguments: list[str]) -> Group:
     asks_for_help = any(option in own for option in HELP_OPTIONS)
     if not own or asks_for_help or own[0] in SMALL_COMMANDS:
         return Group.BUILD
-    if own[0] == "attest" or (own[0] == "publish" and "--checked" in own):
+    of_a_job = own[0] in ("attest", "publish-server")
+    if of_a_job or (own[0] == "publish" and "--checked" in own):
         return Group.PUBLISH
     return Group.DEV
 

@@ -460,4 +460,32 @@ def verify_release(  # noqa: PLR0913 - each is one option
     return _print_findings(findings, as_json=as_json)
 
 
-COMMANDS = (sync_versions, bump, bump_dev, check, attest, publish, verify_release, matrix)
+@click.command(name="publish-server")
+@click.option("--dry-run", is_flag=True, help="Show `server.json`; publish nothing.")
+def publish_server(*, dry_run: bool) -> int:
+    """Tell the registry of MCP servers of a release.
+
+    Checks `server.json`, then runs the registry's own publisher, which Go builds. Works in a
+    GitHub workflow alone, whose identity the registry accepts; the index has to serve the release.
+
+    \b
+    Examples:
+      python -m scripts publish-server --dry-run
+    """
+    from .registry import publish_server as run
+
+    run(dry_run=dry_run)
+    return 0
+
+
+COMMANDS = (
+    sync_versions,
+    bump,
+    bump_dev,
+    check,
+    attest,
+    publish,
+    verify_release,
+    publish_server,
+    matrix,
+)

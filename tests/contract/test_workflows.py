@@ -124,7 +124,7 @@ def test_no_release_job_uses_a_cache() -> None:
 def test_who_publishes_is_an_environment_and_nobody_else_has_a_token() -> None:
     jobs = read("publish.yml")["jobs"]
     writers = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
-    assert writers == {"publish", "github"}
+    assert writers == {"publish", "github", "registry"}
     assert all("environment" in jobs[name] for name in writers)
 
 

@@ -166,9 +166,11 @@ def play(
                 },
                 env,
                 checkout,
-                # The suite is what runs this; who attests is a workflow's identity, which only
-                # GitHub gives.
-                skip=lambda command: command.endswith((" test", " attest")),
+                # The suite is what runs this; a workflow's identity, by which it attests and the
+                # registry knows it, only GitHub gives.
+                skip=lambda command: command.endswith(
+                    (" test", " attest", " publish-server")
+                ),
                 before=attest_instead,
             )
             player.contexts["url"], player.contexts["server"] = url, github
@@ -226,6 +228,7 @@ def test_a_release_goes_from_its_tag_to_everything(
         "re-actors/alls-green",
         "python -m scripts test",
         "python -m scripts attest",
+        "python -m scripts publish-server",
     }
     dist = player.folder / "artifacts/dist"
     assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), (
@@ -281,6 +284,9 @@ def test_a_dry_run_does_all_but_upload(play: Play) -> None:
     assert "python -m scripts attest" not in player.passed_over, (
         "nothing is attested in a dry run: that is public"
     )
+    said = words["python -m scripts publish-server --dry-run"]
+    assert '"identifier": "leanspec-mcp"' in said
+    assert "a dry run: nothing was published" in said
 
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:

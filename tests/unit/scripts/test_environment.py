@@ -29,6 +29,7 @@ from tests.support.surroundings import BASE_PYTHON, programs, run
         ("publish --index x", Group.DEV),
         ("publish --index x --checked y", Group.PUBLISH),
         ("attest", Group.PUBLISH),
+        ("publish-server", Group.PUBLISH),
         ("test", Group.DEV),
         ("test -- --help", Group.DEV),
     ],
@@ -103,7 +104,7 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     )
     assert "checked: the files: expected x" in done.stderr
     python = programs(tree / ".venv") / "python"
-    needed = "import scripts.index.served, scripts.index.upload, pypi_attestations, scripts.index.attestations"
+    needed = "import scripts.index.served, scripts.index.upload, pypi_attestations, scripts.index.attestations, scripts.publish.registry"
     run([python, "-c", needed], clean_environment(), cwd=tree)
     find = "import importlib.util as i; print(i.find_spec('auditwheel'))"
     assert run([python, "-c", find], clean_environment()).stdout == "None\n"

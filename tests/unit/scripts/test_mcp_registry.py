@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import FILE, mcp_registry
 from scripts.model.plan import Plan, read_plan
+from scripts.publish.registry import PUBLISHER, publish_server
 
 README = "platform_wheels/mcp-command/README.md"
 SCHEMA = "LEANSPEC_MCP_SCHEMA"
@@ -95,3 +97,41 @@ def test_the_registrys_own_schema_agrees() -> None:
         pytest.skip(f"{SCHEMA} names no file: server.schema.json of 2025-12-11")
     validator = Draft7Validator(json.loads(Path(path).read_text("utf-8")))
     assert list(validator.iter_errors(json.loads((ROOT / FILE).read_text("utf-8")))) == []
+
+
+GO = """#!/bin/sh
+echo "$*" >> "$0.log"
+echo "published"
+exit {}
+"""
+
+
+@pytest.mark.posix
+def test_the_registrys_own_publisher_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    go.write_text(GO.format(0))
+    go.chmod(0o755)
+    publish_server(dry_run=True)
+    assert not (tmp_path / "go.log").exists()
+    publish_server(dry_run=False)
+    told = (tmp_path / "go.log").read_text().splitlines()
+    assert told == [f"run {PUBLISHER} login github-oidc", f"run {PUBLISHER} publish"]
+    go.write_text(GO.format(1))
+    with pytest.raises(CommandError, match="the registry's publisher"):
+        publish_server(dry_run=False)
+    go.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CommandError, match="`go` is not installed"):
+        publish_server(dry_run=False)
+
+
+def test_a_wrong_description_is_not_published(tree: Path) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    publish_server(tree, dry_run=True)
+    stated = json.loads((tree / FILE).read_text())
+    (tree / FILE).write_text(json.dumps(stated | {"version": "0.0.1"}))
+    with pytest.raises(CommandError, match=r"version: expected .*, found 0\.0\.1"):
+        publish_server(tree, dry_run=False)
