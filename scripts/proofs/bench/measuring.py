@@ -36,6 +36,9 @@ from scripts.proofs.contract.release import (
 from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 
+from .sessions import Session, Through, hold
+from .sessions import commands as session_commands
+
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
@@ -78,6 +81,7 @@ class Report:
     machine: dict[str, str]
     rounds: int
     rows: list[Row]
+    sessions: list[Session] = field(default_factory=list)
 
     def row(self, way: Start) -> Row | None:
         """Return the row of a way; None if that was not possible here."""
@@ -116,6 +120,7 @@ class Bench:
     """The folder of the commands that uv installed."""
     starts: dict[Start, Command]
     servers: dict[Start, Command]
+    clients: dict[Through, Command]
     env: dict[str, str]
     fresh: dict[str, str]
     """An environment whose home is emptied after each start."""
@@ -130,11 +135,15 @@ def measure(rounds: int) -> Report:
         bench = _prepare(Path(name))
         _warm_up(bench)
         rows = {way: Row(way) for way in (*bench.starts, Start.FIRST)}
+        sessions = {through: Session(through) for through in bench.clients}
         for _ in track(range(rounds), "measuring", console=console(), transient=True):
             _one_round(bench, rows)
+            for through in random.sample([*bench.clients], len(bench.clients)):
+                hold(sessions[through], bench.clients[through], bench.env)
         for way, command in bench.servers.items():
             rows[way].beside = _beside(command, bench.env)
-        return Report(_machine(bench.commands), rounds, [*rows.values()])
+        machine = _machine(bench.commands)
+        return Report(machine, rounds, [*rows.values()], [*sessions.values()])
 
 
 def _prepare(folder: Path) -> Bench:
@@ -152,7 +161,10 @@ def _prepare(folder: Path) -> Bench:
     for environment in (commands, linked, by_pip):
         _settle(installed_binary(environment))
     env, fresh = _environment(folder / "home"), _environment(folder / "new")
-    return Bench(commands, starts, servers, env, fresh)
+    place = folder / "clients"
+    place.mkdir()
+    clients = session_commands(place, dist, commands, servers.get(Start.NODE))
+    return Bench(commands, starts, servers, clients, env, fresh)
 
 
 def _warm_up(bench: Bench) -> None:

@@ -62,6 +62,7 @@ def table(report: Report) -> str:
     for name, value in report.ratios.items():
         aim = f"{AIMS[name]:.2f}" if name in AIMS else ""
         lines.append(f"| {name} | {value:.2f} | {aim} |")
+    lines += ["", *_sessions(report)]
     machine = "; ".join(report.machine.values())
     return "\n".join(
         [
@@ -71,6 +72,18 @@ def table(report: Report) -> str:
             "",
         ]
     )
+
+
+def _sessions(report: Report) -> list[str]:
+    """Return the table of an MCP client's sessions."""
+    lines = [
+        "| an MCP client starts | `initialize`, ms | `tools/list`, ms | end, ms | stray bytes | processes left |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for each in report.sessions:
+        times = " | ".join(f"{median:.1f}" for median in each.medians)
+        lines.append(f"| {each.through} | {times} | {each.stray} | {each.left} |")
+    return lines
 
 
 def _memory(row: Row) -> str:
@@ -92,6 +105,9 @@ def as_json(report: Report) -> str:
         "rounds": report.rounds,
         "ratios": report.ratios,
         "rows": rows,
+        "sessions": [
+            dataclasses.asdict(each) | {"medians": each.medians} for each in report.sessions
+        ],
     }
     return json.dumps(document, indent=2) + "\n"
 

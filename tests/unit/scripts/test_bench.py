@@ -17,6 +17,7 @@ if sys.platform == "win32":
 
 from scripts.proofs.bench.measuring import Report, Row
 from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
+from scripts.proofs.bench.sessions import Through
 from scripts.proofs.contract.release import Start
 
 
@@ -42,6 +43,10 @@ def test_every_way_is_measured(
     assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
     assert rows[Start.NODE]["beside"] > 10_000
     assert len(found["ratios"]) == 4
+    sessions = {each["through"]: each for each in found["sessions"]}
+    assert set(sessions) == set(Through)
+    assert all(each["stray"] == each["left"] == 0 for each in sessions.values())
+    assert all(len(each["tools"]) == 2 for each in sessions.values())
 
 
 def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:

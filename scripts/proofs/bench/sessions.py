@@ -1,0 +1,167 @@
+"""A session of an MCP client with the server, by each way in which a client can be told to start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.instead.answer import INITIALIZE
+from scripts.github.mcp_bundle import ENTRY_POINT, write_bundles
+from scripts.model.distributions import MCP_COMMAND
+from scripts.model.files import FileKind, read_files
+from scripts.model.plan import read_plan
+from scripts.tools.processes import capture, must_succeed, own_program
+
+if sys.platform == "win32":
+    raise ImportError  # the package has refused before: this tells type checkers
+
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+LIST_TOOLS = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+Command = tuple[str, ...]
+
+
+class Through(StrEnum):
+    """What a client starts."""
+
+    INSTALLED = "the installed command"
+    UVX = "`uvx leanspec-mcp`, in its cache"
+    BUNDLE = "an MCP bundle"
+    NODE = "the project's npm wrapper"
+
+
+@dataclass
+class Session:
+    """The measurements of one way, in milliseconds."""
+
+    through: Through
+    answer: list[float] = field(default_factory=list)
+    """From the start to the answer to `initialize`."""
+    tools: list[float] = field(default_factory=list)
+    """From the start to the list of tools."""
+    end: list[float] = field(default_factory=list)
+    """From the end of the input to the end of the process."""
+    stray: int = 0
+    """Bytes on standard output that are not the protocol's."""
+    left: int = 0
+    """Processes that are still there afterwards."""
+
+    @property
+    def medians(self) -> tuple[float, float, float]:
+        """Return the medians of the three times."""
+        times = (self.answer, self.tools, self.end)
+        answer, tools, end = (statistics.median(each) for each in times)
+        return answer, tools, end
+
+
+def commands(
+    folder: Path, dist: Path, installed: Path, node: Command | None
+) -> dict[Through, Command]:
+    """Prepare each way to start the server of a release; return their commands."""
+    found = {
+        Through.INSTALLED: (str(installed / FAMILIES["mcp"].program),),
+        Through.UVX: _by_uvx(folder, dist),
+        Through.BUNDLE: _of_bundle(folder, dist),
+    }
+    return found | ({Through.NODE: node} if node else {})
+
+
+def _by_uvx(folder: Path, dist: Path) -> Command:
+    """Fill a cache of uv, and return the command that starts from it."""
+    uv = own_program("uv")
+    options = ("--cache-dir", str(folder / "uvx"), "--find-links", str(dist), "--no-config")
+    version = read_plan().version
+    what = ("tool", "run", *options, "--from", f"{MCP_COMMAND}=={version}", MCP_COMMAND)
+    # `--version` is answered by the launcher: everything is there, and the server is not started.
+    must_succeed(capture([uv, *what, "--version"]), f"`uvx {MCP_COMMAND}`")
+    return (uv, "--offline", *what)
+
+
+def _of_bundle(folder: Path, dist: Path) -> Command:
+    """Unpack a release's bundle for this machine, and return the command that its manifest states."""
+    wheels = [each for each in read_files(dist)[0] if each.kind == FileKind.PLATFORM]
+    place, project = folder / "bundle", folder / "project"
+    for each in (place, project):
+        each.mkdir()
+    ((path, _),) = write_bundles(wheels, place, read_plan())
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(place)
+        manifest = json.loads(archive.read("manifest.json"))
+    (place / ENTRY_POINT).chmod(0o755)
+    start = manifest["server"]["mcp_config"]
+    told = {"${__dirname}": str(place), "${user_config.project}": str(project)}
+    return tuple(_replaced(each, told) for each in (start["command"], *start["args"]))
+
+
+def _replaced(text: str, told: Mapping[str, str]) -> str:
+    for name, value in told.items():
+        text = text.replace(name, value)
+    return text
+
+
+def hold(session: Session, command: Command, env: Mapping[str, str]) -> None:
+    """Hold one session as a client does, and add what it took.
+
+    Raises CommandError if the server does not answer.
+    """
+    started = time.perf_counter_ns()
+    process = subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with process:
+        stdin, stdout = process.stdin, process.stdout
+        if stdin is None or stdout is None:
+            raise CommandError("the server has no pipes")
+        stdin.write(_line(INITIALIZE))
+        stdin.flush()
+        lines = [stdout.readline()]
+        session.answer.append((time.perf_counter_ns() - started) / 1e6)
+        stdin.write(_line(INITIALIZED) + _line(LIST_TOOLS))
+        stdin.flush()
+        lines.append(stdout.readline())
+        session.tools.append((time.perf_counter_ns() - started) / 1e6)
+        closed = time.perf_counter_ns()
+        stdin.close()
+        process.wait()
+        session.end.append((time.perf_counter_ns() - closed) / 1e6)
+        lines += stdout.readlines()
+    session.stray += sum(len(line) for line in lines if not _is_message(line))
+    session.left += len([*_of_session(process.pid)])
+    if b'"tools"' not in b"".join(lines):
+        raise CommandError(f"`{' '.join(command)}` listed no tools: it cannot be measured")
+
+
+def _line(message: object) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _is_message(line: bytes) -> bool:
+    try:
+        return bool(json.loads(line)["jsonrpc"] == "2.0")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _of_session(leader: int) -> Iterator[int]:
+    """Yield the processes of the session that a process led."""
+    for entry in Path("/proc").iterdir() if Path("/proc/self").exists() else ():
+        try:
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == leader:
+                yield int(entry.name)
+        except ProcessLookupError:
+            continue
