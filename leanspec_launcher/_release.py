@@ -7,7 +7,11 @@ import re
 from typing import NamedTuple
 
 # The versions of releases (Version specifiers). Nothing else may stand in a URL or a requirement.
-_VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?", re.ASCII)
+_VERSION = re.compile(
+    r"(\d+(?:\.\d+)*)(?:(a|b|rc)(\d+))?(?:\.post(\d+))?(?:\.dev(\d+))?", re.ASCII
+)
+_DEV_ONLY, _FINAL = -1, 3
+_STAGES = {"a": 0, "b": 1, "rc": 2}
 
 
 class Wheel(NamedTuple):
@@ -23,6 +27,34 @@ class Wheel(NamedTuple):
 def is_version(text: str) -> bool:
     """Tell whether a text is the version of a release, in its normal form."""
     return _VERSION.fullmatch(text) is not None
+
+
+def is_newer(text: str, than: str) -> bool:
+    """Tell whether one version of a release comes after another."""
+    return _order(text) > _order(than)
+
+
+def _order(text: str) -> "tuple[tuple[int, ...], tuple[int, int], int, float]":
+    """Return what versions are ordered by (Version specifiers, Summary of permitted suffixes)."""
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        return (), (0, 0), 0, 0
+    release, stage, number, post, dev = found.groups()
+    numbers = [int(part) for part in release.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    early = _FINAL
+    if stage:
+        early = _STAGES[stage]
+    elif dev and not post:
+        early = _DEV_ONLY
+    last = float(dev) if dev else float("inf")
+    return (
+        tuple(numbers),
+        (early, int(number or 0)),
+        -1 if post is None else int(post),
+        last,
+    )
 
 
 # The pins: what a release knows of its files. A checkout knows nothing;

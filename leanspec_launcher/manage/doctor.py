@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanspec_launcher._release import is_newer
 from leanspec_launcher._search import (
     OFF,
     ONCE,
@@ -154,7 +155,7 @@ def _newer() -> Finding:
         return Finding(
             "launcher", "update", Status.WARNING, error.message, error.hint or ""
         )
-    if newest == VERSION:
+    if not is_newer(newest, VERSION):
         return Finding("launcher", "update", Status.OK, f"{VERSION} is the newest release")
     text = f"{newest} is available"
     return Finding("launcher", "update", Status.WARNING, text, "leanspec-launcher update")

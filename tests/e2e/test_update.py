@@ -179,6 +179,16 @@ def test_nothing_happens_with_half_a_release(
     assert place.run(launcher, "--version") == f"leanspec-launcher {place.old}\n"
 
 
+def test_an_index_that_lags_behind_is_no_way_back(place: Place) -> None:
+    place.release()
+    launcher = by_uv_pip(place) / "leanspec-launcher"
+    for name in place.newer:
+        del place.index.files[name]
+    said = place.run(launcher, "update")
+    assert said == f"lean-spec {place.new} is the newest release of your index\n"
+    assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
+
+
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_an_index_that_cannot_be_reached_is_never_the_newest(
     place: Place, installer: str

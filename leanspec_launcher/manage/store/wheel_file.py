@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import shutil
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.diagnosis.installed import SHA256, recorded_digest
 
 MOST_BYTES = 1 << 30
 MOST_ENTRIES = 10_000
@@ -75,6 +74,5 @@ def is_whole(folder: Path) -> bool:
 def _is_recorded(path: Path, digest: str) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
-    found = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest())
     # The record itself has no digest.
-    return not digest or digest == f"sha256={found.rstrip(b'=').decode()}"
+    return not digest or digest == f"{SHA256}{recorded_digest(str(path))}"

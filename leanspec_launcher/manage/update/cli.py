@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from leanspec_launcher._release import is_version
+from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import VERSION
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -50,7 +50,8 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
         raise click.UsageError(f"`{version}` is not the version of a release")
     chosen = way()
     found = newest(chosen, version)
-    is_other = found.version != VERSION
+    # An index may lag behind: without a version that was asked for, an older one is no update.
+    is_other = found.version != VERSION if version else is_newer(found.version, VERSION)
     release = complete(chosen, found.version) if is_other else found
     steps = chosen.command(release.version, is_newest=version is None)
     if check:
