@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 from .errors import BuildError
+from .programs import ProgramSet, find_sets, for_this_machine, of_platform, place_of
 from .project import Binary, Project, choose_binary, load_project, read_settings, read_stub
 from .repair import graft
+from .tags import Tags
 from .wheel import (
     Content,
     binary_content,
@@ -23,6 +25,7 @@ from .wheel import (
     dist_info,
     editable_content,
     metadata_entries,
+    programs_content,
     stub_content,
     write_wheel,
 )
@@ -81,6 +84,11 @@ def _load_editable(config_settings: Settings) -> tuple[Project, Binary | None, C
         raise BuildError(
             "a stub carries nothing to edit",
             hint="build it as a wheel: `python -m build --wheel`",
+        )
+    if project.programs:
+        raise BuildError(
+            "programs on the path cannot be edited",
+            hint="install the wheel itself: `pip install .`",
         )
     if not project.executable_name:
         return project, None, editable_content(project, ("any",))
@@ -145,6 +153,16 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
         _say(f"note: `{path}` is not packed: name it under `data`")
     if "stub" in settings:
         return project, stub_content(project, read_stub(Path(settings["stub"])))
+    if project.programs:
+        found = _choose_set(project, settings)
+        if tell:
+            _tell(project.metadata.name, found.tags)
+        return project, programs_content(project, found)
+    if "from" in settings:
+        raise BuildError(
+            "the config setting `from` is about `programs`, and this project has none",
+            hint="name the executable: `-C binary=/path`",
+        )
     if not project.executable_name:
         _must_need_no_setting(settings)
         return project, data_content(project)
@@ -158,6 +176,20 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
     return project, binary_content(project, binary)
 
 
+def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
+    """Return the programs that the settings ask for, or those for this machine."""
+    for name in ("stub", "repair", "binary"):
+        if name in settings:
+            raise BuildError(
+                f"the config setting `{name}` is not for a project with `programs`",
+                hint="name the place that has them: `-C from=PLACE`",
+            )
+    sets = find_sets(project, place_of(project, settings.get("from", "")))
+    if "platform" in settings:
+        return of_platform(sets, settings["platform"])
+    return for_this_machine(sets)
+
+
 def _must_need_no_setting(settings: Mapping[str, str]) -> None:
     """Raise BuildError for a setting about an executable, where there is none."""
     for name in settings:
@@ -168,10 +200,17 @@ def _must_need_no_setting(settings: Mapping[str, str]) -> None:
 
 
 def _tell_tags(project: Project, binary: Binary) -> None:
-    tags = binary.tags
-    _say(f"{project.metadata.name}: {', '.join(tags.platforms)}")
-    for name in binary.libraries:
-        _say(f"  grafted `{name}`")
+    _tell(
+        project.metadata.name,
+        binary.tags,
+        *(f"grafted `{name}`" for name in binary.libraries),
+    )
+
+
+def _tell(name: str, tags: Tags, *first: str) -> None:
+    _say(f"{name}: {', '.join(tags.platforms)}")
+    for line in first:
+        _say(f"  {line}")
     for reason in tags.reasons:
         _say(f"  because {reason}")
     for remark in tags.remarks:

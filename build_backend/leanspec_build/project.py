@@ -31,8 +31,8 @@ from .tags import (
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
-SETTINGS = ("platform", "binary", "repair", "stub")
-KEYS = ("package", "executable", "data", "record", "floors", "repair")
+SETTINGS = ("platform", "binary", "from", "repair", "stub")
+KEYS = ("package", "executable", "programs", "from", "data", "record", "floors", "repair")
 REPAIRS = ("auditwheel",)
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
 KNOWN_CPUS = (
@@ -65,6 +65,10 @@ class Project:
     """Platform -> the oldest system that is promised, as `glibc 2.28` or `macos 11.0`."""
     repair: str | None = None
     """What may graft foreign libraries into the wheel: `auditwheel`, or None."""
+    programs: tuple[str, ...] = ()
+    """The programs that an installation puts on the path, without `.exe`; there is no package then."""
+    place: str = ""
+    """The folder or archive that has the programs, relative to the project."""
 
     @property
     def name(self) -> str:
@@ -82,7 +86,9 @@ class Project:
         return f"{self.name}.libs"
 
     def sources(self) -> list[Path]:
-        """Return the files of the import package, without the executable."""
+        """Return the files of the import package, without the executable; none if there is no package."""
+        if not self.package:
+            return []
         folder = self.root / self.package
         modules = {
             path
@@ -94,6 +100,8 @@ class Project:
 
     def left_out(self) -> list[Path]:
         """Return the files of the import package that no wheel gets, relative to the project."""
+        if not self.package:
+            return []
         folder = self.root / self.package
         packed = {*self.sources(), *(folder / "bin").rglob("*")}
         others = [
@@ -162,20 +170,35 @@ def load_project(root: Path) -> Project:
     project = Project(
         root,
         metadata,
-        package=own["package"],
+        package=own.get("package", ""),
         executable_name=own.get("executable", ""),
         data=tuple(own.get("data", ())),
         record=own.get("record", ""),
         floors=_floors(own.get("floors", {}), path),
         repair=_repair(own.get("repair"), f"`{path}`"),
+        programs=tuple(own.get("programs", ())),
+        place=own.get("from", ""),
     )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
+    if project.programs:
+        _must_be_no_command(project, path)
+        return project
     if not (root / project.package / "__init__.py").is_file():
         raise BuildError(
             f"`{path}` names the package `{project.package}`, but there is no such folder next to it"
         )
     _must_be_files(project, path)
     return project
+
+
+def _must_be_no_command(project: Project, path: Path) -> None:
+    """Raise BuildError if a program and a console script would have one place on the path."""
+    for name in project.programs:
+        if name in {**project.metadata.scripts, **project.metadata.gui_scripts}:
+            raise BuildError(
+                f"`{path}` has `{name}` both as a program and as a script",
+                hint=f"take `{name}` out of `[project.scripts]`: the program itself is the command",
+            )
 
 
 def _must_be_files(project: Project, path: Path) -> None:
@@ -205,11 +228,17 @@ def _metadata(
             f"`{path}` has no `[project]` table",
             hint="write its keys below a line `[project]`",
         )
+    if project.get("dynamic") == ["version"] and "version" not in project:
+        version = _version_of_cargo(root, path)
+        project = {key: value for key, value in project.items() if key != "dynamic"}
+        table = table | {"project": project | {"version": version}}
+        project = table["project"]
     if project.get("dynamic"):
         fields = ", ".join(f"`{field}`" for field in project["dynamic"])
         raise BuildError(
             f"`{path}` calls {fields} dynamic, but nothing here computes it",
-            hint="write the value under `[project]` and take it out of `dynamic`",
+            hint="write the value under `[project]` and take it out of `dynamic`;"
+            " `version` alone may stand there, beside a Cargo.toml",
         )
     for key in ("name", "version"):
         if key not in project:
@@ -224,6 +253,28 @@ def _metadata(
         )
     except (pyproject_metadata.ConfigurationError, OSError, UnicodeDecodeError) as error:
         raise BuildError(f"`{path}` is not valid: {error}") from None
+
+
+def _version_of_cargo(root: Path, path: Path) -> str:
+    """Return the version of the package, or of the workspace, that the Cargo.toml next to a project states."""
+    cargo = root / "Cargo.toml"
+    try:
+        table = tomllib.loads(cargo.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(
+            f"`{path}` calls the version dynamic, and `{cargo}` cannot be read: {error}",
+            hint='write `version = "..."` under `[project]`, and take it out of `dynamic`',
+        ) from None
+    own = table.get("package", {}).get("version")
+    shared = table.get("workspace", {}).get("package", {}).get("version")
+    for version in (own, shared):
+        if isinstance(version, str):
+            # Cargo's pre-releases (`1.0.0-rc.1`) are Python's in another form (PEP 440).
+            return re.sub(r"-(alpha|beta|rc)\.?(?=\d)", r"\1", version)
+    raise BuildError(
+        f"`{cargo}` states no version",
+        hint='add `version = "..."` under `[package]` or `[workspace.package]`',
+    )
 
 
 def _must_be_a_licence_expression(value: object, path: Path) -> None:
@@ -260,6 +311,14 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
                 f"`{path}` has the unknown key `{key}` under `[tool.leanspec-build]`",
                 hint=f"the keys are {known}",
             )
+    if "programs" in own:
+        _must_be_programs(own, path)
+        return dict(own)
+    if "from" in own:
+        raise BuildError(
+            f"`{path}` has `from` under `[tool.leanspec-build]`, but no `programs`",
+            hint='name what is to be found there: `programs = ["example"]`',
+        )
     _must_be_a_text(own, "package", path, known)
     if not own["package"].isidentifier():
         raise BuildError(
@@ -274,6 +333,30 @@ def _own_table(table: dict[str, Any], path: Path) -> dict[str, Any]:
         _must_be_a_text(own, "record", path, known)
         _must_be_patterns([own["record"]], path)
     return dict(own)
+
+
+def _must_be_programs(own: dict[str, Any], path: Path) -> None:
+    """Raise BuildError unless a project states programs to be put on the path, and nothing of a package."""
+    names = own["programs"]
+    if (
+        not isinstance(names, list)
+        or not names
+        or not all(isinstance(each, str) for each in names)
+    ):
+        raise BuildError(
+            f"`{path}` wants a list of names as `programs` under `[tool.leanspec-build]`",
+            hint='for example `programs = ["example"]`',
+        )
+    for name in names:
+        _must_be_a_file_name(name, path)
+    for key in ("package", "executable", "data", "record", "repair"):
+        if key in own:
+            raise BuildError(
+                f"`{path}` has both `programs` and `{key}` under `[tool.leanspec-build]`",
+                hint="`programs` go on the path, without a package: leave one of them out",
+            )
+    if "from" in own:
+        _must_be_a_text(own, "from", path, ", ".join(f"`{key}`" for key in KEYS))
 
 
 def _must_be_a_text(own: dict[str, Any], key: str, path: Path, known: str) -> None:
@@ -413,11 +496,12 @@ def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
         if not isinstance(value, str) or not value:
             raise BuildError(f"the config setting `{key}` wants one text, not `{value}`")
         chosen[key] = value
-    if {"platform", "binary"} <= set(chosen):
-        raise BuildError(
-            "the config settings `platform` and `binary` exclude each other",
-            hint="give one of them",
-        )
+    for one, other in (("platform", "binary"), ("from", "binary")):
+        if {one, other} <= set(chosen):
+            raise BuildError(
+                f"the config settings `{one}` and `{other}` exclude each other",
+                hint="give one of them",
+            )
     if "stub" in chosen and len(chosen) > 1:
         raise BuildError("the config setting `stub` stands alone: a stub carries no binary")
     _repair(chosen.get("repair"), "the config setting `repair`")

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cyclonedx.model import HashAlgorithm, HashType
@@ -20,28 +20,34 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from .crates import Crate, embedded_crates
 from .project import Binary, Project
 
 NAME = "leanspec-build.cdx.json"
 NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
 
 
-def bill_of_materials(project: Project, binary: Binary, moment: int) -> bytes:
+def bill_of_materials(
+    project: Project, programs: Mapping[str, Binary], moment: int
+) -> bytes:
     """Return what is in a wheel and where it came from; `moment` is in seconds since the epoch.
 
-    The same wheel gives the same bytes: the serial number comes from the executable, the time is
+    The same wheel gives the same bytes: the serial number comes from the programs, the time is
     that of all entries.
     """
-    sha256 = hashlib.sha256(binary.data).hexdigest()
-    program = Component(
-        name=project.executable_name,
-        version=project.version,
-        type=ComponentType.APPLICATION,
-        bom_ref=f"program:{project.executable_name}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
-    )
-    parts = [*_sources(binary.record), *_libraries(binary)]
-    return _bill(project, program, parts, sha256, moment)
+    contents: list[tuple[Component, list[Component]]] = []
+    digests = []
+    for name, binary in programs.items():
+        digests.append(hashlib.sha256(binary.data).hexdigest())
+        program = Component(
+            name=name,
+            version=project.version,
+            type=ComponentType.APPLICATION,
+            bom_ref=f"program:{name}",
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digests[-1])],
+        )
+        contents.append((program, [*_sources(binary), *_libraries(binary)]))
+    return _bill(project, contents, "".join(digests), moment)
 
 
 def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> bytes:
@@ -56,13 +62,16 @@ def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> b
         bom_ref=f"data:{project.package}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
     )
-    return _bill(project, data, [*_sources(record or None)], sha256, moment)
+    return _bill(project, [(data, [*_recorded(record or None)])], sha256, moment)
 
 
 def _bill(
-    project: Project, content: Component, parts: list[Component], sha256: str, moment: int
+    project: Project,
+    contents: list[tuple[Component, list[Component]]],
+    identity: str,
+    moment: int,
 ) -> bytes:
-    """Write the bill of a wheel, its content, and what that was made from."""
+    """Write the bill of a wheel, its contents, and what each of them was made from."""
     wheel = Component(
         name=project.metadata.name,
         version=project.version,
@@ -70,17 +79,35 @@ def _bill(
         bom_ref=f"wheel:{project.metadata.name}",
         purl=PackageURL("pypi", None, project.metadata.canonical_name, project.version),
     )
-    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, sha256))
+    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, identity))
     bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
     bom.metadata.component = wheel
-    for component in (content, *parts):
-        bom.components.add(component)
-    bom.register_dependency(wheel, [content])
-    bom.register_dependency(content, parts)
+    bom.register_dependency(wheel, [content for content, _ in contents])
+    for content, parts in contents:
+        for component in (content, *parts):
+            bom.components.add(component)
+        bom.register_dependency(content, parts)
     return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
-def _sources(record: bytes | None) -> Iterator[Component]:
+def _sources(binary: Binary) -> Iterator[Component]:
+    """Return what a program was made from, by its record, or else by what cargo left in the program."""
+    recorded = [*_recorded(binary.record)]
+    yield from recorded or map(_crate, embedded_crates(binary.data, binary.executable))
+
+
+def _crate(crate: Crate) -> Component:
+    purl = PackageURL("cargo", None, crate.name, crate.version)
+    return Component(
+        name=crate.name,
+        version=crate.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"cargo:{crate.name}@{crate.version}",
+        purl=purl if crate.is_of_registry else None,
+    )
+
+
+def _recorded(record: bytes | None) -> Iterator[Component]:
     """Return what a record says that the content was taken or built from."""
     source: dict[str, Any] = (
         json.loads(record).get("source", {}) if record is not None else {}

@@ -61,6 +61,10 @@ class Floor:
     number: tuple[int, int]
 
 
+# The older names of three policies (PEP 600).
+LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+
+
 @dataclass(frozen=True)
 class Tags:
     """Name the platforms that an executable may be promised to, and say why."""
@@ -116,6 +120,42 @@ def platform_tags(
     if executable.system != "linux":
         raise BuildError(f"there is no platform tag for the system `{executable.system}`")
     return _linux_tags(executable, bundled or {})
+
+
+def of_all(parts: list[Tags]) -> Tags:
+    """Return the tags of several programs that a wheel carries together: what each of them allows."""
+    every = dict.fromkeys(tag for part in parts for tag in part.platforms)
+    common = [
+        tag for tag in every if all(_is_allowed(tag, part.platforms) for part in parts)
+    ]
+    cpus = {split_tag(tag)[2] for tag in every}
+    local = [tag for tag in every if tag.startswith("linux_")]
+    if local and len(cpus) == 1:
+        common = local[:1]  # one of them is for this machine alone, so all are
+    reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
+    remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
+    return Tags(tuple(common), tuple(reasons), tuple(remarks))
+
+
+def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:
+    """Tell whether all machines of a tag are machines of one of the allowed tags."""
+    family, number, cpu = split_tag(tag)
+    others = map(split_tag, allowed)
+    return any(
+        (other, each) == (family, cpu) and number >= oldest
+        for other, oldest, each in others
+    )
+
+
+def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
+    """Return the family of systems that a platform tag promises, its oldest version, and the CPU."""
+    versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
+    if versioned:
+        return versioned[1], (int(versioned[2]), int(versioned[3])), versioned[4]
+    family, _, cpu = tag.partition("_")
+    if family in LEGACY:
+        return "manylinux", LEGACY[family], cpu
+    return family, (0, 0), cpu
 
 
 def read_floor(text: str) -> Floor:

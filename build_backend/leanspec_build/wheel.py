@@ -24,6 +24,7 @@ from typing import IO
 import deflate
 
 from .errors import BuildError
+from .programs import ProgramSet
 from .project import METADATA_VERSION, RECORD_NAME, Binary, Project
 from .sbom import NAME as SBOM_NAME
 from .sbom import bill_of_data, bill_of_materials
@@ -70,8 +71,20 @@ def binary_content(project: Project, binary: Binary) -> Content:
     return Content(
         entries,
         binary.tags.platforms,
-        bill_of_materials(project, binary, source_date_epoch()),
+        bill_of_materials(project, {project.executable_name: binary}, source_date_epoch()),
     )
+
+
+def programs_content(project: Project, found: ProgramSet) -> Content:
+    """Return the programs alone, 0755, which an installer puts on the path (Binary distribution format)."""
+    folder = f"{project.name}-{project.version}.data/scripts"
+    entries = [
+        Entry(f"{folder}/{name}{binary.suffix}", binary.data, 0o755)
+        for name, binary in found.programs.items()
+    ]
+    moment = source_date_epoch()
+    sbom = bill_of_materials(project, found.programs, moment)
+    return Content(entries, found.tags.platforms, sbom)
 
 
 def data_content(project: Project) -> Content:

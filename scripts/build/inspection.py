@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import LARGEST_FILE, parse_executable, read_executable
 from leanspec_build.facts import Executable, Format
-from leanspec_build.tags import Tags, platform_key, platform_tags
+from leanspec_build.tags import Tags, platform_key, platform_tags, split_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
@@ -35,7 +34,6 @@ UNREADABLE = (
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"
-LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 # (family, CPU) -> the oldest version of the family's system that is promised
 Promise = dict[tuple[str, str], tuple[int, int]]
 
@@ -221,18 +219,10 @@ def _promise(tags: tuple[str, ...]) -> Promise:
     """Return the oldest system version that platform tags promise, per family of systems and CPU."""
     promise: Promise = {}
     for tag in tags:
-        family, number, cpu = _split(tag)
+        family, number, cpu = split_tag(tag)
         key = (family, cpu)
         promise[key] = min(number, promise.get(key, number))
     return promise
-
-
-def _split(tag: str) -> tuple[str, tuple[int, int], str]:
-    versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
-    if versioned:
-        return versioned[1], (int(versioned[2]), int(versioned[3])), versioned[4]
-    family, _, cpu = tag.partition("_")
-    return ("manylinux", LEGACY[family], cpu) if family in LEGACY else (family, (0, 0), cpu)
 
 
 def _all_of(promises: list[Promise]) -> Promise:

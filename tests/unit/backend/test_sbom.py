@@ -55,9 +55,10 @@ def test_crates_come_from_the_lock(sample: Sample) -> None:
     sample.collect(headers.elf(), said={"source": {"kind": "cargo", "packages": packages}})
     project = load_project(sample.root)
     binary = choose_binary(project, {"platform": "linux-x64"})
-    text = bill_of_materials(project, binary, 315532800).decode()
+    programs = {"leanspec": binary}
+    text = bill_of_materials(project, programs, 315532800).decode()
     must_be_valid(text)
-    assert bill_of_materials(project, binary, 315532800).decode() == text
+    assert bill_of_materials(project, programs, 315532800).decode() == text
     components = {
         each.get("purl", each["name"]): each for each in json.loads(text)["components"]
     }

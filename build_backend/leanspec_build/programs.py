@@ -1,0 +1,224 @@
+"""The programs that a project's wheels install: found in what a build left, told apart by their own bytes.
+
+A build leaves folders and archives: `target/<triple>/release` (cargo), `dist/` (GoReleaser),
+`target/distrib` (cargo-dist), `zig-out/bin`. Their names are not read. A set is what lies in one
+folder, of a disk or of an archive, under the names that the project states.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from packaging.tags import sys_tags
+
+from .errors import BuildError
+from .executable import LARGEST_FILE, parse_executable, read_program
+from .project import Binary, Project, must_keep_floor
+from .tags import Tags, of_all, platform_key
+
+ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
+WINDOWS_SUFFIX = ".exe"
+# What a build leaves besides programs can be a lot, and none of it is read.
+MOST_FILES = 200_000
+MOST_MEMBERS = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramSet:
+    """The programs of one wheel."""
+
+    where: str
+    """The folder or archive that they are from, for people."""
+    programs: Mapping[str, Binary]
+    """By the name that the project states, in its order."""
+    tags: Tags
+
+    @property
+    def digest(self) -> str:
+        """Identify the bytes of all programs."""
+        total = hashlib.sha256()
+        for binary in self.programs.values():
+            total.update(hashlib.sha256(binary.data).digest())
+        return total.hexdigest()
+
+    @property
+    def platforms(self) -> set[str]:
+        """The platforms that they are for, as `linux-x64`; empty for universal files."""
+        found = (platform_key(binary.executable) for binary in self.programs.values())
+        return {key for key in found if key}
+
+
+def place_of(project: Project, given: str) -> Path:
+    """Return where the programs are: what is given, or what the project states.
+
+    Raises BuildError if neither says so.
+    """
+    if given:
+        return Path(given)
+    if not project.place:
+        raise BuildError(
+            "nothing says where the programs are",
+            hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
+        )
+    return project.root / project.place
+
+
+def find_sets(project: Project, place: Path) -> list[ProgramSet]:
+    """Return every complete set of a project's programs in a folder or an archive, by its tags.
+
+    Raises BuildError if there is none, if two sets are for the same machines and differ, or if a
+    program is damaged.
+    """
+    if not place.exists():
+        raise BuildError(
+            f"`{place}` does not exist",
+            hint="name what the build left: `--from PLACE`, or `from` under `[tool.leanspec-build]`",
+        )
+    found: dict[tuple[str, ...], ProgramSet] = {}
+    for where, members in _places(place, project.programs):
+        own = _set_of(project, where, members)
+        other = found.setdefault(own.tags.platforms, own)
+        if other.digest != own.digest:
+            raise BuildError(
+                f"`{other.where}` and `{own.where}` have different programs for the same machines",
+                hint="name one of them: `--from PLACE`",
+            )
+    if not found:
+        names = ", ".join(f"`{name}`" for name in project.programs)
+        raise BuildError(
+            f"no folder or archive in `{place}` has {names}",
+            hint="build first, or correct `programs` under `[tool.leanspec-build]`",
+        )
+    return [found[tags] for tags in sorted(found)]
+
+
+def for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
+    """Return the set that this Python's installers would choose; raises BuildError if none fits."""
+    ours = [tag.platform for tag in sys_tags() if tag.abi == "none"]
+    ranks = {tag: number for number, tag in reversed([*enumerate(ours)])}
+    for each in sorted(sets, key=lambda one: _rank(one, ranks)):
+        if _rank(each, ranks) < len(ours):
+            return each
+    others = ", ".join(sorted({tag for each in sets for tag in each.tags.platforms}))
+    raise BuildError(
+        f"there are no programs for this machine, only for {others}",
+        hint="`python -m leanspec_build all` makes a wheel of each",
+    )
+
+
+def of_platform(sets: list[ProgramSet], platform: str) -> ProgramSet:
+    """Return the one set for a platform, as `linux-x64`; raises BuildError if there is none, or several."""
+    found = [each for each in sets if each.platforms == {platform}]
+    if len(found) == 1:
+        return found[0]
+    places = ", ".join(f"`{each.where}`" for each in found) or "none"
+    raise BuildError(
+        f"there has to be one set of programs for `{platform}`, and there is: {places}",
+        hint="`python -m leanspec_build all` makes a wheel of each",
+    )
+
+
+def _rank(each: ProgramSet, ranks: Mapping[str, int]) -> int:
+    return min(ranks.get(tag, len(ranks) + 1) for tag in each.tags.platforms)
+
+
+def _set_of(
+    project: Project, where: str, members: Mapping[str, bytes | Path]
+) -> ProgramSet:
+    binaries = {}
+    for name in project.programs:
+        source = members[name]
+        if isinstance(source, Path):
+            data, executable = read_program(source)
+            path = source
+        else:
+            path, data = Path(where, name), source
+            executable = parse_executable(data, f"`{name}` in `{where}`")
+        must_keep_floor(project, executable, path)
+        binaries[name] = Binary(path, data, executable, None)
+    tags = of_all([binary.tags for binary in binaries.values()])
+    if not tags.platforms:
+        raise BuildError(f"the programs in `{where}` run on no common system")
+    return ProgramSet(where, binaries, tags)
+
+
+def _places(
+    place: Path, names: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
+    """Yield each folder that has all of the names, on the disk and in archives."""
+    if place.is_file():
+        yield from _archive(place, names)
+        return
+    seen = 0
+    for folder, folders, files in os.walk(place):
+        folders.sort()
+        seen += len(files)
+        if seen > MOST_FILES:
+            raise BuildError(
+                f"`{place}` has more than {MOST_FILES} files",
+                hint="name a folder inside of it",
+            )
+        own: dict[str, bytes | Path] = {
+            _stated(file): Path(folder, file) for file in files if _stated(file) in names
+        }
+        if set(own) == set(names):
+            yield folder, own
+        for file in sorted(files):
+            if file.endswith(ARCHIVES):
+                yield from _archive(Path(folder, file), names)
+
+
+def _stated(file: str) -> str:
+    """Return the name that a project states for a file: without the ending of Windows."""
+    return file.removesuffix(WINDOWS_SUFFIX)
+
+
+def _archive(
+    path: Path, names: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
+    """Yield each folder of an archive that has all of the names."""
+    folders: dict[str, dict[str, bytes | Path]] = {}
+    try:
+        for member, data in _members(path, names):
+            pure = PurePosixPath(member)
+            folders.setdefault(str(pure.parent), {})[_stated(pure.name)] = data
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+        raise BuildError(f"`{path}` is not a whole archive: {error}") from None
+    for folder, own in sorted(folders.items()):
+        if set(own) == set(names):
+            yield str(path if folder == "." else path / folder), own
+
+
+def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Yield the programs in an archive, and read nothing else of it; nothing is unpacked."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist()[:MOST_MEMBERS]:
+                if (
+                    _stated(PurePosixPath(info.filename).name) in names
+                    and not info.is_dir()
+                ):
+                    _must_be_bounded(path, info.filename, info.file_size)
+                    yield info.filename, archive.read(info)
+        return
+    with tarfile.open(path) as tar:
+        for number, member in enumerate(tar):
+            if number > MOST_MEMBERS:
+                raise BuildError(f"`{path}` has more than {MOST_MEMBERS} members")
+            if member.isfile() and _stated(PurePosixPath(member.name).name) in names:
+                _must_be_bounded(path, member.name, member.size)
+                content = tar.extractfile(member)
+                yield member.name, content.read() if content else b""
+
+
+def _must_be_bounded(path: Path, name: str, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise BuildError(
+            f"`{name}` in `{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
+        )

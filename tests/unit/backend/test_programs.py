@@ -1,0 +1,344 @@
+"""Programs for the path: found in what a build left, one wheel per kind of machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from leanspec_build.crates import embedded_crates
+from leanspec_build.errors import BuildError
+from leanspec_build.executable import parse_executable
+from leanspec_build.project import load_project
+from leanspec_build.tags import Tags, of_all
+
+from scripts.tools.processes import clean_environment
+from tests.support import headers
+from tests.support.surroundings import make_venv, packages, programs, run
+
+MANIFEST = """\
+[build-system]
+requires = ["leanspec-build"]
+build-backend = "leanspec_build"
+
+[project]
+name = "a-tool"
+version = "1.2.3"
+
+[tool.leanspec-build]
+programs = ["tool"]
+from = "dist"
+"""
+OLD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
+NEW = headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]})
+STATIC = headers.elf(loader=None, needed=())
+ARM = headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1")
+OTHERS = {"windows": headers.pe(), "macos": headers.mach_o(), "arm": ARM}
+
+
+OF_2014 = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
+UNIVERSAL = ("macosx_10_12_x86_64", "macosx_11_0_arm64", "macosx_10_12_universal2")
+TWO_SYSTEMS = {"tool": OLD, "b_exe": OTHERS["windows"]}
+SCRIPT = '[project.scripts]\ntool = "a:b"\n[tool.lean'
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A stranger's project, and what its build left."""
+
+    root: Path
+
+    @property
+    def dist(self) -> Path:
+        return self.root / "dist"
+
+    def edit(self, old: str, new: str) -> None:
+        path = self.root / "pyproject.toml"
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def put(self, folder: str, **files: bytes) -> None:
+        """Write programs into a folder; `tool_exe` is `tool.exe`."""
+        (self.dist / folder).mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (self.dist / folder / name.replace("_exe", ".exe")).write_bytes(data)
+
+    def build(
+        self, *arguments: str | Path, code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        done = run(
+            [sys.executable, "-m", "leanspec_build", *arguments],
+            clean_environment(),
+            cwd=self.root,
+            code=code,
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    def all(self) -> dict[str, dict[str, object]]:
+        """Make all wheels; return what is said of each, by its file name."""
+        made = json.loads(self.build("all", "--out", "out", "--json").stdout)
+        return {Path(each["wheel"]).name: each for each in made}
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    root = tmp_path / "a tool"
+    root.mkdir()
+    (root / "pyproject.toml").write_text(MANIFEST, "utf-8")
+    return Tool(root)
+
+
+def tarred(path: Path, **files: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, f"w:{path.suffix[1:]}") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"tool-1.2.3/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def zipped(path: Path, **files: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("_exe", ".exe"), data)
+
+
+def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
+    """As cargo, GoReleaser, cargo-dist and Zig leave them; no name of a folder is read."""
+    tool.put("x86_64-unknown-linux-gnu/release", tool=OLD)
+    tool.put("wrong_name_darwin", tool_exe=OTHERS["windows"])
+    tarred(tool.dist / "tool_1.2.3_linux_arm64.tar.gz", tool=ARM, README=b"")
+    tarred(tool.dist / "tool-aarch64-apple-darwin.tar.xz", tool=OTHERS["macos"])
+    zipped(tool.dist / "tool_musl.zip", tool=STATIC)
+    made = tool.all()
+    assert sorted(made) == [
+        "a_tool-1.2.3-py3-none-macosx_11_0_arm64.whl",
+        "a_tool-1.2.3-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64.whl",
+        "a_tool-1.2.3-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl",
+        "a_tool-1.2.3-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        "a_tool-1.2.3-py3-none-win_amd64.whl",
+    ]
+    with zipfile.ZipFile(tool.root / "out/a_tool-1.2.3-py3-none-win_amd64.whl") as wheel:
+        entry = wheel.getinfo("a_tool-1.2.3.data/scripts/tool.exe")
+        assert wheel.read(entry) == OTHERS["windows"]
+        assert entry.external_attr >> 16 & 0o777 == 0o755
+    assert all(each["publishable"] for each in made.values())
+    before = {path.name: path.read_bytes() for path in (tool.root / "out").iterdir()}
+    tool.all()
+    assert {
+        path.name: path.read_bytes() for path in (tool.root / "out").iterdir()
+    } == before
+
+
+def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool", "helper"]')
+    tool.put("a", tool=OLD, helper=NEW)
+    tool.put("not-whole", tool=ARM)
+    (wheel,) = tool.all()
+    assert wheel == "a_tool-1.2.3-py3-none-manylinux_2_34_x86_64.whl"
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        folder = "a_tool-1.2.3.data/scripts/"
+        assert {folder + "tool", folder + "helper"} <= set(archive.namelist())
+        bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
+        components = {each["name"] for each in json.loads(archive.read(bill))["components"]}
+    assert components == {"tool", "helper"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "tags"),
+    [
+        ([("manylinux2014_x86_64",), ("manylinux_2_34_x86_64",)], ("manylinux_2_34_x86_64",)),
+        ([OF_2014[:1], OF_2014[1:]], OF_2014),
+        ([("manylinux_2_5_x86_64", "musllinux_1_1_x86_64"), ("musllinux_1_2_x86_64",)], ("musllinux_1_2_x86_64",)),
+        ([("linux_x86_64",), ("manylinux_2_17_x86_64",)], ("linux_x86_64",)),
+        ([("manylinux_2_17_x86_64",), ("manylinux_2_17_aarch64",)], ()),
+        ([("linux_x86_64",), ("manylinux_2_17_aarch64",)], ()),
+        ([("macosx_11_0_arm64",), ("macosx_12_0_arm64",)], ("macosx_12_0_arm64",)),
+        ([UNIVERSAL, ("macosx_11_0_arm64",)], ("macosx_11_0_arm64",)),
+        ([("win_amd64",), ("win_amd64",)], ("win_amd64",)),
+        ([("win_amd64",), ("win_arm64",)], ()),
+    ],
+)  # fmt: skip
+def test_the_tags_of_programs_together(
+    parts: list[tuple[str, ...]], tags: tuple[str, ...]
+) -> None:
+    for each in (parts, parts[::-1]):
+        assert set(of_all([Tags(own, ()) for own in each]).platforms) == set(tags)
+
+
+def two_builds(tool: Tool) -> None:
+    tool.put("debug", tool=OLD)
+    tool.put(
+        "release", tool=headers.elf(versions={"libc.so.6": ["GLIBC_2.16", "GLIBC_2.17"]})
+    )
+
+
+def no_archive(tool: Tool) -> None:
+    tool.dist.mkdir()
+    (tool.dist / "tool.zip").write_bytes(b"not a zip")
+
+
+def huge_in_archive(tool: Tool) -> None:
+    tool.dist.mkdir()
+    member = tarfile.TarInfo("tool")
+    member.size = 1 << 40
+    (tool.dist / "tool.tar").write_bytes(member.tobuf() + bytes(1024))
+
+
+def two_systems(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool", "b"]')
+    tool.put("x", **TWO_SYSTEMS)
+
+
+def edited(old: str, new: str) -> Callable[[Tool], None]:
+    return lambda tool: tool.edit(old, new)
+
+
+WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
+    "nothing built": (lambda _: None, "does not exist"),
+    "nothing there": (lambda tool: tool.put("x"), "has `tool`"),
+    "two builds": (two_builds, "different programs for the same machines"),
+    "no archive": (no_archive, "is not a whole archive"),
+    "a huge member": (huge_in_archive, "has 1099511627776 bytes"),
+    "a script": (lambda tool: tool.put("x", tool=b"#!/bin/sh\n"), "is a script"),
+    "a text of names": (edited('["tool"]', '"tool"'), "wants a list of names"),
+    "no names": (edited('["tool"]', "[]"), "wants a list of names"),
+    "a path": (edited('["tool"]', '["../tool"]'), "a file name is wanted"),
+    "a package too": (edited('from = "dist"', 'package = "a"'), "has both `programs` and `package`"),
+    "no place": (edited('from = "dist"', ""), "nothing says where the programs are"),
+    "a number as place": (edited('from = "dist"', "from = 3"), "has no text `from`"),
+    "a place without programs": (edited('programs = ["tool"]', ""), "but no `programs`"),
+    "a script of the name": (edited("[tool.lean", SCRIPT), "both as a program and as a script"),
+    "several systems": (two_systems, "run on no common system"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_one_message(tool: Tool, wrong: str) -> None:
+    change, words = WRONG[wrong]
+    change(tool)
+    done = tool.build("all", "--out", "out", code=1)
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert not list((tool.root / "out").glob("*")) if (tool.root / "out").exists() else True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the programs are for Linux")
+def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
+    tool: Tool, tmp_path: Path
+) -> None:
+    program = Path("/bin/true").resolve().read_bytes()
+    tool.put("here", tool=program)
+    tool.put("there", tool_exe=OTHERS["windows"])
+    build = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        tmp_path,
+    ]
+    assert "because " in run([*build, tool.root], clean_environment()).stderr
+    (wheel,) = tmp_path.glob("a_tool-*.whl")
+    prefix = make_venv(tmp_path / "venv")
+    pip = [programs(prefix) / "python", "-m", "pip", "install", "--no-index", wheel]
+    run(pip, clean_environment())
+    assert (programs(prefix) / "tool").read_bytes() == program
+    run([programs(prefix) / "tool"], clean_environment())
+    assert not list(packages(prefix).glob("tool*"))
+    other = [*build, "-C", "platform=windows-x64", tool.root]
+    assert "win_amd64" in run(other, clean_environment()).stdout
+    none = [*build, "-C", "platform=darwin-arm64", tool.root]
+    refused = run(none, clean_environment(), code=1)
+    assert "there has to be one set of programs for `darwin-arm64`" in (
+        refused.stdout + refused.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("cargo", "version"),
+    [
+        ('[package]\nname = "tool"\nversion = "1.4.0"', "1.4.0"),
+        ('[package]\nversion.workspace = true\n[workspace.package]\nversion = "2.0.0-rc.1"', "2.0.0rc1"),
+        ('[workspace.package]\nversion = "3.0.0"', "3.0.0"),
+    ],
+)  # fmt: skip
+def test_the_version_is_cargos_if_the_project_says_so(
+    tool: Tool, cargo: str, version: str
+) -> None:
+    tool.edit('version = "1.2.3"', 'dynamic = ["version"]')
+    with pytest.raises(BuildError, match=r"Cargo\.toml` cannot be read"):
+        load_project(tool.root)
+    (tool.root / "Cargo.toml").write_text("[package]\n")
+    with pytest.raises(BuildError, match="states no version"):
+        load_project(tool.root)
+    (tool.root / "Cargo.toml").write_text(cargo)
+    assert load_project(tool.root).version == version
+
+
+LISTED = {
+    "packages": [
+        {"name": "tool", "version": "1.2.3", "source": "local", "root": True},
+        {"name": "serde", "version": "1.0.0", "source": "crates.io"},
+        {"name": "fork", "version": "0.1.0", "source": "git"},
+        {"name": "cc", "version": "1.0.0", "source": "crates.io", "kind": "build"},
+    ]
+}
+
+
+def audited(listed: object) -> bytes:
+    """Return a PE file with a list of crates in a section of its own, as cargo-auditable names it."""
+    program = bytearray(headers.pe())
+    packed = zlib.compress(json.dumps(listed).encode())
+    (header,) = struct.unpack_from("<I", program, 0x3C)
+    (count,) = struct.unpack_from("<H", program, header + 6)
+    table = header + 24 + struct.unpack_from("<H", program, header + 20)[0] + 40 * count
+    struct.pack_into("<H", program, header + 6, count + 1)
+    place = (len(packed), 0x9000, len(packed), len(program))
+    entry = struct.pack("<8sIIIIIIHHI", b".dep-v0", *place, 0, 0, 0, 0, 0x40000040)
+    program[table : table + 40] = entry
+    return bytes(program) + packed
+
+
+@pytest.mark.skipif(shutil.which("objcopy") is None, reason="objcopy adds a section")
+def test_the_crates_of_an_audited_program_are_in_the_bill(
+    tool: Tool, tmp_path: Path
+) -> None:
+    packed, program = tmp_path / "packed", tmp_path / "tool"
+    packed.write_bytes(zlib.compress(json.dumps(LISTED).encode()))
+    shutil.copy(os.path.realpath("/bin/true"), program)
+    run(["objcopy", f"--add-section=.dep-v0={packed}", program], clean_environment())
+    tool.put("x", tool=program.read_bytes())
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
+        components = json.loads(archive.read(bill))["components"]
+    assert {each["name"]: each.get("purl") for each in components} == {
+        "tool": None,
+        "serde": "pkg:cargo/serde@1.0.0",
+        "fork": None,
+    }
+
+
+def test_a_list_in_a_windows_program_and_a_damaged_one() -> None:
+    data = audited(LISTED)
+    found = embedded_crates(data, parse_executable(data, "tool"))
+    assert [each.name for each in found] == ["serde", "fork"]
+    without = (headers.pe(), headers.elf(), headers.mach_o())
+    for damaged in (audited([]), audited({"packages": [{}]}), *without):
+        assert embedded_crates(damaged, parse_executable(damaged, "tool")) == []
