@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from leanspec_launcher.diagnosis.errors import FAILURE, CommandError
+from leanspec_launcher.diagnosis.errors import FAILURE
 from scripts.options import (
     BINARIES_OPTION,
     FAMILY_OPTION,
@@ -111,45 +110,10 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
       python -m scripts inspect dist/*.whl
       python -m scripts inspect /usr/bin/true --json
     """
-    from .inspection import Verdict, WheelFacts, inspect_file
+    from leanspec_build.__main__ import main
 
-    reports, failed = [], []
-    for file in files:
-        try:
-            reports.append(inspect_file(file))
-        except CommandError as error:
-            failed.append(error)
-    if as_json:
-        click.echo(
-            json.dumps([dataclasses.asdict(report.facts) for report in reports], indent=2)
-        )
-    else:
-        for report in reports:
-            _show(dataclasses.asdict(report.facts), report.notes, "")
-    if failed:
-        raise _all_in_one(failed)
-    wheels_of = [report.facts for report in reports if isinstance(report.facts, WheelFacts)]
-    return FAILURE if any(facts.verdict is Verdict.LOOSE for facts in wheels_of) else 0
-
-
-def _all_in_one(errors: list[CommandError]) -> CommandError:
-    """Combine several errors into one."""
-    messages = [error.message for error in errors]
-    hints = dict.fromkeys(error.hint for error in errors if error.hint)
-    return CommandError("\n".join(messages), hint="; ".join(hints) or None)
-
-
-def _show(facts: dict[str, Any], notes: tuple[str, ...], indent: str) -> None:
-    click.secho(f"{indent}{facts['file']}", bold=True)
-    for key, value in facts.items():
-        if key not in ("file", "executables") and value not in (None, (), {}):
-            for line in value if key == "reasons" else [value]:
-                text = ", ".join(map(str, line)) if isinstance(line, tuple) else str(line)
-                click.echo(f"{indent}  {key.replace('_', ' '):14} {text}")
-    for executable in facts.get("executables", []):
-        _show(executable, (), f"{indent}  ")
-    for note in notes:
-        click.echo(f"{indent}  {'':14} {note}")
+    options = ["--json"] if as_json else []
+    return main(["inspect", *options, "--", *map(str, files)])
 
 
 COMMANDS = (wheels, rebuild_check, inspect)

@@ -129,6 +129,9 @@ WAYS: dict[str, Callable[[Gap, int | None], tuple[Path, str]]] = {
 }
 
 
+OTHERS = ("lean_spec", "click")
+
+
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
 def test_it_installs_without_a_network(gap: Gap, way: str, version: str) -> None:
@@ -155,7 +158,10 @@ def test_one_changed_byte_is_refused_by_name(gap: Gap, way: str) -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("wheel", ["lean_spec", "leanspec_mcp_bin", "click"])
+@pytest.mark.parametrize(
+    "wheel",
+    ["leanspec_mcp_bin", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+)
 def test_another_whole_wheel_is_refused_by_its_hash(gap: Gap, way: str, wheel: str) -> None:
     (path,) = gap.bundle.glob(f"{wheel}-*.whl")
     rewrite(path, {"another.py": b""})

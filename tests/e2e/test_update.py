@@ -103,7 +103,14 @@ INSTALLERS: dict[str, Callable[[Place], Path]] = {
 }
 
 
-@pytest.mark.parametrize("installer", INSTALLERS)
+# Each installer has its own way; those that share most of it with another are for the slow run.
+SOME = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in ("uv pip", "pipx") else [])
+    for name in INSTALLERS
+]
+
+
+@pytest.mark.parametrize("installer", SOME)
 def test_an_update_and_one_that_is_undone(place: Place, installer: str) -> None:
     launcher = INSTALLERS[installer](place) / "leanspec-launcher"
     newest = f"lean-spec {place.old} is the newest release of your index\n"
@@ -158,7 +165,9 @@ HALVES = {
 
 
 @pytest.mark.parametrize("half", HALVES)
-@pytest.mark.parametrize("installer", ["pip", "uv pip"])
+@pytest.mark.parametrize(
+    "installer", [pytest.param("pip", marks=pytest.mark.slow), "uv pip"]
+)
 def test_nothing_happens_with_half_a_release(
     place: Place, installer: str, half: str
 ) -> None:
@@ -189,7 +198,7 @@ def test_an_index_that_lags_behind_is_no_way_back(place: Place) -> None:
     assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
 
 
-@pytest.mark.parametrize("installer", INSTALLERS)
+@pytest.mark.parametrize("installer", SOME)
 def test_an_index_that_cannot_be_reached_is_never_the_newest(
     place: Place, installer: str
 ) -> None:

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from leanspec_build.crates import embedded_crates
@@ -51,6 +52,9 @@ OF_2014 = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
 UNIVERSAL = ("macosx_10_12_x86_64", "macosx_11_0_arm64", "macosx_10_12_universal2")
 TWO_SYSTEMS = {"tool": OLD, "b_exe": OTHERS["windows"]}
 SCRIPT = '[project.scripts]\ntool = "a:b"\n[tool.lean'
+
+
+MODES: dict[str, Literal["w:gz", "w:xz"]] = {".gz": "w:gz", ".xz": "w:xz"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def tool(tmp_path: Path) -> Tool:
 
 def tarred(path: Path, **files: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, f"w:{path.suffix[1:]}") as archive:
+    with path.open("wb") as file, tarfile.open(None, MODES[path.suffix], file) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(f"tool-1.2.3/{name}")
             member.size = len(data)
@@ -244,26 +248,20 @@ def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
     program = Path("/bin/true").resolve().read_bytes()
     tool.put("here", tool=program)
     tool.put("there", tool_exe=OTHERS["windows"])
-    build = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        tmp_path,
-    ]
+    build: list[str | Path] = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    build += ["--outdir", tmp_path]
     assert "because " in run([*build, tool.root], clean_environment()).stderr
     (wheel,) = tmp_path.glob("a_tool-*.whl")
     prefix = make_venv(tmp_path / "venv")
-    pip = [programs(prefix) / "python", "-m", "pip", "install", "--no-index", wheel]
+    pip: list[str | Path] = [programs(prefix) / "python", "-m", "pip", "install"]
+    pip += ["--no-index", wheel]
     run(pip, clean_environment())
     assert (programs(prefix) / "tool").read_bytes() == program
     run([programs(prefix) / "tool"], clean_environment())
     assert not list(packages(prefix).glob("tool*"))
-    other = [*build, "-C", "platform=windows-x64", tool.root]
+    other: list[str | Path] = [*build, "-C", "platform=windows-x64", tool.root]
     assert "win_amd64" in run(other, clean_environment()).stdout
-    none = [*build, "-C", "platform=darwin-arm64", tool.root]
+    none: list[str | Path] = [*build, "-C", "platform=darwin-arm64", tool.root]
     refused = run(none, clean_environment(), code=1)
     assert "there has to be one set of programs for `darwin-arm64`" in (
         refused.stdout + refused.stderr

@@ -10,9 +10,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.diagnosis.errors import CommandError
-from scripts.build.inspection import Verdict, WheelFacts, inspect_file
+from scripts.build.inspection import inspect_file
 from tests.support import headers
 
 Scripts = Callable[..., CompletedProcess[str]]
