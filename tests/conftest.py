@@ -41,6 +41,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Return what shares the tests out among processes."""
+    from tests.support.scheduling import ByFixtures  # noqa: PLC0415 - xdist is not everywhere
+
+    return ByFixtures(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, which would keep one process busy at the end.
 

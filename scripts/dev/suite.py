@@ -47,7 +47,7 @@ def run_tests(arguments: tuple[str, ...]) -> None:
     )
     # One more than there are cores: tests also wait for registries, servers and file times.
     processes = str(CORES + 1)
-    everything = ("--numprocesses", processes, "--dist", "loadgroup", "-m", "not slow")
+    everything = ("--numprocesses", processes, "-m", "not slow")
     if not _run("tests", ("pytest", *(arguments or everything))):
         failed.append("tests")
     if failed:

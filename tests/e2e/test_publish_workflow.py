@@ -40,7 +40,6 @@ from tests.support.workspace import write_workspace
 pytestmark = [
     pytest.mark.network,
     pytest.mark.long,
-    pytest.mark.xdist_group("workflow"),  # one index server for all of them
     pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed"),
 ]
 WORKFLOW = ROOT / ".github/workflows/publish.yml"

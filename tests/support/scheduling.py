@@ -1,0 +1,24 @@
+"""How a run shares the tests out among its processes."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+# What the tests of these files share takes each process half a minute to make.
+TOGETHER = (
+    "tests/e2e/test_publish_workflow.py",
+    "tests/e2e/test_release_assets.py",
+    "tests/unit/scripts/test_lock.py",
+)
+
+
+class ByFixtures(LoadScopeScheduling):  # type: ignore[misc] # it carries no types
+    """Send each test where there is room, and the tests of some files to one process.
+
+    Not xdist's own groups: it tells them by the names of tests, which nobody can change since
+    pytest 9.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
