@@ -459,7 +459,7 @@ def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
     elif wanted is not None:
         raise BuildError(
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
-            hint="collect the binary again with `python -m scripts collect`",
+            hint="write one, or name the executable itself: `-C binary=/path`",
         )
     must_keep_floor(project, executable, path)
     return Binary(path, data, executable, record)
@@ -534,7 +534,7 @@ def _collected(project: Project, platform: str) -> Path:
             return folder / name
     raise BuildError(
         f"there is no binary for `{platform}`: `{folder / project.executable_name}` does not exist",
-        hint="collect it with `python -m scripts collect`, or name one with `-C binary=/path`",
+        hint="put it there, or name another one: `-C binary=/path`",
     )
 
 
@@ -558,7 +558,7 @@ def _must_match(
             raise BuildError(
                 f"the executable next to `{path}` is not the one that it describes: `{key}` is `{value}`,"
                 f" expected `{facts[key]}`",
-                hint="collect the binary again with `python -m scripts collect`",
+                hint="put the executable there that the file describes, or another description",
             )
     # A packaging-only release V.postN carries the binaries of V.
     wanted = Version(project.version).__replace__(post=None)

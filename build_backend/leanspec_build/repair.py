@@ -30,7 +30,7 @@ def graft(project: Project, binary: Binary) -> Binary:
         raise BuildError(
             f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none"
         )
-    with tempfile.TemporaryDirectory(prefix="leanspec-repair-") as folder:
+    with tempfile.TemporaryDirectory(prefix="leanspec-build-repair-") as folder:
         raw, out = Path(folder, "raw"), Path(folder, "out")
         raw.mkdir()
         # Unpacked again at once: compressing it would be in vain.

@@ -77,3 +77,12 @@ def test_a_test_imports_helpers_from_support_alone(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
             assert (node.module or "").startswith("tests.support"), node.module
+
+
+def test_the_backend_knows_no_project() -> None:
+    """Its own name apart: any project can use it, and none of its messages sends somebody here."""
+    files = [*(ROOT / "build_backend").rglob("*.py"), ROOT / "build_backend/README.md"]
+    assert len(files) > 10
+    for path in files:
+        text = re.sub(r"leanspec[-_]build", "", path.read_text("utf-8"))
+        assert not re.search(r"leanspec|python -m scripts", text, re.IGNORECASE), path
