@@ -119,6 +119,16 @@ class Project:
 
 
 @dataclasses.dataclass(frozen=True)
+class Package:
+    """A package of a system, as `libssl3` of Debian."""
+
+    name: str
+    version: str
+    purl: str
+    """Its package URL, which names the system, too."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Binary:
     """An executable as it goes into a wheel: its bytes, and what is known of them."""
 
@@ -129,6 +139,8 @@ class Binary:
     """`binary.json` as it lies beside the executable."""
     libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     """The shared libraries that the wheel brings along, by their file name."""
+    packages: tuple[Package, ...] = ()
+    """The packages of the system that these are from."""
 
     @property
     def suffix(self) -> str:

@@ -16,8 +16,11 @@ from pathlib import Path
 from .errors import BuildError
 from .executable import parse_executable
 from .facts import Format
-from .project import Binary, Project, must_keep_floor
+from .project import Binary, Package, Project, must_keep_floor
 from .wheel import binary_content, write_wheel
+
+# Where auditwheel says which packages of the system it took the libraries from.
+BILL = ".dist-info/sboms/auditwheel.cdx.json"
 
 
 def graft(project: Project, binary: Binary) -> Binary:
@@ -39,6 +42,7 @@ def graft(project: Project, binary: Binary) -> Binary:
         repaired = next(out.glob("*.whl"))
         with zipfile.ZipFile(repaired) as archive:
             data = archive.read(f"{project.package}/bin/{project.executable_name}")
+            packages = _packages(archive)
             prefix = f"{project.libraries_folder}/"
             libraries = {
                 name.removeprefix(prefix): archive.read(name)
@@ -48,10 +52,32 @@ def graft(project: Project, binary: Binary) -> Binary:
     executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
     record = _record(binary, data, libraries) if binary.record is not None else None
     grafted = replace(
-        binary, data=data, executable=executable, record=record, libraries=libraries
+        binary,
+        data=data,
+        executable=executable,
+        record=record,
+        libraries=libraries,
+        packages=packages,
     )
     must_keep_floor(project, executable, binary.path, grafted.bundled)
     return grafted
+
+
+def _packages(archive: zipfile.ZipFile) -> tuple[Package, ...]:
+    """Return the packages that the libraries are from, as auditwheel's own bill of materials names them.
+
+    None where the system does not say which package a file is of.
+    """
+    for name in archive.namelist():
+        if name.endswith(BILL):
+            listed = json.loads(archive.read(name))["components"]
+            found = {
+                Package(each["name"], each["version"], each["purl"])
+                for each in listed
+                if not each["purl"].startswith("pkg:pypi/")
+            }
+            return tuple(sorted(found, key=lambda package: package.purl))
+    return ()
 
 
 def _run_auditwheel(wheel: Path, out: Path) -> None:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import datetime as dt
 import hashlib
+import importlib.metadata
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,14 @@ from .crates import Crate, embedded_crates
 from .project import Binary, Project
 
 NAME = "leanspec-build.cdx.json"
+# What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
+MADE_WITH = (
+    "leanspec-build",
+    "auditwheel",
+    "cyclonedx-python-lib",
+    "deflate",
+    "pyproject-metadata",
+)
 NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
 
 
@@ -82,6 +91,15 @@ def _bill(
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, identity))
     bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
     bom.metadata.component = wheel
+    for name in MADE_WITH:
+        bom.metadata.tools.components.add(
+            Component(
+                name=name,
+                version=importlib.metadata.version(name),
+                type=ComponentType.LIBRARY,
+                bom_ref=f"tool:{name}",
+            )
+        )
     bom.register_dependency(wheel, [content for content, _ in contents])
     for content, parts in contents:
         for component in (content, *parts):
@@ -137,7 +155,15 @@ def _recorded(record: bytes | None) -> Iterator[Component]:
 
 
 def _libraries(binary: Binary) -> Iterator[Component]:
-    """Return the shared libraries that were grafted into the wheel."""
+    """Return the shared libraries that were grafted into the wheel, and the packages that they are from."""
+    for package in binary.packages:
+        yield Component(
+            name=package.name,
+            version=package.version,
+            type=ComponentType.LIBRARY,
+            bom_ref=package.purl,
+            purl=PackageURL.from_string(package.purl),
+        )
     for name, data in binary.libraries.items():
         digest = hashlib.sha256(data).hexdigest()
         yield Component(

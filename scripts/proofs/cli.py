@@ -141,4 +141,27 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     return FAILURE if any(not row.passed for row in rows) else 0
 
 
-COMMANDS = (contract, bench, rehearse)
+@click.command()
+@click.option("--docs", is_flag=True, help="Write the table into docs/programs.md.")
+def repack(*, docs: bool) -> int:
+    """Build other projects' programs, and compare.
+
+    Takes the programs out of twelve projects' published wheels, for every machine, packs them again
+    with the backend, and compares the tags. Builds twice, installs and runs. Needs the index;
+    about six minutes. Exits with 1 if a tag is not true, a build differs, or a program does not run.
+
+    \b
+    Examples:
+      python -m scripts repack --docs
+    """
+    from . import repack as proof
+
+    rows = proof.repack(lambda text: click.echo(text, err=True))
+    click.echo(proof.table(rows), nl=False)
+    if docs:
+        proof.write_docs(rows)
+    good = [row for row in rows if row.reproducible and row.runs and not row.wrong]
+    return 0 if len(good) == len(rows) else FAILURE
+
+
+COMMANDS = (contract, bench, rehearse, repack)

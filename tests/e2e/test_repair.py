@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -58,6 +59,13 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
     assert record["grafted"]["from"]["sha256"] == hashlib.sha256(original).hexdigest()
     assert sorted(record["grafted"]["libraries"]) == sorted(libraries)
     assert set(libraries) <= {component["name"] for component in bill["components"]}
+    # Scanners know packages, with their versions, and no files.
+    if shutil.which("dpkg-query"):
+        query = ["dpkg-query", "--show", "--showformat=${Version}", "libssl3"]
+        version = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+        (package,) = [each for each in bill["components"] if each["name"] == "libssl3"]
+        assert package["version"] == version
+        assert package["purl"].startswith("pkg:deb/")
 
 
 @pytest.mark.system

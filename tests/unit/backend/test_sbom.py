@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 from zipfile import ZipFile
 
 from leanspec_build.project import choose_binary, load_project
-from leanspec_build.sbom import bill_of_materials
+from leanspec_build.sbom import MADE_WITH, bill_of_materials
 
 from tests.support import headers
 from tests.support.sample import Sample
@@ -58,6 +59,10 @@ def test_crates_come_from_the_lock(sample: Sample) -> None:
     programs = {"leanspec": binary}
     text = bill_of_materials(project, programs, 315532800).decode()
     must_be_valid(text)
+    tools = json.loads(text)["metadata"]["tools"]["components"]
+    assert {each["name"]: each["version"] for each in tools} == {
+        name: importlib.metadata.version(name) for name in MADE_WITH
+    }
     assert bill_of_materials(project, programs, 315532800).decode() == text
     components = {
         each.get("purl", each["name"]): each for each in json.loads(text)["components"]
