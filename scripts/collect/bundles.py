@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import plistlib
 import struct
 import tarfile
@@ -10,13 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
+from xml.parsers.expat import ExpatError
 
 import pefile
 from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
 from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
+from leanspec_build.executable import LARGEST_FILE, parse_executable
+from leanspec_build.facts import Executable
 from leanspec_build.tags import platform_key
 
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -59,6 +63,18 @@ NSIS_SIGNATURE, NSIS_MAGIC, NSIS_NO_CHECKSUM, NSIS_BLOCK = (
 # needed here.
 TRAILER = struct.Struct(">4sIII5QII16sII128sQQ")
 TRAILER_SIZE, CRC32 = 512, 2
+# Far above the property list of any image: a name and a place for each of its parts.
+LONGEST_LIST, BLOCK = 64 << 20, 1 << 20
+# What readers of a format raise for a damaged file, when they did not foresee the damage.
+BROKEN = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -122,9 +138,9 @@ def _debian(path: Path) -> Bundle:
         tarfile.TarError,
         OSError,
         EOFError,
-        KeyError,
-        ValueError,
         zlib.error,
+        lzma.LZMAError,
+        *BROKEN,
     ) as error:
         raise _damaged(path, BundleFormat.DEB, error) from None
     cpu = DEBIAN_CPUS.get(architecture)
@@ -143,26 +159,43 @@ def _debian(path: Path) -> Bundle:
 
 
 def _cpus(package: DebFile) -> Iterator[str]:
+    """Yield the platform of each program and library. Raises ValueError for a damaged one."""
     archive = package.data.tgz()
     for member in archive:
         content = archive.extractfile(member) if member.isfile() else None
-        data = content.read() if content else b""
-        if data.startswith(ELF_MAGIC):
-            try:
-                yield str(platform_key(parse_executable(data, member.name, library=True)))
-            except BuildError as error:
-                raise ValueError(error.message) from None
+        # Any file may be large, and a sparse one large for nothing: most are not looked at.
+        head = content.read(len(ELF_MAGIC)) if content else b""
+        if content is None or head != ELF_MAGIC:
+            continue
+        if member.size > LARGEST_FILE:
+            raise ValueError(f"`{member.name}` has {member.size} bytes")
+        yield str(platform_key(_program_or_library(head + content.read(), member.name)))
+
+
+def _program_or_library(data: bytes, name: str) -> Executable:
+    """Read an ELF file of either kind: a static program has nothing of a library, and the other way round."""
+    try:
+        return parse_executable(data, name)
+    except BuildError:
+        try:
+            return parse_executable(data, name, library=True)
+        except BuildError as error:
+            raise ValueError(error.message) from None
 
 
 def _installer(path: Path) -> Bundle:
     """Read the PE header, NSIS's own first header behind it, and the version resource."""
+    if path.stat().st_size > LARGEST_FILE:
+        size = path.stat().st_size
+        raise _damaged(path, BundleFormat.INSTALLER, f"{size} bytes are more than one has")
     data = path.read_bytes()
     try:
         program = pefile.PE(data=data, fast_load=True)
         program.parse_data_directories(
             [pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]]
         )
-    except pefile.PEFormatError as error:
+    # pefile lets what its readers raise through.
+    except (pefile.PEFormatError, *BROKEN) as error:
         raise _damaged(path, BundleFormat.INSTALLER, error) from None
     start = program.get_overlay_data_start_offset() or len(data)
     start += -start % NSIS_BLOCK
@@ -177,7 +210,7 @@ def _installer(path: Path) -> Bundle:
             hint="build it with `nsis`",
         )
     end = start + length
-    if len(data) < end:
+    if not start + FIRST_HEADER.size + 4 <= end <= len(data):
         raise _damaged(
             path, BundleFormat.INSTALLER, f"{end} bytes are stated, {len(data)} are there"
         )
@@ -205,6 +238,8 @@ def _product_version(program: pefile.PE) -> str | None:
 
 def _image(path: Path, tail: bytes) -> Bundle:
     """Read the trailer; verify that all parts it names exist, and the checksum of the data."""
+    if len(tail) < TRAILER.size:
+        raise _damaged(path, BundleFormat.IMAGE, f"its trailer has {len(tail)} bytes")
     (
         _, version, own, _, _, data_start, data_length, _, _, _, _, _, kind, _, checksum, list_start, list_length
     ) = TRAILER.unpack_from(tail)  # fmt: skip
@@ -213,6 +248,7 @@ def _image(path: Path, tail: bytes) -> Bundle:
         own != TRAILER_SIZE
         or data_start + data_length > end
         or list_start + list_length > end
+        or list_length > LONGEST_LIST
     ):
         raise _damaged(
             path,
@@ -221,14 +257,23 @@ def _image(path: Path, tail: bytes) -> Bundle:
         )
     with path.open("rb") as file:
         file.seek(data_start)
-        data = file.read(data_length)
+        found = _checksum(file, data_length)
         file.seek(list_start)
         try:
             plistlib.loads(file.read(list_length))
-        except (plistlib.InvalidFileException, ValueError) as error:
+        except (plistlib.InvalidFileException, ExpatError, *BROKEN) as error:
             raise _damaged(
                 path, BundleFormat.IMAGE, f"its property list cannot be read ({error})"
             ) from None
-    if kind == CRC32 and zlib.crc32(data) != int.from_bytes(checksum[:4], "big"):
+    if kind == CRC32 and found != int.from_bytes(checksum[:4], "big"):
         raise _damaged(path, BundleFormat.IMAGE, "the checksum of its data is another one")
     return Bundle(path, BundleFormat.IMAGE, None, None)  # both are inside, compressed
+
+
+def _checksum(file: BinaryIO, size: int) -> int:
+    """Return the CRC-32 of the next bytes of a file, which may be gigabytes."""
+    total = 0
+    while block := file.read(min(size, BLOCK)):
+        total = zlib.crc32(block, total)
+        size -= len(block)
+    return total

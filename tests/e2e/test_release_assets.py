@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,7 +32,7 @@ from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from scripts.tools.tree_copy import copy_tree, git
-from tests.support import debian
+from tests.support import debian, headers
 from tests.support.desktop import make_deb, make_image, make_installer
 from tests.support.github import GitHub, names, serving
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
@@ -345,6 +348,65 @@ def test_one_changed_byte_is_seen(
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(CommandError, match="checksum"):
         read_bundle(tmp_path / "x")
+
+
+@pytest.mark.parametrize("make", [make_image, lambda path: make_installer(path, RELEASED)])
+def test_no_damage_is_a_traceback(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Cut at many places, changed at many more, and with a start or an end alone."""
+    whole = make(tmp_path / "whole").read_bytes()
+    chance, path = random.Random(1), tmp_path / "x"  # noqa: S311 - the same each time
+    short = [whole[:size] for size in range(0, 600, 37)]
+    ends = [whole[-size:] for size in range(1, 600, 37)]
+    changed = []
+    for _ in range(60):
+        copy = bytearray(whole)
+        for _ in range(8):
+            # The headers at the start, and the trailer of an image.
+            place = chance.choice((chance.randrange(600), -1 - chance.randrange(512)))
+            copy[place] = chance.randrange(256)
+        changed.append(bytes(copy))
+    for data in (*short, *ends, *changed, b"koly", b"koly" + bytes(508)):
+        path.write_bytes(data)
+        with contextlib.suppress(CommandError):
+            read_bundle(path)
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb makes a package")
+def test_a_debian_package_with_a_static_program_and_one_with_a_sparse_file(
+    tmp_path: Path, version: str
+) -> None:
+    static = headers.elf(loader=None, needed=())
+    assert read_bundle(make_deb(tmp_path / "a.deb", version, "amd64", static)).cpu == "x64"
+    # A file of three GB, of which a few bytes are there, as GNU tar's `--sparse` packs it.
+    tree = tmp_path / "a.deb.tree"
+    with (tree / "large").open("wb") as file:
+        file.truncate(3 << 30)
+    tar: list[str | Path] = [
+        "tar",
+        "--sparse",
+        "--create",
+        "--file",
+        "data.tar",
+        "-C",
+        tree,
+        "large",
+        "usr",
+    ]
+    control: list[str | Path] = ["sh", "-c", "dpkg-deb --ctrl-tarfile a.deb > control.tar"]
+    package: list[str | Path] = [
+        "ar",
+        "r",
+        "b.deb",
+        "debian-binary",
+        "control.tar",
+        "data.tar",
+    ]
+    (tmp_path / "debian-binary").write_text("2.0\n")
+    for command in (tar, control, package):
+        run(command, clean(tmp_path / "home", PATH=os.environ["PATH"]), cwd=tmp_path)
+    started = time.monotonic()
+    assert read_bundle(tmp_path / "b.deb").cpu == "x64"
+    assert time.monotonic() - started < 20, "it was read"
 
 
 def other_cpu(folder: Path) -> None:
