@@ -192,7 +192,8 @@ def _archive(
         raise BuildError(f"`{path}` is not a whole archive: {error}") from None
     for folder, own in sorted(folders.items()):
         if set(own) == set(names):
-            yield str(path if folder == "." else path / folder), own
+            # The archive itself, if they are at its top.
+            yield str(path / folder), own
 
 
 def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

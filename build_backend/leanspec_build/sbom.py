@@ -115,13 +115,15 @@ def _sources(binary: Binary) -> Iterator[Component]:
 
 
 def _crate(crate: Crate) -> Component:
-    purl = PackageURL("cargo", None, crate.name, crate.version)
+    purl = None
+    if crate.is_of_registry:
+        purl = PackageURL("cargo", None, crate.name, crate.version)
     return Component(
         name=crate.name,
         version=crate.version,
         type=ComponentType.LIBRARY,
         bom_ref=f"cargo:{crate.name}@{crate.version}",
-        purl=purl if crate.is_of_registry else None,
+        purl=purl,
     )
 
 

@@ -299,6 +299,7 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
         "test",
         "desktop",
         "github",
+        "registry",
     ]
     outputs = player.results["plan"]["outputs"]
     dev = next_dev(Version(RELEASED), 7)
