@@ -79,6 +79,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     if listed:
         _print_entries(entries(store_folder()), as_json=as_json)
         return 0
+    if not VERSION:
+        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     must_have_extra()
     if pruned:
         _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
@@ -159,8 +161,6 @@ def _platform() -> Platform:
 
 def _pinned(family: Family, platform: Platform) -> Wheel:
     """Return this release's wheel of a family. Raises CommandError if there is none."""
-    if not VERSION:
-        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     found = _release.WHEELS.get(family.name, {})
     if platform.key not in found:
         others = ", ".join(found) or "no platform"

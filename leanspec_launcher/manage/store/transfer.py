@@ -62,20 +62,21 @@ def place_of(text: str) -> str:
 
     Raises CommandError if it is neither.
     """
-    parts = urlsplit(text)
-    if parts.scheme in WEB and parts.hostname:
-        return text if text.endswith("/") else f"{text}/"
-    folder = text
-    if parts.scheme == "file":
-        from urllib.request import url2pathname
+    with contextlib.suppress(ValueError):  # it is no URL, or holds a zero byte
+        parts = urlsplit(text)
+        if parts.scheme in WEB and parts.hostname:
+            return text if text.endswith("/") else f"{text}/"
+        folder = text
+        if parts.scheme == "file":
+            from urllib.request import url2pathname
 
-        folder = url2pathname(parts.path)
-    if not os.path.isdir(folder):
-        raise CommandError(
-            f"`{shown(text)}` is neither a folder nor a URL",
-            hint="name where the files of a release are: `--from /media/usb/lean-spec`",
-        )
-    return os.path.abspath(folder)
+            folder = url2pathname(parts.path)
+        if os.path.isdir(folder):
+            return os.path.abspath(folder)
+    raise CommandError(
+        f"`{text.rpartition('@')[2]}` is neither a folder nor a URL",
+        hint="name where the files of a release are: `--from /media/usb/lean-spec`",
+    )
 
 
 def shown(url: str) -> str:

@@ -100,16 +100,17 @@ def way() -> Way:
             "nothing was updated: this Python belongs to the system (PEP 668)",
             hint=f"install it for yourself instead: `pipx install {MAIN}`",
         )
+    found = Way(kind, extras())
     if _is_pinned(kind):
         again = {
-            Installer.PIPX: f"pipx install --force {MAIN}",
-            Installer.UV_TOOL: f"uv tool install --force {MAIN}",
+            Installer.PIPX: ["pipx", "install"],
+            Installer.UV_TOOL: ["uv", "tool", "install"],
         }
         raise CommandError(
             "nothing was updated: this version was asked for when it was installed",
-            hint=again[kind],
+            hint=shown([[*again[kind], "--force", found.requirement()]]),
         )
-    return Way(kind, extras())
+    return found
 
 
 def instead(kind: Installer) -> str:

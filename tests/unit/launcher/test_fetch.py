@@ -464,6 +464,7 @@ def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files
 
 
 def test_without_its_extra_the_command_says_what_brings_it(site: Site) -> None:
+    pin_wheel(site, "cli", GOOD)
     # As find_spec answers where there is none.
     missing = "import importlib.util; importlib.util.find_spec = lambda name: None"
     program = site.call("main", ".manage", missing)
@@ -478,11 +479,18 @@ def test_without_its_extra_the_command_says_what_brings_it(site: Site) -> None:
     assert "downloads need the extra `download` of lean-spec" in done.stderr
 
 
+def test_a_checkout_has_nothing_to_fetch(site: Site) -> None:
+    done = site.manage("fetch", code=1)
+    assert "a source checkout belongs to no release" in done.stderr
+
+
 WRONG_PLACES: dict[str, Callable[[Path], str]] = {
     "nowhere": lambda folder: str(folder / "nowhere"),
     "a file": lambda folder: str(folder / "file"),
     "ftp": lambda _: "ftp://a.test/",
     "no host": lambda _: "https:///x",
+    "half an address": lambda _: "http://[::1",
+    "nothing": lambda _: "https://",
 }
 
 
