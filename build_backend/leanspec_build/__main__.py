@@ -110,10 +110,16 @@ def _show_facts(facts: dict[str, Any], indent: str) -> None:
         if key in ("file", "executables") or value in (None, (), {}):
             continue
         for line in value if key == "reasons" else [value]:
-            text = ", ".join(map(str, line)) if isinstance(line, tuple) else str(line)
+            text = _words(line)
             print(f"{indent}  {key.replace('_', ' '):14} {text}")  # noqa: T201
     for executable in facts.get("executables", []):
         _show_facts(executable, f"{indent}  ")
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _make_all(chosen: argparse.Namespace) -> int:

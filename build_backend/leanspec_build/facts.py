@@ -16,6 +16,15 @@ class Format(enum.StrEnum):
     PE = "pe"
 
 
+class Signature(enum.StrEnum):
+    """Who signed a program, as far as its file says so."""
+
+    NONE = "not signed"
+    AD_HOC = "signed ad hoc"
+    IDENTITY = "signed by an identity"
+    AUTHENTICODE = "signed (Authenticode)"
+
+
 @dataclass(frozen=True)
 class Executable:
     """State what a file's headers say of it.
@@ -50,8 +59,8 @@ class Executable:
     """CPU -> the oldest macOS on which its slice starts."""
     macos_sdk: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """CPU -> the SDK that its slice was built with."""
-    signed: Mapping[str, bool] = field(default_factory=dict)
-    """CPU -> whether its slice carries a code signature, ad-hoc or not."""
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    """CPU -> how its code is signed; nothing for ELF, which has no signatures."""
 
     @property
     def static(self) -> bool:

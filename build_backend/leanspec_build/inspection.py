@@ -56,6 +56,7 @@ class ProgramFacts:
     libc_floor: str | None
     macos_minimum: dict[str, str] | None
     needed: tuple[str, ...]
+    signatures: dict[str, str]
     platform_tags: tuple[str, ...]
     publishable: bool
     reasons: tuple[str, ...]
@@ -112,6 +113,7 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
         libc_floor=executable.highest("GLIBC"),
         macos_minimum=minimum or None,
         needed=executable.needed,
+        signatures={cpu: str(each) for cpu, each in executable.signatures.items()},
         platform_tags=tags.platforms,
         publishable=tags.publishable,
         reasons=tags.reasons,
@@ -133,8 +135,7 @@ def _notes(executable: Executable) -> Iterator[str]:
     if executable.run_path:
         yield f"run path {':'.join(executable.run_path)}"
     for cpu, (major, minor) in executable.macos_sdk.items():
-        signature = "signed" if executable.signed[cpu] else "not signed"
-        yield f"{cpu}: SDK {major}.{minor}, {signature}"
+        yield f"{cpu}: SDK {major}.{minor}"
 
 
 def _inspect_wheel(path: Path) -> Report:

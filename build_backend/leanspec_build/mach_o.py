@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 from .errors import BuildError
-from .facts import Executable, Format
+from .facts import Executable, Format, Signature
 from .view import Bytes, View
 
 # magic -> byte order, bits
@@ -57,6 +57,9 @@ DYLIBS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB)
 
 Version = tuple[int, int]
 
+# The slot of a signature that holds a CMS message, and the length of a blob that holds nothing.
+CMS_SLOT, EMPTY_BLOB, MOST_BLOBS = 0x10000, 8, 64
+
 
 @dataclass
 class Slice:
@@ -69,7 +72,7 @@ class Slice:
     run_path: list[str] = field(default_factory=list)
     minimum: Version | None = None
     sdk: Version | None = None
-    signed: bool = False
+    signature: Signature = Signature.NONE
 
 
 def parse_program(data: Bytes) -> Executable:
@@ -88,7 +91,7 @@ def parse_program(data: Bytes) -> Executable:
         run_path=tuple(dict.fromkeys(path for each in slices for path in each.run_path)),
         macos_minimum={each.cpu: each.minimum for each in slices if each.minimum},
         macos_sdk={each.cpu: each.sdk for each in slices if each.sdk},
-        signed={each.cpu: each.signed for each in slices},
+        signatures={each.cpu: each.signature for each in slices},
     )
 
 
@@ -145,9 +148,9 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
     elif kind == LC_RPATH:
         found.run_path.append(_text(command))
     elif kind == LC_CODE_SIGNATURE:
-        found.signed = True
         start, size = command.unpack("2I", 8, "the code signature")
         whole.must_hold(start + size, "the code signature")
+        found.signature = _signature(View(whole.data, ">", whole.start + start, size))
     elif kind in SEGMENTS:
         layout, offset = SEGMENTS[kind]
         start, size = command.unpack(layout, offset, "a segment")
@@ -166,6 +169,20 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
         raise BuildError(
             f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"
         )
+
+
+def _signature(blobs: View) -> Signature:
+    """Tell an identity's signature (xnu, `cs_blobs.h`): a part of it is a CMS message that is not empty."""
+    if blobs.size < blobs.size_of("3I"):
+        return Signature.AD_HOC
+    _, _, count = blobs.unpack("3I", 0, "the code signature")
+    for number in range(min(count, MOST_BLOBS)):
+        kind, place = blobs.unpack("2I", 12 + 8 * number, "the code signature")
+        if kind == CMS_SLOT:
+            _, length = blobs.unpack("2I", place, "the code signature")
+            if length > EMPTY_BLOB:
+                return Signature.IDENTITY
+    return Signature.AD_HOC
 
 
 def _text(command: View) -> str:

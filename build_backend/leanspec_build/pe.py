@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .errors import BuildError
-from .facts import Executable, Format
+from .facts import Executable, Format, Signature
 from .view import Bytes, View
 
 MAGIC = b"MZ"
@@ -77,10 +77,13 @@ def parse_program(data: Bytes) -> Executable:
     (entry,) = view.unpack("I", optional + 16, "the optional header")
     if machine == X64 and _is_hybrid(view, sections, directories):
         raise BuildError("is an ARM64EC program, for which there is no platform tag")
+    cpu = CPUS.get(machine, f"machine-{machine:#x}")
+    signed = Signature.AUTHENTICODE if signature.size else Signature.NONE
     return Executable(
         format=Format.PE,
         system="windows",
-        cpus=(CPUS.get(machine, f"machine-{machine:#x}"),),
+        cpus=(cpu,),
+        signatures={cpu: signed},
         bits={OPTIONAL_32: 32, OPTIONAL_64: 64}[magic],
         byte_order="little",
         needed=tuple(_libraries(view, sections, directories)),

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,17 @@ from .tags import (
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 RECORD_NAME = "binary.json"
 SETTINGS = ("platform", "binary", "from", "repair", "stub")
-KEYS = ("package", "executable", "programs", "from", "data", "record", "floors", "repair")
+KEYS = (
+    "package",
+    "executable",
+    "programs",
+    "from",
+    "data",
+    "data-files",
+    "record",
+    "floors",
+    "repair",
+)
 REPAIRS = ("auditwheel",)
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
 KNOWN_CPUS = (
@@ -69,6 +79,8 @@ class Project:
     """The programs that an installation puts on the path, without `.exe`; there is no package then."""
     place: str = ""
     """The folder or archive that has the programs, relative to the project."""
+    data_files: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Folder of an environment, as `share/man/man1` -> globs of the files for it, relative to the project."""
 
     @property
     def name(self) -> str:
@@ -112,6 +124,26 @@ class Project:
             for path in others
             if "__pycache__" not in path.parts
         )
+
+    def placed_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield each data file with the path that an environment has it at.
+
+        Raises BuildError if a glob matches nothing, or a link that leads out of the project.
+        """
+        for folder, patterns in sorted(self.data_files.items()):
+            for pattern in patterns:
+                found = sorted(path for path in self.root.glob(pattern) if path.is_file())
+                if not found:
+                    raise BuildError(
+                        f"no file matches `{pattern}`, which `data-files` names for `{folder}`",
+                        hint="correct it: the pattern is relative to the project, as `man/*.1`",
+                    )
+                _must_stay_inside(
+                    self.root,
+                    [path.relative_to(self.root) for path in found],
+                    self.root / "pyproject.toml",
+                )
+                yield from ((f"{folder}/{path.name}", path) for path in found)
 
     def license_files(self) -> list[Path]:
         """Return the licence files, relative to the project."""
@@ -190,6 +222,7 @@ def load_project(root: Path) -> Project:
         repair=_repair(own.get("repair"), f"`{path}`"),
         programs=tuple(own.get("programs", ())),
         place=own.get("from", ""),
+        data_files=_data_files(own.get("data-files", {}), path),
     )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
     if project.programs:
@@ -404,6 +437,19 @@ def _must_be_patterns(patterns: object, path: Path) -> None:
                 f"`{path}` names the data `{pattern}`, which leads out of the package",
                 hint='a pattern is relative to the package: `data = ["templates/**/*"]`',
             )
+
+
+def _data_files(table: object, path: Path) -> dict[str, tuple[str, ...]]:
+    """Read the folders of an environment that get files of the project, as man pages and completions."""
+    if not isinstance(table, dict):
+        raise BuildError(
+            f"`{path}` wants a table as `data-files` under `[tool.leanspec-build]`",
+            hint='for example `"share/man/man1" = ["man/*.1"]`',
+        )
+    for folder, patterns in table.items():
+        _must_be_patterns([folder], path)
+        _must_be_patterns(patterns, path)
+    return {folder.strip("/"): tuple(patterns) for folder, patterns in table.items()}
 
 
 def _floors(table: object, path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import BuildError
-from .facts import Executable, Format
+from .facts import Executable, Format, Signature
 from .system_libraries import VISUAL_CPP, foreign_on_macos, foreign_on_windows
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
@@ -268,7 +268,7 @@ def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
         raise BuildError(f"there is no macOS platform tag for the CPU `{cpu}`")
     if cpu not in executable.macos_minimum:
         raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
-    if cpu == "aarch64" and not executable.signed[cpu]:
+    if cpu == "aarch64" and executable.signatures[cpu] is Signature.NONE:
         raise BuildError(
             "its arm64 code is not signed, and Apple silicon kills what is not",
             hint="sign it on a Mac with `codesign --sign -`, or elsewhere with `rcodesign sign`",

@@ -66,6 +66,7 @@ def binary_content(project: Project, binary: Binary) -> Content:
             for name, data in binary.libraries.items()
         ),
     ]
+    entries += _placed(project)
     if binary.record is not None:
         entries.append(Entry(f"{folder}/{RECORD_NAME}", binary.record))
     return Content(
@@ -82,9 +83,19 @@ def programs_content(project: Project, found: ProgramSet) -> Content:
         Entry(f"{folder}/{name}{binary.suffix}", binary.data, 0o755)
         for name, binary in found.programs.items()
     ]
+    entries += _placed(project)
     moment = source_date_epoch()
     sbom = bill_of_materials(project, found.programs, moment)
     return Content(entries, found.tags.platforms, sbom)
+
+
+def _placed(project: Project) -> list[Entry]:
+    """Return the files that go into folders of the environment, such as man pages and completions."""
+    folder = f"{project.name}-{project.version}.data/data"
+    return [
+        Entry(f"{folder}/{place}", path.read_bytes())
+        for place, path in project.placed_files()
+    ]
 
 
 def data_content(project: Project) -> Content:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pefile
 import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
+from leanspec_build.facts import Signature
 
 from tests.support import headers
 
@@ -491,3 +493,54 @@ def test_every_note_of_a_program_is_read() -> None:
     header = b"\x7fELF\2\1\1".ljust(16, b"\0")
     header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
     assert parse_executable(header + segment + notes, "it").system == "netbsd"
+
+
+def signed_mach_o(cms: bytes | None) -> bytes:
+    """Return a program with a code signature, as `codesign` writes it (xnu, `cs_blobs.h`)."""
+    directory = struct.pack(">IIII", 0xFADE0C02, 16, 0x20400, 2)
+    blobs = [(0, directory)]
+    if cms is not None:
+        blobs.append((0x10000, struct.pack(">II", 0xFADE0B01, 8 + len(cms)) + cms))
+    start, index, content = 12 + 8 * len(blobs), b"", b""
+    for kind, blob in blobs:
+        index += struct.pack(">II", kind, start + len(content))
+        content += blob
+    length = start + len(content)
+    blob = struct.pack(">III", 0xFADE0CC0, length, len(blobs)) + index + content
+    data = headers.mach_o()
+    command = struct.pack("<IIII", 0x1D, 16, 0, 0)
+    return (
+        data.replace(command, struct.pack("<IIII", 0x1D, 16, len(data), len(blob))) + blob
+    )
+
+
+@pytest.mark.parametrize(
+    ("cms", "signature"),
+    [
+        (None, Signature.AD_HOC),
+        (b"", Signature.AD_HOC),
+        (b"a CMS message", Signature.IDENTITY),
+    ],
+)
+def test_who_signed_a_macos_program(cms: bytes | None, signature: Signature) -> None:
+    data = signed_mach_o(cms)
+    assert parse_executable(data, "x").signatures == {"aarch64": signature}
+    assert parse_executable(headers.mach_o(signed=False), "x").signatures == {
+        "aarch64": Signature.NONE
+    }
+    for size in range(len(headers.mach_o()), len(data)):
+        with contextlib.suppress(BuildError):
+            parse_executable(data[:size], "x")
+
+
+def test_an_authenticode_signature_is_seen() -> None:
+    data = headers.pe()
+    assert parse_executable(data, "x").signatures == {"x86_64": Signature.NONE}
+    signed = bytearray(data)
+    # The fifth data directory of the optional header of PE32+ (PE format, The Attribute
+    # Certificate Table).
+    struct.pack_into("<II", signed, 64 + 24 + 112 + 4 * 8, len(data), 16)
+    found = parse_executable(bytes(signed) + bytes(16), "x").signatures
+    assert found == {"x86_64": Signature.AUTHENTICODE}
+    ours = pefile.PE(data=bytes(signed) + bytes(16)).OPTIONAL_HEADER.DATA_DIRECTORY[4]
+    assert (ours.VirtualAddress, ours.Size) == (len(data), 16)

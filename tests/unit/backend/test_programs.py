@@ -162,6 +162,53 @@ def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
     assert components == {"tool", "helper"}
 
 
+MAN = """
+[tool.leanspec-build.data-files]
+"share/man/man1" = ["man/*.1"]
+"share/zsh/site-functions" = ["completions/_tool"]
+"""
+
+
+def test_man_pages_and_completions_come_along(tool: Tool) -> None:
+    tool.edit('from = "dist"', f'from = "dist"{MAN}')
+    tool.put("x", tool=OLD)
+    for name in ("man/tool.1", "man/tool-run.1", "man/notes", "completions/_tool"):
+        (tool.root / name).parent.mkdir(exist_ok=True)
+        (tool.root / name).write_text(name)
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        folder = "a_tool-1.2.3.data/data/share/"
+        found = {
+            name.removeprefix(folder): archive.read(name).decode()
+            for name in archive.namelist()
+            if name.startswith(folder)
+        }
+    assert found == {
+        "man/man1/tool.1": "man/tool.1",
+        "man/man1/tool-run.1": "man/tool-run.1",
+        "zsh/site-functions/_tool": "completions/_tool",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ('"share" = ["none/*"]', "no file matches `none/*`"),
+        ('"share" = "man/*"', "wants a list of texts"),
+        ('"../share" = ["man/*"]', "which leads out"),
+        ('"/etc" = ["man/*"]', "which leads out"),
+        ('"share" = ["../x"]', "which leads out"),
+        ('"share" = ["link"]', "which lies outside the project"),
+    ],
+)
+def test_data_files_stay_inside(tool: Tool, wrong: str, words: str) -> None:
+    tool.edit('from = "dist"', f'from = "dist"\n[tool.leanspec-build.data-files]\n{wrong}')
+    tool.put("x", tool=OLD)
+    if sys.platform != "win32":
+        (tool.root / "link").symlink_to("/etc/passwd")
+    assert words in tool.build("all", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("parts", "tags"),
     [
