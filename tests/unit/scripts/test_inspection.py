@@ -25,6 +25,7 @@ KEYS = {
     "libc_floor",
     "macos_minimum",
     "needed",
+    "signatures",
     "platform_tags",
     "publishable",
     "reasons",
