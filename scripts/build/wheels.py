@@ -23,12 +23,17 @@ from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
-from scripts.model.families import FamilyProject, binary_path, load_families, main_project
+from scripts.model.families import (
+    FamilyProject,
+    binary_path,
+    load_families,
+    main_project,
+    release_keys,
+)
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import RECORD as PAGES_RECORD
 from scripts.model.pages import pages_folder, pages_record
-from scripts.model.plan import read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
@@ -273,7 +278,7 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
         tables.write_text(text, "utf-8")
         release = source / MAIN_PACKAGE / "_release.py"
         files = f"{repository}/releases/download/v{{version}}/"
-        text = with_wheels(release.read_text("utf-8"), pins, files, read_plan().keys)
+        text = with_wheels(release.read_text("utf-8"), pins, files, release_keys())
         release.write_text(text, "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],

@@ -33,15 +33,8 @@ class Plan:
     """Why there is none, where none is expected."""
     public_key: str = ""
     """The second line of the minisign key that the files of a release are signed with."""
-    next_public_key: str = ""
-    """That of the key which will follow it: users of this release will trust that one, too."""
     attestations: tuple[str, ...] = ()
     """The indices, as `publish --index` names them, that take no file without its attestation."""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that this release's users trust."""
-        return tuple(filter(None, (self.public_key, self.next_public_key)))
 
 
 def read_plan(root: Path = ROOT) -> Plan:
@@ -78,16 +71,11 @@ def read_plan(root: Path = ROOT) -> Plan:
             no_desktop="a dev build has none",
             attestations=indices,
         )
-    desktop = table["desktop"]
-    key, following = (
-        str(table.get(name, "")) for name in ("public-key", "next-public-key")
-    )
+    desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
         raise CommandError(
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
             hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
-    return Plan(
-        version, chosen, missing, exceptions, bundles, reason, key, following, indices
-    )
+    return Plan(version, chosen, missing, exceptions, bundles, reason, key, indices)

@@ -292,7 +292,7 @@ def test_the_launcher_of_another_release_fetches_from_it(
 ) -> None:
     """What `release-assets` signs is what `fetch --version` accepts."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(manifest, "KEYS", plan.keys)
+    monkeypatch.setattr(manifest, "KEYS", (plan.public_key,))
     for name in ("cli", "mcp"):
         family, store = FAMILIES[name], entries.store_folder()
         wheel = manifest.wheel_of(str(plan.version), family, HOST, str(assets), store)
