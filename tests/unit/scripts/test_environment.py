@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts import environment, locked
 from scripts.cli import root
-from scripts.environment import Group, needed_group
+from scripts.environment import ROOT, Group, needed_group
 from scripts.tools.processes import clean_environment
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.surroundings import BASE_PYTHON, programs, run
@@ -40,6 +41,14 @@ def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
 
 def test_the_small_commands_exist() -> None:
     assert set(environment.SMALL_COMMANDS) <= set(root.commands)
+
+
+def test_the_small_commands_import_nothing_that_their_group_lacks() -> None:
+    larger = ("tomlkit", "requests", "twine", "pypi_simple", "minisign", "pefile", "debian")
+    hide = "".join(f"sys.modules[{name!r}] = None;" for name in larger)
+    modules = ("dev.demo", "build.wheels", "build.rebuild", "collect.npm", "collect.cargo")
+    code = f"import sys;{hide}" + "".join(f"import scripts.{name};" for name in modules)
+    run([sys.executable, "-c", code], clean_environment(), cwd=ROOT)
 
 
 @pytest.fixture
