@@ -151,13 +151,13 @@ def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Co
     settings = read_settings(config_settings)
     for path in project.left_out() if tell else ():
         _say(f"note: `{path}` is not packed: name it under `data`")
-    if "stub" in settings:
-        return project, stub_content(project, read_stub(Path(settings["stub"])))
     if project.programs:
         found = _choose_set(project, settings)
         if tell:
             _tell(project.metadata.name, found.tags)
         return project, programs_content(project, found)
+    if "stub" in settings:
+        return project, stub_content(project, read_stub(Path(settings["stub"])))
     if "from" in settings:
         raise BuildError(
             "the config setting `from` is about `programs`, and this project has none",

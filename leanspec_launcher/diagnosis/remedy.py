@@ -93,7 +93,7 @@ def _anew(kind: Installer, family: Family, wanted: str) -> "list[str]":
         # Without the cache: uv links files out of it, so one that was changed in place is changed
         # there too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
         return [*uv_pip_install(), "--no-cache", "--reinstall", "--no-deps", wanted]
-    if kind is Installer.PDM and importlib.util.find_spec("pip") is None:
+    if kind is Installer.PDM and not has_pip():
         return ["pdm", "sync", "--reinstall"]
     return [*pip_install(), "--force-reinstall", "--no-deps", wanted]
 
@@ -143,7 +143,7 @@ def requirement(family: Family) -> str:
 
 def newer_pip() -> str:
     """Return what updates this environment's own pip, to be typed before something else; nothing if pip is not used."""
-    if installer() is not Installer.PIP or importlib.util.find_spec("pip") is None:
+    if installer() is not Installer.PIP or not has_pip():
         return ""
     return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
 
@@ -283,7 +283,7 @@ def pipx_suffix() -> "list[str]":
 def pip_install() -> "list[str]":
     """Return how pip installs into this environment."""
     options = ["install", *_place()]
-    if importlib.util.find_spec("pip") is None:
+    if not has_pip():
         # Any other pip can install into this environment.
         return ["pip", "--python", sys.executable, *options]
     return [sys.executable, "-m", "pip", *options]
@@ -292,6 +292,11 @@ def pip_install() -> "list[str]":
 def uv_pip_install() -> "list[str]":
     """Return how uv installs into this environment."""
     return ["uv", "pip", "install", "--python", sys.executable, *_place()]
+
+
+def has_pip() -> bool:
+    """Tell whether pip is in this environment, which it is not if uv made it."""
+    return importlib.util.find_spec("pip") is not None
 
 
 def has_uv() -> bool:

@@ -119,7 +119,9 @@ def _make(
             new.replace(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise CommandError(f"`{folder}` cannot be written: {reason}") from None
+        raise CommandError(
+            f"`{folder}` cannot be written: {reason}", hint="name another folder"
+        ) from None
 
 
 def _add_manifest(folder: Path, origin: str | None) -> None:

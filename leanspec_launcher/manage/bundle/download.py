@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import importlib.util
 import re
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from leanspec_launcher.first_start.proof import digest
 OLDEST_GLIBC = 5
 GLIBC = re.compile(r"manylinux_2_(\d+)_(\w+)")
 STUB = "-py3-none-any.whl"
+ASK_THE_INDEX = "see where pip takes it from: `python -m pip config list`"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
 
     Raises CommandError if pip cannot, or is not there.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not remedy.has_pip():
         raise CommandError(
             "a bundle is downloaded with pip, which this environment has not",
             hint=remedy.shown([[*remedy.uv_pip_install(), "pip"]]),
@@ -78,7 +78,10 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [""]
         what = f"for Python {target.python} on {target.platform.label}"
-        raise CommandError(f"pip cannot download {MAIN} {what}: {lines[-1]}")
+        raise CommandError(
+            f"pip cannot download {MAIN} {what}: {lines[-1]}",
+            hint=ASK_THE_INDEX,
+        )
 
 
 def _tags(platform: Platform) -> set[str]:
@@ -148,6 +151,7 @@ def _recorded(wheel: Path) -> Iterator[tuple[str, str]]:
             found = base64.urlsafe_b64encode(hashlib.sha256(archive.read(name)).digest())
             if recorded and recorded != f"{SHA256}{found.rstrip(b'=').decode()}":
                 raise CommandError(
-                    f"`{wheel.name}` is damaged: `{name}` is not as recorded"
+                    f"`{wheel.name}` is damaged: `{name}` is not as recorded",
+                    hint=ASK_THE_INDEX,
                 )
             yield name, recorded[len(SHA256) :]

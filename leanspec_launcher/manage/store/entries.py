@@ -203,7 +203,10 @@ def _locked(store: Path, wheel: Wheel, waiting: Callable[[], None]) -> Iterator[
             hint="wait for it, or end it",
         ) from None
     except (OSError, NotImplementedError) as error:
-        raise CommandError(f"`{store}` cannot be locked: {error}") from None
+        raise CommandError(
+            f"`{store}` cannot be locked: {error}",
+            hint="set `XDG_DATA_HOME` to a folder on a file system that knows locks",
+        ) from None
     try:
         yield
     finally:

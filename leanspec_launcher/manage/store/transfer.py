@@ -27,6 +27,7 @@ BUSY = (429, 500, 502, 503, 504)
 GOOD = 200
 PROXY_REFUSES = 407
 WEB = ("http", "https")
+ANOTHER_FOLDER = "name the folder that holds this file: `--from FOLDER`"
 # Called with the number of bytes that arrived so far.
 Progress = Callable[[int], None]
 
@@ -114,12 +115,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         # Opening a FIFO would wait for somebody to write to it.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise CommandError(f"`{path}` is not a regular file")
+            raise CommandError(f"`{path}` is not a regular file", hint=ANOTHER_FOLDER)
         file = path.open("rb")
     except OSError as error:
         raise CommandError(
             f"`{path}` cannot be read: {error.strerror}",
-            hint="name the folder that holds this file: `--from FOLDER`",
+            hint=ANOTHER_FOLDER,
         ) from None
     with file:
         yield file

@@ -13,6 +13,7 @@ from leanspec_launcher.diagnosis.installed import SHA256, recorded_digest
 MOST_BYTES = 1 << 30
 MOST_ENTRIES = 10_000
 RUN_BITS = 0o111
+ANOTHER = "name another place of this release's files: `--from PLACE`"
 FOLDER, PROGRAM, FILE = 0o700, 0o700, 0o600
 
 
@@ -30,7 +31,9 @@ def unpack(wheel: Path, folder: Path) -> None:
                 if not entry.is_dir():
                     _write(archive, entry, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise CommandError(f"`{wheel.name}` is not a whole wheel: {error}") from None
+        raise CommandError(
+            f"`{wheel.name}` is not a whole wheel: {error}", hint=ANOTHER
+        ) from None
 
 
 def _must_be_harmless(entries: list[zipfile.ZipInfo]) -> None:
@@ -38,15 +41,17 @@ def _must_be_harmless(entries: list[zipfile.ZipInfo]) -> None:
         sum(entry.file_size for entry in entries) > MOST_BYTES
         or len(entries) > MOST_ENTRIES
     ):
-        raise CommandError("the wheel is larger than any of LeanSpec")
+        raise CommandError("the wheel is larger than any of LeanSpec", hint=ANOTHER)
     names = [entry.filename.casefold() for entry in entries]
     if len(set(names)) != len(names):
-        raise CommandError("the wheel holds a name twice")
+        raise CommandError("the wheel holds a name twice", hint=ANOTHER)
     for entry in entries:
         # What either system takes for a way out of the folder, or for a stream of a file.
         path = PureWindowsPath(entry.filename)
         if path.drive or path.root or ".." in path.parts or ":" in entry.filename:
-            raise CommandError(f"the wheel holds `{entry.filename}`, which leads out of it")
+            raise CommandError(
+                f"the wheel holds `{entry.filename}`, which leads out of it", hint=ANOTHER
+            )
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:

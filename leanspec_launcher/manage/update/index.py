@@ -15,7 +15,7 @@ from leanspec_launcher.diagnosis import installer, machine, remedy
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
 
-from .ways import Way, has_pip
+from .ways import Way
 
 SECONDS = 120
 # A package of a `pylock.toml`, as uv writes it (PEP 751); Python 3.9 has no reader of TOML.
@@ -106,7 +106,7 @@ def _fits(file: File) -> bool:
 def _ask(way: Way, requirement: str, *options: str) -> list[File]:
     """Let the installer resolve a requirement, and change nothing."""
     # Behind pipx is either pip or uv.
-    if (way.installer in OF_UV or not has_pip()) and remedy.has_uv():
+    if (way.installer in OF_UV or not remedy.has_pip()) and remedy.has_uv():
         given = ["-", "--format", "pylock.toml", "--quiet", "--python", sys.executable]
         said = _run(["uv", "pip", "compile", *given, "--refresh", *options], requirement)
         return _of_lock(said)

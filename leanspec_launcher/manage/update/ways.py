@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -76,14 +75,9 @@ class Way:
         the one that is wanted for ever.
         """
         wanted = self.requirement(version)
-        if has_pip() or not remedy.has_uv():
+        if remedy.has_pip() or not remedy.has_uv():
             return [*remedy.pip_install(), wanted]
         return [*remedy.uv_pip_install(), wanted]
-
-
-def has_pip() -> bool:
-    """Tell whether pip is in this environment, which it is not if uv made it."""
-    return importlib.util.find_spec("pip") is not None
 
 
 def way() -> Way:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import leanspec_build
 import pytest
 from leanspec_build.crates import embedded_crates
 from leanspec_build.errors import BuildError
@@ -160,6 +161,15 @@ def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
         bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
         components = {each["name"] for each in json.loads(archive.read(bill))["components"]}
     assert components == {"tool", "helper"}
+
+
+def test_a_stub_is_not_for_programs(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool.put("x", tool=OLD)
+    (tool.root / "stub.json").write_text("{}")
+    monkeypatch.chdir(tool.root)
+    with pytest.raises(SystemExit):
+        leanspec_build.build_wheel(str(tool.root), {"stub": "stub.json"})
+    assert not list(tool.root.glob("*.whl"))
 
 
 MAN = """
