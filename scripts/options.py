@@ -65,7 +65,7 @@ class Number(click.ParamType[int]):
 
 
 NUMBER = Number()
-REPAIRS = LazyChoice("leanspec_build.project", "REPAIRS")
+REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
 BINARIES_OPTION = click.option(
     "--binaries",

@@ -11,11 +11,11 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import elf, mach_o, pe
-from .elf import ELF_MAGIC
 from .errors import BuildError
 from .facts import Executable
-from .view import Bytes
+from .formats import elf, mach_o, pe
+from .formats.elf import ELF_MAGIC
+from .formats.view import Bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
 

@@ -8,6 +8,7 @@ folder, of a disk or of an archive, under the names that the project states.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import os
 import tarfile
@@ -17,13 +18,14 @@ from pathlib import Path, PurePosixPath
 
 from packaging.tags import sys_tags
 
+from .binaries import Binary, must_keep_floor
 from .errors import BuildError
 from .executable import LARGEST_FILE, parse_executable, read_program
-from .project import Binary, Project, must_keep_floor
+from .project.keys import WINDOWS_SUFFIX
+from .project.manifest import Project
 from .tags import Tags, of_all, platform_key
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
-WINDOWS_SUFFIX = ".exe"
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
 MOST_MEMBERS = 10_000
@@ -54,34 +56,38 @@ class ProgramSet:
         return {key for key in found if key}
 
 
-def place_of(project: Project, given: str) -> Path:
-    """Return where the programs are: what is given, or what the project states.
+def places_of(project: Project, given: str) -> list[Path]:
+    """Return where the programs are: what is given, or what the project states, which may be a glob.
 
-    Raises BuildError if neither says so.
+    Raises BuildError if neither says so, or if nothing is there.
     """
-    if given:
-        return Path(given)
-    if not project.place:
+    if not given and not project.place:
         raise BuildError(
             "nothing says where the programs are",
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
-    return project.root / project.place
+    # What is given is relative to where it was typed, what the project states to the project.
+    root = Path() if given else project.root
+    stated = given or project.place
+    if (root / stated).exists():
+        return [root / stated]
+    found = sorted(glob.glob(stated, root_dir=root, recursive=True))  # noqa: PTH207 - absolute ones, too
+    if not found:
+        raise BuildError(
+            f"`{root / stated}` does not exist",
+            hint="name what the build left: `--from PLACE`, or `from` under `[tool.leanspec-build]`",
+        )
+    return [root / name for name in found]
 
 
-def find_sets(project: Project, place: Path) -> list[ProgramSet]:
-    """Return every complete set of a project's programs in a folder or an archive, by its tags.
+def find_sets(project: Project, places: list[Path]) -> list[ProgramSet]:
+    """Return every complete set of a project's programs in folders or archives, by its tags.
 
     Raises BuildError if there is none, if two sets are for the same machines and differ, or if a
     program is damaged.
     """
-    if not place.exists():
-        raise BuildError(
-            f"`{place}` does not exist",
-            hint="name what the build left: `--from PLACE`, or `from` under `[tool.leanspec-build]`",
-        )
     found: dict[tuple[str, ...], ProgramSet] = {}
-    for where, members in _places(place, project.programs):
+    for where, members in _all_places(places, project.programs):
         own = _set_of(project, where, members)
         other = found.setdefault(own.tags.platforms, own)
         if other.digest != own.digest:
@@ -91,8 +97,9 @@ def find_sets(project: Project, place: Path) -> list[ProgramSet]:
             )
     if not found:
         names = ", ".join(f"`{name}`" for name in project.programs)
+        where = ", ".join(f"`{place}`" for place in places)
         raise BuildError(
-            f"no folder or archive in `{place}` has {names}",
+            f"no folder or archive in {where} has {names}",
             hint="build first, or correct `programs` under `[tool.leanspec-build]`",
         )
     return [found[tags] for tags in sorted(found)]
@@ -146,6 +153,13 @@ def _set_of(
     if not tags.platforms:
         raise BuildError(f"the programs in `{where}` run on no common system")
     return ProgramSet(where, binaries, tags)
+
+
+def _all_places(
+    places: list[Path], names: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
+    for place in places:
+        yield from _places(place, names)
 
 
 def _places(

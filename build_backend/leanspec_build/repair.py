@@ -13,10 +13,11 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from .binaries import Binary, Package, must_keep_floor
 from .errors import BuildError
 from .executable import parse_executable
 from .facts import Format
-from .project import Binary, Package, Project, must_keep_floor
+from .project.manifest import Project
 from .wheel import binary_content, write_wheel
 
 # Where auditwheel says which packages of the system it took the libraries from.

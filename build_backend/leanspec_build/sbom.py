@@ -21,8 +21,9 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from .crates import Crate, embedded_crates
-from .project import Binary, Project
+from .binaries import Binary
+from .formats.crates import Crate, embedded_crates
+from .project.manifest import Project
 
 NAME = "leanspec-build.cdx.json"
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.

@@ -16,16 +16,18 @@ import re
 import stat
 import time
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import deflate
 
+from .binaries import RECORD_NAME, Binary
 from .errors import BuildError
 from .programs import ProgramSet
-from .project import METADATA_VERSION, RECORD_NAME, Binary, Project
+from .project.manifest import Project
+from .project.metadata import METADATA_VERSION
 from .sbom import NAME as SBOM_NAME
 from .sbom import bill_of_data, bill_of_materials
 
@@ -53,13 +55,15 @@ class Content:
     entries: list[Entry]
     platforms: tuple[str, ...]
     sbom: bytes | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """Commands that the project does not state: name -> object reference."""
 
 
 def binary_content(project: Project, binary: Binary) -> Content:
     """Return the package with its executable, 0755, and the libraries that it brings along."""
     folder = f"{project.package}/bin"
     entries = [
-        *_package(project),
+        *package_entries(project),
         Entry(f"{folder}/{project.executable_name}{binary.suffix}", binary.data, 0o755),
         *(
             Entry(f"{project.libraries_folder}/{name}", data)
@@ -77,16 +81,18 @@ def binary_content(project: Project, binary: Binary) -> Content:
 
 
 def programs_content(project: Project, found: ProgramSet) -> Content:
-    """Return the programs alone, 0755, which an installer puts on the path (Binary distribution format)."""
+    """Return the programs, 0755, which an installer puts on the path (Binary distribution format), and the package."""
+    entries = [*package_entries(project), *_programs(project, found), *_placed(project)]
+    sbom = bill_of_materials(project, found.programs, source_date_epoch())
+    return Content(entries, found.tags.platforms, sbom)
+
+
+def _programs(project: Project, found: ProgramSet) -> list[Entry]:
     folder = f"{project.name}-{project.version}.data/scripts"
-    entries = [
+    return [
         Entry(f"{folder}/{name}{binary.suffix}", binary.data, 0o755)
         for name, binary in found.programs.items()
     ]
-    entries += _placed(project)
-    moment = source_date_epoch()
-    sbom = bill_of_materials(project, found.programs, moment)
-    return Content(entries, found.tags.platforms, sbom)
 
 
 def _placed(project: Project) -> list[Entry]:
@@ -100,7 +106,7 @@ def _placed(project: Project) -> list[Entry]:
 
 def data_content(project: Project) -> Content:
     """Return a package that carries data alone, for every machine."""
-    entries = _package(project)
+    entries = [*package_entries(project), *_placed(project)]
     sums = [
         f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries
     ]
@@ -112,20 +118,29 @@ def data_content(project: Project) -> Content:
     return Content(entries, ("any",), sbom)
 
 
-def editable_content(project: Project, platforms: tuple[str, ...]) -> Content:
-    """Return a path file that leads to the project (PEP 660)."""
-    line = f"{project.root.resolve()}\n".encode()
-    return Content([Entry(f"__editable__.{project.package}.pth", line)], platforms)
+def editable_content(
+    project: Project, platforms: tuple[str, ...], found: ProgramSet | None = None
+) -> Content:
+    """Return a path file that leads to the package (PEP 660); programs are as in any other wheel."""
+    entries = _placed(project)
+    if project.package:
+        line = f"{project.root.resolve()}\n".encode()
+        entries.append(Entry(f"__editable__.{project.package}.pth", line))
+    if found is not None:
+        entries += _programs(project, found)
+    return Content(entries, platforms)
 
 
 def stub_content(project: Project, release: bytes) -> Content:
     """Return the package without an executable, for every machine, with a description of what the release has."""
     return Content(
-        [*_package(project), Entry(f"{project.package}/{STUB_NAME}", release)], ("any",)
+        [*package_entries(project), Entry(f"{project.package}/{STUB_NAME}", release)],
+        ("any",),
     )
 
 
-def _package(project: Project) -> list[Entry]:
+def package_entries(project: Project) -> list[Entry]:
+    """Return the files of the import package, without an executable; none if there is no package."""
     return [
         Entry(path.relative_to(project.root).as_posix(), path.read_bytes())
         for path in project.sources()
@@ -146,7 +161,7 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
         Entry(f"{folder}/METADATA", bytes(metadata.as_rfc822())),
         Entry(f"{folder}/WHEEL", _wheel_file(content)),
     ]
-    commands = _entry_points(project)
+    commands = _entry_points(project, content)
     if commands:
         entries.append(Entry(f"{folder}/entry_points.txt", commands))
     entries += [
@@ -158,11 +173,11 @@ def metadata_entries(project: Project, content: Content) -> list[Entry]:
     return entries
 
 
-def _entry_points(project: Project) -> bytes:
+def _entry_points(project: Project, content: Content) -> bytes:
     """Return the entry points (Entry points specification, File format); empty if there are none."""
     metadata = project.metadata
     groups = {
-        "console_scripts": metadata.scripts,
+        "console_scripts": {**metadata.scripts, **content.commands},
         "gui_scripts": metadata.gui_scripts,
         **metadata.entrypoints,
     }
@@ -174,6 +189,12 @@ def _entry_points(project: Project) -> bytes:
     return "\n".join(lines).encode()
 
 
+def wheel_name(project: Project, content: Content) -> str:
+    """Return a wheel's file name (Binary distribution format, File name convention)."""
+    tags = ".".join(sorted(content.platforms))
+    return f"{project.name}-{project.version}-{PYTHON_TAG}-{tags}.whl"
+
+
 def write_wheel(
     directory: Path, project: Project, content: Content, level: int = DEFLATE_LEVEL
 ) -> str:
@@ -181,10 +202,10 @@ def write_wheel(
 
     The file appears whole or not at all. Raises BuildError if it cannot be written.
     """
-    name = f"{project.name}-{project.version}-{PYTHON_TAG}-{'.'.join(sorted(content.platforms))}.whl"
-    entries = sorted(content.entries, key=lambda entry: entry.name) + metadata_entries(
-        project, content
-    )
+    name = wheel_name(project, content)
+    entries = sorted(content.entries, key=lambda entry: entry.name)
+    entries += metadata_entries(project, content)
+    _must_differ(entries)
     record = f"{dist_info(project)}/RECORD"
     moment = time.gmtime(source_date_epoch())[:6]
     with (
@@ -203,6 +224,19 @@ def write_wheel(
                 target._compressor = _Deflate(level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
                 target.write(entry.data)
     return name
+
+
+def _must_differ(entries: list[Entry]) -> None:
+    """Raise BuildError if two files have one place, also where a system does not tell cases apart."""
+    seen: dict[str, str] = {}
+    for entry in entries:
+        key = entry.name.casefold()
+        if key in seen:
+            raise BuildError(
+                f"two files of the wheel have one place: `{seen[key]}` and `{entry.name}`",
+                hint="rename one of them, or correct `data-files`",
+            )
+        seen[key] = entry.name
 
 
 class _Deflate:

@@ -17,10 +17,10 @@ from xml.parsers.expat import ExpatError
 import pefile
 from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
-from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import LARGEST_FILE, parse_executable
 from leanspec_build.facts import Executable
+from leanspec_build.formats.elf import ELF_MAGIC
 from leanspec_build.tags import platform_key
 
 from leanspec_launcher.diagnosis.errors import CommandError

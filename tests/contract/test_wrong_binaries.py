@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from leanspec_build.binaries import choose_binary
 from leanspec_build.errors import BuildError
-from leanspec_build.project import choose_binary, load_project
+from leanspec_build.project.manifest import load_project
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.diagnosis.errors import CommandError

@@ -10,6 +10,7 @@ import pytest
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.sample import STATED, Sample
+from tests.support.tool import MANIFEST, Tool
 from tests.support.versions import OURS
 
 
@@ -26,3 +27,12 @@ def sample(tmp_path: Path) -> Sample:
     made.edit(f'version = "{OURS}"', STATED)
     made.collect(headers.elf())
     return made
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """Return a project of one program, which is not built yet."""
+    root = tmp_path / "a tool"
+    root.mkdir()
+    (root / "pyproject.toml").write_text(MANIFEST, "utf-8")
+    return Tool(root)

@@ -15,10 +15,10 @@ import pefile
 import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
-from leanspec_build.elf import ELF_MAGIC
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
 from leanspec_build.facts import Signature
+from leanspec_build.formats.elf import ELF_MAGIC
 
 from tests.support import headers
 

@@ -7,41 +7,24 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import leanspec_build
 import pytest
-from leanspec_build.crates import embedded_crates
-from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
-from leanspec_build.project import load_project
+from leanspec_build.formats.crates import embedded_crates
 from leanspec_build.tags import Tags, of_all
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.surroundings import make_venv, packages, programs, run
+from tests.support.tool import Tool
 
-MANIFEST = """\
-[build-system]
-requires = ["leanspec-build"]
-build-backend = "leanspec_build"
-
-[project]
-name = "a-tool"
-version = "1.2.3"
-
-[tool.leanspec-build]
-programs = ["tool"]
-from = "dist"
-"""
 OLD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
 NEW = headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]})
 STATIC = headers.elf(loader=None, needed=())
@@ -56,54 +39,6 @@ SCRIPT = '[project.scripts]\ntool = "a:b"\n[tool.lean'
 
 
 MODES: dict[str, Literal["w:gz", "w:xz"]] = {".gz": "w:gz", ".xz": "w:xz"}
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A stranger's project, and what its build left."""
-
-    root: Path
-
-    @property
-    def dist(self) -> Path:
-        return self.root / "dist"
-
-    def edit(self, old: str, new: str) -> None:
-        path = self.root / "pyproject.toml"
-        text = path.read_text("utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), "utf-8")
-
-    def put(self, folder: str, **files: bytes) -> None:
-        """Write programs into a folder; `tool_exe` is `tool.exe`."""
-        (self.dist / folder).mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (self.dist / folder / name.replace("_exe", ".exe")).write_bytes(data)
-
-    def build(
-        self, *arguments: str | Path, code: int = 0
-    ) -> subprocess.CompletedProcess[str]:
-        done = run(
-            [sys.executable, "-m", "leanspec_build", *arguments],
-            clean_environment(),
-            cwd=self.root,
-            code=code,
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-    def all(self) -> dict[str, dict[str, object]]:
-        """Make all wheels; return what is said of each, by its file name."""
-        made = json.loads(self.build("all", "--out", "out", "--json").stdout)
-        return {Path(each["wheel"]).name: each for each in made}
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    root = tmp_path / "a tool"
-    root.mkdir()
-    (root / "pyproject.toml").write_text(MANIFEST, "utf-8")
-    return Tool(root)
 
 
 def tarred(path: Path, **files: bytes) -> None:
@@ -163,15 +98,6 @@ def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
     assert components == {"tool", "helper"}
 
 
-def test_a_stub_is_not_for_programs(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool.put("x", tool=OLD)
-    (tool.root / "stub.json").write_text("{}")
-    monkeypatch.chdir(tool.root)
-    with pytest.raises(SystemExit):
-        leanspec_build.build_wheel(str(tool.root), {"stub": "stub.json"})
-    assert not list(tool.root.glob("*.whl"))
-
-
 MAN = """
 [tool.leanspec-build.data-files]
 "share/man/man1" = ["man/*.1"]
@@ -204,7 +130,7 @@ def test_man_pages_and_completions_come_along(tool: Tool) -> None:
     ("wrong", "words"),
     [
         ('"share" = ["none/*"]', "no file matches `none/*`"),
-        ('"share" = "man/*"', "wants a list of texts"),
+        ('"share" = "man/*"', "wants a table of lists of texts"),
         ('"../share" = ["man/*"]', "which leads out"),
         ('"/etc" = ["man/*"]', "which leads out"),
         ('"share" = ["../x"]', "which leads out"),
@@ -276,13 +202,13 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
     "no archive": (no_archive, "is not a whole archive"),
     "a huge member": (huge_in_archive, "has 1099511627776 bytes"),
     "a script": (lambda tool: tool.put("x", tool=b"#!/bin/sh\n"), "is a script"),
-    "a text of names": (edited('["tool"]', '"tool"'), "wants a list of names"),
+    "a text of names": (edited('["tool"]', '"tool"'), "wants a list of texts as `programs`"),
     "no names": (edited('["tool"]', "[]"), "wants a list of names"),
     "a path": (edited('["tool"]', '["../tool"]'), "a file name is wanted"),
-    "a package too": (edited('from = "dist"', 'package = "a"'), "has both `programs` and `package`"),
+    "an executable too": (edited("from", 'executable = "a"\nfrom'), "has both `programs` and `executable`"),
     "no place": (edited('from = "dist"', ""), "nothing says where the programs are"),
-    "a number as place": (edited('from = "dist"', "from = 3"), "has no text `from`"),
-    "a place without programs": (edited('programs = ["tool"]', ""), "but no `programs`"),
+    "a number as place": (edited('from = "dist"', "from = 3"), "wants a text as `from`"),
+    "a place without programs": (edited('programs = ["tool"]', ""), "has `from` without `programs`"),
     "a script of the name": (edited("[tool.lean", SCRIPT), "both as a program and as a script"),
     "several systems": (two_systems, "run on no common system"),
 }  # fmt: skip
@@ -323,27 +249,6 @@ def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
     assert "there has to be one set of programs for `darwin-arm64`" in (
         refused.stdout + refused.stderr
     )
-
-
-@pytest.mark.parametrize(
-    ("cargo", "version"),
-    [
-        ('[package]\nname = "tool"\nversion = "1.4.0"', "1.4.0"),
-        ('[package]\nversion.workspace = true\n[workspace.package]\nversion = "2.0.0-rc.1"', "2.0.0rc1"),
-        ('[workspace.package]\nversion = "3.0.0"', "3.0.0"),
-    ],
-)  # fmt: skip
-def test_the_version_is_cargos_if_the_project_says_so(
-    tool: Tool, cargo: str, version: str
-) -> None:
-    tool.edit('version = "1.2.3"', 'dynamic = ["version"]')
-    with pytest.raises(BuildError, match=r"Cargo\.toml` cannot be read"):
-        load_project(tool.root)
-    (tool.root / "Cargo.toml").write_text("[package]\n")
-    with pytest.raises(BuildError, match="states no version"):
-        load_project(tool.root)
-    (tool.root / "Cargo.toml").write_text(cargo)
-    assert load_project(tool.root).version == version
 
 
 LISTED = {

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from leanspec_build.binaries import choose_binary, read_stub
 from leanspec_build.errors import BuildError
-from leanspec_build.project import choose_binary, load_project, read_settings, read_stub
+from leanspec_build.project.keys import KEYS
+from leanspec_build.project.manifest import load_project
+from leanspec_build.project.settings import read_settings
 
 from tests.support import headers
 from tests.support.sample import STATED, VERSION, Sample
@@ -27,7 +31,7 @@ from tests.support.sample import STATED, VERSION, Sample
             'executable = "leanspec"\nextra = 1',
             "the unknown key `extra`",
         ),
-        ('executable = "leanspec"', "", "has no text `executable`"),
+        ('executable = "leanspec"', "", "has `package` without `executable`"),
         ('executable = "leanspec"', 'executable = "../leanspec"', "a file name is wanted"),
         ('executable = "leanspec"', 'executable = ".."', "a file name is wanted"),
         (
@@ -41,8 +45,16 @@ from tests.support.sample import STATED, VERSION, Sample
             "`lean\\nspec`: a file name",
         ),
         ('executable = "leanspec"', "data = 3", "wants a list of texts as `data`"),
-        ('executable = "leanspec"', 'data = ["/etc/*"]', "`/etc/*`, which leads out"),
-        ('executable = "leanspec"', 'data = ["../*"]', "`../*`, which leads out"),
+        (
+            'executable = "leanspec"',
+            'data = ["/etc/*"]',
+            "`/etc/*` under `data`, which leads out",
+        ),
+        (
+            'executable = "leanspec"',
+            'data = ["../*"]',
+            "`../*` under `data`, which leads out",
+        ),
         ('executable = "leanspec"', 'data = ["none/*"]', "has no such file"),
         ('executable = "leanspec"', 'data = []\nrecord = "no.json"', "has no such file"),
         (
@@ -65,12 +77,12 @@ from tests.support.sample import STATED, VERSION, Sample
         (
             'linux-x64 = "glibc 2.34"',
             "linux-x64 = 2.34",
-            "wants texts under `[tool.leanspec-build.floors]`",
+            "wants a table of texts as `floors`",
         ),
         (
             "[tool.leanspec-build.floors]",
             "[[tool.leanspec-build.floors]]",
-            "wants texts under",
+            "wants a table of texts as `floors`",
         ),
         (
             'linux-x64 = "glibc 2.34"',
@@ -120,6 +132,38 @@ def test_a_table_that_is_a_value_is_refused(sample: Sample, text: str, words: st
     sample.manifest.write_text(text)
     with pytest.raises(BuildError, match=re.escape(words)):
         load_project(sample.root)
+
+
+VALUES = (
+    *("3", "true", '""', '"a"', "[]", "[3]", '[""]', '["a"]'),
+    *("{}", "{a = 3}", '{a = ""}', '{a = "b"}', "{a = [3]}", '{a = ["b"]}'),
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_value_of_another_kind_is_refused_with_a_line_that_mends_it(
+    sample: Sample, key: str
+) -> None:
+    text = sample.manifest.read_text("utf-8").partition("[tool.leanspec-build]")[0]
+    refused = 0
+    for value in VALUES:
+        sample.manifest.write_text(f"{text}[tool.leanspec-build]\n{key} = {value}\n")
+        try:
+            load_project(sample.root)
+        except BuildError as error:
+            line = re.fullmatch(r"for example `(.*)`", error.hint or "")
+            if f"wants {KEYS[key].kind} as `{key}`" in error.message and line:
+                assert list(tomllib.loads(line[1])) == [key]
+                refused += 1
+    # What is left of the values is of the right kind, and wrong or incomplete in another way.
+    assert refused >= 10
+
+
+def test_a_key_that_is_nearly_right_is_named(sample: Sample) -> None:
+    sample.edit('executable = "leanspec"', 'executabel = "leanspec"')
+    with pytest.raises(BuildError) as error:
+        load_project(sample.root)
+    assert (error.value.hint or "").startswith("write `executable`; the keys are ")
 
 
 @pytest.mark.posix

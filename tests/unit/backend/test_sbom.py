@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
-from leanspec_build.project import choose_binary, load_project
+from leanspec_build.binaries import choose_binary
+from leanspec_build.project.manifest import load_project
 from leanspec_build.sbom import MADE_WITH, bill_of_materials
 
 from tests.support import headers

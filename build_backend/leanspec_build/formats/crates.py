@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from .facts import Executable, Format
+from leanspec_build.facts import Executable, Format
 
 SECTION = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.

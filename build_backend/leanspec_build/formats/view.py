@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import BuildError
+from leanspec_build.errors import BuildError
 
 Bytes = bytes | mmap.mmap
 LONGEST_NAME = 4096  # PATH_MAX of Linux, and more than any other system takes

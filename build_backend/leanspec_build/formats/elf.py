@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from .errors import BuildError
-from .facts import Executable, Format
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable, Format
+
 from .view import Bytes, View
 
 ELF_MAGIC = b"\x7fELF"

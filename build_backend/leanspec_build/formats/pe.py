@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .errors import BuildError
-from .facts import Executable, Format, Signature
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable, Format, Signature
+
 from .view import Bytes, View
 
 MAGIC = b"MZ"

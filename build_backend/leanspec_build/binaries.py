@@ -1,0 +1,184 @@
+"""The executable of a package: chosen by a config setting or for this machine, held to its record and floors."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from .errors import BuildError
+from .executable import parse_executable, read_program
+from .facts import Executable, Format
+from .project.manifest import Project
+from .tags import (
+    Tags,
+    exceeds,
+    host_platform_key,
+    platform_key,
+    platform_keys,
+    platform_tags,
+    read_floor,
+)
+
+RECORD_NAME = "binary.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A package of a system, as `libssl3` of Debian."""
+
+    name: str
+    version: str
+    purl: str
+    """Its package URL, which names the system, too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Binary:
+    """An executable as it goes into a wheel: its bytes, and what is known of them."""
+
+    path: Path
+    data: bytes
+    executable: Executable
+    record: bytes | None
+    """`binary.json` as it lies beside the executable."""
+    libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    """The shared libraries that the wheel brings along, by their file name."""
+    packages: tuple[Package, ...] = ()
+    """The packages of the system that these are from."""
+
+    @property
+    def suffix(self) -> str:
+        """What its file name ends with on its system."""
+        return ".exe" if self.executable.format is Format.PE else ""
+
+    @functools.cached_property
+    def bundled(self) -> dict[str, Executable]:
+        """What is known of the shared libraries. Raises BuildError for one that is damaged."""
+        return {
+            name: parse_executable(data, f"`{name}`", library=True)
+            for name, data in self.libraries.items()
+        }
+
+    @functools.cached_property
+    def tags(self) -> Tags:
+        """The platform tags, derived from the bytes."""
+        try:
+            return platform_tags(self.executable, self.bundled)
+        except BuildError as error:
+            raise BuildError(
+                f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint
+            ) from None
+
+
+def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
+    """Read the executable that the config settings ask for, or the one for this machine.
+
+    Raises BuildError if it is missing, is for another platform, or is not the file that its
+    `binary.json` describes.
+    """
+    if "binary" in chosen:
+        path, wanted = Path(chosen["binary"]), None
+    else:
+        wanted = chosen.get("platform") or host_platform_key()
+        path = _collected(project, wanted)
+    data, executable = read_program(path)
+    found = platform_key(executable)
+    if wanted is not None and found != wanted:
+        described = found or f"several CPUs ({', '.join(executable.cpus)})"
+        raise BuildError(f"`{path}` is an executable for {described}, not for `{wanted}`")
+    record_path = path.with_name(RECORD_NAME)
+    record = record_path.read_bytes() if record_path.is_file() else None
+    if record is not None:
+        _must_match(record, record_path, data, found, project)
+    elif wanted is not None:
+        raise BuildError(
+            f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
+            hint="write one, or name the executable itself: `-C binary=/path`",
+        )
+    must_keep_floor(project, executable, path)
+    return Binary(path, data, executable, record)
+
+
+def must_keep_floor(
+    project: Project,
+    executable: Executable,
+    path: Path,
+    bundled: Mapping[str, Executable] | None = None,
+) -> None:
+    """Raise BuildError if a file needs a newer system than the project promises, for any of its platforms."""
+    for platform, cpu in platform_keys(executable).items():
+        text = project.floors.get(platform)
+        problem = (
+            exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
+        )
+        if problem is not None:
+            raise BuildError(
+                f"`{path}` is above the promised floor `{text}` of `{platform}`: {problem}",
+                hint="build it on an older system or with `cargo zigbuild`, or raise `[tool.leanspec-build.floors]`",
+            )
+
+
+def read_stub(path: Path) -> bytes:
+    """Return the description of a release that a stub carries; raises BuildError if it is no JSON object."""
+    try:
+        data = path.read_bytes()
+        if not isinstance(json.loads(data), dict):
+            raise BuildError(f"`{path}` is not the description of a release")
+    except (OSError, ValueError) as error:
+        raise BuildError(
+            f"cannot read the description of a release in `{path}`: {error}"
+        ) from None
+    return data
+
+
+def _collected(project: Project, platform: str) -> Path:
+    """Return the path of a collected executable; Windows names have an ending."""
+    if Path(platform).name != platform:
+        raise BuildError(
+            f"`{platform}` is not the name of a platform",
+            hint="names look like `linux-x64`",
+        )
+    folder = project.root / "binaries" / platform
+    for name in (project.executable_name, f"{project.executable_name}.exe"):
+        if (folder / name).exists():
+            return folder / name
+    raise BuildError(
+        f"there is no binary for `{platform}`: `{folder / project.executable_name}` does not exist",
+        hint="put it there, or name another one: `-C binary=/path`",
+    )
+
+
+def _must_match(
+    record: bytes, path: Path, data: bytes, platform: str | None, project: Project
+) -> None:
+    """Compare an executable with the `binary.json` next to it."""
+    try:
+        said = json.loads(record)
+        facts = {key: said[key] for key in ("sha256", "size", "platform", "version")}
+        version = Version(str(facts["version"]))
+    except (ValueError, KeyError, TypeError, InvalidVersion) as error:
+        raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
+    found = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "platform": platform,
+    }
+    for key, value in found.items():
+        if facts[key] != value:
+            raise BuildError(
+                f"the executable next to `{path}` is not the one that it describes: `{key}` is `{value}`,"
+                f" expected `{facts[key]}`",
+                hint="put the executable there that the file describes, or another description",
+            )
+    # A packaging-only release V.postN carries the binaries of V.
+    wanted = Version(project.version).__replace__(post=None)
+    if version != wanted:
+        raise BuildError(
+            f"`{path}` describes version `{facts['version']}`, but `{project.metadata.name}` is `{project.version}`"
+        )

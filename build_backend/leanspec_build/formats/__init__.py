@@ -1,0 +1,1 @@
+"""Readers of the formats of executables: each reads what a loader reads, and no policy."""

@@ -1,0 +1,1 @@
+"""What a project states: `pyproject.toml`, and the config settings of one build."""

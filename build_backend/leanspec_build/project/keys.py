@@ -1,0 +1,212 @@
+"""The table `[tool.leanspec-build]`: its keys, what each may be, and which go together."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from leanspec_build.errors import BuildError
+from leanspec_build.tags import read_floor
+
+TABLE = "[tool.leanspec-build]"
+REPAIRS = ("auditwheel",)
+WINDOWS_SUFFIX = ".exe"
+# The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
+KNOWN_CPUS = (
+    "x64",
+    "arm64",
+    "i686",
+    "armv7l",
+    "armv6l",
+    "ppc64le",
+    "s390x",
+    "riscv64",
+    "loongarch64",
+)
+
+
+class Kind(enum.StrEnum):
+    """What the value of a key is."""
+
+    TEXT = "a text"
+    TEXTS = "a list of texts"
+    FLAG = "`true` or `false`"
+    TABLE_OF_TEXT = "a table of texts"
+    TABLE_OF_TEXTS = "a table of lists of texts"
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key of the table."""
+
+    kind: Kind
+    example: str
+    """A line that mends a wrong value."""
+
+
+KEYS = {
+    "programs": Key(Kind.TEXTS, 'programs = ["example"]'),
+    "from": Key(Kind.TEXT, 'from = "dist"'),
+    "package": Key(Kind.TEXT, 'package = "example"'),
+    "executable": Key(Kind.TEXT, 'executable = "example"'),
+    "data": Key(Kind.TEXTS, 'data = ["templates/**/*"]'),
+    "record": Key(Kind.TEXT, 'record = "source.json"'),
+    "data-files": Key(Kind.TABLE_OF_TEXTS, 'data-files."share/man/man1" = ["man/*.1"]'),
+    "floors": Key(Kind.TABLE_OF_TEXT, 'floors.linux-x64 = "glibc 2.28"'),
+    "repair": Key(Kind.TEXT, 'repair = "auditwheel"'),
+    "stub": Key(Kind.FLAG, "stub = true"),
+}
+# A key -> the one that has to stand beside it, and those that may not.
+NEEDS = {
+    "from": "programs",
+    "stub": "programs",
+    "executable": "package",
+    "data": "package",
+    "record": "data",
+    "repair": "executable",
+}
+EXCLUDES = {"programs": ("executable", "record", "repair")}
+
+
+def read_keys(own: object, path: Path) -> dict[str, Any]:
+    """Return the table with what it may hold; raises BuildError, which names the key and a line that mends it."""
+    if own is None:
+        raise BuildError(
+            f"`{path}` has no table `{TABLE}`",
+            hint=f"write `{KEYS['programs'].example}` below a line `{TABLE}`",
+        )
+    if not isinstance(own, dict):
+        raise BuildError(
+            f"`{path}` states `leanspec-build` as a value, not as a table",
+            hint=f"write its keys below a line `{TABLE}`",
+        )
+    for key, value in own.items():
+        _must_be_known(key, path)
+        if not _is(value, KEYS[key].kind):
+            _refuse(path, f"wants {KEYS[key].kind} as `{key}`", KEYS[key].example)
+    _must_go_together(own, path)
+    _must_be_programs(own.get("programs", []), path)
+    _must_be_a_package(own, path)
+    for pattern in [*own.get("data", []), *filter(None, [own.get("record")])]:
+        _must_stay_inside(pattern, "data", path)
+    for folder, patterns in own.get("data-files", {}).items():
+        for each in (folder, *patterns):
+            _must_stay_inside(each, "data-files", path)
+    _must_be_floors(own.get("floors", {}), path)
+    must_be_a_repair(own.get("repair"), f"`{path}`")
+    return dict(own)
+
+
+def _refuse(path: Path, what: str, example: str) -> NoReturn:
+    raise BuildError(f"`{path}` {what} under `{TABLE}`", hint=f"for example `{example}`")
+
+
+def _is(value: object, kind: Kind) -> bool:
+    """Tell whether a value is what a key wants; nothing in it may be empty."""
+    if kind is Kind.FLAG:
+        return isinstance(value, bool)
+    if kind is Kind.TEXT:
+        return isinstance(value, str) and bool(value)
+    if kind is Kind.TEXTS:
+        return isinstance(value, list) and all(_is(each, Kind.TEXT) for each in value)
+    inner = {Kind.TABLE_OF_TEXT: Kind.TEXT, Kind.TABLE_OF_TEXTS: Kind.TEXTS}[kind]
+    return isinstance(value, dict) and all(_is(each, inner) for each in value.values())
+
+
+def _must_be_known(key: str, path: Path) -> None:
+    if key in KEYS:
+        return
+    near = difflib.get_close_matches(key, KEYS, n=1)
+    known = ", ".join(f"`{each}`" for each in KEYS)
+    hint = f"the keys are {known}"
+    if near:
+        hint = f"write `{near[0]}`; {hint}"
+    raise BuildError(f"`{path}` has the unknown key `{key}` under `{TABLE}`", hint=hint)
+
+
+def _must_go_together(own: Mapping[str, Any], path: Path) -> None:
+    for key in own:
+        for other in EXCLUDES.get(key, ()):
+            if other in own:
+                raise BuildError(
+                    f"`{path}` has both `{key}` and `{other}` under `{TABLE}`",
+                    hint="`programs` go on the path, an `executable` into a package: leave one of them out",
+                )
+        needed = NEEDS.get(key, key)
+        if needed not in own:
+            _refuse(path, f"has `{key}` without `{needed}`", KEYS[needed].example)
+    if not {"programs", "package"} & set(own):
+        _refuse(path, "names neither `programs` nor a `package`", KEYS["programs"].example)
+
+
+def _must_be_programs(names: list[str], path: Path) -> None:
+    for name in names:
+        _must_be_a_file_name(name, path)
+        if name.endswith(WINDOWS_SUFFIX):
+            raise BuildError(
+                f"`{path}` names the program `{name}`",
+                hint=f"leave the ending out, which only Windows has: `{name.removesuffix(WINDOWS_SUFFIX)}`",
+            )
+        if names.count(name) > 1:
+            raise BuildError(f"`{path}` names the program `{name}` twice")
+
+
+def _must_be_a_package(own: Mapping[str, Any], path: Path) -> None:
+    if "programs" in own and not own["programs"]:
+        _refuse(path, "wants a list of names as `programs`", KEYS["programs"].example)
+    if "package" not in own:
+        return
+    if not own["package"].isidentifier():
+        raise BuildError(
+            f"`{path}` names the package `{own['package']}`, which cannot be imported",
+            hint=f"for example `{KEYS['package'].example}`: the name of a folder beside it",
+        )
+    if not {"programs", "executable", "data"} & set(own):
+        _refuse(path, "has `package` without `executable`", KEYS["executable"].example)
+    if "executable" in own:
+        _must_be_a_file_name(own["executable"], path)
+
+
+def _must_be_a_file_name(name: str, path: Path) -> None:
+    is_special = name in (".", "..") or "\\" in name or not name.isprintable()
+    if Path(name).name != name or is_special:
+        shown = name.encode("unicode_escape").decode()
+        raise BuildError(
+            f"`{path}` names the executable `{shown}`: a file name is wanted, not a path",
+            hint=f"for example `{KEYS['programs'].example}`; `from` says where it is",
+        )
+
+
+def _must_stay_inside(pattern: str, key: str, path: Path) -> None:
+    """Raise BuildError unless a glob, or a folder of an environment, is relative and leads to no other."""
+    parts = PurePosixPath(pattern).parts
+    is_absolute = Path(pattern).is_absolute() or pattern.startswith("/")
+    if not parts or is_absolute or ".." in parts or "\\" in pattern:
+        raise BuildError(
+            f"`{path}` names `{pattern}` under `{key}`, which leads out of its folder",
+            hint=f"for example `{KEYS[key].example}`",
+        )
+
+
+def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
+    for platform, text in table.items():
+        floor = read_floor(text)
+        if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
+            raise BuildError(
+                f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",
+                hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",
+            )
+
+
+def must_be_a_repair(value: str | None, where: str) -> None:
+    """Raise BuildError unless this is a known way to repair a wheel, or none."""
+    if value not in (None, *REPAIRS):
+        raise BuildError(
+            f"{where} asks for the repair `{value}`",
+            hint=f"the repairs are {', '.join(REPAIRS)}",
+        )

@@ -1,0 +1,218 @@
+"""`pyproject.toml` to one value: everything that a wheel is made from, but for the programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyproject_metadata
+
+from leanspec_build.errors import BuildError
+
+from .keys import read_keys
+from .metadata import read_metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """What `pyproject.toml` says, and the files that it names."""
+
+    root: Path
+    metadata: pyproject_metadata.StandardMetadata
+    package: str
+    executable_name: str = ""
+    """The file name of the executable; empty for a package that carries data alone."""
+    data: tuple[str, ...] = ()
+    """Globs of data files, relative to the package."""
+    record: str = ""
+    """The JSON file of the package that says where its data are from; empty for none."""
+    floors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Platform -> the oldest system that is promised, as `glibc 2.28` or `macos 11.0`."""
+    repair: str | None = None
+    """What may graft foreign libraries into the wheel: `auditwheel`, or None."""
+    programs: tuple[str, ...] = ()
+    """The programs that an installation puts on the path, without `.exe`."""
+    place: str = ""
+    """The folder or archive that has the programs, or a glob of them, relative to the project."""
+    data_files: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Folder of an environment, as `share/man/man1` -> globs of the files for it, relative to the project."""
+    has_stub: bool = False
+    """Whether a wheel for all other machines says which ones the programs are for."""
+
+    @property
+    def name(self) -> str:
+        """The distribution's name as file names carry it (PEP 427)."""
+        return self.metadata.canonical_name.replace("-", "_")
+
+    @property
+    def version(self) -> str:
+        """The normalised version."""
+        return str(self.metadata.version)
+
+    @property
+    def libraries_folder(self) -> str:
+        """Where the wheel has the libraries that it brings along: auditwheel's own place."""
+        return f"{self.name}.libs"
+
+    def sources(self) -> list[Path]:
+        """Return the files of the import package, without the executable; none if there is no package."""
+        if not self.package:
+            return []
+        folder = self.root / self.package
+        modules = {
+            path
+            for path in folder.rglob("*")
+            if path.suffix == ".py" or path.name == "py.typed"
+        }
+        found = modules | {path for pattern in self.data for path in folder.glob(pattern)}
+        return sorted(path for path in found if path.is_file() or path.is_symlink())
+
+    def left_out(self) -> list[Path]:
+        """Return the files of the import package that no wheel gets, relative to the project."""
+        if not self.package:
+            return []
+        folder = self.root / self.package
+        packed = {*self.sources(), *(folder / "bin").rglob("*")}
+        others = [
+            path for path in folder.rglob("*") if path.is_file() and path not in packed
+        ]
+        return sorted(
+            path.relative_to(self.root)
+            for path in others
+            if "__pycache__" not in path.parts
+        )
+
+    def placed_files(self) -> list[tuple[str, Path]]:
+        """Return each data file with the path that an environment has it at.
+
+        Raises BuildError if a glob matches nothing, or a link that leads out of the project.
+        """
+        placed = set()
+        for folder, patterns in self.data_files.items():
+            for pattern in patterns:
+                found = sorted(path for path in self.root.glob(pattern) if path.is_file())
+                if not found:
+                    raise BuildError(
+                        f"no file matches `{pattern}`, which `data-files` names for `{folder}`",
+                        hint="correct it: the pattern is relative to the project, as `man/*.1`",
+                    )
+                _must_stay_inside(
+                    self.root,
+                    [path.relative_to(self.root) for path in found],
+                    self.root / "pyproject.toml",
+                )
+                placed |= {(f"{folder}/{path.name}", path) for path in found}
+        return sorted(placed)
+
+    def license_files(self) -> list[Path]:
+        """Return the licence files, relative to the project."""
+        return sorted(Path(path) for path in self.metadata.license_files or [])
+
+
+def load_project(root: Path, version: str = "") -> Project:
+    """Read `pyproject.toml` in `root`; `version` is the one of a project that calls it dynamic.
+
+    Raises BuildError, in words that name the key, for anything that is missing, unknown or leaves
+    the project.
+    """
+    path = root / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(f"cannot read `{path}`: {error}") from None
+    metadata = read_metadata(table, root, path, version)
+    tools = table.get("tool")
+    table_of_tools = tools if isinstance(tools, dict) else {}
+    own = read_keys(table_of_tools.get("leanspec-build"), path)
+    placed = own.get("data-files", {})
+    project = Project(
+        root,
+        metadata,
+        package=own.get("package", ""),
+        executable_name=own.get("executable", ""),
+        data=tuple(own.get("data", ())),
+        record=own.get("record", ""),
+        floors=own.get("floors", {}),
+        repair=own.get("repair"),
+        programs=tuple(own.get("programs", ())),
+        place=own.get("from", ""),
+        data_files={folder.strip("/"): tuple(globs) for folder, globs in placed.items()},
+        has_stub=own.get("stub", False),
+    )
+    _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
+    if project.package:
+        _must_be_a_package(project, path)
+    _must_be_commands(project, path)
+    return project
+
+
+def _must_be_commands(project: Project, path: Path) -> None:
+    """Raise BuildError for a script that would take a program's place on the path, or that cannot start."""
+    scripts = {**project.metadata.scripts, **project.metadata.gui_scripts}
+    for name, reference in scripts.items():
+        if name in project.programs:
+            raise BuildError(
+                f"`{path}` has `{name}` both as a program and as a script",
+                hint=f"take `{name}` out of `[project.scripts]`: the program itself is the command",
+            )
+        module = reference.partition(":")[0].strip()
+        if not _is_there(project, module):
+            raise BuildError(
+                f"`{path}` has the script `{name}`, and the wheel has no module `{module}` for it",
+                hint="correct it, or name the folder that has it: `package` under `[tool.leanspec-build]`",
+            )
+
+
+def _is_there(project: Project, module: str) -> bool:
+    """Tell whether a script's module is in the wheel, or may be in what the project depends on."""
+    top = module.partition(".")[0]
+    if top != project.package:
+        return bool(project.metadata.dependencies)
+    place = project.root / module.replace(".", "/")
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+
+
+def _must_be_a_package(project: Project, path: Path) -> None:
+    if not (project.root / project.package / "__init__.py").is_file():
+        raise BuildError(
+            f"`{path}` names the package `{project.package}`, but there is no such folder next to it",
+            hint=f"it is a folder with an `__init__.py`: `{project.package}/__init__.py`",
+        )
+    _must_be_files(project, path)
+
+
+def _must_be_files(project: Project, path: Path) -> None:
+    """Raise BuildError if a pattern matches nothing, or if the package contains a link."""
+    folder = project.root / project.package
+    for pattern in (*project.data, *filter(None, [project.record])):
+        if not any(each.is_file() for each in folder.glob(pattern)):
+            raise BuildError(
+                f"`{path}` names the data `{pattern}`, but `{project.package}` has no such file",
+                hint="correct it: the pattern is relative to the package, as `templates/**/*`",
+            )
+    for source in project.sources():
+        # A link may lead to any file of the machine that builds.
+        if not source.resolve().is_relative_to(folder.resolve()) or not source.is_file():
+            raise BuildError(
+                f"`{source}` is a link that leads out of the package, or nowhere",
+                hint="copy the file into the package",
+            )
+
+
+def _readme(table: dict[str, Any]) -> list[Path]:
+    readme = table["project"].get("readme")
+    if isinstance(readme, dict):
+        readme = readme.get("file")
+    return [Path(readme)] if readme else []
+
+
+def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
+    for file in files:
+        if not (root / file).resolve().is_relative_to(root.resolve()):
+            raise BuildError(
+                f"`{path}` names `{file}`, which lies outside the project",
+                hint="copy the file into the project",
+            )

@@ -1,0 +1,92 @@
+"""The table `[project]` to the metadata of a wheel (pyproject.toml specification)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyproject_metadata
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from leanspec_build.errors import BuildError
+
+from .version import find_version
+
+METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
+
+
+def read_metadata(
+    table: dict[str, Any], root: Path, path: Path, version: str
+) -> pyproject_metadata.StandardMetadata:
+    """Return the metadata; `version` is a version that was given, or empty.
+
+    Raises BuildError, in words that name the key, for anything that is missing or not valid.
+    """
+    project = table.get("project")
+    if not isinstance(project, dict):
+        raise BuildError(
+            f"`{path}` has no `[project]` table",
+            hint="write its keys below a line `[project]`",
+        )
+    project = _with_version(project, root, path, version)
+    for key in ("name", "version"):
+        if key not in project:
+            raise BuildError(
+                f"`{path}` has no `{key}` under `[project]`",
+                hint=f'add `{key} = "..."` under `[project]`',
+            )
+    _must_be_a_licence_expression(project.get("license"), path)
+    try:
+        return pyproject_metadata.StandardMetadata.from_pyproject(
+            table | {"project": project},
+            root,
+            metadata_version=METADATA_VERSION,
+            allow_extra_keys=False,
+        )
+    except (pyproject_metadata.ConfigurationError, OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"`{path}` is not valid: {error}") from None
+
+
+def _with_version(
+    project: dict[str, Any], root: Path, path: Path, given: str
+) -> dict[str, Any]:
+    """Return the table with the version, which alone may be dynamic."""
+    dynamic = project.get("dynamic") or []
+    if dynamic == ["version"] and "version" not in project:
+        stated = {key: value for key, value in project.items() if key != "dynamic"}
+        return stated | {"version": given or find_version(root, path)}
+    if dynamic:
+        fields = f"`{dynamic}`"
+        if isinstance(dynamic, list):
+            fields = ", ".join(f"`{field}`" for field in dynamic)
+        raise BuildError(
+            f"`{path}` calls {fields} dynamic, but nothing here computes it",
+            hint="write the value under `[project]` and take it out of `dynamic`;"
+            " `version` alone may stand there",
+        )
+    if given:
+        raise BuildError(
+            f"the version `{given}` is given, and `{path}` states another way to it",
+            hint='write `dynamic = ["version"]` in place of `version` under `[project]`',
+        )
+    return project
+
+
+def _must_be_a_licence_expression(value: object, path: Path) -> None:
+    """Raise BuildError unless a licence is an SPDX expression (PEP 639), or not stated.
+
+    The older tables `{file = ...}` and `{text = ...}` have no place in this metadata version.
+    """
+    if isinstance(value, dict):
+        raise BuildError(
+            f"`{path}` states the licence as a table, which is out of date (PEP 639)",
+            hint='write `license = "MIT"` (an SPDX expression) and `license-files = ["LICENSE"]`',
+        )
+    if isinstance(value, str):
+        try:
+            canonicalize_license_expression(value)
+        except InvalidLicenseExpression as error:
+            raise BuildError(
+                f"`{path}` states the licence `{value}`, which is not an SPDX expression: {error}",
+                hint="https://spdx.org/licenses lists the identifiers; `LicenseRef-NAME` names any other",
+            ) from None

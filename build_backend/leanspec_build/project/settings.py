@@ -1,0 +1,50 @@
+"""The config settings of one build, as `-C name=value` gives them to a frontend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from leanspec_build.errors import BuildError
+
+from .keys import must_be_a_repair
+
+SETTINGS = ("platform", "binary", "from", "repair", "stub", "version")
+EXCLUSIVE = (("platform", "binary"), ("from", "binary"))
+
+
+def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
+    """Return the config settings; raises BuildError for an unknown one, a list, or two that exclude each other."""
+    chosen: dict[str, str] = {}
+    for key, value in (settings or {}).items():
+        _must_be_known(key)
+        if not isinstance(value, str) or not value:
+            raise BuildError(
+                f"the config setting `{key}` wants one text, not `{value}`",
+                hint=f"give it once: `-C {key}=VALUE`",
+            )
+        chosen[key] = value
+    for one, other in EXCLUSIVE:
+        if {one, other} <= set(chosen):
+            raise BuildError(
+                f"the config settings `{one}` and `{other}` exclude each other",
+                hint="give one of them",
+            )
+    if "stub" in chosen and set(chosen) - {"stub", "version"}:
+        raise BuildError(
+            "the config setting `stub` stands alone: a stub carries no binary",
+            hint="leave the others out",
+        )
+    must_be_a_repair(chosen.get("repair"), "the config setting `repair`")
+    return chosen
+
+
+def _must_be_known(key: str) -> None:
+    if key in SETTINGS:
+        return
+    known = ", ".join(f"`-C {name}=...`" for name in SETTINGS)
+    hint = f"the settings are {known}"
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
+    if near:
+        hint = f"write `-C {near[0]}=...`; {hint}"
+    raise BuildError(f"the config setting `{key}` is unknown", hint=hint)

@@ -1,0 +1,106 @@
+"""The version of a project that calls it dynamic: Cargo's, or the tag of the commit."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from leanspec_build.errors import BuildError
+
+STATE_IT = 'write `version = "..."` under `[project]`, and take it out of `dynamic`'
+GIVE_IT = "`git tag v1.2.3` gives the commit one; `-C version=1.2.3` does for one build"
+# `v1.2.3`, `1.2.3`, `tool-v1.2.3` and `tool/v1.2.3`
+TAG = re.compile(r"(?:(?!v?\d).*?[-/])?v?(\d.*)")
+SECONDS = 30
+
+
+def find_version(root: Path, path: Path) -> str:
+    """Return the version that the `Cargo.toml` beside `path` states, or without one the tag of the commit.
+
+    Raises BuildError if neither says which version this is.
+    """
+    cargo = root / "Cargo.toml"
+    if cargo.exists():
+        return _of_cargo(cargo)
+    return _of_tag(root, path)
+
+
+def _of_cargo(cargo: Path) -> str:
+    """Return the version of a package, or of the workspace that it is in."""
+    version = _stated(_read(cargo), "package") or _of_workspace(cargo)
+    if version is None:
+        raise BuildError(
+            f"`{cargo}` states no version",
+            hint='add `version = "..."` under `[package]` or `[workspace.package]`',
+        )
+    # Cargo's pre-releases (`1.0.0-rc.1`) are Python's in another form (PEP 440).
+    return re.sub(r"-(alpha|beta|rc)\.?(?=\d)", r"\1", version)
+
+
+def _of_workspace(cargo: Path) -> str | None:
+    """Return the version that packages of a workspace share; its root is this folder, or one above it."""
+    for folder in cargo.resolve().parents:
+        manifest = folder / "Cargo.toml"
+        if manifest.is_file():
+            shared = _stated(_read(manifest), "workspace", "package")
+            if shared is not None:
+                return shared
+    return None
+
+
+def _stated(table: object, *keys: str) -> str | None:
+    """Return the version that a table inside of another one states as a text."""
+    for key in (*keys, "version"):
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, str) else None
+
+
+def _read(cargo: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(cargo.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(
+            f"the version is dynamic, and `{cargo}` cannot be read: {error}", hint=STATE_IT
+        ) from None
+
+
+def _of_tag(root: Path, path: Path) -> str:
+    """Return the version in the tags of the commit that is checked out."""
+    git = shutil.which("git")
+    if git is None:
+        raise BuildError(
+            f"`{path}` calls the version dynamic, and there is neither a `Cargo.toml` nor git",
+            hint=STATE_IT,
+        )
+    command = [git, "-C", str(root), "tag", "--points-at", "HEAD"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or ["git failed"]
+        raise BuildError(
+            f"`{path}` calls the version dynamic, and there is no `Cargo.toml`, nor a tag: {reason[0]}",
+            hint=STATE_IT,
+        )
+    found = {version for tag in done.stdout.splitlines() for version in _in_tag(tag)}
+    if len(found) == 1:
+        return str(found.pop())
+    said = ", ".join(f"`{version}`" for version in sorted(found)) or "none"
+    raise BuildError(
+        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {said}",
+        hint=GIVE_IT,
+    )
+
+
+def _in_tag(tag: str) -> list[Version]:
+    match = TAG.fullmatch(tag)
+    try:
+        return [Version(match[1])] if match else []
+    except InvalidVersion:
+        return []

@@ -1,0 +1,179 @@
+"""What goes into a wheel besides the programs: a package, commands, and a stub for all other machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import leanspec_build
+import pytest
+
+from scripts.tools.processes import clean_environment
+from tests.support import headers
+from tests.support.surroundings import make_venv, packages, programs, run
+from tests.support.tool import Tool
+
+REAL = pytest.mark.skipif(sys.platform != "linux", reason="the programs are for Linux")
+WINDOWS, MACOS = headers.pe(), headers.mach_o()
+
+
+def put_this_machines(tool: Tool) -> bytes:
+    program = Path("/bin/true").resolve().read_bytes()
+    tool.put("here", tool=program)
+    return program
+
+
+def put_package(tool: Tool) -> None:
+    """Add a package that starts the program, and a command of its own."""
+    tool.edit('from = "dist"', 'from = "dist"\npackage = "a_tool"')
+    tool.edit("[tool.lean", '[project.scripts]\nmore = "a_tool:main"\n\n[tool.lean')
+    (tool.root / "a_tool").mkdir()
+    (tool.root / "a_tool/__init__.py").write_text("def main():\n    print('more')\n")
+
+
+def install(prefix: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    pip: list[str | Path] = [programs(prefix) / "python", "-m", "pip", "install"]
+    return run([*pip, "--no-index", *arguments], clean_environment())
+
+
+@REAL
+def test_a_package_comes_with_the_programs(tool: Tool, tmp_path: Path) -> None:
+    program = put_this_machines(tool)
+    put_package(tool)
+    (wheel,) = tool.all()
+    prefix = make_venv(tmp_path / "venv")
+    install(prefix, tool.root / "out" / wheel)
+    assert (programs(prefix) / "tool").read_bytes() == program
+    assert run([programs(prefix) / "more"], clean_environment()).stdout == "more\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("a_tool.none:main", "no module `a_tool.none`"),
+        ("another:main", "no module `another`"),
+        ("a_tool:main", ""),
+    ],
+)
+def test_a_script_that_could_not_start_is_refused(
+    tool: Tool, script: str, words: str
+) -> None:
+    tool.put("x", tool=WINDOWS)
+    put_package(tool)
+    tool.edit("a_tool:main", script)
+    assert words in tool.build("all", code=int(bool(words))).stderr
+
+
+def test_a_script_may_start_what_the_project_depends_on(tool: Tool) -> None:
+    tool.put("x", tool=WINDOWS)
+    put_package(tool)
+    tool.edit("a_tool:main", "another:main")
+    tool.edit('name = "a-tool"', 'name = "a-tool"\ndependencies = ["another"]')
+    assert tool.all()
+
+
+@REAL
+@pytest.mark.parametrize("layout", ["alone", "with a package"])
+def test_an_editable_installation_has_the_programs(
+    tool: Tool, tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = put_this_machines(tool)
+    if layout == "with a package":
+        put_package(tool)
+    monkeypatch.chdir(tool.root)
+    wheel = leanspec_build.build_editable(str(tmp_path))
+    prefix = make_venv(tmp_path / "venv")
+    install(prefix, tmp_path / wheel)
+    assert (programs(prefix) / "tool").read_bytes() == program
+    if layout == "with a package":
+        (tool.root / "a_tool/__init__.py").write_text("def main():\n    print('new')\n")
+        assert run([programs(prefix) / "more"], clean_environment()).stdout == "new\n"
+
+
+def test_two_files_with_one_place_are_refused(tool: Tool) -> None:
+    tool.put("x", tool=WINDOWS)
+    tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["a/*", "b/*"]')
+    for name in ("a/Notes", "b/notes"):
+        (tool.root / name).parent.mkdir()
+        (tool.root / name).write_text(name)
+    assert "have one place" in tool.build("all", code=1).stderr
+    tool.edit('"a/*", "b/*"', '"a/*", "*/Notes"')
+    assert tool.all()
+
+
+@pytest.fixture
+def stubbed(tool: Tool) -> Tool:
+    """Return a project with programs for two other machines, and a stub."""
+    tool.edit('from = "dist"', 'from = "dist"\nstub = true')
+    tool.put("x", tool=WINDOWS)
+    tool.put("y", tool=MACOS)
+    return tool
+
+
+@REAL
+def test_a_machine_without_a_program_gets_a_stub_that_says_so(
+    stubbed: Tool, tmp_path: Path
+) -> None:
+    made = stubbed.all()
+    stub = "a_tool-1.2.3-py3-none-any.whl"
+    assert len(made) == 3
+    assert made[stub]["publishable"] is True
+    prefix = make_venv(tmp_path / "venv")
+    install(prefix, "--find-links", stubbed.root / "out", "a-tool")
+    said = run([programs(prefix) / "tool"], clean_environment(), code=1)
+    assert said.stdout == ""
+    first, *machines, hint = said.stderr.splitlines()
+    assert first.startswith("error: a-tool 1.2.3 has no `tool` for this machine: Linux on ")
+    assert machines == [
+        "  it has one for Windows on x86_64",
+        "  it has one for macOS 11.0 or newer on aarch64",
+    ]
+    assert hint.startswith("hint: ")
+    put_this_machines(stubbed)
+    stubbed.all()
+    install(prefix, "--find-links", stubbed.root / "out", "--force-reinstall", "a-tool")
+    run([programs(prefix) / "tool"], clean_environment())
+    assert not list(packages(prefix).glob("a_tool_stub*"))
+
+
+def test_a_stub_is_the_same_each_time_and_carries_no_program(stubbed: Tool) -> None:
+    stubbed.all()
+    (stub,) = (stubbed.root / "out").glob("*-any.whl")
+    before = stub.read_bytes()
+    stubbed.all()
+    assert stub.read_bytes() == before
+    with zipfile.ZipFile(stub) as wheel:
+        assert {name.partition("/")[0] for name in wheel.namelist()} == {
+            "a_tool_stub",
+            "a_tool-1.2.3.dist-info",
+        }
+
+
+def test_a_hook_makes_no_stub_of_programs(
+    stubbed: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(stubbed.root)
+    with pytest.raises(SystemExit):
+        leanspec_build.build_wheel(str(stubbed.root), {"stub": "stub.json"})
+    assert "`python -m leanspec_build all` makes it" in capsys.readouterr().err
+    assert not list(stubbed.root.glob("*.whl"))
+
+
+def test_a_dry_run_writes_nothing(stubbed: Tool) -> None:
+    done = stubbed.build("all", "--out", "out", "--json", "--dry-run")
+    assert len(json.loads(done.stdout)) == 3
+    assert not (stubbed.root / "out").exists()
+
+
+def test_the_place_may_be_a_glob(tool: Tool) -> None:
+    """As in `target/*/release`, beside debug builds that are not wanted."""
+    tool.edit('from = "dist"', 'from = "dist/*/release"')
+    tool.put("a/release", tool=WINDOWS)
+    tool.put("b/release", tool=MACOS)
+    tool.put("a/debug", tool=headers.pe("x86_64") + b"debug")
+    assert len(tool.all()) == 2
+    tool.edit("dist/*/release", "dist/*/optimised")
+    assert "does not exist" in tool.build("all", code=1).stderr

@@ -1,0 +1,115 @@
+"""A dynamic version: Cargo's, that of the commit's tag, or the one that is given."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from leanspec_build.errors import BuildError
+from leanspec_build.project.manifest import load_project
+
+from tests.support.tool import Tool
+
+DYNAMIC = 'dynamic = ["version"]'
+with_git = pytest.mark.skipif(shutil.which("git") is None, reason="git has the tags")
+
+
+@pytest.fixture
+def dynamic(tool: Tool) -> Tool:
+    tool.edit('version = "1.2.3"', DYNAMIC)
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("cargo", "version"),
+    [
+        ('[package]\nname = "tool"\nversion = "1.4.0"', "1.4.0"),
+        ('[package]\nversion.workspace = true\n[workspace.package]\nversion = "2.0.0-rc.1"', "2.0.0rc1"),
+        ('[workspace.package]\nversion = "3.0.0"', "3.0.0"),
+    ],
+)  # fmt: skip
+def test_it_is_cargos(dynamic: Tool, cargo: str, version: str) -> None:
+    (dynamic.root / "Cargo.toml").write_text(cargo)
+    assert load_project(dynamic.root).version == version
+
+
+def test_a_package_of_a_workspace_has_the_version_of_the_folder_above(
+    dynamic: Tool,
+) -> None:
+    (dynamic.root / "Cargo.toml").write_text("[package]\nversion.workspace = true\n")
+    above = dynamic.root.parent / "Cargo.toml"
+    above.write_text('[workspace]\nmembers = ["a tool"]\npackage.version = "4.5.6"\n')
+    assert load_project(dynamic.root).version == "4.5.6"
+
+
+@pytest.mark.parametrize(
+    "cargo",
+    ["[package]", "package = 3", "[package]\nversion = 3", "[package", "workspace = 1"],
+)
+def test_a_cargo_file_without_a_version_is_refused(dynamic: Tool, cargo: str) -> None:
+    (dynamic.root / "Cargo.toml").write_text(cargo)
+    with pytest.raises(
+        BuildError, match=r"Cargo\.toml` (states no version|cannot be read)"
+    ):
+        load_project(dynamic.root)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", "-C", str(folder), *who, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@with_git
+@pytest.mark.parametrize(
+    ("tags", "version"),
+    [
+        (["v1.4.0"], "1.4.0"),
+        (["1.4.0"], "1.4.0"),
+        (["tool-v1.4.0"], "1.4.0"),
+        (["cmd/tool/v1.4.0"], "1.4.0"),
+        (["v1.4.0", "tool/v1.4.0", "nightly", "latest"], "1.4.0"),
+        (["v2.0.0-rc.1"], "2.0.0rc1"),
+        (["v1.4.0-1"], "1.4.0.post1"),
+        (["v1.4.0", "v1.5.0"], None),
+        (["nightly"], None),
+        ([], None),
+    ],
+)
+def test_it_is_that_of_the_commits_tag(
+    dynamic: Tool, tags: list[str], version: str | None
+) -> None:
+    git(dynamic.root, "init", "--quiet")
+    git(dynamic.root, "commit", "--quiet", "--allow-empty", "--message", "one")
+    for tag in tags:
+        git(dynamic.root, "tag", tag)
+    if version is not None:
+        assert load_project(dynamic.root).version == version
+        return
+    with pytest.raises(
+        BuildError, match="the tags of this commit have to say one"
+    ) as error:
+        load_project(dynamic.root)
+    assert "`git tag v1.2.3`" in (error.value.hint or "")
+
+
+@with_git
+def test_where_there_is_nothing_to_read_it_from_a_message_says_what_to_write(
+    dynamic: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(dynamic.root.parent))
+    with pytest.raises(BuildError, match="not a git repository") as error:
+        load_project(dynamic.root)
+    assert 'write `version = "..."`' in (error.value.hint or "")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BuildError, match=r"neither a `Cargo\.toml` nor git"):
+        load_project(dynamic.root)
+
+
+def test_it_is_given(dynamic: Tool) -> None:
+    assert load_project(dynamic.root, "7.8.9").version == "7.8.9"
+    dynamic.edit(DYNAMIC, 'version = "1.2.3"')
+    with pytest.raises(BuildError, match=r"`7\.8\.9` is given, and .* states another way"):
+        load_project(dynamic.root, "7.8.9")
