@@ -23,6 +23,7 @@ class Signature(enum.StrEnum):
     AD_HOC = "signed ad hoc"
     IDENTITY = "signed by an identity"
     AUTHENTICODE = "signed (Authenticode)"
+    BROKEN = "changed after it was signed"
 
 
 @dataclass(frozen=True)

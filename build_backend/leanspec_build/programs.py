@@ -21,10 +21,12 @@ from packaging.tags import sys_tags
 from .binaries import Binary, must_keep_floor
 from .errors import BuildError
 from .executable import LARGEST_FILE, parse_executable, read_program
+from .formats.universal import join
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .tags import Tags, of_all, platform_key
 
+MACOS = ("darwin-x64", "darwin-arm64")
 ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
@@ -102,7 +104,39 @@ def find_sets(project: Project, places: list[Path]) -> list[ProgramSet]:
             f"no folder or archive in {where} has {names}",
             hint="build first, or correct `programs` under `[tool.leanspec-build]`",
         )
-    return [found[tags] for tags in sorted(found)]
+    sets = [found[tags] for tags in sorted(found)]
+    return _joined(sets) if project.is_universal2 else sets
+
+
+def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
+    """Return the sets with one for both CPUs of macOS in place of one for each.
+
+    Raises BuildError if there is one for one of them only.
+    """
+    thin = {key: each for each in sets for key in each.platforms if key in MACOS}
+    if not thin:
+        return sets
+    for key in MACOS:
+        if key not in thin:
+            raise BuildError(
+                f"`universal2` wants programs for {' and '.join(MACOS)}, and there are none for `{key}`",
+                hint="build them, or take `universal2` out of `[tool.leanspec-build]`",
+            )
+    first, second = (thin[key] for key in MACOS)
+    where = f"{first.where} and {second.where}"
+    programs = {
+        name: _join(where, one, second.programs[name])
+        for name, one in first.programs.items()
+    }
+    both = ProgramSet(where, programs, of_all([each.tags for each in programs.values()]))
+    return [*(each for each in sets if each not in (first, second)), both]
+
+
+def _join(where: str, one: Binary, other: Binary) -> Binary:
+    parts = {binary.executable.cpus[0]: binary.data for binary in (one, other)}
+    data = join(parts)
+    path = Path(where, one.path.name)
+    return Binary(path, data, parse_executable(data, f"`{path}`"), None)
 
 
 def for_this_machine(sets: list[ProgramSet]) -> ProgramSet:

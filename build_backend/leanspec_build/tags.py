@@ -113,6 +113,11 @@ def platform_tags(
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
     BuildError where no tag exists for its system or CPU, or where no machine would run it.
     """
+    if Signature.BROKEN in executable.signatures.values():
+        raise BuildError(
+            "it was changed after it was signed, so the system stops it, or warns of it",
+            hint="sign it again, after `strip` and whatever else changes it",
+        )
     if executable.format is Format.PE:
         return _windows_tags(executable)
     if executable.format is Format.MACH_O:

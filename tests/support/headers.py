@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 
@@ -135,8 +136,12 @@ def mach_o(
     old: bool = False,
     kind: int = 2,
     signed: bool = True,
+    cms: bytes | None = None,
 ) -> bytes:
-    """Return a thin 64-bit Mach-O file; `old` states the minimum as before macOS 10.14, `kind` 2 is a program."""
+    """Return a thin 64-bit Mach-O file; `old` states the minimum as before macOS 10.14, `kind` 2 is a program.
+
+    It is signed ad hoc, or by an identity with a message `cms`.
+    """
     packed = minimum[0] << 16 | minimum[1] << 8
     if old:
         version = struct.pack("<IIII", 0x24, 16, packed, packed)
@@ -144,24 +149,32 @@ def mach_o(
         version = struct.pack("<IIIIII", 0x32, 24, 1, packed, packed, 0)
     name = b"/usr/lib/libSystem.B.dylib\0".ljust(32, b"\0")
     dylib = struct.pack("<IIIIII", 0xC, 24 + len(name), 24, 0, 0, 0) + name
-    signature = struct.pack("<IIII", 0x1D, 16, 0, 0) if signed else b""
-    size = 32 + 72 + len(version) + len(dylib) + len(signature)
+    length = len(code_signature(b"", cms)) if signed else 0
+    size = 32 + 72 + len(version) + len(dylib) + 16 * signed
+    signature = struct.pack("<IIII", 0x1D, 16, size, length) if signed else b""
     text = struct.pack("<II16sQQQQIIII", 0x19, 72, b"__TEXT", 0, size, 0, size, 5, 5, 0, 0)
     commands = text + version + dylib + signature
-    return (
-        struct.pack(
-            "<IIIIIIII",
-            0xFEEDFACF,
-            MACH_O_CPUS[cpu],
-            0,
-            kind,
-            3 + signed,
-            len(commands),
-            0,
-            0,
-        )
-        + commands
-    )
+    counts = (MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0)
+    code = struct.pack("<IIIIIIII", 0xFEEDFACF, *counts) + commands
+    return code + code_signature(code, cms) if signed else code
+
+
+def code_signature(code: bytes, cms: bytes | None = None) -> bytes:
+    """Return a signature of code that fits one page, as `codesign` writes it (xnu, `cs_blobs.h`)."""
+    digest = hashlib.sha256(code).digest()
+    name = b"a\0"
+    hashes = 44 + len(name)
+    words = (hashes + 32, 0x20001, 2, hashes, 44, 0, 1, len(code))
+    directory = struct.pack(">9I4BI", 0xFADE0C02, *words, 32, 2, 0, 12, 0) + name + digest
+    blobs = [(0, directory)]
+    if cms is not None:
+        blobs.append((0x10000, struct.pack(">II", 0xFADE0B01, 8 + len(cms)) + cms))
+    start, index, content = 12 + 8 * len(blobs), b"", b""
+    for kind, blob in blobs:
+        index += struct.pack(">II", kind, start + len(content))
+        content += blob
+    length = start + len(content)
+    return struct.pack(">III", 0xFADE0CC0, length, len(blobs)) + index + content
 
 
 def universal(*slices: bytes) -> bytes:

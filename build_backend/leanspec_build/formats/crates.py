@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from leanspec_build.facts import Executable, Format
 
+from .mach_o import FAT_ENTRIES, slice_places
+
 SECTION = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.
 MOST_BYTES = 8 << 20
@@ -77,7 +79,9 @@ def _of_pe(data: bytes, _: Executable) -> bytes:
 
 
 def _of_mach_o(data: bytes, _: Executable) -> bytes:
-    """Look in a thin 64-bit file; a universal file has the list once per slice."""
+    """Look in a 64-bit file; a universal one has the list once per slice, so the first has it, too."""
+    if data[:4] in FAT_ENTRIES:
+        data = data[slice_places(data)[0][0] :]
     (count,) = struct.unpack_from("<I", data, 16)
     place = 32
     for _number in range(count):

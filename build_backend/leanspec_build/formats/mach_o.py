@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from leanspec_build.errors import BuildError
 from leanspec_build.facts import Executable, Format, Signature
 
+from . import signatures
 from .view import Bytes, View
 
 # magic -> byte order, bits
@@ -58,9 +59,6 @@ DYLIBS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB)
 
 Version = tuple[int, int]
 
-# The slot of a signature that holds a CMS message, and the length of a blob that holds nothing.
-CMS_SLOT, EMPTY_BLOB, MOST_BLOBS = 0x10000, 8, 64
-
 
 @dataclass
 class Slice:
@@ -78,7 +76,7 @@ class Slice:
 
 def parse_program(data: Bytes) -> Executable:
     """Read a program; raises BuildError for another kind of file."""
-    slices = [_slice(data, offset, size) for offset, size in _places(data)]
+    slices = [_slice(data, offset, size) for offset, size in slice_places(data)]
     cpus = tuple(each.cpu for each in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
@@ -96,7 +94,7 @@ def parse_program(data: Bytes) -> Executable:
     )
 
 
-def _places(data: Bytes) -> list[tuple[int, int]]:
+def slice_places(data: Bytes) -> list[tuple[int, int]]:
     """Return offset and size of each slice; of the whole file where it is thin."""
     entry = FAT_ENTRIES.get(data[:4])
     if entry is None:
@@ -151,7 +149,7 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
     elif kind == LC_CODE_SIGNATURE:
         start, size = command.unpack("2I", 8, "the code signature")
         whole.must_hold(start + size, "the code signature")
-        found.signature = _signature(View(whole.data, ">", whole.start + start, size))
+        found.signature = signatures.of_mach_o(whole, start, size)
     elif kind in SEGMENTS:
         layout, offset = SEGMENTS[kind]
         start, size = command.unpack(layout, offset, "a segment")
@@ -170,20 +168,6 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
         raise BuildError(
             f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"
         )
-
-
-def _signature(blobs: View) -> Signature:
-    """Tell an identity's signature (xnu, `cs_blobs.h`): a part of it is a CMS message that is not empty."""
-    if blobs.size < blobs.size_of("3I"):
-        return Signature.AD_HOC
-    _, _, count = blobs.unpack("3I", 0, "the code signature")
-    for number in range(min(count, MOST_BLOBS)):
-        kind, place = blobs.unpack("2I", 12 + 8 * number, "the code signature")
-        if kind == CMS_SLOT:
-            _, length = blobs.unpack("2I", place, "the code signature")
-            if length > EMPTY_BLOB:
-                return Signature.IDENTITY
-    return Signature.AD_HOC
 
 
 def _text(command: View) -> str:

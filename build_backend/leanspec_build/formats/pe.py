@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable, Format, Signature
+from leanspec_build.facts import Executable, Format
 
+from . import signatures
 from .view import Bytes, View
 
 MAGIC = b"MZ"
 CPUS = {0x8664: "x86_64", 0xAA64: "aarch64", 0x014C: "i686"}
 X64 = 0x8664
 OPTIONAL_32, OPTIONAL_64 = 0x10B, 0x20B
+# Where the optional header counts its data directories, which follow.
+DIRECTORIES = {OPTIONAL_32: 92, OPTIONAL_64: 108}
 IS_DLL = 0x2000
 # What runs as a program: a window, a console; the others are drivers, firmware and the like.
 SUBSYSTEMS = {2, 3}
@@ -79,7 +82,12 @@ def parse_program(data: Bytes) -> Executable:
     if machine == X64 and _is_hybrid(view, sections, directories):
         raise BuildError("is an ARM64EC program, for which there is no platform tag")
     cpu = CPUS.get(machine, f"machine-{machine:#x}")
-    signed = Signature.AUTHENTICODE if signature.size else Signature.NONE
+    signed = signatures.of_pe(
+        view,
+        optional + 64,
+        optional + DIRECTORIES[magic] + 4 + 8 * SIGNATURE,
+        *signature,
+    )
     return Executable(
         format=Format.PE,
         system="windows",
@@ -107,7 +115,7 @@ def _sections(view: View, start: int, count: int) -> Iterator[Section]:
 
 
 def _directories(view: View, optional: int, magic: int) -> dict[int, Directory]:
-    place = optional + {OPTIONAL_32: 92, OPTIONAL_64: 108}[magic]
+    place = optional + DIRECTORIES[magic]
     count = min(view.unpack("I", place, "the optional header")[0], 16)
     fields = view.table("II", place + 4, count, "the data directories")
     return {number: Directory(*each) for number, each in enumerate(fields)}

@@ -60,11 +60,13 @@ KEYS = {
     "floors": Key(Kind.TABLE_OF_TEXT, 'floors.linux-x64 = "glibc 2.28"'),
     "repair": Key(Kind.TEXT, 'repair = "auditwheel"'),
     "stub": Key(Kind.FLAG, "stub = true"),
+    "universal2": Key(Kind.FLAG, "universal2 = true"),
 }
 # A key -> the one that has to stand beside it, and those that may not.
 NEEDS = {
     "from": "programs",
     "stub": "programs",
+    "universal2": "programs",
     "executable": "package",
     "data": "package",
     "record": "data",

@@ -41,6 +41,8 @@ class Project:
     """Folder of an environment, as `share/man/man1` -> globs of the files for it, relative to the project."""
     has_stub: bool = False
     """Whether a wheel for all other machines says which ones the programs are for."""
+    is_universal2: bool = False
+    """Whether the programs for both CPUs of macOS are joined into one file each."""
 
     @property
     def name(self) -> str:
@@ -141,6 +143,7 @@ def load_project(root: Path, version: str = "") -> Project:
         place=own.get("from", ""),
         data_files={folder.strip("/"): tuple(globs) for folder, globs in placed.items()},
         has_stub=own.get("stub", False),
+        is_universal2=own.get("universal2", False),
     )
     _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
     if project.package:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pefile
 import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
@@ -19,8 +20,11 @@ from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
 from leanspec_build.facts import Signature
 from leanspec_build.formats.elf import ELF_MAGIC
+from leanspec_build.tags import platform_tags
 
+from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.surroundings import run
 
 
 def test_an_elf_program_says_what_it_needs() -> None:
@@ -495,25 +499,6 @@ def test_every_note_of_a_program_is_read() -> None:
     assert parse_executable(header + segment + notes, "it").system == "netbsd"
 
 
-def signed_mach_o(cms: bytes | None) -> bytes:
-    """Return a program with a code signature, as `codesign` writes it (xnu, `cs_blobs.h`)."""
-    directory = struct.pack(">IIII", 0xFADE0C02, 16, 0x20400, 2)
-    blobs = [(0, directory)]
-    if cms is not None:
-        blobs.append((0x10000, struct.pack(">II", 0xFADE0B01, 8 + len(cms)) + cms))
-    start, index, content = 12 + 8 * len(blobs), b"", b""
-    for kind, blob in blobs:
-        index += struct.pack(">II", kind, start + len(content))
-        content += blob
-    length = start + len(content)
-    blob = struct.pack(">III", 0xFADE0CC0, length, len(blobs)) + index + content
-    data = headers.mach_o()
-    command = struct.pack("<IIII", 0x1D, 16, 0, 0)
-    return (
-        data.replace(command, struct.pack("<IIII", 0x1D, 16, len(data), len(blob))) + blob
-    )
-
-
 @pytest.mark.parametrize(
     ("cms", "signature"),
     [
@@ -523,24 +508,82 @@ def signed_mach_o(cms: bytes | None) -> bytes:
     ],
 )
 def test_who_signed_a_macos_program(cms: bytes | None, signature: Signature) -> None:
-    data = signed_mach_o(cms)
+    data = headers.mach_o(cms=cms)
     assert parse_executable(data, "x").signatures == {"aarch64": signature}
     assert parse_executable(headers.mach_o(signed=False), "x").signatures == {
         "aarch64": Signature.NONE
     }
-    for size in range(len(headers.mach_o()), len(data)):
+    whole = headers.universal(headers.mach_o("x86_64"), data)
+    assert parse_executable(whole, "x").signatures["aarch64"] is signature
+    for size in range(len(headers.mach_o(signed=False)), len(data)):
         with contextlib.suppress(BuildError):
             parse_executable(data[:size], "x")
 
 
-def test_an_authenticode_signature_is_seen() -> None:
+def test_a_macos_program_that_changed_after_it_was_signed_is_seen() -> None:
+    data = headers.mach_o(cms=b"a CMS message")
+    code = len(headers.mach_o(signed=False)) + 16
+    for place in range(
+        32 + 8, 32 + 24
+    ):  # the name of the first segment: nothing else reads it
+        changed = bytearray(data)
+        changed[place] ^= 1
+        found = parse_executable(bytes(changed), "x").signatures
+        assert found == {"aarch64": Signature.BROKEN}
+    without_hashes = data[:code] + data[code:].replace(
+        b"\xfa\xde\x0c\x02", b"\xfa\xde\x0c\x01"
+    )
+    empty = data[:code] + bytes(len(data) - code)
+    for broken in (without_hashes, empty):
+        assert parse_executable(broken, "x").signatures == {"aarch64": Signature.BROKEN}
+
+
+def authenticode(data: bytes, algorithm: str) -> bytes:
+    """Return a PE file with a signature's digest at its end, where the message would have it among others.
+
+    By hand: the parts that a signature leaves out are set to nothing before the digest is taken.
+    """
+    place = 64 + 24 + 112 + 4 * 8  # the fifth data directory of PE32+
+    digest = hashlib.new(
+        algorithm, data[:152] + data[156:place] + data[place + 8 :]
+    ).digest()
+    message = (b"message" + digest).ljust(96, b"\0")
+    signed = bytearray(data)
+    struct.pack_into("<I", signed, 152, 0x1234)  # the checksum may change afterwards
+    struct.pack_into("<II", signed, place, len(data), len(message))
+    return bytes(signed) + message
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha384"])
+def test_an_authenticode_signature_is_seen(algorithm: str) -> None:
     data = headers.pe()
     assert parse_executable(data, "x").signatures == {"x86_64": Signature.NONE}
-    signed = bytearray(data)
-    # The fifth data directory of the optional header of PE32+ (PE format, The Attribute
-    # Certificate Table).
-    struct.pack_into("<II", signed, 64 + 24 + 112 + 4 * 8, len(data), 16)
-    found = parse_executable(bytes(signed) + bytes(16), "x").signatures
-    assert found == {"x86_64": Signature.AUTHENTICODE}
-    ours = pefile.PE(data=bytes(signed) + bytes(16)).OPTIONAL_HEADER.DATA_DIRECTORY[4]
-    assert (ours.VirtualAddress, ours.Size) == (len(data), 16)
+    signed = authenticode(data, algorithm)
+    assert parse_executable(signed, "x").signatures == {"x86_64": Signature.AUTHENTICODE}
+    for changed in (signed + b"more", signed[:600] + b"x" + signed[601:]):
+        assert parse_executable(changed, "x").signatures == {"x86_64": Signature.BROKEN}
+
+
+@pytest.mark.skipif(shutil.which("osslsigncode") is None, reason="osslsigncode signs")
+def test_a_signature_of_another_tool_is_seen(tmp_path: Path) -> None:
+    plain, signed = tmp_path / "plain.exe", tmp_path / "signed.exe"
+    plain.write_bytes(headers.pe())
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make: list[str | Path] = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+    make += ["-subj", "/CN=a", "-keyout", key, "-out", certificate]
+    run(make, clean_environment())
+    sign: list[str | Path] = ["osslsigncode", "sign", "-certs", certificate, "-key", key]
+    run([*sign, "-in", plain, "-out", signed], clean_environment())
+    data = signed.read_bytes()
+    assert parse_executable(data, "x").signatures == {"x86_64": Signature.AUTHENTICODE}
+    changed = data[:600] + b"x" + data[601:]
+    assert parse_executable(changed, "x").signatures == {"x86_64": Signature.BROKEN}
+
+
+def test_a_program_that_changed_after_it_was_signed_gets_no_tag() -> None:
+    data = headers.mach_o("x86_64")
+    changed = data.replace(b"__TEXT", b"__TEXX")
+    for broken in (changed, authenticode(headers.pe(), "sha256") + b"more"):
+        with pytest.raises(BuildError, match="changed after it was signed") as error:
+            platform_tags(parse_executable(broken, "x"))
+        assert "sign it again" in (error.value.hint or "")

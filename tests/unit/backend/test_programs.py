@@ -17,7 +17,9 @@ from typing import Literal
 
 import pytest
 from leanspec_build.executable import parse_executable
+from leanspec_build.facts import Signature
 from leanspec_build.formats.crates import embedded_crates
+from leanspec_build.formats.universal import join
 from leanspec_build.tags import Tags, of_all
 
 from scripts.tools.processes import clean_environment
@@ -293,6 +295,55 @@ def test_the_crates_of_an_audited_program_are_in_the_bill(
         "serde": "pkg:cargo/serde@1.0.0",
         "fork": None,
     }
+
+
+def audited_mach_o(cpu: str) -> bytes:
+    """Return a macOS program with a list of crates in a section `__DATA,.dep-v0`, as rustc leaves it."""
+    program = headers.mach_o(cpu, signed=False)
+    packed = zlib.compress(json.dumps(LISTED).encode())
+    place = len(program) + 152
+    section = struct.pack("<16s16sQQII", b".dep-v0", b"__DATA", 0, len(packed), place, 0)
+    fields = (152, b"__DATA", 0, len(packed), place, len(packed), 3, 3, 1, 0)
+    segment = struct.pack("<II16sQQQQIIII", 0x19, *fields) + section + bytes(28 - 4)
+    changed = bytearray(program)
+    count, size = struct.unpack_from("<II", changed, 16)
+    struct.pack_into("<II", changed, 16, count + 1, size + 152)
+    return bytes(changed) + segment + packed
+
+
+def test_a_list_in_a_macos_program_thin_and_universal() -> None:
+    thin = audited_mach_o("x86_64")
+    both = join({"aarch64": audited_mach_o("aarch64"), "x86_64": thin})
+    for data in (thin, both):
+        found = embedded_crates(data, parse_executable(data, "tool"))
+        assert [each.name for each in found] == ["serde", "fork"]
+
+
+@pytest.mark.skipif(shutil.which("llvm-lipo-14") is None, reason="llvm-lipo joins")
+def test_programs_are_joined_as_lipo_does_it(tmp_path: Path) -> None:
+    slices = {cpu: headers.mach_o(cpu) for cpu in ("x86_64", "aarch64")}
+    for cpu, data in slices.items():
+        (tmp_path / cpu).write_bytes(data)
+    names: list[str | Path] = [tmp_path / "aarch64", tmp_path / "x86_64"]
+    run(
+        ["llvm-lipo-14", "-create", *names, "-output", tmp_path / "both"],
+        clean_environment(),
+    )
+    assert join(slices) == (tmp_path / "both").read_bytes()
+    assert join(dict(reversed(slices.items()))) == join(slices)
+
+
+def test_the_programs_of_both_macs_may_share_a_wheel(tool: Tool) -> None:
+    tool.edit('from = "dist"', 'from = "dist"\nuniversal2 = true')
+    tool.put("arm", tool=OTHERS["macos"])
+    tool.put("other", tool_exe=OTHERS["windows"])
+    assert "there are none for `darwin-x64`" in tool.build("all", code=1).stderr
+    tool.put("intel", tool=headers.mach_o("x86_64", minimum=(10, 12)))
+    universal = "a_tool-1.2.3-py3-none-" + ".".join(sorted(UNIVERSAL)) + ".whl"
+    assert sorted(tool.all()) == [universal, "a_tool-1.2.3-py3-none-win_amd64.whl"]
+    with zipfile.ZipFile(tool.root / "out" / universal) as wheel:
+        both = parse_executable(wheel.read("a_tool-1.2.3.data/scripts/tool"), "tool")
+    assert set(both.signatures.values()) == {Signature.AD_HOC}
 
 
 def test_a_list_in_a_windows_program_and_a_damaged_one() -> None:
