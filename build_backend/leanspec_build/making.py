@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from .project.manifest import Project, load_project
 from .stub import programs_stub
 from .wheel import Content, programs_content, wheel_name, write_wheel
 
-STUB_REASON = "it says which machines the others are for, where none of them fits"
+STUB_FACTS = {
+    "from": None,
+    "platform_tags": ("any",),
+    "publishable": True,
+    "reasons": ("it says which machines the others are for, where none of them fits",),
+    "remarks": (),
+}
 
 
 def make_all(chosen: argparse.Namespace) -> int:
@@ -23,52 +30,37 @@ def make_all(chosen: argparse.Namespace) -> int:
     project = load_project(chosen.project, chosen.version)
     if not project.programs:
         raise BuildError(
-            f"`{chosen.project / 'pyproject.toml'}` states no `programs` under `[tool.leanspec-build]`",
-            hint=f"for example `{KEYS['programs'].example}`",
+            f"`{chosen.project / 'pyproject.toml'}` does not say where programs are, under `[tool.leanspec-build]`",
+            hint=f"for example `{KEYS['from'].example}`",
         )
     sets = find_sets(project, places_of(project, chosen.place))
+    facts = [_facts(each) for each in sets]
+    contents = [programs_content(project, each) for each in sets]
+    if project.has_stub:
+        tags = [tag for each in sets for tag in each.tags.platforms]
+        facts.append(STUB_FACTS)
+        contents.append(programs_stub(project, tags))
     made = []
-    for content, facts in _contents(project, sets):
-        facts["wheel"] = str(chosen.out / _make(project, content, chosen))
-        made.append(facts)
-        if not chosen.json:
-            _show(facts)
+    # Compressing lets other threads run.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        names = pool.map(lambda content: _make(project, content, chosen), contents)
+        for each, name in zip(facts, names, strict=True):
+            made.append({"wheel": str(chosen.out / name), **each})
+            if not chosen.json:
+                _show(made[-1])
     if chosen.json:
         print(json.dumps(made, indent=2))  # noqa: T201
     return 0
 
 
-def _contents(
-    project: Project, sets: list[ProgramSet]
-) -> Iterator[tuple[Content, dict[str, Any]]]:
-    """Yield what each wheel carries, with what there is to say of it."""
-    for each in sets:
-        yield (
-            programs_content(project, each),
-            {
-                "wheel": "",
-                "from": each.where,
-                "platform_tags": each.tags.platforms,
-                "publishable": each.tags.publishable,
-                "reasons": each.tags.reasons,
-                "remarks": each.tags.remarks,
-            },
-        )
-    if project.has_stub:
-        content = programs_stub(
-            project, [tag for each in sets for tag in each.tags.platforms]
-        )
-        yield (
-            content,
-            {
-                "wheel": "",
-                "from": None,
-                "platform_tags": content.platforms,
-                "publishable": True,
-                "reasons": (STUB_REASON,),
-                "remarks": (),
-            },
-        )
+def _facts(each: ProgramSet) -> dict[str, Any]:
+    return {
+        "from": each.where,
+        "platform_tags": each.tags.platforms,
+        "publishable": each.tags.publishable,
+        "reasons": each.tags.reasons,
+        "remarks": each.tags.remarks,
+    }
 
 
 def _make(project: Project, content: Content, chosen: argparse.Namespace) -> str:

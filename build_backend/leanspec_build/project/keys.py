@@ -64,15 +64,17 @@ KEYS = {
 }
 # A key -> the one that has to stand beside it, and those that may not.
 NEEDS = {
-    "from": "programs",
-    "stub": "programs",
-    "universal2": "programs",
+    "stub": "from",
+    "universal2": "from",
     "executable": "package",
     "data": "package",
     "record": "data",
     "repair": "executable",
 }
-EXCLUDES = {"programs": ("executable", "record", "repair")}
+EXCLUDES = {
+    "programs": ("executable", "record", "repair"),
+    "from": ("executable", "record", "repair"),
+}
 
 
 def read_keys(own: object, path: Path) -> dict[str, Any]:
@@ -137,13 +139,17 @@ def _must_go_together(own: Mapping[str, Any], path: Path) -> None:
             if other in own:
                 raise BuildError(
                     f"`{path}` has both `{key}` and `{other}` under `{TABLE}`",
-                    hint="`programs` go on the path, an `executable` into a package: leave one of them out",
+                    hint="programs go on the path, an `executable` into a package: leave one of them out",
                 )
         needed = NEEDS.get(key, key)
         if needed not in own:
             _refuse(path, f"has `{key}` without `{needed}`", KEYS[needed].example)
-    if not {"programs", "package"} & set(own):
-        _refuse(path, "names neither `programs` nor a `package`", KEYS["programs"].example)
+    if not {"programs", "from", "package"} & set(own):
+        _refuse(
+            path,
+            "says neither where programs are nor names a `package`",
+            KEYS["from"].example,
+        )
 
 
 def _must_be_programs(names: list[str], path: Path) -> None:
@@ -168,7 +174,7 @@ def _must_be_a_package(own: Mapping[str, Any], path: Path) -> None:
             f"`{path}` names the package `{own['package']}`, which cannot be imported",
             hint=f"for example `{KEYS['package'].example}`: the name of a folder beside it",
         )
-    if not {"programs", "executable", "data"} & set(own):
+    if not {"programs", "from", "executable", "data"} & set(own):
         _refuse(path, "has `package` without `executable`", KEYS["executable"].example)
     if "executable" in own:
         _must_be_a_file_name(own["executable"], path)

@@ -130,6 +130,8 @@ def load_project(root: Path, version: str = "") -> Project:
     table_of_tools = tools if isinstance(tools, dict) else {}
     own = read_keys(table_of_tools.get("leanspec-build"), path)
     placed = own.get("data-files", {})
+    # A program has the name of its project, where nothing else is said.
+    programs = own.get("programs") or [metadata.name][: "from" in own]
     project = Project(
         root,
         metadata,
@@ -139,7 +141,7 @@ def load_project(root: Path, version: str = "") -> Project:
         record=own.get("record", ""),
         floors=own.get("floors", {}),
         repair=own.get("repair"),
-        programs=tuple(own.get("programs", ())),
+        programs=tuple(programs),
         place=own.get("from", ""),
         data_files={folder.strip("/"): tuple(globs) for folder, globs in placed.items()},
         has_stub=own.get("stub", False),

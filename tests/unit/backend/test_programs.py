@@ -86,6 +86,18 @@ def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
     } == before
 
 
+def test_a_program_has_the_name_of_its_project_where_nothing_else_is_said(
+    tool: Tool,
+) -> None:
+    tool.edit('programs = ["tool"]\n', "")
+    tool.put("x")
+    assert "has `a-tool`" in tool.build("all", code=1).stderr
+    (tool.dist / "x/a-tool").write_bytes(OLD)
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        assert "a_tool-1.2.3.data/scripts/a-tool" in archive.namelist()
+
+
 def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "helper"]')
     tool.put("a", tool=OLD, helper=NEW)
@@ -210,7 +222,6 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
     "an executable too": (edited("from", 'executable = "a"\nfrom'), "has both `programs` and `executable`"),
     "no place": (edited('from = "dist"', ""), "nothing says where the programs are"),
     "a number as place": (edited('from = "dist"', "from = 3"), "wants a text as `from`"),
-    "a place without programs": (edited('programs = ["tool"]', ""), "has `from` without `programs`"),
     "a script of the name": (edited("[tool.lean", SCRIPT), "both as a program and as a script"),
     "several systems": (two_systems, "run on no common system"),
 }  # fmt: skip
