@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -34,18 +35,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code: 0, 1 (failed), 2 (usage), 130 (Ctrl-C)."""
     chosen = _parser().parse_args(arguments)
     try:
-        if chosen.command == "all":
-            from .making import make_all
-
-            return make_all(chosen)
-        from .showing import show
-
-        return show(chosen.files, as_json=chosen.json)
+        code = _run(chosen)
+        sys.stdout.flush()
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return FAILURE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read this has ended, as `head` does; what is still to be written goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    return code
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    if chosen.command == "all":
+        from .making import make_all
+
+        return make_all(chosen)
+    from .showing import show
+
+    return show(chosen.files, as_json=chosen.json)
 
 
 def _parser() -> argparse.ArgumentParser:

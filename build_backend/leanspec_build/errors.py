@@ -14,3 +14,7 @@ class BuildError(Exception):
     def __str__(self) -> str:
         """Return the message, with the hint on a line of its own."""
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class NotAProgramError(BuildError):
+    """Say that a file is a sound one of another kind: a script, a library, debug information."""

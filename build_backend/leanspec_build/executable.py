@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import BuildError
+from .errors import BuildError, NotAProgramError
 from .facts import Executable
 from .formats import elf, mach_o, pe
 from .formats.elf import ELF_MAGIC
@@ -47,9 +47,7 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
     With `library`, an ELF shared library is read instead. Raises BuildError for anything but a
     complete file of the wanted kind, and says what the bytes are instead.
     """
-    other = _not_an_executable(data)
-    if other is not None:
-        raise BuildError(f"{name} is {other}, not an executable")
+    _must_look_like_one(data, name)
     try:
         if data[:4] == ELF_MAGIC:
             return elf.parse_library(data) if library else elf.parse_program(data)
@@ -57,7 +55,7 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
             return pe.parse_program(data)
         return mach_o.parse_program(data)
     except BuildError as error:
-        raise BuildError(f"{name} {error.message}", hint=error.hint) from None
+        raise type(error)(f"{name} {error.message}", hint=error.hint) from None
 
 
 @contextlib.contextmanager
@@ -91,17 +89,24 @@ def must_be_file(path: Path) -> None:
         )
 
 
-def _not_an_executable(data: Bytes) -> str | None:
+def _must_look_like_one(data: Bytes, name: str) -> None:
+    """Raise BuildError for what was to be a program and is none, NotAProgramError for a file of another kind."""
     start = bytes(data[:80])
     if not start:
-        return "empty"
+        raise BuildError(f"{name} is empty, not an executable")
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise BuildError(
+            f"{name} is a Git LFS pointer, not an executable",
+            hint="`git lfs pull` fetches the file itself",
+        )
     if start.startswith(b"#!"):
         line = start.splitlines()[0].decode("utf-8", "replace")
-        return f"a script (`{line}`)"
-    if start.startswith(b"version https://git-lfs.github.com/spec/"):
-        return "a Git LFS pointer (`git lfs pull` fetches the file itself)"
+        raise NotAProgramError(f"{name} is a script (`{line}`), not an executable")
     if mach_o.is_java(data):
-        return "a Java class file"
-    if start.startswith((ELF_MAGIC, pe.MAGIC, *mach_o.FAT_ENTRIES, *mach_o.MAGICS)):
-        return None
-    return f"neither ELF, Mach-O nor PE (it starts with the bytes `{start[:4].hex(' ')}`)"
+        raise NotAProgramError(f"{name} is a Java class file, not an executable")
+    magics = (ELF_MAGIC, pe.MAGIC, *mach_o.FAT_ENTRIES, *mach_o.MAGICS)
+    if not start.startswith(magics):
+        shown = f"it starts with the bytes `{start[:4].hex(' ')}`"
+        raise NotAProgramError(
+            f"{name} is neither ELF, Mach-O nor PE ({shown}), not an executable"
+        )

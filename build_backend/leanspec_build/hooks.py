@@ -189,7 +189,7 @@ def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
                 f"the config setting `{name}` is not for a project with `programs`",
                 hint="name the place that has them: `-C from=PLACE`",
             )
-    sets = find_sets(project, places_of(project, settings.get("from", "")))
+    sets = find_sets(project, places_of(project, settings.get("from", "")), _say)
     if "platform" in settings:
         return of_platform(sets, settings["platform"])
     return for_this_machine(sets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def make_all(chosen: argparse.Namespace) -> int:
             f"`{chosen.project / 'pyproject.toml'}` does not say where programs are, under `[tool.leanspec-build]`",
             hint=f"for example `{KEYS['from'].example}`",
         )
-    sets = find_sets(project, places_of(project, chosen.place))
+    sets = find_sets(project, places_of(project, chosen.place), _note)
     facts = [_facts(each) for each in sets]
     contents = [programs_content(project, each) for each in sets]
     if project.has_stub:
@@ -73,6 +74,10 @@ def _make(project: Project, content: Content, chosen: argparse.Namespace) -> str
     except OSError as error:
         raise BuildError(f"cannot make the folder `{out}`: {error.strerror}") from None
     return write_wheel(out, project, content)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _show(facts: dict[str, Any]) -> None:

@@ -13,13 +13,13 @@ import hashlib
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from packaging.tags import sys_tags
 
 from .binaries import Binary, must_keep_floor
-from .errors import BuildError
+from .errors import BuildError, NotAProgramError
 from .executable import LARGEST_FILE, parse_executable, read_program
 from .formats.universal import join
 from .project.keys import WINDOWS_SUFFIX
@@ -82,15 +82,23 @@ def places_of(project: Project, given: str) -> list[Path]:
     return [root / name for name in found]
 
 
-def find_sets(project: Project, places: list[Path]) -> list[ProgramSet]:
+def find_sets(
+    project: Project, places: list[Path], say: Callable[[str], None]
+) -> list[ProgramSet]:
     """Return every complete set of a project's programs in folders or archives, by its tags.
 
-    Raises BuildError if there is none, if two sets are for the same machines and differ, or if a
-    program is damaged.
+    A file of the same name that is no program is passed by, which is said. Raises BuildError if
+    there is no set, if two are for the same machines and differ, or if a program is damaged.
     """
     found: dict[tuple[str, ...], ProgramSet] = {}
+    passed_by = []
     for where, members in _all_places(places, project.programs):
-        own = _set_of(project, where, members)
+        try:
+            own = _set_of(project, where, members)
+        except NotAProgramError as error:
+            # A folder of completions has files of the program's name, and one of debug symbols.
+            passed_by.append(error.message)
+            continue
         other = found.setdefault(own.tags.platforms, own)
         if other.digest != own.digest:
             raise BuildError(
@@ -100,10 +108,13 @@ def find_sets(project: Project, places: list[Path]) -> list[ProgramSet]:
     if not found:
         names = ", ".join(f"`{name}`" for name in project.programs)
         where = ", ".join(f"`{place}`" for place in places)
+        but = "".join(f"\n  {each}" for each in passed_by)
         raise BuildError(
-            f"no folder or archive in {where} has {names}",
+            f"no folder or archive in {where} has {names}{but}",
             hint="build first, or correct `programs` under `[tool.leanspec-build]`",
         )
+    for each in passed_by:
+        say(f"note: {each}: passed by")
     sets = [found[tags] for tags in sorted(found)]
     return _joined(sets) if project.is_universal2 else sets
 
@@ -199,9 +210,9 @@ def _all_places(
 def _places(
     place: Path, names: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
-    """Yield each folder that has all of the names, on the disk and in archives."""
+    """Yield each folder that has all of the names, on the disk and in archives; or the file that is given."""
     if place.is_file():
-        yield from _archive(place, names)
+        yield from _file(place, names)
         return
     seen = 0
     for folder, folders, files in os.walk(place):
@@ -212,19 +223,37 @@ def _places(
                 f"`{place}` has more than {MOST_FILES} files",
                 hint="name a folder inside of it",
             )
-        own: dict[str, bytes | Path] = {
-            _stated(file): Path(folder, file) for file in files if _stated(file) in names
-        }
-        if set(own) == set(names):
+        members = {file: Path(folder, file) for file in files}
+        for own in _complete(members, names):
             yield folder, own
         for file in sorted(files):
             if file.endswith(ARCHIVES):
                 yield from _archive(Path(folder, file), names)
 
 
-def _stated(file: str) -> str:
-    """Return the name that a project states for a file: without the ending of Windows."""
-    return file.removesuffix(WINDOWS_SUFFIX)
+def _file(
+    path: Path, names: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
+    """Yield what is in an archive; or a program, which may have any name if there is only one."""
+    if path.name.endswith(ARCHIVES):
+        yield from _archive(path, names)
+        return
+    if len(names) > 1:
+        raise BuildError(
+            f"`{path}` is one file, and there are to be {len(names)} programs",
+            hint="name the folder or archive that has them",
+        )
+    yield str(path), {names[0]: path}
+
+
+def _complete(
+    members: Mapping[str, bytes | Path], names: tuple[str, ...]
+) -> Iterator[dict[str, bytes | Path]]:
+    """Yield the programs of a folder if all of them are there: those of Windows apart from any others."""
+    for suffix in ("", WINDOWS_SUFFIX):
+        own = {name: members[name + suffix] for name in names if name + suffix in members}
+        if len(own) == len(names):
+            yield own
 
 
 def _archive(
@@ -235,13 +264,17 @@ def _archive(
     try:
         for member, data in _members(path, names):
             pure = PurePosixPath(member)
-            folders.setdefault(str(pure.parent), {})[_stated(pure.name)] = data
+            folders.setdefault(str(pure.parent), {})[pure.name] = data
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
         raise BuildError(f"`{path}` is not a whole archive: {error}") from None
-    for folder, own in sorted(folders.items()):
-        if set(own) == set(names):
+    for folder, members in sorted(folders.items()):
+        for own in _complete(members, names):
             # The archive itself, if they are at its top.
             yield str(path / folder), own
+
+
+def _is_one(member: str, names: tuple[str, ...]) -> bool:
+    return PurePosixPath(member).name.removesuffix(WINDOWS_SUFFIX) in names
 
 
 def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
@@ -249,10 +282,7 @@ def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist()[:MOST_MEMBERS]:
-                if (
-                    _stated(PurePosixPath(info.filename).name) in names
-                    and not info.is_dir()
-                ):
+                if not info.is_dir() and _is_one(info.filename, names):
                     _must_be_bounded(path, info.filename, info.file_size)
                     yield info.filename, archive.read(info)
         return
@@ -260,7 +290,7 @@ def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
         for number, member in enumerate(tar):
             if number > MOST_MEMBERS:
                 raise BuildError(f"`{path}` has more than {MOST_MEMBERS} members")
-            if member.isfile() and _stated(PurePosixPath(member.name).name) in names:
+            if member.isfile() and _is_one(member.name, names):
                 _must_be_bounded(path, member.name, member.size)
                 content = tar.extractfile(member)
                 yield member.name, content.read() if content else b""

@@ -61,14 +61,18 @@ def _records(name: str) -> "list[str]":
         names = sorted(os.listdir(SITE))
     except OSError:
         return []
-    wanted = re.sub(r"[-_.]+", "-", name).lower()
+    wanted = normalized(name)
     found = [each for each in names if each.endswith(SUFFIX)]
     return [
         each
         for each in found
-        if re.sub(r"[-_.]+", "-", each.rpartition("-")[0].rpartition("-")[0]).lower()
-        == wanted
+        if normalized(each.rpartition("-")[0].rpartition("-")[0]) == wanted
     ]
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name in its one form (Names and normalization)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _text(path: str) -> str:

@@ -29,8 +29,7 @@ def with_extra(name: str, extra: str) -> "list[str]":
     again.
     """
     text = _receipt()
-    listed = REQUIREMENTS.search(text)
-    tables = REQUIREMENT.findall(listed[1]) if listed else []
+    tables = _tables(text)
     if not tables:
         return _install([f"{name}[{extra}]"])
     # Any other key, whatever its value looks like, would be lost.
@@ -51,9 +50,7 @@ def with_extra(name: str, extra: str) -> "list[str]":
 
 def is_pinned(name: str) -> bool:
     """Tell whether one version of a package was asked for, which `uv tool upgrade` keeps."""
-    listed = REQUIREMENTS.search(_receipt())
-    tables = REQUIREMENT.findall(listed[1]) if listed else []
-    asked = [_fields(each) for each in tables]
+    asked = [_fields(each) for each in _tables(_receipt())]
     versions = [each.get("specifier", [""])[0] for each in asked if each["name"] == [name]]
     return any(version.startswith("==") for version in versions)
 
@@ -68,6 +65,12 @@ def _receipt() -> str:
             return file.read()
     except (OSError, ValueError):
         return ""
+
+
+def _tables(receipt: str) -> "list[str]":
+    """Return the requirements of a receipt, each as the inline table that it is."""
+    listed = REQUIREMENTS.search(receipt)
+    return REQUIREMENT.findall(listed[1]) if listed else []
 
 
 def _fields(table: str) -> "dict[str, list[str]]":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NotAProgramError
 from leanspec_build.facts import Executable, Format
 
 from .view import Bytes, View
@@ -479,11 +479,11 @@ def _must_be_program(kind: str, loader: str | None, tags: Tags) -> None:
     pie = bool((_value(tags, DT_FLAGS_1) or 0) & DF_1_PIE)
     named = _value(tags, DT_SONAME) is not None
     if tags and not pie and (loader is None or named):
-        raise BuildError("is a shared library, not a program")
+        raise NotAProgramError("is a shared library, not a program")
 
 
 def _refuse(kind: str) -> NoReturn:
-    raise BuildError(f"is an ELF file of the type `{kind}`, not of the wanted one")
+    raise NotAProgramError(f"is an ELF file of the type `{kind}`, not of the wanted one")
 
 
 def _libc(

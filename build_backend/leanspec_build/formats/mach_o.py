@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NotAProgramError
 from leanspec_build.facts import Executable, Format, Signature
 
 from . import signatures
@@ -117,7 +117,7 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
     view = View(data, order, offset, size)
     _, cpu, subtype, kind, count, length, _ = view.unpack("7I", 0, "the Mach-O header")
     if KINDS.get(kind) != PROGRAM:
-        raise BuildError(
+        raise NotAProgramError(
             f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a program"
         )
     if length > LARGEST_HEADER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NotAProgramError
 from leanspec_build.facts import Executable, Format
 
 from . import signatures
@@ -70,7 +70,7 @@ def parse_program(data: Bytes) -> Executable:
     if magic not in (OPTIONAL_32, OPTIONAL_64):
         raise BuildError(f"is damaged: its optional header is of the kind {magic:#x}")
     if flags & IS_DLL:
-        raise BuildError("is a DLL, not a program")
+        raise NotAProgramError("is a DLL, not a program")
     _must_run_as_program(view.unpack("H", optional + 68, "the optional header")[0])
     sections = list(_sections(view, optional + length, count))
     directories = _directories(view, optional, magic)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._tables import VERSION
+from leanspec_launcher.diagnosis.installed import normalized
 from leanspec_launcher.diagnosis.installer import MAIN
 from leanspec_launcher.first_start.proof import digest
 
@@ -58,7 +59,7 @@ def _packed(path: Path) -> Packed:
     metadata = _metadata(path)
     return Packed(
         path,
-        re.sub(r"[-_.]+", "-", str(metadata["Name"])).lower(),
+        normalized(str(metadata["Name"])),
         str(metadata["Version"]),
         digest(str(path)),
         tuple(map(str, metadata.get_all("Requires-Dist") or ())),
@@ -125,7 +126,7 @@ def _markers(wheels: list[Packed]) -> dict[str, str]:
         for requirement in wheel.requires:
             marked = MARKED.match(requirement)
             if marked and "extra" not in marked[2]:
-                found[re.sub(r"[-_.]+", "-", marked[1]).lower()] = marked[2]
+                found[normalized(marked[1])] = marked[2]
     return found
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.diagnosis import installer, machine, remedy
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.diagnosis.installed import normalized
 from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
 
 from .ways import Way
@@ -156,7 +157,7 @@ def _of_report(text: str) -> list[File]:
         report = json.loads(text[text.index("{") :])
         return [
             File(
-                _normalized(str(each["metadata"]["name"])),
+                normalized(str(each["metadata"]["name"])),
                 str(each["metadata"]["version"]),
                 _name_of(str(each["download_info"]["url"])),
             )
@@ -175,14 +176,10 @@ def _of_lock(text: str) -> list[File]:
     for body in PACKAGE.findall(text):
         fields = dict(FIELD.findall(body))
         for url, uploaded in WHEEL.findall(body):
-            name, version = _normalized(fields["name"]), fields["version"]
+            name, version = normalized(fields["name"]), fields["version"]
             found.append(File(name, version, _name_of(url), uploaded))
     return found
 
 
 def _name_of(url: str) -> str:
     return unquote(urlsplit(url).path.rpartition("/")[2])
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -36,7 +36,7 @@ OTHERS = {"windows": headers.pe(), "macos": headers.mach_o(), "arm": ARM}
 
 OF_2014 = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
 UNIVERSAL = ("macosx_10_12_x86_64", "macosx_11_0_arm64", "macosx_10_12_universal2")
-TWO_SYSTEMS = {"tool": OLD, "b_exe": OTHERS["windows"]}
+TWO_SYSTEMS = {"tool": OLD, "b": OTHERS["windows"]}
 SCRIPT = '[project.scripts]\ntool = "a:b"\n[tool.lean'
 
 
@@ -96,6 +96,43 @@ def test_a_program_has_the_name_of_its_project_where_nothing_else_is_said(
     (wheel,) = tool.all()
     with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
         assert "a_tool-1.2.3.data/scripts/a-tool" in archive.namelist()
+
+
+def test_a_file_of_the_name_that_is_no_program_is_passed_by(tool: Tool) -> None:
+    """As in completions, and in the debug symbols that cargo leaves beside a program for macOS."""
+    tarred(tool.dist / "tool.tar.gz", tool=OLD)
+    tool.put("completions/bash", tool=b"_tool() {\n")
+    tool.put("tool.dSYM/Contents/Resources/DWARF", tool=headers.mach_o(kind=10))
+    tool.put("wrapper", tool=b"#!/bin/sh\n")
+    done = tool.build("all", "--out", "out")
+    assert done.stderr.count(": passed by\n") == 3
+    assert len(list((tool.root / "out").iterdir())) == 1
+    # What was to be a program, and is none, is no file of another kind.
+    for wrong in (b"", OLD[:100], b"version https://git-lfs.github.com/spec/v1\n"):
+        tool.put("wrong", tool=wrong)
+        tool.build("all", "--out", "out", code=1)
+
+
+def test_a_folder_may_have_the_programs_of_windows_and_of_another_system(
+    tool: Tool,
+) -> None:
+    tool.put("bin", tool=OLD, tool_exe=OTHERS["windows"])
+    zipped(tool.dist / "both.zip", tool=ARM, tool_exe=OTHERS["windows"])
+    assert len(tool.all()) == 3
+
+
+def test_a_file_that_is_named_may_have_any_name(tool: Tool) -> None:
+    """As releases have them: `tool-linux-amd64`, beside its checksum."""
+    tool.edit('from = "dist"', 'from = "dist/tool-*"')
+    tool.put("", **{"tool-linux-amd64": OLD, "tool-windows_exe": OTHERS["windows"]})
+    tool.put("", **{"tool-linux-amd64.sha256": b"0123", "other-linux": NEW})
+    tarred(tool.dist / "tool-arm.tar.gz", tool=ARM)
+    assert len(tool.all()) == 3
+    done = tool.build("all", "--from", tool.dist / "other-linux", "--json", "--out", "out")
+    (made,) = json.loads(done.stdout)
+    assert made["platform_tags"] == ["manylinux_2_34_x86_64"]
+    with zipfile.ZipFile(tool.root / made["wheel"]) as wheel:
+        assert "a_tool-1.2.3.data/scripts/tool" in wheel.namelist()
 
 
 def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
@@ -205,6 +242,13 @@ def two_systems(tool: Tool) -> None:
     tool.put("x", **TWO_SYSTEMS)
 
 
+def one_file_for_two(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool", "b"]')
+    tool.edit('from = "dist"', 'from = "dist/*"')
+    tool.dist.mkdir()
+    (tool.dist / "tool").write_bytes(OLD)
+
+
 def edited(old: str, new: str) -> Callable[[Tool], None]:
     return lambda tool: tool.edit(old, new)
 
@@ -224,6 +268,7 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
     "a number as place": (edited('from = "dist"', "from = 3"), "wants a text as `from`"),
     "a script of the name": (edited("[tool.lean", SCRIPT), "both as a program and as a script"),
     "several systems": (two_systems, "run on no common system"),
+    "one file for two": (one_file_for_two, "is one file, and there are to be 2 programs"),
 }  # fmt: skip
 
 

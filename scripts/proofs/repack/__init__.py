@@ -1,0 +1,1 @@
+"""Other projects' programs, packed by the backend, and the backend beside other tools."""
