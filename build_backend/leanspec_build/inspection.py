@@ -222,7 +222,8 @@ def _all_of(promises: list[Promise]) -> Promise:
     if not promises:
         return {("any", ""): (0, 0)}
     common = set.intersection(*(set(promise) for promise in promises))
-    return {key: max(promise[key] for promise in promises) for key in common}
+    # A set has no order, and what is said of a wheel has one.
+    return {key: max(promise[key] for promise in promises) for key in sorted(common)}
 
 
 def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.proofs.repack.packing import build_all, prepare
+from scripts.proofs.repack.tools import TOOLS
 from scripts.tools.processes import own_program
 from tests.support import debian
 from tests.support.releases import install
@@ -169,3 +171,23 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
     )
     said = (tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL").read_text("utf-8")
     assert "Tag: py3-none-musllinux_1_1_x86_64\n" in said
+
+
+@pytest.mark.parametrize("name", ["rust-just", "ninja"])
+def test_musl_python_takes_programs_of_other_projects(
+    musl_python: Path, wheelhouse: Path, tmp_path: Path, name: str
+) -> None:
+    """One is static, the other one is linked to musl."""
+    (tool,) = (tool for tool in TOOLS if tool.name == name)
+    prepare(tool, tmp_path / "project")
+    build_all(tmp_path / "project", tmp_path / "ours")
+    env = clean(tmp_path / "home")
+    prefix = tmp_path / "venv"
+    run([musl_python, "-m", "venv", "--without-pip", prefix], env)
+    pip = max(wheelhouse.glob("pip-*.whl"))
+    links: list[str | Path] = ["--no-index", "--find-links", tmp_path / "ours"]
+    run([prefix / "bin/python", f"{pip}/pip", "install", *links, f"{name}-again"], env)
+    record = next(prefix.glob("lib/*/site-packages/*_again-*.dist-info/WHEEL"))
+    assert "-musllinux_1_" in record.read_text("utf-8")
+    said = run([prefix / "bin" / tool.programs[0], "--version"], env).stdout
+    assert tool.version in said

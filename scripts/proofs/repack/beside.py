@@ -103,20 +103,17 @@ class Tools:
     def run(self, command: list[str], cwd: Path, **env: str) -> None:
         """Run a tool; raises CommandError if it fails."""
         path = os.pathsep.join([str(self.programs), os.environ.get("PATH", os.defpath)])
-        variables = clean_environment(PATH=path, HOME=str(self.folder), **self.homes, **env)
+        variables = clean_environment(PATH=path, **self.homes, **env)
         done = capture(command, env=variables, cwd=cwd)
         must_succeed(done, f"`{Path(command[0]).name} {' '.join(command[1:3])}`")
 
     @property
     def homes(self) -> dict[str, str]:
-        """Where cargo, rustup and Go have what they need, and put what they make."""
-        cargo = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
-        rustup = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
+        """Where cargo and Go put what they make."""
         return {
-            "CARGO_HOME": cargo,
-            "RUSTUP_HOME": rustup,
             "CARGO_TARGET_DIR": str(self.rust / "target"),
             "GOCACHE": str(self.folder / "go-cache"),
+            "GOPATH": str(self.folder / "go-path"),
             "GOFLAGS": "-mod=mod",
         }
 

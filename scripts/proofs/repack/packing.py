@@ -79,13 +79,8 @@ def repack(say: Callable[[str], None]) -> list[Row]:
 
 
 def _repack(tool: Tool, folder: Path, checkers: Checkers) -> Row:
-    wheels = published(tool, folder / "published")
-    row = Row(tool, len(wheels))
-    of_bytes = unpack(wheels, tool, folder / "built")
-    programs = json.dumps(list(tool.programs))
-    text = MANIFEST.format(name=tool.name, version=tool.version, programs=programs)
-    (folder / "pyproject.toml").write_text(text, "utf-8")
-    (folder / "README.md").write_text(f"The programs of {tool.name}, packed again.\n")
+    of_bytes = prepare(tool, folder)
+    row = Row(tool, len(of_bytes))
     started = time.monotonic()
     ours = build_all(folder, folder / "ours")
     row.seconds = time.monotonic() - started
@@ -101,7 +96,17 @@ def _repack(tool: Tool, folder: Path, checkers: Checkers) -> Row:
     return row
 
 
-def unpack(wheels: list[Path], tool: Tool, folder: Path) -> dict[tuple[bytes, ...], Path]:
+def prepare(tool: Tool, folder: Path) -> dict[tuple[bytes, ...], Path]:
+    """Make a project of a tool's published programs; return the published wheels by their content."""
+    of_bytes = _unpack(published(tool, folder / "published"), tool, folder / "built")
+    programs = json.dumps(list(tool.programs))
+    text = MANIFEST.format(name=tool.name, version=tool.version, programs=programs)
+    (folder / "pyproject.toml").write_text(text, "utf-8")
+    (folder / "README.md").write_text(f"The programs of {tool.name}, packed again.\n")
+    return of_bytes
+
+
+def _unpack(wheels: list[Path], tool: Tool, folder: Path) -> dict[tuple[bytes, ...], Path]:
     """Put the programs of each wheel into a folder without a name; return the wheels by their content."""
     of_bytes = {}
     for number, wheel in enumerate(wheels):
