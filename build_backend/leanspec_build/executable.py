@@ -14,7 +14,7 @@ from pathlib import Path
 from .errors import BuildError, NotAProgramError
 from .facts import Executable
 from .formats import elf, mach_o, pe
-from .formats.elf import ELF_MAGIC
+from .formats.elf_file import ELF_MAGIC
 from .formats.view import Bytes
 
 LARGEST_FILE = 512 * 1024 * 1024

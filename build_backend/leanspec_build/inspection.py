@@ -15,7 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from .errors import BuildError
 from .executable import LARGEST_FILE, parse_executable, read_executable
 from .facts import Executable, Format
-from .formats.elf import ELF_MAGIC
+from .formats.elf_file import ELF_MAGIC
 from .tags import Tags, platform_key, platform_tags, split_tag
 
 # What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does

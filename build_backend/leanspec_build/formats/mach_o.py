@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from leanspec_build.errors import BuildError, NotAProgramError
@@ -45,6 +46,9 @@ KINDS = {
 PROGRAM = "execute"
 
 LC_CODE_SIGNATURE = 0x1D
+SEGMENT_64 = 0x19
+# A section in it: its name, that of its segment, address, size, offset, and seven words more.
+SECTION = "16s16s2Q8I"
 # LC_SEGMENT and LC_SEGMENT_64 -> form and place of the offset and size of what they load.
 SEGMENTS = {0x1: ("2I", 32), 0x19: ("2Q", 40)}
 LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = (
@@ -76,7 +80,7 @@ class Slice:
 
 def parse_program(data: Bytes) -> Executable:
     """Read a program; raises BuildError for another kind of file."""
-    slices = [_slice(data, offset, size) for offset, size in slice_places(data)]
+    slices = [_slice(data, offset, size) for offset, size in _places(data)]
     cpus = tuple(each.cpu for each in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
@@ -94,7 +98,7 @@ def parse_program(data: Bytes) -> Executable:
     )
 
 
-def slice_places(data: Bytes) -> list[tuple[int, int]]:
+def _places(data: Bytes) -> list[tuple[int, int]]:
     """Return offset and size of each slice; of the whole file where it is thin."""
     entry = FAT_ENTRIES.get(data[:4])
     if entry is None:
@@ -125,14 +129,37 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
     start = 32 if bits == 64 else 28  # noqa: PLR2004 - the 64-bit header has one word more
     view.must_hold(start + length, "the load commands")
     found = Slice(_cpu(cpu, subtype), order, bits)
+    for command, part in _commands(view, start, count, length):
+        _take(found, part, command, view)
+    return found
+
+
+def _commands(
+    view: View, start: int, count: int, length: int
+) -> Iterator[tuple[int, View]]:
+    """Yield the kind and the content of each load command."""
     place = start
     for _ in range(count):
         command, step = view.unpack("2I", place, "a load command")
         if step < 8 or place + step > start + length:  # noqa: PLR2004 - its own two words
             raise BuildError("is damaged: a load command ends outside of the header")
-        _take(found, View(data, order, offset + place, step), command, view)
+        yield command, View(view.data, view.order, view.start + place, step)
         place += step
-    return found
+
+
+def section(data: Bytes, name: bytes) -> bytes | None:
+    """Return the content of a section of a 64-bit program, of the first slice that has it; None if none has."""
+    for offset, size in _places(data):
+        view = View(data, "<", offset, size)
+        fields = view.unpack("7I", 0, "the Mach-O header")
+        for kind, command in _commands(view, 32, fields[4], fields[5]):
+            if kind != SEGMENT_64:
+                continue
+            (count,) = command.unpack("I", 64, "a segment")
+            for each in command.table(SECTION, 72, count, "the sections"):
+                if each[0].rstrip(b"\0") == name:
+                    return view.take(each[4], each[3], "a section")
+    return None
 
 
 def _cpu(number: int, subtype: int) -> str:

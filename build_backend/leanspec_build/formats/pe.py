@@ -100,6 +100,18 @@ def parse_program(data: Bytes) -> Executable:
     )
 
 
+def section(data: Bytes, name: str) -> bytes | None:
+    """Return the content of a section of a program; None if there is no such one."""
+    view = View(data)
+    (at,) = view.unpack("I", 60, "the DOS header")
+    _, count, _, _, _, length, _ = view.unpack("HHIIIHH", at + 4, "the PE header")
+    for each in _sections(view, at + 24 + length, count):
+        if each.name == name:
+            size = min(each.size, each.virtual_size)
+            return view.take(each.offset, size, f"the section `{name}`")
+    return None
+
+
 def _must_run_as_program(subsystem: int) -> None:
     if subsystem not in SUBSYSTEMS:
         other = OTHER_SUBSYSTEMS.get(subsystem, f"for the subsystem {subsystem}")

@@ -1,0 +1,96 @@
+"""The symbols that an ELF file needs of libraries: their names, and their versions (Linux Standard Base)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leanspec_build.errors import BuildError
+
+from .elf_file import DT_STRTAB, ElfFile
+
+DT_HASH, DT_SYMTAB, DT_VERNEED, DT_VERNEEDNUM = 4, 6, 0x6FFFFFFE, 0x6FFFFFFF
+SHT_DYNSYM, STB_WEAK, SHN_UNDEF = 11, 2, 0
+# A large program has some hundred versions and some hundred thousand symbols.
+MOST_VERSIONS, MOST_SYMBOLS = 20_000, 1_000_000
+MOST_IMPORTS, LONGEST_SYMBOL = 100_000, 256
+
+
+def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
+    """Return the versions needed, by library (Symbol Version Requirements)."""
+    address, needs = file.value(DT_VERNEED), file.value(DT_VERNEEDNUM) or 0
+    versions: dict[str, tuple[str, ...]] = {}
+    if address is None:
+        return versions
+    offset, left = file.offset(address), MOST_VERSIONS
+    for _ in range(needs):
+        _, count, name, first, following = file.view.unpack(
+            "HHIII", offset, "the version needs"
+        )
+        left -= count + 1
+        if left < 0:
+            raise BuildError(
+                f"is damaged: it needs more than {MOST_VERSIONS} symbol versions"
+            )
+        library = file.string(name)
+        versions[library] = versions.get(library, ()) + tuple(
+            _versions(file, offset + first, count)
+        )
+        if not following:
+            break
+        offset += following
+    return versions
+
+
+def imports(file: ElfFile) -> Iterator[str]:
+    """Yield the undefined symbols that are not weak. Longer names than any policy speaks of are left out."""
+    address, names = file.value(DT_SYMTAB), file.value(DT_STRTAB)
+    if address is None or names is None:
+        return
+    offset, strings = file.offset(address), file.offset(names)
+    found = 0
+    for fields in file.view.table(
+        file.layout.symbol, offset, _symbols(file, offset, names), "the symbols"
+    ):
+        if file.bits == 64:  # noqa: PLR2004 - the class
+            name, info, _, section, _, _ = fields
+        else:
+            name, _, _, info, _, section = fields
+        if section != SHN_UNDEF or info >> 4 == STB_WEAK or not name:
+            continue
+        start = strings + name
+        end = file.view.data.find(b"\0", start, start + LONGEST_SYMBOL)
+        if end > start:
+            found += 1
+            if found > MOST_IMPORTS:
+                raise BuildError(f"is damaged: it imports more than {MOST_IMPORTS} symbols")
+            yield file.view.data[start:end].decode("utf-8", "replace")
+
+
+def _versions(file: ElfFile, offset: int, count: int) -> Iterator[str]:
+    for _ in range(count):
+        _, _, _, name, following = file.view.unpack("IHHII", offset, "the version needs")
+        yield file.string(name)
+        if not following:
+            return
+        offset += following
+
+
+def _symbols(file: ElfFile, offset: int, names: int) -> int:
+    """Return how many dynamic symbols there are: by the section, the old hash table, or the gap to the names."""
+    size = file.view.size_of(file.layout.symbol)
+    for section in file.sections():
+        if section[1] == SHT_DYNSYM and section[4] == offset:
+            return _bounded(section[5] // size)
+    table = file.value(DT_HASH)
+    if table is not None:
+        return _bounded(file.view.unpack("II", file.offset(table), "the hash table")[1])
+    address = file.value(DT_SYMTAB) or 0
+    return _bounded(max(names - address, 0) // size)
+
+
+def _bounded(count: int) -> int:
+    if count > MOST_SYMBOLS:
+        raise BuildError(
+            f"has more than {MOST_SYMBOLS} dynamic symbols, which no program has"
+        )
+    return count
