@@ -15,15 +15,10 @@ from .errors import BuildError
 from .executable import parse_executable, read_program
 from .facts import Executable, Format
 from .project.manifest import Project
-from .tags import (
-    Tags,
-    exceeds,
-    host_platform_key,
-    platform_key,
-    platform_keys,
-    platform_tags,
-    read_floor,
-)
+from .tags.derive import platform_tags
+from .tags.floors import exceeds, read_floor
+from .tags.model import Tags
+from .tags.platforms import host_platform_key, platform_key, platform_keys
 
 RECORD_NAME = "binary.json"
 

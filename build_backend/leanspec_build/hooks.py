@@ -19,7 +19,7 @@ from .programs import ProgramSet, find_sets, for_this_machine, of_platform, plac
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
 from .repair import graft
-from .tags import Tags
+from .tags.model import Tags
 from .wheel import (
     Content,
     binary_content,

@@ -16,7 +16,9 @@ from .errors import BuildError
 from .executable import LARGEST_FILE, parse_executable, read_executable
 from .facts import Executable, Format
 from .formats.elf_file import ELF_MAGIC
-from .tags import Tags, platform_key, platform_tags, split_tag
+from .tags.derive import platform_tags
+from .tags.model import Tags, split_tag
+from .tags.platforms import platform_key
 
 # What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does
 # not know.

@@ -24,7 +24,8 @@ from .executable import LARGEST_FILE, parse_executable, read_program
 from .formats.universal import join
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
-from .tags import Tags, of_all, platform_key
+from .tags.model import Tags, of_all
+from .tags.platforms import platform_key
 
 MACOS = ("darwin-x64", "darwin-arm64")
 ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .project.manifest import Project
-from .tags import split_tag
+from .tags.model import split_tag
 from .wheel import Content, Entry, package_entries
 
 # What runs in the stub.

@@ -14,7 +14,7 @@ from typing import Any
 
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import read_executable
-from leanspec_build.tags import platform_key
+from leanspec_build.tags.platforms import platform_key
 
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS, Platform

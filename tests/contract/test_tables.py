@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from leanspec_build.executable import parse_executable
-from leanspec_build.tags import host_platform_key, platform_key
+from leanspec_build.tags.platforms import host_platform_key, platform_key
 
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from leanspec_build.errors import BuildError
-from leanspec_build.tags import read_floor
+from leanspec_build.tags.floors import read_floor
 
 TABLE = "[tool.leanspec-build]"
 REPAIRS = ("auditwheel",)

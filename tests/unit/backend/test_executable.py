@@ -20,7 +20,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
 from leanspec_build.facts import Signature
 from leanspec_build.formats.elf_file import ELF_MAGIC
-from leanspec_build.tags import platform_tags
+from leanspec_build.tags.derive import platform_tags
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers

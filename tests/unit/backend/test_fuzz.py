@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
-from leanspec_build.tags import platform_tags
+from leanspec_build.tags.derive import platform_tags
 
 from tests.support import headers
 

@@ -25,7 +25,7 @@ from pathlib import Path
 resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import read_executable
-from leanspec_build.tags import platform_tags
+from leanspec_build.tags.derive import platform_tags
 try:
     print("tags", *platform_tags(read_executable(Path(sys.argv[1]))).platforms)
 except BuildError as error:

@@ -20,7 +20,7 @@ from leanspec_build.executable import parse_executable
 from leanspec_build.facts import Signature
 from leanspec_build.formats.crates import embedded_crates
 from leanspec_build.formats.universal import join
-from leanspec_build.tags import Tags, of_all
+from leanspec_build.tags.model import Tags, of_all
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
-from leanspec_build.system_libraries import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
-from leanspec_build.tags import Tags, exceeds, platform_key, platform_tags, read_floor
+from leanspec_build.tags.derive import platform_tags
+from leanspec_build.tags.floors import exceeds, read_floor
+from leanspec_build.tags.foreign import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
+from leanspec_build.tags.model import Tags
+from leanspec_build.tags.platforms import platform_key
 from packaging.tags import mac_platforms
 
 from scripts.tools.processes import clean_environment

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .facts import Executable
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable
 
 MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
 # Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them
@@ -60,3 +61,13 @@ def foreign_on_windows(executable: Executable) -> Iterator[str]:
             continue
         if not VISUAL_CPP.fullmatch(known):
             yield name
+
+
+def must_need_nothing_foreign(foreign: Iterator[str], where: str) -> None:
+    """Raise BuildError for libraries that are on the machine that built a program, and not on its users' ones."""
+    names = ", ".join(f"`{name}`" for name in foreign)
+    if names:
+        raise BuildError(
+            f"it needs {names}, which {where} does not have",
+            hint="link it statically: for OpenSSL, with the crate's feature `vendored`",
+        )

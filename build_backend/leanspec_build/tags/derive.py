@@ -1,0 +1,35 @@
+"""The tags of an executable, by the rules of its system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable, Format, Signature
+
+from .linux import linux_tags
+from .macos import macos_tags
+from .model import Tags
+from .windows import windows_tags
+
+
+def platform_tags(
+    executable: Executable, bundled: Mapping[str, Executable] | None = None
+) -> Tags:
+    """Derive the platform tags of an executable.
+
+    `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
+    BuildError where no tag exists for its system or CPU, or where no machine would run it.
+    """
+    if Signature.BROKEN in executable.signatures.values():
+        raise BuildError(
+            "it was changed after it was signed, so the system stops it, or warns of it",
+            hint="sign it again, after `strip` and whatever else changes it",
+        )
+    if executable.format is Format.PE:
+        return windows_tags(executable)
+    if executable.format is Format.MACH_O:
+        return macos_tags(executable)
+    if executable.system != "linux":
+        raise BuildError(f"there is no platform tag for the system `{executable.system}`")
+    return linux_tags(executable, bundled or {})

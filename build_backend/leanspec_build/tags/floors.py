@@ -1,0 +1,69 @@
+"""The oldest systems that a project promises, and whether a program keeps the promise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable
+
+from .derive import platform_tags
+from .model import dotted
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The oldest system that a project promises: `linux` with a glibc, or `darwin`."""
+
+    system: str
+    number: tuple[int, int]
+
+
+def read_floor(text: str) -> Floor:
+    """Read a promised floor, as `glibc 2.28` or `macos 11.0`; raises BuildError for another form."""
+    match = re.fullmatch(r"(glibc|macos) (\d+)\.(\d+)", text)
+    if match is None:
+        raise BuildError(
+            f"the floor `{text}` is not of the form `glibc 2.28` or `macos 11.0`"
+        )
+    return Floor(
+        {"glibc": "linux", "macos": "darwin"}[match[1]], (int(match[2]), int(match[3]))
+    )
+
+
+def exceeds(
+    executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]
+) -> str | None:
+    """Say what in the code for a CPU is above a promised floor; None if nothing is.
+
+    The derived tags decide, so that whatever raises one counts; for what gets none, the symbol
+    versions do. Raises BuildError if the floor is of another system than the executable.
+    """
+    if executable.system != floor.system:
+        raise BuildError(
+            f"a floor of {floor.system} says nothing of an executable for {executable.system}"
+        )
+    if floor.system == "darwin":
+        need = executable.macos_minimum.get(cpu)
+        return (
+            f"its {cpu} code needs macOS {dotted(need)}"
+            if need and need > floor.number
+            else None
+        )
+    tags = platform_tags(executable, bundled)
+    promised = [_manylinux(tag) for tag in tags.platforms]
+    needed = executable.highest("GLIBC")
+    lowest = min((number for number in promised if number), default=_numbers(needed or "0"))
+    return tags.reasons[0] if lowest > floor.number else None
+
+
+def _manylinux(tag: str) -> tuple[int, ...]:
+    """Return the glibc that a manylinux tag promises; nothing for another tag, and for the old names of some."""
+    match = re.match(r"manylinux_(\d+)_(\d+)_", tag)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

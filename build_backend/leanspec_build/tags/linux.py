@@ -1,0 +1,193 @@
+"""The tags of a Linux program: the lowest policy that allows all that it needs.
+
+Standards: PEP 600 (manylinux) and PEP 656 (musllinux). The policies are auditwheel's own data.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from leanspec_build.facts import Executable
+
+from .model import Tags
+
+# The loader that every system of a CPU has (the psABI of each); another one is there on the build
+# machine alone.
+GLIBC_LOADERS = {
+    "i686": "/lib/ld-linux.so.2",
+    "x86_64": "/lib64/ld-linux-x86-64.so.2",
+    "aarch64": "/lib/ld-linux-aarch64.so.1",
+    "armv7l": "/lib/ld-linux-armhf.so.3",
+    "ppc64le": "/lib64/ld64.so.2",
+    "s390x": "/lib/ld64.so.1",
+    "riscv64": "/lib/ld-linux-riscv64-lp64d.so.1",
+    "loongarch64": "/lib64/ld-linux-loongarch-lp64d.so.1",
+}
+MUSL_LOADER = re.compile(r"/lib/ld-musl-[a-z0-9_]+\.so\.1")
+LOADER_LIBRARY = re.compile(
+    r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1"
+)
+
+
+def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
+    """Return the tags of an ELF file with the libraries that the wheel brings along."""
+    cpu = executable.cpus[0]
+    if executable.packed:
+        return _local_only(
+            cpu,
+            "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs",
+        )
+    if executable.instructions:
+        return _local_only(
+            cpu,
+            f"it says that it needs {executable.instructions}, which older machines do not have",
+        )
+    if executable.static:
+        return _static_linux_tags(cpu)
+    family = "musllinux" if executable.libc == "musl" else "manylinux"
+    policies = [policy for policy in _policies(family) if cpu in policy["symbol_versions"]]
+    if family == "musllinux":
+        policies = policies[
+            -1:
+        ]  # musl has no symbol versions: nothing in the bytes justifies an older one
+    if not policies:
+        return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
+    parts = [executable, *bundled.values()]
+    found: list[str] = []
+    for policy in policies:
+        lower = found
+        every = [
+            objection
+            for part in parts
+            for objection in _objections(part, policy, cpu, bundled)
+        ]
+        newer = _newer_versions(_versions_of_all(parts), policy, cpu)
+        found = list(dict.fromkeys([*every, *newer]))
+        if not found:
+            names = (policy["name"], *policy["aliases"])
+            reason = _lowest(policy["name"], cpu, lower)
+            if family == "musllinux":
+                reason = "it is linked to musl, whose version the bytes do not say"
+            return Tags(tuple(f"{name}_{cpu}" for name in names), (reason,))
+    return _local_only(cpu, *found)
+
+
+def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
+    """Say why a policy is the lowest for a program, by what the one below it objects to."""
+    if not lower:
+        return f"it needs nothing that `{policy}` lacks, the lowest policy for {cpu}"
+    return (
+        f"{', '.join(lower)}; `{policy}` is the lowest policy that allows all that it needs"
+    )
+
+
+def _static_linux_tags(cpu: str) -> Tags:
+    lowest = [
+        next(
+            (policy for policy in _policies(family) if cpu in policy["symbol_versions"]),
+            None,
+        )
+        for family in ("manylinux", "musllinux")
+    ]
+    names = [
+        name
+        for policy in lowest
+        if policy is not None
+        for name in (policy["name"], *policy["aliases"])
+    ]
+    if not names:
+        return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
+    return Tags(
+        tuple(f"{name}_{cpu}" for name in names),
+        ("it is statically linked and needs no libc of the system's",),
+    )
+
+
+def _local_only(cpu: str, *reasons: str) -> Tags:
+    return Tags((f"linux_{cpu}",), reasons)
+
+
+def _objections(
+    executable: Executable,
+    policy: dict[str, Any],
+    cpu: str,
+    bundled: Mapping[str, Executable],
+) -> Iterator[str]:
+    """Say what in the executable a policy does not allow."""
+    name, libraries = policy["name"], set(policy["lib_whitelist"])
+    yield from _loader_objection(executable, cpu)
+    for library in executable.needed:
+        # The loader itself counts as part of libc, as in auditwheel.
+        if (
+            library not in libraries
+            and library not in bundled
+            and not LOADER_LIBRARY.fullmatch(library)
+        ):
+            yield f"`{library}` is not among the libraries that `{name}` allows"
+    for library, symbols in policy["blacklist"].items():
+        if library in executable.needed:
+            yield from (
+                f"`{name}` does not allow `{each}` of `{library}`"
+                for each in sorted(executable.imports & set(symbols))
+            )
+
+
+def _versions_of_all(parts: list[Executable]) -> dict[str, tuple[str, ...]]:
+    """Return the symbol versions that a program and what it brings along need together."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for library, versions in part.symbol_versions.items():
+            found[library] = found.get(library, ()) + versions
+    return found
+
+
+def _newer_versions(
+    needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str
+) -> Iterator[str]:
+    """Say which symbol versions a policy does not know."""
+    known = policy["symbol_versions"][cpu]
+    for library, versions in needed.items():
+        # Any other is named as a library, or brought along.
+        if library in policy["lib_whitelist"] or LOADER_LIBRARY.fullmatch(library):
+            for version in _too_new(versions, known):
+                yield f"`{version}` of `{library}` is newer than `{policy['name']}`"
+
+
+def _too_new(versions: tuple[str, ...], known: Mapping[str, list[str]]) -> list[str]:
+    """Return the highest version of each kind (`GLIBC`, `GLIBCXX`) that a policy does not know."""
+    highest: dict[str, str] = {}
+    for version in sorted(versions, key=_natural):
+        prefix, _, number = version.partition("_")
+        if prefix in known and number not in known[prefix]:
+            highest[prefix] = version
+    return list(highest.values())
+
+
+def _natural(version: str) -> tuple[list[tuple[int, str]], str]:
+    """Return what orders versions by their numbers; not int(), which refuses a number of thousands of digits."""
+    numbers = [digits.lstrip("0") for digits in re.findall(r"\d+", version)]
+    return [(len(number), number) for number in numbers], version
+
+
+def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
+    loader = executable.loader
+    usual = GLIBC_LOADERS.get(cpu)
+    if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
+        yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
+
+
+@functools.cache
+def _policies(family: str) -> list[dict[str, Any]]:
+    """Return auditwheel's policies of a family, the oldest system first."""
+    data = (
+        importlib.resources.files("auditwheel")
+        .joinpath(f"policy/{family}-policy.json")
+        .read_text("utf-8")
+    )
+    policies = [policy for policy in json.loads(data) if policy["name"] != "linux"]
+    return sorted(policies, key=lambda policy: -int(policy["priority"]))

@@ -1,0 +1,54 @@
+"""The tags of a macOS program: the oldest system of each of its slices."""
+
+from __future__ import annotations
+
+from leanspec_build.errors import BuildError
+from leanspec_build.facts import Executable, Signature
+
+from .foreign import foreign_on_macos, must_need_nothing_foreign
+from .model import Tags, dotted
+
+MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
+FIRST_ARM_MACOS = (11, 0)
+
+
+def macos_tags(executable: Executable) -> Tags:
+    """Return the tags of a Mach-O file; raises BuildError where no clean macOS runs it."""
+    must_need_nothing_foreign(
+        foreign_on_macos(executable), "a macOS without Homebrew and the like"
+    )
+    floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
+    reasons = tuple(
+        f"its {cpu} code needs macOS {dotted(executable.macos_minimum[cpu])}"
+        for cpu in executable.cpus
+    )
+    tags = [
+        f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}"
+        for cpu, (major, minor) in floors.items()
+    ]
+    # A universal2 tag of macOS 10.x is taken by every Apple silicon, whose first system is 11.0:
+    # where the arm64 code needs a newer one, only the two thin tags are true.
+    if set(floors) == set(MACOS_CPUS) and floors["aarch64"] <= max(
+        FIRST_ARM_MACOS, floors["x86_64"]
+    ):
+        tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
+    return Tags(tuple(tags), reasons)
+
+
+def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
+    """Return the oldest macOS that a slice may be promised to, in the numbers that tags use."""
+    if cpu not in MACOS_CPUS:
+        raise BuildError(f"there is no macOS platform tag for the CPU `{cpu}`")
+    if cpu not in executable.macos_minimum:
+        raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
+    if cpu == "aarch64" and executable.signatures[cpu] is Signature.NONE:
+        raise BuildError(
+            "its arm64 code is not signed, and Apple silicon kills what is not",
+            hint="sign it on a Mac with `codesign --sign -`, or elsewhere with `rcodesign sign`",
+        )
+    major, minor = executable.macos_minimum[cpu]
+    if cpu == "aarch64":
+        major, minor = max((major, minor), FIRST_ARM_MACOS)
+    # From macOS 11 on the major version counts, and tags have minor 0; 11.3 is not there on all of
+    # 11.
+    return (major + (minor > 0), 0) if major > 10 else (major, minor)  # noqa: PLR2004 - macOS 10.x

@@ -1,0 +1,82 @@
+"""Platform tags: what each promises, and which ones several programs share.
+
+Standards: PEP 425 (compatibility tags) and the platform compatibility tags page of the packaging
+specifications.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# What the public index takes (its own upload check, 2026); it refuses every other platform tag.
+INDEX_TAGS = re.compile(
+    r"win32|win_amd64|win_arm64|linux_armv[67]l"
+    r"|macosx_(10_\d+|(11|12|13|14|15|26)_0)_(x86_64|arm64|universal2)"
+    r"|manylinux(1|2010)_(x86_64|i686)|manylinux2014_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
+    r"|manylinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x|riscv64)"
+    r"|musllinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64)"
+)
+
+
+# The older names of three policies (PEP 600).
+LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Name the platforms that an executable may be promised to, and say why."""
+
+    platforms: tuple[str, ...]
+    """Platform tags, most specific first."""
+    reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """What a tag cannot say, and a user may still stumble over."""
+
+    @property
+    def publishable(self) -> bool:
+        """Whether a public index takes a wheel with these tags."""
+        return bool(self.platforms) and all(
+            INDEX_TAGS.fullmatch(tag) for tag in self.platforms
+        )
+
+
+def of_all(parts: list[Tags]) -> Tags:
+    """Return the tags of several programs that a wheel carries together: what each of them allows."""
+    every = dict.fromkeys(tag for part in parts for tag in part.platforms)
+    common = [
+        tag for tag in every if all(_is_allowed(tag, part.platforms) for part in parts)
+    ]
+    cpus = {split_tag(tag)[2] for tag in every}
+    local = [tag for tag in every if tag.startswith("linux_")]
+    if local and len(cpus) == 1:
+        common = local[:1]  # one of them is for this machine alone, so all are
+    reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
+    remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
+    return Tags(tuple(common), tuple(reasons), tuple(remarks))
+
+
+def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:
+    """Tell whether all machines of a tag are machines of one of the allowed tags."""
+    family, number, cpu = split_tag(tag)
+    others = map(split_tag, allowed)
+    return any(
+        (other, each) == (family, cpu) and number >= oldest
+        for other, oldest, each in others
+    )
+
+
+def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
+    """Return the family of systems that a platform tag promises, its oldest version, and the CPU."""
+    versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
+    if versioned:
+        return versioned[1], (int(versioned[2]), int(versioned[3])), versioned[4]
+    family, _, cpu = tag.partition("_")
+    if family in LEGACY:
+        return "manylinux", LEGACY[family], cpu
+    return family, (0, 0), cpu
+
+
+def dotted(version: tuple[int, int]) -> str:
+    """Return a version as it is written, as in `11.0`."""
+    return f"{version[0]}.{version[1]}"
