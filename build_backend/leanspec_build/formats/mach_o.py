@@ -108,8 +108,13 @@ def _places(data: Bytes) -> list[tuple[int, int]]:
     if not 0 < count <= MOST_SLICES:
         raise BuildError(f"is a universal file with {count} slices")
     places = [fields[2:4] for fields in view.table(entry, 8, count, "the table of slices")]
-    for offset, size in places:
+    end = 0
+    for offset, size in sorted(places):
         view.must_hold(offset + size, "a slice")
+        # Each byte is then looked at once, however many slices there are.
+        if offset < end:
+            raise BuildError("is damaged: its slices overlap")
+        end = offset + size
     return places
 
 

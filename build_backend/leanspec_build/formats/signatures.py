@@ -20,10 +20,21 @@ DIRECTORY_MAGIC = 0xFADE0C02
 # Of a directory: magic, length, version, flags, where the hashes and the identifier are, special
 # slots, code slots, end of the code, size and kind of a hash, platform, page size as a power of two.
 DIRECTORY = "9I4B"
-HASHES = {1: "sha1", 2: "sha256", 3: "sha256", 4: "sha384"}
-LARGEST_PAGE = 24
+# The kind of a hash -> its name and size, the weakest first; a system looks at the strongest.
+HASHES = {1: ("sha1", 20), 3: ("sha256", 20), 2: ("sha256", 32), 4: ("sha384", 48)}
+STRENGTH = list(HASHES)
+# Pages of 4 KiB to 64 KiB: many more hashes than bytes of code would take long.
+PAGES = range(12, 17)
 BLOCK = 1 << 20
-AUTHENTICODE_HASHES = ("sha256", "sha1", "sha384", "sha512")
+# In DER, a digest stands behind the identifier of its algorithm (RFC 8017, DigestInfo), with a
+# parameter that is nothing, or without one.
+ALGORITHMS = {
+    "sha1": bytes.fromhex("06052b0e03021a"),
+    "sha256": bytes.fromhex("0609608648016503040201"),
+    "sha384": bytes.fromhex("0609608648016503040202"),
+    "sha512": bytes.fromhex("0609608648016503040203"),
+}
+NO_PARAMETER = (b"\x05\x00", b"")
 
 
 def of_mach_o(code: View, start: int, size: int) -> Signature:
@@ -32,37 +43,39 @@ def of_mach_o(code: View, start: int, size: int) -> Signature:
     if size < blobs.size_of("3I"):
         return Signature.BROKEN
     _, _, count = blobs.unpack("3I", 0, "the code signature")
-    signature, directories = Signature.AD_HOC, 0
+    signature, directories = Signature.AD_HOC, []
     for number in range(min(count, MOST_BLOBS)):
         kind, place = blobs.unpack("2I", 12 + 8 * number, "the code signature")
         if kind in DIRECTORIES:
-            directories += 1
-            if not _has_hashes(code, blobs, place):
-                return Signature.BROKEN
+            what = "the directory of the code's hashes"
+            directories.append((place, *blobs.unpack(DIRECTORY, place, what)))
         elif kind == CMS_SLOT:
             _, length = blobs.unpack("2I", place, "the code signature")
             if length > EMPTY_BLOB:
                 signature = Signature.IDENTITY
-    return signature if directories else Signature.BROKEN
+    known = [each for each in directories if each[11] in HASHES]
+    best = max(known, key=lambda each: STRENGTH.index(each[11]), default=None)
+    if best is None or not _has_hashes(code, blobs, *best):
+        return Signature.BROKEN
+    return signature
 
 
-def _has_hashes(code: View, blobs: View, place: int) -> bool:
+def _has_hashes(code: View, blobs: View, place: int, *fields: int) -> bool:
     """Tell whether each page of the code has the hash that a directory states."""
-    fields = blobs.unpack(DIRECTORY, place, "the directory of the code's hashes")
     magic, _, _, _, hashes, _, _, count, end, size, kind, _, power = fields
-    if magic != DIRECTORY_MAGIC or kind not in HASHES or power > LARGEST_PAGE:
+    name, length = HASHES[kind]
+    if magic != DIRECTORY_MAGIC or size != length or power not in PAGES:
         return False
-    # Zero stands for one page of the whole code.
-    page = 1 << power if power else max(end, 1)
+    page = 1 << power
     if count != -(-end // page):
         return False
     code.must_hold(end, "the signed code")
     stated = blobs.take(place + hashes, size * count, "the hashes of the code")
     found = (
-        hashlib.new(HASHES[kind], code.take(at, min(page, end - at), "a page")).digest()
+        hashlib.new(name, code.take(at, min(page, end - at), "a page")).digest()[:size]
         for at in range(0, end, page)
     )
-    return stated == b"".join(digest[:size] for digest in found)
+    return stated == b"".join(found)
 
 
 def of_pe(view: View, checksum: int, entry: int, start: int, size: int) -> Signature:
@@ -73,14 +86,27 @@ def of_pe(view: View, checksum: int, entry: int, start: int, size: int) -> Signa
     """
     if not size:
         return Signature.NONE
-    message = view.take(start, size, "the signature")
+    name, stated = _digest(view.take(start, size, "the signature"))
+    if not name:
+        return Signature.BROKEN
+    digest = hashlib.new(name)
     parts = ((0, checksum), (checksum + 4, entry), (entry + 8, start))
-    for name in AUTHENTICODE_HASHES:
-        digest = hashlib.new(name)
-        for first, end in (*parts, (start + size, view.size)):
-            for at in range(first, end, BLOCK):
-                digest.update(view.take(at, min(BLOCK, end - at), "the signed code"))
-        # The message states the digest as it is, among other things (SpcIndirectDataContent).
-        if digest.digest() in message:
-            return Signature.AUTHENTICODE
-    return Signature.BROKEN
+    for first, end in (*parts, (start + size, view.size)):
+        for at in range(first, end, BLOCK):
+            digest.update(view.take(at, min(BLOCK, end - at), "the signed code"))
+    return Signature.AUTHENTICODE if digest.digest() == stated else Signature.BROKEN
+
+
+def _digest(message: bytes) -> tuple[str, bytes]:
+    """Return the first digest of a message, which is the program's, with its algorithm; nothing if it has none."""
+    found = []
+    for name, identifier in ALGORITHMS.items():
+        size = hashlib.new(name).digest_size
+        for parameter in NO_PARAMETER:
+            mark = identifier + parameter + bytes([4, size])
+            place = message.find(mark)
+            if place >= 0:
+                start = place + len(mark)
+                found.append((place, name, message[start : start + size]))
+    _, name, digest = min(found, default=(0, "", b""))
+    return name, digest

@@ -20,6 +20,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable, read_executable
 from leanspec_build.facts import Signature
 from leanspec_build.formats.elf_file import ELF_MAGIC
+from leanspec_build.formats.signatures import ALGORITHMS
 from leanspec_build.tags.derive import platform_tags
 
 from scripts.tools.processes import clean_environment
@@ -547,7 +548,8 @@ def authenticode(data: bytes, algorithm: str) -> bytes:
     digest = hashlib.new(
         algorithm, data[:152] + data[156:place] + data[place + 8 :]
     ).digest()
-    message = (b"message" + digest).ljust(96, b"\0")
+    stated = ALGORITHMS[algorithm] + bytes([5, 0, 4, len(digest)]) + digest
+    message = (b"message" + stated).ljust(96)
     signed = bytearray(data)
     struct.pack_into("<I", signed, 152, 0x1234)  # the checksum may change afterwards
     struct.pack_into("<II", signed, place, len(data), len(message))
