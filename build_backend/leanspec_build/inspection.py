@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from .archives import UNREADABLE
 from .errors import BuildError
 from .executable import LARGEST_FILE, parse_executable, read_executable
 from .facts import Executable, Format
@@ -20,17 +19,6 @@ from .tags.derive import platform_tags
 from .tags.model import Tags, split_tag
 from .tags.platforms import platform_key
 
-# What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does
-# not know.
-UNREADABLE = (
-    OSError,
-    zipfile.BadZipFile,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    RuntimeError,
-    ValueError,
-)
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"

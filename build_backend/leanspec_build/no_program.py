@@ -5,7 +5,6 @@ package, and runs on any Python that the project may allow.
 """
 
 import json
-import os
 import platform
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ def main() -> int:
     """Say which machines the programs are for, on standard error; return 1."""
     said = json.loads(Path(__file__).with_name("machines.json").read_text("utf-8"))
     name, version = said["name"], said["version"]
-    command = os.path.basename(sys.argv[0])  # noqa: PTH119 - no path is meant
+    command = Path(sys.argv[0]).name
     lines = [
         f"error: {name} {version} has no `{command}` for this machine: {_machine()}",
         *(f"  it has one for {machine}" for machine in said["machines"]),

@@ -11,16 +11,15 @@ import dataclasses
 import glob
 import hashlib
 import os
-import tarfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.tags import sys_tags
 
+from .archives import ARCHIVES, read_members
 from .binaries import Binary, must_keep_floor
 from .errors import BuildError, NotAProgramError
-from .executable import LARGEST_FILE, parse_executable, read_program
+from .executable import parse_executable, read_program
 from .formats.universal import join
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
@@ -28,10 +27,8 @@ from .tags.model import Tags, of_all
 from .tags.platforms import platform_key
 
 MACOS = ("darwin-x64", "darwin-arm64")
-ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
-MOST_MEMBERS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +109,7 @@ def find_sets(
         but = "".join(f"\n  {each}" for each in passed_by)
         raise BuildError(
             f"no folder or archive in {where} has {names}{but}",
-            hint="build first, or correct `programs` under `[tool.leanspec-build]`",
+            hint='build first, or name what was built: `programs = ["example"]` under `[tool.leanspec-build]`',
         )
     for each in passed_by:
         say(f"note: {each}: passed by")
@@ -261,44 +258,11 @@ def _archive(
     path: Path, names: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, bytes | Path]]]:
     """Yield each folder of an archive that has all of the names."""
+    files = {name + suffix for name in names for suffix in ("", WINDOWS_SUFFIX)}
     folders: dict[str, dict[str, bytes | Path]] = {}
-    try:
-        for member, data in _members(path, names):
-            pure = PurePosixPath(member)
-            folders.setdefault(str(pure.parent), {})[pure.name] = data
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
-        raise BuildError(f"`{path}` is not a whole archive: {error}") from None
+    for member, data in read_members(path, files):
+        folders.setdefault(str(member.parent), {})[member.name] = data
     for folder, members in sorted(folders.items()):
         for own in _complete(members, names):
             # The archive itself, if they are at its top.
             yield str(path / folder), own
-
-
-def _is_one(member: str, names: tuple[str, ...]) -> bool:
-    return PurePosixPath(member).name.removesuffix(WINDOWS_SUFFIX) in names
-
-
-def _members(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield the programs in an archive, and read nothing else of it; nothing is unpacked."""
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist()[:MOST_MEMBERS]:
-                if not info.is_dir() and _is_one(info.filename, names):
-                    _must_be_bounded(path, info.filename, info.file_size)
-                    yield info.filename, archive.read(info)
-        return
-    with tarfile.open(path) as tar:
-        for number, member in enumerate(tar):
-            if number > MOST_MEMBERS:
-                raise BuildError(f"`{path}` has more than {MOST_MEMBERS} members")
-            if member.isfile() and _is_one(member.name, names):
-                _must_be_bounded(path, member.name, member.size)
-                content = tar.extractfile(member)
-                yield member.name, content.read() if content else b""
-
-
-def _must_be_bounded(path: Path, name: str, size: int) -> None:
-    if size > LARGEST_FILE:
-        raise BuildError(
-            f"`{name}` in `{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
-        )

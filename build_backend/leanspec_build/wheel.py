@@ -98,10 +98,13 @@ def _programs(project: Project, found: ProgramSet) -> list[Entry]:
 def _placed(project: Project) -> list[Entry]:
     """Return the files that go into folders of the environment, such as man pages and completions."""
     folder = f"{project.name}-{project.version}.data/data"
-    return [
-        Entry(f"{folder}/{place}", path.read_bytes())
-        for place, path in project.placed_files()
-    ]
+    entries = []
+    for place, path in project.placed_files():
+        data = path.read_bytes()
+        # By its first bytes, and not by a mode that some systems do not keep.
+        mode = 0o755 if data.startswith(b"#!") else 0o644
+        entries.append(Entry(f"{folder}/{place}", data, mode))
+    return entries
 
 
 def data_content(project: Project) -> Content:

@@ -20,7 +20,7 @@ from scripts.gates.check import check
 from scripts.index.built import index_of
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
-from scripts.model.finding import Finding, confirm, problem
+from scripts.model.finding import Finding, confirm, problem, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.version_places import planned
 from scripts.tools.console import step
@@ -165,14 +165,10 @@ def _tests(*, skip_tests: bool) -> str:
 
 def _check(dist: Path, workspace: Path | None) -> str:
     findings = check(dist, cargo=workspace, tagged=False)
-    failed = [each for each in findings if not each.passed]
-    if failed:
-        lines = [
-            f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
-            for each in failed
-        ]
+    lines = wrong_facts(findings)
+    if lines:
         raise CommandError(
-            "\n  ".join([f"{len(failed)} of {len(findings)} facts are wrong", *lines])
+            "\n  ".join([f"{len(lines)} of {len(findings)} facts are wrong", *lines])
         )
     return f"all {len(findings)} facts are right; the tag comes after this"
 

@@ -27,6 +27,7 @@ from scripts.gates.commit import Commit, commit_of
 from scripts.gates.expected_set import expected_set
 from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
+from scripts.model.finding import wrong_facts
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
@@ -230,14 +231,8 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
             hint="build them",
         )
     files, strange = read_files(dist)
-    wrong = [
-        finding for finding in expected_set(plan, files, strange) if not finding.passed
-    ]
-    if wrong:
-        lines = [
-            f"{each.subject}: expected {each.expected}, found {each.found}"
-            for each in wrong
-        ]
+    lines = wrong_facts(expected_set(plan, files, strange))
+    if lines:
         raise CommandError(
             "\n  ".join([f"`{dist}` is not the release", *lines]),
             hint="`python -m scripts check` shows them too",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -46,6 +46,15 @@ def confirm_unless(
         yield each
     if not any_problem:
         yield confirm(gate, subject, found)
+
+
+def wrong_facts(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each fact that is not as it should be."""
+    return [
+        f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
+        for each in findings
+        if not each.passed
+    ]
 
 
 Gate = Callable[[], Iterator[Finding]]

@@ -28,7 +28,7 @@ from scripts.index.upload import (
     upload_all,
 )
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, compare
+from scripts.model.finding import Finding, compare, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
@@ -51,13 +51,9 @@ class GatesError(CommandError):
     """A release that does not pass its gates."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        failed = [finding for finding in findings if not finding.passed]
-        lines = [
-            f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
-            for each in failed
-        ]
+        lines = wrong_facts(findings)
         super().__init__(
-            "\n  ".join([f"{len(failed)} facts are wrong: nothing is uploaded", *lines]),
+            "\n  ".join([f"{len(lines)} facts are wrong: nothing is uploaded", *lines]),
             hint="fix them; `python -m scripts check` shows them all again",
         )
 

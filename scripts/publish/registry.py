@@ -7,6 +7,7 @@ from pathlib import Path
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import FILE, mcp_registry
+from scripts.model.finding import wrong_facts
 from scripts.model.plan import read_plan
 from scripts.tools.console import say
 from scripts.tools.processes import find_program, must_succeed, show
@@ -22,14 +23,8 @@ def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
     Raises CommandError if the gate finds it wrong, if Go is not installed, or if the registry
     refuses it.
     """
-    wrong = [
-        finding for finding in mcp_registry(read_plan(root), root) if not finding.passed
-    ]
-    if wrong:
-        lines = [
-            f"{each.subject}: expected {each.expected}, found {each.found}"
-            for each in wrong
-        ]
+    lines = wrong_facts(mcp_registry(read_plan(root), root))
+    if lines:
         raise CommandError(
             "\n  ".join([f"`{FILE}` would be refused", *lines]),
             hint="mend it; `python -m scripts check` shows this too",

@@ -82,7 +82,7 @@ def read_keys(own: object, path: Path) -> dict[str, Any]:
     if own is None:
         raise BuildError(
             f"`{path}` has no table `{TABLE}`",
-            hint=f"write `{KEYS['programs'].example}` below a line `{TABLE}`",
+            hint=f"write `{KEYS['from'].example}` below a line `{TABLE}`: where the build leaves the program",
         )
     if not isinstance(own, dict):
         raise BuildError(
@@ -147,7 +147,7 @@ def _must_go_together(own: Mapping[str, Any], path: Path) -> None:
     if not {"programs", "from", "package"} & set(own):
         _refuse(
             path,
-            "says neither where programs are nor names a `package`",
+            "neither says where programs are nor names a `package`",
             KEYS["from"].example,
         )
 
@@ -161,7 +161,9 @@ def _must_be_programs(names: list[str], path: Path) -> None:
                 hint=f"leave the ending out, which only Windows has: `{name.removesuffix(WINDOWS_SUFFIX)}`",
             )
         if names.count(name) > 1:
-            raise BuildError(f"`{path}` names the program `{name}` twice")
+            raise BuildError(
+                f"`{path}` names the program `{name}` twice", hint="take one of them out"
+            )
 
 
 def _must_be_a_package(own: Mapping[str, Any], path: Path) -> None:
@@ -203,7 +205,13 @@ def _must_stay_inside(pattern: str, key: str, path: Path) -> None:
 
 def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
     for platform, text in table.items():
-        floor = read_floor(text)
+        try:
+            floor = read_floor(text)
+        except BuildError as error:
+            raise BuildError(
+                f"`{path}` is wrong in `floors.{platform}`: {error.message}",
+                hint=f"for example `{KEYS['floors'].example}`",
+            ) from None
         if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
             raise BuildError(
                 f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",

@@ -66,7 +66,7 @@ def _with_version(
         )
     if given:
         raise BuildError(
-            f"the version `{given}` is given, and `{path}` states another way to it",
+            f"the version `{given}` cannot be given: `{path}` states one",
             hint='write `dynamic = ["version"]` in place of `version` under `[project]`',
         )
     return project

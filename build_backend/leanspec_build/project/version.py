@@ -79,21 +79,22 @@ def _of_tag(root: Path, path: Path) -> str:
             hint=STATE_IT,
         )
     command = [git, "-C", str(root), "tag", "--points-at", "HEAD"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or ["git failed"]
+    try:
+        said = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=SECONDS
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
         raise BuildError(
-            f"`{path}` calls the version dynamic, and there is no `Cargo.toml`, nor a tag: {reason[0]}",
+            f"`{path}` calls the version dynamic, and there is no `Cargo.toml`, nor a tag: {lines[0]}",
             hint=STATE_IT,
-        )
-    found = {version for tag in done.stdout.splitlines() for version in _in_tag(tag)}
+        ) from None
+    found = {version for tag in said.splitlines() for version in _in_tag(tag)}
     if len(found) == 1:
         return str(found.pop())
-    said = ", ".join(f"`{version}`" for version in sorted(found)) or "none"
+    versions = ", ".join(f"`{version}`" for version in sorted(found)) or "none"
     raise BuildError(
-        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {said}",
+        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {versions}",
         hint=GIVE_IT,
     )
 

@@ -104,6 +104,18 @@ def test_two_files_with_one_place_are_refused(tool: Tool) -> None:
     assert tool.all()
 
 
+def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
+    tool.put("x", tool=WINDOWS)
+    tool.edit('from = "dist"', 'from = "dist"\ndata-files.bin = ["helper*"]')
+    (tool.root / "helper").write_text("#!/bin/sh\n")
+    (tool.root / "helper.1").write_text("a man page")
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        modes = {each.filename: each.external_attr >> 16 for each in archive.infolist()}
+    assert modes["a_tool-1.2.3.data/data/bin/helper"] & 0o777 == 0o755
+    assert modes["a_tool-1.2.3.data/data/bin/helper.1"] & 0o777 == 0o644
+
+
 @pytest.fixture
 def stubbed(tool: Tool) -> Tool:
     """Return a project with programs for two other machines, and a stub."""

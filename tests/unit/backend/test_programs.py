@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from leanspec_build.archives import read_members
+from leanspec_build.errors import BuildError
 from leanspec_build.executable import parse_executable
 from leanspec_build.facts import Signature
 from leanspec_build.formats.crates import embedded_crates
@@ -237,6 +239,17 @@ def huge_in_archive(tool: Tool) -> None:
     (tool.dist / "tool.tar").write_bytes(member.tobuf() + bytes(1024))
 
 
+def many_members(tool: Tool) -> None:
+    zipped(tool.dist / "tool.zip", **{f"{n}": b"" for n in range(10_001)})
+
+
+def large_archive(tool: Tool) -> None:
+    tool.dist.mkdir()
+    member = tarfile.TarInfo("another")
+    member.size = 1 << 40
+    (tool.dist / "tool.tar").write_bytes(member.tobuf() + bytes(1024))
+
+
 def two_systems(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "b"]')
     tool.put("x", **TWO_SYSTEMS)
@@ -258,7 +271,9 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
     "nothing there": (lambda tool: tool.put("x"), "has `tool`"),
     "two builds": (two_builds, "different programs for the same machines"),
     "no archive": (no_archive, "is not a whole archive"),
-    "a huge member": (huge_in_archive, "has 1099511627776 bytes"),
+    "a huge member": (huge_in_archive, "more than the 536870912 bytes"),
+    "many members": (many_members, "more than 10000 members"),
+    "a large archive": (large_archive, "unpacks to more than"),
     "a script": (lambda tool: tool.put("x", tool=b"#!/bin/sh\n"), "is a script"),
     "a text of names": (edited('["tool"]', '"tool"'), "wants a list of texts as `programs`"),
     "no names": (edited('["tool"]', "[]"), "wants a list of names"),
@@ -280,6 +295,29 @@ def test_what_is_wrong_is_one_message(tool: Tool, wrong: str) -> None:
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert not list((tool.root / "out").glob("*")) if (tool.root / "out").exists() else True
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz", ".tar.bz2", ".tar", ".zip"])
+def test_a_damaged_archive_is_one_message(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"archive{suffix}"
+    (tmp_path / "tool").write_bytes(OLD)
+    form = {".tar.gz": "gztar", ".tar.xz": "xztar", ".tar.bz2": "bztar"}.get(
+        suffix, suffix[1:]
+    )
+    shutil.make_archive(str(tmp_path / "archive"), form, str(tmp_path), "tool")
+    whole = path.read_bytes()
+    ((place, data),) = read_members(path, {"tool"})
+    assert (str(place), data) == ("tool", OLD)
+    refused = 0
+    for at in range(0, len(whole), max(len(whole) // 200, 1)):
+        changed = whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]
+        for damaged in (whole[:at], changed):
+            path.write_bytes(damaged)
+            try:
+                assert len(list(read_members(path, {"tool"}))) <= 1
+            except BuildError:
+                refused += 1
+    assert refused > 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the programs are for Linux")

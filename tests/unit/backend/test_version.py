@@ -111,5 +111,5 @@ def test_where_there_is_nothing_to_read_it_from_a_message_says_what_to_write(
 def test_it_is_given(dynamic: Tool) -> None:
     assert load_project(dynamic.root, "7.8.9").version == "7.8.9"
     dynamic.edit(DYNAMIC, 'version = "1.2.3"')
-    with pytest.raises(BuildError, match=r"`7\.8\.9` is given, and .* states another way"):
+    with pytest.raises(BuildError, match=r"`7\.8\.9` cannot be given: .* states one"):
         load_project(dynamic.root, "7.8.9")
