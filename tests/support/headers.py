@@ -159,14 +159,24 @@ def mach_o(
     return code + code_signature(code, cms) if signed else code
 
 
-def code_signature(code: bytes, cms: bytes | None = None) -> bytes:
-    """Return a signature of code that fits one page, as `codesign` writes it (xnu, `cs_blobs.h`)."""
-    digest = hashlib.sha256(code).digest()
+# The kinds of hashes in a directory: number -> name, size (xnu, `cs_blobs.h`).
+CODE_HASHES = {1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48)}
+
+
+def code_directory(code: bytes, kind: int = 2, count: int = 1) -> bytes:
+    """Return a directory of the hashes of code that fits one page; `count` may be false."""
+    algorithm, size = CODE_HASHES[kind]
     name = b"a\0"
     hashes = 44 + len(name)
-    words = (hashes + 32, 0x20001, 2, hashes, 44, 0, 1, len(code))
-    directory = struct.pack(">9I4BI", 0xFADE0C02, *words, 32, 2, 0, 12, 0) + name + digest
-    blobs = [(0, directory)]
+    words = (hashes + size, 0x20001, 2, hashes, 44, 0, count, len(code), size, kind)
+    digest = hashlib.new(algorithm, code).digest()[:size]
+    return struct.pack(">9I4BI", 0xFADE0C02, *words, 0, 12, 0) + name + digest
+
+
+def code_signature(code: bytes, cms: bytes | None = None, *directories: bytes) -> bytes:
+    """Return a signature, as `codesign` writes it; without directories, with that of the code."""
+    listed = directories or (code_directory(code),)
+    blobs = [(0x1000 + number if number else 0, blob) for number, blob in enumerate(listed)]
     if cms is not None:
         blobs.append((0x10000, struct.pack(">II", 0xFADE0B01, 8 + len(cms)) + cms))
     start, index, content = 12 + 8 * len(blobs), b"", b""

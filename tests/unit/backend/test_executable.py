@@ -539,6 +539,49 @@ def test_a_macos_program_that_changed_after_it_was_signed_is_seen() -> None:
         assert parse_executable(broken, "x").signatures == {"aarch64": Signature.BROKEN}
 
 
+def resigned(kinds: list[int], wrong: int | None = None, **changes: int) -> Signature:
+    """Return how a program is found to be signed, with a directory for each kind of hashes.
+
+    `wrong` is a kind whose hashes are of other code, `changes` are a false count, and bytes that are
+    not there.
+    """
+    data = headers.mach_o()
+    size = len(headers.mach_o(signed=False)) + 16
+    count, missing = changes.get("count", 1), changes.get("missing", 0)
+    place = data.index(struct.pack("<III", 0x1D, 16, size)) + 12
+    length = len(
+        headers.code_signature(b"", None, *(headers.code_directory(b"", k) for k in kinds))
+    )
+    code = data[:place] + struct.pack("<I", length) + data[place + 4 : size]
+    directories = []
+    for kind in kinds:
+        hashed = code[::-1] if kind == wrong else code
+        directories.append(headers.code_directory(hashed + bytes(missing), kind, count))
+    whole = code + headers.code_signature(b"", None, *directories)
+    return parse_executable(whole, "x").signatures["aarch64"]
+
+
+@pytest.mark.parametrize("kind", headers.CODE_HASHES)
+def test_each_kind_of_hashes_is_known(kind: int) -> None:
+    assert resigned([kind]) is Signature.AD_HOC
+    assert resigned([kind], wrong=kind) is Signature.BROKEN
+    assert resigned([kind], count=2) is Signature.BROKEN
+    assert resigned([kind], count=0) is Signature.BROKEN
+
+
+def test_the_strongest_hashes_decide() -> None:
+    """As a system does: a weaker directory is for older ones."""
+    for weak, strong in ((1, 2), (1, 4), (3, 2), (2, 4)):
+        for kinds in ([weak, strong], [strong, weak]):
+            assert resigned(kinds, wrong=weak) is Signature.AD_HOC
+            assert resigned(kinds, wrong=strong) is Signature.BROKEN
+
+
+def test_signed_code_beyond_the_end_is_damage() -> None:
+    with pytest.raises(BuildError, match="the signed code ends at byte"):
+        resigned([2], missing=2000)
+
+
 def authenticode(data: bytes, algorithm: str) -> bytes:
     """Return a PE file with a signature's digest at its end, where the message would have it among others.
 
