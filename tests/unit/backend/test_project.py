@@ -15,6 +15,7 @@ from leanspec_build.project.settings import read_settings
 
 from tests.support import headers
 from tests.support.sample import STATED, VERSION, Sample
+from tests.support.tool import Tool
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,49 @@ def test_a_value_of_another_kind_is_refused_with_a_line_that_mends_it(
                 refused += 1
     # What is left of the values is of the right kind, and wrong or incomplete in another way.
     assert refused >= 10
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "mends"),
+    [
+        (None, "has no table `[tool.leanspec-build]`", 'from = "dist"'),
+        ("", "neither says where programs are nor names a `package`", 'from = "dist"'),
+        ('programs = ["a.exe"]', "names the program `a.exe`", "`a`"),
+        ('programs = ["a", "a"]', "names the program `a` twice", "take one of them out"),
+        ('programs = ["../a"]', "a file name is wanted", 'programs = ["example"]'),
+        ("programs = []", "a list of names as `programs`", 'programs = ["example"]'),
+        (
+            'programs = ["a"]\nexecutable = "b"',
+            "both `programs` and `executable`",
+            "leave one",
+        ),
+        ('from = "d"\nrepair = "auditwheel"', "both `from` and `repair`", "leave one"),
+        ("stub = true", "has `stub` without `from`", 'from = "dist"'),
+        ("universal2 = true", "has `universal2` without `from`", 'from = "dist"'),
+        ('package = "a"\nrecord = "x"', "has `record` without `data`", "data = "),
+        ('package = "a"', "has `package` without `executable`", "executable = "),
+        (
+            'from = "d"\nfloors.linux-x64 = "old"',
+            "wrong in `floors.linux-x64`",
+            "glibc 2.28",
+        ),
+        ('from = "d"\ndata-files."/etc" = ["a"]', "`/etc` under `data-files`", "share/man"),
+        ('from = "d"\ndata-files.share = ["/a"]', "`/a` under `data-files`", "share/man"),
+        ('from = "d"\ndata-files.share = ["a/../b"]', "`a/../b` under", "share/man"),
+    ],
+)
+def test_what_a_table_lacks_is_named_with_a_line_that_mends_it(
+    tool: Tool, table: str | None, words: str, mends: str
+) -> None:
+    path = tool.root / "pyproject.toml"
+    head = path.read_text("utf-8").partition("[tool.leanspec-build]")[0]
+    if table is not None:
+        head += f"[tool.leanspec-build]\n{table}\n"
+    path.write_text(head, "utf-8")
+    with pytest.raises(BuildError) as error:
+        load_project(tool.root)
+    assert words in error.value.message
+    assert mends in (error.value.hint or "")
 
 
 def test_a_key_that_is_nearly_right_is_named(sample: Sample) -> None:
