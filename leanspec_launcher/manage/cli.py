@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -210,9 +209,10 @@ def _repair(check: operations.Check, place: str, *, dry_run: bool) -> None:
             return
     others = operations.repair_commands(check)
     if place:
+        other = ["leanspec-launcher", "fetch", check.family, "--from", place]
         raise CommandError(
             "this installer cannot be told where to take a wheel from",
-            hint=f"leanspec-launcher fetch {check.family} --from {shlex.quote(place)}",
+            hint=shown([other]),
         )
     _run_until_good(others, check, dry_run=dry_run)
 

@@ -284,6 +284,7 @@ def test_each_system_has_its_own_folder(
     assert table.user_file(CLIENTS["vscode"]) == home / expected
 
 
+@pytest.mark.posix
 def test_a_path_that_is_not_utf_8_is_an_error(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

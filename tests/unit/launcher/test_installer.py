@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,13 @@ from leanspec_launcher.diagnosis.installer import Installer
 
 DIGEST = "0" * 64
 Place = Callable[..., None]
+
+
+def typed(command: str) -> str:
+    """Return a command as one types it here: Windows has quotes of its own."""
+    if sys.platform != "win32":
+        return command
+    return subprocess.list2cmdline(shlex.split(command))
 
 
 @pytest.fixture
@@ -67,7 +76,7 @@ def test_the_installer_is_known(
 ) -> None:
     place(*layout)
     assert installer.installer() is expected
-    assert extra in remedy.shown(remedy.commands(FAMILIES["http"]))
+    assert typed(extra) in remedy.shown(remedy.commands(FAMILIES["http"]))
     if not extra:
         assert "which the archive unpacks again" in remedy.advice(FAMILIES["cli"])
 
@@ -93,7 +102,7 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
     assert installer.installer() is expected
-    assert remedy.shown(remedy.commands(FAMILIES["http"])) == extra
+    assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(extra)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +138,8 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert installer.installer() is Installer.UV_TOOL
-    assert (
-        remedy.shown(remedy.commands(FAMILIES["http"]))
-        == f"uv tool install --reinstall {wanted}"
+    assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(
+        f"uv tool install --reinstall {wanted}"
     )
 
 
