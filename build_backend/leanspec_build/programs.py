@@ -24,7 +24,7 @@ from .formats.universal import join
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .tags.model import Tags, of_all
-from .tags.platforms import platform_key
+from .tags.platforms import platform_keys
 
 MACOS = ("darwin-x64", "darwin-arm64")
 # What a build leaves besides programs can be a lot, and none of it is read.
@@ -51,9 +51,9 @@ class ProgramSet:
 
     @property
     def platforms(self) -> set[str]:
-        """The platforms that they are for, as `linux-x64`; empty for universal files."""
-        found = (platform_key(binary.executable) for binary in self.programs.values())
-        return {key for key in found if key}
+        """The platforms that they are for, as `linux-x64`; several for universal files."""
+        every = (platform_keys(binary.executable) for binary in self.programs.values())
+        return {key for keys in every for key in keys}
 
 
 def places_of(project: Project, given: str) -> list[Path]:
@@ -122,7 +122,7 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
 
     Raises BuildError if there is one for one of them only.
     """
-    thin = {key: each for each in sets for key in each.platforms if key in MACOS}
+    thin = {key: each for key in MACOS for each in sets if each.platforms == {key}}
     if not thin:
         return sets
     for key in MACOS:
@@ -164,7 +164,7 @@ def for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
 
 def of_platform(sets: list[ProgramSet], platform: str) -> ProgramSet:
     """Return the one set for a platform, as `linux-x64`; raises BuildError if there is none, or several."""
-    found = [each for each in sets if each.platforms == {platform}]
+    found = [each for each in sets if platform in each.platforms]
     if len(found) == 1:
         return found[0]
     places = ", ".join(f"`{each.where}`" for each in found) or "none"

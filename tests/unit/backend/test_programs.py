@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import leanspec_build
 import pytest
 from leanspec_build.archives import read_members
 from leanspec_build.errors import BuildError
@@ -427,7 +428,9 @@ def test_programs_are_joined_as_lipo_does_it(tmp_path: Path) -> None:
     assert join(dict(reversed(slices.items()))) == join(slices)
 
 
-def test_the_programs_of_both_macs_may_share_a_wheel(tool: Tool) -> None:
+def test_the_programs_of_both_macs_may_share_a_wheel(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool.edit('from = "dist"', 'from = "dist"\nuniversal2 = true')
     tool.put("arm", tool=OTHERS["macos"])
     tool.put("other", tool_exe=OTHERS["windows"])
@@ -438,6 +441,10 @@ def test_the_programs_of_both_macs_may_share_a_wheel(tool: Tool) -> None:
     with zipfile.ZipFile(tool.root / "out" / universal) as wheel:
         both = parse_executable(wheel.read("a_tool-1.2.3.data/scripts/tool"), "tool")
     assert set(both.signatures.values()) == {Signature.AD_HOC}
+    monkeypatch.chdir(tool.root)
+    wheel_of = leanspec_build.build_wheel
+    for platform in ("darwin-x64", "darwin-arm64"):
+        assert wheel_of(str(tool.root), {"platform": platform}) == universal
 
 
 def test_a_list_in_a_windows_program_and_a_damaged_one() -> None:
