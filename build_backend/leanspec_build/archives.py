@@ -26,6 +26,7 @@ UNREADABLE = (
     ValueError,
 )
 MOST_MEMBERS = 10_000
+ANOTHER = "unpack what is wanted of it into a folder, and name that: `--from PLACE`"
 # What an archive unpacks to has to be passed over, if not read.
 MOST_BYTES = 8 * LARGEST_FILE
 
@@ -82,10 +83,15 @@ class _Bounds:
         self._passed += size
         self._read += size * is_read
         if self._members > MOST_MEMBERS:
-            raise BuildError(f"`{self._path}` has more than {MOST_MEMBERS} members")
+            raise BuildError(
+                f"`{self._path}` has more than {MOST_MEMBERS} members", hint=ANOTHER
+            )
         if self._read > LARGEST_FILE:
             raise BuildError(
-                f"`{name}` in `{self._path}` is more than the {LARGEST_FILE} bytes that are read"
+                f"`{name}` in `{self._path}` is more than the {LARGEST_FILE} bytes that are read",
+                hint=ANOTHER,
             )
         if self._passed > MOST_BYTES:
-            raise BuildError(f"`{self._path}` unpacks to more than {MOST_BYTES} bytes")
+            raise BuildError(
+                f"`{self._path}` unpacks to more than {MOST_BYTES} bytes", hint=ANOTHER
+            )

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from .errors import BuildError
 from .executable import parse_executable, read_program
 from .facts import Executable, Format
+from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .tags.derive import platform_tags
 from .tags.floors import exceeds, read_floor
@@ -50,7 +51,7 @@ class Binary:
     @property
     def suffix(self) -> str:
         """What its file name ends with on its system."""
-        return ".exe" if self.executable.format is Format.PE else ""
+        return WINDOWS_SUFFIX if self.executable.format is Format.PE else ""
 
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:
@@ -140,7 +141,7 @@ def _collected(project: Project, platform: str) -> Path:
             hint="names look like `linux-x64`",
         )
     folder = project.root / "binaries" / platform
-    for name in (project.executable_name, f"{project.executable_name}.exe"):
+    for name in (project.executable_name, project.executable_name + WINDOWS_SUFFIX):
         if (folder / name).exists():
             return folder / name
     raise BuildError(

@@ -149,8 +149,8 @@ get_requires_for_build_sdist = get_requires_for_build_wheel
 def _load(config_settings: Settings, *, tell: bool = False) -> tuple[Project, Content]:
     settings = read_settings(config_settings)
     project = load_project(Path.cwd(), settings.get("version", ""))
-    for path in project.left_out() if tell else ():
-        _say(f"note: `{path}` is not packed: name it under `data`")
+    for note in project.left_out_notes() if tell else ():
+        _say(note)
     if project.programs:
         found = _choose_set(project, settings)
         if tell:
@@ -197,7 +197,7 @@ def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
 
 def _must_need_no_setting(settings: Mapping[str, str]) -> None:
     """Raise BuildError for a setting about an executable, where there is none."""
-    for name in settings:
+    for name in set(settings) - {"version"}:
         raise BuildError(
             f"the config setting `{name}` is about an executable, and this project has none",
             hint=f"leave `-C {name}=...` out, or name an `executable` under `[tool.leanspec-build]`",

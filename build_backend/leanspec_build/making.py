@@ -34,6 +34,8 @@ def make_all(chosen: argparse.Namespace) -> int:
             f"`{chosen.project / 'pyproject.toml'}` does not say where programs are, under `[tool.leanspec-build]`",
             hint=f"for example `{KEYS['from'].example}`",
         )
+    for note in project.left_out_notes():
+        _note(note)
     sets = find_sets(project, places_of(project, chosen.place), _note)
     facts = [_facts(each) for each in sets]
     contents = [programs_content(project, each) for each in sets]
@@ -72,7 +74,10 @@ def _make(project: Project, content: Content, chosen: argparse.Namespace) -> str
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BuildError(f"cannot make the folder `{out}`: {error.strerror}") from None
+        raise BuildError(
+            f"cannot make the folder `{out}`: {error.strerror}",
+            hint="give another one: `--out FOLDER`",
+        ) from None
     return write_wheel(out, project, content)
 
 

@@ -194,7 +194,10 @@ def _set_of(
         binaries[name] = Binary(path, data, executable, None)
     tags = of_all([binary.tags for binary in binaries.values()])
     if not tags.platforms:
-        raise BuildError(f"the programs in `{where}` run on no common system")
+        raise BuildError(
+            f"the programs in `{where}` run on no common system",
+            hint="build them for one, or name another place: `--from PLACE`",
+        )
     return ProgramSet(where, binaries, tags)
 
 

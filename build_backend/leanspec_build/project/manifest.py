@@ -87,6 +87,13 @@ class Project:
             if "__pycache__" not in path.parts
         )
 
+    def left_out_notes(self) -> list[str]:
+        """Return a line for each of these files, for whoever builds."""
+        return [
+            f"note: `{path}` is not packed: name it under `data`"
+            for path in self.left_out()
+        ]
+
     def placed_files(self) -> list[tuple[str, Path]]:
         """Return each data file with the path that an environment has it at.
 

@@ -116,6 +116,27 @@ def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
     assert modes["a_tool-1.2.3.data/data/bin/helper.1"] & 0o777 == 0o644
 
 
+def test_what_is_not_packed_of_a_package_is_said(tool: Tool) -> None:
+    tool.put("x", tool=WINDOWS)
+    put_package(tool)
+    (tool.root / "a_tool/notes.txt").write_text("1")
+    note = f"note: `{Path('a_tool/notes.txt')}` is not packed: name it under `data`"
+    assert note in tool.build("all").stderr
+
+
+def test_a_package_of_data_may_have_a_version_that_is_given(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.edit('version = "1.2.3"', 'dynamic = ["version"]')
+    tool.edit('programs = ["tool"]\nfrom = "dist"', 'package = "a_tool"\ndata = ["*.txt"]')
+    (tool.root / "a_tool").mkdir()
+    for name in ("__init__.py", "notes.txt"):
+        (tool.root / "a_tool" / name).touch()
+    monkeypatch.chdir(tool.root)
+    wheel = leanspec_build.build_wheel(str(tool.root), {"version": "4.5.6"})
+    assert wheel == "a_tool-4.5.6-py3-none-any.whl"
+
+
 @pytest.fixture
 def stubbed(tool: Tool) -> Tool:
     """Return a project with programs for two other machines, and a stub."""
