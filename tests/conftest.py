@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from scripts.dev import isolation
+from tests.support import leftovers, preconditions
+
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+ISOLATION = contextlib.ExitStack()
+IN_CI = bool(os.environ.get("CI"))
+# First of all: what is imported below may look at the environment. A worker has that of the
+# process that started it.
+if not IS_WORKER:
+    isolation.enter(ISOLATION)
 
 from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
 from scripts.tools.processes import OWN_COMMAND, clean_environment
+from tests.support.costs import Costs
 from tests.support.pages import put_pages
 from tests.support.releases import (
     REAL,
@@ -30,15 +45,56 @@ from tests.support.versions import OURS, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
+# Python itself sets these two, and resets them in the programs that it starts.
+OF_PYTHON = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFSZ")}
+PROCESSES = pytest.StashKey[set[str]]()
+FOLDER = pytest.StashKey[Path]()
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C end the programs under test, also if these tests run in the background.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order", type=int, metavar="SEED", help="Shuffle the tests.")
 
-    A shell lets background jobs ignore it, and what is ignored stays so in every child.
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nothing of whoever started this run reach the programs under test."""
+    worker = getattr(config, "workerinput", {})
+    preconditions.in_ci = worker.get("in_ci", IN_CI)
+    # The order of collection is the order of the run: see pytest_collection_modifyitems.
+    config.option.loadscopereorder = False
+    config.pluginmanager.register(Costs())
+    if IS_WORKER or not getattr(config.option, "numprocesses", None):
+        restore_signals()
+
+
+def restore_signals() -> None:
+    """Give the programs under test the signals of a shell's foreground job.
+
+    `nohup` ignores one, a shell's background job another, and what is ignored stays so in every
+    child. This process goes on ignoring it, by a handler: a handler is no inheritance.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in signal.valid_signals() - OF_PYTHON:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the run's home."""
+    ISOLATION.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Name what repeats this order."""
+    seed = config.getoption("--order")
+    return None if seed is None else f"order of tests: --order {seed}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Hand on what the environment of a worker does not tell any more."""
+    node.workerinput["in_ci"] = preconditions.in_ci  # type: ignore[attr-defined] # xdist's
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,17 +105,94 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return ByFixtures(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, which would keep one process busy at the end.
-
-    Skip what this system cannot run, with the reason.
-    """
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest, which would keep one process busy at the end."""
+    seed = config.getoption("--order")
+    if seed is not None:
+        random.Random(seed).shuffle(items)  # noqa: S311 - no secret
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-    if sys.platform == "win32":
-        reason = "needs POSIX: links, file modes, or scripts that are programs"
-        for item in items:
-            if item.get_closest_marker("posix"):
-                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose preconditions are missing, or fail it: see tests/support/preconditions.py."""
+    names = [name for mark in item.iter_markers("needs") for name in mark.args]
+    marked = {"posix": "POSIX", "network": "network"}
+    names += [name for mark, name in marked.items() if item.get_closest_marker(mark)]
+    preconditions.require(*names)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Remember the servers of fixtures, which may outlive this test."""
+    item.stash[PROCESSES] = leftovers.processes()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """End what a test left running, and fail it."""
+    result = yield
+    if PROCESSES in item.stash:
+        folder = item.config.stash[FOLDER]
+        lines = leftovers.end_all_but(item.stash[PROCESSES], folder)
+        if lines:
+            text = "\n".join(("the test left processes running:", *lines))
+            pytest.fail(text, pytrace=False)
+    return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what an interrupted run left running, after the fixtures."""
+    if FOLDER in session.config.stash:
+        leftovers.end_all_but(set(), session.config.stash[FOLDER])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is skipped for a reason of its own."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = _reason(report)
+        if not preconditions.is_listed(reason):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid}: skipped for a reason that no list has: {reason}"
+            )
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a file that is skipped for a reason of its own."""
+    report = yield
+    if report.skipped and not preconditions.is_listed(_reason(report)):
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid}: skipped without need: {_reason(report)}"
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    assert isinstance(report.longrepr, tuple)
+    return report.longrepr[2].removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_folder(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> None:
+    """Keep what programs leave in their temporary folder among the run's own files."""
+    base = tmp_path_factory.getbasetemp()
+    pytestconfig.stash[FOLDER] = base
+    folder = base / "tmp"
+    folder.mkdir()
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
+    # The module remembers the folder that it was asked for before.
+    tempfile.tempdir = None
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import say
 
+from .isolation import isolated
+
 CORES = os.cpu_count() or 1
 # The tests that need no network and no root, and take seconds.
 FAST = "not slow and not network and not long and not system"
@@ -76,10 +78,9 @@ def run_fast_tests() -> None:
 
 def _run(name: str, command: tuple[str, ...]) -> bool:
     started = time.monotonic()
-    passed = (
-        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode
-        == 0
-    )
+    with isolated() as env:
+        line = [sys.executable, "-m", *command]
+        passed = subprocess.run(line, cwd=ROOT, env=env, check=False).returncode == 0
     mark = "✓" if passed else "✗"
     say(f"{mark} {name} ({time.monotonic() - started:.1f} s)")
     return passed

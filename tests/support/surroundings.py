@@ -127,8 +127,12 @@ def run(
     text: str | None = None,
     code: int | None = 0,
     timeout: int = 300,
+    traceback: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program, and fail with all its words where its exit code is not the expected one (None: any)."""
+    """Run a program; fail with its output if its exit code is not the expected one (None: any).
+
+    Fails on a traceback of Python, too, unless a `traceback` is expected.
+    """
     done = subprocess.run(
         [str(part) for part in command],
         env=env,
@@ -144,7 +148,7 @@ def run(
         raise AssertionError(
             f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
-    assert "Traceback" not in done.stderr, done.stderr
+    assert traceback or "Traceback" not in done.stderr, done.stderr
     return done
 
 

@@ -1,0 +1,193 @@
+"""What a test may need of a machine, and where it may be missing: the only reasons for a skip.
+
+A precondition that is missing where it may be skips the test, anywhere else it fails it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from filelock import FileLock
+
+from scripts.environment import Group
+from scripts.locked import EXACTLY, entry
+from scripts.tools.processes import clean_environment
+
+REASON = "needs "
+in_ci = False
+"""Whether this run's verdict counts: set by conftest.py, before the environment is replaced."""
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """A property of a machine, and when a machine may lack it."""
+
+    exists: Callable[[], bool]
+    excuses: tuple[str, ...] = ()
+    """Preconditions; without one of them this one may be missing."""
+    is_optional: bool = False
+    """Whether any machine may lack it."""
+    is_optional_outside_ci: bool = False
+    """Whether a contributor's machine may lack it."""
+
+
+def _is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+@functools.cache
+def _reaches_the_index() -> bool:
+    """Ask pip, which alone knows where its index is and how to get there."""
+    with tempfile.TemporaryDirectory() as folder:
+        requirement = Path(folder, "requirement.txt")
+        requirement.write_text(entry(Group.BUILD.lock, "flit-core"), "utf-8")
+        options = ("--quiet", "--retries", "1", "--timeout", "15", "--dest", folder)
+        command = [sys.executable, "-m", "pip", "download", *options, *EXACTLY]
+        done = subprocess.run(
+            [*command, "--requirement", requirement],
+            env=clean_environment(PIP_NO_CACHE_DIR="1"),
+            capture_output=True,
+            check=False,
+        )
+    return done.returncode == 0
+
+
+def _installs_packages() -> bool:
+    return all(map(is_met, ("root", "apt-get", "network")))
+
+
+@functools.cache
+def _from_debian(program: str, package: str) -> bool:
+    """Tell whether a program is there, installed with apt first if that can be done."""
+    if shutil.which(program) is not None:
+        return True
+    if not _installs_packages():
+        return False
+    # apt serves one process at a time.
+    with FileLock(Path(tempfile.gettempdir(), "apt.lock")):
+        if shutil.which(program) is None:
+            install = ["install", "-y", "--no-install-recommends", package]
+            for command in (["update"], ["-o", "DPkg::Lock::Timeout=300", *install]):
+                subprocess.run(["apt-get", *command], capture_output=True, check=False)
+    return shutil.which(program) is not None
+
+
+def _has_package(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _program(name: str) -> Precondition:
+    """Return the precondition of a program that a contributor may not have."""
+    return Precondition(lambda: shutil.which(name) is not None, is_optional_outside_ci=True)
+
+
+def _debian(program: str, package: str = "") -> Precondition:
+    """Return the precondition of a program that root can install on a Debian."""
+    return Precondition(
+        lambda: _from_debian(program, package or program),
+        excuses=("root", "apt-get", "network"),
+    )
+
+
+def _package(name: str) -> Precondition:
+    """Return the precondition of a package that has no wheel for a few machines."""
+    return Precondition(lambda: _has_package(name), excuses=("a common CPU",))
+
+
+def _has_system_python() -> bool:
+    """Tell whether a Python for the maintainers' commands lies where every user may start it."""
+    check = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
+    command = ["/usr/bin/python3", "-c", check]
+    with contextlib.suppress(OSError):
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return False
+
+
+def _has_common_cpu() -> bool:
+    """Tell whether compiled packages have wheels for this machine (see `dev` in pyproject.toml)."""
+    machine = platform.machine().lower()
+    return (sys.platform, machine) not in {("darwin", "x86_64"), ("win32", "arm64")}
+
+
+PRECONDITIONS = {
+    "Linux": Precondition(lambda: sys.platform == "linux", is_optional=True),
+    "POSIX": Precondition(lambda: sys.platform != "win32", is_optional=True),
+    "root": Precondition(_is_root, is_optional=True),
+    "another user than root": Precondition(lambda: not _is_root(), is_optional=True),
+    "a common CPU": Precondition(_has_common_cpu, is_optional=True),
+    "apt-get": Precondition(lambda: shutil.which("apt-get") is not None, is_optional=True),
+    "a Python for every user": Precondition(_has_system_python, is_optional=True),
+    "locales": Precondition(lambda: Path("/usr/share/i18n").is_dir(), is_optional=True),
+    "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),
+    **{name: _program(name) for name in ("cargo", "cc", "git", "node", "npm", "objcopy")},
+    **{name: _package(name) for name in ("cryptography", "httpx", "filelock", "minisign")},
+    "chromedriver": _debian("chromedriver", "chromium-driver"),
+    "chromium": _debian("chromium"),
+    "debootstrap": _debian("debootstrap"),
+    "dpkg-deb": _debian("dpkg-deb", "dpkg"),
+    "gcc": _debian("gcc"),
+    "gh": _debian("gh"),
+    "llvm-lipo-14": _debian("llvm-lipo-14", "llvm-14"),
+    "make": _debian("make"),
+    "makensis": _debian("makensis", "nsis"),
+    "minisign program": _debian("minisign"),
+    "musl-gcc": _debian("musl-gcc", "musl-tools"),
+    "osslsigncode": _debian("osslsigncode"),
+    "pypy3": _debian("pypy3", "pypy3-venv"),
+    "qemu-aarch64-static": _debian("qemu-aarch64-static", "qemu-user-static"),
+    "setpriv": _debian("setpriv", "util-linux"),
+    "unshare": _debian("unshare", "util-linux"),
+}
+
+
+@functools.cache
+def is_met(name: str) -> bool:
+    """Tell whether this machine has a precondition, installed first if that can be done."""
+    return PRECONDITIONS[name].exists()
+
+
+def require(*names: str) -> None:
+    """Skip the test if a precondition is missing; fail it if nothing explains that."""
+    for name in names:
+        if not is_met(name):
+            missing(name)
+
+
+def missing(name: str, detail: str = "") -> NoReturn:
+    """Skip the test, or fail it if the machine should have what is missing."""
+    precondition = PRECONDITIONS[name]
+    reason = f"{REASON}{name}" + (f": {detail}" if detail else "")
+    excused = (
+        precondition.is_optional
+        or (precondition.is_optional_outside_ci and not in_ci)
+        or not all(map(is_met, precondition.excuses))
+    )
+    if not excused:
+        pytest.fail(f"{reason}, and nothing explains that it is missing", pytrace=False)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Mark tests with what they need of a machine."""
+    unknown = set(names) - set(PRECONDITIONS)
+    assert not unknown, f"tests/support/preconditions.py does not list {unknown}"
+    return pytest.mark.needs(*names)
+
+
+def is_listed(reason: str) -> bool:
+    """Tell whether a skip's reason names a precondition of the list."""
+    name = reason.removeprefix(REASON).partition(":")[0]
+    return reason.startswith(REASON) and name in PRECONDITIONS
