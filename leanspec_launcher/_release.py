@@ -1,10 +1,10 @@
-"""What a release knows of its files: the checksums of its wheels, where they are, and its keys.
-
-Not on the hot path: a start needs the checksums of programs, in `_tables`, and nothing of this.
-"""
+"""Order of release versions, and the wheels of this release. Not on the hot path."""
 
 import re
 from typing import NamedTuple
+
+from ._pins import WHEELS
+from ._tables import Family
 
 # The versions of releases (Version specifiers). Nothing else may stand in a URL or a requirement.
 _VERSION = re.compile(
@@ -22,6 +22,11 @@ class Wheel(NamedTuple):
     sha256: str
     # In bytes.
     size: int
+
+
+def release_wheels(family: Family) -> "dict[str, Wheel]":
+    """Return this release's wheels of a family, by platform."""
+    return {key: Wheel(*fields) for key, fields in WHEELS.get(family.name, {}).items()}
 
 
 def is_version(text: str) -> bool:
@@ -55,13 +60,3 @@ def _order(text: str) -> "tuple[tuple[int, ...], tuple[int, int], int, float]":
         -1 if post is None else int(post),
         last,
     )
-
-
-# The pins: what a release knows of its files. A checkout knows nothing;
-# `python -m scripts wheels` replaces everything below this line in the `lean-spec` that it builds.
-# family -> platform -> wheel
-WHEELS: "dict[str, dict[str, Wheel]]" = {}
-# A release's files, for any version.
-FILES = ""
-# The minisign public keys that a release's manifest may be signed with.
-KEYS: "tuple[str, ...]" = ()

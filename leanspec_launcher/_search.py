@@ -7,12 +7,11 @@ import os
 import stat
 import sys
 
+from ._pins import LIBRARIES, SHA256
 from ._tables import (
     DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
-    LIBRARIES,
     PLATFORMS,
-    SHA256,
     VERIFY_VARIABLE,
     Family,
     Platform,

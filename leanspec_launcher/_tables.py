@@ -1,4 +1,4 @@
-"""The launcher's tables: the programs (families), the platforms, the settings of a user, and the pins of a release.
+"""The launcher's tables: the programs (families), the platforms, and the settings of a user.
 
 On the hot path: each start loads this, so it imports nothing that the interpreter has not loaded.
 """
@@ -140,17 +140,3 @@ def current() -> "Platform | None":
 def is_on(variable: str) -> bool:
     """Tell whether an environment variable says yes."""
     return os.environ.get(variable, "").lower() in ON
-
-
-# The pins: what a release knows of its binaries. A checkout knows nothing;
-# `python -m scripts wheels` replaces everything below this line in the `lean-spec` that it builds.
-VERSION = ""
-# What the binaries of this release say of themselves.
-BINARIES = ""
-# family -> platform -> hexadecimal SHA-256
-SHA256: "dict[str, dict[str, str]]" = {}
-# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings
-# along
-LIBRARIES: "dict[str, dict[str, str]]" = {}
-# SHA-256 of the pages of the web UI: of the checksums and paths of their files.
-PAGES = ""

@@ -6,8 +6,9 @@ import stat
 import time
 from typing import TYPE_CHECKING, Optional
 
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
-from leanspec_launcher._tables import PLATFORMS, VERSION, Family, Platform
+from leanspec_launcher._tables import PLATFORMS, Family, Platform
 from leanspec_launcher.first_start.loader import is_noexec
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 

@@ -3,14 +3,9 @@
 import os
 import sys
 
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
-from leanspec_launcher._tables import (
-    DIRECTORY_VARIABLE,
-    TYPESCRIPT_OPTION,
-    VERSION,
-    Family,
-    current,
-)
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
 from leanspec_launcher.first_start.refusal import Kind, Refusal
 
 from . import machine, remedy

@@ -11,8 +11,8 @@ import os
 import re
 from dataclasses import dataclass, field
 
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import VERSION
 from leanspec_launcher.first_start.proof import digest
 
 SUFFIX = ".dist-info"

@@ -4,8 +4,8 @@ import enum
 import os
 import sys
 
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import DIGEST_LENGTH, SITE, checkout_directory, is_absolute
-from leanspec_launcher._tables import VERSION
 
 from . import uv_tool
 from .installed import distribution

@@ -5,8 +5,9 @@ import os
 import re
 import sys
 
+from leanspec_launcher._pins import SHA256
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import PLATFORMS, SHA256, Family, Platform, machine
+from leanspec_launcher._tables import PLATFORMS, Family, Platform, machine
 
 STUB_NAME = "stub.json"
 LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}

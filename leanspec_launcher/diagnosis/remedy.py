@@ -6,9 +6,10 @@ import os
 import sys
 import sysconfig
 
-from leanspec_launcher._release import WHEELS
+from leanspec_launcher._pins import VERSION
+from leanspec_launcher._release import release_wheels
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import PLATFORMS, VERSION, Family
+from leanspec_launcher._tables import PLATFORMS, Family
 
 from . import uv_tool
 from .installed import distribution
@@ -130,10 +131,9 @@ def requirement(family: Family) -> str:
 
     For each CPU of this system: the installer chooses among them, and cannot take a stub.
     """
-    wheels = WHEELS.get(family.name, {})
     hashes = [
         f"--hash=sha256:{wheel.sha256}"
-        for key, wheel in wheels.items()
+        for key, wheel in release_wheels(family).items()
         if PLATFORMS[key].system == sys.platform and wheel.sha256
     ]
     if not hashes:

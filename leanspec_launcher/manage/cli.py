@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher._tables import FAMILIES, VERSION, current
+from leanspec_launcher._pins import VERSION
+from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.diagnosis.errors import FAILURE, CommandError, Group
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described

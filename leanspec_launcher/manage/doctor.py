@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._release import is_newer
 from leanspec_launcher._search import (
     OFF,
@@ -26,13 +27,11 @@ from leanspec_launcher._search import (
     verification,
 )
 from leanspec_launcher._tables import (
-    BINARIES,
     DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
     FAMILIES,
     TYPESCRIPT_VARIABLE,
     VERIFY_VARIABLE,
-    VERSION,
     Family,
     current,
     is_on,

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher._tables import VERSION
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher.diagnosis.errors import run_command
 
 from .port import HIGHEST

@@ -1,43 +1,43 @@
-"""The checksums in `lean-spec`, read from the wheels of its own release."""
+"""The pins in `lean-spec`: what it knows of the wheels of its own release."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
-import pprint
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Platform
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest
 from scripts.model.families import FamilyProject
 from scripts.model.versions import binary_version
 
-MARK = "\n# The pins: "
-TEMPLATE = """
-# The pins: what this release knows of its binaries. Written by `python -m scripts wheels`.
-VERSION = {version!r}
-# What the binaries of this release say of themselves.
-BINARIES = {binaries!r}
-# family -> platform -> hexadecimal SHA-256
-SHA256: "dict[str, dict[str, str]]" = {table}
-# SHA-256 of an executable -> path from its folder -> SHA-256 of a library that its wheel brings along
+# The whole of `leanspec_launcher/_pins.py`.
+TEMPLATE = '''"""The pins of a release: its versions, its checksums, the URL of its files, and its keys.
+
+On the hot path. `python -m scripts wheels` writes this file whole into the `lean-spec` that it
+builds. In a checkout all of it is empty: a checkout pins nothing.
+"""
+
+VERSION = {version}
+# The version that the binaries report.
+BINARIES = {binaries}
+# program -> platform -> SHA-256 of the binary, in hexadecimal
+SHA256: "dict[str, dict[str, str]]" = {sha256}
+# SHA-256 of a binary -> path from its folder -> SHA-256 of a library that its wheel contains
 LIBRARIES: "dict[str, dict[str, str]]" = {libraries}
 # SHA-256 of the pages of the web UI: of the checksums and paths of their files.
-PAGES = {pages!r}
-"""
-RELEASE = """
-# The pins: what this release knows of its files. Written by `python -m scripts wheels`.
-# family -> platform -> wheel
-WHEELS: "dict[str, dict[str, Wheel]]" = {wheels}
-# A release's files, for any version.
-FILES = {files!r}
-# The minisign public keys that a release's manifest may be signed with.
-KEYS: "tuple[str, ...]" = {keys!r}
-"""
+PAGES = {pages}
+# program -> platform -> file name, SHA-256 and size of the wheel
+WHEELS: "dict[str, dict[str, tuple[str, str, int]]]" = {wheels}
+# URL of a release's files, for any version.
+FILES = {files}
+# The minisign public keys that may sign a release's manifest.
+KEYS: "tuple[str, ...]" = {keys}
+'''
 
 
 @dataclass(frozen=True)
@@ -71,53 +71,51 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
     return hashlib.sha256(archive.read(name)).hexdigest()
 
 
-def with_pins(
-    tables: str, version: str, pins: dict[str, dict[str, Pins]], pages: str = ""
+def render_pins(
+    version: str,
+    pins: dict[str, dict[str, Pins]],
+    pages: str = "",
+    files: str = "",
+    keys: tuple[str, ...] = (),
 ) -> str:
-    """Return the text of `_tables.py` with a release's pins; `pins` is family -> platform -> what it carries.
+    """Return the text of `_pins.py` for a release; `pins` is program -> platform -> pins of its wheel.
 
-    `pages` is the digest of the web UI's pages, empty if there are none.
-
-    Raises CommandError if the text has no place for them.
+    `pages` is the digest of the web UI's pages, `files` the URL of a release's files; each is empty
+    if there are none.
     """
-    digests = {
-        family: {key: each.executable for key, each in found.items()}
-        for family, found in pins.items()
+    every = [wheel for family in pins.values() for wheel in family.values()]
+    values = {
+        "version": version,
+        "binaries": binary_version(version) if version else "",
+        "sha256": {
+            name: {key: wheel.executable for key, wheel in family.items()}
+            for name, family in pins.items()
+        },
+        "libraries": {
+            wheel.executable: wheel.libraries for wheel in every if wheel.libraries
+        },
+        "pages": pages,
+        "wheels": {
+            name: {key: wheel.wheel for key, wheel in family.items()}
+            for name, family in pins.items()
+        },
+        "files": files,
+        "keys": keys,
     }
-    every = [each for found in pins.values() for each in found.values()]
-    return _above(tables, "_tables.py") + TEMPLATE.format(
-        version=version,
-        binaries=binary_version(version),
-        table=pprint.pformat(digests, width=100, sort_dicts=True),
-        libraries=pprint.pformat(
-            {each.executable: each.libraries for each in every if each.libraries}, width=100
-        ),
-        pages=pages,
-    )
+    return TEMPLATE.format(**{name: _literal(value) for name, value in values.items()})
 
 
-def with_wheels(
-    text: str, pins: dict[str, dict[str, Pins]], files: str, keys: tuple[str, ...]
-) -> str:
-    """Return the text of `_release.py` with a release's wheels, the URL of its files, and its keys.
-
-    Raises CommandError if the text has no place for them.
-    """
-    wheels = {
-        family: {key: each.wheel for key, each in found.items()}
-        for family, found in pins.items()
-    }
-    return _above(text, "_release.py") + RELEASE.format(
-        wheels=pprint.pformat(wheels, width=100, sort_dicts=True), files=files, keys=keys
-    )
-
-
-def _above(text: str, name: str) -> str:
-    """Return what stands above the pins in one of the launcher's files."""
-    above, mark, _ = text.partition(MARK)
-    if not mark or MARK in text[len(above) + 1 :]:
-        raise CommandError(
-            f"`leanspec_launcher/{name}` does not end with one section `# The pins: `",
-            hint=f"git checkout leanspec_launcher/{name}",
-        )
-    return above
+def _literal(value: object, indent: str = "") -> str:
+    """Return a Python literal, as the formatter writes it: one entry per line, sorted by key."""
+    inner = f"{indent}    "
+    if isinstance(value, dict) and value:
+        entries = [
+            f"{inner}{_literal(key)}: {_literal(value[key], inner)},\n"
+            for key in sorted(value)
+        ]
+        return f"{{\n{''.join(entries)}{indent}}}"
+    if isinstance(value, tuple):
+        entries = [f"{inner}{_literal(entry, inner)},\n" for entry in value]
+        return f"(\n{''.join(entries)}{indent})" if value else "()"
+    # JSON's strings and numbers are Python's, too.
+    return json.dumps(value)

@@ -40,7 +40,7 @@ from scripts.tools.processes import capture, clean_environment
 from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
-from .pins import Pins, wheel_pins, with_pins, with_wheels
+from .pins import Pins, render_pins, wheel_pins
 from .readme import for_the_index
 
 # What an sdist and a wheel of `lean-spec` are made from, in addition to the package.
@@ -273,13 +273,9 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
         readme.write_text(
             for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
         )
-        tables = source / MAIN_PACKAGE / "_tables.py"
-        text = with_pins(tables.read_text("utf-8"), version, pins, pages)
-        tables.write_text(text, "utf-8")
-        release = source / MAIN_PACKAGE / "_release.py"
         files = f"{repository}/releases/download/v{{version}}/"
-        text = with_wheels(release.read_text("utf-8"), pins, files, release_keys())
-        release.write_text(text, "utf-8")
+        text = render_pins(version, pins, pages, files, release_keys())
+        (source / MAIN_PACKAGE / "_pins.py").write_text(text, "utf-8")
         built = [
             _call_backend(source, "wheel", out, "building `lean-spec`")[0],
             _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],

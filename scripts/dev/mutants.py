@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,9 @@ def survey(
 
 
 def _is_noticed(tree: Path, path: Path, text: str, tests: tuple[str, ...]) -> bool:
+    # Python would take the byte code of another change for this one's if both have the same length
+    # and are written within a second.
+    shutil.rmtree((tree / path).with_name("__pycache__"), ignore_errors=True)
     (tree / path).write_text(text, "utf-8")
     command = [
         sys.executable,

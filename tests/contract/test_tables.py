@@ -14,9 +14,11 @@ import pytest
 from leanspec_build.executable import parse_executable
 from leanspec_build.tags.platforms import host_platform_key, platform_key
 
+from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.first_start.proof import digest
+from scripts.build.pins import Pins, render_pins
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.gates.commit import PROGRAMS
@@ -24,9 +26,15 @@ from scripts.model.families import load_families, main_project
 from scripts.model.pages import PROJECT as PAGES
 from scripts.publish.matrix import RUNNERS
 from tests.support import headers
+from tests.support.modules import literals
 from tests.support.versions import OURS
 
-HOT = {"leanspec_launcher", "leanspec_launcher._search", "leanspec_launcher._tables"}
+HOT = {
+    "leanspec_launcher",
+    "leanspec_launcher._pins",
+    "leanspec_launcher._search",
+    "leanspec_launcher._tables",
+}
 FORMATS: dict[str, Callable[[str], bytes]] = {
     "darwin": headers.mach_o,
     "linux": headers.elf,
@@ -125,6 +133,38 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(
             [python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True
         )
         assert set(done.stdout.split()) == HOT, python
+
+
+def test_a_checkout_pins_what_an_empty_release_does() -> None:
+    pins = ROOT / "leanspec_launcher/_pins.py"
+    assert pins.read_text("utf-8") == render_pins("", {})
+
+
+def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
+    wheel = Wheel("leanspec_cli_bin-9.9.9-py3-none-any.whl", "2" * 64, 2_000_000)
+    libraries = {"../../leanspec_cli_bin.libs/libssl.so.3": "1" * 64}
+    own = Pins("0" * 64, libraries, wheel)
+    pins = {"mcp": {"linux-x64": own}, "cli": {"linux-x64": own, "darwin-x64": own}}
+    text = render_pins("9.9.9rc1", pins, "3" * 64, "https://{version}/", ("key", "next"))
+    values = literals(text)
+    assert (values["VERSION"], values["BINARIES"]) == ("9.9.9rc1", "9.9.9-rc.1")
+    assert values["SHA256"]["cli"] == {"darwin-x64": "0" * 64, "linux-x64": "0" * 64}
+    assert values["LIBRARIES"] == {"0" * 64: libraries}
+    assert values["WHEELS"]["mcp"] == {"linux-x64": tuple(wheel)}
+    assert values["KEYS"] == ("key", "next")
+    formatter = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "format",
+        "--stdin-filename",
+        "_pins.py",
+        "-",
+    ]
+    formatted = subprocess.run(
+        formatter, cwd=ROOT, input=text, capture_output=True, text=True, check=True
+    )
+    assert formatted.stdout == text
 
 
 def test_every_platform_has_its_runner_named_by_version() -> None:

@@ -18,7 +18,8 @@ from leanspec_launcher import _search
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.first_start import proof
-from scripts.build.pins import Pins, with_pins, with_wheels
+from scripts.build.pins import Pins, render_pins
+from tests.support.modules import write_module
 from tests.support.surroundings import MEASURED, run
 
 
@@ -64,13 +65,8 @@ class Site:
 
     def write_pins(self) -> None:
         """Give the launcher the digests of programs and wheels, and the keys."""
-        release = self.root / "leanspec_launcher/_release.py"
-        text = release.read_text("utf-8")
-        release.write_text(with_wheels(text, self.pins, self.files, self.keys), "utf-8")
-        tables = self.root / "leanspec_launcher/_tables.py"
-        tables.write_text(
-            with_pins(tables.read_text("utf-8"), "9.9.9", self.pins, self.pages), "utf-8"
-        )
+        text = render_pins("9.9.9", self.pins, self.pages, self.files, self.keys)
+        write_module(self.root / "leanspec_launcher/_pins.py", text)
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""

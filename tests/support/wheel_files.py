@@ -55,13 +55,13 @@ def as_version(wheel: Path, old: str, new: str, folder: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             data = archive.read(name)
-            if name.endswith(("/METADATA", "/_tables.py", "/_release.py")):
+            if name.endswith(("/METADATA", "/_pins.py")):
                 data = data.replace(
                     f"Version: {old}\n".encode(), f"Version: {new}\n".encode()
                 )
                 data = data.replace(f"=={old}".encode(), f"=={new}".encode())
                 data = data.replace(
-                    f"\nVERSION = '{old}'".encode(), f"\nVERSION = '{new}'".encode()
+                    f'\nVERSION = "{old}"'.encode(), f'\nVERSION = "{new}"'.encode()
                 )
                 changes[name] = data
             renamed = name.replace(f"-{old}.dist-info/", f"-{new}.dist-info/")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher._release import FILES, KEYS
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, VERSION, current
+from leanspec_launcher._pins import FILES, KEYS, VERSION
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.remedy import COLLECT
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._release import WHEELS
-from leanspec_launcher._tables import FAMILIES, VERSION, Family, Platform
+from leanspec_launcher._pins import VERSION
+from leanspec_launcher._release import release_wheels
+from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.diagnosis import remedy
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import SHA256, distribution
@@ -46,8 +47,9 @@ def must_be_released(platforms: list[Platform], extras: tuple[str, ...]) -> None
     """Raise CommandError if this release has no program for one of the platforms."""
     for platform in platforms:
         for family in families(extras):
-            if platform.key not in WHEELS.get(family.name, {}):
-                there = ", ".join(WHEELS.get(family.name, {})) or "no platform"
+            wheels = release_wheels(family)
+            if platform.key not in wheels:
+                there = ", ".join(wheels) or "no platform"
                 raise CommandError(
                     f"release {VERSION} has no `{family.program}` for `{platform.key}`",
                     hint=f"it has one for {there}",
@@ -87,11 +89,10 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
 def _tags(platform: Platform) -> set[str]:
     """Return the platform tags of wheels that run where this release's programs do."""
     tags = set()
-    for wheels in WHEELS.values():
-        if platform.key in wheels:
-            tags.update(
-                wheels[platform.key].name[: -len(".whl")].rpartition("-")[2].split(".")
-            )
+    for family in FAMILIES.values():
+        wheel = release_wheels(family).get(platform.key)
+        if wheel:
+            tags.update(wheel.name[: -len(".whl")].rpartition("-")[2].split("."))
     for tag in list(tags):
         newest = GLIBC.fullmatch(tag)
         if newest:
@@ -111,7 +112,7 @@ def verify(folder: Path, extras: tuple[str, ...], platforms: list[Platform]) -> 
         name = f"{family.package}-{VERSION}"
         (folder / f"{name}{STUB}").unlink(missing_ok=True)
         for platform in platforms:
-            wheel = WHEELS[family.name][platform.key]
+            wheel = release_wheels(family)[platform.key]
             path = folder / wheel.name
             if not path.is_file():
                 raise CommandError(

@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._tables import VERSION
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher.diagnosis.installed import normalized
 from leanspec_launcher.diagnosis.installer import MAIN
 from leanspec_launcher.first_start.proof import digest

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._tables import VERSION
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher.diagnosis.errors import CommandError
 
 from .change import entry_in

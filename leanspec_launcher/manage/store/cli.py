@@ -8,16 +8,9 @@ from pathlib import Path
 
 import click
 
-from leanspec_launcher import _release
-from leanspec_launcher._release import Wheel
-from leanspec_launcher._tables import (
-    FAMILIES,
-    PLATFORMS,
-    VERSION,
-    Family,
-    Platform,
-    current,
-)
+from leanspec_launcher._pins import FILES, VERSION
+from leanspec_launcher._release import Wheel, is_version, release_wheels
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.remedy import COLLECT
@@ -85,7 +78,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     if pruned:
         _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         return 0
-    if version is not None and not _release.is_version(version):
+    if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     other = version if version != VERSION else None
     families = [FAMILIES[family]] if family else _usual()
@@ -118,7 +111,7 @@ def _usual() -> list[Family]:
 def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
     """Return which wheel to fetch, and the place where it is."""
     platform = _platform()
-    place = place_of(origin or _release.FILES.format(version=version or VERSION))
+    place = place_of(origin or FILES.format(version=version or VERSION))
     if version is None:
         wheel = _pinned(family, platform)
     else:
@@ -161,14 +154,14 @@ def _platform() -> Platform:
 
 def _pinned(family: Family, platform: Platform) -> Wheel:
     """Return this release's wheel of a family. Raises CommandError if there is none."""
-    found = _release.WHEELS.get(family.name, {})
-    if platform.key not in found:
-        others = ", ".join(found) or "no platform"
+    wheels = release_wheels(family)
+    if platform.key not in wheels:
+        others = ", ".join(wheels) or "no platform"
         raise CommandError(
             f"release {VERSION} has no `{family.program}` for `{platform.key}`",
             hint=f"it has one for {others}",
         )
-    return found[platform.key]
+    return wheels[platform.key]
 
 
 def _print_entries(found: list[Entry], *, as_json: bool) -> None:

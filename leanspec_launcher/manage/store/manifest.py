@@ -8,7 +8,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from leanspec_launcher._release import KEYS, Wheel
+from leanspec_launcher._pins import KEYS
+from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Family, Platform
 from leanspec_launcher.diagnosis.errors import CommandError
 

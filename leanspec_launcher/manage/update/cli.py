@@ -8,9 +8,9 @@ import sys
 
 import click
 
+from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import VERSION
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.manage.operations import run_installer

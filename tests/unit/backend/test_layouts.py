@@ -13,6 +13,7 @@ import pytest
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.modules import write_module
 from tests.support.surroundings import make_venv, packages, programs, run
 from tests.support.tool import Tool
 
@@ -89,7 +90,7 @@ def test_an_editable_installation_has_the_programs(
     install(prefix, tmp_path / wheel)
     assert (programs(prefix) / "tool").read_bytes() == program
     if layout == "with a package":
-        (tool.root / "a_tool/__init__.py").write_text("def main():\n    print('new')\n")
+        write_module(tool.root / "a_tool/__init__.py", "def main():\n    print('new')\n")
         assert run([programs(prefix) / "more"], clean_environment()).stdout == "new\n"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.modules import write_module
 from tests.support.site import HOST, Site, script
 from tests.support.surroundings import run
 
@@ -235,6 +236,7 @@ def test_colours_are_for_terminals_that_want_them(
     ("damage", "words"),
     [
         ({"_tables.py": b""}, "cannot import name"),
+        ({"_pins.py": b""}, "cannot import name"),
         ({"_search.py": b""}, "cannot import name"),
         ({"_search.py": b"\0"}, "null bytes"),
         ({"_tables.py": None}, "No module named"),
@@ -252,7 +254,7 @@ def test_a_damaged_launcher_says_so_without_a_traceback(
         if data is None:
             file.unlink()
         else:
-            file.write_bytes(data)
+            write_module(file, data)
     done = site.start("cli", code=126)
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)
     assert words in done.stderr
@@ -262,7 +264,7 @@ def test_a_damaged_launcher_says_so_without_a_traceback(
 
 
 def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -> None:
-    (site.root / "leanspec_launcher/_tables.py").write_bytes(b"")
+    write_module(site.root / "leanspec_launcher/_tables.py", b"")
     for redirection in ("2>&-", "2>/dev/full"):
         assert started(site, redirection, family="cli")[0] == 126
 

@@ -22,6 +22,7 @@ import pytest
 from leanspec_launcher.diagnosis.hints import PACKAGES
 from scripts.environment import ROOT
 from tests.support import headers
+from tests.support.modules import write_module
 from tests.support.site import HOST, Site, compiled, script
 from tests.support.surroundings import is_root, run
 from tests.support.versions import OURS
@@ -312,9 +313,8 @@ def test_the_remedy_is_that_of_the_installer_in_use(
 
 def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
     broken = site.root / "leanspec_launcher/diagnosis/verdicts.py"
-    broken.write_text(
-        broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n")
-    )
+    code = broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n")
+    write_module(broken, code)
     said = site.start("cli", code=126).stderr
     assert said.startswith("error: `leanspec` did not start: FileNotFoundError: ")
     assert (

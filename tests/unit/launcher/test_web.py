@@ -23,6 +23,7 @@ import pytest
 
 from leanspec_launcher.web.pages import tree_digest
 from scripts.tools.loopback import free_port
+from tests.support.modules import write_module
 from tests.support.site import Site, stamps
 from tests.support.surroundings import run
 from tests.support.web_server import SOURCE, program
@@ -427,9 +428,8 @@ def test_pages_are_hashed_once_for_each_of_their_states(web: Web) -> None:
     # Nothing but a change of the files asks for another look.
     digest = web.site.root / "leanspec_launcher/web/pages.py"
     text = digest.read_text()
-    digest.write_text(
-        text.replace("def tree_digest(", "def tree_digest(*_): raise OSError\ndef x(")
-    )
+    raising = "def tree_digest(*_): raise OSError\ndef x("
+    write_module(digest, text.replace("def tree_digest(", raising))
     web.run("--dry-run", code=0)
     os.utime(web.pages / "index.html")
     assert "cannot verify the pages" in web.run("--dry-run").stderr

@@ -307,11 +307,11 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
     "other checksums in the launcher": (
         lambda dist: replaced(
             dist / MAIN,
-            "leanspec_launcher/_tables.py",
-            b"'linux-x64': '",
-            b"'linux-x64': '0",
+            "leanspec_launcher/_pins.py",
+            b'"linux-x64": "',
+            b'"linux-x64": "0',
         ),
-        "`leanspec_launcher/_tables.py` differs",
+        "`leanspec_launcher/_pins.py` differs",
     ),
     "a program in the launcher": (
         lambda dist: rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF"}),

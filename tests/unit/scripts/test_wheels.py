@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import shutil
@@ -21,6 +20,7 @@ import pytest
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
+from tests.support.modules import literals
 from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
@@ -72,13 +72,8 @@ def digest(path: Path) -> str:
 def pins(dist: Path) -> dict[str, Any]:
     """Return what the built `lean-spec` knows, by name."""
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
-        text = archive.read("leanspec_launcher/_tables.py").decode()
-    found: dict[str, Any] = {}
-    for node in ast.parse(text.partition("\n# The pins: ")[2].partition("\n")[2]).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            found[ast.unparse(target)] = ast.literal_eval(node.value)
-    return found
+        text = archive.read("leanspec_launcher/_pins.py").decode()
+    return literals(text)
 
 
 def test_lean_spec_carries_the_pins_of_these_very_binaries(
@@ -90,10 +85,14 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
         }
         for family, each in FAMILIES.items()
     }
+    wheels = {
+        family: next(dist.glob(f"{each.package}-*linux*.whl"))
+        for family, each in FAMILIES.items()
+    }
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
-        wheel = archive.read("leanspec_launcher/_tables.py").decode()
+        wheel = archive.read("leanspec_launcher/_pins.py").decode()
     with tarfile.open(next(dist.glob("lean_spec-*.tar.gz"))) as sdist:
-        file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_tables.py")
+        file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_pins.py")
         assert file is not None
         assert file.read().decode() == wheel
     assert pins(dist) == {
@@ -102,6 +101,12 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
         "SHA256": expected,
         "LIBRARIES": {},
         "PAGES": tree_digest(str(binaries / "ui/pages")),
+        "WHEELS": {
+            family: {"linux-x64": (path.name, digest(path), path.stat().st_size)}
+            for family, path in wheels.items()
+        },
+        "FILES": "https://github.com/codervisor/leanspec/releases/download/v{version}/",
+        "KEYS": (),
     }
 
 
@@ -123,7 +128,7 @@ def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
 def test_no_tracked_file_changes(dist: Path) -> None:
     assert dist.exists()
     assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (
-        ROOT / "leanspec_launcher/_tables.py"
+        ROOT / "leanspec_launcher/_pins.py"
     ).read_text("utf-8")
 
 
