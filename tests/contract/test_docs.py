@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis import errors
@@ -18,8 +17,9 @@ from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
-from tests.support.command_lines import must_exist
-from tests.support.messages import GAP, explained, raised
+from tests.support.command_lines import unknown_words
+from tests.support.messages import GAP, Message, explained, raised
+from tests.support.rules import must_hold, numbered, place
 
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
@@ -44,25 +44,29 @@ def squeezed(text: str) -> str:
     return " ".join(text.replace("`", "").split())
 
 
-def known_messages() -> set[str]:
+def launcher_messages() -> list[Message]:
     folder = ROOT / "leanspec_launcher"
-    return {each.text for each in (*raised(folder), *explained(folder))} - UNREACHABLE
+    messages = [*raised(folder), *explained(folder)]
+    return [message for message in messages if message.text not in UNREACHABLE]
 
 
-@pytest.mark.parametrize("message", sorted(known_messages()))
-def test_every_message_of_the_launcher_is_explained(message: str) -> None:
-    assert squeezed(message).rstrip(f" {GAP}:") in squeezed(TROUBLES.read_text("utf-8"))
-
-
-def test_messages_are_found_at_all() -> None:
+def test_every_message_of_the_launcher_is_explained() -> None:
+    page = squeezed(TROUBLES.read_text("utf-8"))
+    messages = launcher_messages()
+    texts = {message.text for message in messages}
+    assert len(texts) > 50
     assert {
         "its SHA-256 is not the expected one",
         "no `…` binary for … (`…`) was found",
         "antivirus software took it for a virus",
         "its file system is mounted `noexec`",
         "there is no such file",
-    } <= known_messages()
-    assert len(known_messages()) > 50
+    } <= texts
+    must_hold(
+        f"{message.place}: `{message.text}`"
+        for message in messages
+        if squeezed(message.text).rstrip(f" {GAP}:") not in page
+    )
 
 
 def variables() -> Iterator[tuple[str, str]]:
@@ -71,37 +75,34 @@ def variables() -> Iterator[tuple[str, str]]:
         f"scripts/{stage}"
         for stage in ("collect", "build", "index", "gates", "publish", "github", "proofs")
     ]
+    patterns = (
+        r"(?:environ(?:\.get\(|\[|\.pop\()|_under\()\"(\w+)\"",
+        r"^\w*VARIABLE = \"(\w+)\"",
+        r"^\w+, \w+ = \"([A-Z_]{4,})\"",
+    )
     for folder in ("leanspec_launcher", "build_backend/leanspec_build", *stages):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
-            found = re.findall(
-                r"environ(?:\.get\(|\[)\"(\w+)\"|environ\.pop\(\"(\w+)\"|_under\(\"(\w+)\"",
-                text,
-            )
-            constants = re.findall(
-                r"^(?:\w*VARIABLE|\w+, \w+) = \"([A-Z_]{4,})\"|^\w*VARIABLE = \"(\w+)\"",
-                text,
-                re.MULTILINE,
-            )
-            for names in (*found, *constants):
-                for name in filter(None, names):
-                    yield name, str(path.relative_to(ROOT))
+            for pattern in patterns:
+                for line, name in numbered(pattern, text):
+                    yield name, place(path, line)
 
 
 def test_every_environment_variable_is_explained() -> None:
     page = (ROOT / "docs/environment.md").read_text("utf-8")
-    found = dict(variables())
+    places = dict(variables())
     assert {
         "LEANSPEC_VERIFY",
         "LEANSPEC_SIGNING_KEY",
         "SOURCE_DATE_EPOCH",
         "TWINE_PASSWORD",
-    } <= set(found)
-    for name, path in (
-        found | {family.variable: "_tables" for family in FAMILIES.values()}
-    ).items():
-        if name not in NOT_OURS:
-            assert f"`{name}`" in page, f"{path} reads `{name}`"
+    } <= set(places)
+    places |= {family.variable: "_tables.py" for family in FAMILIES.values()}
+    must_hold(
+        f"{source}: `{name}`"
+        for name, source in places.items()
+        if name not in NOT_OURS and f"`{name}`" not in page
+    )
 
 
 def test_every_exit_code_is_explained() -> None:
@@ -110,44 +111,54 @@ def test_every_exit_code_is_explained() -> None:
         assert f"\n| {code} | " in page
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
-
-
-def blocks(page: Path) -> Iterator[str]:
-    """Yield the lines of a page's code: fenced as `sh`, or indented."""
-    text = page.read_text("utf-8")
-    for fenced in re.findall(r"^```sh[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        yield from fenced.splitlines()
-    yield from re.findall(r"(?:(?<=\n\n)|(?<=\n))    (\S.*)", text)
-    yield from re.findall(r"`((?:python3? -m scripts|leanspec-launcher) [a-z][^`]*)`", text)
-
-
-def named_commands() -> Iterator[tuple[str, str]]:
-    for page in PAGES:
-        if "decisions" not in page.parts:
-            for line in blocks(page):
-                found = re.search(
-                    r"(?:python3? -m scripts|\bleanspec-launcher) [a-z].*", line
-                )
-                if found:
-                    yield page.name, found[0]
-
-
-@pytest.mark.parametrize(("page", "line"), sorted(set(named_commands())))
-def test_every_command_of_the_docs_exists(page: str, line: str) -> None:
-    words = shlex.split(line, comments=True)
-    own = words[0] == "leanspec-launcher"
-    must_exist(
-        launcher if own else scripts, words[1:] if own else words[3:], f"{page}: `{line}`"
+def test_every_link_leads_somewhere() -> None:
+    assert len(PAGES) > 40
+    must_hold(
+        f"{place(page, line)}: `{target}`"
+        for page in PAGES
+        for line, target in numbered(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
     )
 
 
-def test_commands_are_found_at_all() -> None:
-    assert len(set(named_commands())) > 40
+def code_lines(page: Path) -> Iterator[tuple[int, str]]:
+    """Yield a page's lines of code: fenced as `sh`, indented, or a command in backticks."""
+    text = page.read_text("utf-8")
+    for fence in re.finditer(r"^```sh[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        first = text.count("\n", 0, fence.start(1)) + 1
+        yield from enumerate(fence[1].splitlines(), first)
+    yield from numbered(r"(?:(?<=\n\n)|(?<=\n))    (\S.*)", text)
+    yield from numbered(r"`((?:python3? -m scripts|leanspec-launcher) [a-z][^`]*)`", text)
+
+
+def documented_commands() -> Iterator[tuple[str, str]]:
+    """Yield the place of each command line of ours, and the line."""
+    for page in PAGES:
+        if "decisions" not in page.parts:
+            for line, text in code_lines(page):
+                command = re.search(
+                    r"(?:python3? -m scripts|\bleanspec-launcher) [a-z].*", text
+                )
+                if command:
+                    yield place(page, line), command[0]
+
+
+def unknown_in(line: str) -> list[str]:
+    """Return what a command line of ours names that does not exist."""
+    words = shlex.split(line, comments=True)
+    if words[0] == "leanspec-launcher":
+        return unknown_words(launcher, words[1:])
+    return unknown_words(scripts, words[3:])
+
+
+def test_every_command_of_the_docs_exists() -> None:
+    commands = list(documented_commands())
+    assert len({text for _, text in commands}) > 40
+    must_hold(
+        f"{source}: `{text}`: {problem}"
+        for source, text in commands
+        for problem in unknown_in(text)
+    )
 
 
 def test_every_command_is_in_the_docs() -> None:
@@ -182,12 +193,16 @@ def test_no_page_names_a_literal_that_is_gone() -> None:
         "docs/",
         "tests/",
     )
-    for page in PAGES:
-        if page.name == "CHANGELOG.md":
-            continue
-        for name in re.findall(r"`([\w./*-]+)`", page.read_text("utf-8")):
-            if name.startswith(folders) and "NAME" not in name and "binaries" not in name:
-                assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: `{name}`"
+    must_hold(
+        f"{place(page, line)}: `{name}`"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for line, name in numbered(r"`([\w./*-]+)`", page.read_text("utf-8"))
+        if name.startswith(folders)
+        and "NAME" not in name
+        and "binaries" not in name
+        and not any(ROOT.glob(name.rstrip("/")))
+    )
 
 
 def test_the_page_lists_every_client_as_the_table_has_it() -> None:

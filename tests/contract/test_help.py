@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Iterator
 
 import click
-import pytest
 from click.testing import CliRunner
 
 from leanspec_launcher.manage.cli import root as launcher
 from scripts.cli import root as scripts
-from tests.support.command_lines import must_exist
+from tests.support.command_lines import unknown_words
+from tests.support.rules import must_hold
 
 PROGRAMS = {"python -m scripts": scripts, "leanspec-launcher": launcher}
 WIDTH = 80
@@ -22,19 +22,16 @@ def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Com
     yield name, command
     if isinstance(command, click.Group):
         context = click.Context(command)
-        for each in command.list_commands(context):
-            found = command.get_command(context, each)
-            assert found is not None
-            yield from commands(f"{name} {each}", found)
+        for word in command.list_commands(context):
+            child = command.get_command(context, word)
+            assert child is not None
+            yield from commands(f"{name} {word}", child)
 
 
-EVERY = [pair for name, root in PROGRAMS.items() for pair in commands(name, root)]
-every_command = pytest.mark.parametrize(
-    ("name", "command"), EVERY, ids=[name for name, _ in EVERY]
-)
+COMMANDS = [pair for name, root in PROGRAMS.items() for pair in commands(name, root)]
 
 
-def shown(name: str, command: click.Command) -> str:
+def screen(name: str, command: click.Command) -> str:
     """Return the help screen, as in a terminal of 80 columns."""
     context = click.Context(
         command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
@@ -42,44 +39,65 @@ def shown(name: str, command: click.Command) -> str:
     return command.get_help(context)
 
 
-@every_command
-def test_it_says_in_one_line_what_it_does(name: str, command: click.Command) -> None:
-    first, _, rest = (command.help or "").partition("\n")
-    assert re.fullmatch(r"[A-Z][^.]{10,55}\.", first), f"{name}: `{first}`"
-    assert rest == "" or rest.startswith("\n"), f"{name}: the first line stands alone"
+def test_help_is_read_of_every_command() -> None:
+    assert len(COMMANDS) > 40
 
 
-@every_command
-def test_no_line_is_cut_off(name: str, command: click.Command) -> None:
-    for line in shown(name, command).splitlines():
-        assert not re.search(r"[a-z:,]\.\.\.$", line), line
+def test_help_says_in_one_line_what_a_command_does() -> None:
+    # A first line of its own, then nothing or an empty line.
+    shape = re.compile(r"[A-Z][^.\n]{10,55}\.(?:\n\n.*)?", re.DOTALL)
+    must_hold(
+        f"{name}: {(command.help or '')[:80]!r}"
+        for name, command in COMMANDS
+        if not shape.fullmatch(command.help or "")
+    )
 
 
-@every_command
-def test_every_option_says_what_it_means(name: str, command: click.Command) -> None:
-    for option in command.params:
-        if isinstance(option, click.Option):
-            assert option.help, f"{name}: {option.opts[0]}"
-            assert re.match(r"[A-Z`]", option.help), (
-                f"{name}: {option.opts[0]}: `{option.help}`"
-            )
-            assert option.help.endswith("."), f"{name}: {option.opts[0]}: `{option.help}`"
+def test_help_cuts_off_no_line() -> None:
+    must_hold(
+        f"{name}: `{line}`"
+        for name, command in COMMANDS
+        for line in screen(name, command).splitlines()
+        if re.search(r"[a-z:,]\.\.\.$", line)
+    )
 
 
-@every_command
-def test_it_shows_an_example_of_what_it_needs(name: str, command: click.Command) -> None:
-    needed = [each for each in command.params if each.required]
-    if needed and not isinstance(command, click.Group):
-        assert re.search(r"Examples?:\n", command.help or ""), name
+def test_help_says_of_every_option_what_it_means() -> None:
+    must_hold(
+        f"{name} {option.opts[0]}: `{option.help}`"
+        for name, command in COMMANDS
+        for option in command.params
+        if isinstance(option, click.Option)
+        and not re.fullmatch(r"[A-Z`].*\.", option.help or "", re.DOTALL)
+    )
 
 
-@every_command
-def test_its_examples_are_commands_that_exist(name: str, command: click.Command) -> None:
-    for program, root in PROGRAMS.items():
-        pattern = rf"^ *({re.escape(program).replace('python', 'python3?')} .*)$"
-        for line in re.findall(pattern, command.help or "", re.MULTILINE):
-            words = shlex.split(line, comments=True)
-            must_exist(root, words[len(program.split()) :], f"{name}: `{line}`")
+def test_help_shows_an_example_of_what_a_command_needs() -> None:
+    must_hold(
+        f"{name}: no example"
+        for name, command in COMMANDS
+        if not isinstance(command, click.Group)
+        and any(parameter.required for parameter in command.params)
+        and not re.search(r"Examples?:\n", command.help or "")
+    )
+
+
+def examples(program: str, text: str) -> Iterator[str]:
+    """Yield the lines of a help text that begin with a program of ours."""
+    start = re.escape(program).replace("python", "python3?")
+    yield from re.findall(rf"^ *({start} .*)$", text, re.MULTILINE)
+
+
+def test_help_has_examples_that_exist() -> None:
+    must_hold(
+        f"{name}: `{line}`: {problem}"
+        for name, command in COMMANDS
+        for program, root in PROGRAMS.items()
+        for line in examples(program, command.help or "")
+        for problem in unknown_words(
+            root, shlex.split(line, comments=True)[len(program.split()) :]
+        )
+    )
 
 
 def test_help_needs_no_command() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
-
-import pytest
 
 from scripts.dev.measure import arrows, between_folders, circles, read
 from scripts.environment import ROOT
+from tests.support.rules import must_hold, numbered, place
 
 # From the ground up; each may import those before it.
 SCRIPTS = (
@@ -29,7 +27,6 @@ SCRIPTS = (
     "cli",
     "__main__",
 )
-TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def test_the_folders_of_scripts_import_those_below_them() -> None:
@@ -46,11 +43,13 @@ def test_the_folders_of_scripts_import_those_below_them() -> None:
     ] == []
 
 
-@pytest.mark.parametrize(
-    "folder", ["leanspec_launcher", "build_backend/leanspec_build", "scripts"]
-)
-def test_no_import_goes_in_a_circle(folder: str) -> None:
-    assert circles(arrows(read(ROOT / folder))) == []
+def test_no_import_goes_in_a_circle() -> None:
+    folders = ("leanspec_launcher", "build_backend/leanspec_build", "scripts")
+    must_hold(
+        " <-> ".join(sorted(circle))
+        for folder in folders
+        for circle in circles(arrows(read(ROOT / folder)))
+    )
 
 
 def test_a_circle_would_be_found() -> None:
@@ -62,27 +61,35 @@ def test_launcher_and_backend_do_not_know_each_other() -> None:
         "leanspec_launcher": "leanspec_build|scripts",
         "build_backend": "leanspec_launcher|scripts",
     }
-    for folder, others in strangers.items():
-        for path in (ROOT / folder).rglob("*.py"):
-            found = re.search(
-                rf"^\s*(?:from|import) (?:{others})\b",
-                path.read_text("utf-8"),
-                re.MULTILINE,
-            )
-            assert found is None, path
+    must_hold(
+        f"{place(path, line)}: imports `{name}`"
+        for folder, others in strangers.items()
+        for path in (ROOT / folder).rglob("*.py")
+        for line, name in numbered(
+            rf"^\s*(?:from|import) ({others})\b", path.read_text("utf-8")
+        )
+    )
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
-def test_a_test_imports_helpers_from_support_alone(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
-            assert (node.module or "").startswith("tests.support"), node.module
+def test_tests_import_helpers_from_support_alone() -> None:
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    assert len(files) > 100
+    must_hold(
+        f"{place(path, node.lineno)}: imports `{node.module}`"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and re.match(r"tests(?!\.support\b)", node.module or "")
+    )
 
 
 def test_the_backend_knows_no_project() -> None:
     """Its own name apart: any project can use it, and none of its messages sends somebody here."""
     files = [*(ROOT / "build_backend").rglob("*.py"), ROOT / "build_backend/README.md"]
     assert len(files) > 10
-    for path in files:
-        text = re.sub(r"leanspec[-_]build", "", path.read_text("utf-8"))
-        assert not re.search(r"leanspec|python -m scripts", text, re.IGNORECASE), path
+    stranger = r"(?!leanspec[-_]build)((?i:leanspec|python -m scripts))"
+    must_hold(
+        f"{place(path, line)}: names `{name}`"
+        for path in files
+        for line, name in numbered(stranger, path.read_text("utf-8"))
+    )

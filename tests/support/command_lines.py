@@ -1,19 +1,20 @@
-"""Command lines that are written somewhere, compared with the commands that there are."""
+"""Command lines in texts, compared with the commands that exist."""
 
 from __future__ import annotations
 
 import click
 
 
-def must_exist(root: click.Command, arguments: list[str], where: str) -> None:
-    """Follow a command line's words, and fail where it names a command or an option that does not exist."""
+def unknown_words(root: click.Command, arguments: list[str]) -> list[str]:
+    """Return what a command line names that does not exist."""
     command, rest = root, arguments
     while isinstance(command, click.Group) and rest:
         name, *rest = rest
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, f"{where}: no command `{name}`"
-        command = found
-    known = {option for parameter in command.params for option in parameter.opts}
-    for argument in rest[: rest.index("--") if "--" in rest else None]:
-        if argument.startswith("--"):
-            assert argument.partition("=")[0] in known, f"{where}: no option `{argument}`"
+        child = command.get_command(click.Context(command), name)
+        if child is None:
+            return [f"no command `{name}`"]
+        command = child
+    options = {option for parameter in command.params for option in parameter.opts}
+    end = rest.index("--") if "--" in rest else len(rest)
+    names = [word.partition("=")[0] for word in rest[:end] if word.startswith("--")]
+    return [f"no option `{name}`" for name in names if name not in options]

@@ -1,4 +1,4 @@
-"""Every message of the source, found in the source: what a reader may meet, and the page that lists it."""
+"""The messages of the launcher, read from its source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.environment import ROOT
+from tests.support.rules import place
 
 # What is raised with a message for people.
 RAISED = (
@@ -23,18 +23,16 @@ GAP = "…"
 
 @dataclass(frozen=True)
 class Message:
-    """A message with gaps for what only a run knows, its hint, and the module that it is in."""
+    """A message with gaps for what only a run knows, and its place in the source."""
 
     text: str
-    hint: str
-    module: str
+    place: str
 
 
 def raised(folder: Path) -> Iterator[Message]:
     """Yield every message that code below a folder raises, in the order of modules and lines."""
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        module = path.relative_to(ROOT).as_posix()
         names = _assigned(tree)
         for node in ast.walk(tree):
             if (
@@ -43,28 +41,26 @@ def raised(folder: Path) -> Iterator[Message]:
                 and node.func.id in RAISED
                 and node.args
             ):
-                hints = [_text(each.value) for each in node.keywords if each.arg == "hint"]
-                text = _text(_meant(node.args[0], names))
+                text = _text(_value(node.args[0], names))
                 if text.strip(GAP + " "):
-                    yield Message(text, next(iter(hints), ""), module)
+                    yield Message(text, place(path, node.lineno))
 
 
 def _assigned(tree: ast.Module) -> dict[str, list[ast.Assign]]:
     """Return the assignments to each plain name, in the order of their lines."""
-    found: dict[str, list[ast.Assign]] = {}
+    assignments: dict[str, list[ast.Assign]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found.setdefault(node.targets[0].id, []).append(node)
-    return {
-        name: sorted(nodes, key=lambda each: each.lineno) for name, nodes in found.items()
-    }
+            assignments.setdefault(node.targets[0].id, []).append(node)
+    for nodes in assignments.values():
+        nodes.sort(key=lambda node: node.lineno)
+    return assignments
 
 
-def _meant(node: ast.expr, names: dict[str, list[ast.Assign]]) -> ast.expr:
+def _value(node: ast.expr, names: dict[str, list[ast.Assign]]) -> ast.expr:
     """Return the text that a name stands for: the nearest one above."""
-    above = [
-        each for each in names.get(getattr(node, "id", ""), []) if each.lineno < node.lineno
-    ]
+    assignments = names.get(getattr(node, "id", ""), [])
+    above = [assign for assign in assignments if assign.lineno < node.lineno]
     return above[-1].value if above else node
 
 
@@ -90,28 +86,27 @@ def explained(folder: Path) -> Iterator[Message]:
     for path in sorted(folder.rglob("*.py")):
         if path.parent.name == "manage":
             continue  # its messages are raised
-        module = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for expression in _said(node):
-                text = _text(expression).partition("error: ")[2].partition("\n")[
-                    0
-                ] or _text(expression)
+            for expression in _explanations(node):
+                whole = _text(expression)
+                first_line = whole.partition("error: ")[2].partition("\n")[0]
+                text = first_line or whole
                 if re.search(r"\w{3}", text):
-                    yield Message(text, "", module)
+                    yield Message(text, place(path, expression.lineno))
 
 
-def _said(node: ast.AST) -> Iterator[ast.expr]:
+def _explanations(node: ast.AST) -> Iterator[ast.expr]:
     match node:
         case ast.Assign(
             targets=[ast.Name(id="CAUSES" | "WINDOWS_CAUSES")],
             value=ast.Dict(values=values),
         ):
-            yield from (_first_text(each) for each in values)
+            yield from (_first_text(value) for value in values)
         case ast.Assign(targets=[ast.Name(id="text")], value=value):
             yield from (
-                each
-                for each in _either(value)
-                if isinstance(each, ast.Constant | ast.JoinedStr)
+                text
+                for text in _either(value)
+                if isinstance(text, ast.Constant | ast.JoinedStr)
             )
         case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
             yield text
@@ -125,9 +120,8 @@ def _said(node: ast.AST) -> Iterator[ast.expr]:
 def _first_text(node: ast.expr) -> ast.expr:
     """Return the first text of a tuple."""
     if isinstance(node, ast.Tuple):
-        return next(
-            each for each in node.elts if isinstance(each, ast.Constant | ast.JoinedStr)
-        )
+        texts = (ast.Constant, ast.JoinedStr)
+        return next(element for element in node.elts if isinstance(element, texts))
     return node
 
 
