@@ -32,16 +32,16 @@ from scripts.locked import EXACTLY
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.costs import Costs
 from tests.support.pages import put_pages
+from tests.support.preconditions import missing, require
 from tests.support.releases import (
-    REAL,
     STAND_IN,
     Scripts,
     build_small,
     copy_as_released,
     install,
 )
-from tests.support.surroundings import BASE_PYTHON, clean, is_root, once, run
-from tests.support.versions import OURS, RELEASED
+from tests.support.surroundings import BASE_PYTHON, clean, once, run
+from tests.support.versions import OURS, REAL, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
 CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
@@ -53,6 +53,10 @@ FOLDER = pytest.StashKey[Path]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--order", type=int, metavar="SEED", help="Shuffle the tests.")
+    schema = (
+        "server.schema.json of 2025-12-11; it names hosts, so it is not in this repository"
+    )
+    parser.addoption("--mcp-schema", type=Path, metavar="FILE", help=schema)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -239,9 +243,8 @@ def binaries(shared: Path, scripts: Scripts, version: str) -> Path:
     """Return the real binaries of the release, collected from npm, with small pages."""
     platform = current()
     if platform is None or platform.key not in REAL:
-        pytest.skip(f"npm has LeanSpec {version} for {', '.join(REAL)} alone")
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed: the real binaries cannot be collected")
+        missing("a platform of npm's LeanSpec", f"{version} is for {', '.join(REAL)}")
+    require("npm")
 
     def collect(folder: Path) -> None:
         scripts("collect", "npm", version, "--into", folder)
@@ -264,9 +267,7 @@ def dist(shared: Path, scripts: Scripts, binaries: Path) -> Path:
 @pytest.fixture(scope="session")
 def grafted(shared: Path, binaries: Path, scripts: Scripts) -> Path:
     """Return the wheels of the real binaries with OpenSSL grafted in."""
-    folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")
-    if not any(Path(folder, "libssl.so.3").exists() for folder in folders):
-        pytest.skip("this machine has no OpenSSL 3 to graft")
+    require("OpenSSL 3")
 
     def make(folder: Path) -> None:
         scripts("wheels", "--binaries", binaries, "--repair", "auditwheel", "--out", folder)
@@ -375,11 +376,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return a file system of 2 MB, which needs root for its mount."""
     folder = tmp_path / "small"
     folder.mkdir()
-    if not is_root():
-        pytest.skip("only root can mount a small file system")
+    require("mounts")
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this system does not let a small file system be mounted")
+    subprocess.run(mount, check=True)
     try:
         yield folder
     finally:

@@ -8,10 +8,11 @@ import pytest
 
 from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
+from tests.support.preconditions import missing
 from tests.support.surroundings import run
 
 if sys.platform != "linux":
-    pytest.skip("on the other systems, collection itself shows it", allow_module_level=True)
+    missing("Linux", "on the other systems, collection itself shows it")
 
 # The system becomes another one when pytest and the libraries, which look at it too, are there.
 PROGRAM = """

@@ -10,10 +10,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.preconditions import missing
 from tests.support.surroundings import once
 
 if sys.platform != "linux":
-    pytest.skip("the probe reads /proc", allow_module_level=True)
+    missing("Linux", "the probe reads /proc")
 
 from scripts.proofs.contract.cases import Case, all_cases
 from scripts.proofs.contract.release import (

@@ -15,6 +15,7 @@ from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import clean_environment
 from tests.support import debian
 from tests.support.installations import Source
+from tests.support.preconditions import require
 from tests.support.surroundings import once, run
 from tests.support.targets import TARGETS
 from tests.support.workspace import write_workspace
@@ -40,7 +41,7 @@ directory = "/usr/lib/rustlib/src/rust/library/vendor"
 @pytest.fixture(scope="session")
 def toolchain(shared: Path) -> Path:
     """Return a Debian with a Rust that has the sources of std, zig, and a C compiler for Windows."""
-    debian.needs_root_and("debootstrap", "unshare@util-linux")
+    require("debootstrap", "unshare")
 
     def make(root: Path) -> None:
         packages = (

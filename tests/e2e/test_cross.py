@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.preconditions import needs
 from tests.support.releases import install
 from tests.support.surroundings import clean, run
 from tests.support.workspace import write_workspace
@@ -17,7 +17,7 @@ from tests.support.workspace import write_workspace
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
-    pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed"),
+    needs("cargo"),
 ]
 
 

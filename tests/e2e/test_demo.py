@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,12 +9,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from scripts.tools.processes import clean_environment
+from tests.support.preconditions import needs
 from tests.support.registry import serving
 from tests.support.surroundings import run
 from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+pytestmark = needs("npm")
 
 
 def test_where_npm_has_no_binary_it_says_what_to_do_instead(

@@ -10,12 +10,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.support.desktop import write_application
+from tests.support.preconditions import needs
 from tests.support.versions import RELEASED
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("npm") is None or shutil.which("cargo") is None,
-    reason="npm or cargo is not installed",
-)
+pytestmark = needs("npm", "cargo")
 Scripts = Callable[..., CompletedProcess[str]]
 
 

@@ -15,6 +15,7 @@ from scripts.proofs.repack.packing import build_all, prepare
 from scripts.proofs.repack.tools import TOOLS
 from scripts.tools.processes import own_program
 from tests.support import debian
+from tests.support.preconditions import require
 from tests.support.releases import install
 from tests.support.surroundings import clean, once, run
 from tests.support.targets import TARGETS
@@ -79,7 +80,7 @@ def test_all_six_platforms_are_tagged_and_this_one_runs(
 def test_emulated_arm64(
     six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
-    debian.needs_root_and("qemu-aarch64-static@qemu-user-static", "dpkg-deb@dpkg")
+    require("qemu-aarch64-static", "dpkg-deb")
     tree = tmp_path / "arm64"
     debian.unpack(tree, "arm64", *ARM_PACKAGES)
     pip = bring(tree, six_platforms, wheelhouse)
@@ -113,7 +114,7 @@ def test_emulated_arm64(
 def test_the_newest_python_of_debian(
     six_platforms: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
-    debian.needs_root_and("debootstrap")
+    require("debootstrap")
     tree = tmp_path / "sid"
     debian.bootstrap(tree, "sid", "python3", "python3-venv")
     said = debian.inside(
@@ -132,7 +133,7 @@ def test_the_newest_python_of_debian(
 @pytest.fixture(scope="session")
 def musl_python(shared: Path) -> Path:
     """Return a CPython that is linked to musl, built from Debian's sources."""
-    debian.needs_root_and("musl-gcc@musl-tools", "make", "gcc")
+    require("musl-gcc", "make", "gcc")
     return once(shared / "musl", debian.build_musl_python) / "cpython/bin/python3.11"
 
 

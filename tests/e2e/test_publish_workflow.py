@@ -26,11 +26,11 @@ from scripts.tools.processes import clean_environment
 from scripts.tools.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.tools.release_tools import release_tool
 from scripts.tools.tree_copy import copy_tree, git
-from tests.support import debian
 from tests.support.attestation import write_attestation
 from tests.support.desktop import write_application
 from tests.support.github import REPOSITORY, GitHub, serving
 from tests.support.keys import without_password
+from tests.support.preconditions import needs, require
 from tests.support.releases import STAND_IN
 from tests.support.surroundings import once, run
 from tests.support.versions import RELEASED
@@ -40,7 +40,7 @@ from tests.support.workspace import write_workspace
 pytestmark = [
     pytest.mark.network,
     pytest.mark.long,
-    pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed"),
+    needs("cargo"),
 ]
 WORKFLOW = ROOT / ".github/workflows/publish.yml"
 # A step says `python -m scripts`; here that runs in this environment, on the tree that the step is
@@ -87,7 +87,7 @@ def play(
     released_tree: Path,
 ) -> Iterator[Play]:
     """Return how the workflow is played, on the tag of this version, with given inputs."""
-    debian.needs_root_and("gh")
+    require("gh")
     release_tool("cargo-zigbuild")  # made once, for all runs
     base = tmp_path_factory.mktemp("workflow")
     key = KeyPair.generate().secret_key

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from scripts.tools.processes import clean_environment
+from tests.support.preconditions import needs
 from tests.support.surroundings import clean, run
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
-    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
+    needs("npm"),
 ]
 # client -> its package, its command, and what `mcp list` says of a server that it can start. Codex and
 # Copilot list without starting any. Qwen Code asks `ping`, which the server of 0.3.0 refuses.

@@ -32,10 +32,11 @@ from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from scripts.tools.tree_copy import copy_tree, git
-from tests.support import debian, headers
+from tests.support import headers
 from tests.support.desktop import make_deb, make_image, make_installer
 from tests.support.github import GitHub, names, serving
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
+from tests.support.preconditions import needs, require
 from tests.support.site import HOST
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
@@ -275,7 +276,7 @@ def test_the_same_artifacts_make_the_same_bytes(
 
 
 def test_minisign_checks_what_is_signed(real_assets: Path, plan: Plan) -> None:
-    debian.needs_root_and("minisign")
+    require("minisign program")
     for name in ("SHA256SUMS", "release.json"):
         done = subprocess.run(
             ["minisign", "-V", "-P", plan.public_key, "-m", real_assets / name],
@@ -371,7 +372,7 @@ def test_no_damage_is_a_traceback(make: Callable[[Path], Path], tmp_path: Path) 
             read_bundle(path)
 
 
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb makes a package")
+@needs("dpkg-deb")
 def test_a_debian_package_with_a_static_program_and_one_with_a_sparse_file(
     tmp_path: Path, version: str
 ) -> None:
@@ -557,7 +558,7 @@ def test_another_release_json_makes_no_folder_ours(
 
 @pytest.fixture
 def github(version: str) -> Iterator[GitHub]:
-    debian.needs_root_and("gh")
+    require("gh")
     with serving(GitHub(tags={f"v{version}"})) as server:
         yield server
 

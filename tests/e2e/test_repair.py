@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.preconditions import needs
 from tests.support.releases import install
 from tests.support.surroundings import clean
 from tests.support.versions import RELEASED
@@ -69,9 +69,7 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
 
 
 @pytest.mark.system
-@pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="only root can hide a library"
-)
+@needs("Linux", "root")
 def test_it_starts_where_there_is_no_openssl(
     grafted: Path, installed: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from scripts.environment import ROOT
 from scripts.gates.pages import PATH
 from scripts.model.pages import read_pages
-from tests.support import debian
+from tests.support.preconditions import require
 from tests.support.releases import Scripts, install
 from tests.support.surroundings import is_root, programs
 
@@ -46,7 +46,7 @@ def seen(
 ) -> dict[str, Any]:
     """Return what a session in a browser saw."""
     if not (shutil.which("chromium") or shutil.which("google-chrome")):
-        debian.needs_root_and("chromium", "chromium-driver")
+        require("chromium", "chromium-driver")
     folder = tmp_path_factory.mktemp("web")
     environment = folder / "environment"
     install(environment, real_dist, wheelhouse)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.preconditions import missing, require
+
 if sys.platform != "linux":
-    pytest.skip("wine runs on Linux", allow_module_level=True)
+    missing("Linux", "wine runs on Linux")
 
 from leanspec_launcher._tables import PLATFORMS
 from scripts.build.wheels import build_wheels
@@ -26,7 +28,7 @@ from scripts.model.families import load_families
 from scripts.model.versions import binary_version
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import copy_tree
-from tests.support import debian, wine
+from tests.support import wine
 from tests.support.pages import put_pages
 from tests.support.surroundings import once, run
 from tests.support.versions import OURS
@@ -106,9 +108,9 @@ file.write_bytes(data)
 @pytest.fixture(scope="session")
 def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows:
     """Return a Windows with a release in which our probe is the binary of every family, installed by pip and uv."""
-    debian.needs_root_and("debootstrap", "unshare@util-linux")
+    require("debootstrap", "unshare")
     if "3.12" not in pythons:
-        pytest.skip("there is no CPython 3.12 here whose standard library could be used")
+        missing("CPython 3.12", "its standard library is used")
 
     def make(tree: Path) -> None:
         wine.make(tree, pythons["3.12"].parent.parent / "lib/python3.12")

@@ -5,33 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-import pytest
-from filelock import FileLock
-
-from tests.support.surroundings import is_root
+from tests.support.preconditions import missing
 
 APT = Path("/etc/apt")
-
-
-def needs_root_and(*programs: str) -> None:
-    """Skip the test where this is no Debian, no root, or a program can neither be found nor installed."""
-    if not is_root() or shutil.which("apt-get") is None:
-        pytest.skip("needs root on a Debian")
-    for program, package in (each.partition("@")[::2] for each in programs):
-        with FileLock(
-            Path(tempfile.gettempdir(), "leanspec-tests-apt.lock")
-        ):  # apt serves one process at a time
-            if shutil.which(program) is None and not _install(package or program):
-                pytest.skip(f"`{program}` is not installed, and apt has none")
-
-
-def _install(package: str) -> bool:
-    subprocess.run(["apt-get", "update"], capture_output=True, check=False)
-    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", package]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def sources() -> list[Path]:
@@ -45,12 +23,13 @@ def sources() -> list[Path]:
 
 def mirror() -> str:
     """Return where this machine takes Debian's packages from."""
-    for path in sources():
-        for line in path.read_text("utf-8").splitlines():
-            found = re.search(r"^(?:URIs:|deb)\s.*?(\S+://\S+/debian)/?(?:\s|$)", line)
-            if found:
-                return found[1]
-    pytest.skip("apt is not configured with a Debian mirror")
+    lines = [line for path in sources() for line in path.read_text("utf-8").splitlines()]
+    pattern = re.compile(r"^(?:URIs:|deb)\s.*?(\S+://\S+/debian)/?(?:\s|$)")
+    matches = filter(None, map(pattern.search, lines))
+    match = next(matches, None)
+    if match is None:
+        missing("apt-get", "it is not configured with a Debian mirror")
+    return match[1]
 
 
 def bootstrap(root: Path, suite: str, *packages: str, foreign: str | None = None) -> None:

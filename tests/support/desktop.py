@@ -10,7 +10,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from tests.support import debian
+from tests.support.preconditions import require
 
 # What `tauri build --ci --bundles deb` leaves, and nothing for any other words.
 TAURI = """#!/bin/sh
@@ -35,7 +35,7 @@ SectionEnd
 
 def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Path:
     """Build a Debian package with dpkg-deb, as Tauri lays it out."""
-    debian.needs_root_and("dpkg-deb@dpkg")
+    require("dpkg-deb")
     tree = path.parent / f"{path.name}.tree"
     (tree / "DEBIAN").mkdir(parents=True)
     control = f"Package: lean-spec\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: x <x@example.org>\n"
@@ -52,7 +52,7 @@ def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Pat
 
 def make_installer(path: Path, version: str) -> Path:
     """Build a Windows installer with makensis."""
-    debian.needs_root_and("makensis@nsis")
+    require("makensis")
     content = path.parent / f"{path.name}.txt"
     content.write_text("content")
     script = path.parent / f"{path.name}.nsi"

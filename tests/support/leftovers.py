@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from pathlib import Path
+
+from scripts.tools.processes import KILL
 
 SETTLE_SECONDS = 3
 
@@ -32,7 +33,7 @@ def end_all_but(earlier: set[str], folder: Path) -> list[str]:
             lines += [_read(number, "cmdline") for number in remaining]
             for number in remaining:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(number), signal.SIGKILL)
+                    os.kill(int(number), KILL)
         time.sleep(0.02)
     return lines
 

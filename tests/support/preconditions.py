@@ -22,9 +22,11 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock
 
+from leanspec_launcher._tables import current
 from scripts.environment import Group
 from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import clean_environment
+from tests.support.versions import REAL
 
 REASON = "needs "
 in_ci = False
@@ -122,15 +124,46 @@ def _has_common_cpu() -> bool:
     return (sys.platform, machine) not in {("darwin", "x86_64"), ("win32", "arm64")}
 
 
+def _mounts() -> bool:
+    """Tell whether this process may mount a file system: root in a container often may not."""
+    if not _is_root() or shutil.which("unshare") is None:
+        return False
+    mount = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
+    return subprocess.run(mount, capture_output=True, check=False).returncode == 0
+
+
+def _has_openssl() -> bool:
+    folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")
+    return any(Path(folder, "libssl.so.3").exists() for folder in folders)
+
+
+def _platform_key() -> str:
+    platform = current()
+    return platform.key if platform else ""
+
+
+# What a machine simply is, or has for other reasons.
+ANY = functools.partial(Precondition, is_optional=True)
 PRECONDITIONS = {
-    "Linux": Precondition(lambda: sys.platform == "linux", is_optional=True),
-    "POSIX": Precondition(lambda: sys.platform != "win32", is_optional=True),
-    "root": Precondition(_is_root, is_optional=True),
-    "another user than root": Precondition(lambda: not _is_root(), is_optional=True),
-    "a common CPU": Precondition(_has_common_cpu, is_optional=True),
-    "apt-get": Precondition(lambda: shutil.which("apt-get") is not None, is_optional=True),
-    "a Python for every user": Precondition(_has_system_python, is_optional=True),
-    "locales": Precondition(lambda: Path("/usr/share/i18n").is_dir(), is_optional=True),
+    "Linux": ANY(lambda: sys.platform == "linux"),
+    "Linux on x86-64": ANY(lambda: _platform_key() == "linux-x64"),
+    "POSIX": ANY(lambda: sys.platform != "win32"),
+    "root": ANY(_is_root),
+    "another user than root": ANY(lambda: not _is_root()),
+    "a common CPU": ANY(_has_common_cpu),
+    "a platform of npm's LeanSpec": ANY(lambda: _platform_key() in REAL),
+    "a platform that npm has no LeanSpec for": ANY(lambda: _platform_key() not in REAL),
+    "apt-get": ANY(lambda: shutil.which("apt-get") is not None),
+    "a Python for every user": ANY(_has_system_python),
+    "CPython 3.12": ANY(lambda: False),
+    "locales": ANY(lambda: Path("/usr/share/i18n").is_dir()),
+    "minisign -W": ANY(lambda: False),
+    "the MCP registry's schema": ANY(lambda: False),
+    "/dev/full": Precondition(lambda: Path("/dev/full").exists(), excuses=("Linux",)),
+    "OpenSSL 3": Precondition(
+        _has_openssl, excuses=("Linux on x86-64",), is_optional_outside_ci=True
+    ),
+    "mounts": Precondition(_mounts, excuses=("root",), is_optional_outside_ci=True),
     "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),
     **{name: _program(name) for name in ("cargo", "cc", "git", "node", "npm", "objcopy")},
     **{name: _package(name) for name in ("cryptography", "httpx", "filelock", "minisign")},
@@ -148,6 +181,7 @@ PRECONDITIONS = {
     "osslsigncode": _debian("osslsigncode"),
     "pypy3": _debian("pypy3", "pypy3-venv"),
     "qemu-aarch64-static": _debian("qemu-aarch64-static", "qemu-user-static"),
+    "setarch": _debian("setarch", "util-linux"),
     "setpriv": _debian("setpriv", "util-linux"),
     "unshare": _debian("unshare", "util-linux"),
 }

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from packaging.version import Version
 
 from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.pages import put_pages
+from tests.support.preconditions import require
 from tests.support.surroundings import clean, make_venv, programs, run
 from tests.support.versions import RELEASED
 from tests.support.workspace import write_workspace
@@ -23,10 +23,6 @@ Scripts = Callable[..., subprocess.CompletedProcess[str]]
 
 
 STAND_IN = Path(__file__).with_name("leanspec.rs")
-
-
-# npm has the binaries of the tested release for these.
-REAL = ("linux-x64",)
 
 
 def copy_as_released(folder: Path) -> None:
@@ -51,8 +47,7 @@ def build_small(
     folder: Path, scripts: Scripts, version: str, source: Path | None = None
 ) -> None:
     """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
-    if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed")
+    require("cargo")
     workspace = write_workspace(folder / "workspace", version)
     for crate in workspace.glob("leanspec-*") if source else ():
         shutil.copy(str(source), crate / "src/main.rs")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
-
-import pytest
 
 from leanspec_launcher import _search
 from leanspec_launcher._release import Wheel
@@ -20,6 +17,7 @@ from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.first_start import proof
 from scripts.build.pins import Pins, render_pins
 from tests.support.modules import write_module
+from tests.support.preconditions import require
 from tests.support.surroundings import MEASURED, run
 
 
@@ -142,12 +140,10 @@ def compiled(
     folder: Path, source: str = "int main(void) { return 7; }", *options: str
 ) -> bytes:
     """Return a small dynamic program of this system."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
+    require("cc")
     file = folder / "program.c"
     file.write_text(source)
-    run([compiler, file, "-o", folder / "program", *options], dict(os.environ))
+    run(["cc", file, "-o", folder / "program", *options], dict(os.environ))
     return (folder / "program").read_bytes()
 
 

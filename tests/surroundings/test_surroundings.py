@@ -24,6 +24,9 @@ from scripts.tools.tree_copy import copy_tree, git
 from tests.support.preconditions import missing, needs
 from tests.support.surroundings import BASE_PYTHON, run
 
+if sys.platform == "win32":
+    missing("POSIX", "shells, users and signals")
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.surroundings,

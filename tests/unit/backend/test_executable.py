@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import shutil
 import struct
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from leanspec_build.tags.derive import platform_tags
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
 from tests.support.surroundings import run
 
 
@@ -609,7 +609,7 @@ def test_an_authenticode_signature_is_seen(algorithm: str) -> None:
         assert parse_executable(changed, "x").signatures == {"x86_64": Signature.BROKEN}
 
 
-@pytest.mark.skipif(shutil.which("osslsigncode") is None, reason="osslsigncode signs")
+@needs("osslsigncode")
 def test_a_signature_of_another_tool_is_seen(tmp_path: Path) -> None:
     plain, signed = tmp_path / "plain.exe", tmp_path / "signed.exe"
     plain.write_bytes(headers.pe())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -14,10 +13,11 @@ import pytest
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.modules import write_module
+from tests.support.preconditions import needs
 from tests.support.surroundings import make_venv, packages, programs, run
 from tests.support.tool import Tool
 
-REAL = pytest.mark.skipif(sys.platform != "linux", reason="the programs are for Linux")
+REAL = needs("Linux")
 WINDOWS, MACOS = headers.pe(), headers.mach_o()
 
 

@@ -27,6 +27,7 @@ from leanspec_build.tags.model import Tags, of_all
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
 from tests.support.surroundings import make_venv, packages, programs, run
 from tests.support.tool import Tool
 
@@ -321,7 +322,7 @@ def test_a_damaged_archive_is_one_message(tmp_path: Path, suffix: str) -> None:
     assert refused > 10
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the programs are for Linux")
+@needs("Linux")
 def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
     tool: Tool, tmp_path: Path
 ) -> None:
@@ -372,7 +373,7 @@ def audited(listed: object) -> bytes:
     return bytes(program) + packed
 
 
-@pytest.mark.skipif(shutil.which("objcopy") is None, reason="objcopy adds a section")
+@needs("objcopy")
 def test_the_crates_of_an_audited_program_are_in_the_bill(
     tool: Tool, tmp_path: Path
 ) -> None:
@@ -414,7 +415,7 @@ def test_a_list_in_a_macos_program_thin_and_universal() -> None:
         assert [each.name for each in found] == ["serde", "fork"]
 
 
-@pytest.mark.skipif(shutil.which("llvm-lipo-14") is None, reason="llvm-lipo joins")
+@needs("llvm-lipo-14")
 def test_programs_are_joined_as_lipo_does_it(tmp_path: Path) -> None:
     slices = {cpu: headers.mach_o(cpu) for cpu in ("x86_64", "aarch64")}
     for cpu, data in slices.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import load_project
 
+from tests.support.preconditions import needs
 from tests.support.tool import Tool
 
 DYNAMIC = 'dynamic = ["version"]'
-with_git = pytest.mark.skipif(shutil.which("git") is None, reason="git has the tags")
+with_git = needs("git")
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.modules import write_module
+from tests.support.preconditions import missing, require
 from tests.support.site import HOST, Site, script
 from tests.support.surroundings import run
 
 if sys.platform == "win32":
-    pytest.skip("the programs are scripts", allow_module_level=True)
+    missing("POSIX", "the programs are scripts")
 
 GOOD = script("echo started")
 OLD = script(
@@ -104,8 +104,7 @@ def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
 def test_an_answer_that_cannot_be_written_is_explained(
     site: Site, argument: str, redirection: str, code: int, words: str
 ) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
+    require("/dev/full")
     site.pin("mcp", OLD)
     site.wheel("mcp", OLD)
     found, said = started(site, redirection, argument)

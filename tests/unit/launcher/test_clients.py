@@ -18,7 +18,7 @@ from leanspec_launcher.manage.clients import cli, command, table
 from leanspec_launcher.manage.clients.command import Server
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.table import CLIENTS
-from tests.support.surroundings import is_root
+from tests.support.preconditions import needs
 
 PROGRAM = "/an environment/bin/leanspec-mcp"
 THERE = ["-c", command.GO_THERE, "sh"]
@@ -249,7 +249,7 @@ def test_a_file_that_the_client_writes_meanwhile_is_left_alone(
 
 
 @pytest.mark.posix
-@pytest.mark.skipif(is_root(), reason="root may write anywhere")
+@needs("another user than root")
 def test_a_folder_that_may_not_be_written_is_said(ask: Ask, home: Path) -> None:
     file = write(home / ".cursor/mcp.json", "{}")
     file.parent.chmod(0o500)

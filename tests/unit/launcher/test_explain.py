@@ -23,12 +23,13 @@ from leanspec_launcher.diagnosis.hints import PACKAGES
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
+from tests.support.preconditions import missing, needs, require
 from tests.support.site import HOST, Site, compiled, script
-from tests.support.surroundings import is_root, run
+from tests.support.surroundings import run
 from tests.support.versions import OURS
 
 if sys.platform != "linux":
-    pytest.skip("the faults are those of Linux", allow_module_level=True)
+    missing("Linux", "the faults are those of Linux")
 
 GOOD = script("echo started")
 
@@ -223,12 +224,9 @@ def test_a_file_that_is_still_being_written_is_waited_for(site: Site) -> None:
 def noexec(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "noexec"
     folder.mkdir()
+    require("mounts")
     mount = ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(folder)]
-    if (
-        not is_root()
-        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
-    ):
-        pytest.skip("only root can mount a file system with `noexec`")
+    subprocess.run(mount, check=True)
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
@@ -248,15 +246,11 @@ def test_a_file_system_that_lets_nothing_run_is_named(
 
 
 @pytest.mark.system
-@pytest.mark.skipif(
-    not is_root() or shutil.which("setpriv") is None, reason="needs root and setpriv"
-)
+@needs("root", "setpriv", "a Python for every user")
 def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, 0o700)
     system = Path("/usr/bin/python3")
-    if not system.exists():
-        pytest.skip("there is no Python here for every user")
     for folder in (site.root, *site.root.parents):
         if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
             folder.chmod(folder.stat().st_mode | 0o055)

@@ -17,11 +17,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from platformdirs import user_data_path
+
+from tests.support.preconditions import require
 
 # Not to be had on every system: see pyproject.toml.
-pytest.importorskip("httpx")
-pytest.importorskip("cryptography")
-pytest.importorskip("filelock")
+require("httpx")
+require("cryptography")
+require("filelock")
 
 from leanspec_launcher import _search
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -516,6 +519,5 @@ def test_a_folder_with_something_else_in_the_place_of_the_wheel(
 
 
 def test_the_store_is_where_platformdirs_says() -> None:
-    platformdirs = pytest.importorskip("platformdirs")
-    found = platformdirs.user_data_path("lean-spec", appauthor=False) / "binaries"
+    found = user_data_path("lean-spec", appauthor=False) / "binaries"
     assert Path(_search.store_directory()) == found

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.preconditions import needs
 from tests.support.site import HOST, Site, script
-from tests.support.surroundings import is_root, run
+from tests.support.surroundings import run
 
 GOOD = script('printf "[%s]" started "$@"; exit 7')
 
@@ -269,9 +270,7 @@ def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None
 
 
 @pytest.mark.system
-@pytest.mark.skipif(
-    sys.platform != "linux" or not is_root(), reason="only root can mount read-only"
-)
+@needs("Linux", "root")
 def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, mode=0o644)
@@ -423,9 +422,7 @@ def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
         ({"linux-x64": ["manylinux2014_x86_64"]}, "needs glibc 2.17 or newer"),
     ],
 )
-@pytest.mark.skipif(
-    HOST.key != "linux-x64", reason="the words are those for Linux on x86-64"
-)
+@needs("Linux on x86-64")
 def test_the_nearest_build_is_named(
     site: Site, builds: dict[str, list[str]], words: str
 ) -> None:

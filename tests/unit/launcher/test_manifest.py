@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.preconditions import require
+
 # Not to be had on every system: see pyproject.toml.
-pytest.importorskip("cryptography")
-pytest.importorskip("httpx")
-pytest.importorskip("minisign")
+require("cryptography")
+require("httpx")
+require("minisign")
 
 from minisign import KeyPair
 

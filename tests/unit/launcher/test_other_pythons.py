@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.processes import clean_environment
-from tests.support import debian
+from tests.support.preconditions import require
 from tests.support.site import HOST, Site, compiled, script
 
 pytestmark = pytest.mark.posix
@@ -57,7 +57,7 @@ def test_what_the_loader_lacks_is_said_there_too(site: Site, tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.system
 def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
-    debian.needs_root_and("pypy3@pypy3-venv")
+    require("pypy3")
     subprocess.run(["pypy3", "-m", "venv", tmp_path / "venv"], check=True)
     programs = tmp_path / "venv/bin"
     env = clean_environment(HOME=str(tmp_path))

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.preconditions import missing, needs
+
 if sys.platform == "win32":
-    pytest.skip("planted with links, modes and owners", allow_module_level=True)
+    missing("POSIX", "planted with links, modes and owners")
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
 from scripts.build.pins import Pins
 from tests.support import headers
 from tests.support.site import HOST, NO_WHEEL, Site, compiled, script, settle, stamps
-from tests.support.surroundings import is_root, run
+from tests.support.surroundings import run
 
 GOOD = script("echo started")
 OTHER = 65534
 MANAGEMENT = ("which", "verify", "doctor")
-needs_root = pytest.mark.skipif(
-    not is_root(), reason="only root can give a file to another user"
-)
+needs_root = needs("root")
 
 
 def lacking(site: Site, folder: Path) -> Path:
@@ -48,7 +47,7 @@ def lacking(site: Site, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+@needs("Linux")
 @pytest.mark.parametrize("first", [*MANAGEMENT, "LEANSPEC_VERIFY=always"])
 def test_what_the_loader_lacks_is_said_at_every_start(
     site: Site, tmp_path: Path, first: str
@@ -64,7 +63,7 @@ def test_what_the_loader_lacks_is_said_at_every_start(
     assert stamps(site) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+@needs("Linux")
 @pytest.mark.parametrize(
     "case", ["relative folder", "no record", "no pin", "another file", "variable"]
 )
@@ -99,7 +98,7 @@ def test_the_loader_that_an_unverified_file_names_is_not_run(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' loader is asked")
+@needs("Linux")
 def test_a_loader_in_the_working_directory_is_never_asked(
     site: Site, tmp_path: Path
 ) -> None:
@@ -277,9 +276,7 @@ def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
     assert "platform_wheels" not in site.manage("which", "cli").stdout
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("setarch") is None, reason="needs setarch"
-)
+@needs("Linux", "setarch")
 def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
     site: Site, tmp_path: Path
 ) -> None:
@@ -305,11 +302,9 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
 
 
 @needs_root
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+@needs("setpriv", "a Python for every user")
 def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) -> None:
     system = Path("/usr/bin/python3")
-    if not system.exists():
-        pytest.skip("there is no Python here for every user")
     path = installed(site)
     for folder in (site.root, *site.root.parents):
         if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed

@@ -17,6 +17,7 @@ from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, needs_proof
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.first_start import proof
 from leanspec_launcher.first_start.refusal import Kind, Refusal
+from tests.support.preconditions import needs
 from tests.support.site import HOST, Site, script, settle, stamps
 
 GOOD = script("echo started")
@@ -180,9 +181,7 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
 @pytest.mark.parametrize(
     "field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"]
 )
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="the change time is asked for in another way there"
-)
+@needs("POSIX")
 def test_a_state_is_that_of_one_file(
     binary: Path, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
@@ -231,7 +230,7 @@ def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path
     assert len(left) == len(others) + 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@needs("POSIX")
 def test_many_first_starts_at_once(site: Site) -> None:
     site.pin("cli", GOOD)
     settle(site.wheel("cli", GOOD))

@@ -24,6 +24,7 @@ import pytest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.tools.loopback import free_port
 from tests.support.modules import write_module
+from tests.support.preconditions import needs
 from tests.support.site import Site, stamps
 from tests.support.surroundings import run
 from tests.support.web_server import SOURCE, program
@@ -199,9 +200,7 @@ def test_the_second_interrupt_does_not_wait(web: Web) -> None:
         opened.close()
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux tells a child of its parent's end"
-)
+@needs("Linux")
 def test_a_killed_parent_leaves_no_server(web: Web) -> None:
     with web.running() as (process, said):
         process.kill()
@@ -215,7 +214,7 @@ def test_the_servers_own_end_is_handed_on(web: Web) -> None:
         assert process.wait(20) == 128 + KILL
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@needs("Linux")
 def test_the_parent_is_small(web: Web) -> None:
     with web.running() as (process, _):
         until = time.monotonic() + 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.preconditions import missing, require
+
 if sys.platform == "win32":
-    pytest.skip("a start is measured on Linux and macOS", allow_module_level=True)
+    missing("POSIX", "a start is measured on Linux and macOS")
 
 from scripts.proofs.bench.measuring import Report, Row
 from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
@@ -25,8 +26,7 @@ from scripts.proofs.contract.release import Start
 def test_every_way_is_measured(
     scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
+    require("node")
     said = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json").stdout
     assert "| the project's npm wrapper | " in said
     found = json.loads((tmp_path / "bench.json").read_text())

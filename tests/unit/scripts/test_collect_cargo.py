@@ -15,12 +15,11 @@ import pytest
 from leanspec_launcher._tables import current
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
 from tests.support.workspace import write_workspace
 
 Scripts = Callable[..., CompletedProcess[str]]
-pytestmark = pytest.mark.skipif(
-    shutil.which("cargo") is None, reason="cargo is not installed"
-)
+pytestmark = needs("cargo")
 ARM = "aarch64-unknown-linux-gnu"
 
 

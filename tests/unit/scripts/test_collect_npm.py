@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,10 +18,11 @@ from scripts.collect import npm
 from scripts.model.families import load_families
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
 from tests.support.registry import Registry, package, serving
 
 Scripts = Callable[..., CompletedProcess[str]]
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+pytestmark = needs("npm")
 CLI = "@leanspec/cli-linux-x64"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from scripts.cli import root
 from scripts.environment import ROOT, Group, needed_group
 from scripts.tools.processes import clean_environment
 from scripts.tools.tree_copy import copy_tree, git
+from tests.support.preconditions import needs
 from tests.support.surroundings import BASE_PYTHON, programs, run
 
 
@@ -135,7 +135,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
     assert (tree / ".venv/mine").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the failing uv is a script")
+@needs("POSIX")
 def test_where_uv_cannot_install_pip_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ from scripts.model.snapshot import fingerprint, snapshot
 from scripts.proofs.rehearsal import strict
 from scripts.publish import publish
 from tests.support import headers
+from tests.support.preconditions import require
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, rewrite
 
@@ -767,10 +768,8 @@ def test_5_and_16_a_binary_that_says_another_version(
     source.write_text(
         '#include <stdio.h>\nint main(void) { puts("lean-spec 0.2.10"); return 0; }\n'
     )
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    subprocess.run([compiler, source, "-o", tmp_path / "old"], check=True)
+    require("cc")
+    subprocess.run(["cc", source, "-o", tmp_path / "old"], check=True)
     with_program(dist / CLI, (tmp_path / "old").read_bytes())
     said = wrong(binaries.binaries(plan, files(dist)))
     assert f"{CLI}: its own version: expected {RELEASED}, found 0.2.10" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +22,8 @@ from scripts.github.signing import (
     write_secret,
 )
 from scripts.tools.processes import clean_environment
-from tests.support import debian
 from tests.support.keys import without_password
+from tests.support.preconditions import missing, require
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
 CLAIM = Claim("release.json", "1.2.3", "any")
@@ -149,8 +148,7 @@ def run_minisign(*arguments: str | Path, text: str = "") -> CompletedProcess[str
 
 @pytest.mark.system
 def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Path) -> None:
-    if shutil.which("minisign") is None:
-        debian.needs_root_and("minisign")
+    require("minisign program")
     ours = KeyPair.generate()
     (tmp_path / "ours.pub").write_text(write_public(ours.public_key))
     file = tmp_path / "release.json"
@@ -184,8 +182,7 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
 
 @pytest.mark.system
 def test_we_open_minisigns_key(tmp_path: Path) -> None:
-    if shutil.which("minisign") is None:
-        debian.needs_root_and("minisign")
+    require("minisign program")
     key, public = tmp_path / "its.key", tmp_path / "its.pub"
     assert (
         run_minisign(
@@ -239,13 +236,12 @@ def test_the_commands(
 
 def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     """What `minisign -W` makes is opened here, and what the tests write so is opened by minisign."""
-    if shutil.which("minisign") is None:
-        debian.needs_root_and("minisign")
+    require("minisign program")
     done = run_minisign(
         "-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key"
     )
     if done.returncode != 0:
-        pytest.skip("this minisign makes no keys without a password")
+        missing("minisign -W", done.stderr)
     their = read_secret((tmp_path / "their.key").read_text(), "any")
     assert their.get_public_key() == read_public((tmp_path / "their.pub").read_text())
     (tmp_path / "ours.key").write_text(without_password(their))

@@ -18,6 +18,7 @@ from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
+from tests.support.preconditions import needs
 from tests.support.workspace import write_workspace
 
 BEFORE = "0.1.2"  # in the tree that a test changes
@@ -160,7 +161,7 @@ def test_a_change_that_fails_half_way_is_undone(
     assert not [path for path in tree.rglob(".*") if path.is_file()]
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+@needs("cargo")
 def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     subprocess.run(
@@ -182,7 +183,7 @@ def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> 
     }
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+@needs("cargo")
 def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) -> None:
     """The docs' own form has `..` in it."""
     workspace = write_workspace(tmp_path / "other/workspace", "0.1.0")
@@ -198,7 +199,7 @@ def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) 
         )
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+@needs("cargo")
 def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     manifest = min(workspace.glob("leanspec-*/Cargo.toml"))

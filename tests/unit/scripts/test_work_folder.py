@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.work_folder import PREFIX, work_folder
+from tests.support.preconditions import needs
 
 
 def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be locked there")
+@needs("POSIX")
 def test_a_second_one_waits(tmp_path: Path) -> None:
     order = []
 
