@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from scripts.environment import ROOT
-from tests.support.site import Site
-from tests.support.surroundings import clean
+from tests.support.site import Site, copy_launcher
+from tests.support.surroundings import clean, once
+
+
+@pytest.fixture(scope="session")
+def launcher(shared: Path) -> Path:
+    """Return a folder with a launcher that was compiled, for all tests of this run."""
+    return once(shared / "launcher", copy_launcher)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(launcher: Path, tmp_path: Path) -> Site:
+    """Return a site of links to that launcher: `write_module` puts new files in their places."""
     root = tmp_path / "site packages"
-    shutil.copytree(
-        ROOT / "leanspec_launcher",
-        root / "leanspec_launcher",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    shutil.copytree(launcher, root, copy_function=os.link)
     return Site(root, clean(tmp_path / "home"))

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,7 @@ from leanspec_launcher.diagnosis.hints import PACKAGES
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
-from tests.support.preconditions import missing, needs, require
-from tests.support.site import HOST, Site, compiled, script
+from tests.support.site import HOST, Site, compiled, script, settle
 from tests.support.surroundings import run
 from tests.support.versions import OURS
 
@@ -143,8 +141,7 @@ def test_the_loader_is_asked_again_until_it_has_no_objection(
     )
     site.pin("cli", data)
     path = site.wheel("cli", data)
-    os.utime(path)
-    time.sleep(3.2)
+    settle(path)
     assert "its loader" in site.start("cli", code=126).stderr
     loader.symlink_to("/lib64/ld-linux-x86-64.so.2")
     site.start("cli", code=7)

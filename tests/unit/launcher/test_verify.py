@@ -43,7 +43,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     paths = [tmp_path_factory.mktemp("settled") / "leanspec" for _ in range(30)]
     for path in paths:
         path.write_bytes(GOOD)
-    settle(paths[-1])
+    settle(paths[-1], proof.SETTLED_NANOSECONDS)
     return iter(paths)
 
 
@@ -102,7 +102,7 @@ def test_a_change_through_another_link_is_seen(binary: Path, hashed: list[str]) 
     """Uv links what it installs to its cache, and to every other environment."""
     other = binary.with_name("other")
     other.hardlink_to(binary)
-    settle(binary)
+    settle(binary, proof.SETTLED_NANOSECONDS)
     check(binary)
     check(other)
     assert len(hashed) == 1, "one file, one stamp"
@@ -119,6 +119,11 @@ def test_a_file_that_changed_just_now_gets_no_stamp(
     check(binary)
     check(binary)
     assert len(hashed) == 2
+
+
+def test_a_change_is_over_after_the_slowest_tick_of_a_file_system() -> None:
+    """FAT counts every second second."""
+    assert proof.SETTLED_NANOSECONDS > 2_000_000_000
 
 
 def test_a_clock_set_back_gets_no_stamp(

@@ -24,8 +24,7 @@ import pytest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.tools.loopback import free_port
 from tests.support.modules import write_module
-from tests.support.preconditions import needs
-from tests.support.site import Site, stamps
+from tests.support.site import Site, settle, stamps
 from tests.support.surroundings import run
 from tests.support.web_server import SOURCE, program
 
@@ -421,7 +420,7 @@ def test_a_server_that_does_not_answer_or_is_another_is_ended(
 
 
 def test_pages_are_hashed_once_for_each_of_their_states(web: Web) -> None:
-    time.sleep(3.2)  # what has changed just now gets no stamp
+    settle(web.pages / "assets/app.js")
     web.run("--dry-run", code=0)
     assert any(name.endswith(web.site.pages) for name in stamps(web.site))
     # Nothing but a change of the files asks for another look.
