@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import compileall
+import functools
 import hashlib
 import json
 import os
+import re
+import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,7 +24,6 @@ from leanspec_launcher.first_start import proof
 from scripts.build.pins import Pins, render_pins
 from scripts.environment import ROOT
 from tests.support.modules import write_module
-from tests.support.preconditions import require
 from tests.support.surroundings import MEASURED, run
 
 
@@ -49,6 +53,19 @@ def copy_launcher(folder: Path) -> None:
     assert before in code
     write_module(module, code.replace(before, after))
     compileall.compile_dir(package, quiet=1)
+
+
+# Each import is paid for once. What a command prints ends with its exit code, on both streams.
+EACH_COMMAND = """
+import json, sys
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        for stream in (sys.stdout, sys.stderr):
+            print(f"\\0{end.code or 0}", file=stream, flush=True)
+"""
 
 
 @dataclass
@@ -141,12 +158,35 @@ class Site:
         assert "Traceback" not in done.stderr
         return done
 
-    def call(self, function: str, module: str = "", before: str = "pass") -> str:
-        """Return the Python program of a console script of this site."""
+    def manage_each(
+        self, *commands: Sequence[str], env: dict[str, str] | None = None
+    ) -> list[CompletedProcess[str]]:
+        """Run commands of `leanspec-launcher` in turn, in one Python; return the result of each."""
+        program = f"{self.imports('main', '.manage')}\n{EACH_COMMAND}"
+        python = [sys.executable, "-c", program, json.dumps(commands)]
+        done = run(python, self.env | (env or {}), cwd=self.root)
+        outputs, errors = (
+            re.split(r"\0(\d+)\n", stream) for stream in (done.stdout, done.stderr)
+        )
+        assert outputs[1::2] == errors[1::2]
+        assert len(outputs[1::2]) == len(commands)
+        return [
+            CompletedProcess(command, int(code), output, error)
+            for command, code, output, error in zip(
+                commands, outputs[1::2], outputs[::2], errors[::2], strict=False
+            )
+        ]
+
+    def imports(self, function: str, module: str = "", before: str = "pass") -> str:
+        """Return Python code that imports a function of this site."""
         return (
             f"import sys; sys.path.insert(0, {str(self.root)!r}); {before};"
-            f"from leanspec_launcher{module} import {function}; sys.exit({function}())"
+            f"from leanspec_launcher{module} import {function}"
         )
+
+    def call(self, function: str, module: str = "", before: str = "pass") -> str:
+        """Return the Python program of a console script of this site."""
+        return f"{self.imports(function, module, before)}; sys.exit({function}())"
 
 
 def script(text: str = "echo started", marker: str = "") -> bytes:
@@ -154,15 +194,38 @@ def script(text: str = "echo started", marker: str = "") -> bytes:
     return f"#!/bin/sh\n# {marker}{os.linesep}{text}\n".encode()
 
 
-def compiled(
-    folder: Path, source: str = "int main(void) { return 7; }", *options: str
-) -> bytes:
-    """Return a small dynamic program of this system."""
-    require("cc")
-    file = folder / "program.c"
-    file.write_text(source)
-    run(["cc", file, "-o", folder / "program", *options], dict(os.environ))
-    return (folder / "program").read_bytes()
+@functools.cache
+def compiled(*options: str) -> bytes:
+    """Return a small dynamic program of this system that ends with exit code 7."""
+    return _compile("int main(void) { return 7; }", *options)
+
+
+@functools.cache
+def needing(library: str) -> bytes:
+    """Return a small program of this system that needs a library, which is nowhere."""
+    shared = ("-shared", "-fPIC", f"-Wl,-soname,{library}")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, library).write_bytes(_compile("int foo(void) { return 1; }", *shared))
+        use = "int foo(void); int main(void) { return foo(); }"
+        return _compile(use, f"-L{folder}", f"-l:{library}")
+
+
+def _compile(source: str, *options: str) -> bytes:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "program")
+        program.with_suffix(".c").write_text(source)
+        command: list[str | Path] = [
+            compiler,
+            program.with_suffix(".c"),
+            "-o",
+            program,
+            *options,
+        ]
+        run(command, dict(os.environ))
+        return program.read_bytes()
 
 
 def stamps(site: Site) -> list[str]:

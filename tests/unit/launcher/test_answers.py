@@ -327,9 +327,11 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
     site.wheel("cli", GOOD)
     site.wheel("mcp", OLD)
     record(site, **DAMAGES[damage])
-    for command in ("which", "verify", "link", "unlink", "mcp-config", "--version"):
-        site.manage(command)
-    found = json.loads(site.manage("doctor", "--json").stdout)
+    commands = ("which", "verify", "link", "unlink", "mcp-config", "--version")
+    *_, doctor, link = site.manage_each(
+        *([command] for command in commands), ["doctor", "--json"], ["link"]
+    )
+    found = json.loads(doctor.stdout)
     assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {
         finding["section"] for finding in found
     }
@@ -342,8 +344,8 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
             for each in wrong
         )
         if "METADATA" not in damage:
-            done = site.manage("link", code=1)
-            assert "does not list lean-spec's console scripts" in done.stderr
+            assert link.returncode == 1
+            assert "does not list lean-spec's console scripts" in link.stderr
 
 
 def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -> None:

@@ -18,11 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from leanspec_launcher import _search
+from leanspec_launcher._search import WHEEL, Place, needs_proof
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.hints import PACKAGES
+from leanspec_launcher.first_start.proof import admit
+from leanspec_launcher.first_start.refusal import Refusal
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
-from tests.support.site import HOST, Site, compiled, script, settle
+from tests.support.site import HOST, Site, compiled, needing, script, settle, stamps
 from tests.support.surroundings import run
 from tests.support.versions import OURS
 
@@ -48,44 +53,22 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
     return lines
 
 
-def test_a_program_that_loads_is_started(site: Site, tmp_path: Path) -> None:
-    data = compiled(tmp_path)
+def test_a_program_that_loads_is_started(site: Site) -> None:
+    data = compiled()
     site.pin("cli", data)
     site.wheel("cli", data)
     assert site.start("cli", code=7).stderr == ""
 
 
-def test_a_missing_library_is_named(site: Site, tmp_path: Path) -> None:
-    compiled(
-        tmp_path,
-        "int foo(void) { return 1; }",
-        "-shared",
-        "-fPIC",
-        "-Wl,-soname,libssl.so.3",
-    )
-    (tmp_path / "program").rename(tmp_path / "libssl.so.3")
-    use = "int foo(void); int main(void) { return foo(); }"
-    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3").replace(
-        b"libssl.so.3\0", b"libsxx.so.3\0"
-    )
-    lines = refused(site, data)
+def test_a_missing_library_is_named(site: Site) -> None:
+    lines = refused(site, needing("libsxx.so.3"))
     assert lines[0].endswith("it needs `libsxx.so.3`, which this system lacks")
     assert any(line.startswith("  this is    Linux, CPU ") for line in lines)
 
 
 def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
-    compiled(
-        tmp_path,
-        "int foo(void) { return 1; }",
-        "-shared",
-        "-fPIC",
-        "-Wl,-soname,libssl.so.3",
-    )
-    (tmp_path / "program").rename(tmp_path / "libssl.so.3")
-    use = "int foo(void); int main(void) { return foo(); }"
-    data = compiled(tmp_path, use, f"-L{tmp_path}", "-l:libssl.so.3")
     (tmp_path / "libssl.so.3").write_bytes(b"")
-    lines = refused(site, data, LD_LIBRARY_PATH=str(tmp_path))
+    lines = refused(site, needing("libssl.so.3"), LD_LIBRARY_PATH=str(tmp_path))
     assert (
         f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)"
         in lines[0]
@@ -100,8 +83,8 @@ def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path)
     assert lines[-1] == f"hint: {[*known, 'install OpenSSL 3 on this system'][0]}"
 
 
-def test_a_newer_glibc_is_named(site: Site, tmp_path: Path) -> None:
-    data = compiled(tmp_path)
+def test_a_newer_glibc_is_named(site: Site) -> None:
+    data = compiled()
     assert b"GLIBC_2.34\0" in data
     # The loader compares the hash of the name first, so both are changed alike.
     data = data.replace(b"GLIBC_2.34\0", b"GLIBC_2.99\0").replace(
@@ -121,13 +104,8 @@ def elf_hash(name: bytes) -> bytes:
     return value.to_bytes(4, "little")
 
 
-def test_a_missing_loader_is_named(site: Site, tmp_path: Path) -> None:
-    data = compiled(
-        tmp_path,
-        "int main(void) { return 7; }",
-        "-Wl,--dynamic-linker=/lib/ld-nowhere.so.1",
-    )
-    lines = refused(site, data)
+def test_a_missing_loader_is_named(site: Site) -> None:
+    lines = refused(site, compiled("-Wl,--dynamic-linker=/lib/ld-nowhere.so.1"))
     assert lines[0].endswith("its loader `/lib/ld-nowhere.so.1` is not on this system")
 
 
@@ -136,9 +114,7 @@ def test_the_loader_is_asked_again_until_it_has_no_objection(
 ) -> None:
     """No stamp spares a program that could not be loaded."""
     loader = tmp_path / "loader"
-    data = compiled(
-        tmp_path, "int main(void) { return 7; }", f"-Wl,--dynamic-linker={loader}"
-    )
+    data = compiled(f"-Wl,--dynamic-linker={loader}")
     site.pin("cli", data)
     path = site.wheel("cli", data)
     settle(path)
@@ -372,36 +348,56 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("program", ["leanspec", "leanspec-mcp", "leanspec-http"])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
-    ("changes", "cuts"),
-    [(20, 5), pytest.param(1000, 200, marks=pytest.mark.slow)],
+    ("changes", "every"),
+    [(20, 5), pytest.param(1000, 1, marks=pytest.mark.slow)],
     ids=["some", "many"],
 )
 def test_no_changed_byte_and_no_truncation_is_ever_run(
-    site: Site, binaries: Path, program: str, changes: int, cuts: int
+    site: Site,
+    binaries: Path,
+    family: str,
+    changes: int,
+    every: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a start that left its stamp; a new file each time, and the same file written again."""
-    family = {"leanspec": "cli", "leanspec-mcp": "mcp", "leanspec-http": "http"}[program]
+    """After a start that left its stamp; a new file each time, and the same file written again.
+
+    Each is refused as a start does it, in this process; every so many are started, too.
+    """
+    program = FAMILIES[family].program
     whole = (binaries / family / "binaries" / HOST.key / program).read_bytes()
-    chance = random.Random(program)  # noqa: S311 - the same bytes in every run
     site.pin(family, whole)
     path = site.wheel(family, whole)
+    settle(path)
+    site.start(family, "--version")
+    assert len(stamps(site)) == 1
+    pin = site.pins[family][HOST.key].executable
+    monkeypatch.setattr(_search, "SHA256", {family: {HOST.key: pin}})
+    monkeypatch.setenv("HOME", site.env["HOME"])
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    chance = random.Random(program)  # noqa: S311 - the same bytes in every run
     bad = itertools.chain(
         (flipped(whole, chance) for _ in range(changes)),
-        (whole[: chance.randrange(len(whole))] for _ in range(cuts)),
+        (whole[: chance.randrange(len(whole))] for _ in range(changes // 4)),
     )
     for number, data in enumerate(bad):
         if number % 2:
             path = site.wheel(family, data)
         else:
             path.write_bytes(data)
-        done = site.start(family, "--version", code=126)
-        assert done.stdout == ""
-        assert done.stderr.startswith(
-            f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
-        )
-        assert done.stderr.count("error: ") == 1
+        place = Place(WHEEL, str(path))
+        assert needs_proof(place, FAMILIES[family], HOST)
+        with pytest.raises(Refusal, match="its SHA-256 is not the expected one"):
+            admit(place, FAMILIES[family], HOST)
+        if number % every == 0:
+            done = site.start(family, "--version", code=126)
+            assert done.stdout == ""
+            assert done.stderr.startswith(
+                f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
+            )
+            assert done.stderr.count("error: ") == 1
 
 
 def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path) -> None:

@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.processes import clean_environment
-from tests.support.preconditions import require
-from tests.support.site import HOST, Site, compiled, script
+from tests.support.site import HOST, Site, compiled, needing, script
 
 pytestmark = pytest.mark.posix
 # What PyPy's `os` does not have.
 LACKING = "import os; [delattr(os, name) for name in ('POSIX_SPAWN_DUP2', 'ST_NOEXEC') if hasattr(os, name)]"
 
 
-def test_it_starts_where_python_lacks_calls(site: Site, tmp_path: Path) -> None:
-    program = compiled(tmp_path)
+def test_it_starts_where_python_lacks_calls(site: Site) -> None:
+    program = compiled()
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
@@ -36,14 +35,9 @@ def test_it_starts_where_python_lacks_calls(site: Site, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_the_loader_lacks_is_said_there_too(site: Site, tmp_path: Path) -> None:
+def test_what_the_loader_lacks_is_said_there_too(site: Site) -> None:
     """Through a fork, in the place of `posix_spawn`."""
-    (tmp_path / "lib.c").write_text("int nothing(void) { return 0; }")
-    subprocess.run(
-        ["cc", "-shared", "-o", tmp_path / "libgone.so", tmp_path / "lib.c"], check=True
-    )
-    source = "int nothing(void); int main(void) { return nothing(); }"
-    program = compiled(tmp_path, source, "-L", str(tmp_path), "-lgone")
+    program = needing("libgone.so")
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]

@@ -19,44 +19,30 @@ from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
 from scripts.build.pins import Pins
 from tests.support import headers
-from tests.support.site import HOST, NO_WHEEL, Site, compiled, script, settle, stamps
+from tests.support.site import HOST, NO_WHEEL, Site, needing, script, settle, stamps
 from tests.support.surroundings import run
 
 GOOD = script("echo started")
 OTHER = 65534
-MANAGEMENT = ("which", "verify", "doctor")
+MANAGEMENT = (("which",), ("verify",), ("doctor",))
 needs_root = needs("root")
 
 
-def lacking(site: Site, folder: Path) -> Path:
+def lacking(site: Site) -> None:
     """Install a program whose library is not on this system, unchanged for long enough for a stamp."""
-    library = folder / "libneeded.so.3"
-    compiled(
-        folder,
-        "int foo(void) { return 1; }",
-        "-shared",
-        "-fPIC",
-        "-Wl,-soname,libneeded.so.3",
-    )
-    (folder / "program").rename(library)
-    use = "int foo(void); int main(void) { return foo(); }"
-    data = compiled(folder, use, f"-L{folder}", "-l:libneeded.so.3")
+    data = needing("libneeded.so.3")
     site.pin("cli", data)
-    path = site.wheel("cli", data)
-    settle(path)
-    return path
+    settle(site.wheel("cli", data))
 
 
 @needs("Linux")
-@pytest.mark.parametrize("first", [*MANAGEMENT, "LEANSPEC_VERIFY=always"])
-def test_what_the_loader_lacks_is_said_at_every_start(
-    site: Site, tmp_path: Path, first: str
-) -> None:
-    lacking(site, tmp_path)
-    if first in MANAGEMENT:
-        site.manage(first)
-    else:
+@pytest.mark.parametrize("first", ["which", "verify", "doctor", "LEANSPEC_VERIFY=always"])
+def test_what_the_loader_lacks_is_said_at_every_start(site: Site, first: str) -> None:
+    lacking(site)
+    if first == "LEANSPEC_VERIFY=always":
         site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"})
+    else:
+        site.manage(first)
     for _ in range(3):
         said = site.start("cli", code=126).stderr
         assert "it needs `libneeded.so.3`, which this system lacks" in said
@@ -93,8 +79,7 @@ def test_the_loader_that_an_unverified_file_names_is_not_run(
         else:
             site.wheel("cli", data)
         site.start("cli", code=126, env=env)
-        for command in MANAGEMENT:
-            site.manage(command, env=env)
+        site.manage_each(*MANAGEMENT, env=env)
     assert not (tmp_path / "ran").exists()
 
 
@@ -149,11 +134,11 @@ def test_a_link_of_the_users_own_cache_folder_is_followed(
     assert len(stamps(site)) == 1
 
 
-@pytest.mark.parametrize("command", MANAGEMENT)
-def test_only_a_start_leaves_a_stamp(site: Site, command: str) -> None:
+def test_only_a_start_leaves_a_stamp(site: Site) -> None:
     """Whoever looks changes nothing."""
     installed(site)
-    site.manage(command)
+    for done in site.manage_each(*MANAGEMENT):
+        assert str(site.root) in done.stdout
     assert stamps(site) == []
     site.start("cli")
     assert len(stamps(site)) == 1
@@ -381,8 +366,7 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(
     make(path)
     said = site.start("cli", code=126, env=env).stderr
     assert "it is not a regular file" in said
-    for command in MANAGEMENT:
-        site.manage(command, env=env)
+    site.manage_each(*MANAGEMENT, env=env)
 
 
 def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
