@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,7 +27,10 @@ require("cryptography")
 require("filelock")
 
 from leanspec_launcher import _search
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.manage.store import entries
+from leanspec_launcher.manage.store.entries import Wanted
 from leanspec_launcher.manage.store.transfer import Limits, redirected, save
 from tests.support.downloads import (
     Answer,
@@ -63,6 +66,15 @@ def store(site: Site) -> Path:
     return Path(site.env["HOME"]) / ".local/share/lean-spec/binaries"
 
 
+def fetch(site: Site, place: str) -> None:
+    """Fetch the site's wheel into its store, in this process."""
+    wheel = site.pins["cli"][HOST.key].wheel
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HOME", site.env["HOME"])
+        settings.delenv("XDG_DATA_HOME", raising=False)
+        entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
+
+
 def unfinished(site: Site) -> list[str]:
     """Return what is in the store besides wheels and locks."""
     names = [path.name for path in store(site).iterdir()] if store(site).exists() else []
@@ -89,7 +101,7 @@ def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
 def test_whoever_may_write_elsewhere_may_not_write_here(site: Site, release: Files) -> None:
     before = os.umask(0)
     try:
-        site.manage("fetch", "cli", "--from", release.url, code=0)
+        fetch(site, release.url)
     finally:
         os.umask(before)
     folders = [path for path in store(site).rglob("*") if path.is_dir()]
@@ -102,13 +114,13 @@ def test_whoever_may_write_elsewhere_may_not_write_here(site: Site, release: Fil
 def test_libraries_come_along_and_are_verified(site: Site, server: Files) -> None:
     wheel = pin_wheel(site, "cli", GOOD, {"libz.so.1": b"library"})
     server.content[wheel_name("cli")] = wheel
-    site.manage("fetch", "cli", "--from", server.url, code=0)
+    fetch(site, server.url)
     assert site.start("cli").stdout == "started\n"
     (library,) = store(site).rglob("libz.so.1")
     library.write_bytes(b"LIBRARY")
     time.sleep(0.01)
     assert site.start("cli", code=126).stdout == ""
-    site.manage("fetch", "cli", "--from", server.url, code=0)
+    fetch(site, server.url)
     assert site.start("cli").stdout == "started\n"
 
 
@@ -149,7 +161,7 @@ def test_an_installed_binary_comes_first_and_that_is_said(
 
 @pytest.mark.posix
 def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: Files) -> None:
-    site.manage("fetch", "cli", "--from", release.url, code=0)
+    fetch(site, release.url)
     (program,) = store(site).rglob("bin/leanspec")
     for damage in (
         lambda: program.write_bytes(b"other"),
@@ -158,7 +170,7 @@ def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: File
         lambda: next(store(site).rglob("RECORD")).unlink(),
     ):
         damage()
-        site.manage("fetch", "cli", "--from", release.url, code=0)
+        fetch(site, release.url)
         assert site.start("cli").stdout == "started\n"
     assert unfinished(site) == []
 
@@ -166,7 +178,7 @@ def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: File
 @pytest.mark.posix
 def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--list", code=0).stdout == "nothing was fetched\n"
-    site.manage("fetch", "cli", "--from", release.url, code=0)
+    fetch(site, release.url)
     (listed,) = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
     assert (listed["family"], listed["of_this_release"]) == ("cli", True)
     assert Path(listed["path"]).read_bytes() == GOOD
@@ -267,10 +279,9 @@ def test_a_fault_is_one_message_and_leaves_nothing(
 @pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone", "gzip"])
 def test_a_fault_keeps_the_store_as_it_was(site: Site, release: Files, fault: str) -> None:
     release.always, message = FAULTS[fault]
-    done = site.manage("fetch", "cli", "--from", release.url, code=1)
-    assert done.stdout == ""
-    assert message in done.stderr
-    assert "hint: " in done.stderr
+    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+        fetch(site, release.url)
+    assert caught.value.hint
     assert unfinished(site) == []
     assert site.start("cli", code=127).stdout == ""
 
@@ -361,6 +372,9 @@ def test_a_password_in_the_place_is_used_and_never_shown(
     done = site.manage("fetch", "cli", "--from", place, code=1)
     assert release.headers[0]["Authorization"].startswith("Basic ")
     assert "secret" not in done.stderr + done.stdout
+    assert done.stdout == ""
+    assert FAULTS["forbidden"][1] in done.stderr
+    assert "\nhint: " in done.stderr
 
 
 @pytest.mark.posix
@@ -487,23 +501,16 @@ def test_a_checkout_has_nothing_to_fetch(site: Site) -> None:
     assert "a source checkout belongs to no release" in done.stderr
 
 
-WRONG_PLACES: dict[str, Callable[[Path], str]] = {
-    "nowhere": lambda folder: str(folder / "nowhere"),
-    "a file": lambda folder: str(folder / "file"),
-    "ftp": lambda _: "ftp://a.test/",
-    "no host": lambda _: "https:///x",
-    "half an address": lambda _: "http://[::1",
-    "nothing": lambda _: "https://",
-}
+WRONG_URLS = ("ftp://a.test/", "https:///x", "http://[::1", "https://")
 
 
-@pytest.mark.parametrize("wrong", WRONG_PLACES)
-def test_a_place_that_is_none(site: Site, tmp_path: Path, wrong: str) -> None:
+def test_a_place_that_is_none(site: Site, tmp_path: Path) -> None:
     pin_wheel(site, "cli", GOOD)
     (tmp_path / "file").write_bytes(b"")
-    place = WRONG_PLACES[wrong](tmp_path)
-    done = site.manage("fetch", "cli", "--from", place, code=1)
-    assert "is neither a folder nor a URL" in done.stderr
+    places = ("nowhere", str(tmp_path / "nowhere"), str(tmp_path / "file"), *WRONG_URLS)
+    for done in site.manage_each(*(("fetch", "cli", "--from", place) for place in places)):
+        assert done.returncode == 1
+        assert "is neither a folder nor a URL" in done.stderr
 
 
 @pytest.mark.posix

@@ -20,7 +20,10 @@ require("minisign")
 
 from minisign import KeyPair
 
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.manage.store import entries, manifest
+from leanspec_launcher.manage.store.entries import Wanted, store_folder
 from leanspec_launcher.manage.store.signature import verify
 from scripts.github.signing import Claim, sign
 from tests.support.downloads import Files, platform_wheel, serving, wheel_name
@@ -71,12 +74,17 @@ class Release:
 
 
 @pytest.fixture
-def release(site: Site, tmp_path: Path) -> Iterator[Release]:
-    site.keys = (public(OWN), public(NEXT))
-    site.write_pins()
-    site.pin("cli", script())
+def released(tmp_path: Path) -> Iterator[Release]:
     with serving() as files:
         yield Release(files, tmp_path)
+
+
+@pytest.fixture
+def release(site: Site, released: Release) -> Release:
+    """Return a release that the site can trust."""
+    site.keys = (public(OWN), public(NEXT))
+    site.pin("cli", script())
+    return released
 
 
 def fetch(site: Site, release: Release, code: int | None = 0) -> str:
@@ -84,6 +92,12 @@ def fetch(site: Site, release: Release, code: int | None = 0) -> str:
     asked = ("fetch", "cli", "--version", OTHER, "--from", release.files.url)
     done = site.manage(*asked, code=code)
     return done.stdout if done.returncode == 0 else done.stderr
+
+
+def fetch_here(place: str) -> None:
+    """Fetch the other release in this process, as the command does."""
+    wheel = manifest.wheel_of(OTHER, FAMILIES["cli"], HOST, place, store_folder())
+    entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
 
 
 @pytest.mark.posix
@@ -106,7 +120,9 @@ def test_the_key_that_follows_is_trusted_too(site: Site, release: Release) -> No
     site.keys = (public(NEXT),)
     site.write_pins()
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, key=OWN, at=2000)
-    assert "a key that this release does not know" in fetch(site, release, 1)
+    said = fetch(site, release, 1)
+    assert "a key that this release does not know" in said
+    assert "\nhint: " in said
 
 
 def unsigned(release: Release) -> None:
@@ -153,13 +169,19 @@ REFUSED: dict[str, tuple[Callable[[Release], None], str]] = {
 
 @pytest.mark.posix
 @pytest.mark.parametrize("how", REFUSED)
-def test_a_manifest_is_refused(site: Site, release: Release, how: str) -> None:
+def test_a_manifest_is_refused(
+    released: Release, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "KEYS", (public(OWN), public(NEXT)))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     change, message = REFUSED[how]
-    change(release)
-    said = fetch(site, release, 1)
-    assert message in said
-    assert "\nhint: " in said
-    store = Path(site.env["HOME"]) / ".local/share/lean-spec/binaries"
+    change(released)
+    with pytest.raises(CommandError) as caught:
+        fetch_here(released.files.url)
+    assert caught.value.hint
+    assert message in f"{caught.value}; {caught.value.hint}"
+    store = store_folder()
     assert not list(store.rglob("*.whl"))
     assert not list(store.rglob("bin"))
 
@@ -180,11 +202,12 @@ def test_a_release_without_a_key_fetches_no_other(site: Site, release: Release) 
     assert release.files.asked == []
 
 
-@pytest.mark.parametrize("version", ["../x", "1/2", "latest", "", "1.0%2f", "\uff11"])
-def test_a_version_that_is_none(site: Site, version: str) -> None:
-    done = site.manage("fetch", "cli", "--version", version, code=None)
-    assert done.returncode in (1, 2)
-    assert "error: " in done.stderr
+def test_a_version_that_is_none(site: Site) -> None:
+    site.pin("cli", script())
+    versions = ("../x", "1/2", "latest", "", "1.0%2f", "\uff11")
+    for done in site.manage_each(*(("fetch", "--version", text) for text in versions)):
+        assert done.returncode == 2
+        assert "is not the version of a release" in done.stderr
 
 
 def test_none_of_a_thousand_changes_is_accepted(tmp_path: Path) -> None:
