@@ -24,6 +24,7 @@ from leanspec_launcher.first_start import proof
 from scripts.build.pins import Pins, render_pins
 from scripts.environment import ROOT
 from tests.support.modules import write_module
+from tests.support.preconditions import require
 from tests.support.surroundings import MEASURED, run
 
 
@@ -211,20 +212,11 @@ def needing(library: str) -> bytes:
 
 
 def _compile(source: str, *options: str) -> bytes:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
+    require("cc")
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "program")
         program.with_suffix(".c").write_text(source)
-        command: list[str | Path] = [
-            compiler,
-            program.with_suffix(".c"),
-            "-o",
-            program,
-            *options,
-        ]
-        run(command, dict(os.environ))
+        run(["cc", program.with_suffix(".c"), "-o", program, *options], dict(os.environ))
         return program.read_bytes()
 
 

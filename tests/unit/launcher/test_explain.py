@@ -27,6 +27,7 @@ from leanspec_launcher.first_start.refusal import Refusal
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
+from tests.support.preconditions import missing, needs, require
 from tests.support.site import HOST, Site, compiled, needing, script, settle, stamps
 from tests.support.surroundings import run
 from tests.support.versions import OURS

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.processes import clean_environment
+from tests.support.preconditions import require
 from tests.support.site import HOST, Site, compiled, needing, script
 
 pytestmark = pytest.mark.posix

@@ -24,6 +24,7 @@ import pytest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.tools.loopback import free_port
 from tests.support.modules import write_module
+from tests.support.preconditions import needs
 from tests.support.site import Site, settle, stamps
 from tests.support.surroundings import run
 from tests.support.web_server import SOURCE, program
