@@ -154,9 +154,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test that is skipped for a reason of its own."""
+    """Fail a test that is skipped for a reason of its own; print what a failed program printed."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = _reason(report)
@@ -165,7 +165,15 @@ def pytest_runtest_makereport(
             report.longrepr = (
                 f"{item.nodeid}: skipped for a reason that no list has: {reason}"
             )
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, subprocess.CalledProcessError | subprocess.TimeoutExpired):
+        streams = (_decoded(error.stdout), _decoded(error.stderr))
+        report.sections.append(("The program", "\n".join((str(error), *streams))))
     return report
+
+
+def _decoded(stream: str | bytes | None) -> str:
+    return stream.decode(errors="replace") if isinstance(stream, bytes) else stream or ""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -45,8 +45,7 @@ def seen(
     real_dist: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """Return what a session in a browser saw."""
-    if not (shutil.which("chromium") or shutil.which("google-chrome")):
-        require("chromium", "chromium-driver")
+    require("a browser")
     folder = tmp_path_factory.mktemp("web")
     environment = folder / "environment"
     install(environment, real_dist, wheelhouse)

@@ -87,6 +87,14 @@ def _from_debian(program: str, package: str) -> bool:
     return shutil.which(program) is not None
 
 
+def _has_browser() -> bool:
+    """Tell whether there is a browser with its driver: one without the other waits for minutes."""
+    if shutil.which("google-chrome") and shutil.which("chromedriver"):
+        return True
+    pairs = (("chromium", "chromium"), ("chromedriver", "chromium-driver"))
+    return all(_from_debian(program, package) for program, package in pairs)
+
+
 def _has_package(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
@@ -167,8 +175,7 @@ PRECONDITIONS = {
     "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),
     **{name: _program(name) for name in ("cargo", "cc", "git", "node", "npm", "objcopy")},
     **{name: _package(name) for name in ("cryptography", "httpx", "filelock", "minisign")},
-    "chromedriver": _debian("chromedriver", "chromium-driver"),
-    "chromium": _debian("chromium"),
+    "a browser": Precondition(_has_browser, excuses=("root", "apt-get", "network")),
     "debootstrap": _debian("debootstrap"),
     "dpkg-deb": _debian("dpkg-deb", "dpkg"),
     "gcc": _debian("gcc"),

@@ -49,3 +49,8 @@ def test_skip_without_an_excuse() -> None:
     """Need what nothing explains the absence of."""
     PRECONDITIONS["a test's own"] = Precondition(lambda: False, excuses=("POSIX",))
     require("a test's own")
+
+
+def test_start_a_program_that_fails() -> None:
+    command = ["sh", "-c", "echo on output; echo on error >&2; exit 3"]
+    subprocess.run(command, check=True, capture_output=True)
