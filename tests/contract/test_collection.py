@@ -60,7 +60,7 @@ def test_every_module_is_collected_or_says_why_not(system: str, missing: str) ->
     command = [sys.executable, "-c", PROGRAM, missing, system]
     env = clean_environment(PYTEST_ADDOPTS="")
     done = run(command, env, cwd=ROOT)
-    counts = [line.split(": ") for line in done.stdout.splitlines() if ": " in line]
+    counts = [line.rpartition(": ")[::2] for line in done.stdout.splitlines()]
     collected = {name: int(count) for name, count in counts if count.isdigit()}
     assert sum(collected.values()) > 500
     for part in ("unit/backend", "unit/launcher", "unit/scripts", "e2e"):

@@ -47,6 +47,8 @@ class Costs:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the total, the dearest files and the tests above the limit."""
+        if not self.seconds:
+            return
         files: defaultdict[str, float] = defaultdict(float)
         for test, seconds in self.seconds.items():
             files[test.partition("::")[0]] += seconds
