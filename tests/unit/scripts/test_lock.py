@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.server
 import importlib.metadata
@@ -9,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -20,11 +22,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import locked
-from scripts.environment import Group
+from scripts.environment import ROOT, Group
 from scripts.tools.lock import Entry, Environment, follow, read_lock, wanted
 from scripts.tools.loopback import serving
-from scripts.tools.processes import clean_environment
-from tests.support.surroundings import run
+from scripts.tools.processes import clean_environment, own_program
+from tests.support.remembered import remembered
+from tests.support.rules import must_hold
+from tests.support.surroundings import once, run
 
 # The oldest pip that a supported CPython brought along: that of 3.11.0.
 OLDEST_PIP = "22.3"
@@ -40,6 +44,13 @@ SYSTEMS = {
 # 3.11.4 has a marker of its own in dev.lock.
 PYTHONS = ("3.11.0", "3.11.4", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
 NEWER = "99999"
+# What the verdicts about the lock files depend on.
+INPUTS: tuple[Path | str, ...] = (
+    *(group.lock for group in Group),
+    ROOT / "scripts/locked.py",
+    ROOT / "scripts/tools/lock.py",
+    *(f"{group}: {wanted(group)}" for group in Group),
+)
 
 
 HERE = {name: str(value) for name, value in default_environment().items()}
@@ -63,81 +74,77 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def metadata(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Requirement]]:
+@functools.cache
+def metadata() -> dict[str, list[Requirement]]:
     """Return what each locked package requires: as installed here, or as the index says."""
-    stated: dict[str, list[Requirement]] = {}
-    foreign = []
-    for group in Group:
-        for entry in read_lock(group.lock):
-            if not any(entry.is_for(each) for each in ENVIRONMENTS.values()):
-                continue
-            try:
-                distribution = importlib.metadata.distribution(entry.name)
-            except importlib.metadata.PackageNotFoundError:
-                distribution = None
-            if distribution and distribution.version == str(entry.version):
-                stated[key(entry)] = [
-                    Requirement(text) for text in distribution.requires or ()
-                ]
-            else:
-                foreign.append(key(entry))
-    folder = tmp_path_factory.mktemp("metadata")
-    return stated | from_index(sorted(set(foreign) - set(stated)), folder)
+    requirements: dict[str, list[Requirement]] = {}
+    foreign = set()
+    for entry in locked_entries():
+        try:
+            distribution = importlib.metadata.distribution(entry.name)
+        except importlib.metadata.PackageNotFoundError:
+            distribution = None
+        if distribution and distribution.version == str(entry.version):
+            texts = distribution.requires or ()
+            requirements[key(entry)] = [Requirement(text) for text in texts]
+        else:
+            foreign.add(key(entry))
+    return requirements | from_index(sorted(foreign - set(requirements)))
+
+
+def locked_entries() -> list[Entry]:
+    """Return the entries of all groups, for any environment that is looked at."""
+    return [
+        entry
+        for group in Group
+        for entry in read_lock(group.lock)
+        if any(entry.is_for(environment) for environment in ENVIRONMENTS.values())
+    ]
 
 
 def key(entry: Entry) -> str:
     return f"{entry.name}=={entry.version}"
 
 
-def from_index(names: list[str], folder: Path) -> dict[str, list[Requirement]]:
+def from_index(names: list[str]) -> dict[str, list[Requirement]]:
     """Let pip report what packages require, without installing them: for Windows, as most are."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--quiet",
-        "--report",
-        "-",
-    ]
-    command += [
-        "--no-deps",
-        "--only-binary=:all:",
-        "--ignore-installed",
-        "--target",
-        str(folder),
-    ]
-    command += [
-        "--platform",
-        "win_amd64",
-        "--python-version",
-        "3.13",
-        "--no-build-isolation",
-    ]
-    report = json.loads(run([*command, *names], clean_environment()).stdout)
-    stated = {}
-    for each in report["install"]:
-        data = each["metadata"]
+    command: list[str | Path] = [sys.executable, "-m", "pip", "install"]
+    command += ["--dry-run", "--quiet", "--report", "-", "--no-deps"]
+    command += ["--only-binary=:all:", "--ignore-installed", "--no-build-isolation"]
+    command += ["--platform", "win_amd64", "--python-version", "3.13"]
+    with tempfile.TemporaryDirectory() as folder:
+        output = run([*command, "--target", folder, *names], clean_environment()).stdout
+    requirements = {}
+    for package in json.loads(output)["install"]:
+        data = package["metadata"]
         name = f"{canonicalize_name(data['name'])}=={data['version']}"
-        stated[name] = [Requirement(text) for text in data.get("requires_dist", ())]
-    return stated
+        texts = data.get("requires_dist", ())
+        requirements[name] = [Requirement(text) for text in texts]
+    return requirements
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("where", ENVIRONMENTS)
-@pytest.mark.parametrize("group", Group)
-def test_a_lock_is_complete_and_lists_nothing_else(
-    group: Group, where: str, metadata: dict[str, list[Requirement]]
-) -> None:
+def test_a_lock_is_complete_and_lists_nothing_else(request: pytest.FixtureRequest) -> None:
+    with remembered(request, *INPUTS):
+        must_hold(
+            f"{group.lock.name} on {name}: {problem}"
+            for group in Group
+            for name, environment in ENVIRONMENTS.items()
+            for problem in gaps(group, environment)
+        )
+
+
+def gaps(group: Group, environment: Environment) -> Iterator[str]:
+    """Yield what a lock lacks in an environment, and what it lists in vain."""
     entries = read_lock(group.lock)
-    environment = ENVIRONMENTS[where]
     problems, needed = follow(
-        entries, wanted(group), lambda entry: metadata[key(entry)], environment
+        entries, wanted(group), lambda entry: metadata()[key(entry)], environment
     )
-    assert problems == []
-    assert {entry.name for entry in entries if entry.is_for(environment)} == needed
+    yield from (str(problem) for problem in problems)
+    names = {entry.name for entry in entries if entry.is_for(environment)}
+    assert names, "it lists anything at all"
+    for name in names ^ needed:
+        yield f"`{name}` is {'listed in vain' if name in names else 'missing'}"
 
 
 def test_a_lock_that_lacks_something_is_found() -> None:
@@ -160,28 +167,81 @@ def test_a_lock_that_lacks_something_is_found() -> None:
     assert needed == {"rich", "click"}
 
 
-def test_the_groups_share_their_versions() -> None:
+def pins(lock: Path) -> dict[str, list[str]]:
+    """Return the versions and hashes of each package in a lock file."""
+    packages: dict[str, list[str]] = {}
+    name = ""
+    for line in lock.read_text("utf-8").splitlines():
+        if start := locked.ENTRY.match(line):
+            name = start["name"]
+            packages.setdefault(name, []).append(start["version"])
+        elif line.startswith("    --hash="):
+            packages[name].append(line.strip(" \\"))
+    return packages
+
+
+def test_the_groups_share_their_versions_and_hashes() -> None:
     """`dev` is installed over `build`: another version would be installed twice."""
-    every = {key(entry) for entry in read_lock(Group.DEV.lock)}
-    assert {key(entry) for entry in read_lock(Group.BUILD.lock)} <= every
+    by_group = {group: pins(group.lock) for group in Group}
+    assert set(by_group[Group.BUILD]) <= set(by_group[Group.DEV])
+    shared = by_group[Group.DEV]
+    must_hold(
+        f"{group.lock.name}: `{name}` is not the one of dev.lock"
+        for group, packages in by_group.items()
+        for name, pinned in packages.items()
+        if pinned != shared.get(name, pinned)
+    )
 
 
-@pytest.fixture(scope="module")
-def old_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the oldest pip, as a zip archive that Python runs."""
-    folder = tmp_path_factory.mktemp("pip")
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--dest",
-        folder,
-    ]
-    run([*command, f"pip=={OLDEST_PIP}"], clean_environment())
-    return next(folder.glob("pip-*.whl")) / "pip"
+def old_pip(shared: Path) -> Path:
+    """Download the oldest pip, as a zip archive that Python runs."""
+
+    def download(folder: Path) -> None:
+        command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--quiet"]
+        command += ["--no-deps", "--dest", folder, f"pip=={OLDEST_PIP}"]
+        run(command, clean_environment())
+
+    return next(once(shared / "old-pip", download).glob("pip-*.whl")) / "pip"
+
+
+# Prints what pip takes of each lock file: package, number of hashes.
+READ_LOCKS = """
+import json, sys
+pip, *locks = sys.argv[1:]
+sys.path.insert(0, pip)
+from pip._internal.network.session import PipSession
+from pip._internal.req.constructors import install_req_from_parsed_requirement
+from pip._internal.req.req_file import parse_requirements
+print(json.dumps([
+    {
+        str(line.req): sum(map(len, line.hash_options.values()))
+        for line in map(install_req_from_parsed_requirement, parse_requirements(lock, PipSession()))
+        if line.match_markers()
+    }
+    for lock in locks
+]))
+"""
+
+
+@pytest.mark.network
+def test_the_oldest_pip_reads_every_lock(
+    shared: Path, request: pytest.FixtureRequest
+) -> None:
+    with remembered(request, *INPUTS):
+        locks = [group.lock for group in Group]
+        archive = old_pip(shared).parent
+        command: list[str | Path] = [sys.executable, "-c", READ_LOCKS, archive, *locks]
+        packages = json.loads(run(command, clean_environment()).stdout)
+        for lock, hashes in zip(locks, packages, strict=True):
+            expected = {key(entry) for entry in read_lock(lock) if entry.is_for(HERE)}
+            assert {canonical(text) for text in hashes} == expected
+            assert min(hashes.values()) > 0
+
+
+def canonical(text: str) -> str:
+    """Return a pinned requirement without its marker, as `key` does."""
+    requirement = Requirement(text)
+    return f"{canonicalize_name(requirement.name)}{requirement.specifier}"
 
 
 class Package:
@@ -218,82 +278,64 @@ def index(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def imitate(
-    lock: Path, folder: Path, metadata: dict[str, list[Requirement]]
-) -> tuple[Path, int]:
-    """Write a lock of empty packages that require each other as the real ones do.
+def imitate(folder: Path) -> tuple[Path, int]:
+    """Write a lock of empty packages: those that are required with an extra, and those that ask.
 
-    Of each package that is required with an extra, the index has a newer release too.
+    Of each of the former, the index has a newer release too.
     """
-    entries = [entry for entry in read_lock(lock) if entry.is_for(HERE)]
-    lines = []
-    with_extra = {
-        canonicalize_name(each.name)
-        for entry in entries
-        for each in metadata[key(entry)]
-        if each.extras
+    entries = {entry.name: entry for entry in locked_entries() if entry.is_for(HERE)}
+    requirements = {name: metadata()[key(entry)] for name, entry in entries.items()}
+    asking = {
+        name: {canonicalize_name(each.name) for each in every if each.extras}
+        for name, every in requirements.items()
     }
-    for entry in entries:
-        requires = [str(each) for each in metadata[key(entry)]]
-        package = Package(folder / "index", entry.name, str(entry.version), requires)
-        lines.append(f"{entry.name}=={entry.version} --hash=sha256:{package.sha256}\n")
-        if entry.name in with_extra:
-            Package(folder / "index", entry.name, NEWER, [*requires, "a-stranger"])
+    with_extra = {name for names in asking.values() for name in names} & set(entries)
+    names = with_extra | {name for name in entries if asking[name] & with_extra}
+    lines = []
+    for name in sorted(names):
+        texts = [str(each) for each in requirements[name] if each.name in names]
+        package = Package(folder / "index", name, str(entries[name].version), texts)
+        lines.append(f"{key(entries[name])} --hash=sha256:{package.sha256}\n")
+        if name in with_extra:
+            Package(folder / "index", name, NEWER, [*texts, "a-stranger"])
     for name in ("a-stranger", "pip"):
         Package(folder / "index", name, NEWER, [])
-    (folder / lock.name).write_text("".join(lines))
-    return folder / lock.name, len(entries)
+    (folder / "imitation.lock").write_text("".join(lines))
+    return folder / "imitation.lock", len(lines)
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("group", Group)
 def test_a_newer_release_of_anything_changes_nothing(
-    group: Group,
-    index: str,
-    old_pip: Path,
-    metadata: dict[str, list[Requirement]],
-    tmp_path: Path,
+    index: str, shared: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Fails without `--no-deps`: pip before 23.3 takes a requirement with an extra for unpinned."""
-    lock, count = imitate(group.lock, tmp_path, metadata)
-    run(
-        [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"],
-        clean_environment(),
-    )
-    python = tmp_path / "venv/bin/python"
-    command: list[str | Path] = [
-        python,
-        old_pip,
-        "install",
-        "--no-cache-dir",
-        "--index-url",
-        index,
-    ]
-    env = clean_environment(
-        PIP_CONFIG_FILE="/dev/null", PIP_EXTRA_INDEX_URL="", PIP_FIND_LINKS=""
-    )
-    run([*command, *locked.EXACTLY, "--requirement", lock], env)
-    listing = "import importlib.metadata as m; print(len(list(m.distributions())))"
-    assert run([python, "-c", listing], env).stdout == f"{count}\n"
+    with remembered(request, *INPUTS):
+        lock, count = imitate(tmp_path)
+        assert count > 4
+        make = [sys.executable, "-m", "venv", "--without-pip"]
+        run([*make, tmp_path / "venv"], clean_environment())
+        python = tmp_path / "venv/bin/python"
+        command: list[str | Path] = [python, old_pip(shared), "install", "--no-cache-dir"]
+        command += ["--index-url", index, *locked.EXACTLY, "--requirement", lock]
+        env = clean_environment(
+            PIP_CONFIG_FILE="/dev/null", PIP_EXTRA_INDEX_URL="", PIP_FIND_LINKS=""
+        )
+        run(command, env)
+        listing = "import importlib.metadata as m; print(len(list(m.distributions())))"
+        assert run([python, "-c", listing], env).stdout == f"{count}\n"
 
 
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.parametrize("group", Group)
 def test_the_oldest_pip_installs_the_real_lock(
-    group: Group, old_pip: Path, tmp_path: Path
+    group: Group, shared: Path, tmp_path: Path
 ) -> None:
     """Against the index as it is today; a minute each."""
-    run(
-        [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"],
-        clean_environment(),
-    )
-    command: list[str | Path] = [
-        tmp_path / "venv/bin/python",
-        old_pip,
-        "install",
-        *locked.EXACTLY,
-    ]
+    make = [sys.executable, "-m", "venv", "--without-pip"]
+    run([*make, tmp_path / "venv"], clean_environment())
+    python = tmp_path / "venv/bin/python"
+    command: list[str | Path] = [python, old_pip(shared), "install", *locked.EXACTLY]
     run([*command, "--requirement", group.lock], clean_environment(), timeout=900)
 
 
@@ -309,28 +351,24 @@ def test_the_oldest_pip_installs_the_real_lock(
         "x86_64-apple-darwin",
     ],
 )
-@pytest.mark.parametrize("python", ["3.11", "3.14", "3.15"])
-def test_every_package_has_a_wheel(system: str, python: str, tmp_path: Path) -> None:
+def test_every_package_has_a_wheel(
+    system: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Building one would fetch what no lock lists."""
-    if (system, python) == ("aarch64-pc-windows-msvc", "3.11"):
-        pytest.skip("PyYAML has none for that Python there; the workflows use a newer one")
-    uv = Path(sys.executable).with_name("uv")
-    # What builds for Linux, and what publishes, runs on no runner of these two.
-    without_tools = system in ("aarch64-pc-windows-msvc", "x86_64-apple-darwin")
-    for group in [
-        each for each in Group if each in (Group.BUILD, Group.DEV) or not without_tools
-    ]:
-        command: list[str | Path] = [
-            uv,
-            "pip",
-            "install",
-            "--dry-run",
-            "--quiet",
-            "--target",
-            tmp_path,
-        ]
-        command += ["--python-platform", system, "--python-version", python]
-        run([*command, *locked.EXACTLY, "--requirement", group.lock], clean_environment())
+    groups = list(Group)
+    pythons = ["3.11", "3.14", "3.15"]
+    if system in ("aarch64-pc-windows-msvc", "x86_64-apple-darwin"):
+        # What builds for Linux, and what publishes, runs on no runner of these two.
+        groups = [Group.BUILD, Group.DEV]
+    if system == "aarch64-pc-windows-msvc":
+        pythons.remove("3.11")  # PyYAML has no wheel; the workflows use a newer Python
+    locks = [part for group in groups for part in ("--requirement", group.lock)]
+    command: list[str | Path] = [own_program("uv"), "pip", "install", "--dry-run"]
+    command += ["--quiet", "--target", tmp_path, "--python-platform", system]
+    with remembered(request, *INPUTS):
+        for python in pythons:
+            options = ["--python-version", python, *locked.EXACTLY]
+            run([*command, *options, *locks], clean_environment())
 
 
 def test_an_entry_is_taken_with_its_hashes_alone(tmp_path: Path) -> None:
