@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.build.inspection import inspect_file
+from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
+from tests.support.surroundings import run
 
 Scripts = Callable[..., CompletedProcess[str]]
 KEYS = {
@@ -78,22 +82,37 @@ def test_the_verdict_on_a_name(
     assert facts.verdict is verdict
 
 
-def test_the_real_programs_and_wheels(scripts: Scripts, binaries: Path, dist: Path) -> None:
+@needs("readelf")
+def test_inspect_reads_of_a_real_program_what_readelf_does(
+    scripts: Scripts, binaries: Path
+) -> None:
     program = binaries / "cli/binaries/linux-x64/leanspec"
-    found = json.loads(
-        scripts("inspect", program, *sorted(dist.glob("*linux*.whl")), "--json").stdout
-    )
-    assert set(found[0]) == KEYS | {"file"}
-    assert found[0]["platform"] == "linux-x64"
-    assert (found[0]["libc"], found[0]["libc_floor"]) == ("glibc", "2.34")
-    assert (found[0]["platform_tags"], found[0]["publishable"]) == (["linux_x86_64"], False)
-    assert [each["verdict"] for each in found[1:]] == [Verdict.TRUE] * 3
+    (facts,) = json.loads(scripts("inspect", program, "--json").stdout)
+    assert set(facts) == KEYS | {"file"}
+    assert facts["platform"] == "linux-x64"
+    options = ["--wide", "--dynamic", "--version-info"]
+    output = run(["readelf", *options, program], clean_environment()).stdout
+    assert facts["needed"] == re.findall(r"\(NEEDED\) .*\[(.+)\]", output)
+    versions = [(0, 0)]
+    for major, minor in re.findall(r"Name: GLIBC_(\d+)\.(\d+)", output):
+        versions.append((int(major), int(minor)))
+    newest = ".".join(map(str, max(versions)))
+    assert (facts["libc"], facts["libc_floor"]) == ("glibc", newest)
+    assert (facts["platform_tags"], facts["publishable"]) == (["linux_x86_64"], False)
+
+
+def test_inspect_agrees_with_the_names_of_our_wheels(
+    scripts: Scripts, stand_in: Path
+) -> None:
+    wheels = [path for path in stand_in.glob("dist/*.whl") if "-any" not in path.name]
+    verdicts = json.loads(scripts("inspect", *wheels, "--json").stdout)
+    assert [wheel["verdict"] for wheel in verdicts] == [Verdict.TRUE] * 3
 
 
 def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
     path = tmp_path / "tool-1.0-py3-none-any.whl"
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("tool/zeros", "w") as entry,
     ):
         for _ in range(600):
@@ -127,16 +146,15 @@ def test_what_is_neither_is_named(
 
 
 def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
-    scripts: Scripts, dist: Path, binaries: Path, tmp_path: Path
+    scripts: Scripts, stand_in: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(dist, tmp_path / "dist")
-    changed = next((tmp_path / "dist").glob("leanspec_mcp_bin-*linux*.whl"))
+    dist, binaries = tmp_path / "dist", stand_in / "binaries"
+    shutil.copytree(stand_in / "dist", dist)
+    changed = next(dist.glob("leanspec_mcp_bin-*linux*.whl"))
     changed.write_bytes(changed.read_bytes() + b"\0")
-    done = scripts(
-        "rebuild-check", tmp_path / "dist", "--binaries", binaries, "--json", code=1
-    )
-    found = {each["name"]: each["same"] for each in json.loads(done.stdout)}
-    assert found == {path.name: path.name != changed.name for path in dist.iterdir()}
+    done = scripts("rebuild-check", dist, "--binaries", binaries, "--json", code=1)
+    same = {file["name"]: file["same"] for file in json.loads(done.stdout)}
+    assert same == {path.name: path.name != changed.name for path in dist.iterdir()}
 
 
 def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(
