@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-
-def is_ci() -> bool:
-    """Tell whether a CI runs the tests: there, every verdict is a new one."""
-    return bool(os.environ.get("CI"))
+from tests.support import preconditions
 
 
 @contextmanager
@@ -29,10 +25,12 @@ def remembered(request: pytest.FixtureRequest, *inputs: Path | str) -> Iterator[
         digest.update(hashlib.sha256(data).digest())
     cache = getattr(request.config, "cache", None)
     key = f"leanspec/{hashlib.sha256(request.node.nodeid.encode()).hexdigest()}"
-    if cache is None or is_ci():
+    # Where a CI runs the tests, every verdict is a new one.
+    if cache is None or preconditions.in_ci:
         yield
     elif cache.get(key, "") == digest.hexdigest():
-        pytest.skip("passed before with the same files; `--cache-clear` runs it again")
+        detail = "it passed with the same files; `--cache-clear` runs it again"
+        preconditions.missing("a change since it passed", detail)
     else:
         yield
         cache.set(key, digest.hexdigest())
