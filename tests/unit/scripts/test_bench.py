@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
-from tests.support.preconditions import missing, require
+from tests.support.preconditions import missing
 
 if sys.platform == "win32":
     missing("POSIX", "a start is measured on Linux and macOS")
@@ -20,33 +21,76 @@ from scripts.proofs.bench.measuring import Report, Row
 from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
 from scripts.proofs.bench.sessions import Through
 from scripts.proofs.contract.release import Start
+from scripts.tools.processes import clean_environment
+from tests.support.surroundings import run
+
+# `bench` without npm, and with the wheels and pip's environment that other tests made.
+COMMAND = """
+import shutil, sys
+from pathlib import Path
+from scripts.cli import run
+from scripts.proofs.bench import measuring
+dist, by_pip = map(Path, (sys.argv.pop(1), sys.argv.pop(1)))
+measuring._release = lambda folder: dist
+measuring._by_pip = lambda environment, dist: by_pip
+which = shutil.which
+shutil.which = lambda name, **place: None if name == "npm" else which(name, **place)
+run()
+"""
+WITHOUT_NPM = {
+    Start.DIRECT,
+    Start.OURS,
+    Start.LINKED,
+    Start.SHIMMED,
+    Start.BARE,
+    Start.FLOOR,
+    Start.BY_PIP,
+    Start.FIRST,
+}
+
+
+def must_be_sound(report: dict[str, Any]) -> None:
+    """Fail if anything was not measured, or if what we start is not the binary alone, in two rounds."""
+    rows = {row["way"]: row for row in report["rows"]}
+    assert all(len(row["start"]) == 2 for row in rows.values())
+    assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
+    assert rows[Start.SHIMMED]["beside"] > 1_000, "a Python waits"
+    assert all(session["stray"] == session["left"] == 0 for session in report["sessions"])
+    assert all(len(session["tools"]) == 2 for session in report["sessions"])
 
 
 @pytest.mark.network
-def test_every_way_is_measured(
+def test_bench_measures_every_way_that_needs_no_npm(
+    released_tree: Path, dist: Path, installed: Path, tmp_path: Path
+) -> None:
+    command: list[str | Path] = [sys.executable, "-c", COMMAND, dist, installed / "bin"]
+    command += ["bench", "--rounds", "2", "--json", tmp_path / "bench.json"]
+    output = run(command, clean_environment(), cwd=released_tree).stdout
+    assert "| **lean-spec** (installed by uv) | " in output
+    report = json.loads((tmp_path / "bench.json").read_text())
+    must_be_sound(report)
+    assert {row["way"] for row in report["rows"]} == WITHOUT_NPM
+    assert len(report["ratios"]) == 2
+    through = {session["through"] for session in report["sessions"]}
+    assert through == {*Through} - {Through.NODE}
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_bench_measures_the_release_on_npm_and_its_wrapper(
     scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    require("node")
-    said = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json").stdout
-    assert "| the project's npm wrapper | " in said
-    found = json.loads((tmp_path / "bench.json").read_text())
-    rows = {row["way"]: row for row in found["rows"]}
-    assert all(len(row["start"]) == 2 for row in rows.values())
-    assert {
-        Start.DIRECT,
-        Start.OURS,
-        Start.LINKED,
-        Start.NODE,
-        Start.BARE,
-        Start.FLOOR,
-    } <= set(rows)
-    assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    done = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json")
+    assert "| the project's npm wrapper | " in done.stdout
+    report = json.loads((tmp_path / "bench.json").read_text())
+    must_be_sound(report)
+    rows = {row["way"]: row for row in report["rows"]}
+    assert set(rows) == WITHOUT_NPM | {Start.NODE}
     assert rows[Start.NODE]["beside"] > 10_000
-    assert len(found["ratios"]) == 4
-    sessions = {each["through"]: each for each in found["sessions"]}
-    assert set(sessions) == set(Through)
-    assert all(each["stray"] == each["left"] == 0 for each in sessions.values())
-    assert all(len(each["tools"]) == 2 for each in sessions.values())
+    assert len(report["ratios"]) == 4
+    assert {session["through"] for session in report["sessions"]} == set(Through)
 
 
 def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:
