@@ -20,7 +20,7 @@ from .tools.processes import end_on_signals
 SECTIONS = {
     "Try it": ("demo", "test"),
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
-    "Measure": ("contract", "bench", "mutate", "repack"),
+    "Measure": ("contract", "bench", "repack"),
     "Release": (
         "bump",
         "bump-dev",

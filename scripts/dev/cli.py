@@ -63,56 +63,6 @@ def lock() -> None:
         click.echo(path)
 
 
-@click.command()
-@click.argument("module", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--tests",
-    multiple=True,
-    metavar="PATH",
-    help="The tests to run (repeatable). Default: those of its part.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(1),
-    help="Try so many changes, chosen at random, the same ones each time.",
-)
-@click.option(
-    "--lines", nargs=2, type=int, metavar="FIRST LAST", help="Change these lines alone."
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per change."
-)
-def mutate(
-    module: Path,
-    tests: tuple[str, ...],
-    sample: int | None,
-    lines: tuple[int, int] | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Show which changes of a module no test notices.
-
-    One small change at a time: a comparison turned round, a condition negated, an error not
-    raised, a call left out. Each is followed by the module's fast tests, in a copy of the tree.
-    A change that no test notices has no effect, or no test.
-
-    \b
-    Examples:
-      python -m scripts mutate leanspec_launcher/first_start/proof.py
-      python -m scripts mutate scripts/publish/publish.py --tests tests/unit/scripts/test_publish.py
-    """
-    from .mutants import survey
-
-    found = survey(module, tests, sample, lines or None)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
-        return
-    missed = [each for each in found if not each.noticed]
-    for each in missed:
-        click.echo(f"{module}:{each.line}: `{each.before}` -> `{each.after}`")
-    click.echo(f"{len(found) - len(missed)} of {len(found)} changes were noticed")
-
-
 @click.command(name="pre-release")
 @CARGO_OPTION
 @click.option("--skip-rust", is_flag=True, help="Build no binary; use the collected ones.")
@@ -158,4 +108,4 @@ def pre_release(
     return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 
-COMMANDS = (demo, test, lock, mutate, pre_release)
+COMMANDS = (demo, test, lock, pre_release)

@@ -12,6 +12,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import say
+from scripts.tools.processes import own_program
 
 from .isolation import isolated
 
@@ -35,6 +36,7 @@ def _types(system: str) -> tuple[str, ...]:
 CHECKS = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
+    ("layers", ("lint-imports", "--no-cache", "--no-logo")),
     *((f"types on {system}", _types(system)) for system in SYSTEMS),
 )
 
@@ -78,8 +80,8 @@ def run_fast_tests() -> None:
 
 def _run(name: str, command: tuple[str, ...]) -> bool:
     started = time.monotonic()
+    line = [own_program(command[0]), *command[1:]]
     with isolated() as env:
-        line = [sys.executable, "-m", *command]
         passed = subprocess.run(line, cwd=ROOT, env=env, check=False).returncode == 0
     mark = "✓" if passed else "✗"
     say(f"{mark} {name} ({time.monotonic() - started:.1f} s)")
