@@ -58,21 +58,29 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def command(tree: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return run([BASE_PYTHON, "-m", "scripts", *arguments], clean_environment(), cwd=tree)
+def command(
+    tree: Path, *arguments: str | Path, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    program = [BASE_PYTHON, "-m", "scripts", *arguments]
+    return run(program, clean_environment(), cwd=tree, code=code)
+
+
+def shorten(lock: Path, names: list[str]) -> None:
+    """Leave some packages in a lock file, and the rest out."""
+    lock.write_text("".join(locked.entry(lock, name) for name in names), "utf-8")
 
 
 @pytest.mark.network
 def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
-    said = command(tree, "inspect", BASE_PYTHON, "--json")
-    assert '"platform_tags"' in said.stdout
-    assert said.stderr.startswith("making the development environment in .venv")
+    # The whole of dev.lock is installed where these tests run.
+    small = [match["name"] for match in locked.ENTRY.finditer(Group.BUILD.lock.read_text())]
+    shorten(tree / "dev.lock", [*small, "pytest", "pluggy", "iniconfig", "ruff"])
+    done = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert '"platform_tags"' in done.stdout
+    assert done.stderr.startswith("making the development environment in .venv")
     python = programs(tree / ".venv") / "python"
-    assert (
-        run([python, "-c", "import rich, leanspec_build"], clean_environment()).stdout == ""
-    )
-    find = "import importlib.util as i; print(i.find_spec('pytest'))"
-    assert run([python, "-c", find], clean_environment()).stdout == "None\n"
+    code = "import importlib.util as i, rich, leanspec_build; print(i.find_spec('pytest'))"
+    assert run([python, "-c", code], clean_environment()).stdout == "None\n"
     assert command(tree, "inspect", BASE_PYTHON, "--json").stderr == ""
     # A new version changes the metadata of our own projects, and nothing that is locked.
     for manifest in (tree / "pyproject.toml", tree / "build_backend/pyproject.toml"):
@@ -80,12 +88,13 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
         manifest.write_text(
             re.sub(r'(?m)^version = ".*"', 'version = "9.9.9"', text, count=1)
         )
-    said = command(tree, "inspect", BASE_PYTHON, "--json")
-    assert said.stderr.startswith("updating the development environment")
-    assert "packages from" not in said.stderr
+    done = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert done.stderr.startswith("updating the development environment")
+    assert "packages from" not in done.stderr
     # What else a command needs is added.
+    done = command(tree, "test", "--", "--version")
+    assert f"installing {len(small) + 4} packages from dev.lock" in done.stderr
     version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
-    command(tree, "test", "--", "--version")
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
 
 
@@ -93,41 +102,24 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
 def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     """It holds a token: what it does not need is not installed next to it."""
     (tree / "dist").mkdir()
-    for step in (["init"], ["add", "--all"], ["commit", "--message", "Release"]):
-        git(tree, *step, *([] if "add" in step else ["--quiet"]))
-    done = run(
-        [BASE_PYTHON, "-m", "scripts", "attest"], clean_environment(), cwd=tree, code=1
-    )
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message", "Release")
+    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x"]
+    done = command(tree, *publish, "--allow-local", code=1)
     assert "packages from publish.lock" in done.stderr
-    assert "error: there are no built files" in done.stderr
-    publish = [
-        "publish",
-        "--index",
-        "http://127.0.0.1:9/",
-        "--checked",
-        "x",
-        "--allow-local",
-    ]
-    done = run(
-        [BASE_PYTHON, "-m", "scripts", *publish], clean_environment(), cwd=tree, code=1
-    )
     assert "checked: the files: expected x" in done.stderr
     python = programs(tree / ".venv") / "python"
     modules = ("index.served", "index.upload", "index.attestations", "publish.registry")
-    needed = "import pypi_attestations; " + "".join(
-        f"import scripts.{name};" for name in modules
-    )
-    run([python, "-c", needed], clean_environment(), cwd=tree)
-    find = "import importlib.util as i; print(i.find_spec('auditwheel'))"
-    assert run([python, "-c", find], clean_environment()).stdout == "None\n"
+    code = "import importlib.util as i, pypi_attestations; "
+    code += "".join(f"import scripts.{name}; " for name in modules)
+    code += "print(i.find_spec('auditwheel'))"
+    assert run([python, "-c", code], clean_environment(), cwd=tree).stdout == "None\n"
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
     (tree / ".venv").mkdir()
     (tree / ".venv/mine").touch()
-    done = run(
-        [BASE_PYTHON, "-m", "scripts", "demo"], clean_environment(), cwd=tree, code=1
-    )
+    done = command(tree, "demo", code=1)
     assert done.stderr.startswith(
         f"error: `{tree / '.venv'}` exists but was not made by this"
     )
