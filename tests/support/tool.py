@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
-from scripts.tools.processes import clean_environment
-from tests.support.surroundings import run
+from leanspec_build.__main__ import main
+
+from tests.support.inside import call
 
 MANIFEST = """\
 [build-system]
@@ -48,19 +48,13 @@ class Tool:
         for name, data in files.items():
             (self.dist / folder / name.replace("_exe", ".exe")).write_bytes(data)
 
-    def build(
-        self, *arguments: str | Path, code: int = 0
-    ) -> subprocess.CompletedProcess[str]:
-        done = run(
-            [sys.executable, "-m", "leanspec_build", *arguments],
-            clean_environment(),
-            cwd=self.root,
-            code=code,
-        )
-        assert "Traceback" not in done.stderr
+    def build(self, *arguments: str | Path, code: int = 0) -> CompletedProcess[str]:
+        """Run `python -m leanspec_build`."""
+        done = call(lambda: main([str(each) for each in arguments]), self.root)
+        assert done.returncode == code, done.stdout + done.stderr
         return done
 
     def all(self) -> dict[str, dict[str, object]]:
-        """Make all wheels; return what is said of each, by its file name."""
-        made = json.loads(self.build("all", "--out", "out", "--json").stdout)
-        return {Path(each["wheel"]).name: each for each in made}
+        """Make all wheels; return the report on each, by its file name."""
+        wheels = json.loads(self.build("all", "--out", "out", "--json").stdout)
+        return {Path(wheel["wheel"]).name: wheel for wheel in wheels}

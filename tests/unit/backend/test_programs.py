@@ -90,6 +90,16 @@ def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
     } == before
 
 
+def test_the_backend_is_a_command(tool: Tool) -> None:
+    """In a process of its own; other tests call it in theirs."""
+    command = [sys.executable, "-m", "leanspec_build", "all", "--out", "out"]
+    done = run(command, clean_environment(), cwd=tool.root, code=1)
+    assert done.stderr.startswith("error: `dist` does not exist\nhint: ")
+    tool.put("x", tool=OLD)
+    run(command, clean_environment(), cwd=tool.root)
+    assert [path.suffix for path in (tool.root / "out").iterdir()] == [".whl"]
+
+
 def test_a_program_has_the_name_of_its_project_where_nothing_else_is_said(
     tool: Tool,
 ) -> None:
