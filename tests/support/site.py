@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -56,16 +55,18 @@ def copy_launcher(folder: Path) -> None:
     compileall.compile_dir(package, quiet=1)
 
 
-# Each import is paid for once. What a command prints ends with its exit code, on both streams.
 EACH_COMMAND = """
-import json, sys
+import contextlib, io, json, sys
+results = []
 for arguments in json.loads(sys.argv[1]):
     sys.argv[1:] = arguments
-    try:
-        main()
-    except SystemExit as end:
-        for stream in (sys.stdout, sys.stderr):
-            print(f"\\0{end.code or 0}", file=stream, flush=True)
+    output, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(error):
+        try:
+            main()
+        except SystemExit as end:
+            results.append([arguments, end.code, output.getvalue(), error.getvalue()])
+print(json.dumps(results))
 """
 
 
@@ -162,21 +163,17 @@ class Site:
     def manage_each(
         self, *commands: Sequence[str], env: dict[str, str] | None = None
     ) -> list[CompletedProcess[str]]:
-        """Run commands of `leanspec-launcher` in turn, in one Python; return the result of each."""
+        """Run commands of `leanspec-launcher` in turn; return the result of each.
+
+        In one Python, which imports everything once.
+        """
         program = f"{self.imports('main', '.manage')}\n{EACH_COMMAND}"
         python = [sys.executable, "-c", program, json.dumps(commands)]
         done = run(python, self.env | (env or {}), cwd=self.root)
-        outputs, errors = (
-            re.split(r"\0(\d+)\n", stream) for stream in (done.stdout, done.stderr)
-        )
-        assert outputs[1::2] == errors[1::2]
-        assert len(outputs[1::2]) == len(commands)
-        return [
-            CompletedProcess(command, int(code), output, error)
-            for command, code, output, error in zip(
-                commands, outputs[1::2], outputs[::2], errors[::2], strict=False
-            )
-        ]
+        results = [CompletedProcess(*result) for result in json.loads(done.stdout)]
+        assert len(results) == len(commands)
+        assert not any("Traceback" in result.stderr for result in results)
+        return results
 
     def imports(self, function: str, module: str = "", before: str = "pass") -> str:
         """Return Python code that imports a function of this site."""
@@ -214,9 +211,9 @@ def needing(library: str) -> bytes:
 def _compile(source: str, *options: str) -> bytes:
     require("cc")
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "program")
-        program.with_suffix(".c").write_text(source)
-        run(["cc", program.with_suffix(".c"), "-o", program, *options], dict(os.environ))
+        program, code = Path(folder, "program"), Path(folder, "program.c")
+        code.write_text(source)
+        run(["cc", code, "-o", program, *options], dict(os.environ))
         return program.read_bytes()
 
 
