@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from scripts.environment import ROOT
+from scripts.tools.processes import clean_environment
 from tests.support.preconditions import missing
-from tests.support.surroundings import once
+from tests.support.releases import Scripts
+from tests.support.surroundings import once, run
 
 if sys.platform != "linux":
     missing("Linux", "the probe reads /proc")
@@ -111,10 +112,30 @@ def test_the_comparison_sees_a_waiting_parent(commands: Path, tmp_path: Path) ->
     assert "exit: code 126" not in seen
 
 
+# `contract`, with the release that these tests made.
+COMMAND = """
+import sys
+from pathlib import Path
+from scripts.cli import run
+from scripts.proofs.contract import release, table
+commands = Path(sys.argv.pop(1))
+table.release = lambda folder: release.ways(folder, commands)
+run()
+"""
+
+
 @pytest.mark.network
-def test_the_table_is_printed(scripts: Callable[..., CompletedProcess[str]]) -> None:
-    said = scripts("contract", "exit: killed by SIGTERM").stdout
-    head, row, last = said.splitlines()
+def test_the_table_is_printed(commands: Path) -> None:
+    program = [sys.executable, "-c", COMMAND, str(commands), "contract"]
+    done = run([*program, "exit: killed by SIGTERM"], clean_environment(), cwd=ROOT)
+    head, row, last = done.stdout.splitlines()
     assert head.split()[:3] == ["case", "direct", "ours"]
     assert row.startswith("exit: killed by SIGTERM  killed by SIGTERM  same")
     assert last == "1 of 1 cases are the same through the launcher"
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_contract_makes_a_release_of_its_own(scripts: Scripts) -> None:
+    done = scripts("contract", "exit: killed by SIGTERM")
+    assert done.stdout.endswith("1 of 1 cases are the same through the launcher\n")

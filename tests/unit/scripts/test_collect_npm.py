@@ -193,9 +193,8 @@ def test_a_fault_is_one_error_and_changes_nothing(
 
 
 def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
-    done = collect(
-        "--platform", "linux-x64", code=1, npm_config_registry="http://127.0.0.1:9/"
-    )
+    one = ("--family", "cli", "--platform", "linux-x64")
+    done = collect(*one, code=1, npm_config_registry="http://127.0.0.1:9/")
     assert "ECONNREFUSED" in done.stderr
     assert "hint: check the registry" in done.stderr
     assert registry.packages == {}
@@ -205,6 +204,20 @@ def test_without_npm_it_says_so(collect: Scripts) -> None:
     done = collect(code=1, PATH=os.devnull)
     assert "error: `npm` is not installed" in done.stderr
     assert "hint: " in done.stderr
+
+
+@pytest.mark.posix
+def test_every_family_and_platform_is_asked_for_without_a_choice(
+    collect: Scripts, tmp_path: Path
+) -> None:
+    npm = tmp_path / "bin/npm"
+    npm.parent.mkdir()
+    npm.write_text('#!/bin/sh\necho \'{"error": {"code": "E404"}}\'; exit 1\n')
+    npm.chmod(0o755)
+    done = collect(code=1, PATH=f"{npm.parent}:/usr/bin:/bin")
+    for family in FAMILIES:
+        for platform in PLATFORMS:
+            assert f"`@leanspec/{family}-{platform}@1.2.3`" in done.stderr
 
 
 @pytest.mark.parametrize("version", ["latest", "^1.2.0", "1"])
