@@ -127,8 +127,8 @@ run()
 @pytest.mark.network
 def test_the_table_is_printed(commands: Path) -> None:
     program = [sys.executable, "-c", COMMAND, str(commands), "contract"]
-    done = run([*program, "exit: killed by SIGTERM"], clean_environment(), cwd=ROOT)
-    head, row, last = done.stdout.splitlines()
+    result = run([*program, "exit: killed by SIGTERM"], clean_environment(), cwd=ROOT)
+    head, row, last = result.stdout.splitlines()
     assert head.split()[:3] == ["case", "direct", "ours"]
     assert row.startswith("exit: killed by SIGTERM  killed by SIGTERM  same")
     assert last == "1 of 1 cases are the same through the launcher"
@@ -137,5 +137,5 @@ def test_the_table_is_printed(commands: Path) -> None:
 @pytest.mark.network
 @pytest.mark.slow
 def test_contract_makes_a_release_of_its_own(scripts: Scripts) -> None:
-    done = scripts("contract", "exit: killed by SIGTERM")
-    assert done.stdout.endswith("1 of 1 cases are the same through the launcher\n")
+    result = scripts("contract", "exit: killed by SIGTERM")
+    assert result.stdout.endswith("1 of 1 cases are the same through the launcher\n")

@@ -21,9 +21,9 @@ from macholib.MachO import MachO
 from scripts.build.inspection import inspect_file
 from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
-from tests.support.download import PIP_DOWNLOAD
+from tests.support.download import download
 from tests.support.remembered import remembered
-from tests.support.surroundings import run
+from tests.support.surroundings import once, run
 
 pytestmark = pytest.mark.network
 LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION = 0x24, 0x32
@@ -89,12 +89,18 @@ def published(plain: Wheels, slow: Wheels) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("requirement", "platform"), [*plain, *marked])
 
 
-def fetch(requirement: str, platform: str, folder: Path) -> Path:
-    """Download one wheel for a platform, whatever this machine is."""
-    run(
-        [*PIP_DOWNLOAD, "--platform", platform, "--dest", folder, requirement],
-        clean_environment(),
-    )
+def fetch(requirement: str, platform: str, shared: Path) -> Path:
+    """Return a wheel for a platform; those of the plain run are downloaded together."""
+    wheel = (requirement, platform)
+    plain = [*LINUX, *MACOS, *WINDOWS]
+    group = plain if wheel in plain else [wheel]
+    name = "published" if wheel in plain else f"published-{requirement}-{platform}"
+
+    def fill(folder: Path) -> None:
+        wheels = {folder / "-".join(wheel): wheel for wheel in group}
+        download(wheels, clean_environment())
+
+    folder = once(shared / name, fill) / f"{requirement}-{platform}"
     return next(folder.glob("*.whl"))
 
 
@@ -104,10 +110,10 @@ def derived(wheel: Path) -> list[list[str]]:
 
 @published(LINUX, MORE_OF_LINUX)
 def test_auditwheel_agrees(
-    requirement: str, platform: str, tmp_path: Path, request: pytest.FixtureRequest
+    requirement: str, platform: str, shared: Path, request: pytest.FixtureRequest
 ) -> None:
     with remembered(request, *INPUTS):
-        wheel = fetch(requirement, platform, tmp_path)
+        wheel = fetch(requirement, platform, shared)
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
         output = " ".join(run(command, clean_environment()).stdout.split())
         judged = re.search(r'following platform tag: "([^"]+)"', output)
@@ -143,11 +149,11 @@ def minimums(data: bytes) -> dict[int, tuple[int, int]]:
 
 @published(MACOS, MORE_OF_MACOS)
 def test_the_load_commands_agree(
-    requirement: str, platform: str, tmp_path: Path, request: pytest.FixtureRequest
+    requirement: str, platform: str, shared: Path, request: pytest.FixtureRequest
 ) -> None:
     magics = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
     with remembered(request, *INPUTS):
-        wheel = fetch(requirement, platform, tmp_path)
+        wheel = fetch(requirement, platform, shared)
         with zipfile.ZipFile(wheel) as archive:
             contents = [archive.read(name) for name in archive.namelist()]
         programs = [data for data in contents if data[:4] in magics]
@@ -181,10 +187,10 @@ def dylibs(data: bytes) -> list[str]:
 
 @published(WINDOWS, MORE_OF_WINDOWS)
 def test_pefile_agrees(
-    requirement: str, platform: str, tmp_path: Path, request: pytest.FixtureRequest
+    requirement: str, platform: str, shared: Path, request: pytest.FixtureRequest
 ) -> None:
     with remembered(request, *INPUTS):
-        wheel = fetch(requirement, platform, tmp_path)
+        wheel = fetch(requirement, platform, shared)
         assert derived(wheel) == [[platform]]
         (facts,) = inspect_file(wheel).programs
         with zipfile.ZipFile(wheel) as archive:

@@ -16,7 +16,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from scripts.tools.processes import own_program
 from tests.support import headers
 from tests.support.artifacts import put
-from tests.support.download import ONE_WHEEL
+from tests.support.download import download
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
@@ -112,26 +112,14 @@ def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
     assert release["builds"] == {key: [tag] for key, tag in TAGS.items() if key != "stub"}
 
 
-# Runs pip in one process for one machine after the other: it starts slowly.
-RUN_PIP = """
-import json, sys
-from pip._internal.cli.main import main
-sys.exit(any(main(arguments) for arguments in json.loads(sys.argv[1])))
-"""
-
-
 def test_pip_takes_the_wheel_of_each_machine(all_platforms: Path, tmp_path: Path) -> None:
-    options = ["download", *ONE_WHEEL, "--find-links", str(all_platforms)]
-    commands = []
-    for platform in PIP:
-        target = ["--platform", platform, "--dest", str(tmp_path / platform)]
-        commands.append([*options, *target, "leanspec-cli-bin"])
-    run([sys.executable, "-c", RUN_PIP, json.dumps(commands)], clean(tmp_path / "home"))
-    taken = {
+    wheels = {tmp_path / platform: ("leanspec-cli-bin", platform) for platform in PIP}
+    download(wheels, clean(tmp_path / "home"), "--find-links", str(all_platforms))
+    choices = {
         platform: [path.name for path in (tmp_path / platform).iterdir()]
         for platform in PIP
     }
-    assert taken == {
+    assert choices == {
         platform: [f"leanspec_cli_bin-{RELEASED}-py3-none-{TAGS[build]}.whl"]
         for platform, build in PIP.items()
     }

@@ -20,8 +20,8 @@ def remembered(request: pytest.FixtureRequest, *inputs: Path | str) -> Iterator[
     The test's own source and this module are inputs too.
     """
     digest = hashlib.sha256(f"{platform.platform()} {platform.python_version()}".encode())
-    for each in (*inputs, request.path, Path(__file__)):
-        data = each.read_bytes() if isinstance(each, Path) else each.encode()
+    for source in (*inputs, request.path, Path(__file__)):
+        data = source.read_bytes() if isinstance(source, Path) else source.encode()
         digest.update(hashlib.sha256(data).digest())
     cache = getattr(request.config, "cache", None)
     key = f"leanspec/{hashlib.sha256(request.node.nodeid.encode()).hexdigest()}"

@@ -50,9 +50,9 @@ class Tool:
 
     def build(self, *arguments: str | Path, code: int = 0) -> CompletedProcess[str]:
         """Run `python -m leanspec_build`."""
-        done = call(lambda: main([str(each) for each in arguments]), self.root)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
+        result = call(lambda: main([str(each) for each in arguments]), self.root)
+        assert result.returncode == code, result.stdout + result.stderr
+        return result
 
     def all(self) -> dict[str, dict[str, object]]:
         """Make all wheels; return the report on each, by its file name."""

@@ -93,8 +93,8 @@ def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
 def test_the_backend_is_a_command(tool: Tool) -> None:
     """In a process of its own; other tests call it in theirs."""
     command = [sys.executable, "-m", "leanspec_build", "all", "--out", "out"]
-    done = run(command, clean_environment(), cwd=tool.root, code=1)
-    assert done.stderr.startswith("error: `dist` does not exist\nhint: ")
+    result = run(command, clean_environment(), cwd=tool.root, code=1)
+    assert result.stderr.startswith("error: `dist` does not exist\nhint: ")
     tool.put("x", tool=OLD)
     run(command, clean_environment(), cwd=tool.root)
     assert [path.suffix for path in (tool.root / "out").iterdir()] == [".whl"]
@@ -118,8 +118,8 @@ def test_a_file_of_the_name_that_is_no_program_is_passed_by(tool: Tool) -> None:
     tool.put("completions/bash", tool=b"_tool() {\n")
     tool.put("tool.dSYM/Contents/Resources/DWARF", tool=headers.mach_o(kind=10))
     tool.put("wrapper", tool=b"#!/bin/sh\n")
-    done = tool.build("all", "--out", "out")
-    assert done.stderr.count(": passed by\n") == 3
+    result = tool.build("all", "--out", "out")
+    assert result.stderr.count(": passed by\n") == 3
     assert len(list((tool.root / "out").iterdir())) == 1
     # What was to be a program, and is none, is no file of another kind.
     for wrong in (b"", OLD[:100], b"version https://git-lfs.github.com/spec/v1\n"):
@@ -142,8 +142,10 @@ def test_a_file_that_is_named_may_have_any_name(tool: Tool) -> None:
     tool.put("", **{"tool-linux-amd64.sha256": b"0123", "other-linux": NEW})
     tarred(tool.dist / "tool-arm.tar.gz", tool=ARM)
     assert len(tool.all()) == 3
-    done = tool.build("all", "--from", tool.dist / "other-linux", "--json", "--out", "out")
-    (made,) = json.loads(done.stdout)
+    result = tool.build(
+        "all", "--from", tool.dist / "other-linux", "--json", "--out", "out"
+    )
+    (made,) = json.loads(result.stdout)
     assert made["platform_tags"] == ["manylinux_2_34_x86_64"]
     with zipfile.ZipFile(tool.root / made["wheel"]) as wheel:
         assert "a_tool-1.2.3.data/scripts/tool" in wheel.namelist()
@@ -303,9 +305,9 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
 def test_what_is_wrong_is_one_message(tool: Tool, wrong: str) -> None:
     change, words = WRONG[wrong]
     change(tool)
-    done = tool.build("all", "--out", "out", code=1)
-    assert done.stderr.startswith("error: ")
-    assert words in done.stderr
+    result = tool.build("all", "--out", "out", code=1)
+    assert result.stderr.startswith("error: ")
+    assert words in result.stderr
     assert not list((tool.root / "out").glob("*")) if (tool.root / "out").exists() else True
 
 

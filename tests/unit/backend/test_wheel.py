@@ -58,9 +58,9 @@ def build(
     settings: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
 ) -> Path:
-    done = hook(sample, "build_wheel", out, settings, environment)
-    assert done.returncode == 0, done.stderr
-    return out / done.stdout.strip()
+    result = hook(sample, "build_wheel", out, settings, environment)
+    assert result.returncode == 0, result.stderr
+    return out / result.stdout.strip()
 
 
 def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
@@ -141,12 +141,12 @@ def test_the_one_time_of_all_entries(
 def test_a_time_that_is_none_is_one_message(
     sample: Sample, tmp_path: Path, epoch: str
 ) -> None:
-    done = hook(
+    result = hook(
         sample, "build_wheel", tmp_path / "out", environment={"SOURCE_DATE_EPOCH": epoch}
     )
-    assert done.returncode != 0
-    assert "not a number of seconds up to the end of 2107" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert result.returncode != 0
+    assert "not a number of seconds up to the end of 2107" in result.stderr
+    assert "Traceback" not in result.stderr
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -165,8 +165,8 @@ def test_the_same_input_gives_the_same_bytes(sample: Sample, tmp_path: Path) -> 
     os.utime(sample.root / "LICENSE", (2, 2))
     (tmp_path / "2").mkdir()
     settings, elsewhere = {"binary": str(binary)}, {"TZ": "Asia/Tokyo", "LC_ALL": "C"}
-    done = hook_in_a_process(sample, "build_wheel", tmp_path / "2", settings, **elsewhere)
-    assert (tmp_path / "2" / done.stdout.strip()).read_bytes() == first
+    result = hook_in_a_process(sample, "build_wheel", tmp_path / "2", settings, **elsewhere)
+    assert (tmp_path / "2" / result.stdout.strip()).read_bytes() == first
     later = build(
         sample, tmp_path / "3", environment={"SOURCE_DATE_EPOCH": "1700000000"}
     ).read_bytes()
@@ -175,15 +175,15 @@ def test_the_same_input_gives_the_same_bytes(sample: Sample, tmp_path: Path) -> 
 
 def test_the_reason_for_the_tag_is_printed(sample: Sample, tmp_path: Path) -> None:
     sample.collect(headers.elf(needed=["libssl.so.3", "libc.so.6"]))
-    done = hook(sample, "build_wheel", tmp_path / "out")
-    assert "linux_x86_64" in done.stdout
-    assert "`libssl.so.3` is not among the libraries" in done.stderr
-    assert "for local use only" in done.stderr
+    result = hook(sample, "build_wheel", tmp_path / "out")
+    assert "linux_x86_64" in result.stdout
+    assert "`libssl.so.3` is not among the libraries" in result.stderr
+    assert "for local use only" in result.stderr
 
 
 def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path) -> None:
-    done = hook(sample, "prepare_metadata_for_build_wheel", tmp_path / "out")
-    folder = tmp_path / "out" / done.stdout.strip()
+    result = hook(sample, "prepare_metadata_for_build_wheel", tmp_path / "out")
+    folder = tmp_path / "out" / result.stdout.strip()
     wheel = build(sample, tmp_path / "wheel")
     with zipfile.ZipFile(wheel) as archive:
         for name in ("METADATA", "WHEEL"):
@@ -194,8 +194,8 @@ def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path)
 def test_an_editable_wheel_leads_to_the_local_binary(
     sample: Sample, tmp_path: Path
 ) -> None:
-    done = hook(sample, "build_editable", tmp_path / "out")
-    with zipfile.ZipFile(tmp_path / "out" / done.stdout.strip()) as archive:
+    result = hook(sample, "build_editable", tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out" / result.stdout.strip()) as archive:
         path_file = archive.read("__editable__.leanspec_cli_bin.pth").decode()
     link = Path(path_file.strip()) / "leanspec_cli_bin/bin/leanspec"
     assert link.read_bytes() == headers.elf()
@@ -222,10 +222,10 @@ def test_a_refusal_is_a_message_and_a_status(
     sample: Sample, tmp_path: Path, name: str, environment: dict[str, str], words: str
 ) -> None:
     (tmp_path / "out").mkdir()
-    done = hook_in_a_process(sample, name, tmp_path / "out", LINUX, **environment)
-    assert done.returncode == 1
-    assert done.stderr.count("error: ") == 1
-    assert words in done.stderr
+    result = hook_in_a_process(sample, name, tmp_path / "out", LINUX, **environment)
+    assert result.returncode == 1
+    assert result.stderr.count("error: ") == 1
+    assert words in result.stderr
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -270,15 +270,15 @@ def test_a_setting_about_an_executable_is_refused_where_there_is_none(
     sample: Sample, tmp_path: Path
 ) -> None:
     with_data(sample)
-    done = hook(sample, "build_wheel", tmp_path / "out", {"platform": "linux-x64"})
-    assert "the config setting `platform` is about an executable" in done.stderr
+    result = hook(sample, "build_wheel", tmp_path / "out", {"platform": "linux-x64"})
+    assert "the config setting `platform` is about an executable" in result.stderr
 
 
 def test_prepared_editable_metadata_is_that_of_the_editable_wheel(
     sample: Sample, tmp_path: Path
 ) -> None:
-    done = hook(sample, "prepare_metadata_for_build_editable", tmp_path / "prepared")
-    prepared = tmp_path / "prepared" / done.stdout.strip()
+    result = hook(sample, "prepare_metadata_for_build_editable", tmp_path / "prepared")
+    prepared = tmp_path / "prepared" / result.stdout.strip()
     made = hook(sample, "build_editable", tmp_path / "out").stdout.strip()
     with zipfile.ZipFile(tmp_path / "out" / made) as archive:
         names = [
@@ -296,14 +296,14 @@ def test_prepared_editable_metadata_is_that_of_the_editable_wheel(
 @pytest.mark.system
 def test_a_full_disk_leaves_no_half_wheel(sample: Sample, small_disk: Path) -> None:
     sample.collect(headers.elf() + os.urandom(4_000_000))
-    done = hook(sample, "build_wheel", small_disk)
-    assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    result = hook(sample, "build_wheel", small_disk)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
     assert not list(small_disk.iterdir())
 
 
 def test_an_output_folder_that_is_a_file_is_named(sample: Sample, tmp_path: Path) -> None:
     out = tmp_path / "file"
     out.write_text("")
-    done = hook(sample, "build_wheel", out)
-    assert (done.returncode, done.stderr.count("error: cannot write")) == (1, 1)
+    result = hook(sample, "build_wheel", out)
+    assert (result.returncode, result.stderr.count("error: cannot write")) == (1, 1)

@@ -75,9 +75,9 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
     # The whole of dev.lock is installed where these tests run.
     small = [match["name"] for match in locked.ENTRY.finditer(Group.BUILD.lock.read_text())]
     shorten(tree / "dev.lock", [*small, "pytest", "pluggy", "iniconfig", "ruff"])
-    done = command(tree, "inspect", BASE_PYTHON, "--json")
-    assert '"platform_tags"' in done.stdout
-    assert done.stderr.startswith("making the development environment in .venv")
+    result = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert '"platform_tags"' in result.stdout
+    assert result.stderr.startswith("making the development environment in .venv")
     python = programs(tree / ".venv") / "python"
     code = "import importlib.util as i, rich, leanspec_build; print(i.find_spec('pytest'))"
     assert run([python, "-c", code], clean_environment()).stdout == "None\n"
@@ -88,12 +88,12 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
         manifest.write_text(
             re.sub(r'(?m)^version = ".*"', 'version = "9.9.9"', text, count=1)
         )
-    done = command(tree, "inspect", BASE_PYTHON, "--json")
-    assert done.stderr.startswith("updating the development environment")
-    assert "packages from" not in done.stderr
+    result = command(tree, "inspect", BASE_PYTHON, "--json")
+    assert result.stderr.startswith("updating the development environment")
+    assert "packages from" not in result.stderr
     # What else a command needs is added.
-    done = command(tree, "test", "--", "--version")
-    assert f"installing {len(small) + 4} packages from dev.lock" in done.stderr
+    result = command(tree, "test", "--", "--version")
+    assert f"installing {len(small) + 4} packages from dev.lock" in result.stderr
     version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
 
@@ -105,9 +105,9 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     git(tree, "add", "--all")
     git(tree, "commit", "--quiet", "--message", "Release")
     publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x"]
-    done = command(tree, *publish, "--allow-local", code=1)
-    assert "packages from publish.lock" in done.stderr
-    assert "checked: the files: expected x" in done.stderr
+    result = command(tree, *publish, "--allow-local", code=1)
+    assert "packages from publish.lock" in result.stderr
+    assert "checked: the files: expected x" in result.stderr
     python = programs(tree / ".venv") / "python"
     modules = ("index.served", "index.upload", "index.attestations", "publish.registry")
     code = "import importlib.util as i, pypi_attestations; "
@@ -119,11 +119,11 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
     (tree / ".venv").mkdir()
     (tree / ".venv/mine").touch()
-    done = command(tree, "demo", code=1)
-    assert done.stderr.startswith(
+    result = command(tree, "demo", code=1)
+    assert result.stderr.startswith(
         f"error: `{tree / '.venv'}` exists but was not made by this"
     )
-    assert "hint: remove it or move it away" in done.stderr
+    assert "hint: remove it or move it away" in result.stderr
     assert (tree / ".venv/mine").exists()
 
 

@@ -109,11 +109,11 @@ def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
 
 def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
     loose = wheel(tmp_path, "manylinux_2_12_x86_64", GLIBC)
-    done = scripts("inspect", loose, code=1)
-    assert "too loose" in done.stdout
+    result = scripts("inspect", loose, code=1)
+    assert "too loose" in result.stdout
     assert (
         "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64"
-        in done.stdout
+        in result.stdout
     )
 
 
@@ -139,8 +139,8 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     shutil.copytree(stand_in / "dist", dist)
     changed = next(dist.glob("leanspec_mcp_bin-*linux*.whl"))
     changed.write_bytes(changed.read_bytes() + b"\0")
-    done = scripts("rebuild-check", dist, "--binaries", binaries, "--json", code=1)
-    same = {file["name"]: file["same"] for file in json.loads(done.stdout)}
+    result = scripts("rebuild-check", dist, "--binaries", binaries, "--json", code=1)
+    same = {file["name"]: file["same"] for file in json.loads(result.stdout)}
     assert same == {path.name: path.name != changed.name for path in dist.iterdir()}
 
 

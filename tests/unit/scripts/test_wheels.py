@@ -153,9 +153,9 @@ def test_twine_finds_nothing_to_say(dist: Path) -> None:
         "--strict",
         *sorted(map(str, dist.iterdir())),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("PASSED") == len(OUR_WHEELS)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.count("PASSED") == len(OUR_WHEELS)
 
 
 def test_a_choice_builds_the_chosen_alone(
@@ -168,22 +168,22 @@ def test_a_choice_builds_the_chosen_alone(
     for name in ("leanspec_mcp_bin-0.2.9-py3-none-win_amd64.whl", *others):
         (out / name).write_text("")
     binaries = stand_in / "binaries"
-    done = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", out)
+    result = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", out)
     (wheel,) = stand_in.glob("dist/leanspec_mcp_bin-*linux*.whl")
     assert {path.name for path in out.iterdir()} == {wheel.name, *others}
-    assert "lean-spec and the stubs are left out" in done.stderr
+    assert "lean-spec and the stubs are left out" in result.stderr
 
 
 def test_a_gap_is_never_silent(scripts: Scripts, stand_in: Path, tmp_path: Path) -> None:
     binaries = tmp_path / "binaries"
     shutil.copytree(stand_in / "binaries/cli", binaries / "cli")
-    done = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out")
+    result = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out")
     here = current()
     assert here is not None
     others = ", ".join(key for key in PLATFORMS if key != here.key)
-    assert f"it has no binary for {others}\n" in done.stderr
-    assert f"for {here.key} it has no binary of mcp, http\n" in done.stderr
-    assert "it has no pages of the web UI" in done.stderr
+    assert f"it has no binary for {others}\n" in result.stderr
+    assert f"for {here.key} it has no binary of mcp, http\n" in result.stderr
+    assert "it has no pages of the web UI" in result.stderr
 
 
 def spoil_record(binaries: Path, **said: str) -> None:
@@ -235,11 +235,11 @@ def test_a_fault_stops_the_build_and_leaves_nothing(
     words: str,
 ) -> None:
     spoil(own_binaries)
-    done = scripts(
+    result = scripts(
         "wheels", "--binaries", own_binaries, "--out", tmp_path / "out", *arguments, code=1
     )
-    assert done.stderr.count("error: ") == 1
-    assert words in done.stderr
+    assert result.stderr.count("error: ") == 1
+    assert words in result.stderr
     assert not list(tmp_path.glob("out/*"))
 
 
@@ -247,10 +247,10 @@ def test_a_fault_stops_the_build_and_leaves_nothing(
 def test_a_full_disk_is_said_and_leaves_nothing(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
-    done = scripts(
+    result = scripts(
         "wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1
     )
-    assert "No space left on device" in done.stderr
+    assert "No space left on device" in result.stderr
     assert not list(small_disk.iterdir())
 
 
@@ -259,14 +259,14 @@ def test_an_unwritable_folder_is_said(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    done = scripts("wheels", "--binaries", binaries, "--out", small_disk, code=1)
-    assert "read-only file system" in done.stderr
-    assert done.stderr.count("error: ") == 1
+    result = scripts("wheels", "--binaries", binaries, "--out", small_disk, code=1)
+    assert "read-only file system" in result.stderr
+    assert result.stderr.count("error: ") == 1
 
 
 def test_a_folder_that_is_a_file_is_said(
     scripts: Scripts, binaries: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("")
-    done = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out", code=2)
-    assert done.stderr.startswith("error: ")
+    result = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out", code=2)
+    assert result.stderr.startswith("error: ")
