@@ -47,6 +47,6 @@ def test_a_pinned_glibc_is_what_the_tag_says(
         "wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist"
     )
     assert "manylinux_2_17_x86_64" in done.stdout
-    install(tmp_path / "venv", tmp_path / "dist", wheelhouse)
+    install(tmp_path / "venv", tmp_path / "dist", wheelhouse, "lean-spec")
     said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
     assert said == f'leanspec {version} ["x"]\n'
