@@ -27,12 +27,9 @@ def demo() -> None:
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--fast",
-    is_flag=True,
-    help="Run the tests of tests/unit alone, and measure what they reach.",
-)
-def test(arguments: tuple[str, ...], *, fast: bool) -> None:
+@click.option("--fast", is_flag=True, help="Run lint, type checks and the fast unit tests.")
+@click.option("--coverage", is_flag=True, help="Run the same, and measure what they reach.")
+def test(arguments: tuple[str, ...], *, fast: bool, coverage: bool) -> None:
     """Run lint, type checks and tests.
 
     With ARGUMENTS, run only pytest, with these arguments.
@@ -46,12 +43,12 @@ def test(arguments: tuple[str, ...], *, fast: bool) -> None:
     """
     from .suite import run_fast_tests, run_tests
 
-    if not fast:
+    if not (fast or coverage):
         run_tests(arguments)
     elif arguments:
-        raise click.UsageError("`--fast` takes no arguments for pytest")
+        raise click.UsageError("`--fast` and `--coverage` take no arguments for pytest")
     else:
-        run_fast_tests()
+        run_fast_tests(measured=coverage)
 
 
 @click.command()

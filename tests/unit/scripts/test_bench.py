@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.preconditions import missing
+from tests.support.preconditions import missing, require
 
 if sys.platform == "win32":
     missing("POSIX", "a start is measured on Linux and macOS")
@@ -80,8 +80,7 @@ def test_bench_measures_every_way_that_needs_no_npm(
 def test_bench_measures_the_release_on_npm_and_its_wrapper(
     scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
+    require("node")
     result = scripts("bench", "--rounds", "2", "--json", tmp_path / "bench.json")
     assert "| the project's npm wrapper | " in result.stdout
     report = json.loads((tmp_path / "bench.json").read_text())
