@@ -26,9 +26,8 @@ from rfc3986.exceptions import ValidationError
 from trove_classifiers import all_classifiers, deprecated_classifiers
 
 from leanspec_launcher.diagnosis.errors import CommandError
-from scripts.index.client import LONGEST_REASON
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, compare, confirm_unless, problem
+from scripts.model.finding import LONGEST_REASON, Finding, compare, confirm_unless, problem
 from scripts.model.metadata import dist_info, metadata_bytes
 from scripts.tools.processes import capture, own_program
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.first_start.proof import digest
-from scripts.index.upload import AGAIN
 from scripts.model.plan import Plan
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed
@@ -21,6 +20,7 @@ from scripts.tools.table import aligned
 from .assemble import NOTES
 from .provenance import SUFFIX as PROVENANCE
 
+AGAIN = "run the same command again: it goes on from what GitHub has"
 INSTALL = "install GitHub's client: https://cli.github.com"
 NOT_LOGGED_IN = 4  # gh help exit-codes
 FINISHED = "uploaded"

@@ -27,6 +27,7 @@ from twine.exceptions import TwineException
 from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 
 from leanspec_launcher.diagnosis.errors import CommandError
+from scripts.model.finding import LONGEST_REASON
 from scripts.tools.replacing import replacing
 
 SECONDS = 20
@@ -38,7 +39,6 @@ BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
 BUSY = (429, 500, 502, 503, 504)
 ATTEMPTS = 6
 LONGEST_WAIT = 120
-LONGEST_REASON = 400
 
 
 class IndexUnreachableError(CommandError):

@@ -20,6 +20,7 @@ from twine.repository import Repository
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.model.files import File
+from scripts.model.finding import LONGEST_REASON
 from scripts.tools.console import say
 from scripts.tools.threads import take
 
@@ -28,7 +29,6 @@ from .client import (
     ATTEMPTS,
     BACK_OFF,
     BUSY,
-    LONGEST_REASON,
     Client,
     Index,
     IndexUnreachableError,

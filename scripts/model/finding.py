@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from leanspec_launcher.diagnosis.errors import CommandError
 
+# How many characters of another program's words are shown.
+LONGEST_REASON = 400
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -8,7 +8,6 @@ from packaging.version import InvalidVersion, Version
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.environment import ROOT
-from scripts.index.client import Client, read_index
 from scripts.model import version_places
 from scripts.model.distributions import MAIN
 from scripts.tools.processes import capture, find_program, must_succeed
@@ -63,4 +62,8 @@ def _published(index: str | None) -> list[Version]:
                 f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version",
                 hint="fix that heading",
             ) from None
-    return known + (Client(read_index(index)).versions(MAIN) if index else [])
+    if index is None:
+        return known
+    from scripts.index.client import Client, read_index  # noqa: PLC0415 - 0.3 s, which `--offline` does not need
+
+    return known + Client(read_index(index)).versions(MAIN)

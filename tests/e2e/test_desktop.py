@@ -39,11 +39,10 @@ def test_what_is_no_bundle_or_one_of_several_is_not_taken(
 ) -> None:
     command = ("collect", "desktop", application, "--into", tmp_path / "into")
     assert "no Debian package is built in" in scripts(*command, code=1).stderr
-    scripts(*command, "--build")
     place = application / "src-tauri/target/release/bundle/deb"
-    shutil.copy(
-        place / f"LeanSpec_{RELEASED}_amd64.deb", place / "LeanSpec_0.2.9_amd64.deb"
-    )
+    place.mkdir(parents=True)
+    for version in (RELEASED, "0.2.9"):
+        shutil.copy(application / "made.deb", place / f"LeanSpec_{version}_amd64.deb")
     assert "has 2 Debian packages: " in scripts(*command, code=1).stderr
     (place / "LeanSpec_0.2.9_amd64.deb").write_bytes(b"!<arch>\n")
     assert "is not a complete Debian package" in scripts(*command, code=1).stderr

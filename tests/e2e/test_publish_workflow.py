@@ -1,7 +1,12 @@
-"""publish.yml, played on this machine: each job's script steps in order, a real index, a GitHub on loopback."""
+"""publish.yml, played on this machine: each job's script steps in order, a real index, a GitHub on loopback.
+
+One play is a release from its tag, and is followed by what its users do with it. The others start
+from what it built.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,32 +22,43 @@ import pytest
 from minisign import KeyPair
 from packaging.version import Version
 
+from leanspec_launcher._tables import PLATFORMS
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
+from scripts.index.client import Client, Index
+from scripts.model.distributions import DISTRIBUTIONS
+from scripts.model.families import load_families
 from scripts.model.files import read_files
 from scripts.model.versions import binary_version, next_dev
+from scripts.proofs.rehearsal.as_meant import play_published
 from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
+from scripts.proofs.rehearsal.stage import Stage
 from scripts.tools.processes import clean_environment
 from scripts.tools.release_tools import FOLDER as RELEASE_TOOLS
 from scripts.tools.release_tools import release_tool
-from scripts.tools.tree_copy import copy_tree, git
+from scripts.tools.tree_copy import git
+from tests.support import registry
 from tests.support.attestation import write_attestation
 from tests.support.desktop import write_application
 from tests.support.github import REPOSITORY, GitHub, serving
 from tests.support.keys import without_password
+from tests.support.pages import publish_pages
 from tests.support.preconditions import needs, require
-from tests.support.releases import STAND_IN
-from tests.support.surroundings import once, run
+from tests.support.registry import Registry, package
+from tests.support.releases import STAND_IN, write_tagged_tree
+from tests.support.surroundings import once
 from tests.support.versions import RELEASED
-from tests.support.workflow import Done, Player
+from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step
 from tests.support.workspace import write_workspace
 
 pytestmark = [
     pytest.mark.network,
     pytest.mark.long,
     needs("cargo"),
+    needs("npm"),
 ]
 WORKFLOW = ROOT / ".github/workflows/publish.yml"
+PLATFORM = "linux-x64"
 # A step says `python -m scripts`; here that runs in this environment, on the tree that the step is
 # in.
 PYTHON = """#!/bin/sh
@@ -50,6 +66,15 @@ test "$1 $2" = "-m scripts" || { echo "not a step of ours: $*" >&2; exit 2; }
 shift 2
 PYTHONPATH="$PWD" exec PYTHON -c 'from scripts.cli import run; run()' "$@"
 """
+# The steps that build or check files: from which artifact another play of the same commit copies
+# their output, and to which folder of its workspace.
+BUILDS = {
+    "collect cargo": (f"binaries-{PLATFORM}", "platform_wheels"),
+    "collect desktop": (f"desktop-{PLATFORM}", "artifacts/desktop"),
+    "collect pages": None,
+    "wheels": ("dist", "dist"),
+    "check": None,
+}
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 Play = Callable[..., Player]
 
@@ -57,6 +82,13 @@ Play = Callable[..., Player]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
     with devpi(tmp_path_factory.mktemp("index")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Return an npm registry on loopback."""
+    with registry.serving(tmp_path_factory.mktemp("npm")) as running:
         yield running
 
 
@@ -81,8 +113,8 @@ def sources(shared: Path, version: str) -> Path:
 def play(
     tmp_path_factory: pytest.TempPathFactory,
     server: Devpi,
+    npm: Registry,
     sources: Path,
-    version: str,
     wheelhouse: Path,
     released_tree: Path,
 ) -> Iterator[Play]:
@@ -90,20 +122,10 @@ def play(
     require("gh")
     release_tool("cargo-zigbuild")  # made once, for all runs
     base = tmp_path_factory.mktemp("workflow")
-    key = KeyPair.generate().secret_key
+    key = KeyPair.generate()
     tree = base / "repository"
-    copy_tree(tree, released_tree)
-    text = (tree / "pyproject.toml").read_text()
-    public = key.get_public_key().to_base64().decode()
-    text = text.replace('\npublic-key = ""', f'\npublic-key = "{public}"')
-    text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
-    (tree / "pyproject.toml").write_text(text)
-    changelog = (tree / "CHANGELOG.md").read_text()
-    dated = f"## [Unreleased]\n\n## [{version}] - 2026-01-01"
-    (tree / "CHANGELOG.md").write_text(changelog.replace("## [Unreleased]", dated))
-    git(tree, "add", "--all")
-    git(tree, "commit", "--quiet", "--message", "Release")
-    git(tree, "tag", f"v{version}")
+    integrity = publish_pages(npm, released_tree)
+    write_tagged_tree(tree, released_tree, key.public_key, pages=integrity)
     programs = base / "bin"
     programs.mkdir()
     (programs / "python").write_text(PYTHON.replace("PYTHON -c", f"{sys.executable} -c"))
@@ -119,63 +141,54 @@ def play(
             (place / RELEASE_TOOLS.name).symlink_to(RELEASE_TOOLS)
         return commit_of(place).name
 
-    count = iter(range(9))
-    with serving(GitHub(tags={f"v{version}"})) as github:
+    def call(
+        name: str,
+        answer: Callable[[Step, Path], Result | None] = lambda _step, _workspace: None,
+        **inputs: bool,
+    ) -> Player:
+        github = servers.enter_context(serving(GitHub(tags={f"v{RELEASED}"})))
+        url = server.make_index(name, f"{USER}/base")
+        folder = base / name
+        home = folder / "home"
+        home.mkdir(parents=True)
+        account = f"repository = {url}\nusername = {USER}\npassword = {server.token}\n"
+        (home / ".pypirc").write_text(
+            "[distutils]\nindex-servers =\n  pypi\n  testpypi\n"
+            f"[pypi]\n{account}[testpypi]\n{account}"
+        )
+        settings = github.environment() | npm.settings()
+        settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
+        # Where zig keeps what it compiles of the C library.
+        settings["ZIG_GLOBAL_CACHE_DIR"] = f"{tempfile.gettempdir()}/leanspec-zig-cache"
+        for tool in ("cargo", "rustup"):
+            variable = f"{tool.upper()}_HOME"
+            settings[variable] = os.environ.get(variable, str(Path.home() / f".{tool}"))
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        env = clean_environment(**settings, HOME=str(home), PATH=path)
+        secrets = {
+            "LEANSPEC_SIGNING_KEY": without_password(key.secret_key),
+            "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
+        }
+        run = {"run_number": "7", "token": github.token, "repository": REPOSITORY}
+        player = Player(
+            WORKFLOW,
+            folder,
+            {"inputs": inputs, "github": run, "secrets": secrets},
+            env,
+            checkout,
+            # The suite is what runs this; a workflow's identity, by which it attests and the
+            # registry knows it, only GitHub gives.
+            skip=lambda command: command.endswith((" test", " attest", " publish-server")),
+            before=attest_instead,
+            answer=answer,
+        )
+        player.contexts["url"], player.contexts["server"] = url, github
+        player.play()
+        results = {job["result"] for job in player.results.values()}
+        assert results <= {SUCCESS, SKIPPED}, player.failures()
+        return player
 
-        def call(**inputs: bool) -> Player:
-            number = next(count)
-            url = server.make_index(f"workflow{number}", f"{USER}/base")
-            folder = base / f"run{number}"
-            (folder / "home").mkdir(parents=True)
-            own = f"repository = {url}\nusername = {USER}\npassword = {server.token}\n"
-            (folder / "home/.pypirc").write_text(
-                f"[distutils]\nindex-servers =\n  pypi\n  testpypi\n[pypi]\n{own}[testpypi]\n{own}"
-            )
-            settings = github.environment() | {
-                "no_proxy": "127.0.0.1",
-                "NO_PROXY": "127.0.0.1",
-            }
-            keep = {"CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))}
-            keep |= {
-                "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
-            }
-            # Where zig keeps what it compiles of the C library: a cold one costs a minute.
-            keep |= {
-                "ZIG_GLOBAL_CACHE_DIR": str(
-                    Path(tempfile.gettempdir()) / "leanspec-zig-cache"
-                )
-            }
-            path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-            home = str(folder / "home")
-            env = clean_environment(**settings, **keep, HOME=home, PATH=path, CI="true")
-            player = Player(
-                WORKFLOW,
-                folder,
-                {
-                    "inputs": inputs,
-                    "github": {
-                        "run_number": "7",
-                        "token": github.token,
-                        "repository": REPOSITORY,
-                    },
-                    "secrets": {
-                        "LEANSPEC_SIGNING_KEY": without_password(key),
-                        "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
-                    },
-                },
-                env,
-                checkout,
-                # The suite is what runs this; a workflow's identity, by which it attests and the
-                # registry knows it, only GitHub gives.
-                skip=lambda command: command.endswith(
-                    (" test", " attest", " publish-server")
-                ),
-                before=attest_instead,
-            )
-            player.contexts["url"], player.contexts["server"] = url, github
-            player.play()
-            return player
-
+    with contextlib.ExitStack() as servers:
         yield call
 
 
@@ -186,27 +199,55 @@ def attest_instead(command: str, workspace: Path) -> None:
             write_attestation(file)
 
 
-def explain(player: Player) -> str:
-    return "\n".join(
-        f"[{each.job}] {each.command}\n{each.output}"
-        for each in player.done
-        if each.code != 0
-    )
+@pytest.fixture(scope="module")
+def release(play: Play) -> Player:
+    """Return the play of a release, as a published release starts it: no inputs."""
+    return play("release")
 
 
-def commands(done: list[Done]) -> list[tuple[str, str]]:
-    return [(each.job, each.command.removeprefix("python -m scripts ")) for each in done]
+def typed(step: Step) -> str:
+    """Return the command of a step without what all of them begin with."""
+    return step.command.removeprefix("python -m scripts ")
 
 
-def test_a_release_goes_from_its_tag_to_everything(
-    play: Play, version: str, tmp_path: Path
-) -> None:
-    """As a published release starts it: no inputs."""
-    player = play()
-    assert {each["result"] for each in player.results.values()} == {"success"}, explain(
-        player
-    )
-    assert sorted(commands(player.done)) == sorted(
+def reused(release: Player) -> Callable[[Step, Path], Result | None]:
+    """Return what answers the steps that build with their output in the play of a release."""
+
+    def answer(step: Step, workspace: Path) -> Result | None:
+        build = next((words for words in BUILDS if typed(step).startswith(words)), None)
+        same = [result for result in release.steps if result.step == step]
+        if build is None or not same:
+            return None
+        if copied := BUILDS[build]:
+            artifact, place = copied
+            source = release.folder / "artifacts" / artifact
+            shutil.copytree(source, workspace / place, dirs_exist_ok=True)
+        return same[0]
+
+    return answer
+
+
+def skipped(player: Player) -> list[str]:
+    return [name for name, job in player.results.items() if job["result"] == SKIPPED]
+
+
+def reported(player: Player, family: str) -> str:
+    """Return the version that a binary reported where it was built."""
+    record = f"artifacts/binaries-{PLATFORM}/{family}/binaries/{PLATFORM}/binary.json"
+    return str(json.loads((player.folder / record).read_text())["reported"])
+
+
+def served(player: Player) -> list[str]:
+    """Return the names of our files on the index of a play."""
+    url = player.contexts["url"]
+    client = Client(Index(f"{url}+simple/", url))
+    return sorted(name for project in DISTRIBUTIONS for name in client.files(project))
+
+
+def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str) -> None:
+    assert skipped(release) == []
+    steps = [(result.step.job, typed(result.step)) for result in release.steps]
+    assert sorted(steps) == sorted(
         [
             ("plan", "matrix --github-output"),
             ("build", "sync-versions --check --cargo leanspec/rust"),
@@ -222,105 +263,101 @@ def test_a_release_goes_from_its_tag_to_everything(
             ("github", 'upload-assets --provenance "$PROVENANCE"'),
         ]
     )
-    assert player.passed_over == {
+    assert release.passed_over == {
         "actions/setup-python",
         "re-actors/alls-green",
         "python -m scripts test",
         "python -m scripts attest",
         "python -m scripts publish-server",
     }
-    dist = player.folder / "artifacts/dist"
+    dist = release.folder / "artifacts/dist"
     assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), (
         "the pinned glibc"
     )
-    assert player.contexts["server"].releases[0]["draft"] is False
-    desktop = f"leanspec-desktop-{version}-linux-x64.deb"
-    served = player.contexts["server"].assets(f"v{version}")
+    github: GitHub = release.contexts["server"]
+    assert github.releases[0]["draft"] is False
+    assets = github.assets(f"v{version}")
     for path in dist.iterdir():
-        assert (
-            hashlib.sha256(served[path.name]).hexdigest()
-            == hashlib.sha256(path.read_bytes()).hexdigest()
-        )
-    assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(served)
-    record = json.loads(
-        (
-            player.folder
-            / "artifacts/binaries-linux-x64/mcp/binaries/linux-x64/binary.json"
-        ).read_text()
-    )
-    assert record["reported"] == version, "it was run where it was built"
-    url = player.contexts["url"]
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--isolated",
-        "--no-cache-dir",
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert hashlib.sha256(assets[path.name]).hexdigest() == digest
+    desktop = f"leanspec-desktop-{version}-{PLATFORM}.deb"
+    assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(assets)
+    assert reported(release, "mcp") == version, "it was run where it was built"
+
+
+def test_a_published_release_is_installed_fixed_and_removed(
+    release: Player, server: Devpi, npm: Registry, version: str, tmp_path: Path
+) -> None:
+    """The scenes of `rehearse` after a publication, on the play's own index."""
+    artifacts = release.folder / "artifacts"
+    platform = PLATFORMS[PLATFORM]
+    for project in load_families():
+        name, program = project.npm_package(platform), project.family.program
+        (binary,) = (artifacts / f"binaries-{PLATFORM}").rglob(program)
+        npm.publish(name, version, package(name, version, {program: binary.read_bytes()}))
+    (tmp_path / "home").mkdir()
+    # The folder in which this release was built, on its tag, with the collected binaries.
+    tree = release.folder / "check-0"
+    stage = Stage(tmp_path, server, tree, tree / "dist", npm.settings())
+    play_published(stage, release.contexts["url"], version)
+    assert [row for row in stage.rows if not row.passed] == []
+    fix = f"{version}.post1"
+    installers = ("pip", "pipx", "uv tool", "uvx")
+    assert [row.what for row in stage.rows] == [
+        "publish it again",
+        *(f"{name}: install and run {version}" for name in installers),
+        f"bump to {version}, which is published",
+        f"publish {fix}: a packaging-only fix, the same binaries",
+        *(f"{name}: upgrade to {fix}, uninstall" for name in installers),
+        f"verify-release {fix} --against npm --rebuild",
     ]
-    run(
-        [*pip, "--index-url", f"{url}+simple/", "-d", tmp_path, f"lean-spec=={version}"],
-        player.env,
-    )
 
 
-def test_a_dry_run_does_all_but_upload(play: Play) -> None:
-    player = play(dry_run=True, dev=False)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, (
-        explain(player)
-    )
-    assert [
-        name for name, each in player.results.items() if each["result"] == "skipped"
-    ] == ["verify"]
-    words = {each.command: each.output for each in player.done}
-    published = 'python -m scripts publish --index "$INDEX" --checked "$CHECKED" --dry-run'
-    assert "a dry run: nothing was uploaded" in words[published]
-    assert (
-        "a dry run: nothing was uploaded"
-        in words["python -m scripts upload-assets --dry-run"]
-    )
+def test_a_dry_run_does_all_but_upload(release: Player, play: Play) -> None:
+    player = play("dry-run", reused(release), dry_run=True, dev=False)
+    assert skipped(player) == ["verify"]
+    built = {id(result) for result in release.steps}
+    copied = [typed(result.step) for result in player.steps if id(result) in built]
+    assert len(copied) == len(BUILDS), "every build has the same commands and variables"
+    outputs = {typed(result.step): result.stdout + result.stderr for result in player.steps}
+    published = outputs['publish --index "$INDEX" --checked "$CHECKED" --dry-run']
+    assert "a dry run: nothing was uploaded" in published
+    files = read_files(release.folder / "artifacts/dist")[0]
+    assert published.count("to be uploaded") == len(files)
+    assert served(player) == []
+    assert "a dry run: nothing was uploaded" in outputs["upload-assets --dry-run"]
+    assert player.contexts["server"].releases == []
     assert "python -m scripts attest" not in player.passed_over, (
         "nothing is attested in a dry run: that is public"
     )
-    said = words["python -m scripts publish-server --dry-run"]
-    assert '"identifier": "leanspec-mcp"' in said
-    assert "a dry run: nothing was published" in said
+    registered = outputs["publish-server --dry-run"]
+    assert '"identifier": "leanspec-mcp"' in registered
+    assert "a dry run: nothing was published" in registered
 
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
-    player = play(dry_run=False, dev=True)
-    assert {each["result"] for each in player.results.values()} <= {"success", "skipped"}, (
-        explain(player)
-    )
-    assert [
-        name for name, each in player.results.items() if each["result"] == "skipped"
-    ] == [
-        "test",
-        "desktop",
-        "github",
-        "registry",
-    ]
+    player = play("dev", dry_run=False, dev=True)
+    assert skipped(player) == ["test", "desktop", "github", "registry"]
     outputs = player.results["plan"]["outputs"]
     dev = next_dev(Version(RELEASED), 7)
     assert (outputs["version"], outputs["index"]) == (str(dev), "testpypi")
     assert re.fullmatch("[0-9a-f]{40}", outputs["sources"]), (
         "a branch moves between two jobs"
     )
-    record = json.loads(
-        (
-            player.folder
-            / "artifacts/binaries-linux-x64/cli/binaries/linux-x64/binary.json"
-        ).read_text()
-    )
-    assert record["reported"] == binary_version(dev)
-    published = next(each.output for each in player.done if " publish " in each.command)
+    assert reported(player, "cli") == binary_version(dev)
+    (published,) = [
+        result.stderr
+        for result in player.steps
+        if typed(result.step).startswith("publish ")
+    ]
     assert "published: every file was fetched from the index" in published
+    assert all(f"-{dev}" in name for name in served(player))
+    assert player.contexts["server"].releases == []
 
 
-def test_who_attests_is_a_workflow(
-    scripts: Callable[..., CompletedProcess[str]], dist: Path
+def test_attest_needs_the_identity_of_a_workflow(
+    scripts: Callable[..., CompletedProcess[str]], release: Player
 ) -> None:
-    done = scripts("attest", "--dist", dist, code=1)
-    assert "error: no identity to attest with" in done.stderr
-    assert "hint: let .github/workflows/publish.yml do it" in done.stderr
+    process = scripts("attest", "--dist", release.folder / "artifacts/dist", code=1)
+    assert "error: no identity to attest with" in process.stderr
+    assert "hint: let .github/workflows/publish.yml do it" in process.stderr

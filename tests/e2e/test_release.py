@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from packaging.version import Version
 
 from scripts.environment import ROOT
+from scripts.gates.pages import pages_gate
+from scripts.model.files import File, FileKind, read_files
+from scripts.model.pages import PACKAGE
 from scripts.model.version_places import home_version, planned
 from scripts.model.versions import next_dev
+from scripts.tools.processes import clean_environment
 
 Scripts = Callable[..., CompletedProcess[str]]
+PUBLISH = ("publish", "--allow-local", "--index")
 
 
 def tracked_changes() -> str:
@@ -28,14 +35,16 @@ def tracked_changes() -> str:
 
 
 @pytest.mark.network
-@pytest.mark.long
-def test_a_release_is_rehearsed_as_it_is_meant_to_go(
-    scripts: Scripts, version: str
-) -> None:
-    """Publish, publish again, pip, pipx, uv tool, uvx, upgrade, uninstall, verify against npm; two minutes."""
+@pytest.mark.slow
+def test_rehearse_passes_every_scene(scripts: Scripts, version: str) -> None:
+    """The real programs; two minutes.
+
+    The play of the workflow has the same scenes, with small programs.
+    """
     before = tracked_changes()
-    rows = json.loads(scripts("rehearse", "--json", timeout=900).stdout)
-    assert [row["what"] for row in rows if not row["passed"]] == []
+    process = scripts("rehearse", "--json", timeout=900)
+    rows = json.loads(process.stdout)
+    assert [row for row in rows if not row["passed"]] == [], process.stderr
     assert {"publish it again", f"uvx: install and run {version}"} <= {
         row["what"] for row in rows
     }
@@ -47,9 +56,28 @@ def test_a_release_is_rehearsed_as_it_is_meant_to_go(
 @pytest.mark.slow
 def test_every_fault_of_an_index_is_rehearsed(scripts: Scripts) -> None:
     """Some ten minutes."""
-    rows = json.loads(scripts("rehearse", "--faults", "--json", timeout=3000).stdout)
-    assert [(row["what"], row["saw"]) for row in rows if not row["passed"]] == []
+    process = scripts("rehearse", "--faults", "--json", timeout=3000)
+    rows = json.loads(process.stdout)
+    assert [row for row in rows if not row["passed"]] == [], process.stderr
     assert len(rows) >= 19
+
+
+@pytest.mark.network
+def test_the_plan_names_what_the_real_server_lacks_for_the_real_pages(
+    scripts: Scripts, dist: Path, tmp_path: Path
+) -> None:
+    """`collect pages` takes them from npm; the gate starts the server."""
+    scripts("collect", "pages", "--into", tmp_path)
+    wheel = tmp_path / "leanspec_ui-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path in (tmp_path / "ui").rglob("*"):
+            archive.write(path, f"{PACKAGE}/{path.relative_to(tmp_path / 'ui')}")
+    files = [file for file in read_files(dist)[0] if file.kind != FileKind.PAGES]
+    pages = File(wheel, FileKind.PAGES, "leanspec-ui", "1", None)
+    findings = list(pages_gate([*files, pages]))
+    assert [finding for finding in findings if not finding.passed] == []
+    assert [finding.subject for finding in findings] == ["package", "API"]
+    assert not findings[-1].is_gap, "the server was started"
 
 
 @pytest.mark.parametrize(
@@ -88,8 +116,8 @@ def test_wrong_usage_ends_with_2_and_changes_nothing(
         (("bump", "0.3.0rc1.dev1", "--offline"), "pre-release of a pre-release"),
         (("bump", "nonsense", "--offline"), "invalid version: `nonsense`"),
         (("bump", "1.0.0+local", "--offline"), "no counterpart in SemVer"),
-        (("publish", "--index", "nowhere"), "no index called `nowhere` is configured"),
-        (("publish", "--index", "https://u:p@example.org/"), "with a secret in it"),
+        ((*PUBLISH, "nowhere"), "no index called `nowhere` is configured"),
+        ((*PUBLISH, "https://u:p@example.org/"), "with a secret in it"),
         (("pre-release",), "no Cargo workspace is named to build from"),
         (("check", "--dist", "/nowhere"), "there is no folder `/nowhere`"),
     ],
@@ -98,10 +126,27 @@ def test_what_cannot_be_done_is_one_message_and_changes_nothing(
     arguments: tuple[str, ...], words: str, scripts: Scripts
 ) -> None:
     before = tracked_changes()
-    said = scripts(*arguments, code=1).stderr
-    assert words in said
-    assert "u:p" not in said
+    output = scripts(*arguments, code=1).stderr
+    assert words in output
+    assert "u:p" not in output
     assert tracked_changes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "error: a release is published by CI"),
+        ({"CI": "false"}, "error: a release is published by CI"),
+        ({"CI": "true"}, "error: no index called `nowhere` is configured"),
+    ],
+)
+def test_publish_outside_ci_has_to_be_allowed(
+    settings: dict[str, str], words: str, scripts: Scripts
+) -> None:
+    env = clean_environment()
+    env.pop("CI", None)
+    process = scripts("publish", "--index", "nowhere", env=env | settings, code=1)
+    assert words in process.stderr
 
 
 def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:

@@ -28,15 +28,16 @@ from leanspec_launcher.manage.store import entries, manifest
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
+from scripts.github.assembled import verified
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support import headers
 from tests.support.desktop import make_deb, make_image, make_installer
-from tests.support.github import GitHub, names, serving
+from tests.support.github import GitHub, names, serving, write_assets
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
 from tests.support.preconditions import needs, require
+from tests.support.releases import write_tagged_tree
 from tests.support.site import HOST
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
@@ -45,8 +46,13 @@ PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 
 
 @pytest.fixture(scope="session")
-def key() -> SecretKey:
-    return KeyPair.generate().secret_key
+def key(shared: Path) -> SecretKey:
+    def make(folder: Path) -> None:
+        key = KeyPair.generate().secret_key
+        (folder / "key").write_text(without_password(key))
+
+    text = (once(shared / "signing-key", make) / "key").read_text()
+    return SecretKey.from_bytes(text.encode().strip())
 
 
 def lay_out(folder: Path, binaries: Path, dist: Path, version: str) -> None:
@@ -80,28 +86,13 @@ def artifacts(shared: Path, stand_in: Path, version: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tree(
-    tmp_path_factory: pytest.TempPathFactory,
-    released_tree: Path,
-    version: str,
-    key: SecretKey,
-) -> Path:
+def tree(shared: Path, released_tree: Path, key: SecretKey) -> Path:
     """Return a copy of the project on its tag, which states a key and expects a desktop bundle."""
-    folder = tmp_path_factory.mktemp("tree") / "tree"
-    copy_tree(folder, released_tree)
-    text = (folder / "pyproject.toml").read_text()
-    public = key.get_public_key().to_base64().decode()
-    text = text.replace('\npublic-key = ""', f'\npublic-key = "{public}"')
-    text = text.replace('platforms = []\nabsent = "', 'platforms = ["linux-x64"]\n# "')
-    (folder / "pyproject.toml").write_text(text)
-    changelog = (folder / "CHANGELOG.md").read_text()
-    (folder / "CHANGELOG.md").write_text(
-        changelog.replace("## [Unreleased]", f"## [{version}] - 2026-01-01")
+    public = key.get_public_key()
+    return once(
+        shared / "tagged-tree",
+        lambda folder: write_tagged_tree(folder, released_tree, public),
     )
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Release")
-    git(folder, "tag", f"v{version}")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -110,31 +101,25 @@ def plan(tree: Path) -> Plan:
 
 
 @pytest.fixture(scope="session")
-def assets(
-    tmp_path_factory: pytest.TempPathFactory,
-    artifacts: Path,
-    plan: Plan,
-    key: SecretKey,
-    tree: Path,
-) -> Path:
+def assets(shared: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
     """Return the folder of a release of small programs."""
-    out = tmp_path_factory.mktemp("assets") / "final-artifacts"
-    assemble(artifacts, out, plan, key, tree)
-    return out
+
+    def make(folder: Path) -> None:
+        assemble(artifacts, folder, plan, key, tree)
+
+    return once(shared / "assets", make)
 
 
 @pytest.fixture(scope="session")
 def real_assets(
-    tmp_path_factory: pytest.TempPathFactory,
-    real_artifacts: Path,
-    plan: Plan,
-    key: SecretKey,
-    tree: Path,
+    shared: Path, real_artifacts: Path, plan: Plan, key: SecretKey, tree: Path
 ) -> Path:
     """Return the folder of a release of the real programs."""
-    out = tmp_path_factory.mktemp("real-assets") / "final-artifacts"
-    assemble(real_artifacts, out, plan, key, tree)
-    return out
+
+    def make(folder: Path) -> None:
+        assemble(real_artifacts, folder, plan, key, tree)
+
+    return once(shared / "real-assets", make)
 
 
 @pytest.fixture
@@ -563,110 +548,94 @@ def github(version: str) -> Iterator[GitHub]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def release(
-    tree: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory, key: SecretKey
+@pytest.fixture
+def few(tmp_path: Path, version: str, key: SecretKey) -> Path:
+    """Return the folder of a release of one archive, to be uploaded or spoiled."""
+    return write_assets(tmp_path / "few", version, key)
+
+
+@pytest.fixture
+def upload(
+    few: Path, tree: Path, github: GitHub, tmp_path: Path
 ) -> Callable[..., CompletedProcess[str]]:
-    """Return `release-assets`, then `upload-assets`, in the copy, as a maintainer runs them."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "key").write_text(without_password(key))
+    """Return `upload-assets` of a few assets, in the copy, as a maintainer runs it."""
 
     def call(
-        github: GitHub, *arguments: str | Path, unsigned: bool = False, **settings: str
+        *arguments: str | Path, folder: Path = few, **settings: str
     ) -> CompletedProcess[str]:
-        signing = {
-            "LEANSPEC_SIGNING_KEY": (home / "key").read_text(),
-            "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
-        }
-        env = clean(
-            home, **(signing | github.environment() | settings), PYTHONPATH=str(tree)
-        )
-        out = home / "out"
-        options = ["--unsigned"] if unsigned else []
-        command: list[str | Path] = [
-            *OWN_COMMAND,
-            "release-assets",
-            artifacts,
-            "--out",
-            out,
-            *options,
-        ]
-        made = run(command, env | {"PATH": os.environ["PATH"]}, cwd=tree, code=None)
-        if made.returncode != 0:
-            return made
-        return run(
-            [*OWN_COMMAND, "upload-assets", out, *arguments], env, cwd=tree, code=None
-        )
+        variables = github.environment() | settings
+        env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
+        command = [*OWN_COMMAND, "upload-assets", folder, *arguments]
+        return run(command, env, cwd=tree, code=None)
 
     return call
 
 
 @pytest.mark.parametrize("states_digests", [True, False])
 def test_a_release_is_a_draft_until_all_of_it_is_there(
-    release: Callable[..., CompletedProcess[str]],
+    upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
-    assets: Path,
+    few: Path,
     version: str,
     *,
     states_digests: bool,
 ) -> None:
-    github.states_digests, github.cut_after = states_digests, 5
-    cut = release(github)
+    github.states_digests, github.cut_after = states_digests, 2
+    cut = upload()
     assert cut.returncode == 1
     assert "error: `gh release upload`" in cut.stderr
     assert "hint: run the same command again" in cut.stderr
     assert "Traceback" not in cut.stderr
     assert github.releases[0]["draft"], "nobody has seen a part of it"
     github.asked.clear()
-    assert release(github, "--dry-run").returncode == 0
-    assert not [each for each in github.asked if not each.startswith("GET")], (
+    assert upload("--dry-run").returncode == 0
+    assert not [request for request in github.asked if not request.startswith("GET")], (
         "a dry run removes nothing"
     )
     github.cut_after = None
-    again = release(github)
+    again = upload()
     assert again.returncode == 0, again.stderr
-    assert again.stderr.count("there already") == 5
+    assert again.stderr.count("there already") == 2
     assert not github.releases[0]["draft"]
     assert github.assets(f"v{version}") == {
-        name: (assets / name).read_bytes() for name in names(assets)
+        name: (few / name).read_bytes() for name in names(few)
     }
     github.asked.clear()
-    third = release(github)
+    third = upload()
     assert third.returncode == 0
     assert "to be uploaded" not in third.stderr
-    assert not [
-        each for each in github.asked if each.startswith(("POST /repos", "PATCH", "DELETE"))
-    ]
+    changes = ("POST /repos", "PATCH", "DELETE")
+    assert not [request for request in github.asked if request.startswith(changes)]
 
 
 @pytest.mark.parametrize("notes", ["", " \n", "of a person"])
 def test_a_published_release_is_filled(
-    release: Callable[..., CompletedProcess[str]],
+    upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
-    assets: Path,
+    few: Path,
     version: str,
     notes: str,
 ) -> None:
     """A workflow that a published release has started finds it there already."""
     github.create(f"v{version}", draft=False, notes=notes)
-    done = release(github)
-    assert done.returncode == 0, done.stderr
+    process = upload()
+    assert process.returncode == 0, process.stderr
     assert github.releases[0]["body"] == (
-        (notes.strip() and notes) or (assets / "RELEASE_NOTES.md").read_text()
+        (notes.strip() and notes) or (few / "RELEASE_NOTES.md").read_text()
     )
-    assert set(github.assets(f"v{version}")) == names(assets)
+    assert set(github.assets(f"v{version}")) == names(few)
     assert len(github.releases) == 1
 
 
 def test_other_bytes_on_github_stop_everything(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, version: str
+    upload: Callable[..., CompletedProcess[str]], github: GitHub, version: str
 ) -> None:
     github.add(github.create(f"v{version}", draft=False), "SHA256SUMS", b"other")
-    done = release(github)
-    assert done.returncode == 1
+    process = upload()
+    assert process.returncode == 1
     assert (
         "error: the release on GitHub has other bytes, nothing was uploaded:\n  `SHA256SUMS`: sha256"
-        in done.stderr
+        in process.stderr
     )
     assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}
 
@@ -677,54 +646,83 @@ def test_other_bytes_on_github_stop_everything(
         ({"GH_TOKEN": "another"}, "`gh` is not logged in", "gh auth login"),
         ({"GH_TOKEN": ""}, "`gh` is not logged in", "gh auth login"),
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
-        ({"LEANSPEC_SIGNING_KEY": ""}, "no secret key was given", "LEANSPEC_SIGNING_KEY"),
-        (
-            {"LEANSPEC_SIGNING_KEY": OF_ANOTHER_PASSWORD},
-            "the password is wrong",
-            "its backup",
-        ),
     ],
 )
-def test_what_stops_an_upload(
-    release: Callable[..., CompletedProcess[str]],
+def test_upload_assets_needs_a_client_that_is_logged_in(
+    upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
     settings: dict[str, str],
     words: str,
     hint: str,
 ) -> None:
-    done = release(github, **settings)
-    assert done.returncode == 1
-    assert f"error: {words}" in done.stderr
-    assert hint in done.stderr
-    assert "Traceback" not in done.stderr
+    process = upload(**settings)
+    assert process.returncode == 1
+    assert f"error: {words}" in process.stderr
+    assert hint in process.stderr
+    assert "Traceback" not in process.stderr
     assert github.releases == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "hint"),
+    [
+        ("", "no secret key was given", "LEANSPEC_SIGNING_KEY"),
+        (OF_ANOTHER_PASSWORD, "the password is wrong", "its backup"),
+    ],
+)
+def test_release_assets_needs_the_secret_key(
+    artifacts: Path, tree: Path, tmp_path: Path, text: str, words: str, hint: str
+) -> None:
+    signing = {"LEANSPEC_SIGNING_KEY": text, "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
+    env = clean(tmp_path / "home", **signing, PYTHONPATH=str(tree))
+    out = tmp_path / "out"
+    command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", out]
+    process = run(command, env, cwd=tree, code=1)
+    assert f"error: {words}" in process.stderr
+    assert hint in process.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_tag_that_is_not_pushed_has_no_release(
-    release: Callable[..., CompletedProcess[str]], github: GitHub
+    upload: Callable[..., CompletedProcess[str]], github: GitHub
 ) -> None:
     github.tags.clear()
-    done = release(github)
-    assert done.returncode == 1
-    assert "hint: push the tag first" in done.stderr
+    process = upload()
+    assert process.returncode == 1
+    assert "hint: push the tag first" in process.stderr
     assert github.releases == []
 
 
 def test_an_unsigned_release_stays_here(
-    release: Callable[..., CompletedProcess[str]], github: GitHub
+    upload: Callable[..., CompletedProcess[str]],
+    artifacts: Path,
+    github: GitHub,
+    tree: Path,
+    tmp_path: Path,
 ) -> None:
-    done = release(github, unsigned=True)
-    assert done.returncode == 1
-    assert "error: an unsigned release is not uploaded" in done.stderr
+    out = tmp_path / "out"
+    env = clean(tmp_path / "home", PATH=os.environ["PATH"], PYTHONPATH=str(tree))
+    command: list[str | Path] = [
+        *OWN_COMMAND,
+        "release-assets",
+        artifacts,
+        "--unsigned",
+        "--out",
+        out,
+    ]
+    run(command, env, cwd=tree)
+    process = upload(folder=out)
+    assert process.returncode == 1
+    assert "error: an unsigned release is not uploaded" in process.stderr
     assert github.asked == []
 
 
 def test_a_dry_run_uploads_nothing(
-    release: Callable[..., CompletedProcess[str]], github: GitHub, assets: Path
+    upload: Callable[..., CompletedProcess[str]], github: GitHub, few: Path
 ) -> None:
-    done = release(github, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("to be uploaded") == len(names(assets))
+    process = upload("--dry-run")
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.count("to be uploaded") == len(names(few))
     assert github.releases == []
 
 
@@ -742,44 +740,49 @@ def bundle(folder: Path, sums: Path, **changed: str) -> Path:
 
 
 def test_the_provenance_is_an_asset_and_each_attempt_may_have_its_own(
-    release: Callable[..., CompletedProcess[str]],
+    upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
-    assets: Path,
+    few: Path,
     version: str,
     tmp_path: Path,
 ) -> None:
     name = f"leanspec-{version}.intoto.jsonl"
-    made = bundle(tmp_path, assets / "SHA256SUMS")
-    done = release(github, "--provenance", made)
-    assert done.returncode == 0, done.stderr
+    provenance = bundle(tmp_path, few / "SHA256SUMS")
+    process = upload("--provenance", provenance)
+    assert process.returncode == 0, process.stderr
     first = github.assets(f"v{version}")[name]
     assert first.count(b"\n") == 1, "a bundle a line"
-    assert json.loads(first) == json.loads(made.read_text())
-    made.write_text(made.read_text().replace("{", '{"another": 1, ', 1))
-    again = release(github, "--provenance", made)
+    assert json.loads(first) == json.loads(provenance.read_text())
+    provenance.write_text(provenance.read_text().replace("{", '{"another": 1, ', 1))
+    again = upload("--provenance", provenance)
     assert again.returncode == 0, again.stderr
     assert github.assets(f"v{version}")[name] == first
-    assert set(github.assets(f"v{version}")) == names(assets) | {name}
+    assert set(github.assets(f"v{version}")) == names(few) | {name}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"dsseEnvelope": {"payload": "***"}}', "of other bytes"]
-)
-def test_a_provenance_of_something_else_is_refused(
-    release: Callable[..., CompletedProcess[str]],
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"dsseEnvelope": {"payload": "***"}}'])
+def test_a_provenance_that_is_damaged_is_refused(
+    few: Path, plan: Plan, text: str, tmp_path: Path
+) -> None:
+    provenance = tmp_path / "attestation.json"
+    provenance.write_text(text)
+    with pytest.raises(CommandError, match=str(provenance)) as error:
+        verified(few, plan, provenance)
+    assert "the file that `actions/attest` wrote" in str(error.value.hint)
+
+
+def test_a_provenance_of_other_bytes_is_not_uploaded(
+    upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
-    assets: Path,
-    text: str,
+    few: Path,
     tmp_path: Path,
 ) -> None:
-    made = bundle(tmp_path, assets / "SHA256SUMS", digest="0" * 64)
-    if text != "of other bytes":
-        made.write_text(text)
-    done = release(github, "--provenance", made)
-    assert done.returncode == 1
-    assert f"error: `{made}` " in done.stderr
-    assert "hint: give the file that `actions/attest` wrote" in done.stderr
-    assert github.releases == []
+    provenance = bundle(tmp_path, few / "SHA256SUMS", digest="0" * 64)
+    process = upload("--provenance", provenance)
+    assert process.returncode == 1
+    assert f"error: `{provenance}` " in process.stderr
+    assert "hint: give the file that `actions/attest` wrote" in process.stderr
+    assert github.asked == []
 
 
 def changed(name: str, data: bytes | None) -> Callable[[Path], None]:
@@ -805,26 +808,29 @@ def another_byte(folder: Path) -> None:
         (changed("SHA256SUMS", None), "nothing is assembled there"),
         (changed("SHA256SUMS", b"x"), "is damaged"),
         (changed("SHA256SUMS", b""), "is not of this release"),
-        (changed("SHA256SUMS.minisig", b""), "error: "),
+        (changed("SHA256SUMS.minisig", b""), "not a valid minisign signature"),
         (changed("SHA256SUMS.minisig", None), "SHA256SUMS.minisig` is missing"),
         (changed("added.whl", b""), "added.whl` is not of this release"),
     ],
 )
-def test_a_folder_that_was_changed_is_not_uploaded(
-    change: Callable[[Path], None],
-    words: str,
-    github: GitHub,
-    assets: Path,
-    tree: Path,
-    tmp_path: Path,
+def test_a_folder_that_was_changed_is_refused(
+    change: Callable[[Path], None], words: str, few: Path, plan: Plan
 ) -> None:
-    shutil.copytree(assets, tmp_path / "out")
-    change(tmp_path / "out")
-    env = clean(tmp_path / "home", **github.environment(), PYTHONPATH=str(tree))
-    done = run([*OWN_COMMAND, "upload-assets", tmp_path / "out"], env, cwd=tree, code=1)
-    assert words in done.stderr
-    assert "hint: " in done.stderr
-    assert "Traceback" not in done.stderr
+    assert verified(few, plan, None)
+    change(few)
+    with pytest.raises(CommandError, match=words) as error:
+        verified(few, plan, None)
+    assert error.value.hint
+
+
+def test_a_folder_that_was_changed_is_not_uploaded(
+    upload: Callable[..., CompletedProcess[str]], github: GitHub, few: Path
+) -> None:
+    another_byte(few)
+    process = upload()
+    assert process.returncode == 1
+    assert "linux-x64.tar.gz` is " in process.stderr
+    assert "hint: assemble it again" in process.stderr
     assert github.asked == []
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from minisign import SecretKey
+
+from scripts.github.signing import Claim, sign
 from scripts.tools.loopback import Server, Silent, running
 
 REPOSITORY = "example/leanspec"
@@ -209,6 +212,24 @@ class _Handler(Silent):
         for release in self.state.releases:
             release["assets"] = [each for each in release["assets"] if each["id"] != number]
         self._answer(204, b"")
+
+
+def write_assets(folder: Path, version: str, key: SecretKey) -> Path:
+    """Write what `release-assets` makes of a single archive."""
+    folder.mkdir()
+    archive = f"leanspec-{version}-linux-x64.tar.gz"
+    manifest = {"version": version, "assets": [{"name": archive}]}
+    texts = {archive: "archive", "release.json": json.dumps(manifest)}
+    sums = [
+        f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n"
+        for name, text in texts.items()
+    ]
+    texts |= {"SHA256SUMS": "".join(sums), "RELEASE_NOTES.md": "notes\n"}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    for name in ("SHA256SUMS", "release.json"):
+        sign(folder / name, key, Claim(name, version, "any"))
+    return folder
 
 
 def names(folder: Path) -> set[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from minisign import SecretKey
 
-# Made once by `python -m scripts keygen`: to make one takes as long as to open one.
+# Made once, with the lowest cost that scrypt has: the file states it, and whoever opens it pays it.
+OPERATIONS, MEMORY = 1 << 15, 1 << 24
 OF_ANOTHER_PASSWORD = """\
 untrusted comment: minisign encrypted secret key
-RWRTY0Iy7uahptB7avi4ymbKzBJ2JbeW6SiL1U1rt42yVnKQDJ0AAAACAAAAAAAAAEAAAAAASriVKdaO\
-kmpW4DC0CRaTT7UT5gYXieFWGIht24feMphJNXZTnSgmHN/H8FhueIsPFUGsBrlvJM+maWC6xaVdiiHn\
-JMtGG0E6hJMY4icX1JlB4SZM8+VQ1xzvIrz8nCZ7pGj6pyvsKgs=
+RWRTY0Iy2IxHNIWTYvUttFix7J6a+2Bmp7IMAtkWH0cZ9xbOyAEAgAAAAAAAAAAAAAEAAAAAEZwH/ra9\
+AAPkOQEuyY0wzXTOOBsa/10ZScGqMIMFnauHEgcGCLo668QBQfqGKz8NIh3psxy+AA6089kv4LXkSVq2\
+36pTrjQv8QsWDdqy2sStUVyBW4xEh3/PHLCDU2Nd8BcfNcJCNEQ=
 """  # noqa: S105 - it opens nothing that anybody uses
 
 

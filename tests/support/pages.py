@@ -6,9 +6,25 @@ import json
 from pathlib import Path
 
 from leanspec_launcher.web.pages import tree_digest
-from scripts.model.pages import pages_folder, pages_record, read_pages
+from scripts.model.pages import Pages, pages_folder, pages_record, read_pages
+from tests.support.registry import Registry, integrity, package
 
 INDEX = '<!doctype html><title>LeanSpec</title><script src="/assets/app.js"></script>\n'
+
+
+def _files(planned: Pages) -> dict[str, str]:
+    paths = ["/api/projects", *planned.missing_api]
+    code = "\n".join(f'fetch("{path}")' for path in paths)
+    return {"index.html": INDEX, "assets/app.js": f"{code}\n"}
+
+
+def publish_pages(registry: Registry, root: Path) -> str:
+    """Publish small pages as the package that the plan of a tree names; return its integrity."""
+    planned = read_pages(root)
+    files = {f"dist/{name}": text.encode() for name, text in _files(planned).items()}
+    archive = package(planned.package, planned.version, files)
+    registry.publish(planned.package, planned.version, archive)
+    return integrity(archive)
 
 
 def put_pages(base: Path, root: Path) -> Path:
@@ -16,10 +32,8 @@ def put_pages(base: Path, root: Path) -> Path:
     planned = read_pages(root)
     folder = pages_folder(base)
     (folder / "assets").mkdir(parents=True)
-    asked = ["/api/projects", *planned.missing_api]
-    code = "\n".join(f'fetch("{path}")' for path in asked)
-    (folder / "index.html").write_text(INDEX)
-    (folder / "assets/app.js").write_text(f"{code}\n")
+    for name, text in _files(planned).items():
+        (folder / name).write_text(text)
     source = {"package": planned.package, "version": planned.version}
     record = {
         "version": planned.version,

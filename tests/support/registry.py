@@ -46,7 +46,7 @@ class Registry:
         """Return what the registry says of a package; `full` is what `npm view` asks for."""
         versions = {}
         for version, archive in self.packages[name].items():
-            truth = "sha512-" + base64.b64encode(hashlib.sha512(archive).digest()).decode()
+            truth = integrity(archive)
             dist = {"tarball": f"http://127.0.0.1:{self.port}/-/{name}/{version}.tgz"}
             dist["shasum"] = hashlib.sha1(archive, usedforsecurity=False).hexdigest()
             if not self.no_integrity:
@@ -86,6 +86,12 @@ def serving(home: Path) -> Iterator[Registry]:
     with running(Server(("127.0.0.1", 0), Handler)) as server:
         registry.port = server.server_port
         yield registry
+
+
+def integrity(archive: bytes) -> str:
+    """Return what npm states of an archive."""
+    digest = hashlib.sha512(archive).digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
 
 
 def package(name: str, version: str, files: dict[str, bytes]) -> bytes:

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from minisign import PublicKey
 from packaging.version import Version
 
 from scripts.environment import ROOT
 from scripts.model import version_places
+from scripts.model.pages import read_pages
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.pages import put_pages
 from tests.support.preconditions import require
 from tests.support.surroundings import clean, make_venv, programs, run
-from tests.support.versions import RELEASED
+from tests.support.versions import REAL, RELEASED
 from tests.support.workspace import write_workspace
 
 Scripts = Callable[..., subprocess.CompletedProcess[str]]
@@ -34,13 +36,42 @@ def copy_as_released(folder: Path) -> None:
     kept = [
         line
         for line in lines
-        if not version_places.HEADING.match(line) or line == version_places.UNRELEASED
+        if not version_places.HEADING.match(line)
+        or line.rstrip() == version_places.UNRELEASED
     ]
     changelog.write_text("".join(kept), "utf-8")
     edits = version_places.planned(Version(RELEASED), folder)
     version_places.apply([edit for edit in edits if edit.path != changelog])
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
+
+
+def write_tagged_tree(
+    folder: Path, source: Path, key: PublicKey, *, pages: str | None = None
+) -> None:
+    """Copy a tree as a release on its tag, which states a key and expects a desktop bundle.
+
+    `pages` is the integrity of other pages of the web UI than those of the plan.
+    """
+    copy_tree(folder, source)
+    manifest, changelog = folder / "pyproject.toml", folder / "CHANGELOG.md"
+    text = manifest.read_text("utf-8")
+    integrity = read_pages(folder).integrity
+    public = key.to_base64().decode()
+    for old, new in (
+        ('\npublic-key = ""', f'\npublic-key = "{public}"'),
+        ('platforms = []\nabsent = "', f'platforms = ["{REAL[0]}"]\n# "'),
+        (integrity, pages or integrity),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    manifest.write_text(text, "utf-8")
+    heading = f"{version_places.UNRELEASED}\n\n## [{RELEASED}] - 2026-01-01"
+    text = changelog.read_text("utf-8")
+    changelog.write_text(text.replace(version_places.UNRELEASED, heading), "utf-8")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Release")
+    git(folder, "tag", f"v{RELEASED}")
 
 
 def build_small(

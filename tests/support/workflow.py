@@ -92,14 +92,31 @@ class Expression:
         return functions[name](*arguments)
 
 
-@dataclass
-class Done:
-    """One script step that was run."""
+@dataclass(frozen=True)
+class Step:
+    """A script step as it is typed: its job, its command, and the variables that it sets."""
 
     job: str
     command: str
-    code: int
-    output: str
+    variables: dict[str, str]
+
+    def __str__(self) -> str:
+        """Write the command line with the variables that it names."""
+        names = re.findall(r"\$(\w+)", self.command)
+        values = [f"{name}={self.variables[name]}" for name in names]
+        return f"[{self.job}] {' '.join([*values, self.command])}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a step ended."""
+
+    step: Step
+    exit_code: int
+    stdout: str
+    stderr: str
+    outputs: dict[str, str]
+    """What it handed on to later steps."""
 
 
 @dataclass
@@ -114,7 +131,9 @@ class Player:
     skip: Callable[[str], bool]
     """Tells of a step's command whether it is left out."""
     before: Callable[[str, Path], None] = lambda _command, _workspace: None
-    done: list[Done] = field(default_factory=list)
+    answer: Callable[[Step, Path], Result | None] = lambda _step, _workspace: None
+    """Puts the output of a step into its workspace instead of running it, if it can."""
+    steps: list[Result] = field(default_factory=list)
     passed_over: set[str] = field(default_factory=set)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -181,34 +200,44 @@ class Player:
             if self.skip(step["run"]):
                 self.passed_over.add(step["run"])
                 continue
-            own = {
+            variables = {
                 key: self._text(value, contexts)
                 for key, value in (env | step.get("env", {})).items()
             }
-            output = workspace.with_name(f"{workspace.name}.output")
-            output.touch()
-            self.before(step["run"], workspace)
-            done = subprocess.run(
-                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-                cwd=workspace,
-                env=self.env | own | {"GITHUB_OUTPUT": str(output)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=900,
-            )
-            self.done.append(
-                Done(name, step["run"], done.returncode, done.stdout + done.stderr)
-            )
+            script = Step(name, step["run"], variables)
+            result = self.answer(script, workspace) or self._run(script, workspace)
+            self.steps.append(result)
             if "id" in step:
-                lines = (line.partition("=") for line in output.read_text().splitlines())
-                contexts["steps"][step["id"]] = {
-                    "outputs": {key: value for key, _, value in lines}
-                }
-            yield done.returncode == 0
-            if done.returncode != 0:
+                contexts["steps"][step["id"]] = {"outputs": result.outputs}
+            yield result.exit_code == 0
+            if result.exit_code != 0:
                 return
+
+    def _run(self, step: Step, workspace: Path) -> Result:
+        output = workspace.with_name(f"{workspace.name}.output")
+        output.write_text("")
+        self.before(step.command, workspace)
+        process = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.command],
+            cwd=workspace,
+            env=self.env | step.variables | {"GITHUB_OUTPUT": str(output)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
+        lines = [line.partition("=") for line in output.read_text().splitlines()]
+        outputs = {key: value for key, _, value in lines}
+        return Result(step, process.returncode, process.stdout, process.stderr, outputs)
+
+    def failures(self) -> str:
+        """Return each failed step: its command line, its exit code and both of its streams."""
+        return "\n".join(
+            f"{result.step}: exit code {result.exit_code}\n{result.stdout}\n{result.stderr}"
+            for result in self.steps
+            if result.exit_code != 0
+        )
 
     def _action(
         self, action: str, settings: dict[str, Any], workspace: Path

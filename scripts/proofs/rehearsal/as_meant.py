@@ -7,42 +7,38 @@ from scripts.model.families import main_project
 from scripts.model.files import read_files
 
 from .installers import INSTALLERS
-from .stage import Stage, build, commit, must_be_complete
+from .stage import Stage, build, commit, must_be_complete, must_exit
+
+PRE_RELEASE = ("pre-release", "--skip-rust", "--skip-tests", "--repair", "auditwheel")
 
 
 def play_as_meant(stage: Stage) -> None:
-    """Publish twice, install with every installer, upgrade, uninstall, and verify against npm."""
+    """Check, publish, and do all that follows a publication."""
     version = main_project()["version"]
     url = stage.new_index()
     with stage.scene("pre-release --skip-rust --skip-tests") as notes:
-        command = [
-            "pre-release",
-            "--skip-rust",
-            "--skip-tests",
-            "--repair",
-            "auditwheel",
-            "--dist",
-        ]
-        done = stage.run(*command, stage.folder / "pre-release")
-        if done.returncode != 0:
-            raise CommandError(done.stdout[-600:])
-        notes.append(done.stdout.splitlines()[-1])
+        output = stage.must(*PRE_RELEASE, "--dist", stage.folder / "pre-release").stdout
+        notes.append(output.splitlines()[-1])
     with stage.scene("publish --dry-run") as notes:
-        planned = stage.must(*stage.publish(url, "--dry-run")).stderr
-        if stage.served(url) or planned.count("to be uploaded") != len(
-            read_files(stage.dist)[0]
-        ):
+        process = stage.must(*stage.publish(url, "--dry-run"))
+        planned = process.stderr.count("to be uploaded")
+        if stage.served(url) or planned != len(read_files(stage.dist)[0]):
             raise CommandError("a dry run uploaded something, or planned too little")
         notes += ["the plan, and nothing uploaded", "empty"]
     with stage.scene(f"publish {version}") as notes:
-        said = stage.must(*stage.publish_checked(url))
-        notes.append(said.stdout.splitlines()[-1])
+        output = stage.must(*stage.publish_checked(url)).stdout
+        notes.append(output.splitlines()[-1])
         must_be_complete(stage, url, notes)
+    play_published(stage, url, version)
+
+
+def play_published(stage: Stage, url: str, version: str) -> None:
+    """Publish again, install with every installer, fix, upgrade, uninstall, and verify against npm."""
     with stage.scene("publish it again") as notes:
-        said = stage.must(*stage.publish_checked(url, "--resume"))
-        again = said.stderr.count("  uploaded ")
-        if again:
-            raise CommandError(f"{again} files were uploaded again")
+        output = stage.must(*stage.publish_checked(url, "--resume")).stderr
+        uploads = output.count("  uploaded ")
+        if uploads:
+            raise CommandError(f"{uploads} files were uploaded again")
         notes.append("every file there already, nothing uploaded")
         must_be_complete(stage, url, notes)
     ways = {name: way(stage, url) for name, way in INSTALLERS.items()}
@@ -51,16 +47,15 @@ def play_as_meant(stage: Stage) -> None:
             way.install(version)
             notes.append(way.must_run(version))
     with stage.scene(f"bump to {version}, which is published") as notes:
-        refused = stage.run("bump", version, "--index", url)
-        if refused.returncode != 1 or "which is published" not in refused.stderr:
-            raise CommandError(f"exit code {refused.returncode}: {refused.stderr[-300:]}")
+        must_exit(stage.run("bump", version, "--index", url), 1, "which is published")
         notes += ["error: it is not above what is published", "nothing was changed"]
     fix = f"{version}.post1"
     with stage.scene(f"publish {fix}: a packaging-only fix, the same binaries") as notes:
         stage.must("bump", fix, "--index", url)
         commit(stage)
         build(stage)
-        notes.append(stage.must(*stage.publish(url)).stdout.splitlines()[-1])
+        output = stage.must(*stage.publish(url)).stdout
+        notes.append(output.splitlines()[-1])
         notes.append(f"{len(stage.served(url))} files of two versions")
     for name, way in ways.items():
         with stage.scene(f"{name}: upgrade to {fix}, uninstall") as notes:
@@ -70,7 +65,6 @@ def play_as_meant(stage: Stage) -> None:
             way.uninstall()
             notes.append("nothing is left")
     with stage.scene(f"verify-release {fix} --against npm --rebuild") as notes:
-        said = stage.must(
-            "verify-release", fix, "--index", url, "--against", "npm", "--rebuild"
-        )
-        notes.append(said.stdout.splitlines()[-1])
+        options = ("--index", url, "--against", "npm", "--rebuild")
+        output = stage.must("verify-release", fix, *options).stdout
+        notes.append(output.splitlines()[-1])

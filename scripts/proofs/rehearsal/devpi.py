@@ -65,6 +65,9 @@ class Devpi:
             str(self.folder),
         ]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--threads", "10"]
+        # The key of the tokens is derived at every start, for ten seconds. It protects nothing here.
+        for cost in ("time-cost=1", "memory-cost=8", "parallelism=1"):
+            command.append(f"--argon2-{cost}")
         with (self.folder.parent / "devpi.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,

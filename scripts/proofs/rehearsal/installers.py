@@ -9,9 +9,9 @@ from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.index.built import installer_settings
 from scripts.tools.installers import create_environment, pip_into
-from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
+from scripts.tools.processes import capture, clean_environment, own_program
 
-from .stage import Stage
+from .stage import Stage, must_exit
 
 
 class Way:
@@ -41,9 +41,7 @@ class Way:
     def do(self, *command: str | Path) -> str:
         """Run a command of the installer's; raises CommandError if it fails."""
         words = [str(word) for word in command]
-        return must_succeed(
-            capture(words, env=self.env, cwd=self.home), f"`{' '.join(words[:4])}`"
-        ).stdout
+        return must_exit(capture(words, env=self.env, cwd=self.home)).stdout
 
     def must_run(self, version: str) -> str:
         """Start the installed program; raises CommandError if it is not of a version."""

@@ -21,7 +21,7 @@ def rehearse(*, with_faults: bool, only: str = "") -> list[Row]:
         folder = Path(name)
         (folder / "home").mkdir()
         with devpi(folder) as server:
-            stage = Stage(folder, server)
+            stage = Stage(folder, server, folder / "tree", folder / "dist")
             set_stage(stage)
             if with_faults:
                 play_with_faults(stage, chosen)

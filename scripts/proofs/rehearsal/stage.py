@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,19 +47,14 @@ class Stage:
 
     folder: Path
     server: Devpi
+    tree: Path
+    """The copy of the project."""
+    dist: Path
+    """The built files of the present version."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Variables for the maintainers' commands, in addition to the usual ones."""
     count: int = 0
     rows: list[Row] = field(default_factory=list)
-    dist: Path = field(init=False)
-    """The built files of the present version."""
-
-    def __post_init__(self) -> None:
-        """Put the built files next to the copy."""
-        self.dist = self.folder / "dist"
-
-    @property
-    def tree(self) -> Path:
-        """The copy of the project."""
-        return self.folder / "tree"
 
     @property
     def env(self) -> dict[str, str]:
@@ -79,7 +75,7 @@ class Stage:
             "npm_config_userconfig": str(Path.home() / ".npmrc"),
             "npm_config_cache": str(Path.home() / ".npm"),
         }
-        return clean_environment(**own, **quiet, **real)
+        return clean_environment(**own | quiet | real | self.settings)
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Return a maintainers' command as it runs in the copy."""
@@ -91,7 +87,7 @@ class Stage:
 
     def must(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a maintainers' command in the copy; raises CommandError if it fails."""
-        return must_succeed(self.run(*arguments), f"`python -m scripts {arguments[0]}`")
+        return must_exit(self.run(*arguments))
 
     def new_index(self) -> str:
         """Make an empty index; return its URL."""
@@ -138,6 +134,22 @@ class Stage:
             passed = False
         saw, state = [*notes, "", ""][:2]
         self.rows.append(Row(what, saw, state, passed, time.monotonic() - started))
+
+
+def must_exit(
+    process: subprocess.CompletedProcess[str], code: int = 0, words: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Return a finished command; raises CommandError unless it ended with a code, and an error with words."""
+    if process.returncode != code or words not in process.stderr:
+        line = shlex.join(process.args)
+        line = line.replace(shlex.join(OWN_COMMAND), "python -m scripts")
+        expected = f"exit code {process.returncode}, expected {code}"
+        if words:
+            expected += f" with `{words}`"
+        raise CommandError(
+            f"`{line}`: {expected}\n{process.stdout}\n{process.stderr}".strip()
+        )
+    return process
 
 
 def set_stage(stage: Stage) -> None:

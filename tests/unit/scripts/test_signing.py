@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from click.testing import CliRunner
 from minisign import KeyPair
 
 from leanspec_launcher.diagnosis.errors import CommandError
+from scripts.github import signing
+from scripts.github.cli import keygen
 from scripts.github.signing import (
     Claim,
     read_public,
@@ -22,7 +26,7 @@ from scripts.github.signing import (
     write_secret,
 )
 from scripts.tools.processes import clean_environment
-from tests.support.keys import without_password
+from tests.support.keys import MEMORY, OPERATIONS, without_password
 from tests.support.preconditions import missing, require
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that live in this test
@@ -146,7 +150,15 @@ def run_minisign(*arguments: str | Path, text: str = "") -> CompletedProcess[str
     )
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a password cost little: what minisign takes needs three seconds to encrypt and to open."""
+    monkeypatch.setattr(signing, "OPERATIONS", OPERATIONS)
+    monkeypatch.setattr(signing, "MEMORY", MEMORY)
+
+
 @pytest.mark.system
+@pytest.mark.usefixtures("quick")
 def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Path) -> None:
     require("minisign program")
     ours = KeyPair.generate()
@@ -155,82 +167,67 @@ def test_minisign_opens_our_key_and_checks_our_signature_and_we_its(tmp_path: Pa
     file.write_bytes(b"{}")
     sign(file, ours.secret_key, CLAIM)
     (tmp_path / "ours.key").write_text(write_secret(ours.secret_key, PASSWORD))
-    done = run_minisign("-V", "-p", tmp_path / "ours.pub", "-m", file)
-    assert done.returncode == 0, done.stderr
-    assert "version:1.2.3" in done.stdout
+    process = run_minisign("-V", "-p", tmp_path / "ours.pub", "-m", file)
+    assert process.returncode == 0, process.stderr
+    assert "version:1.2.3" in process.stdout
     # minisign signs with our key, and we check that.
-    done = run_minisign(
-        "-S",
-        "-s",
-        tmp_path / "ours.key",
-        "-t",
-        CLAIM.text(1),
-        "-m",
-        file,
-        text=f"{PASSWORD}\n",
-    )
-    assert done.returncode == 0, done.stderr
-    assert (
-        verify(
-            file, (tmp_path / "release.json.minisig").read_text(), ours.public_key, CLAIM
-        )["platform"]
-        == "any"
-    )
+    command = ("-S", "-s", tmp_path / "ours.key", "-t", CLAIM.text(1), "-m", file)
+    process = run_minisign(*command, text=f"{PASSWORD}\n")
+    assert process.returncode == 0, process.stderr
+    signature = (tmp_path / "release.json.minisig").read_text()
+    assert verify(file, signature, ours.public_key, CLAIM)["platform"] == "any"
     file.write_bytes(b"changed")
     assert run_minisign("-V", "-p", tmp_path / "ours.pub", "-m", file).returncode != 0
 
 
 @pytest.mark.system
-def test_we_open_minisigns_key(tmp_path: Path) -> None:
+def test_we_open_minisigns_key_and_make_a_password_cost_as_much(tmp_path: Path) -> None:
     require("minisign program")
     key, public = tmp_path / "its.key", tmp_path / "its.pub"
-    assert (
-        run_minisign(
-            "-G", "-s", key, "-p", public, text=f"{PASSWORD}\n{PASSWORD}\n"
-        ).returncode
-        == 0
-    )
+    passwords = f"{PASSWORD}\n{PASSWORD}\n"
+    process = run_minisign("-G", "-s", key, "-p", public, text=passwords)
+    assert process.returncode == 0, process.stderr
     opened = read_secret(key.read_text(), PASSWORD)
     assert opened.get_public_key() == read_public(public.read_text())
+    # Two bytes each for three algorithms and 32 of salt; then the limits (minisign's manual).
+    limits = base64.b64decode(key.read_text().splitlines()[1])[38:54]
+    assert struct.unpack("<QQ", limits) == (signing.OPERATIONS, signing.MEMORY)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_wrong_password_opens_no_key() -> None:
+    key = KeyPair.generate()
+    text = write_secret(key.secret_key, PASSWORD)
+    assert read_secret(text, PASSWORD).get_public_key() == key.public_key
     with pytest.raises(CommandError, match="the password is wrong"):
-        read_secret(key.read_text(), "wrong")
+        read_secret(text, "wrong")
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_commands(
-    scripts: Callable[..., CompletedProcess[str]], tmp_path: Path
+    scripts: Callable[..., CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     env = clean_environment(LEANSPEC_SIGNING_PASSWORD=PASSWORD)
-    scripts("keygen", tmp_path / "k", env=env)
-    assert (tmp_path / "k.key").stat().st_mode & 0o777 == 0o600
+    # In this process: a program would take the usual cost.
+    monkeypatch.setenv("LEANSPEC_SIGNING_PASSWORD", PASSWORD)
+    process = CliRunner().invoke(keygen, [str(tmp_path / "k")])
+    secret, public = tmp_path / "k.key", tmp_path / "k.pub"
+    assert process.output.split() == [str(secret), str(public)]
+    assert secret.stat().st_mode & 0o777 == 0o600
     assert "exists already" in scripts("keygen", tmp_path / "k", env=env, code=1).stderr
     file = tmp_path / "SHA256SUMS"
     file.write_text("x")
-    unsigned = scripts(
-        "verify-signature", file, "--public", tmp_path / "k.pub", code=1
-    ).stderr
+    verification = ("verify-signature", file, "--public", public)
+    unsigned = scripts(*verification, code=1).stderr
     assert "SHA256SUMS.minisig` is missing" in unsigned
-    scripts("sign", file, "--key", tmp_path / "k.key", "--version", "1.2.3", env=env)
-    said = scripts(
-        "verify-signature", file, "--public", tmp_path / "k.pub", "--version", "1.2.3"
-    ).stdout
-    assert "version 1.2.3" in said
-    assert (
-        scripts(
-            "verify-signature",
-            file,
-            "--public",
-            tmp_path / "k.pub",
-            "--version",
-            "9",
-            code=1,
-        ).stdout
-        == ""
-    )
+    scripts("sign", file, "--key", secret, "--version", "1.2.3", env=env)
+    assert "version 1.2.3" in scripts(*verification, "--version", "1.2.3").stdout
+    assert scripts(*verification, "--version", "9", code=1).stdout == ""
     without = clean_environment()
-    without.pop("LEANSPEC_SIGNING_PASSWORD", None)
-    refused = scripts(
-        "sign", file, "--key", tmp_path / "k.key", "--version", "1", env=without, code=1
-    ).stderr
+    command = ("sign", file, "--key", secret, "--version", "1")
+    refused = scripts(*command, env=without, code=1).stderr
     assert "no terminal to ask for the password" in refused
 
 

@@ -1,0 +1,104 @@
+"""`pre-release`: every step of a good release, and what a wrong one makes of the table."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from minisign import KeyPair
+
+from scripts.dev import cli
+from scripts.dev import pre_release as module
+from scripts.model.families import PROJECTS
+from scripts.model.finding import Finding, confirm, problem
+from scripts.model.plan import read_plan
+from tests.support.releases import write_tagged_tree
+from tests.support.versions import RELEASED
+
+VALIDATE = "lean-spec validate --warnings-only"
+
+
+@pytest.fixture
+def findings() -> list[Finding]:
+    """Return what the gates find, which a test may change."""
+    return [confirm("gate", "subject", "good")]
+
+
+@pytest.fixture
+def release(
+    stand_in: Path,
+    released_tree: Path,
+    findings: list[Finding],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Return where the wheels go, of a tree on its tag whose wheels are built and checked already.
+
+    The play of the workflow builds and checks such wheels.
+    """
+    tree, dist = tmp_path / "tree", tmp_path / "dist"
+    write_tagged_tree(tree, released_tree, KeyPair.generate().public_key)
+    plan = read_plan(tree)
+
+    def build_wheels(binaries: Path, out: Path, *_: object) -> list[Path]:
+        assert (binaries, out) == (PROJECTS, dist)
+        shutil.copytree(stand_in / "dist", out)
+        return list(out.iterdir())
+
+    def check(out: Path, *, cargo: Path | None, tagged: bool) -> list[Finding]:
+        assert (out, cargo, tagged) == (dist, None, False), "the tag comes later"
+        return findings
+
+    monkeypatch.setattr(module, "ROOT", tree)
+    monkeypatch.setattr(module, "read_plan", lambda: plan)
+    monkeypatch.setattr(module, "CHECKS", (("lint", ("ruff", "--version")),))
+    monkeypatch.setattr(module, "build_wheels", build_wheels)
+    monkeypatch.setattr(module, "check", check)
+    return dist
+
+
+def pre_release(dist: Path, *options: str) -> Result:
+    arguments = ["--skip-rust", "--skip-tests", "--dist", str(dist), *options]
+    return CliRunner().invoke(cli.pre_release, arguments, standalone_mode=False)
+
+
+@pytest.mark.network
+def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
+    result = pre_release(release, "--json")
+    assert result.return_value == 0, result.output
+    steps = json.loads(result.stdout)
+    assert {step["name"]: step["state"] for step in steps} == {
+        "versions in step": "passed",
+        "binaries": "skipped",
+        "lint": "passed",
+        "tests": "skipped",
+        "wheels": "passed",
+        "check": "passed",
+        VALIDATE: "exception",
+    }
+    details = {step["name"]: step["detail"] for step in steps}
+    assert details["versions in step"].endswith(f" places say {RELEASED}")
+    assert details["wheels"] == f"{len(list(release.iterdir()))} files in {release}"
+    # The installed program ran.
+    assert details[VALIDATE].endswith("(it said: exit 1: validate is not migrated yet)")
+
+
+def test_pre_release_goes_on_after_what_is_wrong(
+    release: Path, findings: list[Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings.append(problem("gate", "subject", "good", "bad"))
+    monkeypatch.setattr(module, "CHECKS", (("lint", ("ruff", "nonsense")),))
+    monkeypatch.setattr(module, "_validate", lambda *_: iter(()))
+    changelog = release.with_name("tree") / "CHANGELOG.md"
+    changelog.write_text(changelog.read_text().replace(f"[{RELEASED}]", "[9.9.9]"))
+    result = pre_release(release)
+    assert result.return_value == 1
+    failed = re.findall(r"^failed +(.*?)  ", result.stdout, re.MULTILINE)
+    assert failed == ["versions in step", "lint", "check"]
+    assert "1 of 2 facts are wrong" in result.stdout
+    assert "gate: subject: expected good, found bad" in result.stdout
+    assert release.is_dir(), "the wheels were built all the same"

@@ -1,0 +1,93 @@
+"""`verify-release` of grafted wheels, whose binaries are not those of npm any more."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.build.rebuild import rebuilt
+from scripts.gates import installation
+from scripts.index.client import Index
+from scripts.model.finding import Finding
+from scripts.model.plan import Plan, read_plan
+from scripts.publish import verify
+from scripts.publish.verify import verify_release
+from tests.support.pages import put_pages
+
+INDEX = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")
+
+
+@pytest.fixture
+def plan(grafted: Path, released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Return the plan of a release that an index serves; another test installs it."""
+
+    def fetch(
+        _client: object, _version: object, folder: Path, _dist: object
+    ) -> Iterator[Finding]:
+        shutil.copytree(grafted, folder, dirs_exist_ok=True)
+        yield from ()
+
+    plan = read_plan(released_tree)
+    monkeypatch.setattr(verify, "read_plan", lambda: plan)
+    monkeypatch.setattr(verify, "fetch", fetch)
+    monkeypatch.setattr(installation, "installed_from", lambda *_, **__: iter(()))
+    return plan
+
+
+@pytest.fixture
+def npm(
+    binaries: Path, released_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return a copy of the binaries that npm has of this release."""
+    folder = tmp_path / "npm"
+    shutil.copytree(binaries, folder)
+    monkeypatch.setattr(verify, "_from_npm", lambda *_: folder)
+    monkeypatch.setattr(
+        verify, "collect_pages", lambda _, base: put_pages(base, released_tree)
+    )
+    return folder
+
+
+def test_verify_release_compares_with_npm_what_was_grafted(plan: Plan, npm: Path) -> None:
+    findings = verify_release(plan.version, INDEX, against_npm=True)
+    assert [finding for finding in findings if not finding.passed] == []
+    subjects = [finding.subject for finding in findings if finding.gate == "against npm"]
+    assert len(subjects) == 4, "three programs and the pages"
+    assert sum("grafted with libcrypto" in subject for subject in subjects) == 2
+    for path in npm.rglob("leanspec"):
+        path.write_bytes(path.read_bytes() + b"x")
+    findings = verify_release(plan.version, INDEX, against_npm=True)
+    (wrong,) = [finding.subject for finding in findings if not finding.passed]
+    assert wrong.startswith("leanspec_cli_bin-")
+
+
+def test_verify_release_grafts_again_to_rebuild(
+    plan: Plan, npm: Path, grafted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A published wheel does not hold what its binary was before: that comes from npm."""
+    (missing,) = grafted.glob("lean_spec-*.tar.gz")
+    (other,) = grafted.glob("leanspec_mcp_bin-*linux*.whl")
+
+    def build_wheels(base: Path, out: Path, *options: object) -> None:
+        assert (base, options) == (npm, ((), (), "auditwheel"))
+        shutil.copytree(grafted, out)
+        (out / missing.name).unlink()
+        (out / other.name).write_bytes(b"other")
+
+    monkeypatch.setattr(verify, "build_wheels", build_wheels)
+    findings = verify_release(plan.version, INDEX, rebuild=True)
+    wrong = {finding.subject: finding.found for finding in findings if not finding.passed}
+    assert wrong == {missing.name: "not built", other.name: "other bytes"}
+
+
+def test_a_grafted_wheel_is_built_again_byte_for_byte(
+    binaries: Path, grafted: Path, tmp_path: Path
+) -> None:
+    """In other surroundings; the CLI alone, as each program takes seconds."""
+    shutil.copytree(binaries / "cli", tmp_path / "cli")
+    (wheel,) = grafted.glob("leanspec_cli_bin-*linux*.whl")
+    with rebuilt(tmp_path, "auditwheel") as folder:
+        assert (folder / wheel.name).read_bytes() == wheel.read_bytes()
