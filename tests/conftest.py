@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,13 +32,7 @@ from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.costs import Costs
 from tests.support.pages import put_pages
 from tests.support.preconditions import missing, require
-from tests.support.releases import (
-    STAND_IN,
-    Scripts,
-    build_small,
-    copy_as_released,
-    install,
-)
+from tests.support.releases import Scripts, build_small, copy_as_released
 from tests.support.surroundings import BASE_PYTHON, clean, once, run
 from tests.support.versions import OURS, REAL, RELEASED
 
@@ -284,21 +277,13 @@ def grafted(shared: Path, binaries: Path, scripts: Scripts) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_dist(shared: Path, scripts: Scripts, version: str) -> Path:
-    """Return the wheels of small programs that cargo builds for this machine, whatever it is."""
-    folder = once(shared / "small", lambda folder: build_small(folder, scripts, version))
-    return folder / "dist"
-
-
-@pytest.fixture(scope="session")
 def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
-    """Return `binaries/` and `dist/` of a release of small programs that answer as LeanSpec's do.
+    """Return `binaries/` and `dist/` of small programs that answer as those of LeanSpec do.
 
-    For tests of what is done to a release, which real programs of six megabytes would slow down.
+    cargo builds them for this machine, whatever it is. Real programs of six megabytes would slow a
+    test down.
     """
-    return once(
-        shared / "stand-in", lambda folder: build_small(folder, scripts, version, STAND_IN)
-    )
+    return once(shared / "stand-in", lambda folder: build_small(folder, scripts, version))
 
 
 @pytest.fixture(scope="session")
@@ -352,25 +337,6 @@ def pythons() -> dict[str, Path]:
         if short:
             found.setdefault(short, path)
     return found
-
-
-@pytest.fixture(scope="session")
-def installed(shared: Path, dist: Path, wheelhouse: Path) -> Path:
-    """Return an environment in which pip installed `lean-spec[ui]`; tests must leave it as it is."""
-    return (
-        once(
-            shared / "installed",
-            lambda folder: install(folder / "environment", dist, wheelhouse),
-        )
-        / "environment"
-    )
-
-
-@pytest.fixture
-def own_install(tmp_path: Path, installed: Path) -> Path:
-    """Return a copy of the installed environment that a test may damage."""
-    shutil.copytree(installed, tmp_path / "environment", symlinks=True)
-    return tmp_path / "environment"
 
 
 @pytest.fixture

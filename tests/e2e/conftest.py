@@ -1,10 +1,11 @@
-"""The release that runs on other systems: real programs for all six platforms, built from one small crate."""
+"""Installations of the real programs, and programs for all six platforms, built from one small crate."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -14,7 +15,16 @@ from scripts.environment import Group
 from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import clean_environment
 from tests.support import debian
-from tests.support.installations import Source
+from tests.support.installers import (
+    WITH_PAGES,
+    Fresh,
+    Installation,
+    Kind,
+    Lend,
+    Pip,
+    Shelf,
+    from_files,
+)
 from tests.support.preconditions import require
 from tests.support.surroundings import once, run
 from tests.support.targets import TARGETS
@@ -118,5 +128,29 @@ def six_platforms(
 
 
 @pytest.fixture
-def source(dist: Path, wheelhouse: Path, tmp_path: Path) -> Source:
-    return Source(dist, wheelhouse, tmp_path / "home")
+def fresh(dist: Path, wheelhouse: Path, tmp_path: Path) -> Fresh:
+    """Return how an installer gets a new home, with nothing installed."""
+
+    def prepare(kind: type[Kind]) -> Kind:
+        home = tmp_path / "home"
+        return kind(home, from_files(home, dist, wheelhouse))
+
+    return prepare
+
+
+@pytest.fixture
+def lend(shared: Path, dist: Path, wheelhouse: Path) -> Iterator[Lend]:
+    """Return how a test borrows the installation of an installer, which it may damage."""
+    shelf = Shelf(shared / "installations", (dist, wheelhouse))
+    with ExitStack() as stack:
+
+        def borrow(kind: type[Kind], *requirements: str) -> Kind:
+            return stack.enter_context(shelf.lend(kind, *requirements))
+
+        yield borrow
+
+
+@pytest.fixture
+def installed(lend: Lend) -> Installation:
+    """Return an environment in which pip installed `lean-spec[ui]`; a test may damage it."""
+    return lend(Pip, WITH_PAGES)

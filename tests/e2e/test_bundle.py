@@ -6,180 +6,134 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.releases import install
-from tests.support.surroundings import (
-    BASE_PYTHON,
-    clean,
-    is_root,
-    make_venv,
-    once,
-    programs,
-    run,
+from tests.support.installers import (
+    WITH_PAGES,
+    Installation,
+    Pip,
+    Pipx,
+    UvPip,
+    UvTool,
+    from_files,
+    install_with_pip,
 )
+from tests.support.preconditions import require
+from tests.support.surroundings import clean, once, run
 from tests.support.wheel_files import rewrite
 
 pytestmark = pytest.mark.posix
 PYTHON = "{}.{}".format(*sys.version_info[:2])
-NAME = "lean-spec[ui]"
-
-
-@dataclass
-class Gap:
-    """A bundle, and a machine without a network."""
-
-    bundle: Path
-    home: Path
-    env: dict[str, str]
-
-    @property
-    def index(self) -> str:
-        return f"file://{self.bundle}/simple"
-
-    def run(self, *command: str | Path, code: int | None = 0) -> str:
-        """Run a command in a network namespace with no interface that is up."""
-        done = run(["unshare", "--net", *command], self.env, code=code, timeout=120)
-        return done.stdout + done.stderr
+INDEX = "file://{bundle}/simple"
+HASHES = "--require-hashes --no-index --find-links {bundle} -r {bundle}/requirements.txt"
+# As the bundle's own page says it.
+WAYS: dict[str, tuple[type[Installation], str]] = {
+    "pip": (Pip, f"--index-url {INDEX} {WITH_PAGES}"),
+    "uv tool": (UvTool, f"--default-index {INDEX} {WITH_PAGES}"),
+    "pipx": (Pipx, f"--index-url {INDEX} {WITH_PAGES}"),
+    "pip with hashes": (Pip, HASHES),
+    "uv with the lock": (UvPip, "--no-index --preview -r {bundle}/pylock.toml"),
+}
+OTHERS = ("lean_spec", "click")
 
 
 @pytest.fixture(scope="session")
-def own_small(shared: Path, stand_in: Path, wheelhouse: Path) -> Path:
-    """Return an environment with small programs."""
+def small(shared: Path, stand_in: Path, wheelhouse: Path) -> Installation:
+    """Return an installation of small programs."""
+    wheels = (stand_in / "dist", wheelhouse)
 
-    def make(folder: Path) -> None:
-        install(folder / "venv", stand_in / "dist", wheelhouse)
+    def make(home: Path) -> None:
+        install_with_pip(home, *wheels)
 
-    return once(shared / "own-small", make) / "venv"
+    home = once(shared / "small-installation", make)
+    return Pip(home, from_files(home, *wheels))
 
 
 @pytest.fixture(scope="session")
-def bundle(shared: Path, own_small: Path, stand_in: Path, wheelhouse: Path) -> Path:
+def bundle(shared: Path, small: Installation) -> Path:
     """Return a bundle of small programs, made by an installation of them."""
 
     def make(folder: Path) -> None:
-        links = f"{stand_in / 'dist'} {wheelhouse}"
-        env = clean(folder / "home", PIP_FIND_LINKS=links)
-        launcher = programs(own_small) / "leanspec-launcher"
-        made = folder / "a folder"
-        run([launcher, "bundle", made, "--extra", "ui", "--python", PYTHON], env)
+        options = ("--extra", "ui", "--python", PYTHON)
+        small.start("leanspec-launcher", "bundle", folder / "a folder", *options)
 
     return once(shared / "bundle", make) / "a folder"
 
 
 @pytest.fixture
-def gap(bundle: Path, tmp_path: Path) -> Gap:
-    if not is_root() or shutil.which("unshare") is None:
-        pytest.skip("only root can take the network away from a program")
-    copy = tmp_path / "medium"
-    shutil.copytree(bundle, copy)
-    tools = Path(sys.executable).parent
-    env = clean(tmp_path / "home")
+def medium(bundle: Path, tmp_path: Path) -> Path:
+    """Return a copy of the bundle on a machine whose network can be taken away."""
+    require("root", "unshare")
+    return Path(shutil.copytree(bundle, tmp_path / "medium"))
+
+
+def install(way: str, medium: Path, *, code: int | None = 0) -> tuple[Installation, str]:
+    """Install from a bundle in a network namespace with no interface that is up; return the output too."""
+    kind, arguments = WAYS[way]
+    home = medium.parent / "home"
     # Nothing of the tests' own settings: the commands are as the page says them.
+    env = from_files(home)
     for name in ("PIP_NO_INDEX", "UV_NO_INDEX", "UV_OFFLINE"):
         del env[name]
-    return Gap(copy, tmp_path / "home", env | {"PATH": f"{tools}:{env['PATH']}"})
-
-
-def by_pip(gap: Gap, code: int | None) -> tuple[Path, str]:
-    prefix = make_venv(gap.home / "venv", BASE_PYTHON)
-    pip = (programs(prefix) / "python", "-m", "pip", "install")
-    return programs(prefix), gap.run(*pip, "--index-url", gap.index, NAME, code=code)
-
-
-def by_uv(gap: Gap, code: int | None) -> tuple[Path, str]:
-    uv = ("uv", "tool", "install", "--python", BASE_PYTHON, "--default-index", gap.index)
-    return gap.home / "uv-bin", gap.run(*uv, NAME, code=code)
-
-
-def by_pipx(gap: Gap, code: int | None) -> tuple[Path, str]:
-    pipx = ("pipx", "install", "--python", BASE_PYTHON, "--index-url", gap.index)
-    return gap.home / "pipx-bin", gap.run(*pipx, NAME, code=code)
-
-
-def by_hashes(gap: Gap, code: int | None) -> tuple[Path, str]:
-    prefix = make_venv(gap.home / "venv", BASE_PYTHON)
-    pip = (programs(prefix) / "python", "-m", "pip", "install", "--require-hashes")
-    given = (
-        "--no-index",
-        "--find-links",
-        gap.bundle,
-        "-r",
-        gap.bundle / "requirements.txt",
-    )
-    return programs(prefix), gap.run(*pip, *given, code=code)
-
-
-def by_lock(gap: Gap, code: int | None) -> tuple[Path, str]:
-    prefix = make_venv(gap.home / "venv", BASE_PYTHON)
-    python = programs(prefix) / "python"
-    uv = ("uv", "pip", "install", "--python", python, "--no-index", "--preview")
-    return programs(prefix), gap.run(*uv, "-r", gap.bundle / "pylock.toml", code=code)
-
-
-WAYS: dict[str, Callable[[Gap, int | None], tuple[Path, str]]] = {
-    "pip": by_pip,
-    "uv tool": by_uv,
-    "pipx": by_pipx,
-    "pip with hashes": by_hashes,
-    "uv with the lock": by_lock,
-}
-
-
-OTHERS = ("lean_spec", "click")
+    installation = kind(home, env, prefix=("unshare", "--net"))
+    words = arguments.format(bundle=medium).split()
+    result = installation.install(*words, code=code)
+    return installation, result.stdout + result.stderr
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
-def test_it_installs_without_a_network(gap: Gap, way: str, version: str) -> None:
-    scripts, _ = WAYS[way](gap, 0)
-    assert gap.run(scripts / "lean-spec", "--version") == f"leanspec {version}\n"
-    gap.run(scripts / "leanspec-launcher", "verify", "http")
-    assert "0 error" in gap.run(scripts / "leanspec-launcher", "doctor", code=None)
+def test_it_installs_without_a_network(medium: Path, way: str, version: str) -> None:
+    installation, _ = install(way, medium)
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"leanspec {version}\n"
+    installation.start("leanspec-launcher", "verify", "http")
+    report = installation.start("leanspec-launcher", "doctor", code=None)
+    assert "0 error" in report.stdout
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
-def test_one_changed_byte_is_refused_by_name(gap: Gap, way: str) -> None:
-    (path,) = gap.bundle.glob("leanspec_cli_bin-*.whl")
+def test_one_changed_byte_is_refused_by_name(medium: Path, way: str) -> None:
+    (path,) = medium.glob("leanspec_cli_bin-*.whl")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     # Some look at the archive's own sums first.
-    _, said = WAYS[way](gap, 1)
-    assert "leanspec-cli-bin" in said.replace("_", "-")
+    _, output = install(way, medium, code=1)
+    assert "leanspec-cli-bin" in output.replace("_", "-")
     sums = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
-    found = run(sums, gap.env, cwd=gap.bundle, code=1).stdout
-    assert found.startswith(f"{path.name}: FAILED")
+    output = run(sums, clean(medium.parent / "home"), cwd=medium, code=1).stdout
+    assert output.startswith(f"{path.name}: FAILED")
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "wheel",
-    ["leanspec_mcp_bin", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+    ["leanspec_mcp_bin", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)],
 )
-def test_another_whole_wheel_is_refused_by_its_hash(gap: Gap, way: str, wheel: str) -> None:
-    (path,) = gap.bundle.glob(f"{wheel}-*.whl")
+def test_another_whole_wheel_is_refused_by_its_hash(
+    medium: Path, way: str, wheel: str
+) -> None:
+    (path,) = medium.glob(f"{wheel}-*.whl")
     rewrite(path, {"another.py": b""})
-    scripts, said = WAYS[way](gap, None)
-    assert wheel in said.replace("-", "_")
+    installation, output = install(way, medium, code=None)
+    assert wheel in output.replace("-", "_")
     # uv compares the size of a lock before its hash.
-    assert "hash" in said.lower() or "the lockfile records" in said
-    assert not (scripts / "lean-spec").exists()
+    assert "hash" in output.lower() or "the lockfile records" in output
+    assert not (installation.commands / "lean-spec").exists()
 
 
 @pytest.mark.system
-def test_what_is_damaged_is_repaired_and_fetched_from_it(gap: Gap) -> None:
-    scripts, _ = by_pip(gap, 0)
-    (program,) = gap.home.glob("venv/lib/*/site-packages/leanspec_cli_bin/bin/leanspec")
-    program.write_bytes(b"damaged")
-    launcher = scripts / "leanspec-launcher"
-    assert "repaired: " in gap.run(launcher, "repair", "--from", gap.bundle)
-    gap.run(scripts / "lean-spec", "--version")
+def test_a_damaged_binary_is_repaired_from_it(medium: Path) -> None:
+    installation, _ = install("pip", medium)
+    installation.binary().write_bytes(b"damaged")
+    result = installation.start("leanspec-launcher", "repair", "--from", medium)
+    assert "repaired: " in result.stdout
+    installation.start("lean-spec", "--version")
 
 
 def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
@@ -195,37 +149,38 @@ def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
 
 
 @pytest.fixture
-def own(own_small: Path, surroundings: dict[str, str]) -> Callable[..., str]:
-    def bundle_it(*arguments: str | Path, code: int = 1, **env: str) -> str:
-        launcher = programs(own_small) / "leanspec-launcher"
-        done = run([launcher, "bundle", *arguments], surroundings | env, code=code)
-        assert "Traceback" not in done.stderr
-        return done.stderr
+def refusal(small: Installation, surroundings: dict[str, str]) -> Callable[..., str]:
+    """Return how `bundle` fails, with the error; no index is configured."""
 
-    return bundle_it
+    def refusal(*arguments: str | Path, **env: str) -> str:
+        command = [small.commands / "leanspec-launcher", "bundle", *arguments]
+        return run(command, surroundings | env, code=1).stderr
+
+    return refusal
 
 
-def test_what_cannot_be_bundled_leaves_nothing(
-    own: Callable[..., str], stand_in: Path, wheelhouse: Path, tmp_path: Path
+def test_bundle_that_cannot_be_made_leaves_nothing(
+    refusal: Callable[..., str], stand_in: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    said = own(out, "--platform", "windows-arm64")
-    assert "has no `leanspec` for `windows-arm64`" in said
-    assert "pip cannot download lean-spec" in own(out)
+    error = refusal(out, "--platform", "windows-arm64")
+    assert "has no `leanspec` for `windows-arm64`" in error
+    assert "pip cannot download lean-spec" in refusal(out)
     # An index with stubs alone.
     stubs = tmp_path / "stubs"
     stubs.mkdir()
     for wheel in (stand_in / "dist").glob("*-none-any.whl"):
         shutil.copy(wheel, stubs)
     links = f"{stubs} {wheelhouse}"
-    assert "the index has no `leanspec_cli_bin-" in own(out, PIP_FIND_LINKS=links)
+    assert "the index has no `leanspec_cli_bin-" in refusal(out, PIP_FIND_LINKS=links)
     # Another launcher of the same version.
     for wheel in (stand_in / "dist").glob("*linux*.whl"):
         shutil.copy(wheel, stubs)
     (main,) = stubs.glob("lean_spec-*.whl")
     rewrite(main, {"leanspec_launcher/find.py": b"# another\n"})
-    assert "is not the one that is installed here" in own(out, PIP_FIND_LINKS=links)
+    error = refusal(out, PIP_FIND_LINKS=links)
+    assert "is not the one that is installed here" in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "stubs"]
     out.mkdir()
     (out / "file").write_text("")
-    assert "is there already" in own(out)
+    assert "is there already" in refusal(out)

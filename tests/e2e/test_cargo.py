@@ -9,20 +9,27 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import current
-from tests.support.installations import INSTALLERS, Source
+from tests.support.installers import (
+    EVERYWHERE,
+    Fresh,
+    Installation,
+    Pip,
+    UvPip,
+    from_files,
+)
 from tests.support.preconditions import require
-from tests.support.surroundings import run
-
-# Those that every system has: `--user`, `--prefix` and `--target` differ in their folders.
-EVERYWHERE = ("pip", "uv pip", "uv tool", "pipx")
 
 
-def test_the_bill_of_materials_is_of_the_lock(small_dist: Path, version: str) -> None:
+@pytest.fixture
+def dist(stand_in: Path) -> Path:
+    """Return the wheels of small programs: `fresh` installs these."""
+    return stand_in / "dist"
+
+
+def test_the_bill_of_materials_is_of_the_lock(dist: Path, version: str) -> None:
     platform = current()
     assert platform is not None
-    wheels = [
-        path for path in small_dist.glob("leanspec_mcp_bin-*") if "-any" not in path.name
-    ]
+    wheels = [path for path in dist.glob("leanspec_mcp_bin-*") if "-any" not in path.name]
     with zipfile.ZipFile(wheels[0]) as archive:
         name = f"leanspec_mcp_bin-{version}.dist-info/sboms/leanspec-build.cdx.json"
         bill = archive.read(name).decode()
@@ -33,40 +40,38 @@ def test_the_bill_of_materials_is_of_the_lock(small_dist: Path, version: str) ->
 
 @pytest.mark.parametrize("installer", EVERYWHERE)
 def test_an_installed_program_gets_its_arguments(
-    installer: str, small_dist: Path, wheelhouse: Path, tmp_path: Path, version: str
+    installer: type[Installation], fresh: Fresh, version: str
 ) -> None:
-    made = INSTALLERS[installer](Source(small_dist, wheelhouse, tmp_path / "home"))
-    for command in ("lean-spec", "leanspec", "leanspec-mcp"):
-        program = "leanspec" if command == "lean-spec" else command
-        said = run([made.scripts / command, "a b", "--version"], made.env).stdout
-        assert said == f'{program} {version} ["a b", "--version"]\n'
-    said = run([made.scripts / "leanspec-launcher", "which", "--json"], made.env).stdout
-    taken = {search["family"]: search["taken"] for search in json.loads(said)}
-    assert Path(taken["cli"]).is_relative_to(made.packages)
-    run([made.scripts / "leanspec-launcher", "verify"], made.env)
+    installation = fresh(installer)
+    installation.install()
+    for command in ("lean-spec", "leanspec"):
+        output = installation.start(command, "a b", "--x").stdout
+        assert output == 'leanspec ["a b", "--x"]\n'
+    output = installation.start("leanspec-mcp", "--version").stdout
+    assert output == f"leanspec-mcp {version}\n"
+    report = installation.start("leanspec-launcher", "which", "--json").stdout
+    paths = {search["family"]: search["taken"] for search in json.loads(report)}
+    assert Path(paths["cli"]).is_relative_to(installation.packages)
+    installation.start("leanspec-launcher", "verify")
 
 
 def test_every_python_starts_it(
-    pythons: dict[str, Path],
-    small_dist: Path,
-    wheelhouse: Path,
-    tmp_path: Path,
-    version: str,
+    pythons: dict[str, Path], dist: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     require("a platform that npm has no LeanSpec for")
     for short, python in pythons.items():
-        made = INSTALLERS["pip"](Source(small_dist, wheelhouse, tmp_path / short, python))
-        said = run([made.scripts / "lean-spec", "x"], made.env).stdout
-        assert said == f'leanspec {version} ["x"]\n', short
+        home = tmp_path / short
+        installation = Pip(home, from_files(home, dist, wheelhouse), python)
+        installation.install()
+        assert installation.start("lean-spec", "x").stdout == 'leanspec ["x"]\n', short
 
 
-def test_a_changed_program_is_refused(
-    small_dist: Path, wheelhouse: Path, tmp_path: Path
-) -> None:
-    made = INSTALLERS["uv pip"](Source(small_dist, wheelhouse, tmp_path / "home"))
-    (binary,) = (made.packages / "leanspec_cli_bin/bin").glob("leanspec*")
+def test_a_changed_program_is_refused(fresh: Fresh) -> None:
+    installation = fresh(UvPip)
+    installation.install()
+    binary = installation.binary()
     data = binary.read_bytes()
     binary.unlink()  # not the file in uv's cache, which may be the same one
     binary.write_bytes(data + b"x")
-    done = run([made.scripts / "lean-spec"], made.env, code=126)
-    assert "its SHA-256 is not the expected one" in done.stderr
+    error = installation.start("lean-spec", code=126).stderr
+    assert "its SHA-256 is not the expected one" in error

@@ -9,9 +9,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.installers import install_with_pip
 from tests.support.preconditions import needs
-from tests.support.releases import install
-from tests.support.surroundings import clean, run
 from tests.support.workspace import write_workspace
 
 pytestmark = [
@@ -47,6 +46,7 @@ def test_a_pinned_glibc_is_what_the_tag_says(
         "wheels", "--binaries", tmp_path / "binaries", "--out", tmp_path / "dist"
     )
     assert "manylinux_2_17_x86_64" in done.stdout
-    install(tmp_path / "venv", tmp_path / "dist", wheelhouse, "lean-spec")
-    said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
-    assert said == f'leanspec {version} ["x"]\n'
+    folders = (tmp_path / "dist", wheelhouse)
+    # There are no pages.
+    installation = install_with_pip(tmp_path / "home", *folders, requirement="lean-spec")
+    assert installation.start("lean-spec", "x").stdout == f'leanspec {version} ["x"]\n'

@@ -18,29 +18,28 @@ Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = needs("npm")
 
 
-def test_where_npm_has_no_binary_it_says_what_to_do_instead(
+def test_demo_names_another_source_if_npm_has_no_binary(
     scripts: Scripts, tmp_path: Path
 ) -> None:
     with serving(tmp_path / "npm") as registry:
-        done = scripts("demo", code=1, env=clean_environment(**registry.settings()))
-    assert f"error: npm has no LeanSpec {RELEASED} for " in done.stderr
-    assert (
-        "hint: build the binaries from a workspace: `python -m scripts collect cargo"
-        in done.stderr
-    )
+        env = clean_environment(**registry.settings())
+        error = scripts("demo", code=1, env=env).stderr
+    assert f"error: npm has no LeanSpec {RELEASED} for " in error
+    command = "python -m scripts collect cargo"
+    assert f"hint: build the binaries from a workspace: `{command}" in error
 
 
 @pytest.mark.network
-def test_the_whole_way(scripts: Scripts, released_tree: Path, version: str) -> None:
-    done = scripts("demo")
-    assert f"lean-spec {version}\n" in done.stdout
-    assert "001-my-first-spec" in done.stdout
-    assert "PROJECT BOARD" in done.stdout
-    assert f"leanspec-mcp {version} offers 11 tools" in done.stderr
-    lines = [
-        line.strip().split("  ")[0]
-        for line in done.stderr.split("next:")[1].strip().splitlines()
-    ]
-    assert lines[0].endswith("lean-spec --help")
-    for line in lines[:3]:
-        run(line.split(), clean_environment(), cwd=released_tree)
+def test_demo_runs_the_program_and_prints_commands_that_work(
+    scripts: Scripts, released_tree: Path, version: str
+) -> None:
+    result = scripts("demo")
+    assert f"lean-spec {version}\n" in result.stdout
+    assert "001-my-first-spec" in result.stdout
+    assert "PROJECT BOARD" in result.stdout
+    assert f"leanspec-mcp {version} offers 11 tools" in result.stderr
+    lines = result.stderr.split("next:")[1].strip().splitlines()
+    commands = [line.strip().split("  ")[0] for line in lines]
+    assert commands[0].endswith("lean-spec --help")
+    for command in commands[:3]:
+        run(command.split(), clean_environment(), cwd=released_tree)

@@ -1,4 +1,4 @@
-"""Commands of the docs, run as they stand there: in an empty folder, on wheels built here."""
+"""Commands of the docs, run as they stand there, on wheels built here, by one reader."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from scripts.environment import ROOT
-from scripts.tools.processes import own_program
-from tests.support.installations import Source
-from tests.support.surroundings import run
+from tests.support.installers import from_files
+from tests.support.surroundings import BASE_PYTHON, run
 
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# The blocks share one environment. To make it again would cost more than the rest of a block: pip
+# is installed into it once.
+PYTHON = f"""#!/bin/sh
+if [ "$*" = "-m venv environment" ] && [ -d environment ]; then exit; fi
+exec {BASE_PYTHON} "$@"
+"""
 
 
 def scripts() -> Iterator[tuple[str, str]]:
@@ -22,27 +28,32 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield f"{page.name}-{number}", block
 
 
+@pytest.fixture
+def reader(shared: Path) -> Iterator[Path]:
+    """Return the home of a reader, whom another test process waits for."""
+    home = shared / "reader"
+    with FileLock(f"{home}.lock"):
+        (home / "here").mkdir(parents=True, exist_ok=True)
+        (home / "bin").mkdir(exist_ok=True)
+        (home / "bin/python3").write_text(PYTHON)
+        (home / "bin/python3").chmod(0o755)
+        yield home
+
+
 @pytest.mark.parametrize(
     "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
 )
 def test_what_the_docs_say_to_type_works(
-    block: str, source: Source, tmp_path: Path
+    block: str, reader: Path, dist: Path, wheelhouse: Path
 ) -> None:
-    (tmp_path / "here").mkdir()
-    programs = f"{source.home / 'uv-bin'}:{source.home / 'pipx-bin'}:{tmp_path / 'own'}"
-    (tmp_path / "own").mkdir()
-    for program in (
-        "uv",
-        "pipx",
-    ):  # without the other programs of the development environment
-        (tmp_path / "own" / program).symlink_to(own_program(program))
-    (tmp_path / "own/python3").symlink_to(source.python)
-    env = source.env | {
-        "PATH": f"{programs}:{source.env['PATH']}",
-        "PIPX_DEFAULT_PYTHON": str(source.python),
-        "UV_PYTHON": str(source.python),
+    env = from_files(reader, dist, wheelhouse)
+    folders = (reader / "uv-bin", reader / "pipx-bin", reader / "bin")
+    env |= {
+        "PATH": ":".join([*map(str, folders), env["PATH"]]),
+        "PIPX_DEFAULT_PYTHON": str(BASE_PYTHON),
+        "UV_PYTHON": str(BASE_PYTHON),
     }
-    run(["bash", "-euo", "pipefail", "-c", block], env, cwd=tmp_path / "here")
+    run(["bash", "-euxo", "pipefail", "-c", block], env, cwd=reader / "here")
 
 
 def test_there_are_commands_to_run() -> None:

@@ -8,53 +8,53 @@ from pathlib import Path
 
 import pytest
 
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.tools.processes import own_program
-from tests.support.installations import (
+from tests.support.installers import (
+    EVERYWHERE,
     INSTALLERS,
-    Installed,
-    Source,
+    Fresh,
+    Installation,
+    Lend,
+    Pip,
+    UvPip,
+    Uvx,
+    from_files,
     must_work,
     own_flit,
-    venv,
 )
-from tests.support.surroundings import packages, run
+from tests.support.snapshots import put_back
 from tests.support.versions import RELEASED
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_an_installer_makes_it_work(
-    installer: str, source: Source, tmp_path: Path, version: str
+    installer: type[Installation], lend: Lend, tmp_path: Path, version: str
 ) -> None:
-    must_work(INSTALLERS[installer](source), tmp_path / "project", version)
+    must_work(lend(installer), tmp_path / "project", version)
 
 
-def test_uvx_runs_it(source: Source, version: str) -> None:
-    uvx: list[str | Path] = [
-        own_program("uv"),
-        "tool",
-        "run",
-        "--python",
-        source.python,
-        "--from",
-        "lean-spec",
-    ]
-    assert (
-        run([*uvx, "lean-spec", "--version"], source.env).stdout == f"lean-spec {version}\n"
-    )
+@pytest.mark.parametrize("installer", EVERYWHERE)
+def test_uninstalling_leaves_nothing(installer: type[Installation], lend: Lend) -> None:
+    installation = lend(installer)
+    assert installation.leftovers() != []
+    installation.uninstall()
+    assert installation.leftovers() == []
 
 
-def test_uvx_starts_the_mcp_server_by_its_own_name(source: Source, version: str) -> None:
-    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python]
-    said = run([*uvx, "leanspec-mcp", "--version"], source.env)
-    assert said.stdout == f"leanspec-mcp {version}\n"
-    assert "warning" not in said.stderr, "the command is called like its package"
+def test_uvx_runs_it(lend: Lend, version: str) -> None:
+    output = lend(Uvx).start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
 
 
-def test_the_configuration_of_uvx_needs_no_path(source: Source, version: str) -> None:
-    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--python", source.python]
-    command = [*uvx, "--from", "lean-spec", "leanspec-launcher", "mcp-config"]
-    server = json.loads(run(command, source.env).stdout)["mcpServers"]["leanspec"]
+def test_uvx_starts_the_mcp_server_by_its_own_name(lend: Lend, version: str) -> None:
+    result = lend(Uvx, "leanspec-mcp").start("leanspec-mcp", "--version")
+    assert result.stdout == f"leanspec-mcp {version}\n"
+    assert "warning" not in result.stderr, "the command is called like its package"
+
+
+def test_the_configuration_of_uvx_needs_no_path(lend: Lend, version: str) -> None:
+    output = lend(Uvx).start("leanspec-launcher", "mcp-config").stdout
+    server = json.loads(output)["mcpServers"]["leanspec"]
     assert Path(server["command"]) == Path(own_program("uv")).with_name("uvx")
     assert server["args"] == [f"leanspec-mcp@{version}"]
 
@@ -63,127 +63,121 @@ def test_every_supported_python_runs_it(
     pythons: dict[str, Path], dist: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     for short, python in pythons.items():
-        source = Source(dist, wheelhouse, tmp_path / short, python)
-        prefix = venv(source)
-        run([prefix / "bin/python", "-m", "pip", "install", "lean-spec"], source.env)
-        must_work(
-            Installed(prefix / "bin", packages(prefix), source.env),
-            tmp_path / f"project-{short}",
-            version,
-        )
+        home = tmp_path / short
+        installation = UvPip(home, from_files(home, dist, wheelhouse), python)
+        installation.install()
+        must_work(installation, tmp_path / f"project-{short}", version)
 
 
-def test_the_extra_brings_the_web_server(
-    installed: Path, version: str, surroundings: dict[str, str]
+def test_the_pip_of_the_oldest_python_installs_it(
+    pythons: dict[str, Path], fresh: Fresh, tmp_path: Path, version: str
 ) -> None:
-    done = run([installed / "bin/leanspec-http", "--version"], surroundings)
-    assert done.stdout == f"leanspec-http {version}\n"
+    installation = fresh(Pip)
+    oldest = min(pythons, key=lambda short: int(short.rstrip("t").partition(".")[2]))
+    installation.python = pythons[oldest]
+    installation.install()
+    must_work(installation, tmp_path / "project", version)
+
+
+def test_the_extra_brings_the_web_server(installed: Installation, version: str) -> None:
+    output = installed.start("leanspec-http", "--version").stdout
+    assert output == f"leanspec-http {version}\n"
 
 
 def test_the_sdist_installs_and_carries_the_pins(
-    source: Source, dist: Path, version: str
+    fresh: Fresh, dist: Path, version: str
 ) -> None:
-    prefix = venv(source)
+    installation = fresh(Pip)
+    installation.prepare()
+    shutil.copytree(own_flit(), installation.packages / "flit_core")
     sdist = next(dist.glob("lean_spec-*.tar.gz"))
-    flit: list[str | Path] = [
-        prefix / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "--no-build-isolation",
-    ]
-    shutil.copytree(own_flit(), packages(prefix) / "flit_core")
-    run([*flit, sdist], source.env)
-    assert (
-        run([prefix / "bin/lean-spec", "--version"], source.env).stdout
-        == f"lean-spec {version}\n"
-    )
+    installation.install("--no-build-isolation", sdist)
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
 
 
-def test_uninstalling_leaves_nothing(
-    own_install: Path, surroundings: dict[str, str]
-) -> None:
-    pip: list[str | Path] = [own_install / "bin/python", "-m", "pip"]
-    names = DISTRIBUTIONS
-    run([*pip, "uninstall", "--yes", *names], surroundings)
-    left = [
-        path
-        for path in own_install.rglob("*")
-        if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
-    ]
-    assert left == []
+def test_a_missing_platform_wheel_is_an_error_with_a_hint(lend: Lend) -> None:
+    installation = lend(Pip)
+    installation.pip("uninstall", "--yes", "leanspec-cli-bin")
+    lines = installation.start("lean-spec", "list", code=127).stderr.splitlines()
+    error = "error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found"
+    assert lines[0] == error
+    command = "-m pip install --force-reinstall --no-deps leanspec-cli-bin"
+    assert lines[-1].endswith(f"{command}=={RELEASED}")
 
 
-def start(
-    environment: Path, name: str, *arguments: str, env: dict[str, str], code: int
-) -> str:
-    """Run a command of a copied environment, whose scripts still name the Python of the first one."""
-    return run(
-        [environment / "bin/python", environment / "bin" / name, *arguments], env, code=code
-    ).stderr
-
-
-def test_without_its_platform_wheel_it_says_what_to_do(source: Source, dist: Path) -> None:
-    prefix = venv(source)
-    run(
-        [
-            prefix / "bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--no-deps",
-            next(dist.glob("lean_spec-*.whl")),
-        ],
-        source.env,
-    )
-    said = run([prefix / "bin/lean-spec", "list"], source.env, code=127).stderr
-    assert said.startswith(
-        "error: no `leanspec` binary for Linux on x86-64 (`linux-x64`) was found\n"
-    )
-    assert said.splitlines()[-1].endswith(
-        f"-m pip install --force-reinstall --no-deps leanspec-cli-bin=={RELEASED}"
-    )
-
-
-def test_a_replaced_binary_is_refused(
-    own_install: Path, surroundings: dict[str, str]
-) -> None:
-    binary = packages(own_install) / "leanspec_cli_bin/bin/leanspec"
-    start(own_install, "lean-spec", "--version", env=surroundings, code=0)
+def test_a_replaced_binary_is_refused(installed: Installation) -> None:
+    binary = installed.binary()
+    installed.start("lean-spec", "--version")
     shutil.copyfile("/bin/true", binary)
-    said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert f"error: refusing to run `{binary}`: its SHA-256 is not the expected one" in said
-    assert "hint: " in said
+    error = installed.start("lean-spec", "--version", code=126).stderr
+    refusal = f"error: refusing to run `{binary}`: its SHA-256 is not the expected one"
+    assert refusal in error
+    assert "hint: " in error
 
 
-def test_a_platform_wheel_of_another_version_is_refused(
-    own_install: Path, surroundings: dict[str, str]
-) -> None:
-    site = packages(own_install)
-    (site / "leanspec_cli_bin/bin/leanspec").write_bytes(b"another version")
-    (site / f"leanspec_cli_bin-{RELEASED}.dist-info").rename(
-        site / "leanspec_cli_bin-0.2.9.dist-info"
-    )
-    metadata = site / "leanspec_cli_bin-0.2.9.dist-info/METADATA"
-    metadata.write_text(
-        metadata.read_text("utf-8").replace(f"Version: {RELEASED}", "Version: 0.2.9"),
-        "utf-8",
-    )
-    said = start(own_install, "lean-spec", "--version", env=surroundings, code=126)
-    assert (
-        f"installed  is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same"
-        in said
-    )
+def test_a_platform_wheel_of_another_version_is_refused(installed: Installation) -> None:
+    installed.binary().write_bytes(b"another version")
+    info = installed.packages / f"leanspec_cli_bin-{RELEASED}.dist-info"
+    info = info.rename(info.with_name("leanspec_cli_bin-0.2.9.dist-info"))
+    text = (info / "METADATA").read_text("utf-8")
+    text = text.replace(f"Version: {RELEASED}", "Version: 0.2.9")
+    (info / "METADATA").write_text(text, "utf-8")
+    error = installed.start("lean-spec", "--version", code=126).stderr
+    reason = f"is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same"
+    assert f"installed  {reason}" in error
 
 
 def test_a_binary_without_its_run_bit_is_repaired(
-    own_install: Path, surroundings: dict[str, str], version: str
+    installed: Installation, version: str
 ) -> None:
-    binary = packages(own_install) / "leanspec_cli_bin/bin/leanspec"
-    binary.chmod(0o644)
-    done = run(
-        [own_install / "bin/python", own_install / "bin/lean-spec", "--version"],
-        surroundings,
-    )
-    assert done.stdout == f"lean-spec {version}\n"
-    assert done.stderr == ""
+    installed.binary().chmod(0o644)
+    result = installed.start("lean-spec", "--version")
+    assert (result.stdout, result.stderr) == (f"lean-spec {version}\n", "")
+
+
+def test_what_a_test_damaged_is_put_back(tmp_path: Path) -> None:
+    """In the installations that tests share, whose files uv links to its cache."""
+    folder, copy = tmp_path / "folder", tmp_path / "copy"
+    for name in ("bin/program", "cache/file", "packages/module.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{name}\n")
+    (folder / "bin/linked").hardlink_to(folder / "cache/file")
+    (folder / "bin/python").symlink_to("/usr/bin/python3")
+    (folder / "bin/program").chmod(0o755)
+    copy.mkdir()
+    put_back(folder, copy)
+    before = contents(folder)
+    assert contents(copy) == before
+
+    with (folder / "bin/linked").open("a") as file:
+        file.write("x")
+    (folder / "bin/program").chmod(0o644)
+    (folder / "bin/python").unlink()
+    (folder / "bin/python").write_text("")
+    (folder / "bin/added").write_text("")
+    shutil.rmtree(folder / "packages")
+    (folder / "packages").write_text("")
+    put_back(copy, folder)
+    assert contents(folder) == before
+    assert (folder / "bin/linked").samefile(folder / "cache/file")
+    assert not (folder / "bin/linked").samefile(copy / "bin/linked")
+
+    # The link alone, as an installer replaces it.
+    (folder / "bin/linked").unlink()
+    (folder / "bin/linked").write_text("x")
+    put_back(copy, folder)
+    assert contents(folder) == before
+    assert (folder / "bin/linked").samefile(folder / "cache/file")
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Return the mode and the contents of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mode,
+            bytes(path.readlink()) if path.is_symlink() else path.read_bytes(),
+        )
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import shutil
@@ -16,230 +15,176 @@ import pytest
 
 from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.instead.answer import INITIALIZE
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.tools.mcp_session import list_tools
-from scripts.tools.processes import own_program
-from tests.support.installations import (
-    Installed,
-    Source,
-    by_pip,
-    by_pip_target,
-    by_pipx,
-    by_uv_pip,
-    by_uv_tool,
+from tests.support.installers import (
+    Fresh,
+    Installation,
+    Lend,
+    Pip,
+    PipSystem,
+    PipTarget,
+    Pipx,
+    UvPip,
+    UvPipSystem,
+    UvTool,
+    Uvx,
+    install_with_pip,
 )
-from tests.support.releases import install
-from tests.support.surroundings import clean, packages, run
+from tests.support.surroundings import packages, run
 from tests.support.versions import RELEASED
 
 COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")
-MANAGED = {
-    "pip": by_pip,
-    "pip --target": by_pip_target,
-    "uv pip": by_uv_pip,
-    "uv tool": by_uv_tool,
-    "pipx": by_pipx,
-}
+MANAGED = (Pip, PipTarget, UvPip, UvTool, Pipx)
+Manage = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def manage(
-    own_install: Path, surroundings: dict[str, str]
-) -> Callable[..., CompletedProcess[str]]:
-    """Return a way to run `leanspec-launcher` in a copied environment."""
-    path = f"{own_install / 'bin'}:{surroundings['PATH']}"
+def manage(installed: Installation) -> Manage:
+    """Return how `leanspec-launcher` is run, with the installed commands on the path."""
+    path = f"{installed.commands}:{installed.env['PATH']}"
 
-    def run_it(*arguments: str, code: int = 0, **env: str) -> CompletedProcess[str]:
-        command: list[str | Path] = [
-            own_install / "bin/python",
-            own_install / "bin/leanspec-launcher",
-            *arguments,
-        ]
-        return run(command, surroundings | {"PATH": path, **env}, code=code)
+    def manage(*arguments: str, code: int = 0, **env: str) -> CompletedProcess[str]:
+        env = {"PATH": path, **env}
+        return installed.start("leanspec-launcher", *arguments, code=code, env=env)
 
-    return run_it
+    return manage
 
 
-def binary(environment: Path, family: str = "cli", program: str = "leanspec") -> Path:
-    return packages(environment) / f"leanspec_{family}_bin/bin/{program}"
+def contents(installation: Installation) -> dict[str, bytes]:
+    return {name: (installation.commands / name).read_bytes() for name in COMMANDS}
 
 
-def contents(environment: Path) -> dict[str, bytes]:
-    return {name: (environment / "bin" / name).read_bytes() for name in COMMANDS}
+def damage(binary: Path) -> None:
+    """Change a file in place."""
+    with binary.open("ab") as file:
+        file.write(b"x")
 
 
-def test_linked_commands_are_the_binaries_and_unlink_brings_the_scripts_back(
-    own_install: Path,
-    manage: Callable[..., CompletedProcess[str]],
-    surroundings: dict[str, str],
-    version: str,
+def hint(result: CompletedProcess[str]) -> list[str]:
+    """Return the command that an error ends with."""
+    return shlex.split(result.stderr.splitlines()[-1].removeprefix("hint: "))
+
+
+def test_link_makes_commands_the_binaries_and_unlink_brings_the_scripts_back(
+    installed: Installation, manage: Manage, version: str
 ) -> None:
-    scripts = contents(own_install)
+    scripts = contents(installed)
     assert manage("link", "--dry-run").stdout.count("would be linked") == 4
-    assert contents(own_install) == scripts
+    assert contents(installed) == scripts
     manage("link")
-    assert (own_install / "bin/lean-spec").samefile(binary(own_install))
+    command = installed.commands / "lean-spec"
+    assert command.samefile(installed.binary())
     # By itself, where no Python can be found.
-    said = run(
-        [own_install / "bin/lean-spec", "--version"], {"HOME": surroundings["HOME"]}
-    ).stdout
-    assert said == f"lean-spec {version}\n"
-    found = json.loads(manage("doctor", "--json").stdout)
-    assert (
-        sum("is the verified binary itself" in finding["value"] for finding in found) == 4
-    )
+    output = run([command, "--version"], {"HOME": str(installed.home)}).stdout
+    assert output == f"lean-spec {version}\n"
+    findings = json.loads(manage("doctor", "--json").stdout)
+    linked = [
+        finding
+        for finding in findings
+        if "is the verified binary itself" in finding["value"]
+    ]
+    assert len(linked) == 4
     assert manage("link").stdout == "nothing to link\n"
     assert manage("unlink").stdout.count("is a script again") == 4
-    assert contents(own_install) == scripts
-    assert sorted(path.name for path in (own_install / "bin").glob(".*")) == []
+    assert contents(installed) == scripts
+    assert sorted(path.name for path in installed.commands.glob(".*")) == []
 
 
-def test_a_script_that_was_changed_is_not_replaced(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+def test_link_does_not_replace_a_script_that_was_changed(
+    installed: Installation, manage: Manage
 ) -> None:
-    (own_install / "bin/leanspec-mcp").write_bytes(b"#!/bin/sh\necho mine\n")
-    before = contents(own_install)
-    said = manage("link", code=1).stderr
-    assert (
-        f"error: `{own_install / 'bin/leanspec-mcp'}` is neither the installer's script nor the binary"
-        in said
-    )
-    assert contents(own_install) == before
+    command = installed.commands / "leanspec-mcp"
+    command.write_bytes(b"#!/bin/sh\necho mine\n")
+    before = contents(installed)
+    error = f"error: `{command}` is neither the installer's script nor the binary"
+    assert error in manage("link", code=1).stderr
+    assert contents(installed) == before
 
 
-def test_a_damaged_binary_is_not_linked(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]]
-) -> None:
-    before = contents(own_install)
-    with binary(own_install, "mcp", "leanspec-mcp").open("ab") as file:
-        file.write(b"x")
+def test_link_refuses_a_damaged_binary(installed: Installation, manage: Manage) -> None:
+    before = contents(installed)
+    damage(installed.binary("mcp"))
     assert "decides (its SHA-256 is not the expected one)" in manage("link", code=1).stderr
-    assert contents(own_install) == before
+    assert contents(installed) == before
 
 
-def test_a_linked_command_that_was_changed_is_found(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+def test_verify_and_doctor_report_a_linked_command_that_was_changed(
+    installed: Installation, manage: Manage
 ) -> None:
     manage("link")
-    path = own_install / "bin/lean-spec"
+    path = installed.commands / "lean-spec"
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data + b"x")
-    assert (
-        f"{path}: it is neither the installer's script nor the binary"
-        in manage("verify", code=1).stdout
-    )
-    assert (
-        "neither the installer's script nor the binary of this release"
-        in manage("doctor", code=1).stdout
-    )
+    finding = f"{path}: it is neither the installer's script nor the binary"
+    assert finding in manage("verify", code=1).stdout
+    finding = "neither the installer's script nor the binary of this release"
+    assert finding in manage("doctor", code=1).stdout
 
 
-def test_uninstalling_takes_the_links_away(
-    own_install: Path,
-    manage: Callable[..., CompletedProcess[str]],
-    surroundings: dict[str, str],
-) -> None:
+def test_uninstalling_takes_the_links_away(installed: Installation, manage: Manage) -> None:
     manage("link")
-    names = DISTRIBUTIONS
-    run(
-        [own_install / "bin/python", "-m", "pip", "uninstall", "--yes", *names],
-        surroundings,
-    )
-    assert [
-        path
-        for path in own_install.rglob("*")
-        if path.name.startswith(("leanspec", "lean_spec", "lean-spec"))
-    ] == []
+    installed.uninstall()
+    assert installed.leftovers() == []
 
 
 @pytest.mark.parametrize("installer", MANAGED)
 def test_every_installers_commands_can_be_linked_and_brought_back(
-    installer: str, source: Source, version: str
+    installer: type[Installation], lend: Lend, version: str
 ) -> None:
-    made = MANAGED[installer](source)
-    before = (made.scripts / "lean-spec").read_bytes()
-    assert (
-        run([made.scripts / "leanspec-launcher", "link"], made.env).stdout.count(": linked")
-        == 3
-    )
-    done = run([made.scripts / "lean-spec", "--version"], {"HOME": made.env["HOME"]})
-    assert done.stdout == f"lean-spec {version}\n"
-    run([made.scripts / "leanspec-launcher", "unlink"], made.env)
-    assert (made.scripts / "lean-spec").read_bytes() == before
+    installation = lend(installer)
+    command = installation.commands / "lean-spec"
+    before = command.read_bytes()
+    output = installation.start("leanspec-launcher", "link").stdout
+    assert output.count(": linked") == 3
+    result = run([command, "--version"], {"HOME": str(installation.home)})
+    assert result.stdout == f"lean-spec {version}\n"
+    installation.start("leanspec-launcher", "unlink")
+    assert command.read_bytes() == before
 
 
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_installing_anew_brings_the_scripts_back_and_harms_no_binary(
-    installer: str, source: Source
+@pytest.mark.parametrize("installer", [Pip, UvPip])
+def test_reinstalling_brings_the_scripts_back_and_harms_no_binary(
+    installer: type[Pip], lend: Lend
 ) -> None:
-    made = by_pip(source) if installer == "pip" else by_uv_pip(source)
-    run([made.scripts / "leanspec-launcher", "link"], made.env)
-    program = made.packages / "leanspec_cli_bin/bin/leanspec"
-    digest = hashlib.sha256(program.read_bytes()).digest()
-    python = made.scripts / "python"
-    again: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--force-reinstall",
-        "--no-deps",
-        "lean-spec",
-    ]
-    if installer == "uv":
-        again = [
-            own_program("uv"),
-            "pip",
-            "install",
-            "--python",
-            python,
-            "--reinstall",
-            "--no-deps",
-            "lean-spec",
-        ]
-    run(again, made.env)
-    assert (made.scripts / "lean-spec").read_bytes().startswith(b"#!")
-    assert hashlib.sha256(program.read_bytes()).digest() == digest
-    run([made.scripts / "lean-spec", "--version"], made.env)
+    installation = lend(installer)
+    installation.start("leanspec-launcher", "link")
+    data = installation.binary().read_bytes()
+    installation.reinstall()
+    assert (installation.commands / "lean-spec").read_bytes().startswith(b"#!")
+    assert installation.binary().read_bytes() == data
+    installation.start("lean-spec", "--version")
 
 
 def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
-    install(tmp_path / "venv", grafted, wheelhouse)
-    env = clean(tmp_path / "home")
-    run([tmp_path / "venv/bin/leanspec-launcher", "link"], env)
-    text = (tmp_path / "venv/bin/lean-spec").read_text()
+    installation = install_with_pip(tmp_path / "home", grafted, wheelhouse)
+    installation.start("leanspec-launcher", "link")
+    text = (installation.commands / "lean-spec").read_text()
     assert text.startswith("#!/bin/sh\nexec ")
-    assert (
-        run([tmp_path / "venv/bin/lean-spec", "--version"], env).stdout
-        == f"lean-spec {version}\n"
-    )
-    run([tmp_path / "venv/bin/leanspec-launcher", "verify"], env)
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
+    installation.start("leanspec-launcher", "verify")
 
 
 @pytest.mark.parametrize(
     ("client", "table"),
     [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")],
 )
-def test_what_a_client_is_told_to_start_is_the_server(
-    client: str,
-    table: str,
-    manage: Callable[..., CompletedProcess[str]],
-    tmp_path: Path,
-    version: str,
+def test_mcp_config_prints_a_command_that_starts_the_server(
+    client: str, table: str, manage: Manage, tmp_path: Path, version: str
 ) -> None:
     """Started as a client does it: no PATH, its own environment, another folder."""
-    env = {"HOME": str(tmp_path / "home")}
     server = json.loads(manage("mcp-config", client).stdout)[table]["leanspec"]
     assert Path(server["command"]).is_absolute()
-    announced, tools = list_tools([server["command"], *server["args"]], tmp_path, env)
+    command = [server["command"], *server["args"]]
+    announced, tools = list_tools(command, tmp_path, {"HOME": str(tmp_path)})
     assert (announced["version"], len(tools) > 5) == (version, True)
 
 
-def test_a_client_that_starts_it_elsewhere_gets_the_project(
-    manage: Callable[..., CompletedProcess[str]], tmp_path: Path
+def test_mcp_config_names_the_project_for_a_client_that_starts_elsewhere(
+    manage: Manage, tmp_path: Path
 ) -> None:
     """Some clients ignore `cwd`. A folder may be called anything."""
     project = tmp_path / "my 'project' $HOME"
@@ -248,45 +193,42 @@ def test_a_client_that_starts_it_elsewhere_gets_the_project(
     spec.write_text(
         "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
     )
-    said = manage("mcp-config", "cursor", "--project", str(project)).stdout
-    server = json.loads(said)["mcpServers"]["leanspec"]
+    output = manage("mcp-config", "cursor", "--project", str(project)).stdout
+    server = json.loads(output)["mcpServers"]["leanspec"]
     call = {
         "jsonrpc": "2.0",
         "id": 2,
         "method": "tools/call",
         "params": {"name": "list_specs", "arguments": {}},
     }
-    text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
-    done = run(
+    result = run(
         [server["command"], *server["args"]],
         {"HOME": str(tmp_path)},
         cwd=Path("/"),
-        text=text,
+        text=f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n",
     )
-    assert (
-        json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]["count"]
-        == 1
-    )
+    answer = json.loads(result.stdout.splitlines()[-1])
+    assert answer["result"]["structuredContent"]["count"] == 1
 
 
-def test_doctor_finds_a_whole_installation_well(
-    manage: Callable[..., CompletedProcess[str]], version: str
+def test_doctor_has_no_complaint_about_an_intact_installation(
+    manage: Manage, version: str
 ) -> None:
-    said = manage("doctor").stdout
-    assert said.splitlines()[-1].endswith(" 0 warning, 0 error")
-    assert f"says           {version} (" in said
-    assert f"handshake      {RELEASED} (" in said
+    output = manage("doctor").stdout
+    assert output.splitlines()[-1].endswith(" 0 warning, 0 error")
+    assert f"says           {version} (" in output
+    assert f"handshake      {RELEASED} (" in output
 
 
-def test_doctor_finds_what_is_wrong(
-    own_install: Path, manage: Callable[..., CompletedProcess[str]]
+def test_doctor_reports_a_damaged_and_a_missing_binary(
+    installed: Installation, manage: Manage
 ) -> None:
-    with binary(own_install).open("r+b") as file:
+    with installed.binary().open("r+b") as file:
         file.truncate(1000)
-    binary(own_install, "mcp", "leanspec-mcp").unlink()
-    found = json.loads(manage("doctor", "--json", code=1).stdout)
+    installed.binary("mcp").unlink()
+    findings = json.loads(manage("doctor", "--json", code=1).stdout)
     errors = {
-        finding["section"]: finding for finding in found if finding["status"] == "error"
+        finding["section"]: finding for finding in findings if finding["status"] == "error"
     }
     assert set(errors) == {"leanspec", "leanspec-mcp"}
     assert "its SHA-256 is not the expected one" in errors["leanspec"]["value"]
@@ -296,252 +238,157 @@ def test_doctor_finds_what_is_wrong(
 
 
 def test_doctor_warns_of_another_program_of_the_same_name(
-    manage: Callable[..., CompletedProcess[str]], own_install: Path, tmp_path: Path
+    manage: Manage, installed: Installation, tmp_path: Path
 ) -> None:
     real = tmp_path / "lib/node_modules/lean-spec/bin.js"
     real.parent.mkdir(parents=True)
     real.write_text("#!/usr/bin/env node\n")
-    (tmp_path / "first").mkdir()
-    (tmp_path / "first/lean-spec").symlink_to(real)
-    said = manage(
-        "doctor", PATH=f"{tmp_path / 'first'}:{own_install / 'bin'}:/usr/bin:/bin"
-    ).stdout
-    assert (
-        f"! lean-spec      `{tmp_path / 'first/lean-spec'}` (npm's) comes before `{own_install / 'bin/lean-spec'}`"
-        in said
-    )
+    other = tmp_path / "first/lean-spec"
+    other.parent.mkdir()
+    other.symlink_to(real)
+    path = f"{other.parent}:{installed.commands}:/usr/bin:/bin"
+    ours = installed.commands / "lean-spec"
+    warning = f"! lean-spec      `{other}` (npm's) comes before `{ours}`"
+    assert warning in manage("doctor", PATH=path).stdout
 
 
-def test_doctor_warns_of_settings_and_places(
-    installed: Path, surroundings: dict[str, str]
-) -> None:
-    doctor: list[str | Path] = [installed / "bin/leanspec-launcher", "doctor"]
-    said = run(doctor, surroundings | {"LEANSPEC_VERIFY": "off"}).stdout
-    assert "`unset LEANSPEC_VERIFY`: no binary is verified" in said
-    # The files of this environment have been there for a while.
-    time.sleep(max(0, 3.5 + binary(installed).stat().st_ctime - time.time()))
-    assert (
-        "not cached yet: the next start hashes the binary"
-        in run(doctor, surroundings).stdout
-    )
-    run([installed / "bin/lean-spec", "--version"], surroundings)
-    assert run(doctor, surroundings).stdout.count("verified (cached)") == 1
-    stamps = Path(surroundings["HOME"]) / ".cache/lean-spec/verified"
+def test_doctor_warns_of_settings_and_places(installed: Installation) -> None:
+    def doctor(**env: str) -> str:
+        return installed.start("leanspec-launcher", "doctor", env=env).stdout
+
+    assert "`unset LEANSPEC_VERIFY`: no binary is verified" in doctor(LEANSPEC_VERIFY="off")
+    # A file is cached only if it was there for a while.
+    age = time.time() - installed.binary().stat().st_ctime
+    time.sleep(max(0, 3.5 - age))
+    assert "not cached yet: the next start hashes the binary" in doctor()
+    installed.start("lean-spec", "--version")
+    assert doctor().count("verified (cached)") == 1
+    stamps = installed.home / ".cache/lean-spec/verified"
     stamps.chmod(0o777)
-    said = run(doctor, surroundings).stdout
-    assert (
-        f"`{stamps}` is not used: it is a link, another user's, or writable by others"
-        in said
-    )
-    assert "not cached: each start hashes the binary" in said
+    output = doctor()
+    warning = f"`{stamps}` is not used: it is a link, another user's, or writable by others"
+    assert warning in output
+    assert "not cached: each start hashes the binary" in output
 
 
 @pytest.mark.parametrize("installer", MANAGED)
 def test_repair_brings_back_a_binary_that_was_changed_in_place(
-    installer: str, source: Source, version: str
+    installer: type[Installation], lend: Lend, dist: Path, version: str
 ) -> None:
     """What uv installs is linked to its cache, so that is damaged too."""
-    made: Installed = MANAGED[installer](source)
-    tools = f"{Path(own_program('uv')).parent}:{made.env['PATH']}"
-    env = made.env | {"PATH": tools}
-    launcher = made.scripts / "leanspec-launcher"
-    with (made.packages / "leanspec_cli_bin/bin/leanspec").open("ab") as file:
-        file.write(b"x")
-    refused = run([made.scripts / "lean-spec", "--version"], env, code=126).stderr
-    shown = run([launcher, "repair", "--dry-run"], env).stderr
-    wheel = next(source.dist.glob("leanspec_cli_bin-*linux*.whl"))
-    expected = f"leanspec-cli-bin=={version} --hash=sha256:{digest(str(wheel))}"
-    assert f"# requirements.txt: {expected}\n" in shown
-    assert "leanspec-cli-bin" in refused.splitlines()[-1]
-    run([launcher, "verify"], env, code=1)
-    assert "repaired: " in run([launcher, "repair"], env).stdout
-    assert (
-        run([made.scripts / "lean-spec", "--version"], env).stdout
-        == f"lean-spec {version}\n"
-    )
-    assert "nothing to repair" in run([launcher, "repair"], env).stdout
+    installation = lend(installer)
+    damage(installation.binary())
+    refusal = installation.start("lean-spec", "--version", code=126).stderr
+    plan = installation.start("leanspec-launcher", "repair", "--dry-run").stderr
+    wheel = next(dist.glob("leanspec_cli_bin-*linux*.whl"))
+    requirement = f"leanspec-cli-bin=={version} --hash=sha256:{digest(str(wheel))}"
+    assert f"# requirements.txt: {requirement}\n" in plan
+    assert "leanspec-cli-bin" in refusal.splitlines()[-1]
+    installation.start("leanspec-launcher", "verify", code=1)
+    assert "repaired: " in installation.start("leanspec-launcher", "repair").stdout
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
+    assert "nothing to repair" in installation.start("leanspec-launcher", "repair").stdout
 
 
-def test_repair_works_inside_uv_run(source: Source, version: str) -> None:
+def test_repair_works_inside_uv_run(fresh: Fresh, tmp_path: Path, version: str) -> None:
     """As docs recommend after `uv add --dev`. uv's cache is locked by the outer `uv run`: nothing waits for that."""
-    project = source.home / "project"
-    project.mkdir(parents=True)
+    uv, project = fresh(UvPip), tmp_path / "project"
+    project.mkdir()
     (project / "pyproject.toml").write_text(
         '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'
         "[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n"
     )
-    uv = own_program("uv")
-    env = source.env | {"PATH": f"{Path(uv).parent}:{source.env['PATH']}"}
-    run([uv, "add", "--dev", "--python", source.python, "lean-spec"], env, cwd=project)
-    with binary(project / ".venv").open("ab") as file:
-        file.write(b"x")
+    uv.run("uv", "add", "--dev", "--python", uv.python, "lean-spec", cwd=project)
+    damage(packages(project / ".venv") / "leanspec_cli_bin/bin/leanspec")
     before = time.monotonic()
-    assert (
-        "repaired: "
-        in run([uv, "run", "leanspec-launcher", "repair"], env, cwd=project).stdout
-    )
+    output = uv.run("uv", "run", "leanspec-launcher", "repair", cwd=project).stdout
+    assert "repaired: " in output
     assert time.monotonic() - before < 30
-    assert (
-        run([uv, "run", "lean-spec", "--version"], env, cwd=project).stdout
-        == f"lean-spec {version}\n"
-    )
+    output = uv.run("uv", "run", "lean-spec", "--version", cwd=project).stdout
+    assert output == f"lean-spec {version}\n"
 
 
-def hint_after_damage(
-    scripts: Path, packages: Path, env: dict[str, str], name: str = "lean-spec"
-) -> list[str]:
-    """Change a binary and return the command that the refusal names."""
-    with (packages / "leanspec_cli_bin/bin/leanspec").open("ab") as file:
-        file.write(b"x")
-    said = run([scripts / name, "--version"], env, code=126).stderr.splitlines()[-1]
-    return shlex.split(said.removeprefix("hint: "))
-
-
-@pytest.mark.parametrize("way", ["--suffix", "--global"])
-def test_what_pipx_is_told_is_for_this_very_environment(
-    source: Source, way: str, version: str
+@pytest.mark.parametrize("option", ["--suffix", "--global"])
+def test_hints_name_the_very_environment_of_pipx(
+    fresh: Fresh, option: str, version: str
 ) -> None:
-    pipx = Path(own_program("pipx"))
-    home = source.home / "pipx-global"
-    env = source.env | {
-        "PIPX_GLOBAL_HOME": str(home),
-        "PIPX_GLOBAL_BIN_DIR": str(source.home / "pipx-bin"),
+    pipx = fresh(Pipx)
+    folder = pipx.home / "pipx-global"
+    pipx.env |= {
+        "PIPX_GLOBAL_HOME": str(folder),
+        "PIPX_GLOBAL_BIN_DIR": str(pipx.commands),
+        "PIPX_GLOBAL_MAN_DIR": str(pipx.home / "man"),
     }
-    env |= {
-        "PATH": f"{pipx.parent}:{env['PATH']}",
-        "PIPX_GLOBAL_MAN_DIR": str(source.home / "man"),
-    }
-    options, name = (
-        (["--suffix", "@next"], "lean-spec@next")
-        if way == "--suffix"
-        else (["--global"], "lean-spec")
-    )
-    run([pipx, "install", *options, "--python", source.python, "lean-spec"], env)
-    venvs = (source.home / "pipx" if way == "--suffix" else home) / "venvs"
-    command = hint_after_damage(source.home / "pipx-bin", packages(venvs / name), env, name)
-    run([pipx, *command[1:]], env)
-    assert (
-        run([source.home / "pipx-bin" / name, "--version"], env).stdout
-        == f"lean-spec {version}\n"
-    )
+    suffix, venvs = "@next", pipx.home / "pipx/venvs"
+    options = ["--suffix", suffix]
+    if option == "--global":
+        suffix, venvs = "", folder / "venvs"
+        options = ["--global"]
+    pipx.install(*options, "lean-spec")
+    name = f"lean-spec{suffix}"
+    damage(packages(venvs / name) / "leanspec_cli_bin/bin/leanspec")
+    pipx.run(*hint(pipx.start(name, "--version", code=126)))
+    assert pipx.start(name, "--version").stdout == f"lean-spec {version}\n"
     # The extra that was left out, for the same environment and not as a second one.
-    http = "leanspec-http@next" if way == "--suffix" else "leanspec-http"
-    said = run(
-        [source.home / "pipx-bin" / http, "--version"], env, code=127
-    ).stderr.splitlines()[-1]
-    run([pipx, *shlex.split(said.removeprefix("hint: "))[1:]], env)
-    run([source.home / "pipx-bin" / http, "--version"], env)
+    http = f"leanspec-http{suffix}"
+    pipx.run(*hint(pipx.start(http, "--version", code=127)))
+    pipx.start(http, "--version")
     assert [path.name for path in venvs.glob("[!.]*")] == [name]
 
 
 @pytest.mark.parametrize(
     "tool", ["pip", "poetry 2.1.3", "without pip", "poetry, without pip"]
 )
-def test_what_an_environment_without_pip_or_by_another_tool_is_told(
-    source: Source, tool: str, version: str
+def test_hints_suit_an_environment_without_pip_or_of_another_tool(
+    lend: Lend, tool: str, version: str
 ) -> None:
-    made = by_pip(source)
-    env = made.env | {"PATH": f"{Path(own_program('uv')).parent}:{made.env['PATH']}"}
+    installation = lend(Pip)
     if tool.startswith("poetry"):
-        (made.packages / f"lean_spec-{version}.dist-info/INSTALLER").write_text(
-            f"{tool.partition(',')[0]}\n"
-        )
+        record = installation.packages / f"lean_spec-{version}.dist-info/INSTALLER"
+        record.write_text(f"{tool.partition(',')[0]}\n")
     if "without pip" in tool:
-        for path in made.packages.glob("pip*"):
+        for path in installation.packages.glob("pip*"):
             shutil.rmtree(path)
-    command = hint_after_damage(made.scripts, made.packages, env)
-    assert command[0] == ("pip" if "without pip" in tool else str(made.scripts / "python"))
-    if command[0] == "pip":
+    damage(installation.binary())
+    command = hint(installation.start("lean-spec", "--version", code=126))
+    if "without pip" in tool:
+        assert command[0] == "pip"
         command = [sys.executable, "-m", *command]
-    run(command, env)
-    assert (
-        run([made.scripts / "lean-spec", "--version"], env).stdout
-        == f"lean-spec {version}\n"
-    )
+    else:
+        assert command[0] == str(installation.commands / "python")
+    installation.run(*command)
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
 
 
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_an_externally_managed_environment_is_told_what_pep_668_wants(
-    installer: str,
-    dist: Path,
-    wheelhouse: Path,
-    tmp_path: Path,
-    pythons: dict[str, Path],
-    version: str,
+@pytest.mark.parametrize("installer", [PipSystem, UvPipSystem])
+def test_hints_suit_an_externally_managed_environment(
+    installer: type[Installation], fresh: Fresh, version: str
 ) -> None:
-    """A copy of a whole Python, which says that a system's package manager owns it."""
-    root = next(iter(pythons.values())).parent.parent
-    shutil.copytree(
-        root,
-        tmp_path / "system",
-        symlinks=True,
-        ignore=shutil.ignore_patterns("test", "__pycache__"),
-    )
-    python = tmp_path / "system/bin/python3"
-    env = clean(tmp_path / "home")
-    stdlib = run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"], env
-    ).stdout.strip()
-    assert stdlib.startswith(str(tmp_path)), "the copy finds its own library"
-    (Path(stdlib) / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=no\n")
-    where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{dist} {wheelhouse}"}
-    where |= {
-        "UV_NO_INDEX": "1",
-        "UV_FIND_LINKS": f"{dist},{wheelhouse}",
-        "UV_NO_CONFIG": "1",
-    }
-    env |= where | {
-        "PATH": f"{Path(own_program('uv')).parent}:/usr/bin:/bin",
-        "PIP_NO_CACHE_DIR": "1",
-    }
-    install: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--break-system-packages",
-        "lean-spec",
-    ]
-    if installer == "uv":
-        install = [
-            "uv",
-            "pip",
-            "install",
-            "--python",
-            python,
-            "--break-system-packages",
-            "lean-spec",
-        ]
-    run(install, env)
-    site = Path(stdlib) / "site-packages"
-    command = hint_after_damage(tmp_path / "system/bin", site, env)
+    installation = fresh(installer)
+    installation.install()
+    damage(installation.binary())
+    command = hint(installation.start("lean-spec", "--version", code=126))
     assert "--break-system-packages" in command
-    run(command, env)
-    assert (
-        run([tmp_path / "system/bin/lean-spec", "--version"], env).stdout
-        == f"lean-spec {version}\n"
-    )
+    installation.run(*command)
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
 
 
-def test_uvx_says_how_its_cache_is_mended(source: Source) -> None:
-    uvx: list[str | Path] = [own_program("uv"), "tool", "run", "--from", "lean-spec"]
-    env = source.env | {"PATH": f"{Path(own_program('uv')).parent}:{source.env['PATH']}"}
-    found = json.loads(
-        run([*uvx, "leanspec-launcher", "which", "cli", "--json"], env).stdout
-    )
-    with Path(found[0]["taken"]).open("ab") as file:
-        file.write(b"x")
-    hint = run([*uvx, "lean-spec", "--version"], env, code=126).stderr.splitlines()[-1]
-    commands, waits = hint.removeprefix("hint: ").split("  ")
+def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> None:
+    uvx = fresh(Uvx)
+    output = uvx.start("leanspec-launcher", "which", "cli", "--json").stdout
+    damage(Path(json.loads(output)[0]["taken"]))
+    error = uvx.start("lean-spec", "--version", code=126).stderr
+    commands, waits = error.splitlines()[-1].removeprefix("hint: ").split("  ")
     assert commands == "uv cache prune && uv cache clean leanspec-cli-bin"
     assert waits == "(waits for every running `uvx` and `uv run`, MCP servers too)"
     for command in commands.split(" && "):
-        run(command.split(), env)
-    run([*uvx, "lean-spec", "--version"], env)
+        uvx.run(*command.split())
+    uvx.start("lean-spec", "--version")
 
 
-def test_repair_leaves_the_users_own_choice_alone(
-    manage: Callable[..., CompletedProcess[str]], tmp_path: Path
-) -> None:
-    said = manage("repair", code=1, LEANSPEC_CLI_BINARY=str(tmp_path / "nowhere")).stderr
-    assert "hint: `unset LEANSPEC_CLI_BINARY`, which names it" in said
+def test_repair_leaves_the_users_own_choice_alone(manage: Manage, tmp_path: Path) -> None:
+    result = manage("repair", code=1, LEANSPEC_CLI_BINARY=str(tmp_path / "nowhere"))
+    assert "hint: `unset LEANSPEC_CLI_BINARY`, which names it" in result.stderr

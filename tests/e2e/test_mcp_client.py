@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.surroundings import run
+from tests.support.installers import Installation
 
 
 def test_the_official_client_lists_the_tools_and_calls_one(
-    installed: Path, tmp_path: Path, surroundings: dict[str, str], version: str
+    installed: Installation, tmp_path: Path, version: str
 ) -> None:
     # Takes a second to import, which no other test shall wait for.
     import anyio  # noqa: PLC0415
@@ -19,10 +19,9 @@ def test_the_official_client_lists_the_tools_and_calls_one(
     project = tmp_path / "project"
     project.mkdir()
     for arguments in (["init", "-y"], ["create", "first-spec"]):
-        run([installed / "bin/lean-spec", *arguments], surroundings, cwd=project)
-    server = StdioServerParameters(
-        command=str(installed / "bin/leanspec-mcp"), env=surroundings, cwd=project
-    )
+        installed.start("lean-spec", *arguments, cwd=project)
+    command = str(installed.commands / "leanspec-mcp")
+    server = StdioServerParameters(command=command, env=installed.env, cwd=project)
 
     async def talk() -> tuple[str, list[str], str]:
         with anyio.fail_after(60):

@@ -15,8 +15,8 @@ from scripts.proofs.repack.packing import build_all, prepare
 from scripts.proofs.repack.tools import TOOLS
 from scripts.tools.processes import own_program
 from tests.support import debian
+from tests.support.installers import install_with_pip
 from tests.support.preconditions import require
-from tests.support.releases import install
 from tests.support.surroundings import clean, once, run
 from tests.support.targets import TARGETS
 
@@ -72,9 +72,8 @@ def test_all_six_platforms_are_tagged_and_this_one_runs(
         f"leanspec_cli_bin-{version}-py3-none-{tag}.whl"
         for tag in (*TARGETS.values(), "any")
     )
-    install(tmp_path / "venv", six_platforms, wheelhouse)
-    said = run([tmp_path / "venv/bin/lean-spec", "x"], clean(tmp_path / "home")).stdout
-    assert said == f'leanspec {version} ["x"]\n'
+    installation = install_with_pip(tmp_path / "home", six_platforms, wheelhouse)
+    assert installation.start("lean-spec", "x").stdout == f'leanspec {version} ["x"]\n'
 
 
 def test_emulated_arm64(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.processes import clean_environment
+from tests.support.installers import Installation
 from tests.support.preconditions import needs
 from tests.support.surroundings import clean, run
 
@@ -43,7 +44,7 @@ def servers() -> set[str]:
 
 @pytest.mark.parametrize("client", list(REAL))
 def test_a_client_reads_what_was_written(
-    client: str, installed: Path, tmp_path: Path
+    client: str, installed: Installation, tmp_path: Path
 ) -> None:
     package, command, expected = REAL[client]
     env = clean(tmp_path / "home", GEMINI_CLI_TRUST_WORKSPACE="true")
@@ -51,7 +52,7 @@ def test_a_client_reads_what_was_written(
     run([*npm, package], clean_environment(), timeout=600)
     project = tmp_path / "a project's é"
     (project / "specs").mkdir(parents=True)
-    launcher = installed / "bin/leanspec-launcher"
+    launcher = installed.commands / "leanspec-launcher"
     written = [
         "mcp-config",
         client,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import yaml
 
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import copy_tree, git
-from tests.support.installations import Source, by_pip
+from tests.support.installers import Fresh, Installation, Lend, Pip, Pipx
 from tests.support.surroundings import run
 
 GOOD = "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
@@ -20,8 +19,14 @@ BAD = GOOD.replace("planned", "nonsense")
 
 
 def shell(script: str, env: dict[str, str], folder: Path, code: int = 0) -> str:
-    done = run(["bash", "-eo", "pipefail", "-c", script], env, cwd=folder, code=code)
-    return done.stdout + done.stderr
+    result = run(["bash", "-eo", "pipefail", "-c", script], env, cwd=folder, code=code)
+    return result.stdout + result.stderr
+
+
+def with_commands(installation: Installation) -> dict[str, str]:
+    """Return an environment with the installed commands on its path."""
+    path = f"{installation.commands}:{installation.env['PATH']}"
+    return installation.env | {"PATH": path}
 
 
 @pytest.fixture
@@ -42,31 +47,29 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_container_gets_its_version_or_fails(
-    source: Source, project: Path, recipes: Path, version: str
+    fresh: Fresh, project: Path, recipes: Path, version: str
 ) -> None:
     """No container runs here: the commands of its build are run in an environment instead."""
     recipe = (recipes / "Containerfile").read_text()
-    found = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
-    assert found
-    run(
-        [source.python, "-m", "venv", source.home / "venv"], source.env
-    )  # with a `pip` command
-    env = source.env | {"PATH": f"{source.home / 'venv/bin'}:{source.env['PATH']}"}
-    shell(found[1].replace("\\\n", " "), env, project)
+    match = re.search(r"^RUN (.*?)(?=^\S)", recipe, re.MULTILINE | re.DOTALL)
+    assert match
+    script = match[1].replace("\\\n", " ")
+    installation = fresh(Pip)
+    installation.prepare()
+    pip = installation.commands / "pip"
+    pip.write_text(f'#!/bin/sh\nexec {installation.pip_python} -m pip "$@"\n')
+    pip.chmod(0o755)
+    env = with_commands(installation)
+    shell(script, env, project)
     assert "001-first" in shell("lean-spec list", env, project)
-    other = (
-        found[1]
-        .replace("\\\n", " ")
-        .replace(f"leanspec-launcher {version}", "leanspec-launcher 9.9.9")
-    )
-    shell(other, env, project, code=1)
+    expected = f"leanspec-launcher {version}"
+    assert expected in script
+    shell(script.replace(expected, "leanspec-launcher 9.9.9"), env, project, code=1)
 
 
-def test_a_workflow_reads_every_spec(source: Source, project: Path, recipes: Path) -> None:
-    env = source.env | {
-        "PATH": f"{source.home / 'pipx-bin'}:{Path(own_program('pipx')).parent}:{source.env['PATH']}",
-        "PIPX_DEFAULT_PYTHON": str(source.python),
-    }
+def test_a_workflow_reads_every_spec(fresh: Fresh, project: Path, recipes: Path) -> None:
+    pipx = fresh(Pipx)
+    env = with_commands(pipx) | {"PIPX_DEFAULT_PYTHON": str(pipx.python)}
     job = yaml.safe_load((recipes / "github-action.yml").read_text())["jobs"]["specs"]
     steps = [step["run"] for step in job["steps"] if "run" in step]
     for step in steps:
@@ -81,39 +84,34 @@ def pre_commit() -> str:
 
 
 def check(
-    pre_commit: str, env: dict[str, str], project: Path, *more: str
-) -> subprocess.CompletedProcess[str]:
-    return run(
-        [pre_commit, "run", "--all-files", "--color=never", *more],
-        env,
-        cwd=project,
-        code=None,
-    )
+    pre_commit: str, env: dict[str, str], project: Path, *options: str, code: int = 0
+) -> str:
+    """Run the hooks on all files."""
+    command = [pre_commit, "run", "--all-files", "--color=never", *options]
+    result = run(command, env, cwd=project, code=code)
+    return result.stdout + result.stderr
 
 
 @pytest.mark.network
 def test_pre_commit_installs_an_exact_version(
-    source: Source, project: Path, recipes: Path, pre_commit: str
+    dist: Path, project: Path, recipes: Path, pre_commit: str, tmp_path: Path
 ) -> None:
     shutil.copy(recipes / "pre-commit-config.yaml", project / ".pre-commit-config.yaml")
     git(project, "add", "--all")
     # What pre-commit's own placeholder is built with comes from the configured index, ours from the
     # folder.
-    env = clean_environment(
-        PIP_FIND_LINKS=str(source.dist), PRE_COMMIT_HOME=str(source.home / "pre-commit")
-    )
-    done = check(pre_commit, env, project)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "every spec can be read" in done.stdout
+    home = str(tmp_path / "pre-commit")
+    env = clean_environment(PIP_FIND_LINKS=str(dist), PRE_COMMIT_HOME=home)
+    output = check(pre_commit, env, project)
+    assert "every spec can be read" in output
     (project / "specs/001-first/README.md").write_text(BAD)
-    done = check(pre_commit, env, project)
-    assert done.returncode == 1
-    assert "Invalid field value: status = nonsense" in done.stdout
+    output = check(pre_commit, env, project, code=1)
+    assert "Invalid field value: status = nonsense" in output
 
 
 @pytest.mark.network
 def test_our_own_hooks_run_what_is_installed(
-    source: Source, project: Path, pre_commit: str, released_tree: Path, tmp_path: Path
+    lend: Lend, project: Path, pre_commit: str, released_tree: Path, tmp_path: Path
 ) -> None:
     copy_tree(tmp_path / "repository", released_tree)
     git(tmp_path / "repository", "add", "--all")
@@ -125,14 +123,8 @@ def test_our_own_hooks_run_what_is_installed(
         yaml.safe_dump({"repos": [repository]})
     )
     git(project, "add", "--all")
-    installed = by_pip(source)
-    env = source.env | {"PRE_COMMIT_HOME": str(source.home / "pre-commit")}
-    env["PATH"] = f"{installed.scripts}:{env['PATH']}"
-    done = check(pre_commit, env, project)
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = check(pre_commit, env, project, "--hook-stage", "manual", "lean-spec-doctor")
-    assert done.returncode == 0, done.stdout + done.stderr
+    env = with_commands(lend(Pip)) | {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
+    check(pre_commit, env, project)
+    check(pre_commit, env, project, "--hook-stage", "manual", "lean-spec-doctor")
     (project / "specs/001-first/README.md").write_text(BAD)
-    done = check(pre_commit, env, project)
-    assert done.returncode == 1
-    assert "specs/001-first/README.md" in done.stdout
+    assert "specs/001-first/README.md" in check(pre_commit, env, project, code=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -14,28 +13,26 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from scripts.tools.processes import clean_environment
+from tests.support.installers import Installation, install_with_pip
 from tests.support.preconditions import needs
-from tests.support.releases import install
-from tests.support.surroundings import clean
+from tests.support.surroundings import run
 from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
 
 
 def test_the_tags_are_lawful_and_auditwheel_agrees(grafted: Path, scripts: Scripts) -> None:
-    for family in ("cli", "mcp"):
-        wheel = next(grafted.glob(f"leanspec_{family}_bin-*linux*.whl"))
-        ours = wheel.stem.split("-")[-1]
-        assert ours.startswith("manylinux_")
-        command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
-        said = " ".join(
-            subprocess.run(
-                command, capture_output=True, text=True, check=True
-            ).stdout.split()
-        )
-        assert f'the following platform tag: "{ours}"' in said
-        found = json.loads(scripts("inspect", wheel, "--json").stdout)[0]
-        assert found["verdict"] == "true"
+    wheels = [*grafted.glob("leanspec_[cm]*_bin-*linux*.whl")]
+    assert len(wheels) == 2
+    for wheel in wheels:
+        tag = wheel.stem.split("-")[-1]
+        assert tag.startswith("manylinux_")
+        show = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
+        output = " ".join(run(show, clean_environment()).stdout.split())
+        assert f'the following platform tag: "{tag}"' in output
+    reports = json.loads(scripts("inspect", *wheels, "--json").stdout)
+    assert [report["verdict"] for report in reports] == ["true", "true"]
 
 
 def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
@@ -62,8 +59,8 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
     # Scanners know packages, with their versions, and no files.
     if shutil.which("dpkg-query"):
         query = ["dpkg-query", "--show", "--showformat=${Version}", "libssl3"]
-        version = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-        (package,) = [each for each in bill["components"] if each["name"] == "libssl3"]
+        version = run(query, clean_environment()).stdout
+        (package,) = [part for part in bill["components"] if part["name"] == "libssl3"]
         assert package["version"] == version
         assert package["purl"].startswith("pkg:deb/")
 
@@ -71,24 +68,15 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
 @pytest.mark.system
 @needs("Linux", "root")
 def test_it_starts_where_there_is_no_openssl(
-    grafted: Path, installed: Path, wheelhouse: Path, tmp_path: Path, version: str
+    grafted: Path, installed: Installation, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
-    install(tmp_path / "venv", grafted, wheelhouse)
     hide = 'for f in /usr/lib/x86_64-linux-gnu/lib{ssl,crypto}.so.3; do mount --bind /dev/null $f; done; exec "$@"'
-    commands = {
-        "plain": installed / "bin/lean-spec",
-        "grafted": tmp_path / "venv/bin/lean-spec",
-    }
-    done = {
-        name: subprocess.run(
-            ["unshare", "--mount", "bash", "-ec", hide, "sh", command, "--version"],
-            env=clean(tmp_path / name),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for name, command in commands.items()
-    }
-    assert done["plain"].returncode == 126, "OpenSSL is not hidden"
-    assert "libssl.so.3`, which cannot be loaded (file too short)" in done["plain"].stderr
-    assert done["grafted"].stdout == f"lean-spec {version}\n", done["grafted"].stderr
+    prefix = ("unshare", "--mount", "bash", "-ec", hide, "sh")
+    installed.prefix = prefix
+    plain = installed.start("lean-spec", "--version", code=None)
+    assert plain.returncode == 126, "OpenSSL is not hidden"
+    assert "libssl.so.3`, which cannot be loaded (file too short)" in plain.stderr
+    repaired = install_with_pip(tmp_path / "home", grafted, wheelhouse)
+    repaired.prefix = prefix
+    output = repaired.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"

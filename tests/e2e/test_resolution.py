@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS
 from scripts.tools.processes import own_program
 from tests.support import headers
 from tests.support.artifacts import put
 from tests.support.download import download
+from tests.support.installers import from_files
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
@@ -74,20 +74,14 @@ UV = {
 
 @pytest.fixture(scope="session")
 def all_platforms(shared: Path, scripts: Scripts) -> Path:
-    """Return the wheels of a release that has all six platforms, its programs being headers alone."""
+    """Return the wheels of a release with a command line for six platforms: headers alone."""
 
     def make(folder: Path) -> None:
+        # One program will do: each wheel takes a process to build.
         for platform in PLATFORMS:
-            for family in FAMILIES:
-                put(
-                    folder / "artifacts",
-                    family,
-                    platform,
-                    BUILDS[platform] + family.encode(),
-                )
-        scripts("collect", "artifacts", folder / "artifacts", "--into", folder / "binaries")
-        # No requirement of `lean-spec`: six wheels less to build.
-        shutil.rmtree(folder / "binaries/http")
+            put(folder / "artifacts", "cli", platform, BUILDS[platform])
+        collect = ("collect", "artifacts", folder / "artifacts", "--family", "cli")
+        scripts(*collect, "--into", folder / "binaries")
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "all-platforms", make) / "dist"
@@ -129,18 +123,10 @@ def test_pip_takes_the_wheel_of_each_machine(all_platforms: Path, tmp_path: Path
 def test_uv_takes(
     platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path
 ) -> None:
-    command = [
-        own_program("uv"),
-        "pip",
-        "install",
-        "--python",
-        sys.executable,
-        "--python-platform",
-        platform,
-    ]
-    command += ["--find-links", str(all_platforms), "--find-links", str(wheelhouse)]
-    run([*command, "--target", tmp_path / "got", "lean-spec"], clean(tmp_path / "home"))
-    said = (tmp_path / f"got/leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").read_text(
-        "utf-8"
-    )
-    assert f"Tag: py3-none-{TAGS[UV[platform]]}\n" in said
+    env = from_files(tmp_path / "home", all_platforms, wheelhouse)
+    target = tmp_path / "target"
+    uv = (own_program("uv"), "pip", "install", "--python", sys.executable)
+    run([*uv, "--python-platform", platform, "--target", target, "lean-spec"], env)
+    info = target / f"leanspec_cli_bin-{RELEASED}.dist-info"
+    text = (info / "WHEEL").read_text("utf-8")
+    assert f"Tag: py3-none-{TAGS[UV[platform]]}\n" in text

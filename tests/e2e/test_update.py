@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from scripts.index.built import installer_settings
-from scripts.tools.processes import own_program
+from tests.support.installers import (
+    WITH_PAGES,
+    Installation,
+    Pip,
+    Pipx,
+    UvPip,
+    UvTool,
+    Uvx,
+    from_files,
+)
 from tests.support.small_index import SmallIndex, running
-from tests.support.surroundings import BASE_PYTHON, clean, make_venv, programs, run
+from tests.support.surroundings import BASE_PYTHON, run
 from tests.support.wheel_files import as_version, content, rewrite
 
 pytestmark = pytest.mark.posix
@@ -30,6 +39,12 @@ class Place:
     home: Path
     env: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def program(self) -> str:
+        """The name of the newer wheel with the command line for this machine."""
+        (name,) = (name for name in self.newer if "_cli_bin-" in name and "linux" in name)
+        return name
+
     def release(self, *without: str) -> None:
         """Let the newer release appear, without some of its files."""
         for name, data in self.newer.items():
@@ -37,9 +52,21 @@ class Place:
                 self.index.files[name] = data
 
     def run(self, *command: str | Path, code: int | None = 0) -> str:
-        done = run([*command], self.env, code=code, timeout=120)
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        result = run([*command], self.env, code=code, timeout=120)
+        return result.stdout + result.stderr
+
+    def installed(
+        self, kind: type[Installation], requirement: str = WITH_PAGES
+    ) -> Callable[..., str]:
+        """Install a requirement, and return how its `leanspec-launcher` is run."""
+        installation = kind(self.home, self.env)
+        installation.install(requirement)
+
+        def launcher(*arguments: str, code: int | None = 0) -> str:
+            command = installation.command("leanspec-launcher")
+            return self.run(*command, *arguments, code=code)
+
+        return launcher
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +76,11 @@ def newer(
     """Return the wheels of a release that follows."""
     folder = tmp_path_factory.mktemp("newer")
     new = f"{version}.post1"
-    made = [
+    wheels = [
         as_version(wheel, version, new, folder)
         for wheel in (stand_in / "dist").glob("*.whl")
     ]
-    return {path.name: path.read_bytes() for path in made}
+    return {path.name: path.read_bytes() for path in wheels}
 
 
 @pytest.fixture
@@ -64,96 +91,80 @@ def place(
         wheels = [*(stand_in / "dist").glob("*.whl"), *wheelhouse.glob("click-*.whl")]
         index.files |= {wheel.name: wheel.read_bytes() for wheel in wheels}
         home = tmp_path / "home"
-        tools = Path(own_program("uv")).parent
         settings = installer_settings(f"{index.url}simple/", tmp_path / "cache")
-        own = clean(home)
-        env = own | settings | {"UV_OFFLINE": "0", "UV_NO_INDEX": "0"}
-        env |= {"PATH": f"{tools}:{own['PATH']}", "PIP_CACHE_DIR": str(home / "pip")}
+        env = from_files(home) | settings | {"UV_OFFLINE": "0", "UV_NO_INDEX": "0"}
+        env["PIP_CACHE_DIR"] = str(home / "pip")
         yield Place(index, version, f"{version}.post1", newer, home, env)
 
 
-def by_pip(place: Place) -> Path:
-    prefix = make_venv(place.home / "venv", BASE_PYTHON)
-    place.run(programs(prefix) / "python", "-m", "pip", "install", "lean-spec[ui]")
-    return programs(prefix)
-
-
-def by_uv_pip(place: Place) -> Path:
-    prefix = place.home / "venv"
-    place.run("uv", "venv", "--python", BASE_PYTHON, prefix)
-    place.run("uv", "pip", "install", "--python", prefix / "bin/python", "lean-spec[ui]")
-    return programs(prefix)
-
-
-def by_uv_tool(place: Place) -> Path:
-    place.run("uv", "tool", "install", "--python", BASE_PYTHON, "lean-spec[ui]")
-    return place.home / "uv-bin"
-
-
-def by_pipx(place: Place) -> Path:
-    place.run("pipx", "install", "--python", BASE_PYTHON, "lean-spec[ui]")
-    return place.home / "pipx-bin"
-
-
-INSTALLERS: dict[str, Callable[[Place], Path]] = {
-    "pip": by_pip,
-    "uv pip": by_uv_pip,
-    "uv tool": by_uv_tool,
-    "pipx": by_pipx,
-}
-
-
 # Each installer has its own way; those that share most of it with another are for the slow run.
-SOME = [
-    pytest.param(name, marks=[pytest.mark.slow] if name in ("uv pip", "pipx") else [])
-    for name in INSTALLERS
-]
+SLOW = pytest.mark.slow
+SOME = [Pip, pytest.param(UvPip, marks=SLOW), UvTool, pytest.param(Pipx, marks=SLOW)]
+FASTEST = [UvTool, *(pytest.param(kind, marks=SLOW) for kind in (Pip, UvPip, Pipx))]
+
+
+@pytest.mark.parametrize("installer", FASTEST)
+def test_update_reports_before_it_changes_and_goes_back_to_a_version(
+    place: Place, installer: type[Installation]
+) -> None:
+    launcher = place.installed(installer)
+    newest = f"lean-spec {place.old} is the newest release of your index\n"
+    assert launcher("update") == newest
+    place.release()
+    output = launcher("update", "--check", code=AVAILABLE)
+    assert f"lean-spec {place.new} is available, this is {place.old}" in output
+    report = json.loads(launcher("update", "--check", "--json", code=AVAILABLE))
+    assert (report["installed"], report["available"]) == (place.old, place.new)
+    assert place.program in report["files"]
+    assert "would" not in launcher("update", "--dry-run")
+    assert launcher("--version") == f"leanspec-launcher {place.old}\n"
+    assert f"updated: lean-spec {place.new}" in launcher("update")
+    output = launcher("update", "--version", place.old)
+    assert f"updated: lean-spec {place.old}" in output
+    assert launcher("--version") == f"leanspec-launcher {place.old}\n"
+    launcher("verify")
+
+
+@pytest.mark.parametrize("installer", [*FASTEST, pytest.param(Uvx, marks=SLOW)])
+def test_an_installer_upgrades_by_itself(
+    place: Place, installer: type[Installation]
+) -> None:
+    installation = installer(place.home, place.env)
+    installation.install(f"lean-spec=={place.old}")
+    place.release()
+    installation.upgrade(f"lean-spec=={place.new}")
+    version = installation.start("leanspec-launcher", "--version").stdout
+    assert version == f"leanspec-launcher {place.new}\n"
+    installation.start("leanspec-launcher", "verify")
 
 
 @pytest.mark.parametrize("installer", SOME)
-def test_an_update_and_one_that_is_undone(place: Place, installer: str) -> None:
-    launcher = INSTALLERS[installer](place) / "leanspec-launcher"
-    newest = f"lean-spec {place.old} is the newest release of your index\n"
-    assert place.run(launcher, "update", "--check") == newest
-    assert place.run(launcher, "update") == newest
+def test_update_is_undone_if_the_release_is_damaged(
+    place: Place, installer: type[Installation]
+) -> None:
+    launcher = place.installed(installer)
     place.release()
-    good = place.newer
-    # First a release whose program is not the one that it pins.
-    name = next(
-        each for each in good if each.startswith("leanspec_cli_bin-") and "linux" in each
-    )
+    # A release whose program is not the one that it pins.
+    name = place.program
     damaged = place.home / name
-    damaged.write_bytes(good[name])
+    damaged.write_bytes(place.newer[name])
     program = "leanspec_cli_bin/bin/leanspec"
     rewrite(damaged, {program: content(damaged, program) + b"x"})
     place.index.files[name] = damaged.read_bytes()
-    said = place.run(launcher, "update", code=1)
-    assert f"error: the update failed, and {place.old} is back: " in said
-    assert "SHA-256 is not the expected one" in said
-    assert place.run(launcher, "--version") == f"leanspec-launcher {place.old}\n"
-    place.run(launcher, "verify")
+    output = launcher("update", code=1)
+    assert f"error: the update failed, and {place.old} is back: " in output
+    assert "SHA-256 is not the expected one" in output
+    assert launcher("--version") == f"leanspec-launcher {place.old}\n"
+    launcher("verify")
     # Then it is mended; a cache would still have the damaged one.
-    place.index.files[name] = good[name]
+    place.index.files[name] = place.newer[name]
     place.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
-    assert f"lean-spec {place.new} is available, this is {place.old}" in place.run(
-        launcher, "update", "--check", code=AVAILABLE
-    )
-    found = json.loads(place.run(launcher, "update", "--check", "--json", code=AVAILABLE))
-    assert (found["installed"], found["available"]) == (place.old, place.new)
-    assert name in found["files"]
-    assert "would" not in place.run(launcher, "update", "--dry-run")
-    assert place.run(launcher, "--version") == f"leanspec-launcher {place.old}\n"
-    said = place.run(launcher, "update")
-    assert "  extras: ui\n" in said
-    assert f"updated: lean-spec {place.new}" in said
-    assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
-    place.run(launcher, "verify")
-    place.run(launcher, "verify", "http")
-    # And back, by its version.
-    assert f"updated: lean-spec {place.old}" in place.run(
-        launcher, "update", "--version", place.old
-    )
-    place.run(launcher, "verify")
+    output = launcher("update")
+    assert "  extras: ui\n" in output
+    assert f"updated: lean-spec {place.new}" in output
+    assert launcher("--version") == f"leanspec-launcher {place.new}\n"
+    launcher("verify")
+    launcher("verify", "http")
 
 
 HALVES = {
@@ -165,66 +176,62 @@ HALVES = {
 
 
 @pytest.mark.parametrize("half", HALVES)
-@pytest.mark.parametrize(
-    "installer", [pytest.param("pip", marks=pytest.mark.slow), "uv pip"]
-)
+@pytest.mark.parametrize("installer", [pytest.param(Pip, marks=SLOW), UvPip])
 def test_nothing_happens_with_half_a_release(
-    place: Place, installer: str, half: str
+    place: Place, installer: type[Installation], half: str
 ) -> None:
-    launcher = INSTALLERS[installer](place) / "leanspec-launcher"
+    launcher = place.installed(installer)
     without, message = HALVES[half]
     place.release(*(without if isinstance(without, tuple) else ()))
     if without == "platform":
-        for name in [
-            each for each in place.newer if "_cli_bin" in each and "linux" in each
-        ]:
-            del place.index.files[name]
+        del place.index.files[place.program]
     if without == "yanked":
         place.index.yanked = set(place.newer)
-        asked = place.run(launcher, "update", "--version", place.new, code=1)
-        assert "error: " in asked
-    said = place.run(launcher, "update", code=None)
-    assert message in said
-    assert place.run(launcher, "--version") == f"leanspec-launcher {place.old}\n"
+        assert "error: " in launcher("update", "--version", place.new, code=1)
+    assert message in launcher("update", code=None)
+    assert launcher("--version") == f"leanspec-launcher {place.old}\n"
 
 
 def test_an_index_that_lags_behind_is_no_way_back(place: Place) -> None:
     place.release()
-    launcher = by_uv_pip(place) / "leanspec-launcher"
+    launcher = place.installed(UvPip)
     for name in place.newer:
         del place.index.files[name]
-    said = place.run(launcher, "update")
-    assert said == f"lean-spec {place.new} is the newest release of your index\n"
-    assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
+    output = launcher("update")
+    assert output == f"lean-spec {place.new} is the newest release of your index\n"
+    assert launcher("--version") == f"leanspec-launcher {place.new}\n"
 
 
 @pytest.mark.parametrize("installer", SOME)
 def test_an_index_that_cannot_be_reached_is_never_the_newest(
-    place: Place, installer: str
+    place: Place, installer: type[Installation]
 ) -> None:
-    launcher = INSTALLERS[installer](place) / "leanspec-launcher"
+    launcher = place.installed(installer)
+    newest = f"lean-spec {place.old} is the newest release of your index\n"
+    assert launcher("update", "--check") == newest
     nowhere = "http://127.0.0.1:1/simple/"
     place.env |= {"PIP_INDEX_URL": nowhere, "UV_DEFAULT_INDEX": nowhere}
     place.env |= {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
-    said = place.run(launcher, "update", "--check", code=1)
-    assert "error: " in said
-    assert "newest" not in said
+    output = launcher("update", "--check", code=1)
+    assert "error: " in output
+    assert "newest" not in output
 
 
 @pytest.mark.parametrize(
     ("installer", "command"),
-    [("uv tool", "uv tool install --force lean-spec"), ("pipx", "pipx install --force lean-spec")],
-)  # fmt: skip
+    [
+        (UvTool, "uv tool install --force lean-spec"),
+        (Pipx, "pipx install --force lean-spec"),
+    ],
+)
 def test_a_version_that_was_asked_for_stays(
-    place: Place, installer: str, command: str
+    place: Place, installer: type[Installation], command: str
 ) -> None:
-    tool = installer.split(" ", maxsplit=1)[0:1] + installer.split(" ")[1:]
-    place.run(*tool, "install", "--python", BASE_PYTHON, f"lean-spec=={place.old}")
+    launcher = place.installed(installer, f"lean-spec=={place.old}")
     place.release()
-    launcher = place.home / f"{tool[0]}-bin/leanspec-launcher"
-    said = place.run(launcher, "update", code=1)
-    assert "this version was asked for when it was installed" in said
-    assert said.endswith(f"hint: {command}\n")
+    output = launcher("update", code=1)
+    assert "this version was asked for when it was installed" in output
+    assert output.endswith(f"hint: {command}\n")
 
 
 def test_in_a_project_its_lock_decides(place: Place, tmp_path: Path) -> None:
@@ -234,21 +241,19 @@ def test_in_a_project_its_lock_decides(place: Place, tmp_path: Path) -> None:
         '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'
         "[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n"
     )
+    launcher = project / ".venv/bin/leanspec-launcher"
     place.run("uv", "add", "--project", project, "--python", BASE_PYTHON, "lean-spec")
     place.release()
-    said = place.run(project / ".venv/bin/leanspec-launcher", "update", code=1)
+    output = place.run(launcher, "update", code=1)
     command = f"uv sync --project {project} --upgrade-package lean-spec"
-    assert said.endswith(f"hint: {command}\n")
+    assert output.endswith(f"hint: {command}\n")
     place.run(*command.split())
-    version = place.run(project / ".venv/bin/leanspec-launcher", "--version")
-    assert version == f"leanspec-launcher {place.new}\n"
+    assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
 
 
 def test_uvx_is_told_to_ask_for_the_latest(place: Place) -> None:
-    uvx = ("uvx", "--python", str(BASE_PYTHON), "--from", "lean-spec", "leanspec-launcher")
-    said = place.run(*uvx, "update", code=1)
-    assert said.endswith("hint: uvx lean-spec@latest\n")
+    launcher = place.installed(Uvx, "lean-spec")
+    assert launcher("update", code=1).endswith("hint: uvx lean-spec@latest\n")
     place.release()
-    latest = ("uvx", "--python", str(BASE_PYTHON), "--from", "lean-spec@latest")
-    version = place.run(*latest, "leanspec-launcher", "--version")
-    assert f"leanspec-launcher {place.new}\n" in version
+    launcher = place.installed(Uvx, "lean-spec@latest")
+    assert f"leanspec-launcher {place.new}\n" in launcher("--version")

@@ -16,9 +16,10 @@ import pytest
 from scripts.environment import ROOT
 from scripts.gates.pages import PATH
 from scripts.model.pages import read_pages
+from tests.support.installers import install_with_pip
 from tests.support.preconditions import require
-from tests.support.releases import Scripts, install
-from tests.support.surroundings import is_root, programs
+from tests.support.releases import Scripts
+from tests.support.surroundings import is_root
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 SPECS = {"first": "planned", "second": "in-progress", "third": "complete"}
@@ -47,8 +48,7 @@ def seen(
     """Return what a session in a browser saw."""
     require("a browser")
     folder = tmp_path_factory.mktemp("web")
-    environment = folder / "environment"
-    install(environment, real_dist, wheelhouse)
+    installation = install_with_pip(folder / "home", real_dist, wheelhouse)
     project = folder / "it's a project é"
     for number, (name, status) in enumerate(SPECS.items(), 1):
         spec = project / f"specs/00{number}-{name}/README.md"
@@ -58,7 +58,7 @@ def seen(
         )
         spec.write_text(f"---\n{front}\n---\n\n# The {name} spec\n\nSome text of {name}.\n")
     command = [sys.executable, "-m", "tests.support.browser"]
-    command += [str(programs(environment) / "leanspec-ui"), str(project), str(folder)]
+    command += [str(installation.commands / "leanspec-ui"), str(project), str(folder)]
     if is_root():
         command = ["unshare", "--net", *command]
     done = subprocess.run(

@@ -7,13 +7,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match NAME {
-        "leanspec-mcp" => speak(),
         "leanspec" if arguments == ["--version"] => println!("lean-spec {VERSION}"),
         "leanspec" if arguments.iter().any(|each| each == "validate") => {
             eprintln!("validate is not migrated yet");
             std::process::exit(1);
         }
         _ if arguments.iter().any(|each| each == "--version") => println!("{NAME} {VERSION}"),
+        "leanspec-mcp" => speak(),
         "leanspec-http" => serve(&arguments),
         _ => println!("{NAME} {arguments:?}"),
     }

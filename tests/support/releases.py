@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from scripts.model.pages import read_pages
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.pages import put_pages
 from tests.support.preconditions import require
-from tests.support.surroundings import clean, make_venv, programs, run
 from tests.support.versions import REAL, RELEASED
 from tests.support.workspace import write_workspace
 
@@ -74,24 +72,12 @@ def write_tagged_tree(
     git(folder, "tag", f"v{RELEASED}")
 
 
-def build_small(
-    folder: Path, scripts: Scripts, version: str, source: Path | None = None
-) -> None:
-    """Build `binaries/` and `dist/` of small programs, from a source of their own if one is named."""
+def build_small(folder: Path, scripts: Scripts, version: str) -> None:
+    """Build `binaries/` and `dist/` of small programs."""
     require("cargo")
     workspace = write_workspace(folder / "workspace", version)
-    for crate in workspace.glob("leanspec-*") if source else ():
-        shutil.copy(str(source), crate / "src/main.rs")
+    for crate in workspace.glob("leanspec-*"):
+        shutil.copy(STAND_IN, crate / "src/main.rs")
     scripts("collect", "cargo", workspace, "--build", "--into", folder / "binaries")
     put_pages(folder / "binaries", ROOT)
     scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
-
-
-def install(
-    environment: Path, dist: Path, wheelhouse: Path, *what: str, python: Path | None = None
-) -> None:
-    """Make a virtual environment and let pip install into it, from files alone."""
-    make_venv(environment, python or Path(sys.executable))
-    links: list[str | Path] = ["--find-links", dist, "--find-links", wheelhouse]
-    command = [programs(environment) / "python", "-m", "pip", "install", *links]
-    run([*command, *(what or ["lean-spec[ui]"])], clean(environment.parent / "home"))
