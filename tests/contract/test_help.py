@@ -39,11 +39,8 @@ def screen(name: str, command: click.Command) -> str:
     return command.get_help(context)
 
 
-def test_help_is_read_of_every_command() -> None:
-    assert len(COMMANDS) > 40
-
-
 def test_help_says_in_one_line_what_a_command_does() -> None:
+    assert len(COMMANDS) > 40
     # A first line of its own, then nothing or an empty line.
     shape = re.compile(r"[A-Z][^.\n]{10,55}\.(?:\n\n.*)?", re.DOTALL)
     must_hold(
