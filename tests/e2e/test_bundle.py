@@ -88,7 +88,7 @@ def install(way: str, medium: Path, *, code: int | None = 0) -> tuple[Installati
 def test_it_installs_without_a_network(medium: Path, way: str, version: str) -> None:
     installation, _ = install(way, medium)
     output = installation.start("lean-spec", "--version").stdout
-    assert output == f"leanspec {version}\n"
+    assert output == f"lean-spec {version}\n"
     installation.start("leanspec-launcher", "verify", "http")
     report = installation.start("leanspec-launcher", "doctor", code=None)
     assert "0 error" in report.stdout
