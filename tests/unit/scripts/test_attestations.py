@@ -14,7 +14,7 @@ from twine.package import PackageFile
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.index import attestations, upload
-from scripts.index.attestations import attested, is_attested
+from scripts.index.attestations import IDENTITY_VARIABLE, attested, is_attested
 from scripts.index.client import Index, read_index
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.plan import read_plan
@@ -48,6 +48,15 @@ def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
         )
     write_attestation(file, predicate="https://slsa.dev/provenance/v1")
     assert not good(file)
+
+
+def test_attest_needs_the_identity_of_a_workflow(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(IDENTITY_VARIABLE, raising=False)
+    with pytest.raises(CommandError, match="no identity to attest with") as error:
+        attestations.attest(file.path.parent)
+    assert error.value.hint == "let .github/workflows/publish.yml do it"
 
 
 def change(name: str, value: object) -> Callable[[dict[str, Any]], None]:
