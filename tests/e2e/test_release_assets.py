@@ -571,16 +571,13 @@ def upload(
     return call
 
 
-@pytest.mark.parametrize("states_digests", [True, False])
 def test_a_release_is_a_draft_until_all_of_it_is_there(
     upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
     few: Path,
     version: str,
-    *,
-    states_digests: bool,
 ) -> None:
-    github.states_digests, github.cut_after = states_digests, 2
+    github.cut_after = 2
     cut = upload()
     assert cut.returncode == 1
     assert "error: `gh release upload`" in cut.stderr
@@ -606,6 +603,25 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     assert "to be uploaded" not in third.stderr
     changes = ("POST /repos", "PATCH", "DELETE")
     assert not [request for request in github.asked if request.startswith(changes)]
+
+
+def test_upload_assets_downloads_what_github_states_no_digest_of(
+    upload: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    few: Path,
+    version: str,
+) -> None:
+    github.states_digests = False
+    release = github.create(f"v{version}", draft=False, notes="notes")
+    for name in names(few) - {"release.json"}:
+        github.add(release, name, (few / name).read_bytes())
+    github.add(release, "release.json", b"other")
+    process = upload()
+    assert process.returncode == 1
+    assert "`release.json`: sha256 `" in process.stderr
+    assert process.stderr.count(": sha256 `") == 1, "the others are the same"
+    downloads = [request for request in github.asked if "/assets/" in request]
+    assert len(downloads) == len(names(few))
 
 
 @pytest.mark.parametrize("notes", ["", " \n", "of a person"])
