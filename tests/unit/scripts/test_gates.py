@@ -1002,6 +1002,21 @@ def test_names_are_not_to_be_confused() -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["true", "True", "1"])
+def test_publish_knows_ci(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", value)
+    publish.must_be_ci()
+
+
+@pytest.mark.parametrize("value", ["", "false", "0"])
+def test_publish_refuses_to_run_outside_ci(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", value)
+    with pytest.raises(CommandError, match="published by CI"):
+        publish.must_be_ci()
+
+
 def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1016,9 +1031,6 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     monkeypatch.setattr(publish, "upload_all", forbidden)
     monkeypatch.setattr(publish, "Client", forbidden)
     monkeypatch.setattr(check, "_installs", lambda *_: iter(()))  # fails for seconds
-    monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(CommandError, match="published by CI"):
-        publish.must_be_ci()
     (dist / CLI).unlink()
     gates = partial(check.check, collected=dist.parent / "binaries")
     with pytest.raises(publish.GatesError) as error:
