@@ -248,7 +248,7 @@ def binaries(shared: Path, scripts: Scripts, version: str) -> Path:
     require("npm")
 
     def collect(folder: Path) -> None:
-        scripts("collect", "npm", version, "--into", folder)
+        scripts("collect", "npm", version, "--platform", platform.key, "--into", folder)
         # The real pages take five seconds at each build.
         put_pages(folder, ROOT)
 

@@ -72,7 +72,9 @@ def test_all_six_platforms_are_tagged_and_this_one_runs(
         f"leanspec_cli_bin-{version}-py3-none-{tag}.whl"
         for tag in (*TARGETS.values(), "any")
     )
-    installation = install_with_pip(tmp_path / "home", six_platforms, wheelhouse)
+    folders = (six_platforms, wheelhouse)
+    # There are no pages.
+    installation = install_with_pip(tmp_path / "home", *folders, requirement="lean-spec")
     assert installation.start("lean-spec", "x").stdout == f'leanspec {version} ["x"]\n'
 
 

@@ -8,7 +8,6 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     "tests/e2e/test_publish_workflow.py",
     "tests/e2e/test_release_assets.py",
-    "tests/unit/scripts/test_lock.py",
 )
 
 
