@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     if chosen.command == "all":
-        from .making import make_all
+        from .any_program.all import make_all
 
         return make_all(chosen)
     from .showing import show

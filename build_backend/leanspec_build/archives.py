@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from .errors import BuildError
-from .executable import LARGEST_FILE
+from .formats.executable import LARGEST_FILE
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
 # What reading an archive raises: damaged, encrypted, or compressed in a way that this Python does

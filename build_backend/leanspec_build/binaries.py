@@ -12,8 +12,8 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
-from .executable import parse_executable, read_program
-from .facts import Executable, Format
+from .formats.executable import parse_executable, read_program
+from .formats.facts import Executable, Format
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .tags.derive import platform_tags

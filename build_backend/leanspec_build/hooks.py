@@ -13,9 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
+from .any_program.sets import (
+    ProgramSet,
+    find_sets,
+    for_this_machine,
+    of_platform,
+    places_of,
+)
 from .binaries import Binary, choose_binary, read_stub
 from .errors import BuildError
-from .programs import ProgramSet, find_sets, for_this_machine, of_platform, places_of
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
 from .repair import graft

@@ -12,9 +12,9 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from .archives import UNREADABLE
 from .errors import BuildError
-from .executable import LARGEST_FILE, parse_executable, read_executable
-from .facts import Executable, Format
 from .formats.elf_file import ELF_MAGIC
+from .formats.executable import LARGEST_FILE, parse_executable, read_executable
+from .formats.facts import Executable, Format
 from .tags.derive import platform_tags
 from .tags.model import Tags, split_tag
 from .tags.platforms import platform_key

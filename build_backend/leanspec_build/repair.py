@@ -15,8 +15,8 @@ from pathlib import Path
 
 from .binaries import Binary, Package, must_keep_floor
 from .errors import BuildError
-from .executable import parse_executable
-from .facts import Format
+from .formats.executable import parse_executable
+from .formats.facts import Format
 from .project.manifest import Project
 from .wheel import binary_content, write_wheel
 

@@ -23,9 +23,9 @@ from typing import IO
 
 import deflate
 
+from .any_program.sets import ProgramSet
 from .binaries import RECORD_NAME, Binary
 from .errors import BuildError
-from .programs import ProgramSet
 from .project.manifest import Project
 from .project.metadata import METADATA_VERSION
 from .sbom import NAME as SBOM_NAME

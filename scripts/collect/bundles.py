@@ -18,9 +18,9 @@ import pefile
 from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import LARGEST_FILE, parse_executable
-from leanspec_build.facts import Executable
 from leanspec_build.formats.elf_file import ELF_MAGIC
+from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
+from leanspec_build.formats.facts import Executable
 from leanspec_build.tags.platforms import platform_key
 
 from leanspec_launcher.diagnosis.errors import CommandError

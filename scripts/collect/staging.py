@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import read_executable
+from leanspec_build.formats.executable import read_executable
 from leanspec_build.tags.platforms import platform_key
 
 from leanspec_launcher._search import RECORD_NAME

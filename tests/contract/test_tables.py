@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leanspec_build.executable import parse_executable
+from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.platforms import host_platform_key, platform_key
 
 from leanspec_launcher._release import Wheel

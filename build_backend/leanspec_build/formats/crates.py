@@ -11,10 +11,10 @@ import zlib
 from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable, Format
 
 from . import mach_o, pe
 from .elf_file import ElfFile
+from .facts import Executable, Format
 
 SECTION = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from leanspec_build.errors import NotAProgramError
-from leanspec_build.facts import Executable, Format
 
 from .arm import arm_cpu
 from .elf_file import PT_INTERP, PT_LOAD, ElfFile, Note
 from .elf_symbols import imports, version_needs
+from .facts import Executable, Format
 from .view import Bytes, View
 
 KINDS = {1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from leanspec_build.errors import BuildError, NotAProgramError
-from leanspec_build.facts import Executable, Format, Signature
 
 from . import signatures
+from .facts import Executable, Format, Signature
 from .view import Bytes, View
 
 # magic -> byte order, bits

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from leanspec_build.errors import BuildError, NotAProgramError
-from leanspec_build.facts import Executable, Format
 
 from . import signatures
+from .facts import Executable, Format
 from .view import Bytes, View
 
 MAGIC = b"MZ"

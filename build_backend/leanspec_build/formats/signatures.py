@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from leanspec_build.facts import Signature
-
+from .facts import Signature
 from .view import View
 
 # The slots of an Apple signature: directories of the code's hashes, the first one and its

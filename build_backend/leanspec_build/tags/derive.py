@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable, Format, Signature
+from leanspec_build.formats.facts import Executable, Format, Signature
 
 from .linux import linux_tags
 from .macos import macos_tags

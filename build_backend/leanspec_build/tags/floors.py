@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable
+from leanspec_build.formats.facts import Executable
 
 from .derive import platform_tags
 from .model import dotted

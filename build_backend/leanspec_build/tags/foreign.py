@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable
+from leanspec_build.formats.facts import Executable
 
 MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
 # Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them

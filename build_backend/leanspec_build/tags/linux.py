@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leanspec_build.facts import Executable
+from leanspec_build.formats.facts import Executable
 
 from .model import Tags
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable, Signature
+from leanspec_build.formats.facts import Executable, Signature
 
 from .foreign import foreign_on_macos, must_need_nothing_foreign
 from .model import Tags, dotted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from leanspec_build.facts import Executable
+from leanspec_build.formats.facts import Executable
 
 # Our platform keys name CPUs as Node does, and everything else as Linux does.
 KEY_CPUS = {"x86_64": "x64", "aarch64": "arm64"}

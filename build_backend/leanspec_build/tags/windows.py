@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leanspec_build.errors import BuildError
-from leanspec_build.facts import Executable
+from leanspec_build.formats.facts import Executable
 
 from .foreign import VISUAL_CPP, foreign_on_windows, must_need_nothing_foreign
 from .model import Tags

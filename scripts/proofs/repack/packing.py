@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
+from leanspec_build.formats.executable import parse_executable
 from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.diagnosis.errors import CommandError

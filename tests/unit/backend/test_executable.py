@@ -16,9 +16,9 @@ import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable, read_executable
-from leanspec_build.facts import Signature
 from leanspec_build.formats.elf_file import ELF_MAGIC
+from leanspec_build.formats.executable import parse_executable, read_executable
+from leanspec_build.formats.facts import Signature
 from leanspec_build.formats.signatures import ALGORITHMS
 from leanspec_build.tags.derive import platform_tags
 

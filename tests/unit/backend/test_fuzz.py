@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
+from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import platform_tags
 
 from tests.support import headers

@@ -24,7 +24,7 @@ import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import read_executable
+from leanspec_build.formats.executable import read_executable
 from leanspec_build.tags.derive import platform_tags
 try:
     print("tags", *platform_tags(read_executable(Path(sys.argv[1]))).platforms)

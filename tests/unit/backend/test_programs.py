@@ -17,12 +17,12 @@ from typing import Literal
 
 import leanspec_build
 import pytest
+from leanspec_build.any_program.universal import join
 from leanspec_build.archives import read_members
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
-from leanspec_build.facts import Signature
 from leanspec_build.formats.crates import embedded_crates
-from leanspec_build.formats.universal import join
+from leanspec_build.formats.executable import parse_executable
+from leanspec_build.formats.facts import Signature
 from leanspec_build.tags.model import Tags, of_all
 
 from scripts.tools.processes import clean_environment

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from leanspec_build.errors import BuildError
-from leanspec_build.executable import parse_executable
+from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import platform_tags
 from leanspec_build.tags.floors import exceeds, read_floor
 from leanspec_build.tags.foreign import WINDOWS_DRIVERS, WINDOWS_LIBRARIES

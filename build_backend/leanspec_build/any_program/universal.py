@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from .mach_o import FAT_ENTRIES, FAT_MAGIC
+from leanspec_build.formats.mach_o import FAT_ENTRIES, FAT_MAGIC
 
 # A slice starts where a page of its CPU does; as a power of two.
 ALIGNMENTS = {"x86_64": 12, "aarch64": 14}

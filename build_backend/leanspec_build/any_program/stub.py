@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from .project.manifest import Project
-from .tags.model import split_tag
-from .wheel import Content, Entry, package_entries
+from leanspec_build.project.manifest import Project
+from leanspec_build.tags.model import split_tag
+from leanspec_build.wheel import Content, Entry, package_entries
 
 # What runs in the stub.
 SOURCE = Path(__file__).with_name("no_program.py")

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .errors import BuildError
-from .programs import ProgramSet, find_sets, places_of
-from .project.keys import KEYS
-from .project.manifest import Project, load_project
+from leanspec_build.errors import BuildError
+from leanspec_build.project.keys import KEYS
+from leanspec_build.project.manifest import Project, load_project
+from leanspec_build.wheel import Content, programs_content, wheel_name, write_wheel
+
+from .sets import ProgramSet, find_sets, places_of
 from .stub import programs_stub
-from .wheel import Content, programs_content, wheel_name, write_wheel
 
 STUB_FACTS = {
     "from": None,

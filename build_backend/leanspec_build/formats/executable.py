@@ -11,11 +11,12 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import BuildError, NotAProgramError
+from leanspec_build.errors import BuildError, NotAProgramError
+
+from . import elf, mach_o, pe
+from .elf_file import ELF_MAGIC
 from .facts import Executable
-from .formats import elf, mach_o, pe
-from .formats.elf_file import ELF_MAGIC
-from .formats.view import Bytes
+from .view import Bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
 

@@ -16,15 +16,16 @@ from pathlib import Path
 
 from packaging.tags import sys_tags
 
-from .archives import ARCHIVES, read_members
-from .binaries import Binary, must_keep_floor
-from .errors import BuildError, NotAProgramError
-from .executable import parse_executable, read_program
-from .formats.universal import join
-from .project.keys import WINDOWS_SUFFIX
-from .project.manifest import Project
-from .tags.model import Tags, of_all
-from .tags.platforms import platform_keys
+from leanspec_build.archives import ARCHIVES, read_members
+from leanspec_build.binaries import Binary, must_keep_floor
+from leanspec_build.errors import BuildError, NotAProgramError
+from leanspec_build.formats.executable import parse_executable, read_program
+from leanspec_build.project.keys import WINDOWS_SUFFIX
+from leanspec_build.project.manifest import Project
+from leanspec_build.tags.model import Tags, of_all
+from leanspec_build.tags.platforms import platform_keys
+
+from .universal import join
 
 MACOS = ("darwin-x64", "darwin-arm64")
 # What a build leaves besides programs can be a lot, and none of it is read.
