@@ -120,19 +120,6 @@ def must_keep_floor(
             )
 
 
-def read_stub(path: Path) -> bytes:
-    """Return the description of a release that a stub carries; raises BuildError if it is no JSON object."""
-    try:
-        data = path.read_bytes()
-        if not isinstance(json.loads(data), dict):
-            raise BuildError(f"`{path}` is not the description of a release")
-    except (OSError, ValueError) as error:
-        raise BuildError(
-            f"cannot read the description of a release in `{path}`: {error}"
-        ) from None
-    return data
-
-
 def _collected(project: Project, platform: str) -> Path:
     """Return the path of a collected executable; Windows names have an ending."""
     if Path(platform).name != platform:

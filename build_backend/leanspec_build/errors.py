@@ -1,10 +1,12 @@
-"""What can go wrong while a wheel is made."""
+"""Errors of a build, and notes for whoever builds."""
 
 from __future__ import annotations
 
+import sys
+
 
 class BuildError(Exception):
-    """Say what is wrong with the input, and what to do about it."""
+    """What is wrong with the input, and what to do about it."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -17,4 +19,9 @@ class BuildError(Exception):
 
 
 class NotAProgramError(BuildError):
-    """Say that a file is a sound one of another kind: a script, a library, debug information."""
+    """A sound file of another kind: a script, a library, debug information."""
+
+
+def note(text: str) -> None:
+    """Print a line on standard error: a hook has no other way, and a frontend shows it."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -18,17 +18,17 @@ from .errors import BuildError
 from .formats.executable import parse_executable
 from .formats.facts import Format
 from .project.manifest import Project
-from .wheel import binary_content, write_wheel
+from .wheel import Content, write_wheel
 
 # Where auditwheel says which packages of the system it took the libraries from.
 BILL = ".dist-info/sboms/auditwheel.cdx.json"
 
 
-def graft(project: Project, binary: Binary) -> Binary:
-    """Return the executable as auditwheel changes it, with the libraries of this system that it then brings along.
+def graft(project: Project, binary: Binary, content: Content) -> Binary:
+    """Return the binary as auditwheel changes it, with the libraries of this system that it then brings along.
 
-    The record keeps the digests before and after. Raises BuildError if auditwheel or patchelf is
-    missing or fails, and for anything but an ELF file.
+    `content` is that of its wheel. The record keeps the digests before and after. Raises BuildError if
+    auditwheel or patchelf is missing or fails, and for anything but an ELF file.
     """
     if binary.executable.format is not Format.ELF:
         raise BuildError(
@@ -38,7 +38,7 @@ def graft(project: Project, binary: Binary) -> Binary:
         raw, out = Path(folder, "raw"), Path(folder, "out")
         raw.mkdir()
         # Unpacked again at once: compressing it would be in vain.
-        wheel = write_wheel(raw, project, binary_content(project, binary), level=0)
+        wheel = write_wheel(raw, project, content, level=0)
         _run_auditwheel(raw / wheel, out)
         repaired = next(out.glob("*.whl"))
         with zipfile.ZipFile(repaired) as archive:

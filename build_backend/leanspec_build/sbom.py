@@ -25,7 +25,6 @@ from .binaries import Binary
 from .formats.crates import Crate, embedded_crates
 from .project.manifest import Project
 
-NAME = "leanspec-build.cdx.json"
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
 MADE_WITH = (
     "leanspec-build",

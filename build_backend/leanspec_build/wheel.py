@@ -23,24 +23,21 @@ from typing import IO
 
 import deflate
 
-from .any_program.sets import ProgramSet
-from .binaries import RECORD_NAME, Binary
 from .errors import BuildError
 from .project.manifest import Project
 from .project.metadata import METADATA_VERSION
-from .sbom import NAME as SBOM_NAME
-from .sbom import bill_of_data, bill_of_materials
+from .tags.model import EVERY_MACHINE, Tags
 
 # The oldest and the newest time that a zip archive can state, in seconds since the epoch.
 ZIP_EPOCH = 315532800
 LAST_MOMENT = 4354819199
 PYTHON_TAG = "py3-none"
 DEFLATE_LEVEL = 10
-STUB_NAME = "stub.json"
+SBOM_NAME = "leanspec-build.cdx.json"
 
 
 @dataclass(frozen=True)
-class Entry:
+class WheelEntry:
     """One file of a wheel."""
 
     name: str
@@ -50,52 +47,26 @@ class Entry:
 
 @dataclass(frozen=True)
 class Content:
-    """What a wheel carries: its files, the platforms that it is for, and its bill of materials."""
+    """What a wheel carries: its files, the machines that it is for, and its bill of materials."""
 
-    entries: list[Entry]
-    platforms: tuple[str, ...]
+    entries: list[WheelEntry]
+    tags: Tags = EVERY_MACHINE
     sbom: bytes | None = None
     commands: Mapping[str, str] = field(default_factory=dict)
     """Commands that the project does not state: name -> object reference."""
+    links: Mapping[Path, Path] = field(default_factory=dict)
+    """Links in the project that an editable wheel leads to: place -> target."""
 
 
-def binary_content(project: Project, binary: Binary) -> Content:
-    """Return the package with its executable, 0755, and the libraries that it brings along."""
-    folder = f"{project.package}/bin"
-    entries = [
-        *package_entries(project),
-        Entry(f"{folder}/{project.executable_name}{binary.suffix}", binary.data, 0o755),
-        *(
-            Entry(f"{project.libraries_folder}/{name}", data)
-            for name, data in binary.libraries.items()
-        ),
-    ]
-    entries += _placed(project)
-    if binary.record is not None:
-        entries.append(Entry(f"{folder}/{RECORD_NAME}", binary.record))
-    return Content(
-        entries,
-        binary.tags.platforms,
-        bill_of_materials(project, {project.executable_name: binary}, source_date_epoch()),
-    )
-
-
-def programs_content(project: Project, found: ProgramSet) -> Content:
-    """Return the programs, 0755, which an installer puts on the path (Binary distribution format), and the package."""
-    entries = [*package_entries(project), *_programs(project, found), *_placed(project)]
-    sbom = bill_of_materials(project, found.programs, source_date_epoch())
-    return Content(entries, found.tags.platforms, sbom)
-
-
-def _programs(project: Project, found: ProgramSet) -> list[Entry]:
-    folder = f"{project.name}-{project.version}.data/scripts"
+def package_entries(project: Project) -> list[WheelEntry]:
+    """Return the files of the import package, without its binary; none if there is no package."""
     return [
-        Entry(f"{folder}/{name}{binary.suffix}", binary.data, 0o755)
-        for name, binary in found.programs.items()
+        WheelEntry(path.relative_to(project.root).as_posix(), path.read_bytes())
+        for path in project.sources()
     ]
 
 
-def _placed(project: Project) -> list[Entry]:
+def data_entries(project: Project) -> list[WheelEntry]:
     """Return the files that go into folders of the environment, such as man pages and completions."""
     folder = f"{project.name}-{project.version}.data/data"
     entries = []
@@ -103,51 +74,17 @@ def _placed(project: Project) -> list[Entry]:
         data = path.read_bytes()
         # By its first bytes, and not by a mode that some systems do not keep.
         mode = 0o755 if data.startswith(b"#!") else 0o644
-        entries.append(Entry(f"{folder}/{place}", data, mode))
+        entries.append(WheelEntry(f"{folder}/{place}", data, mode))
     return entries
 
 
-def data_content(project: Project) -> Content:
-    """Return a package that carries data alone, for every machine."""
-    entries = [*package_entries(project), *_placed(project)]
-    sums = [
-        f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries
-    ]
-    record = b""
-    if project.record:
-        record = (project.root / project.package / project.record).read_bytes()
-    digest = hashlib.sha256("".join(sums).encode()).hexdigest()
-    sbom = bill_of_data(project, digest, record, source_date_epoch())
-    return Content(entries, ("any",), sbom)
-
-
-def editable_content(
-    project: Project, platforms: tuple[str, ...], found: ProgramSet | None = None
-) -> Content:
-    """Return a path file that leads to the package (PEP 660); programs are as in any other wheel."""
-    entries = _placed(project)
+def editable_entries(project: Project) -> list[WheelEntry]:
+    """Return the data files, and a path file that leads to the package (PEP 660)."""
+    entries = data_entries(project)
     if project.package:
         line = f"{project.root.resolve()}\n".encode()
-        entries.append(Entry(f"__editable__.{project.package}.pth", line))
-    if found is not None:
-        entries += _programs(project, found)
-    return Content(entries, platforms)
-
-
-def stub_content(project: Project, release: bytes) -> Content:
-    """Return the package without an executable, for every machine, with a description of what the release has."""
-    return Content(
-        [*package_entries(project), Entry(f"{project.package}/{STUB_NAME}", release)],
-        ("any",),
-    )
-
-
-def package_entries(project: Project) -> list[Entry]:
-    """Return the files of the import package, without an executable; none if there is no package."""
-    return [
-        Entry(path.relative_to(project.root).as_posix(), path.read_bytes())
-        for path in project.sources()
-    ]
+        entries.append(WheelEntry(f"__editable__.{project.package}.pth", line))
+    return entries
 
 
 def dist_info(project: Project) -> str:
@@ -155,24 +92,26 @@ def dist_info(project: Project) -> str:
     return f"{project.name}-{project.version}.dist-info"
 
 
-def metadata_entries(project: Project, content: Content) -> list[Entry]:
+def metadata_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the metadata files, without RECORD."""
     folder = dist_info(project)
     metadata = project.metadata
     metadata.metadata_version = METADATA_VERSION
     entries = [
-        Entry(f"{folder}/METADATA", bytes(metadata.as_rfc822())),
-        Entry(f"{folder}/WHEEL", _wheel_file(content)),
+        WheelEntry(f"{folder}/METADATA", bytes(metadata.as_rfc822())),
+        WheelEntry(f"{folder}/WHEEL", _wheel_file(content)),
     ]
     commands = _entry_points(project, content)
     if commands:
-        entries.append(Entry(f"{folder}/entry_points.txt", commands))
+        entries.append(WheelEntry(f"{folder}/entry_points.txt", commands))
     entries += [
-        Entry(f"{folder}/licenses/{path.as_posix()}", (project.root / path).read_bytes())
+        WheelEntry(
+            f"{folder}/licenses/{path.as_posix()}", (project.root / path).read_bytes()
+        )
         for path in project.license_files()
     ]
     if content.sbom is not None:
-        entries.append(Entry(f"{folder}/sboms/{SBOM_NAME}", content.sbom))
+        entries.append(WheelEntry(f"{folder}/sboms/{SBOM_NAME}", content.sbom))
     return entries
 
 
@@ -194,7 +133,7 @@ def _entry_points(project: Project, content: Content) -> bytes:
 
 def wheel_name(project: Project, content: Content) -> str:
     """Return a wheel's file name (Binary distribution format, File name convention)."""
-    tags = ".".join(sorted(content.platforms))
+    tags = ".".join(sorted(content.tags.platforms))
     return f"{project.name}-{project.version}-{PYTHON_TAG}-{tags}.whl"
 
 
@@ -215,7 +154,7 @@ def write_wheel(
         _replacing(directory / name) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for entry in [*entries, Entry(record, _record(entries, record))]:
+        for entry in [*entries, WheelEntry(record, _record(entries, record))]:
             info = zipfile.ZipInfo(entry.name, moment)
             info.compress_type = (
                 zipfile.ZIP_DEFLATED
@@ -229,7 +168,7 @@ def write_wheel(
     return name
 
 
-def _must_differ(entries: list[Entry]) -> None:
+def _must_differ(entries: list[WheelEntry]) -> None:
     """Raise BuildError if two files have one place, also where a system does not tell cases apart."""
     seen: dict[str, str] = {}
     for entry in entries:
@@ -266,13 +205,13 @@ def _wheel_file(content: Content) -> bytes:
     lines = [
         "Wheel-Version: 1.0",
         f"Generator: leanspec-build {importlib.metadata.version('leanspec-build')}",
-        f"Root-Is-Purelib: {str(content.platforms == ('any',)).lower()}",
-        *(f"Tag: {PYTHON_TAG}-{tag}" for tag in sorted(content.platforms)),
+        f"Root-Is-Purelib: {str(content.tags.platforms == EVERY_MACHINE.platforms).lower()}",
+        *(f"Tag: {PYTHON_TAG}-{tag}" for tag in sorted(content.tags.platforms)),
     ]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _record(entries: list[Entry], own_name: str) -> bytes:
+def _record(entries: list[WheelEntry], own_name: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for entry in entries:

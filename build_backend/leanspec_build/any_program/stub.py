@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from leanspec_build.project.manifest import Project
-from leanspec_build.tags.model import split_tag
-from leanspec_build.wheel import Content, Entry, package_entries
+from leanspec_build.tags.model import Tags, oldest_systems
+from leanspec_build.wheel import Content, WheelEntry, package_entries
 
 # What runs in the stub.
 SOURCE = Path(__file__).with_name("no_program.py")
+TAGS = Tags(
+    ("any",), ("it says which machines the others are for, where none of them fits",)
+)
 SYSTEMS = {
     "manylinux": "Linux with glibc {} or newer",
     "musllinux": "Linux with musl {} or newer",
@@ -29,31 +32,28 @@ CPUS = {
 }
 
 
-def programs_stub(project: Project, tags: Iterable[str]) -> Content:
+def stub_content(project: Project, tags: Iterable[str]) -> Content:
     """Return a stub that has the commands of the programs; `tags` are those of the wheels that have them."""
     package = f"{project.name}_stub"
-    said = {
+    facts = {
         "name": project.metadata.name,
         "version": project.version,
-        "machines": machines(tags),
+        "machines": _machines(tags),
     }
     entries = [
         *package_entries(project),
-        Entry(f"{package}/__init__.py", SOURCE.read_bytes()),
-        Entry(f"{package}/machines.json", (json.dumps(said, indent=2) + "\n").encode()),
+        WheelEntry(f"{package}/__init__.py", SOURCE.read_bytes()),
+        WheelEntry(
+            f"{package}/machines.json", (json.dumps(facts, indent=2) + "\n").encode()
+        ),
     ]
     commands = dict.fromkeys(project.programs, f"{package}:main")
-    return Content(entries, ("any",), commands=commands)
+    return Content(entries, TAGS, commands=commands)
 
 
-def machines(tags: Iterable[str]) -> list[str]:
+def _machines(tags: Iterable[str]) -> list[str]:
     """Return the machines of platform tags in words, the oldest system of each kind."""
-    oldest: dict[tuple[str, str], tuple[int, int]] = {}
-    for tag in tags:
-        family, number, cpu = split_tag(tag)
-        key = (family, cpu)
-        oldest[key] = min(number, oldest.get(key, number))
     return sorted(
         f"{SYSTEMS[family].format('.'.join(map(str, number)))} on {CPUS.get(cpu, cpu)}"
-        for (family, cpu), number in oldest.items()
+        for (family, cpu), number in oldest_systems(tags).items()
     )

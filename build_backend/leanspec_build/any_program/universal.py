@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from leanspec_build.formats.mach_o import FAT_ENTRIES, FAT_MAGIC
+from leanspec_build.formats.mach_o import CPUS, FAT_ENTRIES, FAT_MAGIC
 
 # A slice starts where a page of its CPU does; as a power of two.
 ALIGNMENTS = {"x86_64": 12, "aarch64": 14}
+ENTRY = struct.Struct(f">{FAT_ENTRIES[FAT_MAGIC]}")
 
 
-def join(slices: Mapping[str, bytes]) -> bytes:
-    """Return a universal file of thin programs, by their CPUs; their signatures stay true."""
+def join(programs: Iterable[bytes]) -> bytes:
+    """Return a universal file of thin programs for different CPUs; their signatures stay true."""
+    slices = []
+    for data in programs:
+        cpu, subtype = struct.unpack_from("<2I", data, 4)
+        slices.append((ALIGNMENTS[CPUS[cpu]], cpu, subtype, data))
+    slices.sort()
     table, content = b"", bytearray()
-    start = 8 + struct.calcsize(f">{FAT_ENTRIES[FAT_MAGIC]}") * len(slices)
-    for cpu in sorted(slices, key=ALIGNMENTS.__getitem__):
-        data, power = slices[cpu], ALIGNMENTS[cpu]
-        kind, subtype = struct.unpack_from("<2I", data, 4)
+    start = 8 + ENTRY.size * len(slices)
+    for power, cpu, subtype, data in slices:
         content += bytes(-(start + len(content)) % (1 << power))
-        entry = (kind, subtype, start + len(content), len(data), power)
-        table += struct.pack(f">{FAT_ENTRIES[FAT_MAGIC]}", *entry)
+        table += ENTRY.pack(cpu, subtype, start + len(content), len(data), power)
         content += data
     return struct.pack(">4sI", FAT_MAGIC, len(slices)) + table + content

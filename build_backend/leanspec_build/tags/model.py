@@ -7,11 +7,12 @@ specifications.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
-    r"win32|win_amd64|win_arm64|linux_armv[67]l"
+    r"any|win32|win_amd64|win_arm64|linux_armv[67]l"
     r"|macosx_(10_\d+|(11|12|13|14|15|26)_0)_(x86_64|arm64|universal2)"
     r"|manylinux(1|2010)_(x86_64|i686)|manylinux2014_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
     r"|manylinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x|riscv64)"
@@ -25,7 +26,7 @@ LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 1
 
 @dataclass(frozen=True)
 class Tags:
-    """Name the platforms that an executable may be promised to, and say why."""
+    """The platforms that a wheel may be promised to, and why."""
 
     platforms: tuple[str, ...]
     """Platform tags, most specific first."""
@@ -39,6 +40,17 @@ class Tags:
         return bool(self.platforms) and all(
             INDEX_TAGS.fullmatch(tag) for tag in self.platforms
         )
+
+    def explanation(self) -> list[str]:
+        """Return the lines that say why, for people."""
+        lines = [f"because {reason}" for reason in self.reasons]
+        lines += [f"note: {remark}" for remark in self.remarks]
+        if not self.publishable:
+            lines.append("for local use only: no public index takes a wheel with this tag")
+        return lines
+
+
+EVERY_MACHINE = Tags(("any",), ())
 
 
 def of_all(parts: list[Tags]) -> Tags:
@@ -80,3 +92,13 @@ def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
 def dotted(version: tuple[int, int]) -> str:
     """Return a version as it is written, as in `11.0`."""
     return f"{version[0]}.{version[1]}"
+
+
+def oldest_systems(tags: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return the oldest version that platform tags promise, per family of systems and CPU."""
+    oldest: dict[tuple[str, str], tuple[int, int]] = {}
+    for tag in tags:
+        family, number, cpu = split_tag(tag)
+        key = (family, cpu)
+        oldest[key] = min(number, oldest.get(key, number))
+    return oldest

@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from leanspec_build.binaries import choose_binary, read_stub
+from leanspec_build.binaries import choose_binary
 from leanspec_build.errors import BuildError
+from leanspec_build.package import read_stub
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import load_project
 from leanspec_build.project.settings import read_settings
@@ -349,9 +350,9 @@ def test_a_stub_without_the_description_of_a_release_is_refused(
     if text is not None:
         path.write_text(text)
     with pytest.raises(BuildError, match=words):
-        read_stub(path)
+        read_stub(str(path))
     path.write_text("{}")
-    assert read_stub(path) == b"{}"
+    assert read_stub(str(path)) == b"{}"
 
 
 def test_settings_that_go_together_are_read(sample: Sample) -> None:

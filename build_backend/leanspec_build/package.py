@@ -1,0 +1,109 @@
+"""The wheel of an import package: with a binary in it, with data alone, or a stub of a release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from .binaries import RECORD_NAME, Binary, choose_binary
+from .errors import BuildError
+from .project.manifest import Project
+from .repair import graft
+from .sbom import bill_of_data, bill_of_materials
+from .wheel import (
+    Content,
+    WheelEntry,
+    data_entries,
+    editable_entries,
+    package_entries,
+    source_date_epoch,
+)
+
+STUB_NAME = "stub.json"
+
+
+def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
+    """Return what the settings ask for: a stub, or the package as it is for a platform."""
+    if "stub" in settings:
+        release = WheelEntry(f"{project.package}/{STUB_NAME}", read_stub(settings["stub"]))
+        return Content([*package_entries(project), release])
+    if "from" in settings:
+        raise BuildError(
+            "the config setting `from` is about `programs`, and this project has none",
+            hint="name the executable: `-C binary=/path`",
+        )
+    if not project.executable_name:
+        _must_need_no_setting(settings)
+        return _data_content(project)
+    binary = choose_binary(project, settings)
+    content = _binary_content(project, binary)
+    repair = settings.get("repair") or project.repair
+    if repair is None or binary.tags.publishable:
+        return content
+    return _binary_content(project, graft(project, binary, content))
+
+
+def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
+    """Return a wheel that leads to the package, and the link from there to its binary."""
+    entries = editable_entries(project)
+    if not project.executable_name:
+        return Content(entries)
+    binary = choose_binary(project, settings)
+    place = project.root / _place(project, binary)
+    return Content(entries, binary.tags, links={place: binary.path})
+
+
+def read_stub(place: str) -> bytes:
+    """Return the description of a release that a stub carries; raises BuildError if it is no JSON object."""
+    path = Path(place)
+    try:
+        data = path.read_bytes()
+        if not isinstance(json.loads(data), dict):
+            raise BuildError(f"`{path}` is not the description of a release")
+    except (OSError, ValueError) as error:
+        raise BuildError(
+            f"cannot read the description of a release in `{path}`: {error}"
+        ) from None
+    return data
+
+
+def _place(project: Project, binary: Binary) -> str:
+    """Return where a wheel has the binary, and a project the link to it."""
+    return f"{project.package}/bin/{project.executable_name}{binary.suffix}"
+
+
+def _binary_content(project: Project, binary: Binary) -> Content:
+    """Return the package with its binary, 0755, and the libraries that it brings along."""
+    entries = [*package_entries(project), *data_entries(project)]
+    entries.append(WheelEntry(_place(project, binary), binary.data, 0o755))
+    for name, data in binary.libraries.items():
+        entries.append(WheelEntry(f"{project.libraries_folder}/{name}", data))
+    if binary.record is not None:
+        entries.append(WheelEntry(f"{project.package}/bin/{RECORD_NAME}", binary.record))
+    sbom = bill_of_materials(
+        project, {project.executable_name: binary}, source_date_epoch()
+    )
+    return Content(entries, binary.tags, sbom)
+
+
+def _data_content(project: Project) -> Content:
+    entries = [*package_entries(project), *data_entries(project)]
+    sums = [
+        f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries
+    ]
+    record = b""
+    if project.record:
+        record = (project.root / project.package / project.record).read_bytes()
+    sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
+    return Content(entries, sbom=bill_of_data(project, sha256, record, source_date_epoch()))
+
+
+def _must_need_no_setting(settings: Mapping[str, str]) -> None:
+    """Raise BuildError for a setting about an executable, where there is none."""
+    for name in set(settings) - {"version"}:
+        raise BuildError(
+            f"the config setting `{name}` is about an executable, and this project has none",
+            hint=f"leave `-C {name}=...` out, or name an `executable` under `[tool.leanspec-build]`",
+        )
