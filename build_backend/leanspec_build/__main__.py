@@ -54,7 +54,7 @@ def _run(chosen: argparse.Namespace) -> int:
         from .any_program.all import make_all
 
         return make_all(chosen)
-    from .showing import show
+    from .inspection import show
 
     return show(chosen.files, as_json=chosen.json)
 

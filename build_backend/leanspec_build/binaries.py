@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
 from .formats.executable import parse_executable, read_program
-from .formats.facts import Executable, Format
+from .formats.facts import Executable, FileFormat
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .tags.derive import platform_tags
@@ -51,7 +51,7 @@ class Binary:
     @property
     def suffix(self) -> str:
         """What its file name ends with on its system."""
-        return WINDOWS_SUFFIX if self.executable.format is Format.PE else ""
+        return WINDOWS_SUFFIX if self.executable.format is FileFormat.PE else ""
 
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:

@@ -1,29 +1,31 @@
-"""Inspecting an executable or a wheel: its facts, its tags, and whether a wheel's name is true."""
+"""Inspection of an executable or a wheel: its facts, its tags, and whether a wheel's name is true."""
 
 from __future__ import annotations
 
-import zipfile
+import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from .archives import UNREADABLE
+from .archives import Bounds, read_members
 from .errors import BuildError
 from .formats.elf_file import ELF_MAGIC
-from .formats.executable import LARGEST_FILE, parse_executable, read_executable
-from .formats.facts import Executable, Format
+from .formats.executable import parse_executable, read_executable
+from .formats.facts import Executable, FileFormat
 from .tags.derive import platform_tags
-from .tags.model import Tags, split_tag
+from .tags.model import Promise, Tags, oldest_systems
 from .tags.platforms import platform_key
 
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"
-# (family, CPU) -> the oldest version of the family's system that is promised
-Promise = dict[tuple[str, str], tuple[int, int]]
+# Wheels of whole toolkits have tens of thousands of files.
+BOUNDS = Bounds(members=1_000_000)
 
 
 class Verdict(StrEnum):
@@ -35,11 +37,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class ProgramFacts:
-    """The facts of a program; the names are those of `inspect --json`."""
+class ExecutableFacts:
+    """The facts of an executable; the names are those of `inspect --json`."""
 
     file: str
-    format: Format
+    format: FileFormat
     platform: str | None
     cpus: tuple[str, ...]
     libc: str | None
@@ -61,32 +63,83 @@ class WheelFacts:
     platform_tags: tuple[str, ...]
     verdict: Verdict
     reasons: tuple[str, ...]
-    executables: tuple[ProgramFacts, ...]
+    executables: tuple[ExecutableFacts, ...]
 
 
 @dataclass(frozen=True)
-class Report:
+class Inspection:
     """The result of inspecting one file."""
 
-    facts: ProgramFacts | WheelFacts
-    notes: tuple[str, ...] = ()
+    facts: ExecutableFacts | WheelFacts
+    notes: tuple[str, ...]
+    """Further facts, for people."""
 
     @property
-    def programs(self) -> tuple[ProgramFacts, ...]:
-        """The programs in a wheel, or the program itself."""
-        return (
-            self.facts.executables if isinstance(self.facts, WheelFacts) else (self.facts,)
-        )
+    def executables(self) -> tuple[ExecutableFacts, ...]:
+        """The executables in a wheel, or the executable itself."""
+        if isinstance(self.facts, WheelFacts):
+            return self.facts.executables
+        return (self.facts,)
 
 
-def inspect_file(path: Path) -> Report:
+def show(files: list[Path], *, as_json: bool) -> int:
+    """Show all files that can be read; return 1 if a wheel promises too much.
+
+    Raises BuildError for the files that cannot be read, after the others are shown.
+    """
+    inspections, errors = [], []
+    for file in files:
+        try:
+            inspections.append(inspect_file(file))
+        except BuildError as error:
+            errors.append(error)
+    facts = [inspection.facts for inspection in inspections]
+    if as_json:
+        print(json.dumps([dataclasses.asdict(each) for each in facts], indent=2))  # noqa: T201
+    else:
+        for inspection in inspections:
+            print("\n".join(_lines(inspection)))  # noqa: T201
+    if errors:
+        hints = dict.fromkeys(error.hint for error in errors if error.hint)
+        messages = "\n".join(error.message for error in errors)
+        raise BuildError(messages, hint="; ".join(hints) or None)
+    wheels = [each for each in facts if isinstance(each, WheelFacts)]
+    return int(any(wheel.verdict is Verdict.LOOSE for wheel in wheels))
+
+
+def _lines(inspection: Inspection) -> Iterator[str]:
+    yield from _facts_lines(dataclasses.asdict(inspection.facts), "")
+    for note in inspection.notes:
+        yield f"  {'':14} {note}"
+
+
+def _facts_lines(facts: dict[str, Any], indent: str) -> Iterator[str]:
+    yield f"{indent}{facts['file']}"
+    for key, value in facts.items():
+        if key in ("file", "executables") or value in (None, (), {}):
+            continue
+        for line in value if key == "reasons" else [value]:
+            yield f"{indent}  {key.replace('_', ' '):14} {_words(line)}"
+    for executable in facts.get("executables", []):
+        yield from _facts_lines(executable, f"{indent}  ")
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {text}" for key, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def inspect_file(path: Path) -> Inspection:
     """Inspect an executable or a wheel; raises BuildError if the file is neither, or is damaged."""
     if path.suffix == ".whl":
         return _inspect_wheel(path)
-    return _report(read_executable(path), str(path), {})
+    return _inspect(read_executable(path), str(path), {})
 
 
-def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -> Report:
+def _inspect(
+    executable: Executable, file: str, bundled: dict[str, Executable]
+) -> Inspection:
     try:
         tags = platform_tags(executable, bundled)
     except BuildError as error:
@@ -94,7 +147,8 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
     minimum = {
         cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()
     }
-    facts = ProgramFacts(
+    signatures = {cpu: str(text) for cpu, text in executable.signatures.items()}
+    facts = ExecutableFacts(
         file=file,
         format=executable.format,
         platform=platform_key(executable),
@@ -103,18 +157,17 @@ def _report(executable: Executable, file: str, bundled: dict[str, Executable]) -
         libc_floor=executable.highest("GLIBC"),
         macos_minimum=minimum or None,
         needed=executable.needed,
-        signatures={cpu: str(each) for cpu, each in executable.signatures.items()},
+        signatures=signatures,
         platform_tags=tags.platforms,
         publishable=tags.publishable,
         reasons=tags.reasons,
     )
-    return Report(facts, (*_notes(executable), *tags.remarks))
+    return Inspection(facts, (*_notes(executable), *tags.remarks))
 
 
 def _notes(executable: Executable) -> Iterator[str]:
-    """Yield further facts, for people."""
     kind = "static" if executable.static else "dynamic"
-    linking = f", {kind}" if executable.format is Format.ELF else ""
+    linking = f", {kind}" if executable.format is FileFormat.ELF else ""
     yield f"{executable.bits} bit, {executable.byte_order} endian{linking}"
     if executable.loader:
         yield f"loader {executable.loader}"
@@ -128,65 +181,47 @@ def _notes(executable: Executable) -> Iterator[str]:
         yield f"{cpu}: SDK {major}.{minor}"
 
 
-def _inspect_wheel(path: Path) -> Report:
+def _inspect_wheel(path: Path) -> Inspection:
     try:
-        tags = tuple(sorted({tag.platform for tag in parse_wheel_filename(path.name)[3]}))
-        with zipfile.ZipFile(path) as archive:
-            # An archive may state any size; zipfile reads no further than that.
-            inflated = sum(info.file_size for info in archive.infolist())
-            if inflated > LARGEST_FILE:
-                raise BuildError(
-                    f"`{path}` unpacks to {inflated} bytes, more than the {LARGEST_FILE} that are read",
-                    hint=FETCH,
-                )
-            contents = {
-                info.filename: archive.read(info)
-                for info in archive.infolist()
-                if not info.is_dir()
-            }
+        _, _, _, name_tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise BuildError(
             f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH
         ) from None
-    except UNREADABLE as error:
-        raise BuildError(f"`{path}` is not a readable wheel: {error}", hint=FETCH) from None
+    tags = tuple(sorted({tag.platform for tag in name_tags}))
+    members = read_members(path, lambda _: True, FETCH, BOUNDS)
+    contents = {member.name: data for member, data in members}
     bundled = dict(_libraries(contents))
-    reports = [
-        _report(parse_executable(data, f"`{name}` in `{path.name}`"), name, bundled)
+    inspections = [
+        _inspect(executable, name, bundled)
         for name, data in contents.items()
-        if _is_program(data, name)
+        if (executable := _parsed(data))
     ]
-    programs = tuple(program for report in reports for program in report.programs)
-    promises = [_promise(program.platform_tags) for program in programs]
-    verdict, reasons = judge(_promise(tags), _all_of(promises))
+    executables = tuple(part for inner in inspections for part in inner.executables)
+    promises = [oldest_systems(executable.platform_tags) for executable in executables]
+    verdict, reasons = judge(oldest_systems(tags), _common(promises))
     damaged = [
         f"`{name}` is damaged: it starts nowhere"
         for name, data in contents.items()
-        if _is_damaged(data, name)
+        if _is_damaged(data)
     ]
     if damaged:
         verdict, reasons = Verdict.LOOSE, damaged
-    facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), programs)
-    return Report(facts, tuple(note for report in reports for note in report.notes))
+    facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), executables)
+    return Inspection(facts, tuple(note for inner in inspections for note in inner.notes))
 
 
-def _is_program(data: bytes, name: str) -> bool:
+def _parsed(data: bytes, *, library: bool = False) -> Executable | None:
     try:
-        parse_executable(data, name)
+        return parse_executable(data, "it", library=library)
     except BuildError:
-        return False
-    return True
+        return None
 
 
-def _is_damaged(data: bytes, name: str) -> bool:
+def _is_damaged(data: bytes) -> bool:
     """Tell whether this claims to be an ELF program or library, and is neither."""
-    if not data.startswith(ELF_MAGIC) or data[16:18] not in ELF_LOADED:
-        return False
-    try:
-        parse_executable(data, name, library=True)
-    except BuildError:
-        return not _is_program(data, name)
-    return False
+    is_loaded = data.startswith(ELF_MAGIC) and data[16:18] in ELF_LOADED
+    return is_loaded and not _parsed(data) and not _parsed(data, library=True)
 
 
 def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
@@ -197,58 +232,48 @@ def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:
             yield file, parse_executable(data, f"`{name}`", library=True)
 
 
-def _promise(tags: tuple[str, ...]) -> Promise:
-    """Return the oldest system version that platform tags promise, per family of systems and CPU."""
-    promise: Promise = {}
-    for tag in tags:
-        family, number, cpu = split_tag(tag)
-        key = (family, cpu)
-        promise[key] = min(number, promise.get(key, number))
-    return promise
-
-
-def _all_of(promises: list[Promise]) -> Promise:
+def _common(promises: list[Promise]) -> Promise:
     """Return the systems that all executables of a wheel run on, each with its newest floor."""
     if not promises:
         return {("any", ""): (0, 0)}
-    common = set.intersection(*(set(promise) for promise in promises))
+    keys = set.intersection(*(set(promise) for promise in promises))
     # A set has no order, and what is said of a wheel has one.
-    return {key: max(promise[key] for promise in promises) for key in sorted(common)}
+    return {key: max(promise[key] for promise in promises) for key in sorted(keys)}
 
 
-def judge(said: Promise, derived: Promise) -> tuple[Verdict, list[str]]:
-    """Compare the tags in a wheel's name with its executables; return the verdict and its reasons."""
-    loose = [
-        f"it promises {_words(key, number)}, "
-        + (
-            f"its content needs {_words(key, derived[key])}"
-            if key in derived
-            else "its content does not run there"
-        )
-        for key, number in said.items()
-        if key not in derived or number < derived[key]
-    ]
+def judge(name: Promise, content: Promise) -> tuple[Verdict, list[str]]:
+    """Compare what a wheel's name promises with what its executables run on; return verdict and reasons."""
+    loose = []
+    for key, number in name.items():
+        if key not in content:
+            loose.append(
+                f"it promises {_system(key, number)}, its content does not run there"
+            )
+        elif number < content[key]:
+            need = _system(key, content[key])
+            loose.append(f"it promises {_system(key, number)}, its content needs {need}")
     if loose:
         return Verdict.LOOSE, loose
-    strict = [
-        f"its content runs on {_words(key, number)}, "
-        + (
-            f"it promises {_words(key, said[key])} only"
-            if key in said
-            else "which it does not promise"
-        )
-        for key, number in derived.items()
-        if not _covered(key, said) or (key in said and said[key] > number)
-    ]
+    strict = []
+    for key, number in content.items():
+        if key in name and name[key] > number:
+            promise = _system(key, name[key])
+            strict.append(
+                f"its content runs on {_system(key, number)}, it promises {promise} only"
+            )
+        elif not _is_covered(key, name):
+            strict.append(
+                f"its content runs on {_system(key, number)}, which it does not promise"
+            )
     return (Verdict.STRICT, strict) if strict else (Verdict.TRUE, [])
 
 
-def _covered(key: tuple[str, str], said: Promise) -> bool:
+def _is_covered(key: tuple[str, str], name: Promise) -> bool:
     # A universal2 tag speaks for both CPUs of macOS.
-    return key in said or (key[0] == "macosx" and ("macosx", "universal2") in said)
+    return key in name or (key[0] == "macosx" and ("macosx", "universal2") in name)
 
 
-def _words(key: tuple[str, str], number: tuple[int, int]) -> str:
+def _system(key: tuple[str, str], number: tuple[int, int]) -> str:
     family, cpu = key
     version = f" {number[0]}.{number[1]}" if number != (0, 0) else ""
     return f"{family}{version} {cpu}".strip()

@@ -16,7 +16,7 @@ from pathlib import Path
 from .binaries import Binary, Package, must_keep_floor
 from .errors import BuildError
 from .formats.executable import parse_executable
-from .formats.facts import Format
+from .formats.facts import FileFormat
 from .project.manifest import Project
 from .wheel import Content, write_wheel
 
@@ -30,7 +30,7 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
     `content` is that of its wheel. The record keeps the digests before and after. Raises BuildError if
     auditwheel or patchelf is missing or fails, and for anything but an ELF file.
     """
-    if binary.executable.format is not Format.ELF:
+    if binary.executable.format is not FileFormat.ELF:
         raise BuildError(
             f"auditwheel grafts libraries into ELF files only, and `{binary.path}` is none"
         )

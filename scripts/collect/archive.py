@@ -1,31 +1,19 @@
-"""Extracting files from an untrusted package archive."""
+"""Files from an untrusted package archive."""
 
 from __future__ import annotations
 
-import gzip
-import shutil
-import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+
+from leanspec_build.archives import FILE, FOLDER, Bounds, Member, read_members
+from leanspec_build.errors import BuildError
 
 from leanspec_launcher.diagnosis.errors import CommandError
 
 # The largest package so far unpacks to 49 MB.
 LARGEST_ARCHIVE = 128 * 1024 * 1024
-# A program's package has some five, that of the pages 918; each costs time, however small it is.
-MOST_ENTRIES = 4_000
-
-
-class _Bounded(gzip.GzipFile):
-    """A gzip stream that fails after a number of bytes, because an archive may unpack to any size."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if self.tell() > LARGEST_ARCHIVE:
-            raise CommandError(f"it unpacks to more than {LARGEST_ARCHIVE} bytes")
-        if size is None or size < 0:
-            size = LARGEST_ARCHIVE
-        return super().read(min(size, LARGEST_ARCHIVE))
+# A program's package has some five members, that of the pages 918; each costs time, however small.
+BOUNDS = Bounds(4_000, LARGEST_ARCHIVE, LARGEST_ARCHIVE)
 
 
 def extract_file(archive: Path, member: str, target: Path) -> None:
@@ -46,55 +34,36 @@ def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Pa
     Raises CommandError, and leaves no target, if any entry of the archive leads out of it, is a
     link, is too large, or is there twice.
     """
-    written: list[Path] = []
+    targets: dict[str, Path] = {}
+
+    def is_chosen(member: Member) -> bool:
+        _must_be_harmless(member)
+        target = place(member.name)
+        if target is None or member.kind != FILE:
+            return False
+        if target in targets.values():
+            raise BuildError(f"it holds `{member.name}` twice")
+        targets[member.name] = target
+        return True
+
     try:
-        with (
-            _Bounded(archive) as unpacked,
-            tarfile.open(fileobj=unpacked, mode="r|") as entries,
-        ):
-            for number, entry in enumerate(entries):
-                if number == MOST_ENTRIES:
-                    raise CommandError(f"it holds more than {MOST_ENTRIES} entries")
-                _must_be_harmless(entry)
-                target = place(entry.name) if entry.isfile() else None
-                if target is None:
-                    continue
-                if target in written:
-                    raise CommandError(f"it holds `{entry.name}` twice")
-                written.append(target)
-                _copy(entries, entry, target)
-    except CommandError as error:
-        _remove(written)
+        for member, data in read_members(archive, is_chosen, bounds=BOUNDS):
+            target = targets[member.name]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                file.write(data)
+    except BuildError as error:
+        for target in targets.values():
+            target.unlink(missing_ok=True)
         raise CommandError(
             f"the archive `{archive.name}` is refused: {error.message}"
         ) from None
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-        _remove(written)
-        raise CommandError(f"the archive `{archive.name}` is damaged: {error}") from None
-    return written
+    return list(targets.values())
 
 
-def _remove(files: list[Path]) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
-
-
-def _must_be_harmless(entry: tarfile.TarInfo) -> None:
-    path = PurePosixPath(entry.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in entry.name:
-        raise CommandError(f"its entry `{entry.name}` leads out of it")
-    if entry.issym() or entry.islnk():
-        raise CommandError(f"its entry `{entry.name}` is a link to `{entry.linkname}`")
-    if not (entry.isfile() or entry.isdir()):
-        raise CommandError(f"its entry `{entry.name}` is neither a file nor a folder")
-    if entry.size > LARGEST_ARCHIVE:
-        raise CommandError(f"its entry `{entry.name}` unpacks to {entry.size} bytes")
-
-
-def _copy(entries: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
-    source = entries.extractfile(entry)
-    if source is None:
-        raise CommandError(f"its entry `{entry.name}` has no content")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source, target.open("xb") as file:
-        shutil.copyfileobj(source, file)
+def _must_be_harmless(member: Member) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+        raise BuildError(f"its entry `{member.name}` leads out of it")
+    if member.kind not in (FILE, FOLDER):
+        raise BuildError(f"its entry `{member.name}` is {member.kind}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
 import plistlib
 import struct
-import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from xml.parsers.expat import ExpatError
 import pefile
 from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
+from leanspec_build.archives import UNREADABLE
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.elf_file import ELF_MAGIC
 from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
@@ -132,16 +131,7 @@ def _debian(path: Path) -> Bundle:
             architecture, version = control["Architecture"], control["Version"]
             found = set(_cpus(package))
     # python-debian lets what its readers raise through.
-    except (
-        DebError,
-        ArError,
-        tarfile.TarError,
-        OSError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        *BROKEN,
-    ) as error:
+    except (DebError, ArError, *UNREADABLE, *BROKEN) as error:
         raise _damaged(path, BundleFormat.DEB, error) from None
     cpu = DEBIAN_CPUS.get(architecture)
     if cpu is None:

@@ -10,11 +10,12 @@ import hashlib
 import json
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -58,15 +59,7 @@ def read_binary(file: File) -> Binary:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/binary.json"))
             data = archive.read(f"{folder}/{family.program}{suffix}")
-    except (
-        KeyError,
-        ValueError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         raise CommandError(
             f"`{file.path.name}` has no binary with its record: {error}"
         ) from None

@@ -13,12 +13,12 @@ import re
 import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from email.utils import getaddresses
 from importlib.metadata import EntryPoint
 
 import email_validator
+from leanspec_build.archives import UNREADABLE
 from packaging.metadata import Metadata
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from rfc3986 import uri_reference, validators
@@ -50,16 +50,6 @@ PLATFORM_TAGS = re.compile(
 )
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
-DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    zlib.error,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-)
 
 
 def index_rules(files: list[File]) -> Iterator[Finding]:
@@ -91,7 +81,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
         yield from _metadata(file)
     except CommandError as error:
         yield "content", "a whole archive with metadata", error.message
-    except DAMAGED as error:
+    except UNREADABLE as error:
         yield "content", "a whole archive", f"{type(error).__name__}: {error}"
 
 

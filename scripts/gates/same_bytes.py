@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from leanspec_build.archives import UNREADABLE
+
 from scripts.build.rebuild import rebuilt
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem
@@ -57,7 +59,7 @@ def _difference(file: File, ours: File) -> str:
     """Name the entries that differ; the archives' own bytes, if none does."""
     try:
         theirs, mine = _entries(file), _entries(ours)
-    except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         return f"not a whole archive ({error})"
     names = [name for name in sorted(theirs | mine) if theirs.get(name) != mine.get(name)]
     if not names:

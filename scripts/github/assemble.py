@@ -206,7 +206,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
 
 
 def _about(collected: Collected, path: Path) -> dict[str, Any]:
-    (program,) = inspect_file(path).programs
+    (program,) = inspect_file(path).executables
     stated = {
         name: asdict(collected)[name]
         for name in ("sha256", "size", "version", "reported", "commit")

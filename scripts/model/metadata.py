@@ -7,6 +7,8 @@ import zipfile
 from email.message import Message
 from email.parser import BytesParser
 
+from leanspec_build.archives import UNREADABLE
+
 from leanspec_launcher.diagnosis.errors import CommandError
 
 from .files import File, FileKind
@@ -19,15 +21,7 @@ def metadata_bytes(file: File) -> bytes:
             return _of_sdist(file)
         with zipfile.ZipFile(file.path) as archive:
             return archive.read(f"{dist_info(file)}/METADATA")
-    except (
-        KeyError,
-        OSError,
-        ValueError,
-        EOFError,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        RuntimeError,
-    ) as error:
+    except UNREADABLE as error:
         text = (
             f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
         )

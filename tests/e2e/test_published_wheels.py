@@ -105,7 +105,7 @@ def fetch(requirement: str, platform: str, shared: Path) -> Path:
 
 
 def derived(wheel: Path) -> list[list[str]]:
-    return [list(each.platform_tags) for each in inspect_file(wheel).programs]
+    return [list(each.platform_tags) for each in inspect_file(wheel).executables]
 
 
 @published(LINUX, MORE_OF_LINUX)
@@ -158,7 +158,7 @@ def test_the_load_commands_agree(
             contents = [archive.read(name) for name in archive.namelist()]
         programs = [data for data in contents if data[:4] in magics]
         assert programs
-        for facts, data in zip(inspect_file(wheel).programs, programs, strict=True):
+        for facts, data in zip(inspect_file(wheel).executables, programs, strict=True):
             assert list(facts.needed) == dylibs(data)
             for cpu, minimum in minimums(data).items():
                 assert tag_of(cpu, minimum) in facts.platform_tags
@@ -192,7 +192,7 @@ def test_pefile_agrees(
     with remembered(request, *INPUTS):
         wheel = fetch(requirement, platform, shared)
         assert derived(wheel) == [[platform]]
-        (facts,) = inspect_file(wheel).programs
+        (facts,) = inspect_file(wheel).executables
         with zipfile.ZipFile(wheel) as archive:
             # The imports alone: reading all of it takes twenty seconds.
             file = pefile.PE(data=archive.read(facts.file), fast_load=True)

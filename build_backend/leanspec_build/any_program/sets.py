@@ -11,11 +11,11 @@ import dataclasses
 import glob
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.tags import sys_tags
 
-from leanspec_build.archives import ARCHIVES, read_members
+from leanspec_build.archives import ARCHIVES, Member, read_members
 from leanspec_build.binaries import Binary, must_keep_floor
 from leanspec_build.errors import BuildError, NotAProgramError, note
 from leanspec_build.formats.executable import parse_executable, read_program
@@ -29,6 +29,7 @@ from .universal import join
 MACOS = ("darwin-x64", "darwin-arm64")
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
+ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
 # File name -> its content, or its path.
 Files = Mapping[str, bytes | Path]
 
@@ -234,8 +235,13 @@ def _in_folder(place: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Files
 def _in_archive(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Files]]:
     files = {name + suffix for name in names for suffix in ("", WINDOWS_SUFFIX)}
     folders: dict[str, dict[str, bytes]] = {}
-    for member, data in read_members(path, files):
-        folders.setdefault(str(member.parent), {})[member.name] = data
+
+    def is_chosen(member: Member) -> bool:
+        return PurePosixPath(member.name).name in files
+
+    for member, data in read_members(path, is_chosen, ANOTHER):
+        place = PurePosixPath(member.name)
+        folders.setdefault(str(place.parent), {})[place.name] = data
     for folder, members in sorted(folders.items()):
         for programs in _complete(members, names):
             # The archive itself, if they are at its top.

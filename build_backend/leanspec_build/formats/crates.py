@@ -14,7 +14,7 @@ from leanspec_build.errors import BuildError
 
 from . import mach_o, pe
 from .elf_file import ElfFile
-from .facts import Executable, Format
+from .facts import Executable, FileFormat
 
 SECTION = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.
@@ -47,8 +47,8 @@ def embedded_crates(data: bytes, executable: Executable) -> list[Crate]:
 
 
 def _section(data: bytes, executable: Executable) -> bytes | None:
-    if executable.format is Format.ELF:
+    if executable.format is FileFormat.ELF:
         return ElfFile(data).section(SECTION)
-    if executable.format is Format.PE:
+    if executable.format is FileFormat.PE:
         return pe.section(data, SECTION.decode())
     return mach_o.section(data, SECTION)

@@ -14,7 +14,7 @@ from leanspec_build.errors import NotAProgramError
 from .arm import arm_cpu
 from .elf_file import PT_INTERP, PT_LOAD, ElfFile, Note
 from .elf_symbols import imports, version_needs
-from .facts import Executable, Format
+from .facts import Executable, FileFormat
 from .view import Bytes, View
 
 KINDS = {1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
@@ -101,7 +101,7 @@ def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
     ]
     notes = list(file.notes())
     return Executable(
-        format=Format.ELF,
+        format=FileFormat.ELF,
         system=_system(file, loader, notes),
         cpus=(_cpu(file),),
         bits=file.bits,

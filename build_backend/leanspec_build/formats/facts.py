@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-class Format(enum.StrEnum):
+class FileFormat(enum.StrEnum):
     """How a program's file is made."""
 
     ELF = "elf"
@@ -34,7 +34,7 @@ class Executable:
     format.
     """
 
-    format: Format
+    format: FileFormat
     system: str
     """`linux`, `darwin`, `windows`, or another system that the file names."""
     cpus: tuple[str, ...]
@@ -66,7 +66,7 @@ class Executable:
     @property
     def static(self) -> bool:
         """Whether an ELF file needs neither a loader nor a library."""
-        return self.format is Format.ELF and self.loader is None and not self.needed
+        return self.format is FileFormat.ELF and self.loader is None and not self.needed
 
     def highest(self, prefix: str) -> str | None:
         """Return the highest symbol version needed of a kind, as `GLIBC` -> `2.34`."""

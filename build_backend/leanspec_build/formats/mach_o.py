@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from . import signatures
-from .facts import Executable, Format, Signature
+from .facts import Executable, FileFormat, Signature
 from .view import Bytes, View
 
 # magic -> byte order, bits
@@ -85,7 +85,7 @@ def parse_program(data: Bytes) -> Executable:
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
     return Executable(
-        format=Format.MACH_O,
+        format=FileFormat.MACH_O,
         system="darwin",
         cpus=cpus,
         bits=slices[0].bits,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from . import signatures
-from .facts import Executable, Format
+from .facts import Executable, FileFormat
 from .view import Bytes, View
 
 MAGIC = b"MZ"
@@ -89,7 +89,7 @@ def parse_program(data: Bytes) -> Executable:
         *signature,
     )
     return Executable(
-        format=Format.PE,
+        format=FileFormat.PE,
         system="windows",
         cpus=(cpu,),
         signatures={cpu: signed},

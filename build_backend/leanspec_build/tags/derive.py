@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
-from leanspec_build.formats.facts import Executable, Format, Signature
+from leanspec_build.formats.facts import Executable, FileFormat, Signature
 
 from .linux import linux_tags
 from .macos import macos_tags
@@ -26,9 +26,9 @@ def platform_tags(
             "it was changed after it was signed, so the system stops it, or warns of it",
             hint="sign it again, after `strip` and whatever else changes it",
         )
-    if executable.format is Format.PE:
+    if executable.format is FileFormat.PE:
         return windows_tags(executable)
-    if executable.format is Format.MACH_O:
+    if executable.format is FileFormat.MACH_O:
         return macos_tags(executable)
     if executable.system != "linux":
         raise BuildError(f"there is no platform tag for the system `{executable.system}`")

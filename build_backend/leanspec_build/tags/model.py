@@ -19,9 +19,10 @@ INDEX_TAGS = re.compile(
     r"|musllinux_\d+_\d+_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64)"
 )
 
-
 # The older names of three policies (PEP 600).
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+# Family of systems and CPU -> the oldest version of the system.
+Promise = dict[tuple[str, str], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def oldest_systems(tags: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+def oldest_systems(tags: Iterable[str]) -> Promise:
     """Return the oldest version that platform tags promise, per family of systems and CPU."""
-    oldest: dict[tuple[str, str], tuple[int, int]] = {}
+    oldest: Promise = {}
     for tag in tags:
         family, number, cpu = split_tag(tag)
         key = (family, cpu)

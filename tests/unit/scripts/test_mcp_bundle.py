@@ -75,7 +75,7 @@ def test_a_universal_program_has_both_as_they_are(tmp_path: Path) -> None:
     joined = join([ARM, INTEL])
     path = tmp_path / "program"
     path.write_bytes(joined)
-    (facts,) = inspect_file(path).programs
+    (facts,) = inspect_file(path).executables
     assert set(facts.cpus) == {"aarch64", "x86_64"}
     slices = MachO(str(path)).headers
     assert [each.offset for each in slices] == [1 << 14, 2 << 14]
