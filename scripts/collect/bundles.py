@@ -17,10 +17,11 @@ from debian.arfile import ArError
 from debian.debfile import DebError, DebFile
 from leanspec_build.archives import UNREADABLE
 from leanspec_build.errors import BuildError
+from leanspec_build.formats import pe
 from leanspec_build.formats.elf_file import ELF_MAGIC
 from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
 from leanspec_build.formats.facts import Executable
-from leanspec_build.tags.platforms import platform_key
+from leanspec_build.tags.platforms import KEY_CPUS, platform_key
 
 from leanspec_launcher.diagnosis.errors import CommandError
 
@@ -44,10 +45,6 @@ TITLES = {
     BundleFormat.IMAGE: "disk image",
 }
 DEBIAN_CPUS = {"amd64": "x64", "arm64": "arm64"}
-PE_CPUS = {
-    0x8664: "x64",
-    0xAA64: "arm64",
-}  # NSIS's usual stub is 32-bit (0x14C) for every CPU, so it does not name one
 # NSIS, Source/exehead/fileform.h: flags, signature, magic, length of the header, length of all that
 # follows.
 FIRST_HEADER = struct.Struct("<II12sII")
@@ -207,12 +204,9 @@ def _installer(path: Path) -> Bundle:
     stated = struct.unpack_from("<I", data, end - 4)[0]
     if not flags & NSIS_NO_CHECKSUM and zlib.crc32(data[NSIS_BLOCK : end - 4]) != stated:
         raise _damaged(path, BundleFormat.INSTALLER, "its checksum is another one")
-    return Bundle(
-        path,
-        BundleFormat.INSTALLER,
-        PE_CPUS.get(program.FILE_HEADER.Machine),
-        _product_version(program),
-    )
+    # NSIS's usual stub is 32-bit for every CPU, so it does not name one.
+    cpu = KEY_CPUS.get(pe.CPUS.get(program.FILE_HEADER.Machine, ""))
+    return Bundle(path, BundleFormat.INSTALLER, cpu, _product_version(program))
 
 
 def _product_version(program: pefile.PE) -> str | None:

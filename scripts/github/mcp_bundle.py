@@ -8,12 +8,13 @@ CPU has a bundle, which its name states.
 from __future__ import annotations
 
 import json
-import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from leanspec_build.any_program.universal import join
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.diagnosis.errors import CommandError
@@ -35,8 +36,6 @@ FAMILY = FAMILIES["mcp"]
 ENTRY_POINT = f"{FAMILY.package}/bin/{FAMILY.program}"
 LIBRARIES = f"{FAMILY.package}.libs/"
 SERVER = ROOT / "server.json"  # what the registry of MCP servers is told
-# Of a universal file (Mach-O, `fat.h`): its magic, and the boundary of each program, 2 to this power.
-FAT_MAGIC, ALIGNMENT = 0xCAFEBABE, 14
 
 Files = dict[str, tuple[bytes, int]]
 
@@ -105,19 +104,6 @@ def describe(version: str, system: str, tools: list[str] | None) -> dict[str, An
         },
         "compatibility": {"platforms": [system]},
     }
-
-
-def join(programs: list[bytes]) -> bytes:
-    """Return a universal file of two Mach-O programs; each stays as it is, with its signature."""
-    header, place = b"", 1 << ALIGNMENT
-    for program in programs:
-        cpu = struct.unpack_from("<II", program, 4)
-        header += struct.pack(">5I", *cpu, place, len(program), ALIGNMENT)
-        place += -(-len(program) >> ALIGNMENT) << ALIGNMENT
-    joined = struct.pack(">II", FAT_MAGIC, len(programs)) + header
-    for program in programs:
-        joined += bytes(-len(joined) % (1 << ALIGNMENT)) + program
-    return joined
 
 
 def _for_systems(of_server: dict[str, Files]) -> Iterator[tuple[str, Files]]:

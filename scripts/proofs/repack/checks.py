@@ -10,15 +10,18 @@ from pathlib import Path
 
 import macholib.MachO
 import pefile
-from macholib.mach_o import LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX
+from macholib.mach_o import CPU_TYPE_NAMES, LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX
 from packaging.utils import parse_wheel_filename
 
 from leanspec_launcher.diagnosis.errors import CommandError
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
 
-PE_TAGS = {0x8664: "win_amd64", 0xAA64: "win_arm64", 0x14C: "win32"}
-MACH_O_CPUS = {0x01000007: "x86_64", 0x0100000C: "arm64"}
+PE_TAGS = {
+    "IMAGE_FILE_MACHINE_AMD64": "win_amd64",
+    "IMAGE_FILE_MACHINE_ARM64": "win_arm64",
+    "IMAGE_FILE_MACHINE_I386": "win32",
+}
 FIRST_ARM_MACOS = 11
 AUDITWHEEL_TAG = re.compile(r'following\s+platform\s+tag:\s+"([^"]+)"')
 # A wheel of nothing but programs has no library, which is meant.
@@ -89,7 +92,8 @@ def _tags(wheel: Path) -> Iterator[str]:
             if data.startswith(b"\x7fELF"):
                 yield _by_auditwheel(wheel)
             elif data.startswith(b"MZ"):
-                yield PE_TAGS[pefile.PE(data=data, fast_load=True).FILE_HEADER.Machine]
+                machine = pefile.PE(data=data, fast_load=True).FILE_HEADER.Machine
+                yield PE_TAGS[pefile.MACHINE_TYPE[machine]]
             else:
                 yield from _by_macholib(Path(archive.extract(name, folder)))
 
@@ -111,7 +115,7 @@ def _by_macholib(path: Path) -> Iterator[str]:
                 packed = int(command.version)
             else:
                 continue
-            cpu = MACH_O_CPUS[header.header.cputype]
+            cpu = CPU_TYPE_NAMES[header.header.cputype].lower()
             major, minor = packed >> 16, packed >> 8 & 0xFF
             if cpu == "arm64":
                 major, minor = max((major, minor), (FIRST_ARM_MACOS, 0))
