@@ -1,4 +1,4 @@
-"""The executable of a package: chosen by a config setting or for this machine, held to its record and floors."""
+"""Binaries for wheels, held to their records and to the floors that a project promises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
-from .formats.executable import parse_executable, read_program
+from .formats.executable import load_executable, parse_executable
 from .formats.facts import Executable, FileFormat
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
@@ -25,7 +25,7 @@ RECORD_NAME = "binary.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Package:
+class SystemPackage:
     """A package of a system, as `libssl3` of Debian."""
 
     name: str
@@ -36,16 +36,16 @@ class Package:
 
 @dataclasses.dataclass(frozen=True)
 class Binary:
-    """An executable as it goes into a wheel: its bytes, and what is known of them."""
+    """An executable as it goes into a wheel: its bytes, and the facts in them."""
 
     path: Path
     data: bytes
     executable: Executable
-    record: bytes | None
-    """`binary.json` as it lies beside the executable."""
+    record: bytes | None = None
+    """`binary.json` as it lies next to the executable."""
     libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     """The shared libraries that the wheel brings along, by their file name."""
-    packages: tuple[Package, ...] = ()
+    packages: tuple[SystemPackage, ...] = ()
     """The packages of the system that these are from."""
 
     @property
@@ -55,7 +55,7 @@ class Binary:
 
     @functools.cached_property
     def bundled(self) -> dict[str, Executable]:
-        """What is known of the shared libraries. Raises BuildError for one that is damaged."""
+        """The facts of the shared libraries. Raises BuildError for one that is damaged."""
         return {
             name: parse_executable(data, f"`{name}`", library=True)
             for name, data in self.libraries.items()
@@ -72,50 +72,46 @@ class Binary:
             ) from None
 
 
-def choose_binary(project: Project, chosen: Mapping[str, str]) -> Binary:
+def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:
     """Read the executable that the config settings ask for, or the one for this machine.
 
     Raises BuildError if it is missing, is for another platform, or is not the file that its
     `binary.json` describes.
     """
-    if "binary" in chosen:
-        path, wanted = Path(chosen["binary"]), None
+    if "binary" in settings:
+        path, platform = Path(settings["binary"]), None
     else:
-        wanted = chosen.get("platform") or host_platform_key()
-        path = _collected(project, wanted)
-    data, executable = read_program(path)
-    found = platform_key(executable)
-    if wanted is not None and found != wanted:
-        described = found or f"several CPUs ({', '.join(executable.cpus)})"
-        raise BuildError(f"`{path}` is an executable for {described}, not for `{wanted}`")
+        platform = settings.get("platform") or host_platform_key()
+        path = _collected(project, platform)
+    data, executable = load_executable(path)
+    key = platform_key(executable)
+    if platform is not None and key != platform:
+        platforms = key or f"several CPUs ({', '.join(executable.cpus)})"
+        raise BuildError(f"`{path}` is an executable for {platforms}, not for `{platform}`")
     record_path = path.with_name(RECORD_NAME)
     record = record_path.read_bytes() if record_path.is_file() else None
     if record is not None:
-        _must_match(record, record_path, data, found, project)
-    elif wanted is not None:
+        _must_match(record, record_path, data, key, project)
+    elif platform is not None:
         raise BuildError(
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
             hint="write one, or name the executable itself: `-C binary=/path`",
         )
-    must_keep_floor(project, executable, path)
-    return Binary(path, data, executable, record)
+    binary = Binary(path, data, executable, record)
+    must_keep_floor(project, binary)
+    return binary
 
 
-def must_keep_floor(
-    project: Project,
-    executable: Executable,
-    path: Path,
-    bundled: Mapping[str, Executable] | None = None,
-) -> None:
-    """Raise BuildError if a file needs a newer system than the project promises, for any of its platforms."""
-    for platform, cpu in platform_keys(executable).items():
-        text = project.floors.get(platform)
-        problem = (
-            exceeds(executable, cpu, read_floor(text), bundled or {}) if text else None
-        )
+def must_keep_floor(project: Project, binary: Binary) -> None:
+    """Raise BuildError if a binary needs a newer system than the project promises, for any of its platforms."""
+    for platform, cpu in platform_keys(binary.executable).items():
+        if platform not in project.floors:
+            continue
+        text = project.floors[platform]
+        problem = exceeds(binary.executable, cpu, read_floor(text), binary.bundled)
         if problem is not None:
             raise BuildError(
-                f"`{path}` is above the promised floor `{text}` of `{platform}`: {problem}",
+                f"`{binary.path}` is above the promised floor `{text}` of `{platform}`: {problem}",
                 hint="build it on an older system or with `cargo zigbuild`, or raise `[tool.leanspec-build.floors]`",
             )
 
@@ -142,17 +138,17 @@ def _must_match(
 ) -> None:
     """Compare an executable with the `binary.json` next to it."""
     try:
-        said = json.loads(record)
-        facts = {key: said[key] for key in ("sha256", "size", "platform", "version")}
+        content = json.loads(record)
+        facts = {key: content[key] for key in ("sha256", "size", "platform", "version")}
         version = Version(str(facts["version"]))
     except (ValueError, KeyError, TypeError, InvalidVersion) as error:
         raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
-    found = {
+    actual = {
         "sha256": hashlib.sha256(data).hexdigest(),
         "size": len(data),
         "platform": platform,
     }
-    for key, value in found.items():
+    for key, value in actual.items():
         if facts[key] != value:
             raise BuildError(
                 f"the executable next to `{path}` is not the one that it describes: `{key}` is `{value}`,"
@@ -160,8 +156,7 @@ def _must_match(
                 hint="put the executable there that the file describes, or another description",
             )
     # A packaging-only release V.postN carries the binaries of V.
-    wanted = Version(project.version).__replace__(post=None)
-    if version != wanted:
+    if version != Version(project.version).__replace__(post=None):
         raise BuildError(
             f"`{path}` describes version `{facts['version']}`, but `{project.metadata.name}` is `{project.version}`"
         )

@@ -1,4 +1,4 @@
-"""Grafting foreign libraries into a wheel, so that a binary outside of the manylinux policy becomes lawful."""
+"""Repair of a wheel by auditwheel, which grafts foreign libraries into it so that a manylinux policy allows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from .binaries import Binary, Package, must_keep_floor
+from .binaries import Binary, SystemPackage, must_keep_floor
 from .errors import BuildError
 from .formats.executable import parse_executable
 from .formats.facts import FileFormat
@@ -60,24 +60,23 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
         libraries=libraries,
         packages=packages,
     )
-    must_keep_floor(project, executable, binary.path, grafted.bundled)
+    must_keep_floor(project, grafted)
     return grafted
 
 
-def _packages(archive: zipfile.ZipFile) -> tuple[Package, ...]:
+def _packages(archive: zipfile.ZipFile) -> tuple[SystemPackage, ...]:
     """Return the packages that the libraries are from, as auditwheel's own bill of materials names them.
 
     None where the system does not say which package a file is of.
     """
     for name in archive.namelist():
         if name.endswith(BILL):
-            listed = json.loads(archive.read(name))["components"]
-            found = {
-                Package(each["name"], each["version"], each["purl"])
-                for each in listed
-                if not each["purl"].startswith("pkg:pypi/")
+            packages = {
+                SystemPackage(component["name"], component["version"], component["purl"])
+                for component in json.loads(archive.read(name))["components"]
+                if not component["purl"].startswith("pkg:pypi/")
             }
-            return tuple(sorted(found, key=lambda package: package.purl))
+            return tuple(sorted(packages, key=lambda package: package.purl))
     return ()
 
 
@@ -88,7 +87,7 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
     )
     command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(out)]
     command += ["--zip-compression-level", "0", str(wheel)]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         env=os.environ | {"PATH": path},
         capture_output=True,
@@ -96,8 +95,8 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
         errors="replace",
         check=False,
     )
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines()
         reason = lines[-1] if lines else "it gave no reason"
         raise BuildError(
             f"auditwheel could not repair the wheel: {reason}",
@@ -107,15 +106,15 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
 
 def _record(binary: Binary, data: bytes, libraries: dict[str, bytes]) -> bytes:
     """Return `binary.json` for the grafted executable, with what it was grafted from."""
-    said = json.loads(binary.record or b"{}")
+    original = json.loads(binary.record or b"{}")
     grafted = {
         "by": f"auditwheel {importlib.metadata.version('auditwheel')}",
-        "from": {"sha256": said["sha256"], "size": said["size"]},
+        "from": {"sha256": original["sha256"], "size": original["size"]},
         "libraries": {
             name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()
         },
     }
-    new = said | {
+    new = original | {
         "sha256": hashlib.sha256(data).hexdigest(),
         "size": len(data),
         "grafted": grafted,

@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cyclonedx.model import HashAlgorithm, HashType
@@ -22,7 +22,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from .binaries import Binary
-from .formats.crates import Crate, embedded_crates
+from .formats.crates import EmbeddedCrate, embedded_crates
 from .project.manifest import Project
 
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
@@ -37,23 +37,24 @@ NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
 
 
 def bill_of_materials(
-    project: Project, programs: Mapping[str, Binary], moment: int
+    project: Project, binaries: Mapping[str, Binary], moment: int
 ) -> bytes:
     """Return what is in a wheel and where it came from; `moment` is in seconds since the epoch.
 
-    The same wheel gives the same bytes: the serial number comes from the programs, the time is
+    The same wheel gives the same bytes: the serial number comes from the binaries, the time is
     that of all entries.
     """
-    contents: list[tuple[Component, list[Component]]] = []
+    contents = []
     digests = []
-    for name, binary in programs.items():
-        digests.append(hashlib.sha256(binary.data).hexdigest())
+    for name, binary in binaries.items():
+        sha256 = hashlib.sha256(binary.data).hexdigest()
+        digests.append(sha256)
         program = Component(
             name=name,
             version=project.version,
             type=ComponentType.APPLICATION,
             bom_ref=f"program:{name}",
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digests[-1])],
+            hashes=_sha256(sha256),
         )
         contents.append((program, [*_sources(binary), *_libraries(binary)]))
     return _bill(project, contents, "".join(digests), moment)
@@ -69,9 +70,9 @@ def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> b
         version=project.version,
         type=ComponentType.DATA,
         bom_ref=f"data:{project.package}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
+        hashes=_sha256(sha256),
     )
-    return _bill(project, [(data, [*_recorded(record or None)])], sha256, moment)
+    return _bill(project, [(data, [*_recorded(record)])], sha256, moment)
 
 
 def _bill(
@@ -81,25 +82,15 @@ def _bill(
     moment: int,
 ) -> bytes:
     """Write the bill of a wheel, its contents, and what each of them was made from."""
-    wheel = Component(
-        name=project.metadata.name,
-        version=project.version,
-        type=ComponentType.LIBRARY,
-        bom_ref=f"wheel:{project.metadata.name}",
-        purl=PackageURL("pypi", None, project.metadata.canonical_name, project.version),
-    )
+    name = project.metadata.name
+    purl = PackageURL("pypi", None, project.metadata.canonical_name, project.version)
+    wheel = _library(f"wheel:{name}", name, project.version, purl)
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, identity))
     bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
     bom.metadata.component = wheel
-    for name in MADE_WITH:
-        bom.metadata.tools.components.add(
-            Component(
-                name=name,
-                version=importlib.metadata.version(name),
-                type=ComponentType.LIBRARY,
-                bom_ref=f"tool:{name}",
-            )
-        )
+    for tool in MADE_WITH:
+        version = importlib.metadata.version(tool)
+        bom.metadata.tools.components.add(_library(f"tool:{tool}", tool, version))
     bom.register_dependency(wheel, [content for content, _ in contents])
     for content, parts in contents:
         for component in (content, *parts):
@@ -108,82 +99,75 @@ def _bill(
     return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
+def _library(
+    reference: str,
+    name: str,
+    version: str | None,
+    purl: PackageURL | None = None,
+    hashes: Iterable[HashType] = (),
+) -> Component:
+    return Component(
+        name=name,
+        version=version,
+        type=ComponentType.LIBRARY,
+        bom_ref=reference,
+        purl=purl,
+        hashes=hashes,
+    )
+
+
+def _sha256(digest: str) -> list[HashType]:
+    return [HashType(alg=HashAlgorithm.SHA_256, content=digest)]
+
+
 def _sources(binary: Binary) -> Iterator[Component]:
     """Return what a program was made from, by its record, or else by what cargo left in the program."""
     recorded = [*_recorded(binary.record)]
     yield from recorded or map(_crate, embedded_crates(binary.data, binary.executable))
 
 
-def _crate(crate: Crate) -> Component:
+def _crate(crate: EmbeddedCrate) -> Component:
     purl = None
     if crate.is_of_registry:
         purl = PackageURL("cargo", None, crate.name, crate.version)
-    return Component(
-        name=crate.name,
-        version=crate.version,
-        type=ComponentType.LIBRARY,
-        bom_ref=f"cargo:{crate.name}@{crate.version}",
-        purl=purl,
-    )
+    return _library(f"cargo:{crate.name}@{crate.version}", crate.name, crate.version, purl)
 
 
 def _recorded(record: bytes | None) -> Iterator[Component]:
     """Return what a record says that the content was taken or built from."""
-    source: dict[str, Any] = (
-        json.loads(record).get("source", {}) if record is not None else {}
-    )
+    if not record:
+        return
+    source: dict[str, Any] = json.loads(record).get("source", {})
     if source.get("kind") == "npm":
-        namespace, _, name = str(source["package"]).rpartition("/")
-        yield Component(
-            name=str(source["package"]),
-            version=str(source["version"]),
-            type=ComponentType.LIBRARY,
-            bom_ref=f"npm:{source['package']}",
-            purl=PackageURL("npm", namespace or None, name, str(source["version"])),
-            hashes=list(_integrity(str(source.get("integrity", "")))),
-        )
-    for package in source.get("packages", []):
-        hashes = []
-        if package.get("checksum"):
-            hashes.append(HashType(alg=HashAlgorithm.SHA_256, content=package["checksum"]))
-        yield Component(
-            name=package["name"],
-            version=package["version"],
-            type=ComponentType.LIBRARY,
-            bom_ref=f"cargo:{package['name']}@{package['version']}",
-            purl=PackageURL("cargo", None, package["name"], package["version"]),
-            hashes=hashes,
-        )
+        package, version = str(source["package"]), str(source["version"])
+        namespace, _, name = package.rpartition("/")
+        purl = PackageURL("npm", namespace or None, name, version)
+        hashes = _integrity(str(source.get("integrity", "")))
+        yield _library(f"npm:{package}", package, version, purl, hashes)
+    for crate in source.get("packages", []):
+        name, version, checksum = crate["name"], crate["version"], crate.get("checksum")
+        purl = PackageURL("cargo", None, name, version)
+        hashes = _sha256(checksum) if checksum else []
+        yield _library(f"cargo:{name}@{version}", name, version, purl, hashes)
 
 
 def _libraries(binary: Binary) -> Iterator[Component]:
     """Return the shared libraries that were grafted into the wheel, and the packages that they are from."""
     for package in binary.packages:
-        yield Component(
-            name=package.name,
-            version=package.version,
-            type=ComponentType.LIBRARY,
-            bom_ref=package.purl,
-            purl=PackageURL.from_string(package.purl),
-        )
+        purl = PackageURL.from_string(package.purl)
+        yield _library(package.purl, package.name, package.version, purl)
     for name, data in binary.libraries.items():
-        digest = hashlib.sha256(data).hexdigest()
-        yield Component(
-            name=name,
-            type=ComponentType.LIBRARY,
-            bom_ref=f"grafted:{name}",
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
-        )
+        sha256 = hashlib.sha256(data).hexdigest()
+        yield _library(f"grafted:{name}", name, None, hashes=_sha256(sha256))
 
 
-def _integrity(text: str) -> Iterator[HashType]:
+def _integrity(text: str) -> list[HashType]:
     """Return the hash of a Subresource Integrity value, as `sha512-<base64>`."""
     algorithm, _, value = text.partition("-")
     if algorithm != "sha512":
-        return
+        return []
     try:
-        yield HashType(
-            alg=HashAlgorithm.SHA_512, content=base64.b64decode(value, validate=True).hex()
-        )
+        digest = base64.b64decode(value, validate=True).hex()
     except binascii.Error:
-        return
+        return []
+    return [HashType(alg=HashAlgorithm.SHA_512, content=digest)]

@@ -18,7 +18,7 @@ from packaging.tags import sys_tags
 from leanspec_build.archives import ARCHIVES, Member, read_members
 from leanspec_build.binaries import Binary, must_keep_floor
 from leanspec_build.errors import BuildError, NotAProgramError, note
-from leanspec_build.formats.executable import parse_executable, read_program
+from leanspec_build.formats.executable import load_executable, parse_executable
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
 from leanspec_build.tags.model import Tags, of_all
@@ -148,7 +148,7 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
 def _join(place: str, intel: Binary, arm: Binary) -> Binary:
     data = join([intel.data, arm.data])
     path = Path(place, intel.path.name)
-    return Binary(path, data, parse_executable(data, f"`{path}`"), None)
+    return Binary(path, data, parse_executable(data, f"`{path}`"))
 
 
 def _read_set(project: Project, place: str, files: Files) -> ProgramSet:
@@ -157,12 +157,12 @@ def _read_set(project: Project, place: str, files: Files) -> ProgramSet:
         source = files[name]
         if isinstance(source, Path):
             path = source
-            data, executable = read_program(path)
+            data, executable = load_executable(path)
         else:
             path, data = Path(place, name), source
             executable = parse_executable(data, f"`{name}` in `{place}`")
-        must_keep_floor(project, executable, path)
-        binaries[name] = Binary(path, data, executable, None)
+        binaries[name] = Binary(path, data, executable)
+        must_keep_floor(project, binaries[name])
     tags = of_all([binary.tags for binary in binaries.values()])
     if not tags.platforms:
         raise BuildError(

@@ -22,7 +22,7 @@ MOST_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
-class Crate:
+class EmbeddedCrate:
     """A crate, as cargo's lock file had it."""
 
     name: str
@@ -30,7 +30,7 @@ class Crate:
     is_of_registry: bool
 
 
-def embedded_crates(data: bytes, executable: Executable) -> list[Crate]:
+def embedded_crates(data: bytes, executable: Executable) -> list[EmbeddedCrate]:
     """Return the crates that a program lists, without itself; none if it has no list, or a damaged one."""
     try:
         packed = _section(data, executable)
@@ -38,7 +38,9 @@ def embedded_crates(data: bytes, executable: Executable) -> list[Crate]:
             return []
         listed = json.loads(zlib.decompressobj().decompress(packed, MOST_BYTES))
         return [
-            Crate(str(each["name"]), str(each["version"]), each["source"] == "crates.io")
+            EmbeddedCrate(
+                str(each["name"]), str(each["version"]), each["source"] == "crates.io"
+            )
             for each in listed["packages"]
             if not each.get("root") and each.get("kind", "runtime") == "runtime"
         ]

@@ -1,4 +1,4 @@
-"""What is this file? The bytes of an executable to one value; no policy.
+"""Executables of any format, read from their bytes; no policy.
 
 Each format has a reader of its own, which reads what a loader reads, in bounds: any file is
 answered soon.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,16 +31,12 @@ def read_executable(path: Path) -> Executable:
         return parse_executable(data, f"`{path}`")
 
 
-def read_program(path: Path) -> tuple[bytes, Executable]:
+def load_executable(path: Path) -> tuple[bytes, Executable]:
     """Return the bytes of the executable at `path`, and what its headers say; raises BuildError for anything else."""
-    executable = read_executable(path)
-    data = path.read_bytes()
-    if len(data) > LARGEST_FILE:
-        raise BuildError(f"`{path}` changes while it is read")
-    # What goes into a wheel is what was looked at, whoever writes to the file meanwhile.
-    if parse_executable(data, f"`{path}`") != executable:
-        raise BuildError(f"`{path}` changes while it is read")
-    return data, executable
+    with _opened(path) as mapped:
+        # What goes into a wheel is what is looked at, whoever writes to the file meanwhile.
+        data = mapped[:]
+    return data, parse_executable(data, f"`{path}`")
 
 
 def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Executable:
@@ -62,32 +59,29 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Bytes]:
     """Give the bytes of a regular file, of which only what is looked at is read."""
-    must_be_file(path)
+    _must_be_file(path)
     try:
-        with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            yield data
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_FILE:
+                raise BuildError(
+                    f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
+                )
+            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+                yield data
     except ValueError:  # an empty file cannot be mapped
         yield b""
     except OSError as error:
         raise BuildError(f"cannot read `{path}`: {error.strerror}") from None
 
 
-def must_be_file(path: Path) -> None:
-    """Raise BuildError unless `path` is a regular file that is not too large."""
+def _must_be_file(path: Path) -> None:
     if path.is_dir():
         raise BuildError(f"`{path}` is a directory, not an executable")
     if not path.exists():
         raise BuildError(f"`{path}` does not exist")
     if not path.is_file():
         raise BuildError(f"`{path}` is not a regular file")
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise BuildError(
-            f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
-        )
 
 
 def _must_look_like_one(data: Bytes, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The table `[tool.leanspec-build]`: its keys, what each may be, and which go together."""
+"""Keys of the table `[tool.leanspec-build]`: the value of each, and which go together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -17,21 +17,11 @@ TABLE = "[tool.leanspec-build]"
 REPAIRS = ("auditwheel",)
 WINDOWS_SUFFIX = ".exe"
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
-KNOWN_CPUS = (
-    "x64",
-    "arm64",
-    "i686",
-    "armv7l",
-    "armv6l",
-    "ppc64le",
-    "s390x",
-    "riscv64",
-    "loongarch64",
-)
+CPUS = "x64|arm64|i686|armv7l|armv6l|ppc64le|s390x|riscv64|loongarch64"
 
 
-class Kind(enum.StrEnum):
-    """What the value of a key is."""
+class ValueKind(enum.StrEnum):
+    """Type of a key's value."""
 
     TEXT = "a text"
     TEXTS = "a list of texts"
@@ -44,23 +34,25 @@ class Kind(enum.StrEnum):
 class Key:
     """A key of the table."""
 
-    kind: Kind
+    kind: ValueKind
     example: str
-    """A line that mends a wrong value."""
+    """A line that can take the place of a wrong one."""
 
 
 KEYS = {
-    "programs": Key(Kind.TEXTS, 'programs = ["example"]'),
-    "from": Key(Kind.TEXT, 'from = "dist"'),
-    "package": Key(Kind.TEXT, 'package = "example"'),
-    "executable": Key(Kind.TEXT, 'executable = "example"'),
-    "data": Key(Kind.TEXTS, 'data = ["templates/**/*"]'),
-    "record": Key(Kind.TEXT, 'record = "source.json"'),
-    "data-files": Key(Kind.TABLE_OF_TEXTS, 'data-files."share/man/man1" = ["man/*.1"]'),
-    "floors": Key(Kind.TABLE_OF_TEXT, 'floors.linux-x64 = "glibc 2.28"'),
-    "repair": Key(Kind.TEXT, 'repair = "auditwheel"'),
-    "stub": Key(Kind.FLAG, "stub = true"),
-    "universal2": Key(Kind.FLAG, "universal2 = true"),
+    "programs": Key(ValueKind.TEXTS, 'programs = ["example"]'),
+    "from": Key(ValueKind.TEXT, 'from = "dist"'),
+    "package": Key(ValueKind.TEXT, 'package = "example"'),
+    "executable": Key(ValueKind.TEXT, 'executable = "example"'),
+    "data": Key(ValueKind.TEXTS, 'data = ["templates/**/*"]'),
+    "record": Key(ValueKind.TEXT, 'record = "source.json"'),
+    "data-files": Key(
+        ValueKind.TABLE_OF_TEXTS, 'data-files."share/man/man1" = ["man/*.1"]'
+    ),
+    "floors": Key(ValueKind.TABLE_OF_TEXT, 'floors.linux-x64 = "glibc 2.28"'),
+    "repair": Key(ValueKind.TEXT, 'repair = "auditwheel"'),
+    "stub": Key(ValueKind.FLAG, "stub = true"),
+    "universal2": Key(ValueKind.FLAG, "universal2 = true"),
 }
 # A key -> the one that has to stand beside it, and those that may not.
 NEEDS = {
@@ -77,74 +69,76 @@ EXCLUDES = {
 }
 
 
-def read_keys(own: object, path: Path) -> dict[str, Any]:
-    """Return the table with what it may hold; raises BuildError, which names the key and a line that mends it."""
-    if own is None:
+def read_keys(table: object, path: Path) -> dict[str, Any]:
+    """Return the table if it is valid; raises BuildError, which names the key and a line to write instead."""
+    if table is None:
         raise BuildError(
             f"`{path}` has no table `{TABLE}`",
             hint=f"write `{KEYS['from'].example}` below a line `{TABLE}`: where the build leaves the program",
         )
-    if not isinstance(own, dict):
+    if not isinstance(table, dict):
         raise BuildError(
             f"`{path}` states `leanspec-build` as a value, not as a table",
             hint=f"write its keys below a line `{TABLE}`",
         )
-    for key, value in own.items():
-        _must_be_known(key, path)
+    for key, value in table.items():
+        if key not in KEYS:
+            raise BuildError(
+                f"`{path}` has the unknown key `{key}` under `{TABLE}`",
+                hint=names_hint(key, KEYS, "the keys are"),
+            )
         if not _is(value, KEYS[key].kind):
             _refuse(path, f"wants {KEYS[key].kind} as `{key}`", KEYS[key].example)
-    _must_go_together(own, path)
-    _must_be_programs(own.get("programs", []), path)
-    _must_be_a_package(own, path)
-    for pattern in [*own.get("data", []), *filter(None, [own.get("record")])]:
+    _must_go_together(table, path)
+    _must_be_programs(table.get("programs", []), path)
+    _must_be_a_package(table, path)
+    for pattern in [*table.get("data", []), *filter(None, [table.get("record")])]:
         _must_stay_inside(pattern, "data", path)
-    for folder, patterns in own.get("data-files", {}).items():
-        for each in (folder, *patterns):
-            _must_stay_inside(each, "data-files", path)
-    _must_be_floors(own.get("floors", {}), path)
-    must_be_a_repair(own.get("repair"), f"`{path}`")
-    return dict(own)
+    for folder, patterns in table.get("data-files", {}).items():
+        for place in (folder, *patterns):
+            _must_stay_inside(place, "data-files", path)
+    _must_be_floors(table.get("floors", {}), path)
+    must_be_a_repair(table.get("repair"), f"`{path}`")
+    return dict(table)
 
 
-def _refuse(path: Path, what: str, example: str) -> NoReturn:
-    raise BuildError(f"`{path}` {what} under `{TABLE}`", hint=f"for example `{example}`")
+def names_hint(name: str, names: Iterable[str], words: str, form: str = "{}") -> str:
+    """Return a hint that lists the valid names, and first the one that is nearly `name`."""
+    listed = ", ".join(f"`{form.format(valid)}`" for valid in names)
+    hint = f"{words} {listed}"
+    for near in difflib.get_close_matches(name, names, n=1):
+        hint = f"write `{form.format(near)}`; {hint}"
+    return hint
 
 
-def _is(value: object, kind: Kind) -> bool:
-    """Tell whether a value is what a key wants; nothing in it may be empty."""
-    if kind is Kind.FLAG:
+def _refuse(path: Path, problem: str, example: str) -> NoReturn:
+    raise BuildError(f"`{path}` {problem} under `{TABLE}`", hint=f"for example `{example}`")
+
+
+def _is(value: object, kind: ValueKind) -> bool:
+    """Tell whether a value is of a kind; nothing in it may be empty."""
+    if kind is ValueKind.FLAG:
         return isinstance(value, bool)
-    if kind is Kind.TEXT:
+    if kind is ValueKind.TEXT:
         return isinstance(value, str) and bool(value)
-    if kind is Kind.TEXTS:
-        return isinstance(value, list) and all(_is(each, Kind.TEXT) for each in value)
-    inner = {Kind.TABLE_OF_TEXT: Kind.TEXT, Kind.TABLE_OF_TEXTS: Kind.TEXTS}[kind]
-    return isinstance(value, dict) and all(_is(each, inner) for each in value.values())
+    if kind is ValueKind.TEXTS:
+        return isinstance(value, list) and all(_is(item, ValueKind.TEXT) for item in value)
+    inner = ValueKind.TEXT if kind is ValueKind.TABLE_OF_TEXT else ValueKind.TEXTS
+    return isinstance(value, dict) and all(_is(item, inner) for item in value.values())
 
 
-def _must_be_known(key: str, path: Path) -> None:
-    if key in KEYS:
-        return
-    near = difflib.get_close_matches(key, KEYS, n=1)
-    known = ", ".join(f"`{each}`" for each in KEYS)
-    hint = f"the keys are {known}"
-    if near:
-        hint = f"write `{near[0]}`; {hint}"
-    raise BuildError(f"`{path}` has the unknown key `{key}` under `{TABLE}`", hint=hint)
-
-
-def _must_go_together(own: Mapping[str, Any], path: Path) -> None:
-    for key in own:
+def _must_go_together(table: Mapping[str, Any], path: Path) -> None:
+    for key in table:
         for other in EXCLUDES.get(key, ()):
-            if other in own:
+            if other in table:
                 raise BuildError(
                     f"`{path}` has both `{key}` and `{other}` under `{TABLE}`",
                     hint="programs go on the path, an `executable` into a package: leave one of them out",
                 )
         needed = NEEDS.get(key, key)
-        if needed not in own:
+        if needed not in table:
             _refuse(path, f"has `{key}` without `{needed}`", KEYS[needed].example)
-    if not {"programs", "from", "package"} & set(own):
+    if not {"programs", "from", "package"} & set(table):
         _refuse(
             path,
             "neither says where programs are nor names a `package`",
@@ -166,20 +160,20 @@ def _must_be_programs(names: list[str], path: Path) -> None:
             )
 
 
-def _must_be_a_package(own: Mapping[str, Any], path: Path) -> None:
-    if "programs" in own and not own["programs"]:
+def _must_be_a_package(table: Mapping[str, Any], path: Path) -> None:
+    if "programs" in table and not table["programs"]:
         _refuse(path, "wants a list of names as `programs`", KEYS["programs"].example)
-    if "package" not in own:
+    if "package" not in table:
         return
-    if not own["package"].isidentifier():
+    if not table["package"].isidentifier():
         raise BuildError(
-            f"`{path}` names the package `{own['package']}`, which cannot be imported",
+            f"`{path}` names the package `{table['package']}`, which cannot be imported",
             hint=f"for example `{KEYS['package'].example}`: the name of a folder beside it",
         )
-    if not {"programs", "from", "executable", "data"} & set(own):
+    if not {"programs", "from", "executable", "data"} & set(table):
         _refuse(path, "has `package` without `executable`", KEYS["executable"].example)
-    if "executable" in own:
-        _must_be_a_file_name(own["executable"], path)
+    if "executable" in table:
+        _must_be_a_file_name(table["executable"], path)
 
 
 def _must_be_a_file_name(name: str, path: Path) -> None:
@@ -212,7 +206,7 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
                 f"`{path}` is wrong in `floors.{platform}`: {error.message}",
                 hint=f"for example `{KEYS['floors'].example}`",
             ) from None
-        if not re.fullmatch(rf"{floor.system}-({'|'.join(KNOWN_CPUS)})", platform):
+        if not re.fullmatch(rf"{floor.system}-({CPUS})", platform):
             raise BuildError(
                 f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",
                 hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",

@@ -1,4 +1,4 @@
-"""`pyproject.toml` to one value: everything that a wheel is made from, but for the programs."""
+"""`pyproject.toml` as a Project: all that a wheel is made from, except for its binaries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .metadata import read_metadata
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """What `pyproject.toml` says, and the files that it names."""
+    """The content of `pyproject.toml`, and the files that it names."""
 
     root: Path
     metadata: pyproject_metadata.StandardMetadata
@@ -69,29 +69,21 @@ class Project:
             for path in folder.rglob("*")
             if path.suffix == ".py" or path.name == "py.typed"
         }
-        found = modules | {path for pattern in self.data for path in folder.glob(pattern)}
-        return sorted(path for path in found if path.is_file() or path.is_symlink())
+        data = {path for pattern in self.data for path in folder.glob(pattern)}
+        return sorted(
+            path for path in modules | data if path.is_file() or path.is_symlink()
+        )
 
-    def left_out(self) -> list[Path]:
-        """Return the files of the import package that no wheel gets, relative to the project."""
+    def left_out_notes(self) -> list[str]:
+        """Return a line for each file of the import package that no wheel gets, for whoever builds."""
         if not self.package:
             return []
         folder = self.root / self.package
         packed = {*self.sources(), *(folder / "bin").rglob("*")}
-        others = [
-            path for path in folder.rglob("*") if path.is_file() and path not in packed
-        ]
-        return sorted(
-            path.relative_to(self.root)
-            for path in others
-            if "__pycache__" not in path.parts
-        )
-
-    def left_out_notes(self) -> list[str]:
-        """Return a line for each of these files, for whoever builds."""
         return [
-            f"note: `{path}` is not packed: name it under `data`"
-            for path in self.left_out()
+            f"note: `{path.relative_to(self.root)}` is not packed: name it under `data`"
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path not in packed and "__pycache__" not in path.parts
         ]
 
     def placed_files(self) -> list[tuple[str, Path]]:
@@ -102,18 +94,15 @@ class Project:
         placed = set()
         for folder, patterns in self.data_files.items():
             for pattern in patterns:
-                found = sorted(path for path in self.root.glob(pattern) if path.is_file())
-                if not found:
+                paths = [path for path in self.root.glob(pattern) if path.is_file()]
+                if not paths:
                     raise BuildError(
                         f"no file matches `{pattern}`, which `data-files` names for `{folder}`",
                         hint="correct it: the pattern is relative to the project, as `man/*.1`",
                     )
-                _must_stay_inside(
-                    self.root,
-                    [path.relative_to(self.root) for path in found],
-                    self.root / "pyproject.toml",
-                )
-                placed |= {(f"{folder}/{path.name}", path) for path in found}
+                files = [path.relative_to(self.root) for path in paths]
+                _must_stay_inside(self.root, files)
+                placed |= {(f"{folder}/{path.name}", path) for path in paths}
         return sorted(placed)
 
     def license_files(self) -> list[Path]:
@@ -135,26 +124,28 @@ def load_project(root: Path, version: str = "") -> Project:
     metadata = read_metadata(table, root, path, version)
     tools = table.get("tool")
     table_of_tools = tools if isinstance(tools, dict) else {}
-    own = read_keys(table_of_tools.get("leanspec-build"), path)
-    placed = own.get("data-files", {})
+    keys = read_keys(table_of_tools.get("leanspec-build"), path)
+    data_files = keys.get("data-files", {})
     # A program has the name of its project, where nothing else is said.
-    programs = own.get("programs") or [metadata.name][: "from" in own]
+    programs = keys.get("programs") or [metadata.name][: "from" in keys]
     project = Project(
         root,
         metadata,
-        package=own.get("package", ""),
-        executable_name=own.get("executable", ""),
-        data=tuple(own.get("data", ())),
-        record=own.get("record", ""),
-        floors=own.get("floors", {}),
-        repair=own.get("repair"),
+        package=keys.get("package", ""),
+        executable_name=keys.get("executable", ""),
+        data=tuple(keys.get("data", ())),
+        record=keys.get("record", ""),
+        floors=keys.get("floors", {}),
+        repair=keys.get("repair"),
         programs=tuple(programs),
-        place=own.get("from", ""),
-        data_files={folder.strip("/"): tuple(globs) for folder, globs in placed.items()},
-        has_stub=own.get("stub", False),
-        is_universal2=own.get("universal2", False),
+        place=keys.get("from", ""),
+        data_files={
+            folder.strip("/"): tuple(globs) for folder, globs in data_files.items()
+        },
+        has_stub=keys.get("stub", False),
+        is_universal2=keys.get("universal2", False),
     )
-    _must_stay_inside(root, [*project.license_files(), *_readme(table)], path)
+    _must_stay_inside(root, [*project.license_files(), *_readme(table)])
     if project.package:
         _must_be_a_package(project, path)
     _must_be_commands(project, path)
@@ -200,7 +191,7 @@ def _must_be_files(project: Project, path: Path) -> None:
     """Raise BuildError if a pattern matches nothing, or if the package contains a link."""
     folder = project.root / project.package
     for pattern in (*project.data, *filter(None, [project.record])):
-        if not any(each.is_file() for each in folder.glob(pattern)):
+        if not any(file.is_file() for file in folder.glob(pattern)):
             raise BuildError(
                 f"`{path}` names the data `{pattern}`, but `{project.package}` has no such file",
                 hint="correct it: the pattern is relative to the package, as `templates/**/*`",
@@ -221,10 +212,10 @@ def _readme(table: dict[str, Any]) -> list[Path]:
     return [Path(readme)] if readme else []
 
 
-def _must_stay_inside(root: Path, files: list[Path], path: Path) -> None:
+def _must_stay_inside(root: Path, files: list[Path]) -> None:
     for file in files:
         if not (root / file).resolve().is_relative_to(root.resolve()):
             raise BuildError(
-                f"`{path}` names `{file}`, which lies outside the project",
+                f"`{root / 'pyproject.toml'}` names `{file}`, which lies outside the project",
                 hint="copy the file into the project",
             )

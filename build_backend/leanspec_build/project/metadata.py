@@ -1,4 +1,4 @@
-"""The table `[project]` to the metadata of a wheel (pyproject.toml specification)."""
+"""Metadata of a wheel from the table `[project]` (pyproject.toml specification)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 def read_metadata(
     table: dict[str, Any], root: Path, path: Path, version: str
 ) -> pyproject_metadata.StandardMetadata:
-    """Return the metadata; `version` is a version that was given, or empty.
+    """Return the metadata; `version` is that of the command or the setting, or empty.
 
     Raises BuildError, in words that name the key, for anything that is missing or not valid.
     """
@@ -48,13 +48,13 @@ def read_metadata(
 
 
 def _with_version(
-    project: dict[str, Any], root: Path, path: Path, given: str
+    project: dict[str, Any], root: Path, path: Path, version: str
 ) -> dict[str, Any]:
     """Return the table with the version, which alone may be dynamic."""
     dynamic = project.get("dynamic") or []
     if dynamic == ["version"] and "version" not in project:
-        stated = {key: value for key, value in project.items() if key != "dynamic"}
-        return stated | {"version": given or find_version(root, path)}
+        static = {key: value for key, value in project.items() if key != "dynamic"}
+        return static | {"version": version or find_version(root, path)}
     if dynamic:
         fields = f"`{dynamic}`"
         if isinstance(dynamic, list):
@@ -64,9 +64,9 @@ def _with_version(
             hint="write the value under `[project]` and take it out of `dynamic`;"
             " `version` alone may stand there",
         )
-    if given:
+    if version:
         raise BuildError(
-            f"the version `{given}` cannot be given: `{path}` states one",
+            f"the version `{version}` cannot be given: `{path}` states one",
             hint='write `dynamic = ["version"]` in place of `version` under `[project]`',
         )
     return project

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
 
-from .keys import must_be_a_repair
+from .keys import must_be_a_repair, names_hint
 
 SETTINGS = ("platform", "binary", "from", "repair", "stub", "version")
 EXCLUSIVE = (("platform", "binary"), ("from", "binary"))
@@ -17,7 +16,9 @@ def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
     """Return the config settings; raises BuildError for an unknown one, a list, or two that exclude each other."""
     chosen: dict[str, str] = {}
     for key, value in (settings or {}).items():
-        _must_be_known(key)
+        if key not in SETTINGS:
+            hint = names_hint(key, SETTINGS, "the settings are", "-C {}=...")
+            raise BuildError(f"the config setting `{key}` is unknown", hint=hint)
         if not isinstance(value, str) or not value:
             raise BuildError(
                 f"the config setting `{key}` wants one text, not `{value}`",
@@ -37,14 +38,3 @@ def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
         )
     must_be_a_repair(chosen.get("repair"), "the config setting `repair`")
     return chosen
-
-
-def _must_be_known(key: str) -> None:
-    if key in SETTINGS:
-        return
-    known = ", ".join(f"`-C {name}=...`" for name in SETTINGS)
-    hint = f"the settings are {known}"
-    near = difflib.get_close_matches(key, SETTINGS, n=1)
-    if near:
-        hint = f"write `-C {near[0]}=...`; {hint}"
-    raise BuildError(f"the config setting `{key}` is unknown", hint=hint)

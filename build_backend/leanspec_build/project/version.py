@@ -1,4 +1,4 @@
-"""The version of a project that calls it dynamic: Cargo's, or the tag of the commit."""
+"""Version of a project that calls it dynamic: Cargo's, or the tag of the commit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATE_IT = 'write `version = "..."` under `[project]`, and take it out of `dynam
 GIVE_IT = "`git tag v1.2.3` gives the commit one; `-C version=1.2.3` does for one build"
 # `v1.2.3`, `1.2.3`, `tool-v1.2.3` and `tool/v1.2.3`
 TAG = re.compile(r"(?:(?!v?\d).*?[-/])?v?(\d.*)")
-SECONDS = 30
+GIT_SECONDS = 30
 
 
 def find_version(root: Path, path: Path) -> str:
@@ -80,8 +80,8 @@ def _of_tag(root: Path, path: Path) -> str:
         )
     command = [git, "-C", str(root), "tag", "--points-at", "HEAD"]
     try:
-        said = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=SECONDS
+        output = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=GIT_SECONDS
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
@@ -89,12 +89,12 @@ def _of_tag(root: Path, path: Path) -> str:
             f"`{path}` calls the version dynamic, and there is no `Cargo.toml`, nor a tag: {lines[0]}",
             hint=STATE_IT,
         ) from None
-    found = {version for tag in said.splitlines() for version in _in_tag(tag)}
-    if len(found) == 1:
-        return str(found.pop())
-    versions = ", ".join(f"`{version}`" for version in sorted(found)) or "none"
+    versions = {version for tag in output.splitlines() for version in _in_tag(tag)}
+    if len(versions) == 1:
+        return str(versions.pop())
+    listed = ", ".join(f"`{version}`" for version in sorted(versions)) or "none"
     raise BuildError(
-        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {versions}",
+        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {listed}",
         hint=GIVE_IT,
     )
 

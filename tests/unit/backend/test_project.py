@@ -232,7 +232,8 @@ def test_what_is_left_out_is_known(sample: Sample) -> None:
     (package / "bin").mkdir(exist_ok=True)
     (package / "bin/leanspec").write_text("the link of an editable installation")
     (package / "notes.txt").write_text("1")
-    assert load_project(sample.root).left_out() == [Path("leanspec_cli_bin/notes.txt")]
+    (note,) = load_project(sample.root).left_out_notes()
+    assert f"`{Path('leanspec_cli_bin/notes.txt')}` is not packed" in note
 
 
 @pytest.mark.posix
