@@ -1,4 +1,4 @@
-"""`python -m leanspec_build`: wheels for all machines from what a build left, and what is known of a file."""
+"""The commands `all` and `inspect` of `python -m leanspec_build`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code: 0, 1 (failed), 2 (usage), 130 (Ctrl-C)."""
-    chosen = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        code = _run(chosen)
+        code = _run(options)
         sys.stdout.flush()
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
@@ -49,33 +49,27 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    if chosen.command == "all":
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "all":
         from .any_program.all import make_all
 
-        return make_all(chosen)
+        return make_all(options)
     from .inspection import show
 
-    return show(chosen.files, as_json=chosen.json)
+    return show(options.files, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m leanspec_build", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
-    _describe_all(_command(commands, "all", "one wheel per kind of machine"))
-    _describe_inspect(_command(commands, "inspect", "what a program or a wheel is"))
+    _add_all(commands.add_parser("all", help="one wheel per kind of machine"))
+    _add_inspect(commands.add_parser("inspect", help="what a program or a wheel is"))
+    for command in commands.choices.values():
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-
-
-def _describe_all(parser: argparse.ArgumentParser) -> None:
+def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = ALL, ALL_EXAMPLES
     parser.add_argument("--project", type=Path, default=Path(), help="default: this folder")
     parser.add_argument(
@@ -91,7 +85,7 @@ def _describe_all(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _describe_inspect(parser: argparse.ArgumentParser) -> None:
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = INSPECT, INSPECT_EXAMPLES
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The deterministic wheel writer: sorted entries, one time, fixed modes, RECORD last.
+"""Reproducible writer of wheels: sorted entries, one time, fixed modes, RECORD last.
 
 Standard: the binary distribution format (PEP 427 and its page in the packaging specifications).
 """
@@ -156,9 +156,8 @@ def write_wheel(
     ):
         for entry in [*entries, WheelEntry(record, _record(entries, record))]:
             info = zipfile.ZipInfo(entry.name, moment)
-            info.compress_type = (
-                zipfile.ZIP_DEFLATED
-            )  # a ZipInfo made by hand is stored otherwise
+            # A ZipInfo made by hand is stored otherwise.
+            info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # Unix: the modes are to be read
             # pip drops the run bit of an entry that is not called a regular file.
             info.external_attr = (stat.S_IFREG | entry.mode) << 16
@@ -170,15 +169,15 @@ def write_wheel(
 
 def _must_differ(entries: list[WheelEntry]) -> None:
     """Raise BuildError if two files have one place, also where a system does not tell cases apart."""
-    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
     for entry in entries:
         key = entry.name.casefold()
-        if key in seen:
+        if key in names:
             raise BuildError(
-                f"two files of the wheel have one place: `{seen[key]}` and `{entry.name}`",
+                f"two files of the wheel have one place: `{names[key]}` and `{entry.name}`",
                 hint="rename one of them, or correct `data-files`",
             )
-        seen[key] = entry.name
+        names[key] = entry.name
 
 
 class _Deflate:
@@ -211,17 +210,14 @@ def _wheel_file(content: Content) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _record(entries: list[WheelEntry], own_name: str) -> bytes:
+def _record(entries: list[WheelEntry], record: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for entry in entries:
-        digest = (
-            base64.urlsafe_b64encode(hashlib.sha256(entry.data).digest())
-            .rstrip(b"=")
-            .decode()
-        )
+        sha256 = base64.urlsafe_b64encode(hashlib.sha256(entry.data).digest())
+        digest = sha256.rstrip(b"=").decode()
         writer.writerow((entry.name, f"sha256={digest}", len(entry.data)))
-    writer.writerow((own_name, "", ""))
+    writer.writerow((record, "", ""))
     return text.getvalue().encode()
 
 
@@ -233,7 +229,7 @@ def source_date_epoch() -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LAST_MOMENT:
         raise BuildError(
             f"`SOURCE_DATE_EPOCH` is `{text[:40]}`, not a number of seconds up to the end of 2107",
-            hint="a wheel is a zip archive, which knows no later time: `unset SOURCE_DATE_EPOCH`, or mend it",
+            hint="a wheel is a zip archive, which knows no later time: `unset SOURCE_DATE_EPOCH`, or correct it",
         )
     return max(int(text), ZIP_EPOCH)
 

@@ -1,4 +1,4 @@
-"""The tags of a Linux program: the lowest policy that allows all that it needs.
+"""Tags of a Linux program: the lowest policy that allows all that it needs.
 
 Standards: PEP 600 (manylinux) and PEP 656 (musllinux). The policies are auditwheel's own data.
 """
@@ -50,62 +50,51 @@ def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tag
     if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
-    policies = [policy for policy in _policies(family) if cpu in policy["symbol_versions"]]
+    policies = _policies(family, cpu)
     if family == "musllinux":
-        policies = policies[
-            -1:
-        ]  # musl has no symbol versions: nothing in the bytes justifies an older one
+        # musl has no symbol versions: nothing in the bytes justifies an older one.
+        policies = policies[-1:]
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
     parts = [executable, *bundled.values()]
-    found: list[str] = []
+    versions = _versions_of_all(parts)
+    objections: list[str] = []
     for policy in policies:
-        lower = found
-        every = [
+        lower = objections
+        objections = [
             objection
             for part in parts
             for objection in _objections(part, policy, cpu, bundled)
         ]
-        newer = _newer_versions(_versions_of_all(parts), policy, cpu)
-        found = list(dict.fromkeys([*every, *newer]))
-        if not found:
-            names = (policy["name"], *policy["aliases"])
+        objections += _newer_versions(versions, policy, cpu)
+        if not objections:
             reason = _lowest(policy["name"], cpu, lower)
             if family == "musllinux":
                 reason = "it is linked to musl, whose version the bytes do not say"
-            return Tags(tuple(f"{name}_{cpu}" for name in names), (reason,))
-    return _local_only(cpu, *found)
+            return Tags(_names(policy, cpu), (reason,))
+    return _local_only(cpu, *dict.fromkeys(objections))
 
 
 def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
     """Say why a policy is the lowest for a program, by what the one below it objects to."""
     if not lower:
         return f"it needs nothing that `{policy}` lacks, the lowest policy for {cpu}"
-    return (
-        f"{', '.join(lower)}; `{policy}` is the lowest policy that allows all that it needs"
-    )
+    objections = ", ".join(dict.fromkeys(lower))
+    return f"{objections}; `{policy}` is the lowest policy that allows all that it needs"
 
 
 def _static_linux_tags(cpu: str) -> Tags:
-    lowest = [
-        next(
-            (policy for policy in _policies(family) if cpu in policy["symbol_versions"]),
-            None,
-        )
-        for family in ("manylinux", "musllinux")
-    ]
-    names = [
-        name
-        for policy in lowest
-        if policy is not None
-        for name in (policy["name"], *policy["aliases"])
-    ]
-    if not names:
+    tags: list[str] = []
+    for family in ("manylinux", "musllinux"):
+        for policy in _policies(family, cpu)[:1]:
+            tags += _names(policy, cpu)
+    if not tags:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
-    return Tags(
-        tuple(f"{name}_{cpu}" for name in names),
-        ("it is statically linked and needs no libc of the system's",),
-    )
+    return Tags(tuple(tags), ("it is statically linked and needs no libc of the system's",))
+
+
+def _names(policy: dict[str, Any], cpu: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{cpu}" for name in (policy["name"], *policy["aliases"]))
 
 
 def _local_only(cpu: str, *reasons: str) -> Tags:
@@ -131,39 +120,37 @@ def _objections(
             yield f"`{library}` is not among the libraries that `{name}` allows"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
-            yield from (
-                f"`{name}` does not allow `{each}` of `{library}`"
-                for each in sorted(executable.imports & set(symbols))
-            )
+            for symbol in sorted(executable.imports & set(symbols)):
+                yield f"`{name}` does not allow `{symbol}` of `{library}`"
 
 
 def _versions_of_all(parts: list[Executable]) -> dict[str, tuple[str, ...]]:
     """Return the symbol versions that a program and what it brings along need together."""
-    found: dict[str, tuple[str, ...]] = {}
+    needs: dict[str, tuple[str, ...]] = {}
     for part in parts:
         for library, versions in part.symbol_versions.items():
-            found[library] = found.get(library, ()) + versions
-    return found
+            needs[library] = needs.get(library, ()) + versions
+    return needs
 
 
 def _newer_versions(
     needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str
 ) -> Iterator[str]:
     """Say which symbol versions a policy does not know."""
-    known = policy["symbol_versions"][cpu]
+    allowed = policy["symbol_versions"][cpu]
     for library, versions in needed.items():
         # Any other is named as a library, or brought along.
         if library in policy["lib_whitelist"] or LOADER_LIBRARY.fullmatch(library):
-            for version in _too_new(versions, known):
+            for version in _too_new(versions, allowed):
                 yield f"`{version}` of `{library}` is newer than `{policy['name']}`"
 
 
-def _too_new(versions: tuple[str, ...], known: Mapping[str, list[str]]) -> list[str]:
+def _too_new(versions: tuple[str, ...], allowed: Mapping[str, list[str]]) -> list[str]:
     """Return the highest version of each kind (`GLIBC`, `GLIBCXX`) that a policy does not know."""
     highest: dict[str, str] = {}
     for version in sorted(versions, key=_natural):
         prefix, _, number = version.partition("_")
-        if prefix in known and number not in known[prefix]:
+        if prefix in allowed and number not in allowed[prefix]:
             highest[prefix] = version
     return list(highest.values())
 
@@ -182,12 +169,12 @@ def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
 
 
 @functools.cache
-def _policies(family: str) -> list[dict[str, Any]]:
-    """Return auditwheel's policies of a family, the oldest system first."""
-    data = (
-        importlib.resources.files("auditwheel")
-        .joinpath(f"policy/{family}-policy.json")
-        .read_text("utf-8")
-    )
-    policies = [policy for policy in json.loads(data) if policy["name"] != "linux"]
+def _policies(family: str, cpu: str) -> list[dict[str, Any]]:
+    """Return auditwheel's policies of a family for a CPU, the oldest system first."""
+    file = importlib.resources.files("auditwheel") / f"policy/{family}-policy.json"
+    policies = [
+        policy
+        for policy in json.loads(file.read_text("utf-8"))
+        if policy["name"] != "linux" and cpu in policy["symbol_versions"]
+    ]
     return sorted(policies, key=lambda policy: -int(policy["priority"]))

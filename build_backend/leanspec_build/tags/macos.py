@@ -5,18 +5,20 @@ from __future__ import annotations
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.facts import Executable, Signature
 
-from .foreign import foreign_on_macos, must_need_nothing_foreign
-from .model import Tags, dotted
+from .model import Tags, dotted, must_need_nothing_else
 
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
 FIRST_ARM_MACOS = (11, 0)
+# The folders of libraries that are part of the system, as delocate has them.
+MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
+# Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them
+# by a run path.
+SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
 
 
 def macos_tags(executable: Executable) -> Tags:
     """Return the tags of a Mach-O file; raises BuildError where no clean macOS runs it."""
-    must_need_nothing_foreign(
-        foreign_on_macos(executable), "a macOS without Homebrew and the like"
-    )
+    must_need_nothing_else(_foreign(executable), "a macOS without Homebrew and the like")
     floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
     reasons = tuple(
         f"its {cpu} code needs macOS {dotted(executable.macos_minimum[cpu])}"
@@ -33,6 +35,14 @@ def macos_tags(executable: Executable) -> Tags:
     ):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
     return Tags(tuple(tags), reasons)
+
+
+def _foreign(executable: Executable) -> list[str]:
+    """Return the libraries that a macOS without anything installed does not have."""
+    folders: tuple[str, ...] = MACOS_FOLDERS
+    if SWIFT_FOLDER in executable.run_path:
+        folders = (*MACOS_FOLDERS, SWIFT)
+    return [name for name in executable.needed if not name.startswith(folders)]
 
 
 def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from leanspec_build.errors import BuildError
+
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
     r"any|win32|win_amd64|win_arm64|linux_armv[67]l"
@@ -72,11 +74,8 @@ def of_all(parts: list[Tags]) -> Tags:
 def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:
     """Tell whether all machines of a tag are machines of one of the allowed tags."""
     family, number, cpu = split_tag(tag)
-    others = map(split_tag, allowed)
-    return any(
-        (other, each) == (family, cpu) and number >= oldest
-        for other, oldest, each in others
-    )
+    oldest = oldest_systems(allowed).get((family, cpu))
+    return oldest is not None and number >= oldest
 
 
 def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
@@ -103,3 +102,13 @@ def oldest_systems(tags: Iterable[str]) -> Promise:
         key = (family, cpu)
         oldest[key] = min(number, oldest.get(key, number))
     return oldest
+
+
+def must_need_nothing_else(libraries: list[str], system: str) -> None:
+    """Raise BuildError for libraries that are on the machine that built a program, and not on its users' ones."""
+    if libraries:
+        names = ", ".join(f"`{name}`" for name in libraries)
+        raise BuildError(
+            f"it needs {names}, which {system} does not have",
+            hint="link it statically: for OpenSSL, with the crate's feature `vendored`",
+        )

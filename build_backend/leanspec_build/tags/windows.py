@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.facts import Executable
 
-from .foreign import VISUAL_CPP, foreign_on_windows, must_need_nothing_foreign
-from .model import Tags
+from .model import Tags, must_need_nothing_else
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
+# Sets of functions that Windows leads to the library that has them.
+WINDOWS_SETS = re.compile(r"(api|ext)-ms-win-[a-z0-9-]+\.dll")
+# What Windows 10 has in each edition, of what programs ask for. A test holds each to delvewheel's
+# list.
+WINDOWS_NAMES = """
+activeds advapi32 authz avicap32 avrt bcrypt bcryptprimitives cabinet cfgmgr32 clusapi combase comctl32
+comdlg32 credui crypt32 cryptnet cryptsp cryptui d2d1 d3d10 d3d11 d3d12 d3d9 d3dcompiler_47 dbgeng dbghelp
+dcomp ddraw dhcpcsvc dhcpcsvc6 dinput8 dnsapi dsound dwmapi dwrite dxgi dxva2 esent evr fltlib fwpuclnt gdi32
+gdiplus glu32 hid httpapi icuin icuuc imagehlp imm32 iphlpapi kernel32 kernelbase ksuser ktmw32 loadperf
+logoncli lz32 mf mfplat mfreadwrite mpr msacm32 mscms msdmo msi msimg32 mspatcha msvcrt msvfw32 mswsock msxml6
+ncrypt ndfapi netapi32 netutils newdev normaliz ntdll ntdsapi odbc32 ole32 oleacc oleaut32 oledlg opengl32 pdh
+powrprof propsys psapi qwave rasapi32 resutils rpcrt4 rstrtmgr samcli sechost secur32 sensapi setupapi shcore
+shell32 shlwapi slc snmpapi srvcli sspicli tdh ucrtbase urlmon user32 userenv usp10 uxtheme version virtdisk
+webio wer wevtapi winbio windowscodecs winhttp wininet winmm winscard winsta wintrust winusb wlanapi wldap32
+ws2_32 wsock32 wtsapi32 xinput1_4 xinput9_1_0 xmllite
+"""
+WINDOWS_LIBRARIES = frozenset(f"{name}.dll" for name in WINDOWS_NAMES.split())
+WINDOWS_DRIVERS = frozenset({"winspool.drv"})
+# Libraries of Visual C++ that a clean Windows lacks, and most machines have.
+VISUAL_CPP = re.compile(
+    r"(vcruntime\d+(_\d)?|msvcp\d+.*|msvcr\d+|concrt\d+|vcomp\d+)\.dll", re.IGNORECASE
+)
 
 
 def windows_tags(executable: Executable) -> Tags:
@@ -21,7 +44,7 @@ def windows_tags(executable: Executable) -> Tags:
             "it is packed (by UPX, or another packer), which hides the libraries that it needs",
             hint="package the program as the compiler left it: virus scanners stop packed ones",
         )
-    must_need_nothing_foreign(foreign_on_windows(executable), "a clean Windows")
+    must_need_nothing_else(_foreign(executable), "a clean Windows")
     runtime = [f"`{name}`" for name in executable.needed if VISUAL_CPP.fullmatch(name)]
     remarks = []
     if runtime:
@@ -30,3 +53,14 @@ def windows_tags(executable: Executable) -> Tags:
             f"it needs {', '.join(runtime)}, which a clean Windows lacks: {remedy}"
         )
     return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
+
+
+def _foreign(executable: Executable) -> list[str]:
+    """Return the libraries that a Windows without anything installed does not have, and few machines do."""
+    return [
+        name
+        for name in executable.needed
+        if name.lower() not in WINDOWS_LIBRARIES | WINDOWS_DRIVERS
+        and not WINDOWS_SETS.fullmatch(name.lower())
+        and not VISUAL_CPP.fullmatch(name)
+    ]

@@ -14,9 +14,9 @@ from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import platform_tags
 from leanspec_build.tags.floors import exceeds, read_floor
-from leanspec_build.tags.foreign import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
 from leanspec_build.tags.model import Tags
 from leanspec_build.tags.platforms import platform_key
+from leanspec_build.tags.windows import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
 from packaging.tags import mac_platforms
 
 from scripts.tools.processes import clean_environment
