@@ -95,7 +95,7 @@ def show(files: list[Path], *, as_json: bool) -> int:
             errors.append(error)
     facts = [inspection.facts for inspection in inspections]
     if as_json:
-        print(json.dumps([dataclasses.asdict(each) for each in facts], indent=2))  # noqa: T201
+        print(json.dumps([dataclasses.asdict(part) for part in facts], indent=2))  # noqa: T201
     else:
         for inspection in inspections:
             print("\n".join(_lines(inspection)))  # noqa: T201
@@ -103,7 +103,7 @@ def show(files: list[Path], *, as_json: bool) -> int:
         hints = dict.fromkeys(error.hint for error in errors if error.hint)
         messages = "\n".join(error.message for error in errors)
         raise BuildError(messages, hint="; ".join(hints) or None)
-    wheels = [each for each in facts if isinstance(each, WheelFacts)]
+    wheels = [part for part in facts if isinstance(part, WheelFacts)]
     return int(any(wheel.verdict is Verdict.LOOSE for wheel in wheels))
 
 

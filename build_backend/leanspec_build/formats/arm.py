@@ -1,4 +1,4 @@
-"""Which Arm is a 32-bit ELF file for? The ABI decides on which systems it runs.
+"""CPU and ABI of a 32-bit Arm ELF file, which decide on which systems it runs.
 
 Standards: ELF for the Arm architecture; Addenda to the ABI for the Arm architecture, Build attributes.
 """

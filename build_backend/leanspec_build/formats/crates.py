@@ -39,10 +39,12 @@ def embedded_crates(data: bytes, executable: Executable) -> list[EmbeddedCrate]:
         listed = json.loads(zlib.decompressobj().decompress(packed, MOST_BYTES))
         return [
             EmbeddedCrate(
-                str(each["name"]), str(each["version"]), each["source"] == "crates.io"
+                str(package["name"]),
+                str(package["version"]),
+                package["source"] == "crates.io",
             )
-            for each in listed["packages"]
-            if not each.get("root") and each.get("kind", "runtime") == "runtime"
+            for package in listed["packages"]
+            if not package.get("root") and package.get("kind", "runtime") == "runtime"
         ]
     except (BuildError, LookupError, ValueError, TypeError, AttributeError, zlib.error):
         return []

@@ -164,8 +164,8 @@ def _cpu(file: ElfFile) -> str:
     machine = file.header.machine
     if machine == EM_ARM:
         return arm_cpu(file)
-    known = CPUS.get((machine, file.bits, file.view.order))
-    return known or f"{MACHINES.get(machine, f'machine{machine}')}_{file.bits}"
+    cpu = CPUS.get((machine, file.bits, file.view.order))
+    return cpu or f"{MACHINES.get(machine, f'machine{machine}')}_{file.bits}"
 
 
 def _libc(

@@ -97,7 +97,7 @@ class ElfFile:
 
     def _segments(self) -> list[Segment]:
         header = self.header
-        what = "the program header table"
+        table = "the program header table"
         if header.segments > MOST_SEGMENTS:
             raise BuildError(
                 f"is damaged: it has {header.segments} program headers, more than the {MOST_SEGMENTS} read"
@@ -106,21 +106,21 @@ class ElfFile:
             self.layout.segment
         ):
             raise BuildError(f"is damaged: program headers of {header.segment_size} bytes")
-        found: list[Segment] = []
+        segments: list[Segment] = []
         for fields in self.view.table(
-            self.layout.segment, header.segments_at, header.segments, what
+            self.layout.segment, header.segments_at, header.segments, table
         ):
             if self.bits == 64:  # noqa: PLR2004 - the class
                 kind, flags, offset, address, _, size, _, _ = fields
             else:
                 kind, offset, address, _, size, _, flags, _ = fields
-            self.view.must_hold(offset + size, f"segment {len(found)}")
-            found.append(Segment(kind, flags, offset, address, size))
+            self.view.must_hold(offset + size, f"segment {len(segments)}")
+            segments.append(Segment(kind, flags, offset, address, size))
         for kind, name in ((PT_DYNAMIC, "dynamic segments"), (PT_INTERP, "loaders")):
-            count = sum(segment.kind == kind for segment in found)
+            count = sum(segment.kind == kind for segment in segments)
             if count > 1:
                 raise BuildError(f"is damaged: it has {count} {name}")
-        return found
+        return segments
 
     def of_kind(self, *kinds: int) -> list[Segment]:
         """Return the segments of some types."""
@@ -129,7 +129,7 @@ class ElfFile:
     @functools.cached_property
     def entries(self) -> list[tuple[int, int]]:
         """Return the dynamic segment's entries, as far as its end mark."""
-        found: list[tuple[int, int]] = []
+        entries: list[tuple[int, int]] = []
         for segment in self.of_kind(PT_DYNAMIC):
             count = min(
                 segment.size // self.view.size_of(self.layout.tag), MOST_ENTRIES + 1
@@ -138,17 +138,17 @@ class ElfFile:
                 self.layout.tag, segment.offset, count, "the dynamic segment"
             ):
                 if tag == DT_NULL:
-                    return found
-                found.append((tag, value))
-        if len(found) > MOST_ENTRIES:
+                    return entries
+                entries.append((tag, value))
+        if len(entries) > MOST_ENTRIES:
             raise BuildError(
                 f"is damaged: its dynamic segment has more than {MOST_ENTRIES} entries"
             )
-        return found
+        return entries
 
-    def value(self, wanted: int) -> int | None:
+    def value(self, kind: int) -> int | None:
         """Return the value of the first dynamic entry of a kind; None if there is none."""
-        return next((value for tag, value in self.entries if tag == wanted), None)
+        return next((value for tag, value in self.entries if tag == kind), None)
 
     def offset(self, address: int) -> int:
         """Return where in the file an address of the loaded program is."""

@@ -47,7 +47,7 @@ def imports(file: ElfFile) -> Iterator[str]:
     if address is None or names is None:
         return
     offset, strings = file.offset(address), file.offset(names)
-    found = 0
+    count = 0
     for fields in file.view.table(
         file.layout.symbol, offset, _symbols(file, offset, names), "the symbols"
     ):
@@ -60,8 +60,8 @@ def imports(file: ElfFile) -> Iterator[str]:
         start = strings + name
         end = file.view.data.find(b"\0", start, start + LONGEST_SYMBOL)
         if end > start:
-            found += 1
-            if found > MOST_IMPORTS:
+            count += 1
+            if count > MOST_IMPORTS:
                 raise BuildError(f"is damaged: it imports more than {MOST_IMPORTS} symbols")
             yield file.view.data[start:end].decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""What is known of an executable: facts from its headers, in one form for every format."""
+"""Facts of an executable from its headers, in one form for every format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 class FileFormat(enum.StrEnum):
-    """How a program's file is made."""
+    """Format of an executable."""
 
     ELF = "elf"
     MACH_O = "mach-o"
@@ -17,7 +17,7 @@ class FileFormat(enum.StrEnum):
 
 
 class Signature(enum.StrEnum):
-    """Who signed a program, as far as its file says so."""
+    """Signer of an executable, as far as the file names one."""
 
     NONE = "not signed"
     AD_HOC = "signed ad hoc"
@@ -28,7 +28,7 @@ class Signature(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Executable:
-    """State what a file's headers say of it.
+    """The facts in a file's headers.
 
     The CPU names are those of the Linux platform tags (`x86_64`, `aarch64`, `i686`, ...) for every
     format.
@@ -70,14 +70,14 @@ class Executable:
 
     def highest(self, prefix: str) -> str | None:
         """Return the highest symbol version needed of a kind, as `GLIBC` -> `2.34`."""
-        found = [
+        numbers = [
             version.removeprefix(f"{prefix}_")
             for versions in self.symbol_versions.values()
             for version in versions
             if re.fullmatch(rf"{prefix}_[0-9.]+", version)
         ]
         return max(
-            found,
+            numbers,
             key=lambda number: [int(part) for part in number.split(".") if part],
             default=None,
         )

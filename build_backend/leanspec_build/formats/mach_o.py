@@ -81,7 +81,7 @@ class Slice:
 def parse_program(data: Bytes) -> Executable:
     """Read a program; raises BuildError for another kind of file."""
     slices = [_slice(data, offset, size) for offset, size in _places(data)]
-    cpus = tuple(each.cpu for each in slices)
+    cpus = tuple(part.cpu for part in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
     return Executable(
@@ -90,11 +90,11 @@ def parse_program(data: Bytes) -> Executable:
         cpus=cpus,
         bits=slices[0].bits,
         byte_order={"<": "little", ">": "big"}[slices[0].order],
-        needed=tuple(dict.fromkeys(name for each in slices for name in each.needed)),
-        run_path=tuple(dict.fromkeys(path for each in slices for path in each.run_path)),
-        macos_minimum={each.cpu: each.minimum for each in slices if each.minimum},
-        macos_sdk={each.cpu: each.sdk for each in slices if each.sdk},
-        signatures={each.cpu: each.signature for each in slices},
+        needed=tuple(dict.fromkeys(name for part in slices for name in part.needed)),
+        run_path=tuple(dict.fromkeys(path for part in slices for path in part.run_path)),
+        macos_minimum={part.cpu: part.minimum for part in slices if part.minimum},
+        macos_sdk={part.cpu: part.sdk for part in slices if part.sdk},
+        signatures={part.cpu: part.signature for part in slices},
     )
 
 
@@ -133,10 +133,10 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
         raise BuildError("is damaged: its load commands do not fit a header")
     start = 32 if bits == 64 else 28  # noqa: PLR2004 - the 64-bit header has one word more
     view.must_hold(start + length, "the load commands")
-    found = Slice(_cpu(cpu, subtype), order, bits)
+    result = Slice(_cpu(cpu, subtype), order, bits)
     for command, part in _commands(view, start, count, length):
-        _take(found, part, command, view)
-    return found
+        _take(result, part, command, view)
+    return result
 
 
 def _commands(
@@ -161,9 +161,9 @@ def section(data: Bytes, name: bytes) -> bytes | None:
             if kind != SEGMENT_64:
                 continue
             (count,) = command.unpack("I", 64, "a segment")
-            for each in command.table(SECTION, 72, count, "the sections"):
-                if each[0].rstrip(b"\0") == name:
-                    return view.take(each[4], each[3], "a section")
+            for header in command.table(SECTION, 72, count, "the sections"):
+                if header[0].rstrip(b"\0") == name:
+                    return view.take(header[4], header[3], "a section")
     return None
 
 
@@ -172,16 +172,16 @@ def _cpu(number: int, subtype: int) -> str:
     return special or CPUS.get(number, f"cpu-{number:#x}")
 
 
-def _take(found: Slice, command: View, kind: int, whole: View) -> None:
+def _take(result: Slice, command: View, kind: int, whole: View) -> None:
     """Add what one load command says."""
     if kind in DYLIBS:
-        found.needed.append(_text(command))
+        result.needed.append(_text(command))
     elif kind == LC_RPATH:
-        found.run_path.append(_text(command))
+        result.run_path.append(_text(command))
     elif kind == LC_CODE_SIGNATURE:
         start, size = command.unpack("2I", 8, "the code signature")
         whole.must_hold(start + size, "the code signature")
-        found.signature = signatures.of_mach_o(whole, start, size)
+        result.signature = signatures.of_mach_o(whole, start, size)
     elif kind in SEGMENTS:
         layout, offset = SEGMENTS[kind]
         start, size = command.unpack(layout, offset, "a segment")
@@ -192,10 +192,10 @@ def _take(found: Slice, command: View, kind: int, whole: View) -> None:
             raise BuildError(
                 f"is for another system of Apple's than macOS (platform {system})"
             )
-        found.minimum, found.sdk = _version(minimum), _version(sdk)
-    elif kind == LC_VERSION_MIN_MACOSX and found.minimum is None:
+        result.minimum, result.sdk = _version(minimum), _version(sdk)
+    elif kind == LC_VERSION_MIN_MACOSX and result.minimum is None:
         minimum, sdk = command.unpack("2I", 8, "the system's version")
-        found.minimum, found.sdk = _version(minimum), _version(sdk)
+        result.minimum, result.sdk = _version(minimum), _version(sdk)
     elif kind in OTHER_SYSTEMS:
         raise BuildError(
             f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"

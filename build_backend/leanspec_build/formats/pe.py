@@ -105,10 +105,10 @@ def section(data: Bytes, name: str) -> bytes | None:
     view = View(data)
     (at,) = view.unpack("I", 60, "the DOS header")
     _, count, _, _, _, length, _ = view.unpack("HHIIIHH", at + 4, "the PE header")
-    for each in _sections(view, at + 24 + length, count):
-        if each.name == name:
-            size = min(each.size, each.virtual_size)
-            return view.take(each.offset, size, f"the section `{name}`")
+    for header in _sections(view, at + 24 + length, count):
+        if header.name == name:
+            size = min(header.size, header.virtual_size)
+            return view.take(header.offset, size, f"the section `{name}`")
     return None
 
 
@@ -130,7 +130,7 @@ def _directories(view: View, optional: int, magic: int) -> dict[int, Directory]:
     place = optional + DIRECTORIES[magic]
     count = min(view.unpack("I", place, "the optional header")[0], 16)
     fields = view.table("II", place + 4, count, "the data directories")
-    return {number: Directory(*each) for number, each in enumerate(fields)}
+    return {number: Directory(*pair) for number, pair in enumerate(fields)}
 
 
 def _offset(sections: list[Section], address: int) -> int:

@@ -46,14 +46,14 @@ def of_mach_o(code: View, start: int, size: int) -> Signature:
     for number in range(min(count, MOST_BLOBS)):
         kind, place = blobs.unpack("2I", 12 + 8 * number, "the code signature")
         if kind in DIRECTORIES:
-            what = "the directory of the code's hashes"
-            directories.append((place, *blobs.unpack(DIRECTORY, place, what)))
+            name = "the directory of the code's hashes"
+            directories.append((place, *blobs.unpack(DIRECTORY, place, name)))
         elif kind == CMS_SLOT:
             _, length = blobs.unpack("2I", place, "the code signature")
             if length > EMPTY_BLOB:
                 signature = Signature.IDENTITY
-    known = [each for each in directories if each[11] in HASHES]
-    best = max(known, key=lambda each: STRENGTH.index(each[11]), default=None)
+    readable = [fields for fields in directories if fields[11] in HASHES]
+    best = max(readable, key=lambda fields: STRENGTH.index(fields[11]), default=None)
     if best is None or not _has_hashes(code, blobs, *best):
         return Signature.BROKEN
     return signature
@@ -69,12 +69,12 @@ def _has_hashes(code: View, blobs: View, place: int, *fields: int) -> bool:
     if count != -(-end // page):
         return False
     code.must_hold(end, "the signed code")
-    stated = blobs.take(place + hashes, size * count, "the hashes of the code")
-    found = (
+    expected = blobs.take(place + hashes, size * count, "the hashes of the code")
+    actual = (
         hashlib.new(name, code.take(at, min(page, end - at), "a page")).digest()[:size]
         for at in range(0, end, page)
     )
-    return stated == b"".join(found)
+    return expected == b"".join(actual)
 
 
 def of_pe(view: View, checksum: int, entry: int, start: int, size: int) -> Signature:
@@ -85,7 +85,7 @@ def of_pe(view: View, checksum: int, entry: int, start: int, size: int) -> Signa
     """
     if not size:
         return Signature.NONE
-    name, stated = _digest(view.take(start, size, "the signature"))
+    name, expected = _digest(view.take(start, size, "the signature"))
     if not name:
         return Signature.BROKEN
     digest = hashlib.new(name)
@@ -93,12 +93,12 @@ def of_pe(view: View, checksum: int, entry: int, start: int, size: int) -> Signa
     for first, end in (*parts, (start + size, view.size)):
         for at in range(first, end, BLOCK):
             digest.update(view.take(at, min(BLOCK, end - at), "the signed code"))
-    return Signature.AUTHENTICODE if digest.digest() == stated else Signature.BROKEN
+    return Signature.AUTHENTICODE if digest.digest() == expected else Signature.BROKEN
 
 
 def _digest(message: bytes) -> tuple[str, bytes]:
     """Return the first digest of a message, which is the program's, with its algorithm; nothing if it has none."""
-    found = []
+    digests = []
     for name, identifier in ALGORITHMS.items():
         size = hashlib.new(name).digest_size
         for parameter in NO_PARAMETER:
@@ -106,6 +106,6 @@ def _digest(message: bytes) -> tuple[str, bytes]:
             place = message.find(mark)
             if place >= 0:
                 start = place + len(mark)
-                found.append((place, name, message[start : start + size]))
-    _, name, digest = min(found, default=(0, "", b""))
+                digests.append((place, name, message[start : start + size]))
+    _, name, digest = min(digests, default=(0, "", b""))
     return name, digest

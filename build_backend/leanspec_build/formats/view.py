@@ -1,4 +1,4 @@
-"""Bytes of a file, read where a header says that they are: inside of the file, and never more than is sensible.
+"""Bounds-checked reads from the bytes of a file.
 
 A header may claim any number. What is read here is bounded, so that a damaged or hostile file is
 answered at once.
@@ -33,36 +33,36 @@ class View:
         self.start = start
         self.size = len(data) - start if size is None else size
 
-    def must_hold(self, end: int, what: str) -> None:
-        """Fail if `what`, which ends at the offset `end`, is not wholly there."""
+    def must_hold(self, end: int, part: str) -> None:
+        """Fail if `part`, which ends at the offset `end`, is not wholly there."""
         if end > self.size:
             raise BuildError(
-                f"is truncated: {what} ends at byte {end}, the file has {self.size}"
+                f"is truncated: {part} ends at byte {end}, the file has {self.size}"
             )
 
     def size_of(self, layout: str) -> int:
         """Return the size of a record, in bytes."""
         return struct.calcsize(self.order + layout)
 
-    def unpack(self, layout: str, offset: int, what: str) -> tuple[Any, ...]:
+    def unpack(self, layout: str, offset: int, part: str) -> tuple[Any, ...]:
         """Return the fields of one record."""
         record = struct.Struct(self.order + layout)
-        self.must_hold(offset + record.size, what)
+        self.must_hold(offset + record.size, part)
         return record.unpack_from(self.data, self.start + offset)
 
     def table(
-        self, layout: str, offset: int, count: int, what: str
+        self, layout: str, offset: int, count: int, part: str
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the fields of records that follow one another."""
         record = struct.Struct(self.order + layout)
-        return record.iter_unpack(self.take(offset, record.size * count, what))
+        return record.iter_unpack(self.take(offset, record.size * count, part))
 
-    def take(self, offset: int, size: int, what: str) -> bytes:
+    def take(self, offset: int, size: int, part: str) -> bytes:
         """Return some bytes."""
-        self.must_hold(offset + size, what)
+        self.must_hold(offset + size, part)
         return self.data[self.start + offset : self.start + offset + size]
 
-    def text(self, offset: int, end: int, what: str) -> str:
+    def text(self, offset: int, end: int, part: str) -> str:
         """Return a text that ends with a zero byte before the offset `end`."""
         end = min(end, self.size, offset + LONGEST_NAME)
         stop = (
@@ -71,7 +71,7 @@ class View:
             else -1
         )
         if stop < 0:
-            raise BuildError(f"is damaged: {what} does not end within {LONGEST_NAME} bytes")
+            raise BuildError(f"is damaged: {part} does not end within {LONGEST_NAME} bytes")
         return self.data[self.start + offset : stop].decode("utf-8", "replace")
 
     def is_compressed(self, offset: int, size: int) -> bool:

@@ -1,1 +1,1 @@
-"""What a project states: `pyproject.toml`, and the config settings of one build."""
+"""Readers of a project: `pyproject.toml`, and the config settings of one build."""

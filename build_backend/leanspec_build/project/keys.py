@@ -213,10 +213,10 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
             )
 
 
-def must_be_a_repair(value: str | None, where: str) -> None:
+def must_be_a_repair(value: str | None, source: str) -> None:
     """Raise BuildError unless this is a known way to repair a wheel, or none."""
     if value not in (None, *REPAIRS):
         raise BuildError(
-            f"{where} asks for the repair `{value}`",
+            f"{source} asks for the repair `{value}`",
             hint=f"the repairs are {', '.join(REPAIRS)}",
         )

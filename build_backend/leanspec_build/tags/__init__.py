@@ -1,1 +1,1 @@
-"""Which machines may a wheel be promised to? All tag policy is here, a module for each system."""
+"""Tag policy: the machines that a wheel may be promised to, in a module per system."""
