@@ -153,10 +153,10 @@ def _explain_tags(project: Project, content: Content) -> None:
     if not tags.reasons:
         return
     note(f"{project.metadata.name}: {', '.join(tags.platforms)}")
+    folder = f"{project.libraries_folder}/"
     for entry in content.entries:
-        folder, _, name = entry.name.partition("/")
-        if folder == project.libraries_folder:
-            note(f"  grafted `{name}`")
+        if entry.name.startswith(folder):
+            note(f"  grafted `{entry.name.removeprefix(folder)}`")
     for line in tags.explanation():
         note(f"  {line}")
     if not tags.publishable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.elf_file import ELF_MAGIC
-from leanspec_build.formats.executable import parse_executable, read_executable
+from leanspec_build.formats.executable import (
+    LARGEST_FILE,
+    load_executable,
+    parse_executable,
+    read_executable,
+)
 from leanspec_build.formats.facts import Signature
 from leanspec_build.formats.signatures import ALGORITHMS
 from leanspec_build.tags.derive import platform_tags
@@ -134,6 +140,16 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
         read_executable(tmp_path)
     with pytest.raises(BuildError, match="does not exist"):
         read_executable(tmp_path / "nothing")
+
+
+def test_a_file_of_more_than_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(headers.elf())
+    assert load_executable(path) == (headers.elf(), read_executable(path))
+    os.truncate(path, LARGEST_FILE + 1)
+    for read in (read_executable, load_executable):
+        with pytest.raises(BuildError, match="more than the 536870912 that are read"):
+            read(path)
 
 
 def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:

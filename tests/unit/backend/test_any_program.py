@@ -312,7 +312,14 @@ def test_what_is_wrong_is_one_message(tool: Tool, wrong: str) -> None:
 
 
 def is_tool(member: Member) -> bool:
-    return member.name == "tool"
+    return member.name.endswith("tool")
+
+
+def test_an_archive_is_told_by_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "tool.tar.xz"
+    tarred(path, tool=OLD)
+    ((_, data),) = read_members(path.rename(tmp_path / "tool.tar.gz"), is_tool)
+    assert data == OLD
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz", ".tar.bz2", ".tar", ".zip"])
