@@ -1,1 +1,1 @@
-"""The other mode: programs that an installation puts on the path, whoever built them."""
+"""Mode of projects whose programs an installation puts on the path."""
