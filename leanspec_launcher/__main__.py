@@ -9,7 +9,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in FAMILIES:
         sys.exit(run(sys.argv[1], sys.argv[2:]))
 
-    from .diagnosis.message import USAGE, say
+    from ._say import USAGE, say
 
     usage = f"python -m leanspec_launcher {'|'.join(FAMILIES)} [ARGS]"
     if sys.argv[1:] in (["-h"], ["--help"]):

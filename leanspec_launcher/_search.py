@@ -96,7 +96,7 @@ def first_place(family: Family, platform: "Platform | None") -> "Place | None":
     for place in places(family, platform):
         there = is_there(place)
         if debug:
-            from .diagnosis.message import say
+            from ._say import say
 
             answer = "there" if there else "not there"
             say(f"debug: {place.origin} `{place.path}`: {answer}\n")

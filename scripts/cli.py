@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher.diagnosis.errors import Group, run_command
+from leanspec_launcher.commands import Group, run_command
 
 from .build.cli import COMMANDS as BUILD
 from .collect.cli import COMMANDS as COLLECT

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Optional
 
 from leanspec_launcher._pins import VERSION
+from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
 from leanspec_launcher._tables import PLATFORMS, Family, Platform
 from leanspec_launcher.first_start.loader import is_noexec
@@ -15,7 +16,6 @@ from leanspec_launcher.first_start.refusal import Kind, Refusal
 from . import executable, machine, remedy
 from .hints import hint_for, not_found, ways
 from .installed import distribution, recorded_digest
-from .message import CANNOT_RUN, NOT_FOUND, say
 from .verdicts import Verdict, deciding, described, refusal_of, unfit, verdicts
 
 if TYPE_CHECKING:

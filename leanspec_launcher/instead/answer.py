@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
+from leanspec_launcher._say import say
 from leanspec_launcher._tables import Family
-from leanspec_launcher.diagnosis.message import say
 
 if sys.platform != "win32":
     import _signal

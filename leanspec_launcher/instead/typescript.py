@@ -3,9 +3,9 @@
 import os
 import sys
 
+from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, Family
-from leanspec_launcher.diagnosis.message import CANNOT_RUN, NOT_FOUND, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

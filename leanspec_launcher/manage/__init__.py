@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run `leanspec-launcher`; say so if a part of it, or click, is missing or damaged."""
     try:
-        from leanspec_launcher.diagnosis.errors import run_command
+        from leanspec_launcher.commands import run_command
 
         from .cli import root
 
         run_command(root, "leanspec-launcher")
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from leanspec_launcher.diagnosis.message import say_cannot_run
+        from leanspec_launcher._say import say_cannot_run
 
         say_cannot_run("leanspec-launcher", error)
         sys.exit(1)

@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import FAMILIES, current
-from leanspec_launcher.diagnosis.errors import FAILURE, CommandError, Group
+from leanspec_launcher.commands import FAILURE, CommandError, Group
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.diagnosis.verdicts import Outcome, described
 

@@ -36,8 +36,8 @@ from leanspec_launcher._tables import (
     current,
     is_on,
 )
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import hints, installer, machine, remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.verdicts import (
     ORIGINS,

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from leanspec_launcher._search import SITE, WHEEL, Place, expected, is_absolute, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import installer
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import Distribution, distribution
 from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
 from leanspec_launcher.first_start.proof import digest

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import installer, remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.installer import Installer
 from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts

@@ -14,7 +14,7 @@ def main() -> "NoReturn":
 
         start(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from leanspec_launcher.diagnosis.message import say_cannot_run
+        from leanspec_launcher._say import say_cannot_run
 
         say_cannot_run("leanspec-ui", error)
         sys.exit(1)

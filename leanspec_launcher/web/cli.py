@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher.diagnosis.errors import run_command
+from leanspec_launcher.commands import run_command
 
 from .port import HIGHEST
 from .project import find_project

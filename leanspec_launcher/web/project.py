@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 # What a project of LeanSpec has: its settings, or its specs.
 MARKS = (".lean-spec", "specs")

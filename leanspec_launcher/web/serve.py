@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from leanspec_launcher._pins import BINARIES, VERSION
+from leanspec_launcher._say import say
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
-from leanspec_launcher.diagnosis.message import say
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.find import admitted
 from leanspec_launcher.first_start.refusal import Refusal
 

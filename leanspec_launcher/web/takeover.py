@@ -6,9 +6,9 @@ The program runs `npx --yes @leanspec/ui`: without pages here, it does. `--dev` 
 
 import os
 
+from leanspec_launcher._say import NOT_FOUND, say
 from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import NPM_UI_VARIABLE, is_on
-from leanspec_launcher.diagnosis.message import NOT_FOUND, say
 
 from .place import advice, chosen_folder, installed_pages
 

@@ -9,7 +9,7 @@ import os
 import sys
 from ctypes import wintypes
 
-from leanspec_launcher.diagnosis.message import say
+from leanspec_launcher._say import say
 
 from .command_line import command_line
 

@@ -8,7 +8,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.inspection import Inspection
 from leanspec_build.inspection import inspect_file as inspect_with_backend
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 
 def inspect_file(path: Path) -> Inspection:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.first_start.proof import digest
 from scripts.environment import ROOT
 from scripts.tools.console import step

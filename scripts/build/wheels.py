@@ -16,7 +16,7 @@ import build
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
 from scripts.collect.pages import read_collected_pages
 from scripts.collect.staging import read_collected

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from leanspec_build.archives import FILE, FOLDER, Bounds, Member, read_members
 from leanspec_build.errors import BuildError
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 # The largest package so far unpacks to 49 MB.
 LARGEST_ARCHIVE = 128 * 1024 * 1024

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.families import FamilyProject, binary_path
 from scripts.tools.console import say
 

@@ -23,7 +23,7 @@ from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
 from leanspec_build.formats.facts import Executable
 from leanspec_build.tags.platforms import KEY_CPUS, platform_key
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 
 class BundleFormat(StrEnum):

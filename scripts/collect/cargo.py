@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._tables import PLATFORMS, Platform, current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject
 from scripts.tools.console import say

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from leanspec_launcher._tables import current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.tools.console import say
 from scripts.tools.processes import capture, find_program, must_succeed, show
 

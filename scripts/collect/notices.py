@@ -10,7 +10,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.pages import PROJECT, Pages
 from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed

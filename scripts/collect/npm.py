@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._tables import Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.families import FamilyProject
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, find_program

@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
 from leanspec_launcher.web.place import FOLDER
 from scripts.model.pages import PACKAGE, RECORD, Pages, pages_folder, pages_record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from leanspec_launcher.diagnosis.errors import FAILURE
+from leanspec_launcher.commands import FAILURE
 from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS
 from scripts.tools.table import aligned
 

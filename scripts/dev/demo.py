@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, Platform, current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.build.wheels import build_wheels
 from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged

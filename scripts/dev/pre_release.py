@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.build.wheels import build_wheels
 from scripts.collect.cargo import collect_cargo
 from scripts.collect.staging import staged

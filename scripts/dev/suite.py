@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.console import say
 from scripts.tools.processes import own_program

@@ -18,7 +18,7 @@ from typing import Any
 from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import reported_version
 from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here

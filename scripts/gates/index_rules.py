@@ -25,7 +25,7 @@ from rfc3986 import uri_reference, validators
 from rfc3986.exceptions import ValidationError
 from trove_classifiers import all_classifiers, deprecated_classifiers
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
 from scripts.model.finding import LONGEST_REASON, Finding, compare, confirm_unless, problem
 from scripts.model.metadata import dist_info, metadata_bytes

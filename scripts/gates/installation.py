@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.place import FOLDER
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind

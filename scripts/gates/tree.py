@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from validate_pyproject.api import Validator
 from validate_pyproject.error_reporting import ValidationError
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
 from scripts.model.distributions import DISTRIBUTIONS

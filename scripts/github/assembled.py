@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.first_start.proof import digest
 from scripts.model.plan import Plan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
 if TYPE_CHECKING:

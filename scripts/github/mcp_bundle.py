@@ -17,7 +17,7 @@ from typing import Any
 from leanspec_build.any_program.universal import join
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.command import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.families import load_families
 from scripts.model.pages import read_pages
 from scripts.model.plan import Plan

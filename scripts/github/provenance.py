@@ -7,7 +7,7 @@ import binascii
 import json
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.tools.replacing import replacing
 
 SUFFIX = ".intoto.jsonl"

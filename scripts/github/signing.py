@@ -12,7 +12,7 @@ from pathlib import Path
 
 import minisign
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.tools.replacing import replacing
 
 # What minisign encrypts its keys with: scrypt takes 1 GiB and some seconds.

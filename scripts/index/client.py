@@ -26,7 +26,7 @@ from pypi_simple import (
 from twine.exceptions import TwineException
 from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.finding import LONGEST_REASON
 from scripts.tools.replacing import replacing
 

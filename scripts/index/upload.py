@@ -18,7 +18,7 @@ from twine.exceptions import TrustedPublishingFailure, TwineException
 from twine.package import PackageFile
 from twine.repository import Repository
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.files import File
 from scripts.model.finding import LONGEST_REASON
 from scripts.tools.console import say

@@ -9,7 +9,7 @@ from typing import Any
 
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
 PROJECTS = ROOT / "platform_wheels"

@@ -9,7 +9,7 @@ from email.parser import BytesParser
 
 from leanspec_build.archives import UNREADABLE
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 from .files import File, FileKind
 

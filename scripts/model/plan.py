@@ -10,7 +10,7 @@ from typing import Any
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
 from .version_places import home_version

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from tomlkit.exceptions import TOMLKitError
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 

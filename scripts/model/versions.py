@@ -7,7 +7,7 @@ import re
 import semver
 from packaging.version import InvalidVersion, Version
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 # SemVer's pre-release words and PEP 440's letters for the same.
 # SemVer's word for a pre-release -> what PEP 440 writes before its number.

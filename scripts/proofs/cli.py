@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from leanspec_launcher.diagnosis.errors import FAILURE
+from leanspec_launcher.commands import FAILURE
 from scripts.tools.table import aligned
 
 

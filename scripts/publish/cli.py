@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher.diagnosis.errors import FAILURE
+from leanspec_launcher.commands import FAILURE
 from scripts.options import BINARIES_OPTION, CARGO_OPTION, DIST_OPTION, NUMBER
 
 if TYPE_CHECKING:

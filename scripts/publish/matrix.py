@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.model.plan import DEV, read_plan
 from scripts.model.versions import binary_version
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.gates.commit import tag
 from scripts.gates.expected_set import expected_set

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, USAGE
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis import errors
-from leanspec_launcher.diagnosis.message import CANNOT_RUN, NOT_FOUND, USAGE
+from leanspec_launcher.commands import FAILURE, INTERRUPTED
 from leanspec_launcher.manage.cli import root as launcher
 from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
@@ -107,7 +107,7 @@ def test_every_environment_variable_is_explained() -> None:
 
 def test_every_exit_code_is_explained() -> None:
     page = (ROOT / "docs/environment.md").read_text("utf-8")
-    for code in (CANNOT_RUN, NOT_FOUND, 0, errors.FAILURE, USAGE, errors.INTERRUPTED):
+    for code in (CANNOT_RUN, NOT_FOUND, 0, FAILURE, USAGE, INTERRUPTED):
         assert f"\n| {code} | " in page
 
 

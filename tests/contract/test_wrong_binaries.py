@@ -14,7 +14,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import load_project
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.collect.staging import must_be_executable_for
 from scripts.environment import ROOT
 from scripts.model.versions import binary_version

@@ -22,7 +22,7 @@ import pytest
 from minisign import KeyPair, SecretKey
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.manage.store import entries, manifest
 from scripts.collect.bundles import read_bundle

@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis.remedy import COLLECT
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pathlib import Path
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import SHA256, distribution
 from leanspec_launcher.diagnosis.installer import MAIN
 from leanspec_launcher.first_start.proof import digest

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher._tables import current
-from leanspec_launcher.diagnosis.errors import FAILURE, CommandError, report
+from leanspec_launcher.commands import FAILURE, CommandError, report
 
 from .change import Change, added, removed, written
 from .command import describe, install_link, server

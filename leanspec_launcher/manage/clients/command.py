@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES, Platform
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import installer
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installer import Installer
 from leanspec_launcher.manage import links
 

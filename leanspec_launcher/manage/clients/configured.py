@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 from .change import entry_in
 from .command import GO_THERE, SHELL

@@ -11,7 +11,7 @@ import click
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import Wheel, is_version, release_wheels
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.remedy import COLLECT
 from leanspec_launcher.diagnosis.verdicts import deciding, verdicts

@@ -19,7 +19,7 @@ from leanspec_launcher._pins import SHA256
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import store_directory
 from leanspec_launcher._tables import FAMILIES, Family, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.first_start.loader import must_load
 from leanspec_launcher.first_start.proof import digest, make_private
 from leanspec_launcher.first_start.refusal import Refusal

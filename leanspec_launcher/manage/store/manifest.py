@@ -11,7 +11,7 @@ from pathlib import Path
 from leanspec_launcher._pins import KEYS
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Family, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 from .signature import verify
 from .transfer import save

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 # The algorithms of a key, and of a signature of the file's BLAKE2b digest.
 KEY_ALGORITHM, SIGNATURE_ALGORITHM = b"Ed", b"ED"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

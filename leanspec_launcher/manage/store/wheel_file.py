@@ -7,7 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis.installed import SHA256, recorded_digest
 
 MOST_BYTES = 1 << 30

@@ -11,7 +11,7 @@ import click
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis.remedy import shown
 from leanspec_launcher.manage.operations import run_installer
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import installer, machine, remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import normalized
 from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import remedy, uv_tool
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.diagnosis.installed import distribution
 from leanspec_launcher.diagnosis.installer import MAIN, Installer, installer
 from leanspec_launcher.diagnosis.remedy import shown

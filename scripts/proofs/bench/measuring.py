@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.progress import track
 
 from leanspec_launcher._tables import FAMILIES, Family
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.first_start.proof import SETTLED_NANOSECONDS
 from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.build.wheels import build_wheels

@@ -8,7 +8,7 @@ import statistics
 import sys
 from xml.sax.saxutils import escape
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.proofs.contract.release import Start
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
 from scripts.github.mcp_bundle import ENTRY_POINT, write_bundles
 from scripts.model.distributions import MCP_COMMAND

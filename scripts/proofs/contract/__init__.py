@@ -2,7 +2,7 @@
 
 import sys
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 
 if sys.platform == "win32":
     raise CommandError("a launch can only be measured on Linux and macOS")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, Family, Platform, current
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.build.wheels import build_wheels
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project

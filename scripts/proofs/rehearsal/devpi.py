@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.tools.console import step
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program

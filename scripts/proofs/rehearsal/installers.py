@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.index.built import installer_settings
 from scripts.tools.installers import create_environment, pip_into
 from scripts.tools.processes import capture, clean_environment, own_program

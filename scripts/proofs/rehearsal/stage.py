@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.index.built import foreign_requirements
 from scripts.index.client import Client, Index
 from scripts.model.distributions import DISTRIBUTIONS

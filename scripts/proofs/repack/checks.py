@@ -13,7 +13,7 @@ import pefile
 from macholib.mach_o import CPU_TYPE_NAMES, LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX
 from packaging.utils import parse_wheel_filename
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
 

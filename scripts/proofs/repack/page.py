@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
 from .beside import Result

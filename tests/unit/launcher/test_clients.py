@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import cli, command, table
 from leanspec_launcher.manage.clients.command import Server
 from leanspec_launcher.manage.clients.configured import configured

@@ -28,7 +28,7 @@ require("filelock")
 
 from leanspec_launcher import _search
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.store import entries
 from leanspec_launcher.manage.store.entries import Wanted
 from leanspec_launcher.manage.store.transfer import Limits, redirected, save

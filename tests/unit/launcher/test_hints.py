@@ -20,8 +20,8 @@ import pytest
 
 from leanspec_launcher import _release
 from leanspec_launcher._tables import FAMILIES, Family, current
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.diagnosis import installer, remedy
-from leanspec_launcher.diagnosis.errors import CommandError
 from leanspec_launcher.manage import links, operations
 from leanspec_launcher.manage.clients import command
 from leanspec_launcher.manage.update import index, ways

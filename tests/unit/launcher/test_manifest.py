@@ -21,7 +21,7 @@ require("minisign")
 from minisign import KeyPair
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.store import entries, manifest
 from leanspec_launcher.manage.store.entries import Wanted, store_folder
 from leanspec_launcher.manage.store.signature import verify

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.collect.archive import extract_file
 
 MEMBER = "package/leanspec"

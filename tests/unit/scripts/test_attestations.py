@@ -12,7 +12,7 @@ import pytest
 import requests
 from twine.package import PackageFile
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.index import attestations, upload
 from scripts.index.attestations import IDENTITY_VARIABLE, attested, is_attested
 from scripts.index.client import Index, read_index

@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.collect import npm
 from scripts.model.families import load_families
 from scripts.tools.processes import clean_environment

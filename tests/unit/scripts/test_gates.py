@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT, Group
 from scripts.gates import binaries, check, commit, index_rules, same_bytes, tree
 from scripts.gates.expected_set import expected_set

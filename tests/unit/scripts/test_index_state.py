@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.gates.index_state import index_state
 from scripts.index.client import Client, Index
 from scripts.model.files import File, FileKind

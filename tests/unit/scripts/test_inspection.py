@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from leanspec_build.inspection import Verdict, WheelFacts
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.build.inspection import inspect_file
 from tests.support import headers
 

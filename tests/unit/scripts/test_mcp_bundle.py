@@ -10,7 +10,7 @@ import pytest
 from leanspec_build.any_program.universal import join
 from macholib.MachO import MachO
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.build.inspection import inspect_file
 from scripts.github import mcp_bundle
 from scripts.github.mcp_bundle import ENTRY_POINT, LIBRARIES, describe, write_bundles

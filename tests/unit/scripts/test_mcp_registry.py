@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import FILE, mcp_registry
 from scripts.model.plan import Plan, read_plan

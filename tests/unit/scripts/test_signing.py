@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from minisign import KeyPair
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.github import signing
 from scripts.github.cli import keygen
 from scripts.github.signing import (

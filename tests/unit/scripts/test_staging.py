@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import PLATFORMS, Platform
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.collect.staging import read_collected, staged
 from scripts.model.families import load_families
 from tests.support import headers

@@ -13,7 +13,7 @@ import requests
 from twine.auth import Private
 from twine.exceptions import TrustedPublishingFailure, TwineException
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.index import upload as module
 from scripts.index.client import ATTEMPTS, Client, Index, IndexUnreachableError

@@ -13,7 +13,7 @@ import pytest
 import semver
 from packaging.version import Version
 
-from leanspec_launcher.diagnosis.errors import CommandError
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.versions import binary_version, next_dev, read_version

@@ -1,4 +1,4 @@
-"""What a command says when it cannot go on, and the one way in which that reaches a user."""
+"""Errors of the commands, and how they run: the ground of everything with click."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher.diagnosis.message import USAGE
+from ._say import USAGE
 
 FAILURE = 1
 INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """What is wrong, in lower case, and what to type about it."""
+    """A message for people, in lower case, with a hint."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

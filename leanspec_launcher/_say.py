@@ -1,4 +1,4 @@
-"""How the launcher speaks: on standard error, with an exit code."""
+"""Standard error, made printable, and the exit codes of a start."""
 
 import sys
 
