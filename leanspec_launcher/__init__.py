@@ -78,13 +78,13 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
         if place is None:
             raise FileNotFoundError
         if needs_proof(place, family, platform):
-            from .first_start.proof import admit
+            from .verify.proof import admit
 
             admit(place, family, platform)
         admitted = place
         return action(place.path)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from .diagnosis.explain import explain
+        from .explain.explain import explain
 
         return explain(family, platform, admitted, error, action)
 

@@ -15,7 +15,7 @@ def find_leanspec_bin(family: str = "cli") -> str:
     """
     if family not in FAMILIES:
         raise ValueError(f"`{family}` is none of {', '.join(FAMILIES)}")
-    from .diagnosis.verdicts import Outcome, deciding, verdicts
+    from .explain.verdicts import Outcome, deciding, verdicts
 
     found = deciding(verdicts(FAMILIES[family], current()))
     if found is None:
@@ -32,7 +32,7 @@ def admitted(family: "Family") -> str:
     if that cannot be known.
     """
     from ._search import first_place, needs_proof
-    from .first_start.proof import admit
+    from .verify.proof import admit
 
     platform = current()
     place = first_place(family, platform)

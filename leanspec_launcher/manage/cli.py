@@ -13,8 +13,8 @@ import click
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.commands import FAILURE, CommandError, Group
-from leanspec_launcher.diagnosis.remedy import shown
-from leanspec_launcher.diagnosis.verdicts import Outcome, described
+from leanspec_launcher.explain.verdicts import Outcome, described
+from leanspec_launcher.installers.remedy import shown
 
 from . import operations
 
@@ -29,8 +29,8 @@ STATUS_MARKS = {"ok": ("âœ“", "green"), "warning": ("!", "yellow"), "error": ("â
 
 # The commands that have a package of their own, which is imported when they are asked for.
 PACKAGES = {
-    "bundle": "bundle",
-    "fetch": "store",
+    "bundle": "offline",
+    "fetch": "fetch",
     "mcp-config": "clients",
     "update": "update",
 }

@@ -37,17 +37,18 @@ from leanspec_launcher._tables import (
     is_on,
 )
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import hints, installer, machine, remedy
-from leanspec_launcher.diagnosis.installed import distribution
-from leanspec_launcher.diagnosis.verdicts import (
+from leanspec_launcher.explain import hints, machine
+from leanspec_launcher.explain.verdicts import (
     ORIGINS,
     Outcome,
     Verdict,
     deciding,
     verdicts,
 )
-from leanspec_launcher.first_start.loader import loader_of
+from leanspec_launcher.installers import detect, remedy
+from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.instead.answer import reported_version
+from leanspec_launcher.verify.loader import loader_of
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
 from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
 from leanspec_launcher.web.port import choose_port
@@ -119,9 +120,9 @@ def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findi
 
 
 def _launcher() -> Iterator[Finding]:
-    own = distribution(installer.MAIN)
+    own = distribution(detect.MAIN)
     installed = own.version if own else "not installed"
-    if installer.installer() is installer.Installer.SOURCES:
+    if detect.installer() is detect.Installer.SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
         yield Finding(
             "launcher", "version", Status.ERROR, text, remedy.advice(FAMILIES["cli"])
@@ -139,7 +140,7 @@ def _launcher() -> Iterator[Finding]:
     for problem in own.problems if own else []:
         yield Finding("launcher", "record", Status.ERROR, problem, "reinstall lean-spec")
     yield Finding("launcher", "place", Status.OK, SITE)
-    yield Finding("launcher", "installer", Status.OK, installer.installer().value)
+    yield Finding("launcher", "installer", Status.OK, detect.installer().value)
     python = f"{system.python_implementation()} {system.python_version()}, {sys.executable}"
     yield Finding("launcher", "Python", Status.OK, python)
     if is_on(UPDATE_VARIABLE):
@@ -451,7 +452,7 @@ def _names() -> list[str]:
 
 def _own_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
-    own = distribution(installer.MAIN)
+    own = distribution(detect.MAIN)
     recorded = list(own.files) if own else []
     paths = [
         os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()

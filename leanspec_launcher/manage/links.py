@@ -18,11 +18,11 @@ from pathlib import Path
 from leanspec_launcher._search import SITE, WHEEL, Place, expected, is_absolute, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import installer
-from leanspec_launcher.diagnosis.installed import Distribution, distribution
-from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
-from leanspec_launcher.first_start.proof import digest
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.installers import detect
+from leanspec_launcher.installers.records import Distribution, distribution
+from leanspec_launcher.verify.proof import digest
+from leanspec_launcher.verify.refusal import Refusal
 
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
 # The text of our own command's script, with which those of the others begin to differ.
@@ -63,7 +63,7 @@ def commands(platform: Platform | None) -> list[Command]:
 
     Raises CommandError if no record says which files they are: then none of them is provably ours.
     """
-    own = distribution(installer.MAIN)
+    own = distribution(detect.MAIN)
     if own is None:
         text = "lean-spec is not installed here, so there are no console scripts of its own"
         raise CommandError(text, hint=REINSTALL)
@@ -173,10 +173,10 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
             " can bring back",
             hint="start the binary itself: `leanspec-launcher which` says where it is",
         )
-    if installer.installer() is installer.Installer.UVX:
+    if detect.installer() is detect.Installer.UVX:
         raise CommandError(
             "a command of uvx is not linked: it lies in uv's cache, which is for everybody who uses it",
-            hint=f"`uv tool install {installer.MAIN}`, and link there",
+            hint=f"`uv tool install {detect.MAIN}`, and link there",
         )
     wanted = []
     for command in commands(platform):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import installer, remedy
-from leanspec_launcher.diagnosis.installed import distribution
-from leanspec_launcher.diagnosis.installer import Installer
-from leanspec_launcher.diagnosis.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.installers import detect, remedy
+from leanspec_launcher.installers.detect import Installer
+from leanspec_launcher.installers.records import distribution
 
 from . import links
 
@@ -170,7 +170,7 @@ def repair_commands(check: Check) -> list[list[str]]:
     commands = remedy.commands(family)
     if not commands:
         raise CommandError(reason, hint=remedy.advice(family))
-    if installer.installer() in (Installer.UVX, Installer.PIPX_RUN):
+    if detect.installer() in (Installer.UVX, Installer.PIPX_RUN):
         text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=remedy.advice(family))
     healing = remedy.healing(family)
@@ -217,7 +217,7 @@ def run_installer(command: list[str]) -> None:
 
     Raises CommandError if there is no such program, or if it fails.
     """
-    program = installer.program(command[0])
+    program = detect.program(command[0])
     if program is None:
         raise CommandError(
             f"`{command[0]}` is not on the path", hint=remedy.shown([command])

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from leanspec_launcher._search import is_trusted, stamp_directory
-from leanspec_launcher.first_start.proof import make_private
+from leanspec_launcher.verify.proof import make_private
 
 from .port import ask
 

@@ -8,8 +8,8 @@ import os
 from leanspec_launcher._pins import PAGES
 from leanspec_launcher._search import is_absolute, is_trusted, stamp_directory, state_of
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest, leave_stamps
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.verify.proof import digest, leave_stamps
+from leanspec_launcher.verify.refusal import Refusal
 
 from .place import VARIABLE, advice, chosen_folder, installed_pages
 

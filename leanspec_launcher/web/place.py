@@ -32,7 +32,7 @@ UI = Pages("ui", "leanspec-ui", extra="ui")
 
 def advice() -> str:
     """Return what to type so that the installer in use brings the pages (back)."""
-    from leanspec_launcher.diagnosis import remedy
+    from leanspec_launcher.installers import remedy
 
     return remedy.advice(UI)
 

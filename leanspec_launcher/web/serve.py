@@ -17,7 +17,7 @@ from leanspec_launcher._say import say
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.find import admitted
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.verify.refusal import Refusal
 
 from . import instances
 from .instances import Instance
@@ -108,7 +108,7 @@ def _start_on_a_free_port(
     server = Server(program, arguments, asked.host, port, log, origin)
     if asked.dry_run:
         # What only some runs need is imported there: a start has to be fast.
-        from leanspec_launcher.diagnosis.remedy import shown
+        from leanspec_launcher.installers.remedy import shown
 
         click.echo(shown([[program, *arguments]]))
         return None
@@ -209,7 +209,7 @@ def _verified_server() -> str:
     try:
         return admitted(FAMILY)
     except (Refusal, OSError) as error:
-        from leanspec_launcher.diagnosis import hints
+        from leanspec_launcher.explain import hints
 
         if isinstance(error, FileNotFoundError):
             raise CommandError(str(error), hint=hints.not_found(FAMILY)) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Platform
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.model.families import FamilyProject
 from scripts.model.versions import binary_version
 

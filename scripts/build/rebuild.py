@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
 from scripts.tools.console import step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment

@@ -19,7 +19,7 @@ from leanspec_build.tags.platforms import platform_key
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.model.families import FamilyProject, binary_path, load_families
 from scripts.tools.work_folder import work_folder
 

@@ -15,7 +15,7 @@ from minisign import SecretKey
 
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.build.inspection import inspect_file
 from scripts.collect.artifacts import PREFIX as BINARIES
 from scripts.collect.artifacts import collect_artifacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.model.plan import Plan
 
 from .assemble import MANIFEST, NOTES, SUMS

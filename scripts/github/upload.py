@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.model.plan import Plan
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed

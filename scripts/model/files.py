@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 
 from .distributions import MAIN, MCP_COMMAND, PAGES
 

@@ -17,7 +17,7 @@ from leanspec_build.tags.platforms import host_platform_key, platform_key
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 from scripts.build.pins import Pins, render_pins
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT

@@ -13,8 +13,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher.first_start.proof import digest
 from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.verify.proof import digest
 from scripts.tools.mcp_session import list_tools
 from tests.support.installers import (
     Fresh,

@@ -24,7 +24,7 @@ from minisign import KeyPair, SecretKey
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
-from leanspec_launcher.manage.store import entries, manifest
+from leanspec_launcher.manage.fetch import entries, manifest
 from scripts.collect.bundles import read_bundle
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble

@@ -19,7 +19,7 @@ from subprocess import CompletedProcess
 from leanspec_launcher import _search
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES, Platform, current
-from leanspec_launcher.first_start import proof
+from leanspec_launcher.verify import proof
 from scripts.build.pins import Pins, render_pins
 from scripts.environment import ROOT
 from tests.support.modules import write_module
@@ -46,7 +46,7 @@ def copy_launcher(folder: Path) -> None:
     package = folder / "leanspec_launcher"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "leanspec_launcher", package, ignore=ignored)
-    module = package / "first_start/proof.py"
+    module = package / "verify/proof.py"
     line = "SETTLED_NANOSECONDS = {:_}\n"
     before, after = line.format(proof.SETTLED_NANOSECONDS), line.format(SETTLED_NANOSECONDS)
     code = module.read_text("utf-8")

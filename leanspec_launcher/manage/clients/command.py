@@ -17,8 +17,8 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import installer
-from leanspec_launcher.diagnosis.installer import Installer
+from leanspec_launcher.installers import detect
+from leanspec_launcher.installers.detect import Installer
 from leanspec_launcher.manage import links
 
 from .table import NAME, Client, Shape
@@ -133,12 +133,12 @@ def _in_folder(started: Server, folder: str) -> Server:
 
 def _command(platform: Platform | None) -> Server:
     program = FAMILIES["mcp"].program
-    kind = installer.installer()
+    kind = detect.installer()
     # Environments that lie in a cache, which may be cleaned at any time.
     if kind is Installer.UVX:
         return Server(_uvx(), (f"{program}@{VERSION}",))
     if kind is Installer.PIPX_RUN:
-        pipx = installer.program("pipx") or "pipx"
+        pipx = detect.program("pipx") or "pipx"
         return Server(pipx, ("run", f"{program}=={VERSION}"))
     if kind in ARCHIVES:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
@@ -164,7 +164,7 @@ def _uvx() -> str:
         beside = os.path.join(os.path.dirname(uv), f"uvx{os.path.splitext(uv)[1]}")
         if os.path.isabs(beside) and os.path.isfile(beside):
             return beside
-    return installer.program("uvx") or "uvx"
+    return detect.program("uvx") or "uvx"
 
 
 def _is_importable() -> bool:

@@ -12,7 +12,7 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis.remedy import shown
+from leanspec_launcher.installers.remedy import shown
 from leanspec_launcher.manage.operations import run_installer
 
 from .index import Release, complete, newest

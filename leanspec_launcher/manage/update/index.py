@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import installer, machine, remedy
-from leanspec_launcher.diagnosis.installed import normalized
-from leanspec_launcher.diagnosis.installer import MAIN, OF_UV
+from leanspec_launcher.explain import machine
+from leanspec_launcher.installers import detect, remedy
+from leanspec_launcher.installers.detect import MAIN, OF_UV
+from leanspec_launcher.installers.records import normalized
 
 from .ways import Way
 
@@ -113,7 +114,7 @@ def _ask(way: Way, requirement: str, *options: str) -> list[File]:
         return _of_lock(said)
     given = ["--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
     install = remedy.pip_install()
-    if way.installer is installer.Installer.PIPX:
+    if way.installer is detect.Installer.PIPX:
         name = os.path.basename(sys.prefix)
         install = ["pipx", "runpip", *remedy.pipx_options(), name, "install"]
     return _of_report(_run([*install, *given, *options, requirement]))
@@ -121,7 +122,7 @@ def _ask(way: Way, requirement: str, *options: str) -> list[File]:
 
 def _run(command: list[str], given: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
-    program = installer.program(command[0])
+    program = detect.program(command[0])
     if program is None:
         raise CommandError(
             f"`{command[0]}` is not on the path", hint=remedy.shown([command])

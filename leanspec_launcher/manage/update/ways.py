@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import remedy, uv_tool
-from leanspec_launcher.diagnosis.installed import distribution
-from leanspec_launcher.diagnosis.installer import MAIN, Installer, installer
-from leanspec_launcher.diagnosis.remedy import shown
+from leanspec_launcher.installers import remedy, uv_tool
+from leanspec_launcher.installers.detect import MAIN, Installer, installer
+from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.remedy import shown
 
 # What has to be typed instead, where an update from inside would be undone or cannot work.
 INSTEAD = {

@@ -20,8 +20,8 @@ from rich.progress import track
 
 from leanspec_launcher._tables import FAMILIES, Family
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.proof import SETTLED_NANOSECONDS
 from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.verify.proof import SETTLED_NANOSECONDS
 from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged

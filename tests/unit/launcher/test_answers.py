@@ -239,8 +239,8 @@ def test_colours_are_for_terminals_that_want_them(
         ({"_search.py": b""}, "cannot import name"),
         ({"_search.py": b"\0"}, "null bytes"),
         ({"_tables.py": None}, "No module named"),
-        ({"first_start/proof.py": b"x = ("}, "was never closed"),
-        ({"diagnosis/explain.py": None}, "No module named"),
+        ({"verify/proof.py": b"x = ("}, "was never closed"),
+        ({"explain/explain.py": None}, "No module named"),
     ],
 )
 def test_a_damaged_launcher_says_so_without_a_traceback(

@@ -21,9 +21,9 @@ import pytest
 from leanspec_launcher import _search
 from leanspec_launcher._search import WHEEL, Place, needs_proof
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis.hints import PACKAGES
-from leanspec_launcher.first_start.proof import admit
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.explain.hints import PACKAGES
+from leanspec_launcher.verify.proof import admit
+from leanspec_launcher.verify.refusal import Refusal
 from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
@@ -280,7 +280,7 @@ def test_the_remedy_is_that_of_the_installer_in_use(
 
 
 def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
-    broken = site.root / "leanspec_launcher/diagnosis/verdicts.py"
+    broken = site.root / "leanspec_launcher/explain/verdicts.py"
     code = broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n")
     write_module(broken, code)
     said = site.start("cli", code=126).stderr

@@ -29,9 +29,9 @@ require("filelock")
 from leanspec_launcher import _search
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.store import entries
-from leanspec_launcher.manage.store.entries import Wanted
-from leanspec_launcher.manage.store.transfer import Limits, redirected, save
+from leanspec_launcher.manage.fetch import entries
+from leanspec_launcher.manage.fetch.entries import Wanted
+from leanspec_launcher.manage.fetch.transfer import Limits, redirected, save
 from tests.support.downloads import (
     Answer,
     Files,

@@ -21,7 +21,7 @@ import pytest
 from leanspec_launcher import _release
 from leanspec_launcher._tables import FAMILIES, Family, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import installer, remedy
+from leanspec_launcher.installers import detect, remedy
 from leanspec_launcher.manage import links, operations
 from leanspec_launcher.manage.clients import command
 from leanspec_launcher.manage.update import index, ways
@@ -246,7 +246,7 @@ def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield all questions about an installer."""
-    yield "installer", lambda: installer.installer().value
+    yield "installer", lambda: detect.installer().value
     for family in PARTS:
         for name, call in situations_of(family):
             yield f"{name}: {family.name}", call

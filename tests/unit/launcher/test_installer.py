@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.diagnosis import installed, installer, remedy
-from leanspec_launcher.diagnosis.installer import Installer
+from leanspec_launcher.installers import detect, records, remedy
+from leanspec_launcher.installers.detect import Installer
 
 DIGEST = "0" * 64
 Place = Callable[..., None]
@@ -28,7 +28,7 @@ def typed(command: str) -> str:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return how an environment is laid out: its folder, that of the packages, who recorded itself, other files."""
-    for module in (installer, remedy):
+    for module in (detect, remedy):
         monkeypatch.setattr(module, "VERSION", "1.2.3")
     monkeypatch.setattr(remedy, "program", lambda name: f"/usr/bin/{name}")
 
@@ -43,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
             )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for module in (installer, installed, remedy):
+        for module in (detect, records, remedy):
             monkeypatch.setattr(module, "SITE", str(packages))
         monkeypatch.setattr(sys, "prefix", str(tmp_path / prefix))
         monkeypatch.setattr(sys, "base_prefix", "/usr")
@@ -75,7 +75,7 @@ def test_the_installer_is_known(
     place: Place, layout: tuple[str, ...], expected: Installer, extra: str
 ) -> None:
     place(*layout)
-    assert installer.installer() is expected
+    assert detect.installer() is expected
     assert typed(extra) in remedy.shown(remedy.commands(FAMILIES["http"]))
     if not extra:
         assert "which the archive unpacks again" in remedy.advice(FAMILIES["cli"])
@@ -101,7 +101,7 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
 ) -> None:
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
-    assert installer.installer() is expected
+    assert detect.installer() is expected
     assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(extra)
 
 
@@ -137,7 +137,7 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
 ) -> None:
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
-    assert installer.installer() is Installer.UV_TOOL
+    assert detect.installer() is Installer.UV_TOOL
     assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(
         f"uv tool install --reinstall {wanted}"
     )
@@ -146,7 +146,7 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
 def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> None:
     """Until its next `uv sync`, an environment has what `uv pip install` brings; then it is gone."""
     place("project/.venv", "uv", project__uv_dot_lock="")
-    assert installer.installer() is Installer.UV_PROJECT
+    assert detect.installer() is Installer.UV_PROJECT
     found = remedy.commands(FAMILIES["http"])
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
@@ -219,11 +219,11 @@ def test_only_a_checkout_can_collect(
     place: Place, monkeypatch: pytest.MonkeyPatch, *, is_checkout: bool, expected: Installer
 ) -> None:
     place("venv", "uv")
-    for module in (installer, remedy):
+    for module in (detect, remedy):
         monkeypatch.setattr(module, "VERSION", "")
     folder = "platform_wheels" if is_checkout else ""
-    monkeypatch.setattr(installer, "checkout_directory", lambda: folder)
-    assert installer.installer() is expected
+    monkeypatch.setattr(detect, "checkout_directory", lambda: folder)
+    assert detect.installer() is expected
     advice = remedy.advice(FAMILIES["cli"])
     assert advice.startswith("collect" if is_checkout else "install a release")
     assert advice.endswith(
@@ -246,9 +246,9 @@ def test_sources_in_a_project_are_the_projects_to_change(
     place: Place, monkeypatch: pytest.MonkeyPatch, recorded: str
 ) -> None:
     place("venv", recorded)
-    for module in (installer, remedy):
+    for module in (detect, remedy):
         monkeypatch.setattr(module, "VERSION", "")
-    monkeypatch.setattr(installer, "checkout_directory", lambda: "")
+    monkeypatch.setattr(detect, "checkout_directory", lambda: "")
     advice = remedy.advice(FAMILIES["http"])
     assert advice == (
         "let your project depend on a release of lean-spec[ui], which pins its binaries"

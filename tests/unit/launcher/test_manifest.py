@@ -22,9 +22,9 @@ from minisign import KeyPair
 
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.store import entries, manifest
-from leanspec_launcher.manage.store.entries import Wanted, store_folder
-from leanspec_launcher.manage.store.signature import verify
+from leanspec_launcher.manage.fetch import entries, manifest
+from leanspec_launcher.manage.fetch.entries import Wanted, store_folder
+from leanspec_launcher.manage.fetch.signature import verify
 from scripts.github.signing import Claim, sign
 from tests.support.downloads import Files, platform_wheel, serving, wheel_name
 from tests.support.site import HOST, Site, script

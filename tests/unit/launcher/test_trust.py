@@ -314,7 +314,7 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
     )
     assert said.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
     show = (
-        "from leanspec_launcher.diagnosis.verdicts import verdicts, deciding;"
+        "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
         "from leanspec_launcher._tables import *;"
         "found = deciding(verdicts(FAMILIES['cli'], current()));"
         "print(found.refusal.kind.value)"

@@ -15,8 +15,8 @@ import pytest
 from leanspec_launcher import _search
 from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, needs_proof
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.first_start import proof
-from leanspec_launcher.first_start.refusal import Kind, Refusal
+from leanspec_launcher.verify import proof
+from leanspec_launcher.verify.refusal import Kind, Refusal
 from tests.support.preconditions import needs
 from tests.support.site import HOST, Site, script, settle, stamps
 

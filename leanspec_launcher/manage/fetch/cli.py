@@ -12,9 +12,9 @@ from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import Wheel, is_version, release_wheels
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis.installed import distribution
-from leanspec_launcher.diagnosis.remedy import COLLECT
-from leanspec_launcher.diagnosis.verdicts import deciding, verdicts
+from leanspec_launcher.explain.verdicts import deciding, verdicts
+from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.remedy import COLLECT
 
 from . import manifest
 from .entries import Entry, Wanted, entries, fetch, prune, store_folder

@@ -13,7 +13,7 @@ import click
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis.remedy import COLLECT
+from leanspec_launcher.installers.remedy import COLLECT
 
 if TYPE_CHECKING:
     from .download import Target
@@ -131,8 +131,8 @@ def _add_manifest(folder: Path, origin: str | None) -> None:
             "this release has no signing key, so the bundle has no manifest", err=True
         )
         return
-    from leanspec_launcher.manage.store import manifest
-    from leanspec_launcher.manage.store.transfer import must_have_extra, place_of
+    from leanspec_launcher.manage.fetch import manifest
+    from leanspec_launcher.manage.fetch.transfer import must_have_extra, place_of
 
     must_have_extra()
     manifest.save_to(folder, VERSION, place_of(origin or FILES.format(version=VERSION)))

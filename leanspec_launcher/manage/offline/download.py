@@ -17,10 +17,10 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import remedy
-from leanspec_launcher.diagnosis.installed import SHA256, distribution
-from leanspec_launcher.diagnosis.installer import MAIN
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.installers import remedy
+from leanspec_launcher.installers.detect import MAIN
+from leanspec_launcher.installers.records import SHA256, distribution
+from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
 OLDEST_GLIBC = 5

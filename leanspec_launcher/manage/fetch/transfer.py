@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis import remedy
+from leanspec_launcher.installers import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

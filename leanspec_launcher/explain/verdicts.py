@@ -21,9 +21,9 @@ from leanspec_launcher._search import (
     verification,
 )
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Family, Platform
-from leanspec_launcher.first_start.loader import is_noexec
-from leanspec_launcher.first_start.proof import prove
-from leanspec_launcher.first_start.refusal import Kind, Refusal
+from leanspec_launcher.verify.loader import is_noexec
+from leanspec_launcher.verify.proof import prove
+from leanspec_launcher.verify.refusal import Kind, Refusal
 
 ORIGINS = {
     VARIABLE: "environment variable",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.verify.proof import digest
 
 SUFFIX = ".dist-info"
 SHA256 = "sha256="

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher.diagnosis.installed import normalized
-from leanspec_launcher.diagnosis.installer import MAIN
-from leanspec_launcher.first_start.proof import digest
+from leanspec_launcher.installers.detect import MAIN
+from leanspec_launcher.installers.records import normalized
+from leanspec_launcher.verify.proof import digest
 
 SIMPLE, REQUIREMENTS, LOCK = "simple", "requirements.txt", "pylock.toml"
 SUMS, PAGE = "SHA256SUMS", "README.md"

@@ -6,9 +6,10 @@ import sys
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
-from leanspec_launcher.first_start.refusal import Kind, Refusal
+from leanspec_launcher.installers import remedy
+from leanspec_launcher.verify.refusal import Kind, Refusal
 
-from . import machine, remedy
+from . import machine
 
 # What the package of a library is called, by the `ID`s of os-release(5).
 PACKAGES = {

@@ -8,7 +8,7 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import DIGEST_LENGTH, SITE, checkout_directory, is_absolute
 
 from . import uv_tool
-from .installed import distribution
+from .records import distribution
 
 MAIN = "lean-spec"
 

@@ -20,9 +20,9 @@ from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import store_directory
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.first_start.loader import must_load
-from leanspec_launcher.first_start.proof import digest, make_private
-from leanspec_launcher.first_start.refusal import Refusal
+from leanspec_launcher.verify.loader import must_load
+from leanspec_launcher.verify.proof import digest, make_private
+from leanspec_launcher.verify.refusal import Refusal
 
 from .transfer import Progress, save
 from .wheel_file import is_whole, unpack

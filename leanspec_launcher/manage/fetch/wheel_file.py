@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.diagnosis.installed import SHA256, recorded_digest
+from leanspec_launcher.installers.records import SHA256, recorded_digest
 
 MOST_BYTES = 1 << 30
 MOST_ENTRIES = 10_000

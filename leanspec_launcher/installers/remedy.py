@@ -12,8 +12,8 @@ from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import PLATFORMS, Family
 
 from . import uv_tool
-from .installed import distribution
-from .installer import MAIN, OF_UV, Installer, installer, of_sources, program, unpacked
+from .detect import MAIN, OF_UV, Installer, installer, of_sources, program, unpacked
+from .records import distribution
 
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"

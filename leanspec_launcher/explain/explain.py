@@ -10,12 +10,13 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
 from leanspec_launcher._tables import PLATFORMS, Family, Platform
-from leanspec_launcher.first_start.loader import is_noexec
-from leanspec_launcher.first_start.refusal import Kind, Refusal
+from leanspec_launcher.installers import remedy
+from leanspec_launcher.installers.records import distribution, recorded_digest
+from leanspec_launcher.verify.loader import is_noexec
+from leanspec_launcher.verify.refusal import Kind, Refusal
 
-from . import executable, machine, remedy
+from . import executable, machine
 from .hints import hint_for, not_found, ways
-from .installed import distribution, recorded_digest
 from .verdicts import Verdict, deciding, described, refusal_of, unfit, verdicts
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""What went wrong, and what helps: imported after a failure, and by the management commands."""

@@ -1,0 +1,1 @@
+"""Explanations of a failed start, and verdicts on every place: reads and reports, changes nothing."""

@@ -1,1 +1,0 @@
-"""The proof that a file is the right one: imported at the first start of each state of a file."""

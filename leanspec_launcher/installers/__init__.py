@@ -1,0 +1,1 @@
+"""Installers: which one is in use, what it recorded, and its commands."""

@@ -1,0 +1,1 @@
+"""Verification of a binary before its first start."""
