@@ -1,4 +1,4 @@
-"""Why did a start fail? In words, with the remedy. Imported only then."""
+"""Explanation of a failed start, with a hint. Imported only then."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
 from leanspec_launcher._tables import PLATFORMS, Family, Platform
-from leanspec_launcher.installers import remedy
+from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.records import distribution, recorded_digest
 from leanspec_launcher.verify.loader import is_noexec
 from leanspec_launcher.verify.refusal import Kind, Refusal
@@ -106,7 +106,7 @@ def _explain_search(
 ) -> int:
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
-        return _say(CANNOT_RUN, text, [], remedy.advice(family))
+        return _say(CANNOT_RUN, text, [], reinstall.hint(family))
     found = verdicts(family, platform)
     bad = deciding(found)
     if bad is not None:

@@ -6,7 +6,8 @@ import sys
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
-from leanspec_launcher.installers import remedy
+from leanspec_launcher.installers import reinstall
+from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import machine
@@ -47,10 +48,10 @@ def _again(family: Family, origin: str) -> str:
     if origin == STORE:
         return f"leanspec-launcher fetch {family.name}"
     if origin != LOCAL:
-        return remedy.advice(family)
+        return reinstall.hint(family)
     if os.environ.get(DIRECTORY_VARIABLE):
         return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary again"
-    return remedy.COLLECT
+    return COLLECT
 
 
 def not_found(family: Family) -> str:
@@ -60,13 +61,12 @@ def not_found(family: Family) -> str:
         return f"install lean-spec into a folder instead: `{command}`"
     builds = machine.builds(family)
     if builds is None:
-        return remedy.advice(family)
+        return reinstall.hint(family)
     platform = current()
     if platform is not None and machine.fits(builds.get(platform.key, [])):
         # The stub was taken by a pip that does not know the build's tag, or from a mirror that has
         # no such build.
-        newer = remedy.newer_pip()
-        return f"{newer}{remedy.advice(family)}; if that changes nothing, your index lacks the build"
+        return f"{reinstall.pip_update()}{reinstall.hint(family)}; if that changes nothing, your index lacks the build"
     return ways(family)
 
 
@@ -89,7 +89,7 @@ def _permission(family: Family, path: str, kind: Kind) -> str:
         return f"let its owner run `chmod a+rx '{_closed_folder(path)}'`"
     if kind is Kind.UNREADABLE:
         return f"let its owner run `chmod a+rx '{path}'`"
-    return f"let its owner run `chmod +x '{path}'`, or reinstall: {remedy.advice(family)}"
+    return f"let its owner run `chmod +x '{path}'`, or reinstall: {reinstall.hint(family)}"
 
 
 def _closed_folder(path: str) -> str:

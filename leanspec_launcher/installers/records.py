@@ -1,6 +1,6 @@
-"""What installers recorded of the distributions next to this launcher (Recording installed projects).
+"""Records of installers: distributions next to this launcher, and what pipx and uv keep of a tool.
 
-Read here and not with importlib.metadata, which raises where a record is damaged: this is read when
+Read here and not with importlib.metadata, which raises if a record is damaged: this is read when
 something is wrong.
 """
 
@@ -9,7 +9,9 @@ import csv
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
@@ -17,6 +19,19 @@ from leanspec_launcher.verify.proof import digest
 
 SUFFIX = ".dist-info"
 SHA256 = "sha256="
+
+# Files that pipx and uv leave in the environment of a tool.
+PIPX_RECORD, UV_RECEIPT = "pipx_metadata.json", "uv-receipt.toml"
+# `requirements` of a receipt is an array of inline tables, one per line. TOML is read by expressions,
+# as Python 3.9 has no reader.
+REQUIREMENTS = re.compile(r"^requirements = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
+REQUIREMENT = re.compile(r"\{ (.*?) \}")
+FIELD = re.compile(r'(\S+) = ("[^"]*"|\[[^]]*\])')
+KEY = re.compile(r"(\S+) = ")
+QUOTED = re.compile(r'"([^"]*)"')
+PROGRAMS_OF = re.compile(r'from = "([^"]*)"')
+# The fields that a command line can say.
+FIELDS = {"name", "extras", "specifier"}
 
 
 @dataclass
@@ -38,36 +53,45 @@ class Distribution:
 
 def distribution(name: str) -> "Distribution | None":
     """Read the record of an installed distribution; None if there is none."""
-    folders = _records(name)
+    folders = _folders(name)
     if not folders:
         return None
-    found = Distribution(name)
-    # A leftover of another version decides nothing if that of this launcher is there.
-    folder = next((each for each in folders if f"-{VERSION}{SUFFIX}" in each), folders[0])
+    record = Distribution(name)
     if len(folders) > 1:
-        found.problems.append(f"several versions are recorded: {', '.join(folders)}")
-    path = os.path.join(SITE, folder)
-    _read_metadata(found, path)
-    found.installer = _text(os.path.join(path, "INSTALLER")).strip()
-    found.url = _url(_text(os.path.join(path, "direct_url.json")))
-    _read_record(found, path)
-    _read_commands(found, path)
-    return found
+        record.problems.append(
+            f"several versions are recorded: {', '.join(sorted(folders))}"
+        )
+    path = os.path.join(SITE, folders[0])
+    _read_metadata(record, path)
+    record.installer = _text(os.path.join(path, "INSTALLER")).strip()
+    record.url = _url(_text(os.path.join(path, "direct_url.json")))
+    _read_record(record, path)
+    _read_commands(record, path)
+    return record
 
 
-def _records(name: str) -> "list[str]":
-    """Return the names of the `.dist-info` folders of a distribution."""
+def recorded_installer(name: str) -> str:
+    """Return the installer that a distribution's record names; empty if it names none."""
+    folders = _folders(name)
+    return _text(os.path.join(SITE, folders[0], "INSTALLER")).strip() if folders else ""
+
+
+def _folders(name: str) -> "list[str]":
+    """Return the names of the `.dist-info` folders of a distribution, first that of this launcher.
+
+    A leftover of another version decides nothing if that one is there.
+    """
     try:
         names = sorted(os.listdir(SITE))
     except OSError:
         return []
-    wanted = normalized(name)
-    found = [each for each in names if each.endswith(SUFFIX)]
-    return [
-        each
-        for each in found
-        if normalized(each.rpartition("-")[0].rpartition("-")[0]) == wanted
+    folders = [
+        folder
+        for folder in names
+        if folder.endswith(SUFFIX)
+        and normalized(folder.rpartition("-")[0].rpartition("-")[0]) == normalized(name)
     ]
+    return sorted(folders, key=lambda folder: f"-{VERSION}{SUFFIX}" not in folder)
 
 
 def normalized(name: str) -> str:
@@ -86,17 +110,17 @@ def _text(path: str) -> str:
         return ""
 
 
-def _read_metadata(found: Distribution, folder: str) -> None:
+def _read_metadata(record: Distribution, folder: str) -> None:
     """Take the version from the metadata (Core metadata specifications, Version)."""
     header = _text(os.path.join(folder, "METADATA")).partition("\n\n")[0]
     version = re.search(
         r"^Version:[ \t]*(\S+)[ \t]*$", header, re.MULTILINE | re.IGNORECASE
     )
     if version:
-        found.version = version[1]
+        record.version = version[1]
         return
-    found.version = folder.rpartition("-")[0].rpartition("-")[2]
-    found.problems.append("METADATA is missing, unreadable, or has no version")
+    record.version = folder.rpartition("-")[0].rpartition("-")[2]
+    record.problems.append("METADATA is missing, unreadable, or has no version")
 
 
 def _url(text: str) -> str:
@@ -115,23 +139,23 @@ def _url(text: str) -> str:
     return f"{url}#subdirectory={folder}" if folder else url
 
 
-def _read_record(found: Distribution, folder: str) -> None:
+def _read_record(record: Distribution, folder: str) -> None:
     """Take the files from the record; a line that cannot be understood is left out."""
     text = _text(os.path.join(folder, "RECORD"))
     if not text.strip():
-        found.problems.append("RECORD is missing, unreadable, or empty")
+        record.problems.append("RECORD is missing, unreadable, or empty")
     for number, line in enumerate(text.splitlines(), 1):
         try:
             (path, hashed, size), *_ = [*csv.reader([line])] or [("", "", "")]
         except (csv.Error, ValueError):
-            found.problems.append(f"RECORD is damaged in line {number}")
+            record.problems.append(f"RECORD is damaged in line {number}")
             continue
         if path:
             sha256 = hashed[len(SHA256) :] if hashed.startswith(SHA256) else ""
-            found.files[path] = (sha256, size)
+            record.files[path] = (sha256, size)
 
 
-def _read_commands(found: Distribution, folder: str) -> None:
+def _read_commands(record: Distribution, folder: str) -> None:
     """Take the console scripts from the entry points (Entry points specification)."""
     section = ""
     for line in _text(os.path.join(folder, "entry_points.txt")).splitlines():
@@ -139,9 +163,62 @@ def _read_commands(found: Distribution, folder: str) -> None:
         if line.strip().startswith("["):
             section = line.strip()
         elif equals and section == "[console_scripts]":
-            found.commands[name.strip()] = value.strip()
+            record.commands[name.strip()] = value.strip()
 
 
 def recorded_digest(path: str) -> str:
     """Return the SHA-256 of a file in the form of the records (urlsafe base64 without padding)."""
     return base64.urlsafe_b64encode(bytes.fromhex(digest(path))).rstrip(b"=").decode()
+
+
+def pipx_record() -> "dict[str, Any]":
+    """Return what pipx recorded of the tool that this environment is; empty if that is unknown."""
+    try:
+        return dict(
+            json.loads(_text(os.path.join(sys.prefix, PIPX_RECORD)))["main_package"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def is_pinned() -> bool:
+    """Tell whether one version was asked for: an upgrade by pipx or `uv tool` keeps it."""
+    versions = [
+        "".join(table.get("specifier", []))
+        for table in _requirements()
+        if table["name"] == ["lean-spec"]
+    ]
+    is_pinned_in_pipx = "==" in str(pipx_record().get("package_or_url", ""))
+    return is_pinned_in_pipx or any(version.startswith("==") for version in versions)
+
+
+def tool_of_uv(name: str, extra: str) -> "list[str] | None":
+    """Return the requirements of this tool on a command line, with an extra added to one of them.
+
+    Each package as it was asked for: a tool with a version that nobody asked for is never upgraded
+    again. None if a command line cannot say them.
+    """
+    text = _text(os.path.join(sys.prefix, UV_RECEIPT))
+    programs = PROGRAMS_OF.findall(text)
+    words: list[str] = []
+    for table in _requirements():
+        # Any other field, whatever its value looks like, would be lost.
+        if not FIELDS.issuperset(table):
+            return None
+        (own_name,) = table["name"]
+        extras = table.get("extras", []) + ([extra] if own_name == name else [])
+        if words:
+            words.append("--with-executables-from" if own_name in programs else "--with")
+        listed = f"[{','.join(extras)}]" if extras else ""
+        words.append("".join([own_name, listed, *table.get("specifier", [])]))
+    return words or [f"{name}[{extra}]"]
+
+
+def _requirements() -> "list[dict[str, list[str]]]":
+    """Return the requirements in the receipt of a tool of uv: the quoted texts of each field."""
+    tables = REQUIREMENTS.search(_text(os.path.join(sys.prefix, UV_RECEIPT)))
+    return [
+        {key: [] for key in KEY.findall(table)}
+        | {key: QUOTED.findall(value) for key, value in FIELD.findall(table)}
+        for table in (REQUIREMENT.findall(tables[1]) if tables else [])
+    ]

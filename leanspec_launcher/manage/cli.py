@@ -12,15 +12,13 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import FAMILIES, current
-from leanspec_launcher.commands import FAILURE, CommandError, Group
+from leanspec_launcher.commands import FAILURE, Group
 from leanspec_launcher.explain.verdicts import Outcome, described
-from leanspec_launcher.installers.remedy import shown
-
-from . import operations
 
 if TYPE_CHECKING:
     from .doctor import Finding
     from .links import Command
+    from .which import Search
 
 MARKS = {Outcome.TAKEN: ("✓", "green"), Outcome.REFUSED: ("✗", "red")}
 OTHER_MARK = ("·", "bright_black")
@@ -80,7 +78,9 @@ def which(family: str | None, *, as_json: bool) -> int:
       leanspec-launcher which
       leanspec-launcher which mcp --json
     """
-    searches = operations.search(family)
+    from .which import search_all
+
+    searches = search_all(family)
     if as_json:
         click.echo(json.dumps([search.as_json() for search in searches], indent=2))
     else:
@@ -90,7 +90,7 @@ def which(family: str | None, *, as_json: bool) -> int:
     return 0 if all(search.taken for search in needed) else FAILURE
 
 
-def _print_search(search: operations.Search) -> None:
+def _print_search(search: Search) -> None:
     platform = search.platform or "no build for this machine"
     click.secho(f"{search.family.name} ({search.family.program}, {platform})", bold=True)
     for outcome, line in described(search.places):
@@ -157,7 +157,9 @@ def verify(family: str | None, *, as_json: bool) -> int:
     Cached results are ignored. Exits with 1 if a binary is missing, is not the one of this
     release, or could not be started.
     """
-    checks = operations.verify(family)
+    from .repair import check_all
+
+    checks = check_all(family)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:
@@ -188,48 +190,18 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
       leanspec-launcher repair mcp
       leanspec-launcher repair --from /media/usb/lean-spec
     """
-    damaged = operations.damaged(family)
+    from .repair import check_binaries, must_be_good, repair_binary
+
+    damaged = [check for check in check_binaries(family) if not check.good]
     if not damaged:
         click.echo("nothing to repair: every installed binary is the one of this release")
-    for each in damaged:
-        click.echo(f"{each.family}: {each.reason}", err=True)
-        _repair(each, origin or "", dry_run=dry_run)
+    for check in damaged:
+        click.echo(f"{check.family}: {check.reason}", err=True)
+        repair_binary(check, origin or "", dry_run=dry_run)
     if damaged and not dry_run:
-        for check in operations.must_be_whole([each.family for each in damaged]):
+        for check in must_be_good([check.family for check in damaged]):
             click.echo(f"repaired: {check.path}")
     return 0
-
-
-def _repair(check: operations.Check, place: str, *, dry_run: bool) -> None:
-    """Run the commands that name a hash, or else those without, until the binary is good."""
-    operations.must_be_installed(check)
-    with operations.by_hash(check, place, dry_run=dry_run) as commands:
-        if commands:
-            click.echo(f"# {commands[0][-1]}: {operations.requirement(check)}", err=True)
-            _run_until_good(commands, check, dry_run=dry_run)
-            return
-    others = operations.repair_commands(check)
-    if place:
-        other = ["leanspec-launcher", "fetch", check.family, "--from", place]
-        raise CommandError(
-            "this installer cannot be told where to take a wheel from",
-            hint=shown([other]),
-        )
-    _run_until_good(others, check, dry_run=dry_run)
-
-
-def _run_until_good(
-    commands: list[list[str]], check: operations.Check, *, dry_run: bool
-) -> None:
-    """Run one command after the other until the binary is good; what the last one says, counts."""
-    for command in commands:
-        click.secho(f"$ {shown([command])}", bold=True, err=True)
-        if dry_run:
-            continue
-        if command is commands[-1]:
-            operations.run_installer(command)
-        elif operations.try_installer(command, check):
-            return
 
 
 @root.command()

@@ -45,8 +45,10 @@ from leanspec_launcher.explain.verdicts import (
     deciding,
     verdicts,
 )
-from leanspec_launcher.installers import detect, remedy
+from leanspec_launcher.installers import reinstall
+from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.verify.loader import loader_of
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
@@ -57,7 +59,7 @@ from leanspec_launcher.web.settings import data_folder, read_settings
 from . import links
 from .clients.configured import configured
 from .update import index
-from .update.ways import way
+from .update.installation import installation
 
 PATH_HINT = "put this installation's folder first in `PATH`, or remove that one"
 UPDATE_VARIABLE = "LEANSPEC_UPDATE_CHECK"
@@ -120,12 +122,12 @@ def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findi
 
 
 def _launcher() -> Iterator[Finding]:
-    own = distribution(detect.MAIN)
+    own = distribution(MAIN)
     installed = own.version if own else "not installed"
-    if detect.installer() is detect.Installer.SOURCES:
+    if in_use() is SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
         yield Finding(
-            "launcher", "version", Status.ERROR, text, remedy.advice(FAMILIES["cli"])
+            "launcher", "version", Status.ERROR, text, reinstall.hint(FAMILIES["cli"])
         )
     elif not VERSION:
         text = (
@@ -140,7 +142,7 @@ def _launcher() -> Iterator[Finding]:
     for problem in own.problems if own else []:
         yield Finding("launcher", "record", Status.ERROR, problem, "reinstall lean-spec")
     yield Finding("launcher", "place", Status.OK, SITE)
-    yield Finding("launcher", "installer", Status.OK, detect.installer().value)
+    yield Finding("launcher", "installer", Status.OK, in_use().name)
     python = f"{system.python_implementation()} {system.python_version()}, {sys.executable}"
     yield Finding("launcher", "Python", Status.OK, python)
     if is_on(UPDATE_VARIABLE):
@@ -150,7 +152,7 @@ def _launcher() -> Iterator[Finding]:
 def _newer() -> Finding:
     """Ask the index for a newer release, as the user wants it."""
     try:
-        newest = index.newest(way(), None).version
+        newest = index.newest(installation(), None).version
     except CommandError as error:
         return Finding(
             "launcher", "update", Status.WARNING, error.message, error.hint or ""
@@ -291,7 +293,7 @@ def _wheel(family: Family) -> Iterator[Finding]:
             family.program, "wheel", Status.OK, f"{family.distribution} is not installed"
         )
         return
-    advice = remedy.advice(family)
+    advice = reinstall.hint(family)
     if VERSION and wheel.version != VERSION:
         text = f"{wheel.name} {wheel.version}, this lean-spec needs {VERSION}"
         yield Finding(family.program, "wheel", Status.ERROR, text, advice)
@@ -341,12 +343,12 @@ def _speaks(family: Family, path: str) -> Finding:
         said = reported_version(family, path)
     except OSError as error:
         return Finding(
-            family.program, name, Status.ERROR, str(error), remedy.advice(family)
+            family.program, name, Status.ERROR, str(error), reinstall.hint(family)
         )
     took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
     if BINARIES and said != BINARIES:
         text = f"`{said}`, expected {BINARIES}"
-        return Finding(family.program, name, Status.ERROR, text, remedy.advice(family))
+        return Finding(family.program, name, Status.ERROR, text, reinstall.hint(family))
     return Finding(family.program, name, Status.OK, said + took)
 
 
@@ -452,7 +454,7 @@ def _names() -> list[str]:
 
 def _own_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
-    own = distribution(detect.MAIN)
+    own = distribution(MAIN)
     recorded = list(own.files) if own else []
     paths = [
         os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()

@@ -19,8 +19,9 @@ from leanspec_launcher._search import SITE, WHEEL, Place, expected, is_absolute,
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
-from leanspec_launcher.installers import detect
+from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import Distribution, distribution
+from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.verify.proof import digest
 from leanspec_launcher.verify.refusal import Refusal
 
@@ -63,7 +64,7 @@ def commands(platform: Platform | None) -> list[Command]:
 
     Raises CommandError if no record says which files they are: then none of them is provably ours.
     """
-    own = distribution(detect.MAIN)
+    own = distribution(MAIN)
     if own is None:
         text = "lean-spec is not installed here, so there are no console scripts of its own"
         raise CommandError(text, hint=REINSTALL)
@@ -77,6 +78,13 @@ def commands(platform: Platform | None) -> list[Command]:
             path = _place(recorded[name])
             found.append(Command(name, family, path, _state(path, family, platform)))
     return found
+
+
+def commands_if_recorded(platform: Platform | None) -> list[Command]:
+    """Return the console scripts; none if nothing is recorded here, so that nothing was linked."""
+    with contextlib.suppress(CommandError):
+        return commands(platform)
+    return []
 
 
 def _may_be_script(recorded: str) -> bool:
@@ -173,10 +181,10 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
             " can bring back",
             hint="start the binary itself: `leanspec-launcher which` says where it is",
         )
-    if detect.installer() is detect.Installer.UVX:
+    if in_use().is_shared:
         raise CommandError(
             "a command of uvx is not linked: it lies in uv's cache, which is for everybody who uses it",
-            hint=f"`uv tool install {detect.MAIN}`, and link there",
+            hint=f"`uv tool install {MAIN}`, and link there",
         )
     wanted = []
     for command in commands(platform):

@@ -32,9 +32,9 @@ UI = Pages("ui", "leanspec-ui", extra="ui")
 
 def advice() -> str:
     """Return what to type so that the installer in use brings the pages (back)."""
-    from leanspec_launcher.installers import remedy
+    from leanspec_launcher.installers.reinstall import hint
 
-    return remedy.advice(UI)
+    return hint(UI)
 
 
 def chosen_folder() -> str:

@@ -108,7 +108,7 @@ def _start_on_a_free_port(
     server = Server(program, arguments, asked.host, port, log, origin)
     if asked.dry_run:
         # What only some runs need is imported there: a start has to be fast.
-        from leanspec_launcher.installers.remedy import shown
+        from leanspec_launcher.installers.words import shown
 
         click.echo(shown([[program, *arguments]]))
         return None

@@ -13,21 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import FAMILIES, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers import detect
-from leanspec_launcher.installers.detect import Installer
+from leanspec_launcher.installers.table import in_use
+from leanspec_launcher.installers.words import words
 from leanspec_launcher.manage import links
 
 from .table import NAME, Client, Shape
 
-# How an archive is told to start the server instead of its own command.
-ARCHIVES = {
-    Installer.PEX: ("PEX_SCRIPT", FAMILIES["mcp"].program),
-    Installer.SHIV: ("SHIV_ENTRY_POINT", "leanspec_launcher:mcp"),
-}
 SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
 # Keeps the working directory, which a client chooses, out of the folders that Python imports from.
 SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
@@ -133,16 +127,13 @@ def _in_folder(started: Server, folder: str) -> Server:
 
 def _command(platform: Platform | None) -> Server:
     program = FAMILIES["mcp"].program
-    kind = detect.installer()
-    # Environments that lie in a cache, which may be cleaned at any time.
-    if kind is Installer.UVX:
-        return Server(_uvx(), (f"{program}@{VERSION}",))
-    if kind is Installer.PIPX_RUN:
-        pipx = detect.program("pipx") or "pipx"
-        return Server(pipx, ("run", f"{program}=={VERSION}"))
-    if kind in ARCHIVES:
+    installer = in_use()
+    if installer.server:
+        path, *arguments = words(installer.server, FAMILIES["mcp"])
+        return Server(path, tuple(arguments))
+    if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
-        return Server(archive, (), (ARCHIVES[kind],))
+        return Server(archive, (), (installer.entry,))
     found = next((each for each in links.commands(platform) if each.name == program), None)
     if found is None or found.state is links.State.ABSENT:
         raise CommandError(
@@ -152,19 +143,6 @@ def _command(platform: Platform | None) -> Server:
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
         return Server(sys.executable, (SAFE_PATH, "-m", "leanspec_launcher", "mcp"))
     return Server(str(found.path), ())
-
-
-def _uvx() -> str:
-    """Return the path of uvx, which an editor would not find: it does not know the shell's `PATH`.
-
-    uv says in `UV` where it is; uvx is next to it.
-    """
-    uv = os.environ.get("UV", "")
-    if uv:
-        beside = os.path.join(os.path.dirname(uv), f"uvx{os.path.splitext(uv)[1]}")
-        if os.path.isabs(beside) and os.path.isfile(beside):
-            return beside
-    return detect.program("uvx") or "uvx"
 
 
 def _is_importable() -> bool:

@@ -14,7 +14,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, cur
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import deciding, verdicts
 from leanspec_launcher.installers.records import distribution
-from leanspec_launcher.installers.remedy import COLLECT
+from leanspec_launcher.installers.table import COLLECT
 
 from . import manifest
 from .entries import Entry, Wanted, entries, fetch, prune, store_folder

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers import remedy
+from leanspec_launcher.installers.reinstall import extra_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,5 +302,5 @@ def must_have_extra() -> None:
         if importlib.util.find_spec(name) is None:
             raise CommandError(
                 f"downloads need the extra `download` of lean-spec: there is no `{name}`",
-                hint=remedy.with_extra("download"),
+                hint=extra_hint("download"),
             )

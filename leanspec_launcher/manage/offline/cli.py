@@ -13,7 +13,7 @@ import click
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers.remedy import COLLECT
+from leanspec_launcher.installers.table import COLLECT
 
 if TYPE_CHECKING:
     from .download import Target

@@ -17,9 +17,9 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers import remedy
-from leanspec_launcher.installers.detect import MAIN
+from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.records import SHA256, distribution
+from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
@@ -61,10 +61,10 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
 
     Raises CommandError if pip cannot, or is not there.
     """
-    if not remedy.has_pip():
+    if not has_pip():
         raise CommandError(
             "a bundle is downloaded with pip, which this environment has not",
-            hint=remedy.shown([[*remedy.uv_pip_install(), "pip"]]),
+            hint=shown([words("{uv} pip", FAMILIES["cli"])]),
         )
     listed = f"[{','.join(extras)}]" if extras else ""
     number = target.python.replace(".", "")

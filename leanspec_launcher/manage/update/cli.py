@@ -12,11 +12,11 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers.remedy import shown
-from leanspec_launcher.manage.operations import run_installer
+from leanspec_launcher.installers.words import shown
+from leanspec_launcher.manage.repair import run_installer
 
 from .index import Release, complete, newest
-from .ways import Way, way
+from .installation import Installation, installation
 
 # The exit code of `--check` if there is an update.
 AVAILABLE = 3
@@ -48,22 +48,22 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
         raise click.UsageError("`--json` goes with `--check`")
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
-    chosen = way()
-    found = newest(chosen, version)
+    own = installation()
+    found = newest(own, version)
     # An index may lag behind: without a version that was asked for, an older one is no update.
     is_other = found.version != VERSION if version else is_newer(found.version, VERSION)
-    release = complete(chosen, found.version) if is_other else found
-    steps = chosen.command(release.version, is_newest=version is None)
+    release = complete(own, found.version) if is_other else found
+    steps = own.command(release.version, is_newest=version is None)
     if check:
         _print_check(release, steps, is_other=is_other, as_json=as_json)
         return AVAILABLE if is_other else 0
     if not is_other:
         click.echo(f"lean-spec {VERSION} is the newest release of your index")
         return 0
-    _print_change(release, chosen)
+    _print_change(release, own)
     click.secho(f"$ {shown([steps])}", bold=True, err=True)
     if not dry_run:
-        _update(chosen, steps, release.version)
+        _update(own, steps, release.version)
     return 0
 
 
@@ -86,12 +86,12 @@ def _print_check(
         click.echo(f"lean-spec {VERSION} is the newest release of your index")
 
 
-def _print_change(release: Release, chosen: Way) -> None:
+def _print_change(release: Release, own: Installation) -> None:
     uploaded = _date(release)
     date = f", of {uploaded[:10]}" if uploaded else ""
     click.echo(f"lean-spec {VERSION} -> {release.version}{date}")
-    if chosen.extras:
-        click.echo(f"  extras: {', '.join(chosen.extras)}")
+    if own.extras:
+        click.echo(f"  extras: {', '.join(own.extras)}")
     for file in release.files:
         click.echo(f"  {file.name}")
 
@@ -100,7 +100,7 @@ def _date(release: Release) -> str:
     return next((file.uploaded for file in release.files if file.uploaded), "")
 
 
-def _update(chosen: Way, steps: list[str], version: str) -> None:
+def _update(own: Installation, steps: list[str], version: str) -> None:
     """Run the installer, verify what it left, and undo it if that is not what it should be.
 
     Raises CommandError if the update failed, whether it could be undone or not.
@@ -119,7 +119,7 @@ def _update(chosen: Way, steps: list[str], version: str) -> None:
     if not reason:
         click.echo(f"updated: lean-spec {version}")
         return
-    undo = chosen.exact(VERSION)
+    undo = own.exact(VERSION)
     click.echo(f"the update failed: {reason}", err=True)
     click.secho(f"$ {shown([undo])}", bold=True, err=True)
     run_installer(undo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain import machine
-from leanspec_launcher.installers import detect, remedy
-from leanspec_launcher.installers.detect import MAIN, OF_UV
+from leanspec_launcher.installers.detect import MAIN, program
 from leanspec_launcher.installers.records import normalized
+from leanspec_launcher.installers.words import shown, usable, words
 
-from .ways import Way
+from .installation import Installation
 
 SECONDS = 120
 # A package of a `pylock.toml`, as uv writes it (PEP 751); Python 3.9 has no reader of TOML.
@@ -48,13 +47,13 @@ class Release:
     files: list[File]
 
 
-def newest(way: Way, version: str | None) -> Release:
+def newest(own: Installation, version: str | None) -> Release:
     """Return the newest release of the index, or one of a version, as far as it is meant for use.
 
     Raises CommandError if the index does not answer, has no such release, or only yanked ones.
     """
-    wanted = way.requirement(version, exactly=False) if version else MAIN
-    files = _ask(way, wanted, "--no-deps")
+    wanted = own.requirement(version, exactly=False) if version else MAIN
+    files = _ask(own, wanted, "--no-deps")
     found = [file for file in files if file.distribution == MAIN]
     if not found:
         raise CommandError(
@@ -64,13 +63,13 @@ def newest(way: Way, version: str | None) -> Release:
     return Release(found[0].version, found)
 
 
-def complete(way: Way, version: str) -> Release:
+def complete(own: Installation, version: str) -> Release:
     """Return a release with everything that this installation takes of it.
 
     Raises CommandError if a part is not on the index, or if it has no build for this machine.
     """
     try:
-        files = _ask(way, way.requirement(version))
+        files = _ask(own, own.requirement(version))
     except CommandError as error:
         raise CommandError(
             f"release {version} is not whole on the index: {error.message}",
@@ -79,7 +78,7 @@ def complete(way: Way, version: str) -> Release:
     ours = {
         family.distribution: family
         for family in FAMILIES.values()
-        if not family.extra or family.extra in way.extras
+        if not family.extra or family.extra in own.extras
     }
     for name in ours:
         builds = [file for file in files if file.distribution == name and _fits(file)]
@@ -105,31 +104,22 @@ def _fits(file: File) -> bool:
     return any(tag.startswith(("macosx_", "win")) for tag in tags)
 
 
-def _ask(way: Way, requirement: str, *options: str) -> list[File]:
+def _ask(own: Installation, requirement: str, *options: str) -> list[File]:
     """Let the installer resolve a requirement, and change nothing."""
-    # Behind pipx is either pip or uv.
-    if (way.installer in OF_UV or not remedy.has_pip()) and remedy.has_uv():
-        given = ["-", "--format", "pylock.toml", "--quiet", "--python", sys.executable]
-        said = _run(["uv", "pip", "compile", *given, "--refresh", *options], requirement)
-        return _of_lock(said)
-    given = ["--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
-    install = remedy.pip_install()
-    if way.installer is detect.Installer.PIPX:
-        name = os.path.basename(sys.prefix)
-        install = ["pipx", "runpip", *remedy.pipx_options(), name, "install"]
-    return _of_report(_run([*install, *given, *options, requirement]))
+    command = words(usable(own.installer.resolve), FAMILIES["cli"])
+    if command[0] == "uv":
+        return _of_lock(_run([*command, *options], requirement))
+    return _of_report(_run([*command, *options, requirement]))
 
 
 def _run(command: list[str], given: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
-    program = detect.program(command[0])
-    if program is None:
-        raise CommandError(
-            f"`{command[0]}` is not on the path", hint=remedy.shown([command])
-        )
+    path = program(command[0])
+    if path is None:
+        raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
     try:
         done = subprocess.run(
-            [program, *command[1:]],
+            [path, *command[1:]],
             input=given,
             capture_output=True,
             text=True,
@@ -139,15 +129,13 @@ def _run(command: list[str], given: str = "") -> str:
         )
     except subprocess.TimeoutExpired:
         raise CommandError(
-            f"the index did not answer within {SECONDS} s", hint=remedy.shown([command])
+            f"the index did not answer within {SECONDS} s", hint=shown([command])
         ) from None
     is_alone = any(words in done.stderr for words in UNREACHABLE)
     if done.returncode != 0 or is_alone:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {done.returncode}"
-        raise CommandError(
-            f"the index could not be asked: {reason}", hint=remedy.shown([command])
-        )
+        raise CommandError(f"the index could not be asked: {reason}", hint=shown([command]))
     return done.stdout
 
 

@@ -21,10 +21,13 @@ import pytest
 from leanspec_launcher import _release
 from leanspec_launcher._tables import FAMILIES, Family, current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers import detect, remedy
-from leanspec_launcher.manage import links, operations
+from leanspec_launcher.installers import reinstall
+from leanspec_launcher.installers.table import INSTALLERS, in_use
+from leanspec_launcher.installers.words import shown
+from leanspec_launcher.manage import links, repair
 from leanspec_launcher.manage.clients import command
-from leanspec_launcher.manage.update import index, ways
+from leanspec_launcher.manage.update import index
+from leanspec_launcher.manage.update.installation import installation
 from leanspec_launcher.web.place import UI
 
 pytestmark = pytest.mark.posix
@@ -162,7 +165,7 @@ class Machine:
     def start(self, words: list[str], *, input: str = "", **_: object) -> NoReturn:  # noqa: A002
         """Take the place of `subprocess.run`."""
         stdin = f" < {input}" if input else ""
-        raise Start(remedy.shown([words]) + stdin)
+        raise Start(shown([words]) + stdin)
 
 
 def without_pip(machine: Machine) -> None:
@@ -234,34 +237,34 @@ CIRCUMSTANCES = (
 
 def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the questions about one family's wheel, and the calls that answer them."""
-    check = operations.Check(family.name, "/x", good=False, reason="", sha256="")
-    yield "reinstall", lambda: remedy.shown(remedy.commands(family))
-    yield "hint", lambda: remedy.advice(family)
-    yield "by hash", lambda: remedy.shown(remedy.by_hash(family, ""))
-    yield "by hash from a folder", lambda: remedy.shown(remedy.by_hash(family, "/usb"))
-    yield "requirement", lambda: remedy.requirement(family)
+    check = repair.Check(family.name, "/x", good=False, reason="")
+    yield "reinstall", lambda: shown(reinstall.commands(family))
+    yield "hint", lambda: reinstall.hint(family)
+    yield "by hash", lambda: shown(reinstall.by_hash(family, ""))
+    yield "by hash from a folder", lambda: shown(reinstall.by_hash(family, "/usb"))
+    yield "requirement", lambda: reinstall.requirement(family)
     if family is not UI:
-        yield "repair", lambda: remedy.shown(operations.repair_commands(check))
+        yield "repair", lambda: shown(repair.commands(check, family))
 
 
 def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield all questions about an installer."""
-    yield "installer", lambda: detect.installer().value
+    yield "installer", lambda: in_use().name
     for family in PARTS:
         for name, call in situations_of(family):
             yield f"{name}: {family.name}", call
-    yield "add: download", lambda: remedy.with_extra("download")
-    yield "add: ui", lambda: remedy.with_extra("ui")
-    yield "newer pip", remedy.newer_pip
-    yield "update", lambda: remedy.shown([ways.way().command(NEWER, is_newest=True)])
+    yield "add: download", lambda: reinstall.extra_hint("download")
+    yield "add: ui", lambda: reinstall.extra_hint("ui")
+    yield "newer pip", reinstall.pip_update
+    yield "update", lambda: shown([installation().command(NEWER, is_newest=True)])
     yield (
         "update --version",
-        lambda: remedy.shown([ways.way().command(NEWER, is_newest=False)]),
+        lambda: shown([installation().command(NEWER, is_newest=False)]),
     )
-    yield "undo an update", lambda: remedy.shown([ways.way().exact(VERSION)])
-    yield "newest release", lambda: index.newest(ways.way(), None)
-    yield "a release", lambda: index.newest(ways.way(), NEWER)
-    yield "all of a release", lambda: index.complete(ways.way(), NEWER)
+    yield "undo an update", lambda: shown([installation().exact(VERSION)])
+    yield "newest release", lambda: index.newest(installation(), None)
+    yield "a release", lambda: index.newest(installation(), NEWER)
+    yield "all of a release", lambda: index.complete(installation(), NEWER)
     yield "link", lambda: links.link(current(), dry_run=True)
     yield "server", lambda: command.server(None, current())
 
@@ -323,6 +326,9 @@ def test_hints_are_those_that_are_recorded(tmp_path: Path) -> None:
     new = tmp_path / HINTS.name
     new.write_text(json.dumps(actual, indent=1, ensure_ascii=False) + "\n", "utf-8")
     expected = rows(json.loads(HINTS.read_text("utf-8")))
-    assert len(expected) > 1000
+    names = {text for (*_, situation), text in expected.items() if situation == "installer"}
+    assert names == {row.name for row in INSTALLERS}, (
+        "every row of the table is in use once"
+    )
     differences = set(rows(actual).items()) ^ set(expected.items())
     assert not differences, f"`{new}` has the hints of the code"

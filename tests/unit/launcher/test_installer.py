@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.installers import detect, records, remedy
-from leanspec_launcher.installers.detect import Installer
+from leanspec_launcher.installers import detect, records, reinstall, table, words
+from leanspec_launcher.installers.table import Installer, in_use
+from leanspec_launcher.installers.words import shown
 
 DIGEST = "0" * 64
 Place = Callable[..., None]
@@ -28,9 +29,9 @@ def typed(command: str) -> str:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return how an environment is laid out: its folder, that of the packages, who recorded itself, other files."""
-    for module in (detect, remedy):
+    for module in (detect, reinstall, words):
         monkeypatch.setattr(module, "VERSION", "1.2.3")
-    monkeypatch.setattr(remedy, "program", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(detect, "program", lambda name: f"/usr/bin/{name}")
 
     def lay(prefix: str, recorded: str = "", site: str = "", **files: str) -> None:
         packages = tmp_path / (site or f"{prefix}/lib/site-packages")
@@ -43,7 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
             )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for module in (detect, records, remedy):
+        for module in (detect, records, words):
             monkeypatch.setattr(module, "SITE", str(packages))
         monkeypatch.setattr(sys, "prefix", str(tmp_path / prefix))
         monkeypatch.setattr(sys, "base_prefix", "/usr")
@@ -57,28 +58,28 @@ METADATA = {"main_package": {"suffix": ""}}
 @pytest.mark.parametrize(
     ("layout", "expected", "extra"),
     [
-        (("venv", "pip"), Installer.PIP, "-m pip install --target"),
-        (("venv", "Poetry 2.1.3"), Installer.POETRY, "poetry add 'lean-spec[ui]'"),
-        (("venv", "pdm"), Installer.PDM, "pdm add 'lean-spec[ui]'"),
-        (("venv", "hatch"), Installer.PIP, "install"),
-        (("venv", "uv"), Installer.UV_PIP, "uv pip install"),
+        (("venv", "pip"), table.PIP, "-m pip install --target"),
+        (("venv", "Poetry 2.1.3"), table.POETRY, "poetry add 'lean-spec[ui]'"),
+        (("venv", "pdm"), table.PDM, "pdm add 'lean-spec[ui]'"),
+        (("venv", "hatch"), table.PIP, "install"),
+        (("venv", "uv"), table.UV_PIP, "uv pip install"),
         (
             ("uv/archive-v0/x", "uv"),
-            Installer.UVX,
+            table.UVX,
             "uvx --from 'lean-spec[ui]==1.2.3' leanspec-http",
         ),
-        (("x", "pex", "pex/installed_wheels/3/ab/lean_spec.whl"), Installer.PEX, ""),
-        (("x", "pip", f".shiv/app.pyz_{DIGEST}/site-packages"), Installer.SHIV, ""),
+        (("x", "pex", "pex/installed_wheels/3/ab/lean_spec.whl"), table.PEX, ""),
+        (("x", "pip", f".shiv/app.pyz_{DIGEST}/site-packages"), table.SHIV, ""),
     ],
 )
 def test_the_installer_is_known(
     place: Place, layout: tuple[str, ...], expected: Installer, extra: str
 ) -> None:
     place(*layout)
-    assert detect.installer() is expected
-    assert typed(extra) in remedy.shown(remedy.commands(FAMILIES["http"]))
+    assert in_use() is expected
+    assert typed(extra) in shown(reinstall.commands(FAMILIES["http"]))
     if not extra:
-        assert "which the archive unpacks again" in remedy.advice(FAMILIES["cli"])
+        assert "which the archive unpacks again" in reinstall.hint(FAMILIES["cli"])
 
 
 @pytest.mark.parametrize(
@@ -86,12 +87,12 @@ def test_the_installer_is_known(
     [
         (
             "pipx/venvs/lean-spec",
-            Installer.PIPX,
+            table.PIPX,
             "pipx install --force 'lean-spec[ui]==1.2.3'",
         ),
         (
             "pipx/.cache/0123",
-            Installer.PIPX_RUN,
+            table.PIPX_RUN,
             "pipx run --spec 'lean-spec[ui]==1.2.3' leanspec-http",
         ),
     ],
@@ -101,8 +102,8 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
 ) -> None:
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
-    assert detect.installer() is expected
-    assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(extra)
+    assert in_use() is expected
+    assert shown(reinstall.commands(FAMILIES["http"])) == typed(extra)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +138,8 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
 ) -> None:
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
-    assert detect.installer() is Installer.UV_TOOL
-    assert remedy.shown(remedy.commands(FAMILIES["http"])) == typed(
+    assert in_use() is table.UV_TOOL
+    assert shown(reinstall.commands(FAMILIES["http"])) == typed(
         f"uv tool install --reinstall {wanted}"
     )
 
@@ -146,8 +147,8 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
 def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> None:
     """Until its next `uv sync`, an environment has what `uv pip install` brings; then it is gone."""
     place("project/.venv", "uv", project__uv_dot_lock="")
-    assert detect.installer() is Installer.UV_PROJECT
-    found = remedy.commands(FAMILIES["http"])
+    assert in_use() is table.UV_PROJECT
+    found = reinstall.commands(FAMILIES["http"])
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
 
@@ -159,9 +160,9 @@ def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks
 ) -> None:
     receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
-    assert remedy.commands(FAMILIES["http"]) == []
+    assert reinstall.commands(FAMILIES["http"]) == []
     assert (
-        remedy.advice(FAMILIES["http"])
+        reinstall.hint(FAMILIES["http"])
         == "make the tool `x` of uv again, with lean-spec[ui]"
     )
 
@@ -189,7 +190,7 @@ def test_what_was_named_is_taken_from_there_again(
     info = tmp_path / "venv/lib/site-packages/leanspec_cli_bin-1.2.3.dist-info"
     info.mkdir()
     (info / "direct_url.json").write_text(recorded)
-    assert remedy.commands(FAMILIES["cli"])[0][-1] == wanted
+    assert reinstall.commands(FAMILIES["cli"])[0][-1] == wanted
 
 
 def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
@@ -197,10 +198,10 @@ def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
 ) -> None:
     place("venv", "pip")
     monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
-    assert remedy.commands(FAMILIES["cli"]) == []
-    assert "again from your file of hashes" in remedy.advice(FAMILIES["cli"])
+    assert reinstall.commands(FAMILIES["cli"]) == []
+    assert "again from your file of hashes" in reinstall.hint(FAMILIES["cli"])
     monkeypatch.setenv("PIP_REQUIRE_HASHES", "0")
-    assert remedy.commands(FAMILIES["cli"]) != []
+    assert reinstall.commands(FAMILIES["cli"]) != []
 
 
 def test_where_no_shell_finds_uv_pip_installs(
@@ -208,23 +209,23 @@ def test_where_no_shell_finds_uv_pip_installs(
 ) -> None:
     """Hatch brings an uv of its own along, which is on no path."""
     place("venv", "uv")
-    monkeypatch.setattr(remedy, "program", lambda _: None)
-    assert remedy.commands(FAMILIES["cli"])[0][:3] == [sys.executable, "-m", "pip"]
+    monkeypatch.setattr(detect, "program", lambda _: None)
+    assert reinstall.commands(FAMILIES["cli"])[0][:3] == [sys.executable, "-m", "pip"]
 
 
 @pytest.mark.parametrize(
-    ("is_checkout", "expected"), [(True, Installer.CHECKOUT), (False, Installer.SOURCES)]
+    ("is_checkout", "expected"), [(True, table.CHECKOUT), (False, table.SOURCES)]
 )
 def test_only_a_checkout_can_collect(
     place: Place, monkeypatch: pytest.MonkeyPatch, *, is_checkout: bool, expected: Installer
 ) -> None:
     place("venv", "uv")
-    for module in (detect, remedy):
+    for module in (detect, reinstall, words):
         monkeypatch.setattr(module, "VERSION", "")
     folder = "platform_wheels" if is_checkout else ""
     monkeypatch.setattr(detect, "checkout_directory", lambda: folder)
-    assert detect.installer() is expected
-    advice = remedy.advice(FAMILIES["cli"])
+    assert in_use() is expected
+    advice = reinstall.hint(FAMILIES["cli"])
     assert advice.startswith("collect" if is_checkout else "install a release")
     assert advice.endswith(
         "scripts collect --help" if is_checkout else "--reinstall lean-spec"
@@ -237,8 +238,8 @@ def test_only_the_installer_that_a_command_calls_demands_hashes(
 ) -> None:
     place("venv", "Poetry 2.1.3")
     monkeypatch.setenv(variable, "1")
-    assert remedy.commands(FAMILIES["http"]) == [["poetry", "add", "lean-spec[ui]"]]
-    assert (remedy.commands(FAMILIES["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
+    assert reinstall.commands(FAMILIES["http"]) == [["poetry", "add", "lean-spec[ui]"]]
+    assert (reinstall.commands(FAMILIES["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
 
 
 @pytest.mark.parametrize("recorded", ["pdm", "poetry"])
@@ -246,10 +247,10 @@ def test_sources_in_a_project_are_the_projects_to_change(
     place: Place, monkeypatch: pytest.MonkeyPatch, recorded: str
 ) -> None:
     place("venv", recorded)
-    for module in (detect, remedy):
+    for module in (detect, reinstall, words):
         monkeypatch.setattr(module, "VERSION", "")
     monkeypatch.setattr(detect, "checkout_directory", lambda: "")
-    advice = remedy.advice(FAMILIES["http"])
+    advice = reinstall.hint(FAMILIES["http"])
     assert advice == (
         "let your project depend on a release of lean-spec[ui], which pins its binaries"
     )

@@ -1,0 +1,146 @@
+"""Installer commands that reinstall a binary, or add an extra."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from leanspec_launcher._pins import VERSION
+from leanspec_launcher._release import release_wheels
+from leanspec_launcher._tables import PLATFORMS, Family
+
+from .detect import MAIN, has_pip, unpacked
+from .records import distribution
+from .table import PIP, builder, in_use
+from .words import exactly, shown, usable, words
+
+
+def commands(family: Family) -> list[list[str]]:
+    """Return the commands that bring a family's binary (back); none if no command of ours could."""
+    steps = _commands(family)
+    return [] if any(map(_lacks_hashes, steps)) else steps
+
+
+def _commands(family: Family) -> list[list[str]]:
+    installer = in_use()
+    template = usable(installer.reinstall)
+    if template and _is_left_out(family) and not installer.is_reinstall_enough:
+        template = usable(installer.add)
+    steps = [words(step, family) for step in template.split(" && ")]
+    return [step for step in steps if step]
+
+
+def _is_left_out(family: Family) -> bool:
+    """Tell whether a family's extra was not asked for."""
+    return bool(family.extra) and distribution(family.distribution) is None
+
+
+def _lacks_hashes(command: list[str]) -> bool:
+    """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
+    if command[:2] == ["uv", "pip"]:
+        variable = "UV_REQUIRE_HASHES"
+    elif command[0] == "pipx" or _is_pip(command):
+        variable = "PIP_REQUIRE_HASHES"
+    else:
+        return False
+    return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
+
+
+def _is_pip(command: list[str]) -> bool:
+    return command[0] == "pip" or command[1:3] == ["-m", "pip"]
+
+
+def by_hash(family: Family, place: str) -> list[list[str]]:
+    """Return the commands that bring back the very wheel of this release; none if no installer takes a hash.
+
+    They end where the name of a file of requirements follows: see `requirement`. `place` is a folder
+    or URL to take the wheel from, empty for the installer's own index.
+    """
+    template, record = usable(in_use().reinstall), distribution(family.distribution)
+    if not template.endswith("{wheel}") or not requirement(family):
+        return []
+    if _is_left_out(family) or (record and record.url and not place):
+        return []  # it has to be asked for with its extra, or is from a file that is named
+    steps = [words(template, family)]
+    if not place:
+        steps.insert(0, refresh(family))
+    from_place = ["--no-index", "--find-links", place] if place else []
+    return [
+        [*step[:-1], *from_place, *_without_cache(step), "--require-hashes", "-r"]
+        for step in steps
+        if step
+    ]
+
+
+def _without_cache(command: list[str]) -> list[str]:
+    """Return what keeps pip from a file that was damaged in its cache, and is refused for its hash."""
+    return ["--no-cache-dir"] if _is_pip(command) else []
+
+
+def requirement(family: Family) -> str:
+    """Return a family's wheels of this release in a line of a requirements file; empty if none is known.
+
+    For each CPU of this system: the installer chooses among them, and cannot take a stub.
+    """
+    hashes = [
+        f"--hash=sha256:{wheel.sha256}"
+        for key, wheel in release_wheels(family).items()
+        if PLATFORMS[key].system == sys.platform and wheel.sha256
+    ]
+    return " ".join([f"{family.distribution}=={VERSION}", *hashes]) if hashes else ""
+
+
+def refresh(family: Family) -> list[str]:
+    """Return the command that reinstalls a binary and repairs the installer's cache; empty for none."""
+    template = in_use().refresh
+    if not template or usable((template, "")) != template:
+        return []
+    command = words(template, family)
+    return [] if _lacks_hashes(command) else command
+
+
+def hint(family: Family) -> str:
+    """Say what brings a family's binary (back)."""
+    installer, steps = in_use(), commands(family)
+    if steps:
+        return shown(steps) + ("" if _is_left_out(family) else installer.remark)
+    if not _commands(family):
+        return filled(installer.hint, family)
+    wheel = exactly(family.distribution)
+    return f"install {wheel} again from your file of hashes: your installer demands them"
+
+
+def filled(text: str, family: Family) -> str:
+    """Return a sentence of the table, with its `{names}` filled in."""
+    return text.format(
+        family=family.name,
+        distribution=family.distribution,
+        requirement=family.requirement,
+        environment=os.path.basename(sys.prefix),
+        project=shown([[os.path.dirname(sys.prefix)]]),
+        unpacked=unpacked(),
+        release=_release(family),
+    )
+
+
+def _release(family: Family) -> str:
+    """Say how a release, which pins its binaries, takes the place of what is from sources."""
+    template, requirement = builder().release, family.requirement
+    if not template:
+        # What these bring is written in the project, and the next `sync` would undo a command.
+        return f"let your project depend on a release of {requirement}, which pins its binaries"
+    command = shown([words(template, family)])
+    return f"install a release, which pins its binaries: {command}"
+
+
+def extra_hint(extra: str) -> str:
+    """Say what brings an extra of `lean-spec` that was left out."""
+    command = words(usable(in_use().add), Family(MAIN, MAIN, extra=extra))
+    return shown([command]) if command else f"install `{MAIN}[{extra}]`"
+
+
+def pip_update() -> str:
+    """Return what updates this environment's own pip, to be typed before something else; empty if pip is not used."""
+    if in_use() is not PIP or not has_pip():
+        return ""
+    return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "

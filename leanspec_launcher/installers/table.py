@@ -1,0 +1,232 @@
+"""The table of installers: one row per installer, with how it is recognised and its commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .detect import MAIN, traces
+
+COLLECT = "collect the binaries of this checkout: python3 -m scripts collect --help"
+ARCHIVE = "remove `{unpacked}`, which the archive unpacks again; if the archive itself is damaged, build it again"
+IN_AN_ARCHIVE, BUILD = "it is inside an archive", "build the archive again"
+PROJECT = "it belongs to a project, whose lock file decides"
+
+REPORT = "--dry-run --quiet --ignore-installed --report -"
+COMPILE = "uv pip compile - --format pylock.toml --quiet --python {python} --refresh"
+BY_PIP = "{pip} --force-reinstall --no-deps {wheel}"
+# Without the cache: uv links files out of it, so one that was changed in place is changed there
+# too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
+BY_UV = ("{uv} --no-cache --reinstall --no-deps {wheel}", BY_PIP)
+# Fixes uv's cache as well. It works with an index alone: what uv has from a folder, or offline, it
+# does not fetch again.
+REFRESH = "{uv} --refresh-package {distribution} --reinstall-package {distribution} --no-deps {wheel}"
+RUNPIP = "pipx runpip {global} {environment} install"
+PIPX_INSTALL = "pipx install {global} {suffix} --force"
+
+
+@dataclass(frozen=True)
+class Installer:
+    """An installer: how it is recognised, and its commands as templates.
+
+    `{names}` in a template are words of this environment: see `words`. Of several templates, the
+    first one whose program is there is used, or else the last one.
+    """
+
+    name: str
+    # What it leaves: see `detect.traces`.
+    traces: tuple[str, ...]
+
+    # Reinstalls a family's wheel, by its hash too if the last word is `{wheel}`; none if no command
+    # of ours was seen to work.
+    reinstall: tuple[str, ...] = ()
+    # Whether that also brings the wheel of an extra that was left out.
+    is_reinstall_enough: bool = False
+    # Reinstalls a wheel, and repairs the installer's cache.
+    refresh: str = ""
+    # Follows the commands, for people.
+    remark: str = ""
+    # What to do without a command.
+    hint: str = ""
+    # Adds an extra that was left out.
+    add: tuple[str, ...] = ("{pip} {pinned}",)
+    # Puts a release in the place of what this installer built from sources; empty in a project.
+    release: str = "{pip} --force-reinstall {requirement}"
+
+    # Updates to the newest release; empty if the command for one version is the one.
+    update: str = ""
+    # Why no command of ours updates, and what to type instead.
+    reason: str = ""
+    instead: str = ""
+    # Asks for any version again, after one was asked for.
+    unpin: str = ""
+    # Prints what the installer would take from its index.
+    resolve: tuple[str, ...] = (f"{{own_pip}} {REPORT}", COMPILE, f"{{pip}} {REPORT}")
+
+    # Starts the MCP server of an environment that lies in a cache, which may be cleaned at any time.
+    server: str = ""
+    # The variable that tells an archive to start the server instead of its own command.
+    entry: tuple[str, str] = ("", "")
+    # Whether others use the same files.
+    is_shared: bool = False
+
+
+CHECKOUT = Installer(
+    "checkout",
+    ("no pins", "checkout"),
+    hint=COLLECT,
+    reason="this is a source checkout",
+    instead="git pull",
+)
+SOURCES = Installer(
+    "from sources",
+    ("no pins",),
+    hint="{release}",
+    reason="this was built from sources",
+    instead="{release}",
+)
+PEX = Installer(
+    "pex",
+    ("pex",),
+    hint=ARCHIVE,
+    reason=IN_AN_ARCHIVE,
+    instead=BUILD,
+    entry=("PEX_SCRIPT", "leanspec-mcp"),
+)
+SHIV = Installer(
+    "shiv",
+    ("shiv",),
+    hint=ARCHIVE,
+    reason=IN_AN_ARCHIVE,
+    instead=BUILD,
+    entry=("SHIV_ENTRY_POINT", "leanspec_launcher:mcp"),
+)
+PIPX = Installer(
+    "pipx",
+    ("pipx record", "kept"),
+    # Either pip or uv is behind pipx; both know these options.
+    reinstall=(f"{RUNPIP} --force-reinstall --no-deps --no-cache-dir {{wheel}}",),
+    add=(f"{PIPX_INSTALL} {{pinned}}",),
+    release=f"{PIPX_INSTALL} {{requirement}}",
+    update="pipx upgrade {global} {environment}",
+    unpin="pipx install --force {extras}",
+    resolve=(f"{RUNPIP} {REPORT}", COMPILE, f"{RUNPIP} {REPORT}"),
+)
+PIPX_RUN = Installer(
+    "pipx run",
+    ("pipx record",),
+    reinstall=("pipx run --no-cache --spec {main} {program}",),
+    add=("pipx run --spec {pinned} {program}",),
+    release="pipx run --spec {requirement} {program}",
+    reason="`pipx run` keeps it in its cache",
+    instead=f"pipx run --no-cache {MAIN}",
+    server="{pipx} run {program}=={version}",
+)
+UV_TOOL = Installer(
+    "uv tool",
+    ("uv receipt",),
+    reinstall=BY_UV,
+    refresh=REFRESH,
+    hint="make the tool `{environment}` of uv again, with {requirement}",
+    add=("uv tool install --reinstall {tool}",),
+    release="uv tool install --force --reinstall {requirement}",
+    update="uv tool upgrade {environment}",
+    unpin="uv tool install --force {extras}",
+    resolve=(COMPILE, f"{{pip}} {REPORT}"),
+)
+UVX = Installer(
+    "uvx",
+    ("by uv", "uv cache"),
+    reinstall=("uv cache prune && uv cache clean {distribution}",),
+    remark="  (waits for every running `uvx` and `uv run`, MCP servers too)",
+    add=("uvx --from {pinned} {program}",),
+    release="uvx --from {requirement} {program}",
+    reason="uvx keeps it in its cache",
+    instead=f"uvx {MAIN}@latest",
+    server="{uvx} {program}@{version}",
+    is_shared=True,
+)
+UV_PROJECT = Installer(
+    "uv, in a project",
+    ("by uv", "uv lock"),
+    reinstall=BY_UV,
+    refresh=REFRESH,
+    add=("uv add --project {project} {requirement}",),
+    release="",
+    reason=PROJECT,
+    instead=f"uv sync --project {{project}} --upgrade-package {MAIN}",
+)
+UV_PIP = Installer(
+    "uv pip",
+    ("by uv",),
+    reinstall=BY_UV,
+    refresh=REFRESH,
+    add=("{uv} {pinned}", "{pip} {pinned}"),
+    release="{uv} --reinstall {requirement}",
+    resolve=(COMPILE, f"{{pip}} {REPORT}"),
+)
+CONDA = Installer(
+    "conda",
+    ("by conda",),
+    reinstall=(f"conda install --force-reinstall {MAIN} {{distribution}}",),
+    is_reinstall_enough=True,
+    reason="conda installed it",
+    instead=f"conda update {MAIN}",
+)
+PDM = Installer(
+    "pdm",
+    ("by pdm",),
+    reinstall=(BY_PIP.replace("pip", "own_pip"), "pdm sync --reinstall"),
+    add=("pdm add {requirement}",),
+    release="",
+    reason=PROJECT,
+    instead=f"pdm update {MAIN}",
+)
+POETRY = Installer(
+    "poetry",
+    ("by poetry",),
+    reinstall=(BY_PIP,),
+    add=("poetry add {requirement}",),
+    release="",
+    reason=PROJECT,
+    instead=f"poetry update {MAIN}",
+)
+PIP = Installer("pip", ("for pip",), reinstall=(BY_PIP,))
+SYSTEM = Installer(
+    "system",
+    (),
+    hint=f"reinstall {MAIN} and {{distribution}} with the system's package manager,"
+    " or `leanspec-launcher fetch {family}`",
+    reason="the system's package manager installed it",
+    instead=f"update {MAIN} with the system's package manager",
+)
+# In the order in which they are recognised. What pipx and uv leave next to an environment says more
+# than the record, which is that of the pip or uv behind them.
+FROM_INDEX = (
+    PIPX,
+    PIPX_RUN,
+    UV_TOOL,
+    UVX,
+    UV_PROJECT,
+    UV_PIP,
+    CONDA,
+    PDM,
+    POETRY,
+    PIP,
+    SYSTEM,
+)
+INSTALLERS = (CHECKOUT, SOURCES, PEX, SHIV, *FROM_INDEX)
+
+
+def in_use() -> Installer:
+    """Return the installer of this `lean-spec`."""
+    return _first_of(INSTALLERS)
+
+
+def builder() -> Installer:
+    """Return the installer that built this from sources."""
+    return _first_of(FROM_INDEX)
+
+
+def _first_of(installers: tuple[Installer, ...]) -> Installer:
+    own = traces()
+    return next(each for each in installers if own.issuperset(each.traces))

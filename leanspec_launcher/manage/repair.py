@@ -1,0 +1,172 @@
+"""Verification of every installed binary, and repair of those that are missing or damaged."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
+from leanspec_launcher.installers import reinstall
+from leanspec_launcher.installers.detect import program
+from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.table import in_use
+from leanspec_launcher.installers.words import shown
+
+from . import links
+from .which import families
+
+NOT_REPAIRED = "`{}` cannot be repaired by reinstalling it"
+# The file of requirements that names a hash.
+REQUIREMENTS = "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of a full verification of one file."""
+
+    family: str
+    path: str
+    good: bool
+    reason: str
+    sha256: str = ""
+
+
+def check_all(name: str | None) -> list[Check]:
+    """Verify every installed binary in full, and every command that was linked to one."""
+    bad = (links.State.DEAD, links.State.FOREIGN)
+    return [
+        *check_binaries(name),
+        *[
+            Check(
+                family=command.family.name,
+                path=str(command.path),
+                good=False,
+                reason=f"it is {command.state.value}",
+            )
+            for command in links.commands_if_recorded(current())
+            if command.state in bad and name in (None, command.family.name)
+        ],
+    ]
+
+
+def check_binaries(name: str | None) -> list[Check]:
+    """Verify the binary of one family, or every one that is installed or should be."""
+    checks = []
+    for family in families(name):
+        first = deciding(verdicts(family, current()))
+        if first is not None:
+            is_good = first.outcome is Outcome.TAKEN and first.refusal is None
+            checks.append(
+                Check(
+                    family=family.name,
+                    path=first.path,
+                    good=is_good,
+                    reason=first.reason,
+                    sha256=first.sha256,
+                )
+            )
+        elif name or not family.extra or distribution(family.distribution) is not None:
+            checks.append(
+                Check(family.name, family.program, good=False, reason="it is in no place")
+            )
+    return checks
+
+
+def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
+    """Reinstall a binary from the installer's own index, or from a place, until it is good.
+
+    By commands that name a hash, or else by those without. Raises CommandError if none would bring
+    it back.
+    """
+    family = FAMILIES[check.family]
+    for variable, use in ((family.variable, "names"), (DIRECTORY_VARIABLE, "leads to")):
+        if os.environ.get(variable):
+            raise CommandError(
+                NOT_REPAIRED.format(check.path), hint=f"`unset {variable}`, which {use} it"
+            )
+    steps = reinstall.by_hash(family, place)
+    if not steps:
+        _run_until_good(_without_hash(check, family, place), check, dry_run=dry_run)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(REQUIREMENTS)
+        if not dry_run:
+            file = Path(folder, REQUIREMENTS)
+            file.write_text(f"{reinstall.requirement(family)}\n", "utf-8")
+        click.echo(f"# {file}: {reinstall.requirement(family)}", err=True)
+        steps = [[*step, str(file)] for step in steps]
+        _run_until_good(steps, check, dry_run=dry_run)
+
+
+def _without_hash(check: Check, family: Family, place: str) -> list[list[str]]:
+    steps = commands(check, family)
+    if place:
+        raise CommandError(
+            "this installer cannot be told where to take a wheel from",
+            hint=shown([["leanspec-launcher", "fetch", check.family, "--from", place]]),
+        )
+    return steps
+
+
+def commands(check: Check, family: Family) -> list[list[str]]:
+    """Return the installer's commands that bring a binary back, without a hash: one after the other.
+
+    Raises CommandError if no command of an installer would, or if it would remove this very
+    environment.
+    """
+    reason, hint = NOT_REPAIRED.format(check.path), reinstall.hint(family)
+    steps = reinstall.commands(family)
+    if not steps:
+        raise CommandError(reason, hint=hint)
+    if in_use().server:
+        text = f"{reason} from inside: it runs from a cache of its installer"
+        raise CommandError(text, hint=hint)
+    return [step for step in (reinstall.refresh(family), *steps) if step]
+
+
+def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> None:
+    """Run one command after the other until the binary is good; the last one may not fail."""
+    for step in steps:
+        click.secho(f"$ {shown([step])}", bold=True, err=True)
+        if dry_run:
+            continue
+        try:
+            run_installer(step)
+        except CommandError:
+            if step is steps[-1]:
+                raise
+        if all(each.good for each in check_all(check.family)):
+            return
+
+
+def run_installer(command: list[str]) -> None:
+    """Run one command of an installer, with its own words on the terminal.
+
+    Raises CommandError if there is no such program, or if it fails.
+    """
+    path = program(command[0])
+    if path is None:
+        raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
+    process = subprocess.run([path, *command[1:]], check=False)
+    if process.returncode != 0:
+        text = f"`{shown([command])}` failed (exit code {process.returncode})"
+        raise CommandError(text, hint="see its output above, fix that and try again")
+
+
+def must_be_good(names: list[str]) -> list[Check]:
+    """Verify families again. Raises CommandError if one is still bad."""
+    checks = [check for name in names for check in check_all(name)]
+    for check in checks:
+        if not check.good:
+            raise CommandError(
+                f"`{check.path}` is still invalid after reinstalling: {check.reason}",
+                hint="see `leanspec-launcher doctor`",
+            )
+    return checks

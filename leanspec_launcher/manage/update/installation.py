@@ -1,0 +1,90 @@
+"""This installation, as an update sees it: its installer, its extras, and the commands for a version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.installers.detect import MAIN
+from leanspec_launcher.installers.records import distribution, is_pinned
+from leanspec_launcher.installers.reinstall import filled
+from leanspec_launcher.installers.table import Installer, in_use
+from leanspec_launcher.installers.words import (
+    is_externally_managed,
+    is_in_own_place,
+    shown,
+    usable,
+    words,
+)
+
+CLI = FAMILIES["cli"]
+# Installs one version, now. By pip or uv themselves: pipx and `uv tool` would record the version as
+# the one that is wanted for ever.
+EXACT = ("{own_pip} {version}", "{uv} {version}", "{pip} {version}")
+# What the extra `download` brings.
+DOWNLOAD = ("httpx", "cryptography", "filelock")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """This installation: its installer, and the extras of `lean-spec` that are installed."""
+
+    installer: Installer
+    extras: tuple[str, ...]
+
+    def requirement(self, version: str = "", *, exactly: bool = True) -> str:
+        """Return what is to be installed, with its extras; without a version, the newest."""
+        listed = f"[{','.join(self.extras)}]" if self.extras else ""
+        if not version:
+            return f"{MAIN}{listed}"
+        # A range of one version: with `==`, installers take a release that was yanked (PEP 592).
+        return f"{MAIN}{listed}=={version}" if exactly else f"{MAIN}>={version},<={version}"
+
+    def command(self, version: str, *, is_newest: bool) -> list[str]:
+        """Return the installer's command that brings a version."""
+        if is_newest and self.installer.update:
+            return words(self.installer.update, CLI)
+        return self.exact(version)
+
+    def exact(self, version: str) -> list[str]:
+        """Return the command that brings one version; a later update may bring another."""
+        return words(usable(EXACT), CLI, version=self.requirement(version))
+
+
+def installation() -> Installation:
+    """Return this installation.
+
+    Raises CommandError, with what to type instead, if it is not for a command of ours to update.
+    """
+    installer = in_use()
+    if installer.reason:
+        raise CommandError(
+            f"nothing was updated: {installer.reason}",
+            hint=filled(installer.instead, CLI),
+        )
+    if is_externally_managed() and is_in_own_place():
+        raise CommandError(
+            "nothing was updated: this Python belongs to the system (PEP 668)",
+            hint=f"install it for yourself instead: `pipx install {MAIN}`",
+        )
+    result = Installation(installer, _extras())
+    if installer.unpin and is_pinned():
+        command = words(installer.unpin, CLI, extras=result.requirement())
+        raise CommandError(
+            "nothing was updated: this version was asked for when it was installed",
+            hint=shown([command]),
+        )
+    return result
+
+
+def _extras() -> tuple[str, ...]:
+    """Return the extras of `lean-spec` whose distributions are installed."""
+    extras = {
+        family.extra
+        for family in FAMILIES.values()
+        if family.extra and distribution(family.distribution) is not None
+    }
+    if all(distribution(name) is not None for name in DOWNLOAD):
+        extras.add("download")
+    return tuple(sorted(extras))

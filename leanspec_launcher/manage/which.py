@@ -1,0 +1,73 @@
+"""Search for the binary of each family: where it may be, and which place decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leanspec_launcher._tables import FAMILIES, Family, current
+from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
+
+from . import links
+
+
+@dataclass(frozen=True)
+class Search:
+    """A family's binary: every place where it may be, and the one that is taken."""
+
+    family: Family
+    platform: str | None
+    taken: str | None
+    places: list[Verdict]
+    # Commands that start a linked binary, whatever the places say.
+    linked: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `which --json` prints of it."""
+        return {
+            "family": self.family.name,
+            "platform": self.platform,
+            "taken": self.taken,
+            "linked": self.linked,
+            "places": [_as_json(place) for place in self.places],
+        }
+
+
+def _as_json(place: Verdict) -> dict[str, object]:
+    refusal = place.refusal
+    return {
+        "origin": place.origin,
+        "path": place.path,
+        "verdict": place.outcome.value,
+        "kind": refusal.kind.value if refusal else "",
+        "reason": place.reason,
+        "expected": list(refusal.expected) if refusal else [],
+        "found": place.sha256,
+    }
+
+
+def search_all(name: str | None) -> list[Search]:
+    """Look for the binary of one family, or of all."""
+    return [_search(family) for family in families(name)]
+
+
+def families(name: str | None) -> list[Family]:
+    """Return the family of a name, or all."""
+    return [FAMILIES[name]] if name else list(FAMILIES.values())
+
+
+def _search(family: Family) -> Search:
+    platform = current()
+    places = verdicts(family, platform)
+    first = deciding(places)
+    linked = [
+        str(command.path)
+        for command in links.commands_if_recorded(platform)
+        if command.family is family and command.state is links.State.LINKED
+    ]
+    return Search(
+        family=family,
+        platform=platform.key if platform else None,
+        taken=first.path if first and first.outcome is Outcome.TAKEN else None,
+        places=places,
+        linked=linked,
+    )
