@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher._tables import current
 from leanspec_launcher.commands import FAILURE, Group
 from leanspec_launcher.explain.verdicts import Outcome, described
 
+from . import options
+
 if TYPE_CHECKING:
     from .doctor import Finding
-    from .links import Command
+    from .link import Command
     from .which import Search
 
 MARKS = {Outcome.TAKEN: ("✓", "green"), Outcome.REFUSED: ("✗", "red")}
@@ -62,10 +63,8 @@ def root() -> None:
 
 
 @root.command()
-@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per family."
-)
+@options.family
+@options.json_array("family")
 def which(family: str | None, *, as_json: bool) -> int:
     """Show which binaries would run, and why.
 
@@ -82,7 +81,7 @@ def which(family: str | None, *, as_json: bool) -> int:
 
     searches = search_all(family)
     if as_json:
-        click.echo(json.dumps([search.as_json() for search in searches], indent=2))
+        options.print_json([search.as_json() for search in searches])
     else:
         for search in searches:
             _print_search(search)
@@ -103,9 +102,7 @@ def _print_search(search: Search) -> None:
 
 
 @root.command()
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per finding."
-)
+@options.json_array("finding")
 def doctor(*, as_json: bool) -> int:
     """Diagnose this installation, for a bug report.
 
@@ -121,7 +118,7 @@ def doctor(*, as_json: bool) -> int:
 
     findings = examine()
     if as_json:
-        click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
+        options.print_json([finding.as_json() for finding in findings])
     else:
         _print_findings(findings)
     return FAILURE if any(finding.status is Status.ERROR for finding in findings) else 0
@@ -147,10 +144,8 @@ def _print_findings(findings: list[Finding]) -> None:
 
 
 @root.command()
-@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per family."
-)
+@options.family
+@options.json_array("family")
 def verify(family: str | None, *, as_json: bool) -> int:
     """Recompute the checksum of each installed binary.
 
@@ -161,7 +156,7 @@ def verify(family: str | None, *, as_json: bool) -> int:
 
     checks = check_all(family)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+        options.print_json([dataclasses.asdict(check) for check in checks])
     else:
         for check in checks:
             mark, colour = MARKS[Outcome.TAKEN if check.good else Outcome.REFUSED]
@@ -172,11 +167,9 @@ def verify(family: str | None, *, as_json: bool) -> int:
 
 
 @root.command()
-@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option(
-    "--from", "origin", metavar="PLACE", help="A folder or URL to take the wheels from."
-)
-@click.option("--dry-run", is_flag=True, help="Show the commands, and run none.")
+@options.family
+@options.place("A folder or URL to take the wheels from.")
+@options.dry_run
 def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
     """Reinstall damaged or missing binaries.
 
@@ -205,9 +198,7 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
 
 
 @root.command()
-@click.option(
-    "--dry-run", is_flag=True, help="Show what would be linked, and change nothing."
-)
+@options.dry_run
 def link(*, dry_run: bool) -> int:
     """Make the commands start without Python.
 
@@ -219,31 +210,29 @@ def link(*, dry_run: bool) -> int:
 
     Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.
     """
-    from . import links
+    from .link import link_all
 
-    done = "would be linked" if dry_run else "linked"
-    _print_commands(links.link(current(), dry_run=dry_run), done, "nothing to link")
+    result = "would be linked" if dry_run else "linked"
+    _print_commands(link_all(current(), dry_run=dry_run), result, "nothing to link")
     return 0
 
 
 @root.command()
-@click.option(
-    "--dry-run", is_flag=True, help="Show what would be brought back, and change nothing."
-)
+@options.dry_run
 def unlink(*, dry_run: bool) -> int:
     """Restore the commands that `link` replaced.
 
     The scripts are restored byte for byte as the installer wrote them.
     """
-    from . import links
+    from .link import unlink_all
 
-    done = "would be a script again" if dry_run else "is a script again"
-    _print_commands(links.unlink(current(), dry_run=dry_run), done, "nothing is linked")
+    result = "would be a script again" if dry_run else "is a script again"
+    _print_commands(unlink_all(current(), dry_run=dry_run), result, "nothing is linked")
     return 0
 
 
-def _print_commands(commands: list[Command], done: str, nothing: str) -> None:
+def _print_commands(commands: list[Command], result: str, nothing: str) -> None:
     for command in commands:
-        click.echo(f"{command.path}: {done}")
+        click.echo(f"{command.path}: {result}")
     if not commands:
         click.echo(nothing)

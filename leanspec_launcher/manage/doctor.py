@@ -1,4 +1,4 @@
-"""Everything a bug report needs: each finding ok, a warning or an error, with what to do about it."""
+"""Report on this installation: each finding is ok, a warning or an error, with a hint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platform as system
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanspec_launcher._pins import BINARIES, VERSION
@@ -56,7 +56,7 @@ from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
 from leanspec_launcher.web.port import choose_port
 from leanspec_launcher.web.settings import data_folder, read_settings
 
-from . import links
+from . import link
 from .clients.configured import configured
 from .update import index
 from .update.installation import installation
@@ -68,7 +68,7 @@ SLOW_SCRIPT = b"import re\n"
 
 
 class Status(enum.Enum):
-    """How well something is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -77,13 +77,13 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, how it is, and what helps if it is not well."""
+    """One line of the report."""
 
-    section: str
     name: str
     status: Status
     value: str
     hint: str = ""
+    section: str = ""
 
     def as_json(self) -> dict[str, str]:
         """Return what `doctor --json` prints of it."""
@@ -96,29 +96,50 @@ class Finding:
         }
 
 
+def ok(name: str, value: str, hint: str = "") -> Finding:
+    """Return a finding that needs no attention."""
+    return Finding(name, Status.OK, value, hint)
+
+
+def warning(name: str, value: str, hint: str | None) -> Finding:
+    """Return a finding that may explain a problem."""
+    return Finding(name, Status.WARNING, value, hint or "")
+
+
+def error(name: str, value: str, hint: str | None) -> Finding:
+    """Return a finding that keeps something from working."""
+    return Finding(name, Status.ERROR, value, hint or "")
+
+
 def examine() -> list[Finding]:
-    """Look at this installation: versions, machine, binaries, commands, settings."""
-    found = [
-        *_each("launcher", _launcher),
-        *_each("system", _system),
-        *_each("settings", _settings),
+    """Examine this installation: versions, machine, binaries, commands, settings."""
+    programs = {
+        family.program: functools.partial(_binary, family) for family in FAMILIES.values()
+    }
+    sections: dict[str, Callable[[], Iterable[Finding]]] = {
+        "launcher": _launcher,
+        "system": _system,
+        "settings": _settings,
+        **programs,
+        "web UI": _web,
+        "MCP clients": _clients,
+        "commands": _commands,
+        "PATH": _path,
+    }
+    return [
+        replace(finding, section=section)
+        for section, look in sections.items()
+        for finding in _findings(look)
     ]
-    for family in FAMILIES.values():
-        found += _each(family.program, functools.partial(_binary, family))
-    found += _each("web UI", _web)
-    found += _each("MCP clients", _clients)
-    return [*found, *_each("commands", _commands), *_each("PATH", _path)]
 
 
-def _each(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield the findings of one section. Whatever ends it is a finding too, and the others go on."""
+def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of one section. An exception becomes a finding; later sections still run."""
     try:
         yield from look()
-    except Exception as error:  # noqa: BLE001 - a damaged installation is what this is for
-        text = f"could not be examined: {type(error).__name__}: {error}"
-        yield Finding(
-            section, "doctor", Status.ERROR, text, "reinstall lean-spec, and report this"
-        )
+    except Exception as cause:  # noqa: BLE001 - a damaged installation is what this is for
+        text = f"could not be examined: {type(cause).__name__}: {cause}"
+        yield error("doctor", text, "reinstall lean-spec, and report this")
 
 
 def _launcher() -> Iterator[Finding]:
@@ -126,25 +147,23 @@ def _launcher() -> Iterator[Finding]:
     installed = own.version if own else "not installed"
     if in_use() is SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
-        yield Finding(
-            "launcher", "version", Status.ERROR, text, reinstall.hint(FAMILIES["cli"])
-        )
+        yield error("version", text, reinstall.hint(FAMILIES["cli"]))
     elif not VERSION:
         text = (
             f"{installed}, running from a source checkout with locally collected binaries"
         )
-        yield Finding("launcher", "version", Status.OK, text)
+        yield ok("version", text)
     elif installed != VERSION:
         text = f"{VERSION}, but its metadata says {installed}"
-        yield Finding("launcher", "version", Status.ERROR, text, "reinstall lean-spec")
+        yield error("version", text, "reinstall lean-spec")
     else:
-        yield Finding("launcher", "version", Status.OK, VERSION)
+        yield ok("version", VERSION)
     for problem in own.problems if own else []:
-        yield Finding("launcher", "record", Status.ERROR, problem, "reinstall lean-spec")
-    yield Finding("launcher", "place", Status.OK, SITE)
-    yield Finding("launcher", "installer", Status.OK, in_use().name)
+        yield error("record", problem, "reinstall lean-spec")
+    yield ok("place", SITE)
+    yield ok("installer", in_use().name)
     python = f"{system.python_implementation()} {system.python_version()}, {sys.executable}"
-    yield Finding("launcher", "Python", Status.OK, python)
+    yield ok("Python", python)
     if is_on(UPDATE_VARIABLE):
         yield _newer()
 
@@ -153,14 +172,11 @@ def _newer() -> Finding:
     """Ask the index for a newer release, as the user wants it."""
     try:
         newest = index.newest(installation(), None).version
-    except CommandError as error:
-        return Finding(
-            "launcher", "update", Status.WARNING, error.message, error.hint or ""
-        )
+    except CommandError as cause:
+        return warning("update", cause.message, cause.hint)
     if not is_newer(newest, VERSION):
-        return Finding("launcher", "update", Status.OK, f"{VERSION} is the newest release")
-    text = f"{newest} is available"
-    return Finding("launcher", "update", Status.WARNING, text, "leanspec-launcher update")
+        return ok("update", f"{VERSION} is the newest release")
+    return warning("update", f"{newest} is available", "leanspec-launcher update")
 
 
 def _system() -> Iterator[Finding]:
@@ -168,16 +184,12 @@ def _system() -> Iterator[Finding]:
     about = machine.describe()
     if platform is None:
         hint = hints.ways(FAMILIES["cli"])
-        yield Finding(
-            "system", "platform", Status.ERROR, f"{about}: no build is for it", hint
-        )
+        yield error("platform", f"{about}: no build is for it", hint)
     elif machine.emulation():
         hint = "install with a Python made for this CPU"
-        yield Finding(
-            "system", "platform", Status.WARNING, f"{about} ({platform.key})", hint
-        )
+        yield warning("platform", f"{about} ({platform.key})", hint)
     else:
-        yield Finding("system", "platform", Status.OK, f"{about} ({platform.key})")
+        yield ok("platform", f"{about} ({platform.key})")
     yield _cache(stamp_directory())
 
 
@@ -185,80 +197,68 @@ def _cache(folder: str) -> Finding:
     if not folder:
         text = "no folder for verified files: each start hashes its binary"
         hint = "set `HOME` or `XDG_CACHE_HOME` to an absolute path"
-        return Finding("system", "cache", Status.WARNING, text, hint)
+        return warning("cache", text, hint)
     if os.path.lexists(folder) and not is_trusted(folder):
         text = (
             f"`{folder}` is not used: it is a link, another user's, or writable by others"
         )
         hint = f"remove `{os.path.dirname(folder)}`; it is made again"
-        return Finding("system", "cache", Status.WARNING, text, hint)
+        return warning("cache", text, hint)
     above = folder
     while not os.path.lexists(above):
         above = os.path.dirname(above)
     if not os.access(above, os.W_OK):
         text = f"`{folder}` cannot be written: each start hashes its binary"
         hint = "set `XDG_CACHE_HOME` to the absolute path of a folder that this user may write to"
-        return Finding("system", "cache", Status.WARNING, text, hint)
-    return Finding("system", "cache", Status.OK, folder)
+        return warning("cache", text, hint)
+    return ok("cache", folder)
 
 
 def _settings() -> Iterator[Finding]:
     names = [family.variable for family in FAMILIES.values()]
-    for name in (
-        *names,
-        DIRECTORY_VARIABLE,
-        VERIFY_VARIABLE,
-        DEBUG_VARIABLE,
-        TYPESCRIPT_VARIABLE,
-    ):
+    names += [DIRECTORY_VARIABLE, VERIFY_VARIABLE, DEBUG_VARIABLE, TYPESCRIPT_VARIABLE]
+    for name in names:
         value = os.environ.get(name)
-        if value and name == VERIFY_VARIABLE and value == OFF:
-            hint = f"`unset {name}`: no binary is verified"
-            yield Finding("settings", name, Status.WARNING, value, hint)
+        if name == VERIFY_VARIABLE and value == OFF:
+            yield warning(name, value, f"`unset {name}`: no binary is verified")
         elif value:
-            yield Finding("settings", name, Status.OK, value)
+            yield ok(name, value)
 
 
 def _web() -> Iterator[Finding]:
     """Look at the pages of the web UI, and at what `leanspec-ui` reads."""
     if not chosen_folder() and not installed_pages():
-        text = f"not installed: they come with {UI.requirement}"
-        yield Finding("web UI", "pages", Status.OK, text)
+        yield ok("pages", f"not installed: they come with {UI.requirement}")
         return
     try:
         folder = chosen_pages()
         text = f"`{folder}`, your own choice"
-        if not folder:
-            text = f"`{verified_pages()}`: verified"
-        yield Finding("web UI", "pages", Status.OK, text)
-    except CommandError as error:
-        yield Finding("web UI", "pages", Status.ERROR, error.message, error.hint or "")
+        yield ok("pages", text if folder else f"`{verified_pages()}`: verified")
+    except CommandError as cause:
+        yield error("pages", cause.message, cause.hint)
     try:
         settings = read_settings()
         port, remark = choose_port("127.0.0.1", None, settings.port)
-        text = f"{port} ({remark})" if remark else str(port)
-        yield Finding("web UI", "port", Status.OK, text)
-    except CommandError as error:
-        yield Finding("web UI", "port", Status.ERROR, error.message, error.hint or "")
-    yield Finding("web UI", "data", Status.OK, str(data_folder()))
+        yield ok("port", f"{port} ({remark})" if remark else str(port))
+    except CommandError as cause:
+        yield error("port", cause.message, cause.hint)
+    yield ok("data", str(data_folder()))
 
 
 def _clients() -> Iterator[Finding]:
     """Look at what this user's MCP clients, and those of this folder, would start."""
-    section, nothing = "MCP clients", True
-    for each in configured(Path.cwd()):
-        nothing = False
-        text = f"`{each.path}`: {each.problem or each.starts}"
-        status = Status.WARNING if each.problem else Status.OK
-        yield Finding(section, each.client, status, text, each.hint)
-    if nothing:
+    clients = list(configured(Path.cwd()))
+    for client in clients:
+        finding = warning if client.problem else ok
+        text = f"`{client.path}`: {client.problem or client.starts}"
+        yield finding(client.client, text, client.hint)
+    if not clients:
         text = "none is configured: `leanspec-launcher mcp-config CLIENT --write` does it"
-        yield Finding(section, "none", Status.OK, text)
+        yield ok("none", text)
 
 
 def _binary(family: Family) -> Iterator[Finding]:
-    found = verdicts(family, current())
-    first = deciding(found)
+    first = deciding(verdicts(family, current()))
     if first is None:
         yield _absent(family)
         return
@@ -267,145 +267,125 @@ def _binary(family: Family) -> Iterator[Finding]:
         hint = ""
         if first.refusal:
             hint = hints.hint_for(family, first.origin, first.path, first.refusal)
-        yield Finding(family.program, "refused", Status.ERROR, line, hint)
+        yield error("refused", line, hint)
         return
-    status = Status.WARNING if first.refusal else Status.OK
-    yield Finding(family.program, "taken", status, line)
+    yield warning("taken", line, "") if first.refusal else ok("taken", line)
     yield from _wheel(family)
     yield _stamp(family, first)
-    yield _libraries(family, first)
+    yield _libraries(first)
     yield _speaks(family, first.path)
 
 
 def _absent(family: Family) -> Finding:
     if family.extra and distribution(family.distribution) is None:
         text = f"not installed: it comes with {family.requirement}"
-        return Finding(family.program, "binary", Status.OK, text)
+        return ok("binary", text)
     text = f"not found; see `leanspec-launcher which {family.name}`"
     hint = hints.not_found(family) if current() else hints.ways(family)
-    return Finding(family.program, "binary", Status.ERROR, text, hint)
+    return error("binary", text, hint)
 
 
 def _wheel(family: Family) -> Iterator[Finding]:
     wheel = distribution(family.distribution)
     if wheel is None:
-        yield Finding(
-            family.program, "wheel", Status.OK, f"{family.distribution} is not installed"
-        )
+        yield ok("wheel", f"{family.distribution} is not installed")
         return
-    advice = reinstall.hint(family)
+    hint, text = reinstall.hint(family), f"{wheel.name} {wheel.version}"
     if VERSION and wheel.version != VERSION:
-        text = f"{wheel.name} {wheel.version}, this lean-spec needs {VERSION}"
-        yield Finding(family.program, "wheel", Status.ERROR, text, advice)
+        yield error("wheel", f"{text}, this lean-spec needs {VERSION}", hint)
     else:
-        yield Finding(family.program, "wheel", Status.OK, f"{wheel.name} {wheel.version}")
+        yield ok("wheel", text)
     for problem in wheel.problems:
-        yield Finding(family.program, "record", Status.ERROR, problem, advice)
+        yield error("record", problem, hint)
 
 
-def _stamp(family: Family, taken: Verdict) -> Finding:
-    """Say whether the next start has to hash the binary. Nothing is remembered here: a start does."""
-    if taken.origin == VARIABLE:
-        return Finding(
-            family.program, "stamp", Status.OK, "not verified: it is the user's own choice"
-        )
+def _stamp(family: Family, verdict: Verdict) -> Finding:
+    """Report whether the next start has to hash the binary. Nothing is cached here: a start does."""
+    if verdict.origin == VARIABLE:
+        return ok("stamp", "not verified: it is the user's own choice")
     if verification() != ONCE:
-        text = f"not used: `{VERIFY_VARIABLE}` is `{verification()}`"
-        return Finding(family.program, "stamp", Status.OK, text)
-    place = Place(taken.origin, taken.path)
-    if is_known(taken.path, expected(place, family, current())):
-        return Finding(family.program, "stamp", Status.OK, "verified (cached)")
+        return ok("stamp", f"not used: `{VERIFY_VARIABLE}` is `{verification()}`")
+    place = Place(verdict.origin, verdict.path)
+    if is_known(verdict.path, expected(place, family, current())):
+        return ok("stamp", "verified (cached)")
     folder = stamp_directory()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
         text = "not cached: each start hashes the binary"
-        return Finding(family.program, "stamp", Status.WARNING, text, "see `cache` above")
-    text = "not cached yet: the next start hashes the binary"
-    return Finding(family.program, "stamp", Status.OK, text)
+        return warning("stamp", text, "see `cache` above")
+    return ok("stamp", "not cached yet: the next start hashes the binary")
 
 
-def _libraries(family: Family, taken: Verdict) -> Finding:
+def _libraries(verdict: Verdict) -> Finding:
     # A verified binary that lacks one is refused, so what is left to say is that none is lacking.
-    if taken.origin == VARIABLE or taken.refusal:
+    if verdict.origin == VARIABLE or verdict.refusal:
         text = "not looked for: only the loader of a verified binary is asked"
-        return Finding(family.program, "libraries", Status.OK, text)
-    loader = loader_of(taken.path)
-    text = (
-        "all shared libraries found" if loader else "none are needed but the system's own"
-    )
-    return Finding(family.program, "libraries", Status.OK, text)
+        return ok("libraries", text)
+    if loader_of(verdict.path):
+        return ok("libraries", "all shared libraries found")
+    return ok("libraries", "none are needed but the system's own")
 
 
 def _speaks(family: Family, path: str) -> Finding:
     """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
     name = "handshake" if "--version" in family.answers else "says"
-    started = time.monotonic()
+    start = time.monotonic()
     try:
-        said = reported_version(family, path)
-    except OSError as error:
-        return Finding(
-            family.program, name, Status.ERROR, str(error), reinstall.hint(family)
-        )
-    took = f" ({(time.monotonic() - started) * 1000:.0f} ms)"
-    if BINARIES and said != BINARIES:
-        text = f"`{said}`, expected {BINARIES}"
-        return Finding(family.program, name, Status.ERROR, text, reinstall.hint(family))
-    return Finding(family.program, name, Status.OK, said + took)
+        version = reported_version(family, path)
+    except OSError as cause:
+        return error(name, str(cause), reinstall.hint(family))
+    milliseconds = (time.monotonic() - start) * 1000
+    if BINARIES and version != BINARIES:
+        text = f"`{version}`, expected {BINARIES}"
+        return error(name, text, reinstall.hint(family))
+    return ok(name, f"{version} ({milliseconds:.0f} ms)")
 
 
 def _commands() -> Iterator[Finding]:
     try:
-        found = links.commands(current())
-    except CommandError as error:
-        status = Status.WARNING if VERSION else Status.OK
-        yield Finding("commands", "scripts", status, error.message, error.hint or "")
+        commands = link.commands(current())
+    except CommandError as cause:
+        finding = warning if VERSION else ok
+        yield finding("scripts", cause.message, cause.hint or "")
         return
-    for command in found:
-        finding = _command(command)
-        if finding is not None:
-            yield finding
-    yield from _slow([command for command in found if command.state is links.State.SCRIPT])
+    for command in commands:
+        yield from _command(command)
+    yield from _slow([each for each in commands if each.state is link.State.SCRIPT])
 
 
-def _command(command: links.Command) -> Finding | None:
+def _command(command: link.Command) -> Iterator[Finding]:
     path, name = f"`{command.path}`", command.name
-    if command.state is links.State.LINKED:
-        return _linked(command)
-    if command.state is links.State.SCRIPT:
-        return None
-    if command.state is links.State.ABSENT:
-        return Finding(
-            "commands", name, Status.WARNING, f"{path} is not there", links.REINSTALL
-        )
-    if command.state is links.State.UNREADABLE:
+    if command.state is link.State.LINKED:
+        yield _linked(command)
+    elif command.state is link.State.ABSENT:
+        yield warning(name, f"{path} is not there", link.REINSTALL)
+    elif command.state is link.State.UNREADABLE:
         hint = f"let its owner run `chmod a+rx '{command.path}'`"
-        return Finding("commands", name, Status.ERROR, f"{path} cannot be read", hint)
-    if not VERSION:
-        return None
-    text = f"{path} is {command.state.value}"
-    return Finding("commands", name, Status.ERROR, text, links.REINSTALL)
+        yield error(name, f"{path} cannot be read", hint)
+    elif command.state is not link.State.SCRIPT and VERSION:
+        yield error(name, f"{path} is {command.state.value}", link.REINSTALL)
 
 
-def _linked(command: links.Command) -> Finding:
+def _linked(command: link.Command) -> Finding:
     text = f"linked: `{command.path}` is the verified binary itself"
     for variable in (command.family.variable, DIRECTORY_VARIABLE):
         if os.environ.get(variable):
             text += f", which does not look at `{variable}`"
             hint = "`leanspec-launcher unlink` if the variable is to count"
-            return Finding("commands", command.name, Status.WARNING, text, hint)
-    return Finding("commands", command.name, Status.OK, text)
+            return warning(command.name, text, hint)
+    return ok(command.name, text)
 
 
-def _slow(scripts: list[links.Command]) -> Iterator[Finding]:
+def _slow(scripts: list[link.Command]) -> Iterator[Finding]:
     """Find the scripts that cost each start more than they have to."""
     slow = []
     for command in scripts:
         with command.path.open("rb") as file:
-            if SLOW_SCRIPT in file.read(links.MOST_SCRIPT):
+            if SLOW_SCRIPT in file.read(link.MOST_SCRIPT):
                 slow.append(f"`{command.path}`")
     if slow:
         value = f"{', '.join(slow)}: with `import re`, as pip before 25.2 writes it, some 7 ms at each start"
         hint = "`leanspec-launcher link` starts them without Python; a newer pip writes them without `re`"
-        yield Finding("commands", "scripts", Status.OK, value, hint)
+        yield ok("scripts", value, hint)
 
 
 def _path() -> Iterator[Finding]:
@@ -424,19 +404,17 @@ def _path() -> Iterator[Finding]:
         own = [path for path in found if _is_in(path, ours)]
         if found and not own:
             text = f"`{found[0]}`{_origin(found[0])} is started, which is not of this installation"
-            yield Finding("PATH", name, Status.WARNING, text, PATH_HINT)
+            yield warning(name, text, PATH_HINT)
         elif own and found[0] != own[0]:
             text = f"`{found[0]}`{_origin(found[0])} comes before `{own[0]}`"
-            yield Finding("PATH", name, Status.WARNING, text, PATH_HINT)
+            yield warning(name, text, PATH_HINT)
         elif own:
-            yield Finding("PATH", name, Status.OK, own[0])
+            yield ok(name, own[0])
         elif ours:
             missing.append(f"`{name}`")
     if missing:
         text = f"no folder of `PATH` has {', '.join(missing)}"
-        yield Finding(
-            "PATH", "commands", Status.WARNING, text, f"add `{ours[0]}` to `PATH`"
-        )
+        yield warning("commands", text, f"add `{ours[0]}` to `PATH`")
 
 
 def _is_in(path: str, folders: list[str]) -> bool:

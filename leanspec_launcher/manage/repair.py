@@ -19,7 +19,7 @@ from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import shown
 
-from . import links
+from . import link
 from .which import families
 
 NOT_REPAIRED = "`{}` cannot be repaired by reinstalling it"
@@ -40,7 +40,7 @@ class Check:
 
 def check_all(name: str | None) -> list[Check]:
     """Verify every installed binary in full, and every command that was linked to one."""
-    bad = (links.State.DEAD, links.State.FOREIGN)
+    bad = (link.State.DEAD, link.State.FOREIGN)
     return [
         *check_binaries(name),
         *[
@@ -50,7 +50,7 @@ def check_all(name: str | None) -> list[Check]:
                 good=False,
                 reason=f"it is {command.state.value}",
             )
-            for command in links.commands_if_recorded(current())
+            for command in link.commands_if_recorded(current())
             if command.state in bad and name in (None, command.family.name)
         ],
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leanspec_launcher._tables import FAMILIES, Family, current
 from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
 
-from . import links
+from . import link
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _search(family: Family) -> Search:
     first = deciding(places)
     linked = [
         str(command.path)
-        for command in links.commands_if_recorded(platform)
-        if command.family is family and command.state is links.State.LINKED
+        for command in link.commands_if_recorded(platform)
+        if command.family is family and command.state is link.State.LINKED
     ]
     return Search(
         family=family,

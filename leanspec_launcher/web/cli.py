@@ -1,9 +1,9 @@
-"""The command line of `leanspec-ui`: what is asked. No logic."""
+"""Command line of `leanspec-ui`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -53,21 +53,14 @@ FOLDER = click.Path(path_type=Path)
     "--json", "as_json", is_flag=True, help="Print one JSON object when it is ready."
 )
 @click.argument("more", nargs=-1, metavar="[-- OPTION...]")
-def command(  # noqa: PLR0913 - one parameter per option
+def command(
+    *,
     project: Path | None,
     specs_dir: Path | None,
-    port: int | None,
-    host: str,
-    output: str,
-    more: tuple[str, ...],
-    *,
     multi_project: bool,
-    no_open: bool,
-    new: bool,
-    readonly: bool,
-    dry_run: bool,
-    quiet: bool,
     as_json: bool,
+    output: str,
+    **options: Any,  # noqa: ANN401 - what click gives by name
 ) -> None:
     """Show a project's specs in the browser.
 
@@ -85,19 +78,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       leanspec-ui --no-open --json
     """
     root = None if multi_project else find_project(project, specs_dir)
-    asked = Options(
-        root,
-        host,
-        port,
-        not no_open,
-        new,
-        readonly,
-        dry_run,
-        quiet,
-        as_json or output == "json",
-        more,
-    )
-    serve(asked)
+    serve(Options(project=root, as_json=as_json or output == "json", **options))
 
 
 def start(arguments: list[str], program: str = PROGRAM) -> NoReturn:

@@ -43,13 +43,13 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for."""
+    """Options of `leanspec-ui`, by their names on the command line."""
 
     project: Path | None
     host: str
     port: int | None
-    is_open: bool
-    is_new: bool
+    no_open: bool
+    new: bool
     readonly: bool
     dry_run: bool
     quiet: bool
@@ -57,7 +57,7 @@ class Options:
     more: tuple[str, ...]
 
 
-def serve(asked: Options) -> None:
+def serve(options: Options) -> None:
     """Show a project. Ends this process, unless a server for it runs already.
 
     Raises CommandError if that is not possible.
@@ -67,11 +67,11 @@ def serve(asked: Options) -> None:
     program = _verified_server()
     settings = read_settings()
     with instances.alone():
-        started = _start(asked, settings, pages, program)
+        started = _start(options, settings, pages, program)
     if started is not None:
         process, instance, file = started
         try:
-            _show(instance, asked, "")
+            _show(instance, options, "")
         except BaseException:
             end(process)
             raise
@@ -79,34 +79,34 @@ def serve(asked: Options) -> None:
 
 
 def _start(
-    asked: Options, settings: Settings, pages: str, program: str
+    options: Options, settings: Settings, pages: str, program: str
 ) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
     """Start a server, or show the one that runs; None if there is nothing to watch."""
-    if asked.project and not asked.is_new and not asked.dry_run:
-        running = instances.find_running(asked.project, BINARIES)
+    if options.project and not options.new and not options.dry_run:
+        running = instances.find_running(options.project, BINARIES)
         if running:
-            _open(running, asked)
-            _show(running, asked, "runs already")
+            _open(running, options)
+            _show(running, options, "runs already")
             return None
     for _ in range(ATTEMPTS - 1):
         # A port that is free when we look may be taken when the server does: it ends, and we look
         # again. Whose port it was, nobody can say afterwards: that program may have ended too.
         with contextlib.suppress(EndedError):
-            return _start_on_a_free_port(asked, settings, pages, program)
-    return _start_on_a_free_port(asked, settings, pages, program)
+            return _start_on_a_free_port(options, settings, pages, program)
+    return _start_on_a_free_port(options, settings, pages, program)
 
 
 def _start_on_a_free_port(
-    asked: Options, settings: Settings, pages: str, program: str
+    options: Options, settings: Settings, pages: str, program: str
 ) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
     """Start a server; None with `--dry-run`. Raises EndedError if it ends before it answers."""
-    port, remark = choose_port(asked.host, asked.port, settings.port)
+    port, remark = choose_port(options.host, options.port, settings.port)
     origin = new_origin()
-    file = instances.file_of(asked.project) if asked.project else ""
+    file = instances.file_of(options.project) if options.project else ""
     log = f"{file}.log" if file else ""
-    arguments = _arguments(asked, settings, pages, port, origin)
-    server = Server(program, arguments, asked.host, port, log, origin)
-    if asked.dry_run:
+    arguments = _arguments(options, settings, pages, port, origin)
+    server = Server(program, arguments, options.host, port, log, origin)
+    if options.dry_run:
         # What only some runs need is imported there: a start has to be fast.
         from leanspec_launcher.installers.words import shown
 
@@ -115,11 +115,11 @@ def _start_on_a_free_port(
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
-        _warn(asked, remark)
-        instance = _instance(server, process.pid, asked)
+        _warn(options, remark)
+        instance = _instance(server, process.pid, options)
         if file:
             instances.remember(file, instance)
-        _open(instance, asked)
+        _open(instance, options)
         hold_signals()
     except BaseException:
         end(process)
@@ -127,50 +127,50 @@ def _start_on_a_free_port(
     return process, instance, file
 
 
-def _instance(server: Server, process: int, asked: Options) -> Instance:
+def _instance(server: Server, process: int, options: Options) -> Instance:
     host = connectable(server.host)
     place = f"[{host}]" if ":" in host else host
     url = f"http://{place}:{server.port}/"
-    return Instance(url, host, server.port, process, str(asked.project or ""), BINARIES)
+    return Instance(url, host, server.port, process, str(options.project or ""), BINARIES)
 
 
 def _arguments(
-    asked: Options, settings: Settings, pages: str, port: int, origin: str
+    options: Options, settings: Settings, pages: str, port: int, origin: str
 ) -> tuple[str, ...]:
     """Return the server's options. Its settings file is left out: that would win over them."""
-    arguments = ["--host", asked.host, "--port", str(port), "--ui-dist", pages]
+    arguments = ["--host", options.host, "--port", str(port), "--ui-dist", pages]
     arguments += ["--cors-origins", origin]
     arguments += ["--no-config", "--no-open", "--log-level", "warn"]
-    if asked.project:
-        arguments += ["--project", str(asked.project)]
-    if asked.readonly or not _is_local(asked):
+    if options.project:
+        arguments += ["--project", str(options.project)]
+    if options.readonly or not _is_local(options):
         arguments.append("--readonly")
     if settings.theme:
         arguments += ["--theme", settings.theme]
     if settings.locale:
         arguments += ["--locale", settings.locale]
-    return (*arguments, *asked.more)
+    return (*arguments, *options.more)
 
 
-def _is_local(asked: Options) -> bool:
-    return asked.host in LOCAL_HOSTS
+def _is_local(options: Options) -> bool:
+    return options.host in LOCAL_HOSTS
 
 
-def _warn(asked: Options, remark: str) -> None:
-    if not _is_local(asked):
+def _warn(options: Options, remark: str) -> None:
+    if not _is_local(options):
         say(
-            f"warning: everyone who reaches `{asked.host}` can read your specs, and any file that"
+            f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
             " this user can read; the pages can change nothing\n"
         )
-    if remark and not asked.quiet:
+    if remark and not options.quiet:
         say(f"note: {remark}, so another one is used\n")
 
 
-def _show(instance: Instance, asked: Options, state: str) -> None:
+def _show(instance: Instance, options: Options, state: str) -> None:
     """Print where the server is."""
-    if asked.as_json:
+    if options.as_json:
         click.echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
-    elif asked.quiet:
+    elif options.quiet:
         click.echo(instance.url)
     else:
         verb = f" {state}" if state else ""
@@ -181,16 +181,16 @@ def _show(instance: Instance, asked: Options, state: str) -> None:
         sys.stdout.flush()
 
 
-def _open(instance: Instance, asked: Options) -> None:
+def _open(instance: Instance, options: Options) -> None:
     """Open the browser, or say why not."""
-    if not asked.is_open:
+    if options.no_open:
         return
     from . import browser
 
     reason = browser.why_not()
     if not reason and not browser.open_browser(instance.url):
         reason = "no browser could be started"
-    if reason and not asked.quiet:
+    if reason and not options.quiet:
         say(f"note: {reason}: open {instance.url} yourself\n")
         if tunnel := browser.tunnel(instance.port):
             say(f"hint: on your own machine, first run `{tunnel}`\n")

@@ -22,7 +22,6 @@ from .text import BrokenError, Format
 FORMATS: dict[Form, Format] = {
     Form.JSON: json_text,
     Form.TOML: toml_text,
-    Form.YAML: yaml_text,
 }
 LARGEST = 10_000_000
 BACKUP = ".before-leanspec"
@@ -130,14 +129,20 @@ def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stan
 
     Raises CommandError if the file cannot be read.
     """
-    path = _real(file)
+    path, keys = _real(file), (*client.table, NAME)
+    text = read_text(path) or ""
+    if client.form is Form.YAML:
+        return yaml_text.read(text, keys)
     with _naming(path, client):
-        return FORMATS[client.form].read(read_text(path) or "", (*client.table, NAME))
+        return FORMATS[client.form].read(text, keys)
 
 
 def written(client: Client, entry: dict[str, Any]) -> str:
     """Return a whole file with nothing but the server."""
-    return FORMATS[client.form].put("", (*client.table, NAME), entry)
+    keys = (*client.table, NAME)
+    if client.form is Form.YAML:
+        return yaml_text.written(keys, entry)
+    return FORMATS[client.form].put("", keys, entry)
 
 
 def read_text(path: Path) -> str | None:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from leanspec_launcher._tables import current
 from leanspec_launcher.commands import FAILURE, CommandError, report
+from leanspec_launcher.manage.options import dry_run
 
 from .change import Change, added, removed, written
 from .command import describe, install_link, server
-from .table import CLIENTS, Client, is_present, user_file
+from .table import CLIENTS, NAME, Client, Form, is_present, user_file
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SCOPES = ("project", "user")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked for."""
+class Options:
+    """Options about a change of a client's file, by their names on the command line."""
 
     project: Path | None
     scope: str | None
@@ -58,23 +60,17 @@ class Asked:
     "--link", is_flag=True, help="Print a link that adds the server: vscode, cursor."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a file is changed.")
-@click.option("--dry-run", is_flag=True, help="Show the change, and make none.")
+@dry_run
 @click.option(
     "--force", is_flag=True, help="Replace another server of the name `leanspec`, too."
 )
-def command(  # noqa: PLR0913 - one parameter per option
+def command(
     client: str,
-    project: Path | None,
-    scope: str | None,
     *,
     write: bool,
-    remove: bool,
     every: bool,
-    portable: bool,
     link: bool,
-    yes: bool,
-    dry_run: bool,
-    force: bool,
+    **values: Any,  # noqa: ANN401 - what click gives by name
 ) -> int:
     """Connect an MCP CLIENT, or print how.
 
@@ -91,30 +87,31 @@ def command(  # noqa: PLR0913 - one parameter per option
       leanspec-launcher mcp-config cursor --remove
       leanspec-launcher mcp-config vscode --link
     """
-    if sum((write, remove, link)) > 1:
+    options = Options(**values)
+    if sum((write, options.remove, link)) > 1:
         raise click.UsageError("`--write`, `--remove` and `--link` exclude each other")
-    if (every or scope or yes or dry_run or force) and not (write or remove):
+    needs_change = every or options.scope or options.yes or options.dry_run or options.force
+    if needs_change and not (write or options.remove):
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if link:
         click.echo(install_link(client))
         return 0
-    asked = Asked(project, scope, remove, portable, yes, dry_run, force)
-    if not write and not remove:
-        started = server(project, current(), portable=portable)
+    if not write and not options.remove:
+        started = server(options.project, current(), portable=options.portable)
         click.echo(written(CLIENTS[client], describe(CLIENTS[client], started)), nl=False)
         return 0
     if not every:
-        _change(CLIENTS[client], asked, SCOPES[0])
+        _change(CLIENTS[client], options, SCOPES[0])
         return 0
-    return _change_all([each for each in CLIENTS.values() if is_present(each)], asked)
+    return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
 
 
-def _change_all(clients: list[Client], asked: Asked) -> int:
+def _change_all(clients: list[Client], options: Options) -> int:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
     code = 0
     for client in clients:
         try:
-            _change(client, asked, "user")
+            _change(client, options, "user")
         except CommandError as error:  # noqa: PERF203 - a few files
             code = report(FAILURE, error.message, error.hint)
     if not clients:
@@ -122,15 +119,15 @@ def _change_all(clients: list[Client], asked: Asked) -> int:
     return code
 
 
-def _file(client: Client, asked: Asked, scope: str) -> Path:
+def _file(client: Client, options: Options, scope: str) -> Path:
     """Return the file to change: of the scope that was asked for, else of `scope` if there is one."""
-    if (asked.scope or scope) == "user" or not (client.project or asked.scope):
+    if (options.scope or scope) == "user" or not (client.project or options.scope):
         return user_file(client)
     if not client.project:
         raise CommandError(
             f"there is no file of {client.title} in a project", hint="use `--scope user`"
         )
-    project = (asked.project or Path.cwd()).absolute()
+    project = (options.project or Path.cwd()).absolute()
     file = project / client.project
     # A project may be a stranger's, and what it leads to is not.
     if project.resolve() not in file.resolve().parents:
@@ -141,26 +138,40 @@ def _file(client: Client, asked: Asked, scope: str) -> Path:
     return file
 
 
-def _change(client: Client, asked: Asked, scope: str) -> None:
-    file = _file(client, asked, scope)
-    if asked.remove:
-        change = removed(client, file, force=asked.force)
+def _change(client: Client, options: Options, scope: str) -> None:
+    file = _file(client, options, scope)
+    if client.form is Form.YAML:
+        _print_for_hand(client, file, options)
+        return
+    if options.remove:
+        change = removed(client, file, force=options.force)
     else:
-        started = server(asked.project, current(), portable=asked.portable)
-        change = added(client, file, describe(client, started), force=asked.force)
+        started = server(options.project, current(), portable=options.portable)
+        change = added(client, file, describe(client, started), force=options.force)
     if not change.is_needed:
-        state = "has no such server" if asked.remove else "has it already"
+        state = "has no such server" if options.remove else "has it already"
         click.echo(f"{client.title}: `{change.path}` {state}")
         return
     click.echo(f"{client.title}: `{change.path}`")
     click.echo(change.difference())
-    if asked.dry_run:
+    if options.dry_run:
         return
-    if not asked.yes and not _is_confirmed():
+    if not options.yes and not _is_confirmed():
         click.echo("nothing is changed")
         return
     change.make()
     _say_done(client, change)
+
+
+def _print_for_hand(client: Client, file: Path, options: Options) -> None:
+    """Print what the user has to change in a file."""
+    if options.remove:
+        keys = ".".join((*client.table, NAME))
+        click.echo(f"{client.title}: take `{keys}` out of `{file}` yourself")
+        return
+    started = server(options.project, current(), portable=options.portable)
+    click.echo(f"{client.title}: add this to `{file}` yourself")
+    click.echo(written(client, describe(client, started)), nl=False)
 
 
 def _is_confirmed() -> bool:

@@ -18,7 +18,7 @@ from leanspec_launcher._tables import FAMILIES, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import words
-from leanspec_launcher.manage import links
+from leanspec_launcher.manage import link
 
 from .table import NAME, Client, Shape
 
@@ -134,10 +134,10 @@ def _command(platform: Platform | None) -> Server:
     if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return Server(archive, (), (installer.entry,))
-    found = next((each for each in links.commands(platform) if each.name == program), None)
-    if found is None or found.state is links.State.ABSENT:
+    found = next((each for each in link.commands(platform) if each.name == program), None)
+    if found is None or found.state is link.State.ABSENT:
         raise CommandError(
-            f"this installation has no command `{program}`", hint=links.REINSTALL
+            f"this installation has no command `{program}`", hint=link.REINSTALL
         )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.

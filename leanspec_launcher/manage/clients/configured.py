@@ -63,9 +63,6 @@ def _look(name: str, client: Client, path: Path, scope: str) -> Iterator[Configu
 
 def _words(entry: Any) -> list[str]:  # noqa: ANN401 - whatever stands in a client's file
     """Return the command line of an entry; empty if it has none."""
-    if isinstance(entry, str):  # YAML, as lines
-        found = re.search(r"^\s*cmd:\s*[\"']?(.+?)[\"']?\s*$", entry, re.MULTILINE)
-        return [found[1]] if found else []
     if not isinstance(entry, dict):
         return []
     command, more = entry.get("command"), entry.get("args")

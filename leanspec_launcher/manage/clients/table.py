@@ -17,7 +17,7 @@ class Form(enum.Enum):
 
     JSON = "JSON"  # with comments, which most of these clients accept
     TOML = "TOML"
-    YAML = "YAML"
+    YAML = "YAML"  # printed for the user to copy: nothing here could change it safely
 
 
 class Shape(enum.Enum):

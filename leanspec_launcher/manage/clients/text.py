@@ -1,4 +1,4 @@
-"""What the three formats have in common: a file's text, changed in place."""
+"""A file's text, changed in place: what both formats have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Keys = tuple[str, ...]
 
 
 class BrokenError(Exception):
-    """A text that is not what its format says, or that this module does not dare to change."""
+    """Invalid or unsupported file content."""
 
 
 class Format(Protocol):

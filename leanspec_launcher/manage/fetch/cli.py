@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import deciding, verdicts
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
+from leanspec_launcher.manage import options
 
 from . import manifest
 from .entries import Entry, Wanted, entries, fetch, prune, store_folder
@@ -22,24 +22,15 @@ from .transfer import must_have_extra, place_of, shown
 
 
 @click.command(name="fetch")
-@click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
-@click.option(
-    "--from",
-    "origin",
-    metavar="PLACE",
-    help="A folder or URL that holds the release's files.",
-)
+@options.family
+@options.place("A folder or URL that holds the release's files.")
 @click.option("--version", metavar="V", help="Another release, by its signed manifest.")
 @click.option("--list", "listed", is_flag=True, help="Show what is in the store.")
 @click.option(
     "--prune", "pruned", is_flag=True, help="Remove what this release does not use."
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Show what would be done, and change nothing."
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per binary."
-)
+@options.dry_run
+@options.json_array("binary")
 def command(  # noqa: PLR0913 - one parameter per option
     family: str | None,
     origin: str | None,
@@ -95,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         if not as_json:
             click.echo(f"{each.name}: {fetched[-1].program}")
     if as_json:
-        click.echo(json.dumps([each.as_json() for each in fetched], indent=2))
+        options.print_json([entry.as_json() for entry in fetched])
     return 0
 
 
@@ -166,7 +157,7 @@ def _pinned(family: Family, platform: Platform) -> Wheel:
 
 def _print_entries(found: list[Entry], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
+        options.print_json([entry.as_json() for entry in found])
         return
     for entry in found:
         use = "this release" if entry.is_pinned else "another release"
@@ -177,7 +168,7 @@ def _print_entries(found: list[Entry], *, as_json: bool) -> None:
 
 def _print_removed(folders: list[Path], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([str(folder) for folder in folders], indent=2))
+        options.print_json([str(folder) for folder in folders])
         return
     done = "would be removed" if dry_run else "removed"
     for folder in folders:

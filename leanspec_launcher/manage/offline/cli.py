@@ -14,6 +14,7 @@ from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.table import COLLECT
+from leanspec_launcher.manage import options
 
 if TYPE_CHECKING:
     from .download import Target
@@ -48,12 +49,7 @@ OWN_PYTHON = "{}.{}".format(*sys.version_info[:2])
     multiple=True,
     help="What comes with it.",
 )
-@click.option(
-    "--from",
-    "origin",
-    metavar="PLACE",
-    help="Where the signed manifest is, if not on GitHub.",
-)
+@options.place("Where the signed manifest is, if not on GitHub.")
 def command(
     folder: Path,
     platforms: tuple[str, ...],

@@ -13,6 +13,7 @@ from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.words import shown
+from leanspec_launcher.manage import options
 from leanspec_launcher.manage.repair import run_installer
 
 from .index import Release, complete, newest
@@ -27,7 +28,7 @@ COMMAND = "import sys; sys.path.insert(0, {!r}); from leanspec_launcher.manage i
 @click.command(name="update")
 @click.option("--check", is_flag=True, help="Only tell whether there is a newer release.")
 @click.option("--version", metavar="V", help="Change to this release, newer or older.")
-@click.option("--dry-run", is_flag=True, help="Show the command, and run none.")
+@options.dry_run
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object (with --check).")
 def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -> int:
     """Update LeanSpec with the installer that installed it.
@@ -78,7 +79,7 @@ def _print_check(
             "files": [file.name for file in release.files],
             "command": steps if is_other else [],
         }
-        click.echo(json.dumps(found, indent=2))
+        options.print_json(found)
     elif is_other:
         click.echo(f"lean-spec {release.version} is available, this is {VERSION}")
         click.echo(f"hint: {shown([steps])}", err=True)

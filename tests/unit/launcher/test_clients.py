@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from leanspec_launcher.commands import CommandError
@@ -75,7 +76,7 @@ def server_in(path: Path, client: str = "cursor") -> dict[str, object]:
     return entry
 
 
-@pytest.mark.parametrize("name", list(CLIENTS))
+@pytest.mark.parametrize("name", [name for name in CLIENTS if name != "goose"])
 def test_every_client_gets_the_server_in_each_of_its_files(
     name: str, ask: Ask, home: Path
 ) -> None:
@@ -91,6 +92,20 @@ def test_every_client_gets_the_server_in_each_of_its_files(
         ask(name, "--remove", "--scope", scope, "--yes")
         assert PROGRAM not in file.read_text()
     assert table.user_file(client).is_relative_to(home)
+
+
+def test_goose_is_told_what_to_add_and_keeps_its_file(ask: Ask, home: Path) -> None:
+    """No parser of YAML is at hand, so the file is the user's to change."""
+    file = write(table.user_file(CLIENTS["goose"]), "extensions: {}\n")
+    first, entry = ask("goose", "--write", "--yes").stdout.split("\n", 1)
+    assert first == f"Goose: add this to `{file}` yourself"
+    assert entry == ask("goose").stdout
+    server = yaml.safe_load(entry)["extensions"]["leanspec"]
+    assert (server["type"], server["cmd"]) == ("stdio", PROGRAM)
+    removal = ask("goose", "--remove", "--yes").stdout
+    assert removal == f"Goose: take `extensions.leanspec` out of `{file}` yourself\n"
+    assert file.read_text() == "extensions: {}\n"
+    assert file.is_relative_to(home)
 
 
 def test_every_client_names_the_page_that_says_so() -> None:
@@ -350,6 +365,7 @@ def test_doctor_reads_every_form_and_file(ask: Ask, home: Path) -> None:
     assert list(configured(Path.cwd())) == []
     for name in CLIENTS:
         ask(name, "--write", "--yes", "--scope", "user")
+    write(table.user_file(CLIENTS["goose"]), ask("goose").stdout)
     ask("claude", "--write", "--yes", "--portable")
     write(home / ".qwen/settings.json", "{")
     found = list(configured(Path.cwd()))

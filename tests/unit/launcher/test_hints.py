@@ -24,7 +24,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import INSTALLERS, in_use
 from leanspec_launcher.installers.words import shown
-from leanspec_launcher.manage import links, repair
+from leanspec_launcher.manage import link, repair
 from leanspec_launcher.manage.clients import command
 from leanspec_launcher.manage.update import index
 from leanspec_launcher.manage.update.installation import installation
@@ -265,7 +265,7 @@ def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "newest release", lambda: index.newest(installation(), None)
     yield "a release", lambda: index.newest(installation(), NEWER)
     yield "all of a release", lambda: index.complete(installation(), NEWER)
-    yield "link", lambda: links.link(current(), dry_run=True)
+    yield "link", lambda: link.link_all(current(), dry_run=True)
     yield "server", lambda: command.server(None, current())
 
 

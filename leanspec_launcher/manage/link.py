@@ -1,4 +1,4 @@
-"""A console script replaced by the binary itself: a start in which no Python takes part.
+"""Console scripts replaced by the binaries themselves: a start in which no Python takes part.
 
 Undone by `unlink`, and by whatever installs, upgrades or uninstalls `lean-spec`: an installer
 removes its own paths, whatever is there.
@@ -9,37 +9,41 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._search import SITE, WHEEL, Place, expected, is_absolute, libraries
+from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
 from leanspec_launcher.installers.detect import MAIN
-from leanspec_launcher.installers.records import Distribution, distribution
+from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.verify.proof import digest
 from leanspec_launcher.verify.refusal import Refusal
 
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
+ENTRY_POINTS = {f"{LAUNCH}:{name}": family for name, family in FAMILIES.items()}
+SCRIPT = re.compile(r"(?:.*/)?(?:bin|scripts)/([^/.]+)(?:\.exe)?", re.IGNORECASE)
 # The text of our own command's script, with which those of the others begin to differ.
 OWN_IMPORT = b"leanspec_launcher.manage import main\n"
-# How installers name a Python whose path is too long for a first line, or has a space.
-THROUGH_SHELL = b"#!/bin/sh\n'''exec' "
+# The absolute path of the Python that a script names. Through a shell, if that is too long for a
+# first line or has a space; a script that looks next to itself names none.
+INTERPRETER = re.compile(rb"""#!(?:/bin/sh\n'''exec' )?(["']?)(/.*?)\1[ \n]""")
 # Far above any installer's script.
 MOST_SCRIPT = 100_000
 # What takes the place of a script whose binary has to stay where it is.
-SHELL = "/bin/sh"
-SHELL_SCRIPT = '#!{shell}\nexec {binary} "$@"\n'
+SHELL_SCRIPT = '#!/bin/sh\nexec {} "$@"\n'
 REINSTALL = "reinstall lean-spec: that writes its scripts"
 
 
 class State(enum.Enum):
-    """What a command of ours is now."""
+    """State of a command of ours."""
 
     SCRIPT = "the installer's script"
     LINKED = "linked"
@@ -71,13 +75,14 @@ def commands(platform: Platform | None) -> list[Command]:
     if not own.files or not own.commands:
         text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
         raise CommandError(text, hint=REINSTALL)
-    recorded = {Path(name).stem: name for name in own.files if _may_be_script(name)}
-    found = []
-    for name, family in _families(own):
-        if name in recorded:
-            path = _place(recorded[name])
-            found.append(Command(name, family, path, _state(path, family, platform)))
-    return found
+    scripts = {match[1]: match[0] for match in map(SCRIPT.fullmatch, own.files) if match}
+    result = []
+    for name, target in own.commands.items():
+        # Any other entry point is not ours to judge.
+        if name in scripts and target in ENTRY_POINTS:
+            path, family = _place(scripts[name]), ENTRY_POINTS[target]
+            result.append(Command(name, family, path, _state(path, family, platform)))
+    return result
 
 
 def commands_if_recorded(platform: Platform | None) -> list[Command]:
@@ -85,21 +90,6 @@ def commands_if_recorded(platform: Platform | None) -> list[Command]:
     with contextlib.suppress(CommandError):
         return commands(platform)
     return []
-
-
-def _may_be_script(recorded: str) -> bool:
-    path = Path(recorded)
-    return path.suffix in ("", ".exe") and path.parent.name.lower() in ("bin", "scripts")
-
-
-def _families(own: Distribution) -> list[tuple[str, Family]]:
-    """Return the commands that start a binary; any other entry point is not ours to judge."""
-    found = []
-    for name, target in own.commands.items():
-        module, _, function = target.partition(":")
-        if module == LAUNCH and function in FAMILIES:
-            found.append((name, FAMILIES[function]))
-    return found
 
 
 def _place(relative: str) -> Path:
@@ -128,30 +118,16 @@ def _state(path: Path, family: Family, platform: Platform | None) -> State:
 
 
 def _read(path: Path) -> bytes:
-    """Return the text of a script; nothing if it is larger than any."""
-    if not path.is_file():
+    """Return the text of a script; nothing if it is larger than any, or missing."""
+    if not path.is_file() or path.stat().st_size > MOST_SCRIPT:
         return b""
-    with path.open("rb") as file:
-        text = file.read(MOST_SCRIPT + 1)
-    return text if len(text) <= MOST_SCRIPT else b""
+    return path.read_bytes()
 
 
 def _has_interpreter(script: bytes) -> bool:
-    """Tell whether the Python that a script names is there; one that looks next to itself names none."""
-    line = (
-        script.removeprefix(THROUGH_SHELL)
-        .partition(b"\n")[0]
-        .decode(errors="surrogateescape")
-    )
-    named = line[2:].partition(" ")[0] if line.startswith("#!") else _first_word(line)
-    return not is_absolute(named) or os.path.exists(named)
-
-
-def _first_word(line: str) -> str:
-    try:
-        return shlex.split(line)[0]
-    except (ValueError, IndexError):
-        return ""
+    """Tell whether the Python that a script names is there."""
+    match = INTERPRETER.match(script)
+    return match is None or os.path.exists(match[2])
 
 
 def _script(path: Path, family: Family) -> bytes:
@@ -164,15 +140,16 @@ def _script(path: Path, family: Family) -> bytes:
         text = _read(path.with_name(OWN))
     except OSError:
         return b""
-    wanted = f"{LAUNCH} import {family.name}\n".encode()
-    text = text.replace(OWN_IMPORT, wanted).replace(b"main()", f"{family.name}()".encode())
-    return text if text.startswith(b"#!") and wanted in text else b""
+    own_import = f"{LAUNCH} import {family.name}\n".encode()
+    text = text.replace(OWN_IMPORT, own_import)
+    text = text.replace(b"main()", f"{family.name}()".encode())
+    return text if text.startswith(b"#!") and own_import in text else b""
 
 
-def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
+def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Put the binary in the place of each script of ours; return those that were replaced, or would be.
 
-    Each binary is proved first. Raises CommandError, and changes nothing, if one is not the pinned
+    Each binary is verified first. Raises CommandError, and changes nothing, if one is not the pinned
     one, or if a script is not the one that the installer wrote.
     """
     if sys.platform == "win32":
@@ -186,99 +163,99 @@ def link(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
             "a command of uvx is not linked: it lies in uv's cache, which is for everybody who uses it",
             hint=f"`uv tool install {MAIN}`, and link there",
         )
-    wanted = []
+    binaries = {}
     for command in commands(platform):
-        if command.state is State.SCRIPT and (binary := _binary(command.family, platform)):
-            wanted.append((command, binary))
-        elif command.state in (State.DEAD, State.FOREIGN, State.UNREADABLE):
+        if command.state in (State.DEAD, State.FOREIGN, State.UNREADABLE):
             raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
+        if command.state is State.SCRIPT:
+            binaries[command] = _binary(command.family, platform)
+    linked = {command: binary for command, binary in binaries.items() if binary}
     if not dry_run:
-        _replace_all(wanted)
-    return [command for command, _ in wanted]
+        with contextlib.ExitStack() as stack:
+            # All are made before the first takes its place.
+            new = {command: stack.enter_context(_beside(command)) for command in linked}
+            for command, binary in linked.items():
+                _make(new[command], binary)
+            for command in linked:
+                os.replace(new[command], command.path)
+    return list(linked)
 
 
 def _binary(family: Family, platform: Platform | None) -> Verdict | None:
-    """Return the proved binary of a family; None if its extra is not installed."""
-    found = deciding(verdicts(family, platform))
-    if (
-        found
-        and found.outcome is Outcome.TAKEN
-        and found.origin == WHEEL
-        and not found.refusal
-    ):
-        return found
-    if found is None and family.extra and distribution(family.distribution) is None:
+    """Return the verified binary of a family; None if its extra is not installed."""
+    verdict = deciding(verdicts(family, platform))
+    reason = "none is there"
+    if verdict is not None:
+        is_verified = verdict.outcome is Outcome.TAKEN and not verdict.refusal
+        if is_verified and verdict.origin == WHEEL:
+            return verdict
+        reason = f"`{verdict.path}` decides ({verdict.reason})"
+    elif family.extra and distribution(family.distribution) is None:
         return None
-    why = f"`{found.path}` decides ({found.reason})" if found else "none is there"
     raise CommandError(
-        f"no verified binary of `{family.name}` is installed: {why}",
+        f"no verified binary of `{family.name}` is installed: {reason}",
         hint="see `leanspec-launcher which`; `leanspec-launcher repair` brings a damaged one back",
     )
 
 
-def _replace_all(wanted: list[tuple[Command, Verdict]]) -> None:
-    """Make everything next to its place first, so that what can fail has failed before the first change."""
-    with contextlib.ExitStack() as undo:
-        made = []
-        for command, binary in wanted:
-            new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
-            undo.callback(new.unlink, missing_ok=True)
-            made_of = _make(new, binary)
-            if digest(made_of) != binary.sha256:
-                text = f"`{new}` did not become what `{binary.path}` is"
-                raise CommandError(text, hint="`leanspec-launcher repair`, and try again")
-            made.append((new, command.path))
-        for new, path in made:
-            os.replace(new, path)
-
-
-def _make(new: Path, binary: Verdict) -> str:
-    """Make what starts a binary; return the path of the program that it is, or leads to."""
+@contextlib.contextmanager
+def _beside(command: Command) -> Iterator[Path]:
+    """Give the path of what is to replace a script, next to it; removed if it is left there."""
+    new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
+    try:
+        yield new
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _make(new: Path, binary: Verdict) -> None:
+    """Make what starts a binary. Raises CommandError if it became something else."""
     if libraries(binary.path, binary.sha256):
         # Its libraries are found from the program's own place. A shell that becomes it, and not a
         # symbolic link: installers (pipx) take a link that leads out of their folder for a
         # stranger's, and leave it behind.
         new.write_bytes(_shell_script(binary.path))
         new.chmod(0o755)
-        return binary.path
-    try:
-        os.link(binary.path, new)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(binary.path, new)
-    return str(new)
+    else:
+        try:
+            os.link(binary.path, new)
+        except OSError:  # another file system, or one without hard links
+            shutil.copy2(binary.path, new)
+    if digest(_target(_read(new)) or str(new)) != binary.sha256:
+        raise CommandError(
+            f"`{new}` did not become what `{binary.path}` is",
+            hint="`leanspec-launcher repair`, and try again",
+        )
 
 
 def _shell_script(binary: str) -> bytes:
-    return SHELL_SCRIPT.format(shell=SHELL, binary=shlex.quote(binary)).encode()
+    return os.fsencode(SHELL_SCRIPT.format(shlex.quote(binary)))
 
 
-def _target(text: bytes) -> str:
+def _target(script: bytes) -> str:
     """Return the program that a script of ours becomes; nothing for any other text."""
-    _, _, line = text.decode(errors="surrogateescape").partition("\nexec ")
+    _, _, line = os.fsdecode(script).partition("\nexec ")
     words = shlex.split(line) if line.endswith(' "$@"\n') else []
-    return words[0] if words and text == _shell_script(words[0]) else ""
+    return words[0] if words and script == _shell_script(words[0]) else ""
 
 
-def unlink(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
+def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Bring back the script of each linked command, byte for byte; return those commands.
 
     Raises CommandError, and changes nothing, if our own script no longer says how the installer
     writes them.
     """
     linked = [command for command in commands(platform) if command.state is State.LINKED]
-    scripts = [(command, _script(command.path, command.family)) for command in linked]
-    for command, text in scripts:
+    scripts = {command: _script(command.path, command.family) for command in linked}
+    for command, text in scripts.items():
         if not text or not _has_interpreter(text):
             raise CommandError(
                 f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL
             )
-    for command, text in [] if dry_run else scripts:
-        new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
-        try:
+    for command, text in {} if dry_run else scripts.items():
+        with _beside(command) as new:
             new.write_bytes(text)
             new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
             os.replace(new, command.path)
-        finally:
-            new.unlink(missing_ok=True)
     return linked
