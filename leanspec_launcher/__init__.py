@@ -1,4 +1,4 @@
-"""The launcher of LeanSpec. One function per command: find the binary, make sure that it is the right one, become it.
+"""The launcher of LeanSpec. One function per command: finds the binary, verifies it, and replaces itself with it.
 
 The hot path: this module, `_search`, `_tables` and `_pins`. What they import is paid for at every
 start, 0.06 ms per module at the least, so it is nothing but `os`, `sys`, `stat` and `_signal`,
@@ -61,8 +61,8 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
     from ._search import first_place, needs_proof
     from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
 
-    asked = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
-    if asked and family.typescript:
+    is_for_old = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
+    if is_for_old and family.typescript:
         from .instead.typescript import become
 
         return become(family, arguments, start)
@@ -72,7 +72,7 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
         if is_ours(arguments):
             return show(arguments[1:])
     action = _action(family, arguments)
-    admitted = None
+    verified = None
     try:
         place = first_place(family, platform)
         if place is None:
@@ -81,12 +81,20 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
             from .verify.proof import admit
 
             admit(place, family, platform)
-        admitted = place
+        verified = place
         return action(place.path)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        from .explain.explain import explain
+        cause = error
+    if verified is not None:
+        from .verify.retry import retry
 
-        return explain(family, platform, admitted, error, action)
+        try:
+            return retry(verified, cause, action)
+        except Exception as error:  # noqa: BLE001 - as above
+            cause = error
+    from .explain.explain import explain
+
+    return explain(family, platform, verified, cause)
 
 
 def _action(family: "Family", arguments: "list[str]") -> "Callable[[str], int]":

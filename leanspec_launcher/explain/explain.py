@@ -2,25 +2,19 @@
 
 import errno
 import os
-import stat
-import time
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
-from leanspec_launcher._search import OFF, SITE, VARIABLE, Place, verification
+from leanspec_launcher._search import SITE, Place
 from leanspec_launcher._tables import PLATFORMS, Family, Platform
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.records import distribution, recorded_digest
-from leanspec_launcher.verify.loader import is_noexec
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import executable, machine
 from .hints import hint_for, not_found, ways
 from .verdicts import Verdict, deciding, described, refusal_of, unfit, verdicts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # What execve(2) answers for a file that is there, regular, and allowed to run.
 BAD_CPU = 86  # EBADARCH, which Python names on macOS alone
@@ -73,26 +67,22 @@ WINDOWS_CAUSES = {
         f"ask the administrator to allow it, or {WITHOUT_STUB}",
     ),
 }
-BUSY_SECONDS, BUSY_PAUSE = 2.0, 0.05
 
 
 def explain(
     family: Family,
     platform: "Optional[Platform]",
-    admitted: "Optional[Place]",
+    verified: "Optional[Place]",
     error: Exception,
-    action: "Callable[[str], int]",
 ) -> int:
     """Say on standard error why a start failed, and what to do; return the exit code.
 
-    `admitted` is the place whose file was to be started, if it came to that; `action` is what was
-    to be done with it. A verified file that only lacks its run bit gets it, and the action is done
-    after all; for one that is still being written, this waits two seconds at most.
+    `verified` is the place whose file was to be started, if it came to that.
     """
     try:
-        if admitted is None:
+        if verified is None:
             return _explain_search(family, platform, error)
-        return _explain_start(family, admitted, error, action)
+        return _explain_start(family, verified, error)
     except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         lines = [
             f"diagnosing the failure failed as well: {type(second).__name__}: {second}"
@@ -143,17 +133,7 @@ def _code(refusal: Refusal) -> int:
     return NOT_FOUND if refusal.kind is Kind.MISSING else CANNOT_RUN
 
 
-def _explain_start(
-    family: Family, place: Place, error: Exception, action: "Callable[[str], int]"
-) -> int:
-    until = time.monotonic() + BUSY_SECONDS
-    while (_is_busy(error) and time.monotonic() < until) or _repaired(place, error):
-        if _is_busy(error):
-            time.sleep(BUSY_PAUSE)
-        try:
-            return action(place.path)
-        except OSError as again:
-            error = again
+def _explain_start(family: Family, place: Place, error: Exception) -> int:
     windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
     refusal = Refusal(Kind.OTHER, windows[0]) if windows else _cause(place.path, error)
     hint = hint_for(family, place.origin, place.path, refusal)
@@ -168,30 +148,6 @@ def _explain_start(
     return _say(
         _code(refusal), f"cannot start `{place.path}`: {refusal.reason}", lines, hint
     )
-
-
-def _is_busy(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.ETXTBSY
-
-
-def _repaired(place: Place, error: Exception) -> bool:
-    """Give a verified file its run bit, which some installers drop; tell whether that worked."""
-    verified = place.origin != VARIABLE and verification() != OFF
-    if not verified or not isinstance(error, PermissionError):
-        return False
-    try:
-        mode = os.stat(place.path).st_mode
-        if (
-            not stat.S_ISREG(mode)
-            or os.access(place.path, os.X_OK)
-            or is_noexec(place.path)
-        ):
-            return False
-        # Whoever may read it may run it.
-        os.chmod(place.path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
-    except OSError:
-        return False
-    return os.access(place.path, os.X_OK)
 
 
 def _cause(path: str, error: Exception) -> Refusal:

@@ -8,6 +8,7 @@ import sys
 from leanspec_launcher._pins import SHA256
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import PLATFORMS, Family, Platform, machine
+from leanspec_launcher.verify.loader import musl_version
 
 STUB_NAME = "stub.json"
 LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
@@ -87,21 +88,8 @@ def libc_version() -> "tuple[str, str]":
     except AttributeError:
         return "", ""  # Android
     except (ValueError, OSError):
-        return "musl", _musl_version()
+        return "musl", musl_version()
     return name, number
-
-
-def _musl_version() -> str:
-    """Ask musl's loader, which prints its version when it is started by itself."""
-    import glob
-    import subprocess
-
-    for loader in glob.glob("/lib/ld-musl-*.so.1"):
-        said = subprocess.run([loader], capture_output=True, text=True, check=False).stderr
-        found = re.search(r"^Version (\S+)", said, re.MULTILINE)
-        if found:
-            return found[1]
-    return ""
 
 
 def available(family: Family) -> "list[str]":

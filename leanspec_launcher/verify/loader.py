@@ -1,4 +1,4 @@
-"""Would the system's loader load this program? Linux alone: there it gives up after `execv`, too late to explain."""
+"""Questions to ld.so, the system's loader (Linux only): there it gives up after `execv`, too late to explain."""
 
 import _signal
 import os
@@ -20,7 +20,7 @@ NEWER = r"/([^/\s]+): version `([^']+)' not found"
 
 
 def must_load(path: str) -> None:
-    """Ask the loader that a program names about it; the program is not run.
+    """Ask the loader that a program names whether it can load it; the program is not run.
 
     For `prove` alone, which has just made sure of the program's digest: the loader that another
     file names could be anything. Raises Refusal if the loader would give up. A loader that cannot
@@ -146,3 +146,17 @@ def _start(command: "list[str]", env: "dict[str, str]", output: int) -> int:
         finally:
             os._exit(127)
     return process
+
+
+def musl_version() -> str:
+    """Ask musl's loader, which prints its version when it is started by itself; empty if unknown."""
+    import glob
+    import re
+    import subprocess
+
+    for loader in glob.glob("/lib/ld-musl-*.so.1"):
+        process = subprocess.run([loader], capture_output=True, text=True, check=False)
+        version = re.search(r"^Version (\S+)", process.stderr, re.MULTILINE)
+        if version:
+            return version[1]
+    return ""
