@@ -39,42 +39,36 @@ def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
     if command[:2] == ["uv", "pip"]:
         variable = "UV_REQUIRE_HASHES"
-    elif command[0] == "pipx" or _is_pip(command):
+    elif command[0] in ("pip", "pipx") or command[1:3] == ["-m", "pip"]:
         variable = "PIP_REQUIRE_HASHES"
     else:
         return False
     return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
 
 
-def _is_pip(command: list[str]) -> bool:
-    return command[0] == "pip" or command[1:3] == ["-m", "pip"]
-
-
-def by_hash(family: Family, place: str) -> list[list[str]]:
+def by_hash(family: Family, place: str, file: str) -> list[list[str]]:
     """Return the commands that bring back the very wheel of this release; none if no installer takes a hash.
 
-    They end where the name of a file of requirements follows: see `requirement`. `place` is a folder
-    or URL to take the wheel from, empty for the installer's own index.
+    `file` is a file of requirements with the hash: see `requirement`. `place` is a folder or URL to
+    take the wheel from, empty for the installer's own index.
     """
     template, record = usable(in_use().reinstall), distribution(family.distribution)
     if not template.endswith("{wheel}") or not requirement(family):
         return []
     if _is_left_out(family) or (record and record.url and not place):
         return []  # it has to be asked for with its extra, or is from a file that is named
-    steps = [words(template, family)]
-    if not place:
-        steps.insert(0, refresh(family))
-    from_place = ["--no-index", "--find-links", place] if place else []
-    return [
-        [*step[:-1], *from_place, *_without_cache(step), "--require-hashes", "-r"]
-        for step in steps
-        if step
-    ]
-
-
-def _without_cache(command: list[str]) -> list[str]:
-    """Return what keeps pip from a file that was damaged in its cache, and is refused for its hash."""
-    return ["--no-cache-dir"] if _is_pip(command) else []
+    wheel = ["--require-hashes", "-r", file]
+    if template.startswith(("{pip}", "{own_pip}")):
+        # A file that was damaged in pip's cache would be refused for its hash.
+        wheel.insert(0, "--no-cache-dir")
+    if place:
+        return [
+            words(template, family, wheel=["--no-index", "--find-links", place, *wheel])
+        ]
+    steps = [words(template, family, wheel=wheel)]
+    if refresh(family):
+        steps.insert(0, words(in_use().refresh, family, wheel=wheel))
+    return steps
 
 
 def requirement(family: Family) -> str:

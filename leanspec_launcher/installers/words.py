@@ -33,7 +33,7 @@ def _is_usable(template: str) -> bool:
     return has_uv() or not template.startswith(("{uv} ", "uv "))
 
 
-def words(template: str, family: Family, **more: str) -> list[str]:
+def words(template: str, family: Family, **more: list[str]) -> list[str]:
     """Return a command for a family, with `more` words by name; empty if one of its words is unknown."""
     values: dict[str, Callable[[], list[str] | None]] = {
         "python": lambda: [sys.executable],
@@ -60,7 +60,7 @@ def words(template: str, family: Family, **more: str) -> list[str]:
         if match is None:
             command.append(word.format(program=family.program, version=VERSION))
         elif match[1] in more:
-            command.append(more[match[1]])
+            command += more[match[1]]
         else:
             texts = values[match[1]]()
             if texts is None:

@@ -91,17 +91,15 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
             raise CommandError(
                 NOT_REPAIRED.format(check.path), hint=f"`unset {variable}`, which {use} it"
             )
-    steps = reinstall.by_hash(family, place)
-    if not steps:
-        _run_until_good(_without_hash(check, family, place), check, dry_run=dry_run)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(REQUIREMENTS)
+        file = Path(REQUIREMENTS) if dry_run else Path(folder, REQUIREMENTS)
+        steps = reinstall.by_hash(family, place, str(file))
+        if not steps:
+            steps = _without_hash(check, family, place)
+        else:
+            click.echo(f"# {file}: {reinstall.requirement(family)}", err=True)
         if not dry_run:
-            file = Path(folder, REQUIREMENTS)
             file.write_text(f"{reinstall.requirement(family)}\n", "utf-8")
-        click.echo(f"# {file}: {reinstall.requirement(family)}", err=True)
-        steps = [[*step, str(file)] for step in steps]
         _run_until_good(steps, check, dry_run=dry_run)
 
 
@@ -146,15 +144,20 @@ def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> N
             return
 
 
+def with_path(command: list[str]) -> list[str]:
+    """Return a command with the path of its program. Raises CommandError if there is none."""
+    path = program(command[0])
+    if path is None:
+        raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
+    return [path, *command[1:]]
+
+
 def run_installer(command: list[str]) -> None:
     """Run one command of an installer, with its own words on the terminal.
 
     Raises CommandError if there is no such program, or if it fails.
     """
-    path = program(command[0])
-    if path is None:
-        raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
-    process = subprocess.run([path, *command[1:]], check=False)
+    process = subprocess.run(with_path(command), check=False)
     if process.returncode != 0:
         text = f"`{shown([command])}` failed (exit code {process.returncode})"
         raise CommandError(text, hint="see its output above, fix that and try again")

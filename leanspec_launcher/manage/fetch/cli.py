@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher._pins import FILES, VERSION
-from leanspec_launcher._release import Wheel, is_version, release_wheels
+from leanspec_launcher._release import is_version
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import deciding, verdicts
@@ -17,7 +17,7 @@ from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
 
 from . import manifest
-from .entries import Entry, Wanted, entries, fetch, prune, store_folder
+from .entries import Entry, Wanted, entries, fetch, pinned_wheel, prune, store_folder
 from .transfer import must_have_extra, place_of, shown
 
 
@@ -104,7 +104,7 @@ def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
     platform = _platform()
     place = place_of(origin or FILES.format(version=version or VERSION))
     if version is None:
-        wheel = _pinned(family, platform)
+        wheel = pinned_wheel(family, platform)
     else:
         wheel = manifest.wheel_of(version, family, platform, place, store_folder())
     return Wanted(wheel, family, platform, place)
@@ -141,18 +141,6 @@ def _platform() -> Platform:
             "LeanSpec has no binaries for this machine", hint=f"there are some for {names}"
         )
     return platform
-
-
-def _pinned(family: Family, platform: Platform) -> Wheel:
-    """Return this release's wheel of a family. Raises CommandError if there is none."""
-    wheels = release_wheels(family)
-    if platform.key not in wheels:
-        others = ", ".join(wheels) or "no platform"
-        raise CommandError(
-            f"release {VERSION} has no `{family.program}` for `{platform.key}`",
-            hint=f"it has one for {others}",
-        )
-    return wheels[platform.key]
 
 
 def _print_entries(found: list[Entry], *, as_json: bool) -> None:

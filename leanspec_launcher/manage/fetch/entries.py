@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from leanspec_launcher._pins import SHA256
-from leanspec_launcher._release import Wheel
+from leanspec_launcher._pins import SHA256, VERSION
+from leanspec_launcher._release import Wheel, release_wheels
 from leanspec_launcher._search import store_directory
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
@@ -68,6 +68,18 @@ class Entry:
             "path": str(self.program),
             "of_this_release": self.is_pinned,
         }
+
+
+def pinned_wheel(family: Family, platform: Platform) -> Wheel:
+    """Return this release's wheel of a family. Raises CommandError if there is none."""
+    wheels = release_wheels(family)
+    if platform.key not in wheels:
+        others = ", ".join(wheels) or "no platform"
+        raise CommandError(
+            f"release {VERSION} has no `{family.program}` for `{platform.key}`",
+            hint=f"it has one for {others}",
+        )
+    return wheels[platform.key]
 
 
 def store_folder() -> Path:

@@ -68,7 +68,9 @@ def command(
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
     """
-    from .download import Target, must_be_released
+    from leanspec_launcher.manage.fetch.entries import pinned_wheel
+
+    from .download import Target, families
     from .write import PAGE
 
     if not VERSION:
@@ -81,7 +83,9 @@ def command(
     own = current()
     keys = platforms or ((own.key,) if own else ())
     chosen = [PLATFORMS[key] for key in dict.fromkeys(keys)]
-    must_be_released(chosen, extras)
+    for platform in chosen:
+        for family in families(extras):
+            pinned_wheel(family, platform)
     targets = [
         Target(platform, python)
         for platform in chosen

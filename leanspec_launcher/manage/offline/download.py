@@ -20,6 +20,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.records import SHA256, distribution
 from leanspec_launcher.installers.words import shown, words
+from leanspec_launcher.manage.fetch.entries import pinned_wheel
 from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
@@ -41,19 +42,6 @@ class Target:
 def families(extras: tuple[str, ...]) -> list[Family]:
     """Return the families whose programs a bundle carries."""
     return [each for each in FAMILIES.values() if not each.extra or each.extra in extras]
-
-
-def must_be_released(platforms: list[Platform], extras: tuple[str, ...]) -> None:
-    """Raise CommandError if this release has no program for one of the platforms."""
-    for platform in platforms:
-        for family in families(extras):
-            wheels = release_wheels(family)
-            if platform.key not in wheels:
-                there = ", ".join(wheels) or "no platform"
-                raise CommandError(
-                    f"release {VERSION} has no `{family.program}` for `{platform.key}`",
-                    hint=f"it has one for {there}",
-                )
 
 
 def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
@@ -112,7 +100,7 @@ def verify(folder: Path, extras: tuple[str, ...], platforms: list[Platform]) -> 
         name = f"{family.package}-{VERSION}"
         (folder / f"{name}{STUB}").unlink(missing_ok=True)
         for platform in platforms:
-            wheel = release_wheels(family)[platform.key]
+            wheel = pinned_wheel(family, platform)
             path = folder / wheel.name
             if not path.is_file():
                 raise CommandError(

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain import machine
-from leanspec_launcher.installers.detect import MAIN, program
+from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import normalized
 from leanspec_launcher.installers.words import shown, usable, words
+from leanspec_launcher.manage.repair import with_path
 
 from .installation import Installation
 
@@ -114,12 +115,9 @@ def _ask(own: Installation, requirement: str, *options: str) -> list[File]:
 
 def _run(command: list[str], given: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
-    path = program(command[0])
-    if path is None:
-        raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
     try:
         done = subprocess.run(
-            [path, *command[1:]],
+            with_path(command),
             input=given,
             capture_output=True,
             text=True,

@@ -49,7 +49,7 @@ class Installation:
 
     def exact(self, version: str) -> list[str]:
         """Return the command that brings one version; a later update may bring another."""
-        return words(usable(EXACT), CLI, version=self.requirement(version))
+        return words(usable(EXACT), CLI, version=[self.requirement(version)])
 
 
 def installation() -> Installation:
@@ -70,7 +70,7 @@ def installation() -> Installation:
         )
     result = Installation(installer, _extras())
     if installer.unpin and is_pinned():
-        command = words(installer.unpin, CLI, extras=result.requirement())
+        command = words(installer.unpin, CLI, extras=[result.requirement()])
         raise CommandError(
             "nothing was updated: this version was asked for when it was installed",
             hint=shown([command]),

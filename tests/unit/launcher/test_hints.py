@@ -235,13 +235,18 @@ CIRCUMSTANCES = (
 )
 
 
+def by_hash(family: Family, place: str) -> str:
+    """Return the commands, without the name of the file of requirements at their end."""
+    return shown([step[:-1] for step in reinstall.by_hash(family, place, "file")])
+
+
 def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the questions about one family's wheel, and the calls that answer them."""
     check = repair.Check(family.name, "/x", good=False, reason="")
     yield "reinstall", lambda: shown(reinstall.commands(family))
     yield "hint", lambda: reinstall.hint(family)
-    yield "by hash", lambda: shown(reinstall.by_hash(family, ""))
-    yield "by hash from a folder", lambda: shown(reinstall.by_hash(family, "/usb"))
+    yield "by hash", lambda: by_hash(family, "")
+    yield "by hash from a folder", lambda: by_hash(family, "/usb")
     yield "requirement", lambda: reinstall.requirement(family)
     if family is not UI:
         yield "repair", lambda: shown(repair.commands(check, family))
