@@ -125,8 +125,8 @@ def start(path: str, arguments: "list[str]") -> int:
     except UnicodeEncodeError:
         # A locale that is not UTF-8, in which the system decodes more than Python's codec encodes.
         with open("/proc/self/cmdline", "rb", buffering=0) as file:
-            given = file.read().split(b"\0")[-1 - len(arguments) : -1]
-        os.execv(path, [os.fsencode(path), *given])
+            words = file.read().split(b"\0")[-1 - len(arguments) : -1]
+        os.execv(path, [os.fsencode(path), *words])
     finally:
         # Still here: the program did not start, and whoever should read why may be gone.
         _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)

@@ -17,6 +17,6 @@ if __name__ == "__main__":
             f"Usage: {usage}\n\nStart the command line, the MCP server or the web server.\n"
         )
         sys.exit(0)
-    given = f"`{sys.argv[1]}` is not a family" if sys.argv[1:] else "no family is given"
-    say(f"error: {given}\nhint: {usage}\n")
+    problem = f"`{sys.argv[1]}` is not a family" if sys.argv[1:] else "no family is given"
+    say(f"error: {problem}\nhint: {usage}\n")
     sys.exit(USAGE)

@@ -41,10 +41,10 @@ def is_newer(text: str, than: str) -> bool:
 
 def _order(text: str) -> "tuple[tuple[int, ...], tuple[int, int], int, float]":
     """Return what versions are ordered by (Version specifiers, Summary of permitted suffixes)."""
-    found = _VERSION.fullmatch(text)
-    if found is None:
+    match = _VERSION.fullmatch(text)
+    if match is None:
         return (), (0, 0), 0, 0
-    release, stage, number, post, dev = found.groups()
+    release, stage, number, post, dev = match.groups()
     numbers = [int(part) for part in release.split(".")]
     while numbers and numbers[-1] == 0:
         numbers.pop()

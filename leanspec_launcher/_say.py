@@ -23,6 +23,6 @@ def say(text: str) -> None:
 
 def say_cannot_run(program: str, error: Exception) -> None:
     """Say that a command stopped for a reason that nobody foresaw."""
-    what = str(error) or type(error).__name__
+    reason = str(error) or type(error).__name__
     hint = "reinstall lean-spec with its dependencies; if that does not help, report this"
-    say(f"error: cannot run `{program}`: {what}\nhint: {hint}\n")
+    say(f"error: cannot run `{program}`: {reason}\nhint: {hint}\n")

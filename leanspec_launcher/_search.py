@@ -1,4 +1,4 @@
-"""Where a binary may be, which place decides, what should be there, and whether it is known to be that.
+"""Search order, expected checksums, and the cache of verified files.
 
 On the hot path. A launch, its explanation and every management command ask these same functions.
 """
@@ -255,10 +255,10 @@ def _recorded(path: str) -> "tuple[str, ...]":
         return ()
     finally:
         os.close(handle)
-    found = parts[-1][: DIGEST_LENGTH + 1]
-    if len(parts) != 2 or not found.endswith(b'"') or found.strip(b'0123456789abcdef"'):  # noqa: PLR2004 - exactly one
+    digest = parts[-1][: DIGEST_LENGTH + 1]
+    if len(parts) != 2 or not digest.endswith(b'"') or digest.strip(b'0123456789abcdef"'):  # noqa: PLR2004 - exactly one
         return ()
-    return (found[:DIGEST_LENGTH].decode("ascii"),)
+    return (digest[:DIGEST_LENGTH].decode("ascii"),)
 
 
 def is_known(path: str, digests: "tuple[str, ...]") -> bool:

@@ -1,4 +1,4 @@
-"""Where LeanSpec's programs are, for Python programs that start one themselves."""
+"""Paths of LeanSpec's programs, for Python programs that start one themselves."""
 
 from ._tables import FAMILIES, current
 
@@ -17,12 +17,12 @@ def find_leanspec_bin(family: str = "cli") -> str:
         raise ValueError(f"`{family}` is none of {', '.join(FAMILIES)}")
     from .explain.verdicts import Outcome, deciding, verdicts
 
-    found = deciding(verdicts(FAMILIES[family], current()))
-    if found is None:
+    verdict = deciding(verdicts(FAMILIES[family], current()))
+    if verdict is None:
         raise FileNotFoundError(f"no `{FAMILIES[family].program}` is installed")
-    if found.outcome is not Outcome.TAKEN:
-        raise FileNotFoundError(f"`{found.path}` is not to be run: {found.reason}")
-    return found.path
+    if verdict.outcome is not Outcome.TAKEN:
+        raise FileNotFoundError(f"`{verdict.path}` is not to be run: {verdict.reason}")
+    return verdict.path
 
 
 def admitted(family: "Family") -> str:

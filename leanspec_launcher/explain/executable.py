@@ -1,4 +1,4 @@
-"""What is this file? From its first bytes, for people; nothing is decided by it."""
+"""Kind of a file, by its first bytes: for people, and nothing is decided by it."""
 
 import os
 import struct

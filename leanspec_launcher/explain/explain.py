@@ -97,21 +97,21 @@ def _explain_search(
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
         return _say(CANNOT_RUN, text, [], reinstall.hint(family))
-    found = verdicts(family, platform)
-    bad = deciding(found)
+    places = verdicts(family, platform)
+    bad = deciding(places)
     if bad is not None:
         # Without a refusal, the file has changed within this moment: then the first word counts.
         refusal = bad.refusal or refusal_of(bad.path, error)
-        return _say_refused(family, bad, refusal, found)
+        return _say_refused(family, bad, refusal, places)
     if platform is None:
-        lines = [*_fit(family, platform), *_table(found)]
+        lines = [*_fit(family, platform), *_table(places)]
         return _say(
             NOT_FOUND,
             f"`{family.program}` has no build for this machine",
             lines,
             ways(family),
         )
-    lines = _table(found)
+    lines = _table(places)
     if machine.builds(family) is not None:
         lines = [*_fit(family, platform), *lines]
     text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
@@ -119,9 +119,9 @@ def _explain_search(
 
 
 def _say_refused(
-    family: Family, bad: Verdict, refusal: Refusal, found: "list[Verdict]"
+    family: Family, bad: Verdict, refusal: Refusal, places: "list[Verdict]"
 ) -> int:
-    lines = [*_facts(family, bad, refusal), *_table(found)]
+    lines = [*_facts(family, bad, refusal), *_table(places)]
     hint = hint_for(family, bad.origin, bad.path, refusal)
     return _say(
         _code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint
@@ -171,8 +171,8 @@ def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
     return code
 
 
-def _table(found: "list[Verdict]") -> "list[str]":
-    return [line for _, line in described(found)]
+def _table(places: "list[Verdict]") -> "list[str]":
+    return [line for _, line in described(places)]
 
 
 def _fit(family: Family, platform: "Optional[Platform]") -> "list[str]":
@@ -190,8 +190,8 @@ def _fit(family: Family, platform: "Optional[Platform]") -> "list[str]":
 def _facts(family: Family, bad: Verdict, refusal: Refusal) -> "list[str]":
     """Say what is known of a refused file: the digests, and which release it is from."""
     lines = [f"expected   {digest}" for digest in refusal.expected]
-    if refusal.found:
-        lines.append(f"found      {refusal.found}")
+    if refusal.actual:
+        lines.append(f"found      {refusal.actual}")
     if not os.path.isfile(bad.path):
         return lines
     size = os.path.getsize(bad.path)

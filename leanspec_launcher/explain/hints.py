@@ -1,4 +1,4 @@
-"""What to type about a binary that does not start, by the kind of the reason."""
+"""Hints about a binary that does not start, by the kind of the reason."""
 
 import os
 import sys
@@ -110,6 +110,6 @@ def _for_the_system(family: Family, problem: str) -> str:
         return "let NixOS run programs of other systems: `programs.nix-ld.enable = true;` in configuration.nix"
     for library, packages in PACKAGES.items():
         if library in problem:
-            known = [f"`{packages[like]}`" for like in likes if like in packages]
-            return [*known, "install OpenSSL 3 on this system"][0]
+            commands = [f"`{packages[like]}`" for like in likes if like in packages]
+            return [*commands, "install OpenSSL 3 on this system"][0]
     return ways(family)

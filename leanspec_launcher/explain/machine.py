@@ -1,4 +1,4 @@
-"""What this machine is, and which builds of a release come near it."""
+"""This machine, and the builds of a release that come near it."""
 
 import json
 import os
@@ -51,18 +51,18 @@ def _version() -> str:
 
 def emulation() -> "list[str]":
     """Say in which ways this Python is not one for this machine."""
-    found = []
+    remarks = []
     if sys.maxsize < 2**32:
-        found.append("a 32-bit Python")
+        remarks.append("a 32-bit Python")
     if sys.platform == "win32":
         from leanspec_launcher.windows.native import native_machine
 
         native = native_machine()
         if native not in ("", machine()):
-            found.append(f"emulated on {native}")
+            remarks.append(f"emulated on {native}")
     if sys.platform == "darwin" and _translated():
-        found.append("an Intel Python on Apple silicon (Rosetta)")
-    return found
+        remarks.append("an Intel Python on Apple silicon (Rosetta)")
+    return remarks
 
 
 def _translated() -> bool:
@@ -106,19 +106,19 @@ def builds(family: Family) -> "dict[str, list[str]] | None":
     path = os.path.join(SITE, family.package, STUB_NAME)
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.load(file)["builds"]
-        return {str(key): [str(tag) for tag in tags] for key, tags in found.items()}
+            stub = json.load(file)["builds"]
+        return {str(key): [str(tag) for tag in tags] for key, tags in stub.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def nearest(found: "dict[str, list[str]]", platform: "Platform | None") -> str:
+def nearest(stub: "dict[str, list[str]]", platform: "Platform | None") -> str:
     """Say which build comes nearest to this machine, and why it does not fit."""
-    if platform is None or platform.key not in found:
+    if platform is None or platform.key not in stub:
         system = next(
             (
                 PLATFORMS[key]
-                for key in found
+                for key in stub
                 if key in PLATFORMS and PLATFORMS[key].system == sys.platform
             ),
             None,
@@ -126,10 +126,10 @@ def nearest(found: "dict[str, list[str]]", platform: "Platform | None") -> str:
         if system is None:
             return "none of them is for this system"
         return f"the one for {system.label} is for another CPU"
-    if fits(found[platform.key]):
+    if fits(stub[platform.key]):
         return f"the one for {platform.label} fits: the installer did not take it"
-    wanted = "; ".join(dict.fromkeys(needs(tag) for tag in found[platform.key]))
-    return f"the one for {platform.label} needs {wanted}"
+    requirements = "; ".join(dict.fromkeys(needs(tag) for tag in stub[platform.key]))
+    return f"the one for {platform.label} needs {requirements}"
 
 
 def fits(tags: "list[str]") -> bool:
@@ -137,9 +137,9 @@ def fits(tags: "list[str]") -> bool:
     name, number = libc_version()
     if name != "glibc":
         return False
-    own = [int(part) for part in re.findall(r"\d+", number)[:2]]
-    wanted = [re.match(r"manylinux_(\d+)_(\d+)_", tag) for tag in tags]
-    return any(own >= [int(each[1]), int(each[2])] for each in wanted if each)
+    version = [int(part) for part in re.findall(r"\d+", number)[:2]]
+    versions = [re.match(r"manylinux_(\d+)_(\d+)_", tag) for tag in tags]
+    return any(version >= [int(each[1]), int(each[2])] for each in versions if each)
 
 
 def needs(tag: str) -> str:

@@ -1,4 +1,4 @@
-"""The verdict on every place where a binary may be: what `which`, `doctor` and a failed start show."""
+"""Verdicts on every place where a binary may be, for `which`, `doctor` and a failed start."""
 
 import enum
 import os
@@ -44,7 +44,7 @@ UNVERIFIED = (
 
 
 class Outcome(enum.Enum):
-    """What became of a place."""
+    """Outcome for a place."""
 
     TAKEN = "taken"
     REFUSED = "refused"
@@ -54,7 +54,7 @@ class Outcome(enum.Enum):
 
 @dataclass
 class Verdict:
-    """A place, and what was found there."""
+    """A place, and the reason why it is taken or not."""
 
     origin: str
     path: str
@@ -69,26 +69,26 @@ def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
 
     Hashes in full and asks the loader, as a first start does. Changes nothing.
     """
-    found = []
+    results = []
     if not os.environ.get(family.variable):
-        found.append(
+        results.append(
             Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set")
         )
         if platform is not None and not local_directory():
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
-            found.append(Verdict(LOCAL, "", Outcome.ABSENT, reason))
+            results.append(Verdict(LOCAL, "", Outcome.ABSENT, reason))
     decided = False
     for place in places(family, platform):
         verdict = _verdict(place, family, platform, decided=decided)
         decided = decided or verdict.outcome is not Outcome.ABSENT
-        found.append(verdict)
-    return found
+        results.append(verdict)
+    return results
 
 
-def deciding(found: "list[Verdict]") -> "Optional[Verdict]":
+def deciding(results: "list[Verdict]") -> "Optional[Verdict]":
     """Return the verdict on the place that decides; None if nothing is in any place."""
     decisive = (Outcome.TAKEN, Outcome.REFUSED)
-    return next((each for each in found if each.outcome in decisive), None)
+    return next((each for each in results if each.outcome in decisive), None)
 
 
 def _verdict(
@@ -115,7 +115,7 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
             return _refused(place, refusal)
         # Started all the same, as the user wants it; `verify` shows it as bad.
         reason = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
-        return _if_fit(place, reason, refusal.found, refusal)
+        return _if_fit(place, reason, refusal.actual, refusal)
     if proof is None:
         return _if_fit(place, "the user's choice")
     reason = "its SHA-256 is the expected one"
@@ -137,7 +137,7 @@ def _if_fit(
 def _refused(place: Place, refusal: Refusal) -> Verdict:
     reason = refusal.reason
     return Verdict(
-        place.origin, place.path, Outcome.REFUSED, reason, refusal.found, refusal
+        place.origin, place.path, Outcome.REFUSED, reason, refusal.actual, refusal
     )
 
 
@@ -190,18 +190,18 @@ def unfit(path: str) -> "Optional[Refusal]":
     return None
 
 
-def described(found: "list[Verdict]") -> "list[tuple[Outcome, str]]":
+def described(results: "list[Verdict]") -> "list[tuple[Outcome, str]]":
     """Return lines for people; the folders of `sys.path` that contain nothing share one."""
     lines = []
-    wheels = [each for each in found if each.origin == WHEEL]
+    wheels = [each for each in results if each.origin == WHEEL]
     empty = [each for each in wheels[1:] if each.outcome is Outcome.ABSENT]
-    for each in found:
+    for each in results:
         if empty and each is empty[-1]:
             others = f"nor in the other {len(empty)} folders of `sys.path`"
             lines.append((Outcome.ABSENT, WHEEL, others))
         elif each not in empty:
-            where = f"`{each.path}`: " if each.path else ""
-            lines.append((each.outcome, each.origin, where + each.reason))
+            path = f"`{each.path}`: " if each.path else ""
+            lines.append((each.outcome, each.origin, path + each.reason))
     width = max(len(name) for name in ORIGINS.values())
     return [
         (outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines

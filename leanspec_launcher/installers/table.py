@@ -228,5 +228,5 @@ def builder() -> Installer:
 
 
 def _first_of(installers: tuple[Installer, ...]) -> Installer:
-    own = traces()
-    return next(each for each in installers if own.issuperset(each.traces))
+    signs = traces()
+    return next(each for each in installers if signs.issuperset(each.traces))

@@ -113,8 +113,8 @@ def _place() -> list[str]:
 
 def is_in_own_place() -> bool:
     """Tell whether this is installed in the interpreter's own place."""
-    own = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-    return os.path.realpath(SITE) in map(os.path.realpath, own)
+    paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    return os.path.realpath(SITE) in map(os.path.realpath, paths)
 
 
 def is_externally_managed() -> bool:

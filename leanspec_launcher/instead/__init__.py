@@ -1,1 +1,1 @@
-"""What a command does instead of starting its binary: answer in its place, or start another program."""
+"""Answers in place of a binary, and another program instead of it."""

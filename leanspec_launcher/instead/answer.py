@@ -1,4 +1,4 @@
-"""What the launcher answers in the place of a binary that cannot: `--version` and `--help` of the MCP server.
+"""Answers in place of a binary that has none: `--version` and `--help` of the MCP server.
 
 The version is the one that the server itself announces to a client, so that the two cannot differ.
 """

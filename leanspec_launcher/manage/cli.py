@@ -1,4 +1,4 @@
-"""The command `leanspec-launcher`: what is asked, and how the answer looks. No logic."""
+"""Command line of `leanspec-launcher`, and how its answers look. No logic."""
 
 from __future__ import annotations
 

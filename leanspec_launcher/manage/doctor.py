@@ -143,8 +143,8 @@ def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
 
 
 def _launcher() -> Iterator[Finding]:
-    own = distribution(MAIN)
-    installed = own.version if own else "not installed"
+    record = distribution(MAIN)
+    installed = record.version if record else "not installed"
     if in_use() is SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
         yield error("version", text, reinstall.hint(FAMILIES["cli"]))
@@ -158,7 +158,7 @@ def _launcher() -> Iterator[Finding]:
         yield error("version", text, "reinstall lean-spec")
     else:
         yield ok("version", VERSION)
-    for problem in own.problems if own else []:
+    for problem in record.problems if record else []:
         yield error("record", problem, "reinstall lean-spec")
     yield ok("place", SITE)
     yield ok("installer", in_use().name)
@@ -398,18 +398,18 @@ def _path() -> Iterator[Finding]:
     ours = _own_folders()
     missing = []
     for name in _names():
-        found = [
+        paths = [
             path for folder in folders if os.path.isfile(path := os.path.join(folder, name))
         ]
-        own = [path for path in found if _is_in(path, ours)]
-        if found and not own:
-            text = f"`{found[0]}`{_origin(found[0])} is started, which is not of this installation"
+        own_paths = [path for path in paths if _is_in(path, ours)]
+        if paths and not own_paths:
+            text = f"`{paths[0]}`{_origin(paths[0])} is started, which is not of this installation"
             yield warning(name, text, PATH_HINT)
-        elif own and found[0] != own[0]:
-            text = f"`{found[0]}`{_origin(found[0])} comes before `{own[0]}`"
+        elif own_paths and paths[0] != own_paths[0]:
+            text = f"`{paths[0]}`{_origin(paths[0])} comes before `{own_paths[0]}`"
             yield warning(name, text, PATH_HINT)
-        elif own:
-            yield ok(name, own[0])
+        elif own_paths:
+            yield ok(name, own_paths[0])
         elif ours:
             missing.append(f"`{name}`")
     if missing:
@@ -432,14 +432,14 @@ def _names() -> list[str]:
 
 def _own_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
-    own = distribution(MAIN)
-    recorded = list(own.files) if own else []
+    record = distribution(MAIN)
+    names = list(record.files) if record else []
     paths = [
-        os.path.join(SITE, name) for name in recorded if os.path.basename(name) in _names()
+        os.path.join(SITE, name) for name in names if os.path.basename(name) in _names()
     ]
     folders = [os.path.realpath(os.path.dirname(path)) for path in paths]
     moved = os.path.join(SITE, "bin")
-    if own and os.path.isdir(moved):
+    if record and os.path.isdir(moved):
         folders.append(moved)
     return list(dict.fromkeys(folders))
 

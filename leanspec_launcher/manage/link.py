@@ -68,16 +68,16 @@ def commands(platform: Platform | None) -> list[Command]:
 
     Raises CommandError if no record says which files they are: then none of them is provably ours.
     """
-    own = distribution(MAIN)
-    if own is None:
+    record = distribution(MAIN)
+    if record is None:
         text = "lean-spec is not installed here, so there are no console scripts of its own"
         raise CommandError(text, hint=REINSTALL)
-    if not own.files or not own.commands:
+    if not record.files or not record.commands:
         text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
         raise CommandError(text, hint=REINSTALL)
-    scripts = {match[1]: match[0] for match in map(SCRIPT.fullmatch, own.files) if match}
+    scripts = {match[1]: match[0] for match in map(SCRIPT.fullmatch, record.files) if match}
     result = []
-    for name, target in own.commands.items():
+    for name, target in record.commands.items():
         # Any other entry point is not ours to judge.
         if name in scripts and target in ENTRY_POINTS:
             path, family = _place(scripts[name]), ENTRY_POINTS[target]

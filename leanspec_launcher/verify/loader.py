@@ -36,11 +36,11 @@ def must_load(path: str) -> None:
 
         raise Refusal(Kind.NO_LOADER, f"its loader `{loader}` is not on this system")
     try:
-        said = _ask(loader, path)
+        output = _ask(loader, path)
     except (OSError, ValueError):
         return
-    if "not found" in said or "loading shared librar" in said:
-        _refuse(said)
+    if "not found" in output or "loading shared librar" in output:
+        _refuse(output)
 
 
 def is_noexec(path: str) -> bool:
@@ -53,28 +53,28 @@ def is_noexec(path: str) -> bool:
         return False
 
 
-def _refuse(said: str) -> None:
+def _refuse(output: str) -> None:
     """Raise a Refusal for what a loader says, if that is an objection."""
     import re  # 4 ms, for a program that is not started
 
     from .refusal import Kind, Refusal
 
     newer = dict.fromkeys(
-        f"{version} of `{name}`" for name, version in re.findall(NEWER, said)
+        f"{version} of `{name}`" for name, version in re.findall(NEWER, output)
     )
     if newer:
         raise Refusal(
             Kind.OLD_SYSTEM, f"it needs {', '.join(newer)}; this system has an older one"
         )
-    found = [name for pattern in MISSING for name in re.findall(pattern, said)]
-    lacking = dict.fromkeys(f"`{name}`" for name in found)
+    names = [name for pattern in MISSING for name in re.findall(pattern, output)]
+    lacking = dict.fromkeys(f"`{name}`" for name in names)
     if lacking:
         raise Refusal(
             Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks"
         )
     damaged = [
-        f"`{name}`, which cannot be loaded ({why.strip()})"
-        for name, why in re.findall(DAMAGED, said)
+        f"`{name}`, which cannot be loaded ({reason.strip()})"
+        for name, reason in re.findall(DAMAGED, output)
     ]
     if damaged:
         raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(damaged)}")
@@ -117,7 +117,7 @@ def _ask(loader: str, path: str) -> str:
         os.close(writing)
         writing = -1
         with open(reading, "rb", closefd=False) as file:
-            said = file.read().decode(errors="replace")
+            output = file.read().decode(errors="replace")
         try:  # noqa: SIM105 - contextlib takes 2 ms, of a first start
             os.waitpid(process, 0)
         except ChildProcessError:
@@ -127,7 +127,7 @@ def _ask(loader: str, path: str) -> str:
         if writing >= 0:
             os.close(writing)
         _signal.signal(_signal.SIGCHLD, before)
-    return said
+    return output
 
 
 def _start(command: "list[str]", env: "dict[str, str]", output: int) -> int:

@@ -1,4 +1,4 @@
-"""Is this the file that it should be? A full hash and a question to the system's loader, then a stamp.
+"""Verification of a file: a full hash, a question to the system's loader, then a stamp.
 
 A stamp is an empty file in the user's cache folder. Its name says what was proved: device, inode,
 size and times of a file, and its digest. To look one up is one system call; many processes may
@@ -43,7 +43,7 @@ PARTS_OF_A_STATE = 5
 class Proof:
     """A file that has the right digest, with the libraries of its wheel, and that the loader accepts.
 
-    Making one is proving it, and there is no other way to one: see `prove`.
+    Verifies the file on construction; raises Refusal.
     """
 
     __slots__ = ("digest", "stamps")
@@ -55,7 +55,7 @@ class Proof:
             from .refusal import Kind, Refusal
 
             text = "its SHA-256 is not the expected one"
-            raise Refusal(Kind.CHANGED, text, expected=digests, found=self.digest)
+            raise Refusal(Kind.CHANGED, text, expected=digests, actual=self.digest)
         proved = [(path, before, self.digest)]
         for library, pin in libraries(path, self.digest):
             proved.append((library, _prove_library(library, pin), pin))
@@ -70,16 +70,16 @@ class Proof:
 
 def _prove_library(path: str, pin: str) -> str:
     """Return the state of a library that has the right digest. Raises Refusal if it has not."""
-    found, state = "", ""
+    actual, state = "", ""
     if os.path.isfile(path):
         state = state_of(path)
-        found = digest(path)
-    if found != pin:
+        actual = digest(path)
+    if actual != pin:
         from .refusal import Kind, Refusal
 
-        what = "has another SHA-256 than the expected one" if found else "is missing"
-        text = f"the library `{path}`, which it brings along, {what}"
-        raise Refusal(Kind.CHANGED, text, expected=(pin,), found=found)
+        problem = "has another SHA-256 than the expected one" if actual else "is missing"
+        text = f"the library `{path}`, which it brings along, {problem}"
+        raise Refusal(Kind.CHANGED, text, expected=(pin,), actual=actual)
     return state
 
 

@@ -1,4 +1,4 @@
-"""Why a file is not run: a kind for the programs that act on it, and words for people."""
+"""Reasons for not running a file: a kind for the programs that act on it, and words for people."""
 
 import enum
 
@@ -37,10 +37,10 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` sho
     """A file that is not to be run: the kind of the reason, the reason, and both digests if they differ."""
 
     def __init__(
-        self, kind: Kind, reason: str, *, expected: "tuple[str, ...]" = (), found: str = ""
+        self, kind: Kind, reason: str, *, expected: "tuple[str, ...]" = (), actual: str = ""
     ) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.expected = expected
-        self.found = found
+        self.actual = actual

@@ -1,1 +1,1 @@
-"""What Windows needs: a parent process that waits, a command line as one text, a file's change time."""
+"""Windows: a parent process that waits, a command line as one text, a file's change time."""

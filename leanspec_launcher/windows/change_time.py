@@ -1,4 +1,4 @@
-"""When did a file last change, by Windows' own clock? What Python calls `st_ctime` there is the creation."""
+"""Time of a file's last change, by Windows' own clock: `st_ctime` there is the creation."""
 
 import ctypes
 import sys

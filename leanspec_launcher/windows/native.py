@@ -1,4 +1,4 @@
-"""Which CPU does this Windows run on? Not always that of this Python, which may be emulated."""
+"""CPU that this Windows runs on: not always that of this Python, which may be emulated."""
 
 import ctypes
 import sys

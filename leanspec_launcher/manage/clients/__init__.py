@@ -1,1 +1,1 @@
-"""MCP clients: what each is told to start, and in which of its files."""
+"""MCP clients: the command that each starts, and the file that names it."""

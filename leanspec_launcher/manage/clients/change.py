@@ -1,4 +1,4 @@
-"""A client's file with our server in it, or without: what would change, and then the change."""
+"""Change of a client's file: our server put in, or taken out."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Change:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the file is not yet as it shall be."""
+        """Whether writing would change the file."""
         return self.after != (self.before or "")
 
     @property
     def backup(self) -> Path:
-        """Where the file is kept as it was."""
+        """The path of the copy of the old file."""
         return self.path.with_name(self.path.name + BACKUP)
 
     def difference(self) -> str:
@@ -60,7 +60,7 @@ class Change:
         Raises CommandError, and changes nothing, if the file is no longer what it was.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(self.path) as new, _beside(self.path) as kept:
+        with _beside(self.path) as new, _beside(self.path) as copy:
             new.write_bytes(self.after.encode())
             if read_text(self.path) != self.before:
                 raise CommandError(
@@ -70,11 +70,11 @@ class Change:
             if self.before is None:
                 new.chmod(0o666 & ~_mask())
             else:
-                shutil.copyfile(self.path, kept)
-                shutil.copymode(self.path, kept)
+                shutil.copyfile(self.path, copy)
+                shutil.copymode(self.path, copy)
                 shutil.copymode(self.path, new)
                 # Takes the place of whatever is there, and follows no link that a project may bring.
-                kept.replace(self.backup)
+                copy.replace(self.backup)
             new.replace(self.path)
 
 
@@ -151,12 +151,12 @@ def read_text(path: Path) -> str | None:
     Raises CommandError if it is no text in UTF-8.
     """
     try:
-        found = path.stat()
+        state = path.stat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(state.st_mode):
         raise CommandError(f"`{path}` is not a file", hint="move it away, and try again")
-    if found.st_size > LARGEST:
+    if state.st_size > LARGEST:
         raise CommandError(
             f"`{path}` has more than {LARGEST // 1_000_000} MB",
             hint="add the server by hand: `leanspec-launcher mcp-config` prints it",

@@ -1,4 +1,4 @@
-"""The command line of `mcp-config`: what is asked, shown, and confirmed."""
+"""Command line of `mcp-config`."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def _is_a_terminal() -> bool:
 
 
 def _say_done(client: Client, change: Change) -> None:
-    done = "written"
+    result = "written"
     if change.before is not None:
-        done = f"changed; the old one is `{change.backup.name}`"
-    click.echo(f"{done}. {client.title} reads it when it starts.")
+        result = f"changed; the old one is `{change.backup.name}`"
+    click.echo(f"{result}. {client.title} reads it when it starts.")

@@ -1,4 +1,4 @@
-"""What an MCP client is told to start: the absolute path of this installation's own command. No Node, no `PATH`."""
+"""Command of the MCP server for a client: an absolute path of this installation. No Node, no `PATH`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GOOSE_TIMEOUT = 300
 
 @dataclass(frozen=True)
 class Server:
-    """What a client is told to start."""
+    """A command of the MCP server, for a client."""
 
     command: str
     args: tuple[str, ...]
@@ -51,17 +51,17 @@ def server(
     Raises CommandError if this installation has no such command, or if it lies where no
     configuration could name it.
     """
-    found = PORTABLE if portable else _command(platform)
+    result = PORTABLE if portable else _command(platform)
     if project is not None and not portable:
-        found = _in_folder(found, str(project.absolute()))
-    for text in (found.command, *found.args, found.cwd):
+        result = _in_folder(result, str(project.absolute()))
+    for text in (result.command, *result.args, result.cwd):
         if _is_broken(text):
             raise CommandError(
                 f"`{os.fsencode(text).decode('utf-8', 'backslashreplace')}` is not UTF-8, and a"
                 " configuration is",
                 hint="install lean-spec, and keep the project, in a folder with a name in UTF-8",
             )
-    return found
+    return result
 
 
 def _is_broken(text: str) -> bool:
@@ -134,15 +134,15 @@ def _command(platform: Platform | None) -> Server:
     if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return Server(archive, (), (installer.entry,))
-    found = next((each for each in link.commands(platform) if each.name == program), None)
-    if found is None or found.state is link.State.ABSENT:
+    script = next((each for each in link.commands(platform) if each.name == program), None)
+    if script is None or script.state is link.State.ABSENT:
         raise CommandError(
             f"this installation has no command `{program}`", hint=link.REINSTALL
         )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
         return Server(sys.executable, (SAFE_PATH, "-m", "leanspec_launcher", "mcp"))
-    return Server(str(found.path), ())
+    return Server(str(script.path), ())
 
 
 def _is_importable() -> bool:

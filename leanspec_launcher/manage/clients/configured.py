@@ -1,4 +1,4 @@
-"""Which clients start the server already, and what keeps them from it."""
+"""Clients that start the server already, and problems that keep them from it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Configured:
 
 def configured(folder: Path) -> Iterator[Configured]:
     """Yield what this user's clients start, from their own files and those of a project."""
-    seen = set()
+    paths = set()
     for name, client in CLIENTS.items():
         files = [(user_file(client), "user")]
         if client.project:
             files.append((folder / client.project, "project"))
         for path, scope in files:
-            if path not in seen and path.exists():
-                seen.add(path)
+            if path not in paths and path.exists():
+                paths.add(path)
                 yield from _look(name, client, path, scope)
 
 

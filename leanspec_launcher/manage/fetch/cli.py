@@ -1,4 +1,4 @@
-"""The command line of `fetch`."""
+"""Command line of `fetch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store holds: wheels, unpacked whole, each under the SHA-256 of its program.
+"""Entries of the store: wheels, unpacked whole, each under the SHA-256 of its program.
 
 A start looks up the one that its release pins. A folder takes its place in one step, when all of it
 is verified; until then it has a name that no start looks up.

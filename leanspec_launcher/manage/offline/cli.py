@@ -1,4 +1,4 @@
-"""The command line of `bundle`."""
+"""Command line of `bundle`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside the wheels of a bundle: an index, requirements, a lock, checksums, a page."""
+"""Files next to the wheels of a bundle: an index, requirements, a lock, checksums, a page."""
 
 from __future__ import annotations
 

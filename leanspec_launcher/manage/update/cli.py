@@ -1,4 +1,4 @@
-"""The command line of `update`: asks the index, shows what would change, changes it, verifies it."""
+"""Command line of `update`: asks the index, shows what would change, changes it, and verifies the result."""
 
 from __future__ import annotations
 
@@ -49,22 +49,25 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
         raise click.UsageError("`--json` goes with `--check`")
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
-    own = installation()
-    found = newest(own, version)
+    installed = installation()
+    release = newest(installed, version)
     # An index may lag behind: without a version that was asked for, an older one is no update.
-    is_other = found.version != VERSION if version else is_newer(found.version, VERSION)
-    release = complete(own, found.version) if is_other else found
-    steps = own.command(release.version, is_newest=version is None)
+    is_other = is_newer(release.version, VERSION)
+    if version:
+        is_other = release.version != VERSION
+    if is_other:
+        release = complete(installed, release.version)
+    steps = installed.command(release.version, is_newest=version is None)
     if check:
         _print_check(release, steps, is_other=is_other, as_json=as_json)
         return AVAILABLE if is_other else 0
     if not is_other:
         click.echo(f"lean-spec {VERSION} is the newest release of your index")
         return 0
-    _print_change(release, own)
+    _print_change(release, installed)
     click.secho(f"$ {shown([steps])}", bold=True, err=True)
     if not dry_run:
-        _update(own, steps, release.version)
+        _update(installed, steps, release.version)
     return 0
 
 
@@ -72,14 +75,15 @@ def _print_check(
     release: Release, steps: list[str], *, is_other: bool, as_json: bool
 ) -> None:
     if as_json:
-        found = {
-            "installed": VERSION,
-            "available": release.version,
-            "uploaded": _date(release),
-            "files": [file.name for file in release.files],
-            "command": steps if is_other else [],
-        }
-        options.print_json(found)
+        options.print_json(
+            {
+                "installed": VERSION,
+                "available": release.version,
+                "uploaded": _date(release),
+                "files": [file.name for file in release.files],
+                "command": steps if is_other else [],
+            }
+        )
     elif is_other:
         click.echo(f"lean-spec {release.version} is available, this is {VERSION}")
         click.echo(f"hint: {shown([steps])}", err=True)
@@ -87,12 +91,12 @@ def _print_check(
         click.echo(f"lean-spec {VERSION} is the newest release of your index")
 
 
-def _print_change(release: Release, own: Installation) -> None:
+def _print_change(release: Release, installed: Installation) -> None:
     uploaded = _date(release)
     date = f", of {uploaded[:10]}" if uploaded else ""
     click.echo(f"lean-spec {VERSION} -> {release.version}{date}")
-    if own.extras:
-        click.echo(f"  extras: {', '.join(own.extras)}")
+    if installed.extras:
+        click.echo(f"  extras: {', '.join(installed.extras)}")
     for file in release.files:
         click.echo(f"  {file.name}")
 
@@ -101,7 +105,7 @@ def _date(release: Release) -> str:
     return next((file.uploaded for file in release.files if file.uploaded), "")
 
 
-def _update(own: Installation, steps: list[str], version: str) -> None:
+def _update(installed: Installation, steps: list[str], version: str) -> None:
     """Run the installer, verify what it left, and undo it if that is not what it should be.
 
     Raises CommandError if the update failed, whether it could be undone or not.
@@ -120,7 +124,7 @@ def _update(own: Installation, steps: list[str], version: str) -> None:
     if not reason:
         click.echo(f"updated: lean-spec {version}")
         return
-    undo = own.exact(VERSION)
+    undo = installed.exact(VERSION)
     click.echo(f"the update failed: {reason}", err=True)
     click.secho(f"$ {shown([undo])}", bold=True, err=True)
     run_installer(undo)
@@ -137,22 +141,21 @@ def _update(own: Installation, steps: list[str], version: str) -> None:
 
 def _problems() -> list[str]:
     """Return the errors that `doctor` finds in what is installed now, in a process of its own."""
-    said = _of_the_installed("doctor", "--json")
+    output = _of_the_installed("doctor", "--json")
     try:
-        found = json.loads(said)
         return [
-            f"{each['section']}, {each['name']}: {each['value']}"
-            for each in found
-            if each["status"] == "error"
+            f"{finding['section']}, {finding['name']}: {finding['value']}"
+            for finding in json.loads(output)
+            if finding["status"] == "error"
         ]
     except (ValueError, KeyError, TypeError):
         return ["`leanspec-launcher doctor` does not run"]
 
 
 def _wrong_version(version: str) -> str:
-    said = _of_the_installed("--version").strip()
+    output = _of_the_installed("--version").strip()
     expected = f"leanspec-launcher {version}"
-    return "" if said == expected else f"`{said}` is installed, not {version}"
+    return "" if output == expected else f"`{output}` is installed, not {version}"
 
 
 def _of_the_installed(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What the index has, asked through the installer in use: it knows where that is, and how to get in."""
+"""Query of the index through the installer, which has its URL and credentials."""
 
 from __future__ import annotations
 
@@ -48,29 +48,29 @@ class Release:
     files: list[File]
 
 
-def newest(own: Installation, version: str | None) -> Release:
+def newest(installed: Installation, version: str | None) -> Release:
     """Return the newest release of the index, or one of a version, as far as it is meant for use.
 
     Raises CommandError if the index does not answer, has no such release, or only yanked ones.
     """
-    wanted = own.requirement(version, exactly=False) if version else MAIN
-    files = _ask(own, wanted, "--no-deps")
-    found = [file for file in files if file.distribution == MAIN]
-    if not found:
+    requirement = installed.requirement(version, exactly=False) if version else MAIN
+    files = _ask(installed, requirement, "--no-deps")
+    wheels = [file for file in files if file.distribution == MAIN]
+    if not wheels:
         raise CommandError(
-            f"the index has no `{wanted}` for this Python",
+            f"the index has no `{requirement}` for this Python",
             hint="see your installer's index",
         )
-    return Release(found[0].version, found)
+    return Release(wheels[0].version, wheels)
 
 
-def complete(own: Installation, version: str) -> Release:
+def complete(installed: Installation, version: str) -> Release:
     """Return a release with everything that this installation takes of it.
 
     Raises CommandError if a part is not on the index, or if it has no build for this machine.
     """
     try:
-        files = _ask(own, own.requirement(version))
+        files = _ask(installed, installed.requirement(version))
     except CommandError as error:
         raise CommandError(
             f"release {version} is not whole on the index: {error.message}",
@@ -79,7 +79,7 @@ def complete(own: Installation, version: str) -> Release:
     ours = {
         family.distribution: family
         for family in FAMILIES.values()
-        if not family.extra or family.extra in own.extras
+        if not family.extra or family.extra in installed.extras
     }
     for name in ours:
         builds = [file for file in files if file.distribution == name and _fits(file)]
@@ -88,8 +88,8 @@ def complete(own: Installation, version: str) -> Release:
                 f"release {version} has no build of `{name}` for this machine",
                 hint="stay with this release, or see `leanspec-launcher doctor`",
             )
-    taken = [file for file in files if file.distribution not in ours or _fits(file)]
-    return Release(version, [file for file in taken if file.version == version])
+    needed = [file for file in files if file.distribution not in ours or _fits(file)]
+    return Release(version, [file for file in needed if file.version == version])
 
 
 def _fits(file: File) -> bool:
@@ -99,26 +99,26 @@ def _fits(file: File) -> bool:
         return False
     tags = file.name[: -len(".whl")].rpartition("-")[2].split(".")
     if platform.system == "linux":
-        own = [tag for tag in tags if tag.endswith(platform.machines)]
+        own_tags = [tag for tag in tags if tag.endswith(platform.machines)]
         is_musl = machine.libc_version()[0] == "musl"
-        return bool(own) and (is_musl or machine.fits(own))
+        return bool(own_tags) and (is_musl or machine.fits(own_tags))
     return any(tag.startswith(("macosx_", "win")) for tag in tags)
 
 
-def _ask(own: Installation, requirement: str, *options: str) -> list[File]:
+def _ask(installed: Installation, requirement: str, *options: str) -> list[File]:
     """Let the installer resolve a requirement, and change nothing."""
-    command = words(usable(own.installer.resolve), FAMILIES["cli"])
+    command = words(usable(installed.installer.resolve), FAMILIES["cli"])
     if command[0] == "uv":
         return _of_lock(_run([*command, *options], requirement))
     return _of_report(_run([*command, *options, requirement]))
 
 
-def _run(command: list[str], given: str = "") -> str:
+def _run(command: list[str], stdin: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             with_path(command),
-            input=given,
+            input=stdin,
             capture_output=True,
             text=True,
             errors="replace",
@@ -129,12 +129,12 @@ def _run(command: list[str], given: str = "") -> str:
         raise CommandError(
             f"the index did not answer within {SECONDS} s", hint=shown([command])
         ) from None
-    is_alone = any(words in done.stderr for words in UNREACHABLE)
-    if done.returncode != 0 or is_alone:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit code {done.returncode}"
+    is_alone = any(words in process.stderr for words in UNREACHABLE)
+    if process.returncode != 0 or is_alone:
+        lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {process.returncode}"
         raise CommandError(f"the index could not be asked: {reason}", hint=shown([command]))
-    return done.stdout
+    return process.stdout
 
 
 def _of_report(text: str) -> list[File]:
@@ -159,13 +159,13 @@ def _of_report(text: str) -> list[File]:
 
 def _of_lock(text: str) -> list[File]:
     """Read a `pylock.toml` of uv: each wheel of each package."""
-    found = []
+    wheels = []
     for body in PACKAGE.findall(text):
         fields = dict(FIELD.findall(body))
         for url, uploaded in WHEEL.findall(body):
             name, version = normalized(fields["name"]), fields["version"]
-            found.append(File(name, version, _name_of(url), uploaded))
-    return found
+            wheels.append(File(name, version, _name_of(url), uploaded))
+    return wheels
 
 
 def _name_of(url: str) -> str:
