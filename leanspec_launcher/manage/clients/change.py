@@ -97,31 +97,21 @@ def _mask() -> int:
     return mask
 
 
-def added(client: Client, file: Path, entry: dict[str, Any], *, force: bool) -> Change:
-    """Return the change that puts a server in.
+def changed(
+    client: Client, file: Path, entry: dict[str, Any] | None, *, force: bool
+) -> Change:
+    """Return the change that puts a server into a client's file, or takes it out if there is no entry.
 
     Raises CommandError if the file cannot be read or changed, or, without `force`, if another
     server has the name.
     """
-    path, before = _real(file), read_text(_real(file))
-    keys = (*client.table, NAME)
-    form = FORMATS[client.form]
+    path, keys, form = _real(file), (*client.table, NAME), FORMATS[client.form]
+    before = read_text(path)
+    text = before or ""
     with _naming(path, client):
-        _must_be_ours(form.read(before or "", keys), path, force=force)
-        return Change(path, before, form.put(before or "", keys, entry))
-
-
-def removed(client: Client, file: Path, *, force: bool) -> Change:
-    """Return the change that takes the server out.
-
-    Raises CommandError as `added` does.
-    """
-    path, before = _real(file), read_text(_real(file))
-    keys = (*client.table, NAME)
-    form = FORMATS[client.form]
-    with _naming(path, client):
-        _must_be_ours(form.read(before or "", keys), path, force=force)
-        return Change(path, before, form.drop(before or "", keys))
+        _must_be_ours(form.read(text, keys), path, force=force)
+        after = form.drop(text, keys) if entry is None else form.put(text, keys, entry)
+    return Change(path, before, after)
 
 
 def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stands there

@@ -13,7 +13,7 @@ from leanspec_launcher._tables import current
 from leanspec_launcher.commands import FAILURE, CommandError, report
 from leanspec_launcher.manage.options import dry_run
 
-from .change import Change, added, removed, written
+from .change import Change, changed, written
 from .command import describe, install_link, server
 from .table import CLIENTS, NAME, Client, Form, is_present, user_file
 
@@ -97,13 +97,18 @@ def command(
         click.echo(install_link(client))
         return 0
     if not write and not options.remove:
-        started = server(options.project, current(), portable=options.portable)
-        click.echo(written(CLIENTS[client], describe(CLIENTS[client], started)), nl=False)
+        click.echo(written(CLIENTS[client], _entry(CLIENTS[client], options)), nl=False)
         return 0
     if not every:
         _change(CLIENTS[client], options, SCOPES[0])
         return 0
     return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
+
+
+def _entry(client: Client, options: Options) -> dict[str, Any]:
+    """Return the server in a client's own words."""
+    command = server(options.project, current(), portable=options.portable)
+    return describe(client, command)
 
 
 def _change_all(clients: list[Client], options: Options) -> int:
@@ -143,11 +148,8 @@ def _change(client: Client, options: Options, scope: str) -> None:
     if client.form is Form.YAML:
         _print_for_hand(client, file, options)
         return
-    if options.remove:
-        change = removed(client, file, force=options.force)
-    else:
-        started = server(options.project, current(), portable=options.portable)
-        change = added(client, file, describe(client, started), force=options.force)
+    entry = None if options.remove else _entry(client, options)
+    change = changed(client, file, entry, force=options.force)
     if not change.is_needed:
         state = "has no such server" if options.remove else "has it already"
         click.echo(f"{client.title}: `{change.path}` {state}")
@@ -169,9 +171,8 @@ def _print_for_hand(client: Client, file: Path, options: Options) -> None:
         keys = ".".join((*client.table, NAME))
         click.echo(f"{client.title}: take `{keys}` out of `{file}` yourself")
         return
-    started = server(options.project, current(), portable=options.portable)
     click.echo(f"{client.title}: add this to `{file}` yourself")
-    click.echo(written(client, describe(client, started)), nl=False)
+    click.echo(written(client, _entry(client, options)), nl=False)
 
 
 def _is_confirmed() -> bool:

@@ -55,21 +55,15 @@ def server(
     if project is not None and not portable:
         result = _in_folder(result, str(project.absolute()))
     for text in (result.command, *result.args, result.cwd):
-        if _is_broken(text):
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # noqa: PERF203 - a few texts
             raise CommandError(
                 f"`{os.fsencode(text).decode('utf-8', 'backslashreplace')}` is not UTF-8, and a"
                 " configuration is",
                 hint="install lean-spec, and keep the project, in a folder with a name in UTF-8",
-            )
+            ) from None
     return result
-
-
-def _is_broken(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def describe(client: Client, started: Server) -> dict[str, Any]:

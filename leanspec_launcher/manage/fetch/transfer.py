@@ -27,6 +27,8 @@ BUSY = (429, 500, 502, 503, 504)
 GOOD = 200
 PROXY_REFUSES = 407
 WEB = ("http", "https")
+# What the extra `download` brings.
+DOWNLOAD = ("httpx", "cryptography", "filelock")
 ANOTHER_FOLDER = "name the folder that holds this file: `--from FOLDER`"
 # Called with the number of bytes that arrived so far.
 Progress = Callable[[int], None]
@@ -297,7 +299,7 @@ def redirected(url: str, location: str, hosts: list[str | None]) -> str:
 
 def must_have_extra() -> None:
     """Raise CommandError if the libraries that downloads need are not installed."""
-    for name in ("httpx", "cryptography", "filelock"):
+    for name in DOWNLOAD:
         # Not imported here: that would take half a second.
         if importlib.util.find_spec(name) is None:
             raise CommandError(

@@ -17,13 +17,12 @@ from leanspec_launcher.installers.words import (
     usable,
     words,
 )
+from leanspec_launcher.manage.fetch.transfer import DOWNLOAD
 
 CLI = FAMILIES["cli"]
 # Installs one version, now. By pip or uv themselves: pipx and `uv tool` would record the version as
 # the one that is wanted for ever.
 EXACT = ("{own_pip} {version}", "{uv} {version}", "{pip} {version}")
-# What the extra `download` brings.
-DOWNLOAD = ("httpx", "cryptography", "filelock")
 
 
 @dataclass(frozen=True)
