@@ -60,19 +60,18 @@ def unpacked() -> str:
     return os.path.dirname(SITE) if _is_in_shiv() else sys.prefix
 
 
-def program(name: str) -> str | None:
-    """Return an installer's program: its absolute path, or the one in the first folder of `PATH` that has it.
+def program(name: str, suffix: str = ".exe") -> str | None:
+    """Return a program: its absolute path, or the one in the first folder of `PATH` that has it.
 
     Not shutil.which, which also looks into the working directory (Windows, relative entries).
     """
     if is_absolute(name):
         return name
-    suffixes = (".exe",) if os.name == "nt" else ("",)
+    file = f"{name}{suffix}" if os.name == "nt" else name
     for folder in os.environ.get("PATH", "").split(os.pathsep):
-        for suffix in suffixes:
-            path = os.path.join(folder, name + suffix)
-            if is_absolute(folder) and os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
+        path = os.path.join(folder, file)
+        if is_absolute(folder) and os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
     return None
 
 

@@ -11,7 +11,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest, leave_stamps
 from leanspec_launcher.verify.refusal import Refusal
 
-from .place import VARIABLE, advice, chosen_folder, installed_pages
+from .place import VARIABLE, chosen_folder, installed_pages, pages_hint
 
 INDEX = "index.html"
 
@@ -23,7 +23,7 @@ def verified_pages() -> str:
     """
     folder = installed_pages()
     if not folder:
-        raise CommandError("the pages of the web UI are not installed", hint=advice())
+        raise CommandError("the pages of the web UI are not installed", hint=pages_hint())
     if not PAGES:
         raise CommandError(
             "this lean-spec has no checksum for the pages of the web UI",
@@ -37,13 +37,13 @@ def verified_pages() -> str:
         is_unchanged = state == state_of_tree(folder)
     except (OSError, Refusal) as error:
         raise CommandError(
-            f"cannot verify the pages in `{folder}`: {error}", hint=advice()
+            f"cannot verify the pages in `{folder}`: {error}", hint=pages_hint()
         ) from None
     if found != PAGES:
         raise CommandError(
             f"the pages in `{folder}` are not those of this release: sha256 `{found}`,"
             f" expected `{PAGES}`",
-            hint=advice(),
+            hint=pages_hint(),
         )
     if state and is_unchanged:
         leave_stamps([(state, PAGES)])

@@ -30,7 +30,7 @@ class Pages(Family):
 UI = Pages("ui", "leanspec-ui", extra="ui")
 
 
-def advice() -> str:
+def pages_hint() -> str:
     """Return what to type so that the installer in use brings the pages (back)."""
     from leanspec_launcher.installers.reinstall import hint
 

@@ -4,13 +4,10 @@ The program runs `npx --yes @leanspec/ui`: without pages here, it does. `--dev` 
 `LEANSPEC_NPM_UI=1` ask for that.
 """
 
-import os
-
 from leanspec_launcher._say import NOT_FOUND, say
-from leanspec_launcher._search import is_absolute
 from leanspec_launcher._tables import NPM_UI_VARIABLE, is_on
 
-from .place import advice, chosen_folder, installed_pages
+from .place import chosen_folder, installed_pages, pages_hint
 
 OTHER_WAYS = ("--dev", "-h", "--help")
 
@@ -27,7 +24,7 @@ def show(arguments: "list[str]") -> int:
     if not chosen_folder() and not installed_pages():
         say(
             "error: the pages of the web UI are not installed, and `npx`, which could fetch some,"
-            f" is not on `PATH`\nhint: {advice()}\n"
+            f" is not on `PATH`\nhint: {pages_hint()}\n"
         )
         return NOT_FOUND
     from .cli import start
@@ -36,10 +33,6 @@ def show(arguments: "list[str]") -> int:
 
 
 def _has_npx() -> bool:
-    suffix = ".cmd" if os.name == "nt" else ""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    return any(
-        os.path.isfile(os.path.join(folder, f"npx{suffix}"))
-        for folder in folders
-        if is_absolute(folder)
-    )
+    from leanspec_launcher.installers.detect import program
+
+    return program("npx", ".cmd") is not None
