@@ -205,12 +205,14 @@ def tool_of_uv(name: str, extra: str) -> "list[str] | None":
         # Any other field, whatever its value looks like, would be lost.
         if not FIELDS.issuperset(table):
             return None
-        (own_name,) = table["name"]
-        extras = table.get("extras", []) + ([extra] if own_name == name else [])
+        (package,), extras = table["name"], table.get("extras", [])
+        if package == name:
+            extras = [*extras, extra]
         if words:
-            words.append("--with-executables-from" if own_name in programs else "--with")
+            option = "--with-executables-from" if package in programs else "--with"
+            words.append(option)
         listed = f"[{','.join(extras)}]" if extras else ""
-        words.append("".join([own_name, listed, *table.get("specifier", [])]))
+        words.append("".join([package, listed, *table.get("specifier", [])]))
     return words or [f"{name}[{extra}]"]
 
 

@@ -233,13 +233,16 @@ def _web() -> Iterator[Finding]:
     try:
         folder = chosen_pages()
         text = f"`{folder}`, your own choice"
-        yield ok("pages", text if folder else f"`{verified_pages()}`: verified")
+        if not folder:
+            text = f"`{verified_pages()}`: verified"
+        yield ok("pages", text)
     except CommandError as cause:
         yield error("pages", cause.message, cause.hint)
     try:
         settings = read_settings()
         port, remark = choose_port("127.0.0.1", None, settings.port)
-        yield ok("port", f"{port} ({remark})" if remark else str(port))
+        text = f"{port} ({remark})" if remark else str(port)
+        yield ok("port", text)
     except CommandError as cause:
         yield error("port", cause.message, cause.hint)
     yield ok("data", str(data_folder()))

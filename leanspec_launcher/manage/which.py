@@ -64,10 +64,12 @@ def _search(family: Family) -> Search:
         for command in link.commands_if_recorded(platform)
         if command.family is family and command.state is link.State.LINKED
     ]
+    key = platform.key if platform else None
+    path = first.path if first and first.outcome is Outcome.TAKEN else None
     return Search(
         family=family,
-        platform=platform.key if platform else None,
-        taken=first.path if first and first.outcome is Outcome.TAKEN else None,
+        platform=key,
+        taken=path,
         places=places,
         linked=linked,
     )

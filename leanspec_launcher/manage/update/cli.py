@@ -75,15 +75,14 @@ def _print_check(
     release: Release, steps: list[str], *, is_other: bool, as_json: bool
 ) -> None:
     if as_json:
-        options.print_json(
-            {
-                "installed": VERSION,
-                "available": release.version,
-                "uploaded": _date(release),
-                "files": [file.name for file in release.files],
-                "command": steps if is_other else [],
-            }
-        )
+        report = {
+            "installed": VERSION,
+            "available": release.version,
+            "uploaded": _date(release),
+            "files": [file.name for file in release.files],
+            "command": steps if is_other else [],
+        }
+        options.print_json(report)
     elif is_other:
         click.echo(f"lean-spec {release.version} is available, this is {VERSION}")
         click.echo(f"hint: {shown([steps])}", err=True)
