@@ -9,6 +9,19 @@ from scripts.environment import ROOT
 from tests.support.rules import must_hold, numbered, place
 
 
+CHANGES = r"\b(subprocess|os\.(?:chmod|exec\w+|posix_spawn|fork|mkdir|replace|unlink)|\"[wax]b?\")"
+
+
+def test_explain_starts_no_program_and_changes_no_file() -> None:
+    folder = ROOT / "leanspec_launcher/explain"
+    assert list(numbered(CHANGES, 'os.chmod(path, 1)\nopen(path, "w")')), "it can fail"
+    must_hold(
+        f"{place(path, line)}: `{name}`"
+        for path in folder.glob("*.py")
+        for line, name in numbered(CHANGES, path.read_text("utf-8"))
+    )
+
+
 def test_tests_import_helpers_from_support_alone() -> None:
     files = sorted((ROOT / "tests").rglob("*.py"))
     assert len(files) > 100
