@@ -132,4 +132,4 @@ def test_the_editable_package_uses_the_local_binary(
     code = "import leanspec_cli_bin, pathlib; print(pathlib.Path(leanspec_cli_bin.__file__).parent / 'bin/leanspec')"
     binary = Path(installation.run(installation.pip_python, "-c", code).stdout.strip())
     assert binary.resolve().is_relative_to(project / "binaries")
-    assert run([binary, "--version"], env).stdout == f"leanspec {RELEASED}\n"
+    assert run([binary, "--version"], env).stdout == f"lean-spec {RELEASED}\n"
