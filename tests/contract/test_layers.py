@@ -8,7 +8,6 @@ import re
 from scripts.environment import ROOT
 from tests.support.rules import must_hold, numbered, place
 
-
 CHANGES = r"\b(subprocess|os\.(?:chmod|exec\w+|posix_spawn|fork|mkdir|replace|unlink)|\"[wax]b?\")"
 
 

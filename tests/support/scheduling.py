@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# What the tests of these files share takes each process half a minute to make.
-TOGETHER = (
-    "tests/e2e/test_publish_workflow.py",
-    "tests/e2e/test_release_assets.py",
-)
+# The tests of this file follow each other: one play of a release, and what starts from it.
+TOGETHER = ("tests/e2e/test_publish_workflow.py",)
 
 
 class ByFixtures(LoadScopeScheduling):  # type: ignore[misc] # it carries no types

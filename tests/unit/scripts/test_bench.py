@@ -22,6 +22,7 @@ from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
 from scripts.proofs.bench.sessions import Through
 from scripts.proofs.contract.release import Start
 from scripts.tools.processes import clean_environment
+from tests.support.installers import install_with_pip
 from tests.support.surroundings import run
 
 # `bench` without npm, and with the wheels and pip's environment that other tests made.
@@ -51,9 +52,10 @@ def must_be_sound(report: dict[str, Any]) -> None:
 
 @pytest.mark.network
 def test_bench_measures_every_way_that_needs_no_npm(
-    released_tree: Path, dist: Path, installed: Path, tmp_path: Path
+    released_tree: Path, dist: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
-    command: list[str | Path] = [sys.executable, "-c", COMMAND, dist, installed / "bin"]
+    commands = install_with_pip(tmp_path / "home", dist, wheelhouse).commands
+    command: list[str | Path] = [sys.executable, "-c", COMMAND, dist, commands]
     command += ["bench", "--rounds", "2", "--json", tmp_path / "bench.json"]
     output = run(command, clean_environment(), cwd=released_tree).stdout
     assert "| **lean-spec** (installed by uv) | " in output
