@@ -104,6 +104,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the longest, which would keep one process busy at the end."""
+    for item in items:
+        # Whoever has a command run gets a release built, or programs downloaded.
+        if "scripts" in getattr(item, "fixturenames", ()):
+            item.add_marker("release")
     seed = config.getoption("--order")
     if seed is not None:
         random.Random(seed).shuffle(items)  # noqa: S311 - no secret
