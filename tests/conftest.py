@@ -30,6 +30,7 @@ from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.costs import Costs
+from tests.support.groups import GROUPS, group_of
 from tests.support.pages import put_pages
 from tests.support.preconditions import missing, require
 from tests.support.releases import Scripts, build_small, copy_as_released
@@ -111,7 +112,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     seed = config.getoption("--order")
     if seed is not None:
         random.Random(seed).shuffle(items)  # noqa: S311 - no secret
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items.sort(key=_dearest_first)
+
+
+def _dearest_first(item: pytest.Item) -> tuple[int, bool]:
+    number = group_of(item.nodeid)
+    last = len(GROUPS)
+    return last if number is None else number, item.get_closest_marker("long") is None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from minisign import PublicKey
 from packaging.version import Version
 
 from scripts.environment import ROOT
@@ -18,6 +18,10 @@ from tests.support.pages import put_pages
 from tests.support.preconditions import require
 from tests.support.versions import REAL, RELEASED
 from tests.support.workspace import write_workspace
+
+if TYPE_CHECKING:
+    # It has no wheel for a few machines, and every test needs this module.
+    from minisign import PublicKey
 
 Scripts = Callable[..., subprocess.CompletedProcess[str]]
 
