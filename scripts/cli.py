@@ -8,13 +8,13 @@ import click
 
 from leanspec_launcher.commands import Group, run_command
 
-from .build.cli import COMMANDS as BUILD
 from .collect.cli import COMMANDS as COLLECT
 from .dev.cli import COMMANDS as DEV
 from .github.cli import COMMANDS as GITHUB
 from .proofs.cli import COMMANDS as PROOFS
 from .publish.cli import COMMANDS as PUBLISH
 from .tools.processes import end_on_signals
+from .wheels.cli import COMMANDS as WHEELS
 
 # Where `--help` shows a command; one that is named nowhere is shown last, and a test says so.
 SECTIONS = {
@@ -81,7 +81,7 @@ def root() -> None:
     """
 
 
-for command in (*COLLECT, *BUILD, *PUBLISH, *GITHUB, *PROOFS, *DEV):
+for command in (*COLLECT, *WHEELS, *PUBLISH, *GITHUB, *PROOFS, *DEV):
     root.add_command(command)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.commands import CommandError
-from scripts.build.wheels import build_wheels
 from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
@@ -19,6 +18,7 @@ from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import clean_environment
+from scripts.wheels.build import build_wheels
 
 FOLDER = ROOT / "demo"
 MAIN_WHEEL = "lean_spec-"

@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from scripts.build.wheels import build_wheels
 from scripts.collect.cargo import collect_cargo
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
@@ -26,6 +25,7 @@ from scripts.model.version_places import planned
 from scripts.tools.console import step
 from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, program_environment
+from scripts.wheels.build import build_wheels
 
 from .suite import CHECKS
 

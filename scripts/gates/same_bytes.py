@@ -13,9 +13,9 @@ from pathlib import Path
 
 from leanspec_build.archives import UNREADABLE
 
-from scripts.build.rebuild import rebuilt
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem
+from scripts.wheels.rebuild import rebuilt
 
 from .binaries import was_grafted
 

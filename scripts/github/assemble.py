@@ -16,7 +16,6 @@ from minisign import SecretKey
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
-from scripts.build.inspection import inspect_file
 from scripts.collect.artifacts import PREFIX as BINARIES
 from scripts.collect.artifacts import collect_artifacts
 from scripts.collect.bundles import TITLES, Bundle, read_bundle
@@ -33,6 +32,7 @@ from scripts.model.versions import binary_version
 from scripts.tools.console import step
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
 from scripts.tools.work_folder import work_folder
+from scripts.wheels.inspection import inspect_file
 
 from .archives import PROGRAM, TEXT, write_tar, write_zip
 from .mcp_bundle import write_bundles

@@ -13,7 +13,6 @@ from packaging.version import Version
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.web.pages import tree_digest
-from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
 from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
@@ -30,6 +29,7 @@ from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import step
+from scripts.wheels.build import build_wheels
 
 
 def verify_release(

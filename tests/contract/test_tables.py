@@ -18,13 +18,13 @@ from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.verify.proof import digest
-from scripts.build.pins import Pins, render_pins
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.gates.commit import PROGRAMS
 from scripts.model.families import load_families, main_project
 from scripts.model.pages import PROJECT as PAGES
 from scripts.publish.matrix import RUNNERS
+from scripts.wheels.pins import Pins, render_pins
 from tests.support import headers
 from tests.support.modules import literals
 from tests.support.versions import OURS

@@ -18,9 +18,9 @@ import pytest
 from macholib import mach_o
 from macholib.MachO import MachO
 
-from scripts.build.inspection import inspect_file
 from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
+from scripts.wheels.inspection import inspect_file
 from tests.support.download import download
 from tests.support.remembered import remembered
 from tests.support.surroundings import once, run
@@ -77,7 +77,7 @@ MORE_OF_WINDOWS = [("ruff==0.14.6", f"win{cpu}") for cpu in ("_amd64", "_arm64",
 # What the verdicts depend on, besides these wheels, which never change.
 INPUTS = (
     ROOT / "dev.lock",
-    ROOT / "scripts/build/inspection.py",
+    ROOT / "scripts/wheels/inspection.py",
     *sorted((ROOT / "build_backend/leanspec_build").rglob("*.py")),
 )
 Wheels = list[tuple[str, str]]

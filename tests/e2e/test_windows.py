@@ -20,7 +20,6 @@ if sys.platform != "linux":
     missing("Linux", "wine runs on Linux")
 
 from leanspec_launcher._tables import PLATFORMS
-from scripts.build.wheels import build_wheels
 from scripts.collect.staging import staged
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
@@ -28,6 +27,7 @@ from scripts.model.families import load_families
 from scripts.model.versions import binary_version
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import copy_tree
+from scripts.wheels.build import build_wheels
 from tests.support import wine
 from tests.support.pages import put_pages
 from tests.support.surroundings import once, run

@@ -27,8 +27,8 @@ from cryptography.x509.oid import NameOID
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
-from scripts.build.pins import Pins
 from scripts.tools.loopback import Server, Silent, running
+from scripts.wheels.pins import Pins
 from tests.support.site import HOST, Site
 
 VERSION = "9.9.9"

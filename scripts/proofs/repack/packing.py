@@ -20,9 +20,9 @@ from leanspec_build.formats.executable import parse_executable
 from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.commands import CommandError
-from scripts.build.inspection import inspect_file
 from scripts.tools.installers import create_environment, pip_install, uv_install
 from scripts.tools.processes import capture, clean_environment, must_succeed, own_program
+from scripts.wheels.inspection import inspect_file
 
 from .checks import Checkers
 from .tools import TOOLS, Tool, published

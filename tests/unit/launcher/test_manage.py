@@ -15,8 +15,8 @@ import pytest
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
-from scripts.build.pins import Pins
 from scripts.environment import ROOT
+from scripts.wheels.pins import Pins
 from tests.support.site import HOST, Site, script
 
 pytestmark = pytest.mark.posix

@@ -17,7 +17,7 @@ if sys.platform == "win32":
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
-from scripts.build.pins import Pins
+from scripts.wheels.pins import Pins
 from tests.support import headers
 from tests.support.site import HOST, NO_WHEEL, Site, needing, script, settle, stamps
 from tests.support.surroundings import run

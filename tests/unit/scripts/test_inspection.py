@@ -13,7 +13,7 @@ import pytest
 from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.commands import CommandError
-from scripts.build.inspection import inspect_file
+from scripts.wheels.inspection import inspect_file
 from tests.support import headers
 
 Scripts = Callable[..., CompletedProcess[str]]

@@ -11,11 +11,11 @@ from leanspec_build.any_program.universal import join
 from macholib.MachO import MachO
 
 from leanspec_launcher.commands import CommandError
-from scripts.build.inspection import inspect_file
 from scripts.github import mcp_bundle
 from scripts.github.mcp_bundle import ENTRY_POINT, LIBRARIES, describe, write_bundles
 from scripts.model.files import File, FileKind
 from scripts.model.plan import read_plan
+from scripts.wheels.inspection import inspect_file
 from tests.support import headers
 
 INTEL, ARM = headers.mach_o("x86_64"), headers.mach_o("aarch64")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.build.rebuild import rebuilt
 from scripts.gates import installation
 from scripts.index.client import Index
 from scripts.model.finding import Finding
 from scripts.model.plan import Plan, read_plan
 from scripts.publish import verify
 from scripts.publish.verify import verify_release
+from scripts.wheels.rebuild import rebuilt
 from tests.support.pages import put_pages
 
 INDEX = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")

@@ -46,7 +46,7 @@ def wheels(
       python -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
       python -m scripts wheels --repair auditwheel
     """
-    from .wheels import build_wheels
+    from .build import build_wheels
 
     for path in build_wheels(binaries, out, families, platforms, repair):
         click.echo(path)
