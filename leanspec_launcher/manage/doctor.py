@@ -435,16 +435,8 @@ def _names() -> list[str]:
 
 def _own_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
-    record = distribution(MAIN)
-    names = list(record.files) if record else []
-    paths = [
-        os.path.join(SITE, name) for name in names if os.path.basename(name) in _names()
-    ]
-    folders = [os.path.realpath(os.path.dirname(path)) for path in paths]
-    moved = os.path.join(SITE, "bin")
-    if record and os.path.isdir(moved):
-        folders.append(moved)
-    return list(dict.fromkeys(folders))
+    commands = link.commands_if_recorded(current())
+    return list(dict.fromkeys(os.path.realpath(each.path.parent) for each in commands))
 
 
 def _origin(path: str) -> str:
