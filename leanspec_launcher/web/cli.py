@@ -12,7 +12,7 @@ from leanspec_launcher.commands import run_command
 
 from .port import HIGHEST
 from .project import find_project
-from .serve import Options, serve
+from .serve import ServerOptions, serve
 
 PROGRAM = "leanspec-ui"
 FOLDER = click.Path(path_type=Path)
@@ -78,7 +78,7 @@ def command(
       leanspec-ui --no-open --json
     """
     root = None if multi_project else find_project(project, specs_dir)
-    serve(Options(project=root, as_json=as_json or output == "json", **options))
+    serve(ServerOptions(project=root, as_json=as_json or output == "json", **options))
 
 
 def start(arguments: list[str], program: str = PROGRAM) -> NoReturn:

@@ -42,7 +42,7 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Options:
+class ServerOptions:
     """Options of `leanspec-ui`, by their names on the command line."""
 
     project: Path | None
@@ -57,7 +57,7 @@ class Options:
     more: tuple[str, ...]
 
 
-def serve(options: Options) -> None:
+def serve(options: ServerOptions) -> None:
     """Show a project. Ends this process, unless a server for it runs already.
 
     Raises CommandError if that is not possible.
@@ -79,7 +79,7 @@ def serve(options: Options) -> None:
 
 
 def _start(
-    options: Options, settings: Settings, pages: str, program: str
+    options: ServerOptions, settings: Settings, pages: str, program: str
 ) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
     """Start a server, or show the one that runs; None if there is nothing to watch."""
     if options.project and not options.new and not options.dry_run:
@@ -97,7 +97,7 @@ def _start(
 
 
 def _start_on_a_free_port(
-    options: Options, settings: Settings, pages: str, program: str
+    options: ServerOptions, settings: Settings, pages: str, program: str
 ) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
     """Start a server; None with `--dry-run`. Raises EndedError if it ends before it answers."""
     port, remark = choose_port(options.host, options.port, settings.port)
@@ -127,7 +127,7 @@ def _start_on_a_free_port(
     return process, instance, file
 
 
-def _instance(server: Server, process: int, options: Options) -> Instance:
+def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
     host = connectable(server.host)
     place = f"[{host}]" if ":" in host else host
     url = f"http://{place}:{server.port}/"
@@ -135,7 +135,7 @@ def _instance(server: Server, process: int, options: Options) -> Instance:
 
 
 def _arguments(
-    options: Options, settings: Settings, pages: str, port: int, origin: str
+    options: ServerOptions, settings: Settings, pages: str, port: int, origin: str
 ) -> tuple[str, ...]:
     """Return the server's options. Its settings file is left out: that would win over them."""
     arguments = ["--host", options.host, "--port", str(port), "--ui-dist", pages]
@@ -152,11 +152,11 @@ def _arguments(
     return (*arguments, *options.more)
 
 
-def _is_local(options: Options) -> bool:
+def _is_local(options: ServerOptions) -> bool:
     return options.host in LOCAL_HOSTS
 
 
-def _warn(options: Options, remark: str) -> None:
+def _warn(options: ServerOptions, remark: str) -> None:
     if not _is_local(options):
         say(
             f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
@@ -166,7 +166,7 @@ def _warn(options: Options, remark: str) -> None:
         say(f"note: {remark}, so another one is used\n")
 
 
-def _show(instance: Instance, options: Options, state: str) -> None:
+def _show(instance: Instance, options: ServerOptions, state: str) -> None:
     """Print where the server is."""
     if options.as_json:
         click.echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
@@ -181,7 +181,7 @@ def _show(instance: Instance, options: Options, state: str) -> None:
         sys.stdout.flush()
 
 
-def _open(instance: Instance, options: Options) -> None:
+def _open(instance: Instance, options: ServerOptions) -> None:
     """Open the browser, or say why not."""
     if options.no_open:
         return

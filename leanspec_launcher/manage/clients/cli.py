@@ -22,7 +22,7 @@ SCOPES = ("project", "user")
 
 
 @dataclass(frozen=True)
-class Options:
+class ChangeOptions:
     """Options about a change of a client's file, by their names on the command line."""
 
     project: Path | None
@@ -87,7 +87,7 @@ def command(
       leanspec-launcher mcp-config cursor --remove
       leanspec-launcher mcp-config vscode --link
     """
-    options = Options(**values)
+    options = ChangeOptions(**values)
     if sum((write, options.remove, link)) > 1:
         raise click.UsageError("`--write`, `--remove` and `--link` exclude each other")
     needs_change = every or options.scope or options.yes or options.dry_run or options.force
@@ -105,13 +105,13 @@ def command(
     return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
 
 
-def _entry(client: Client, options: Options) -> dict[str, Any]:
+def _entry(client: Client, options: ChangeOptions) -> dict[str, Any]:
     """Return the server in a client's own words."""
     command = server(options.project, current(), portable=options.portable)
     return describe(client, command)
 
 
-def _change_all(clients: list[Client], options: Options) -> int:
+def _change_all(clients: list[Client], options: ChangeOptions) -> int:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
     code = 0
     for client in clients:
@@ -124,7 +124,7 @@ def _change_all(clients: list[Client], options: Options) -> int:
     return code
 
 
-def _file(client: Client, options: Options, scope: str) -> Path:
+def _file(client: Client, options: ChangeOptions, scope: str) -> Path:
     """Return the file to change: of the scope that was asked for, else of `scope` if there is one."""
     if (options.scope or scope) == "user" or not (client.project or options.scope):
         return user_file(client)
@@ -143,7 +143,7 @@ def _file(client: Client, options: Options, scope: str) -> Path:
     return file
 
 
-def _change(client: Client, options: Options, scope: str) -> None:
+def _change(client: Client, options: ChangeOptions, scope: str) -> None:
     file = _file(client, options, scope)
     if client.form is Form.YAML:
         _print_for_hand(client, file, options)
@@ -165,7 +165,7 @@ def _change(client: Client, options: Options, scope: str) -> None:
     _say_done(client, change)
 
 
-def _print_for_hand(client: Client, file: Path, options: Options) -> None:
+def _print_for_hand(client: Client, file: Path, options: ChangeOptions) -> None:
     """Print what the user has to change in a file."""
     if options.remove:
         keys = ".".join((*client.table, NAME))
