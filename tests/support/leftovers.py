@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.tools.processes import KILL
 
-SETTLE_SECONDS = 3
+SETTLE_SECONDS = 10
 
 
 def processes() -> set[str]:

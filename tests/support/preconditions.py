@@ -56,7 +56,7 @@ def _reaches_the_index() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         requirement = Path(folder, "requirement.txt")
         requirement.write_text(entry(Group.BUILD.lock, "flit-core"), "utf-8")
-        options = ("--quiet", "--retries", "1", "--timeout", "15", "--dest", folder)
+        options = ("--quiet", "--retries", "3", "--timeout", "15", "--dest", folder)
         command = [sys.executable, "-m", "pip", "download", *options, *EXACTLY]
         done = subprocess.run(
             [*command, "--requirement", requirement],
