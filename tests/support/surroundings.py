@@ -62,6 +62,16 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+def shebang(python: Path | str = sys.executable, options: str = "") -> str:
+    """Return the first lines of a Python script, as pip writes them.
+
+    The system takes no interpreter whose path has a space: there, a shell starts it.
+    """
+    if " " not in str(python):
+        return f"#!{python}{options}"
+    return f"#!/bin/sh\n'''exec' \"{python}\"{options} \"$0\" \"$@\"\n' '''"
+
+
 def programs(environment: Path) -> Path:
     """Return the folder of an environment's commands."""
     return Environment(environment).programs

@@ -5,7 +5,7 @@ Like that one, it does not end at SIGTERM while a stream of events is open.
 
 from __future__ import annotations
 
-import sys
+from tests.support.surroundings import shebang
 
 SOURCE = r"""
 import http.server, json, os, signal, sys, threading, time
@@ -54,4 +54,4 @@ server.serve_forever()
 
 def program(source: str = SOURCE) -> bytes:
     """Return the server as an executable."""
-    return f"#!{sys.executable}\n{source}".encode()
+    return f"{shebang()}\n{source}".encode()

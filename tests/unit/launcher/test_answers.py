@@ -13,7 +13,7 @@ import pytest
 from tests.support.modules import write_module
 from tests.support.preconditions import missing, require
 from tests.support.site import HOST, Site, script
-from tests.support.surroundings import run
+from tests.support.surroundings import run, shebang
 
 if sys.platform == "win32":
     missing("POSIX", "the programs are scripts")
@@ -380,7 +380,9 @@ def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None
     site.wheel("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
     (site.root / "bin").mkdir()
-    text = f"#!{sys.executable}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
+    text = (
+        f"{shebang()}\nimport re\nimport sys\nfrom {{0}} import {{1}}\nsys.exit({{1}}())\n"
+    )
     (site.root / "bin/leanspec-launcher").write_text(
         text.format("leanspec_launcher.manage", "main")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,7 +146,7 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     # This interpreter sees no packages (`-S`), so no pip of its own.
     assert (
         lines[-1]
-        == f"hint: pip --python {sys.executable} install {place} 'lean-spec[ui]==9.9.9'"
+        == f"hint: pip --python {shlex.quote(sys.executable)} install {place} 'lean-spec[ui]==9.9.9'"
     )
 
 

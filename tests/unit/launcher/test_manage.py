@@ -18,6 +18,7 @@ from leanspec_launcher._tables import FAMILIES
 from scripts.environment import ROOT
 from scripts.wheels.pins import Pins
 from tests.support.site import HOST, Site, script
+from tests.support.surroundings import shebang
 
 pytestmark = pytest.mark.posix
 VERSION = "9.9.9"
@@ -110,7 +111,7 @@ def made(site: Site, tmp_path: Path) -> Installation:
     record(site, "lean-spec", [f"../bin/{name}" for name in COMMANDS], COMMANDS)
     for name, target in COMMANDS.items():
         module, _, function = target.partition(":")
-        text = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        text = f"{shebang()}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
         (scripts / name).write_text(text)
         (scripts / name).chmod(0o755)
     return Installation(site, scripts, tools)
@@ -185,12 +186,15 @@ def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [f"#!{sys.executable}-gone", "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\""],
+    [
+        shebang(f"{sys.executable}-gone"),
+        "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\"",
+    ],
 )
 def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: str) -> None:
     for name in COMMANDS:
         path = made.scripts / name
-        path.write_text(path.read_text().replace(f"#!{sys.executable}", first))
+        path.write_text(path.read_text().replace(shebang(), first))
     before = made.contents()
     assert "is a script whose Python is not there" in made.manage("link", code=1)
     assert made.manage("doctor", code=1).count("is a script whose Python is not there") == 4
@@ -203,7 +207,7 @@ def test_a_script_that_finds_its_python_beside_itself_is_well(made: Installation
     first = "#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''"
     for name in COMMANDS:
         path = made.scripts / name
-        path.write_text(path.read_text().replace(f"#!{sys.executable}", first))
+        path.write_text(path.read_text().replace(shebang(), first))
     assert made.manage("link").count(": linked") == 3
 
 

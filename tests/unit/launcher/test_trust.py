@@ -20,7 +20,7 @@ from leanspec_launcher._search import is_private
 from scripts.wheels.pins import Pins
 from tests.support import headers
 from tests.support.site import HOST, NO_WHEEL, Site, needing, script, settle, stamps
-from tests.support.surroundings import run
+from tests.support.surroundings import run, shebang
 
 GOOD = script("echo started")
 OTHER = 65534
@@ -382,7 +382,7 @@ def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> No
     installed(site)
     commands = [site.root / name for name in ("leanspec", "lean-spec", "link")]
     for command in commands[:2]:
-        command.write_text(f"#!{sys.executable} -S\n{site.call('cli')}\n")
+        command.write_text(f"{shebang(options=' -S')}\n{site.call('cli')}\n")
         command.chmod(0o755)
     commands[2].symlink_to(commands[0])
     chosen = commands[["itself", "another command of ours", "a link to it"].index(way)]

@@ -46,7 +46,7 @@ def test_the_small_commands_exist() -> None:
 def test_the_small_commands_import_nothing_that_their_group_lacks() -> None:
     larger = ("tomlkit", "requests", "twine", "pypi_simple", "minisign", "pefile", "debian")
     hide = "".join(f"sys.modules[{name!r}] = None;" for name in larger)
-    modules = ("dev.demo", "build.wheels", "build.rebuild", "collect.npm", "collect.cargo")
+    modules = ("dev.demo", "wheels.build", "wheels.rebuild", "collect.npm", "collect.cargo")
     code = f"import sys;{hide}" + "".join(f"import scripts.{name};" for name in modules)
     run([sys.executable, "-c", code], clean_environment(), cwd=ROOT)
 
