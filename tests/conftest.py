@@ -62,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Costs())
     if IS_WORKER or not getattr(config.option, "numprocesses", None):
         restore_signals()
+        leftovers.end_with_their_block()
 
 
 def restore_signals() -> None:

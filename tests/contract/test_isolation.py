@@ -126,4 +126,4 @@ def test_a_test_that_leaves_processes_or_skips_at_will_fails(tmp_path: Path) -> 
     assert "skipped for a reason that no list has: it is Sunday" in report
     assert "needs a test's own, and nothing explains that it is missing" in report
     assert "exit 3']' returned non-zero exit status 3.\non output\n\non error\n" in report
-    assert "3 failed, 2 passed, 1 deselected, 2 errors" in report
+    assert "4 failed, 2 passed, 1 deselected, 2 errors" in report

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from scripts.tools.processes import KILL
 
 SETTLE_SECONDS = 10
+
+
+def end_with_their_block() -> None:
+    """Let an error inside of `with subprocess.Popen(...)` end the program.
+
+    Python waits for its end, without limit: a failed assertion would be a test that hangs.
+    """
+    leave = subprocess.Popen.__exit__
+
+    def kill_and_leave(
+        process: subprocess.Popen[Any],
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            process.kill()
+        leave(process, kind, value, traceback)
+
+    subprocess.Popen.__exit__ = kill_and_leave  # type: ignore[method-assign]
 
 
 def processes() -> set[str]:

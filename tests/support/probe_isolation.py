@@ -54,3 +54,8 @@ def test_skip_without_an_excuse() -> None:
 def test_start_a_program_that_fails() -> None:
     command = ["sh", "-c", "echo on output; echo on error >&2; exit 3"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def test_fail_while_a_program_runs() -> None:
+    with subprocess.Popen(["sleep", "302"]):
+        raise AssertionError("a program runs")
