@@ -443,7 +443,8 @@ def test_another_host_makes_the_pages_read_only(web: Web) -> None:
 def test_over_ssh_it_prints_the_tunnel(web: Web) -> None:
     env = {"SSH_CONNECTION": "10.0.0.1 5555 10.0.0.2 22", "USER": "me", "CI": ""}
     with subprocess.Popen(
-        web.command(),
+        # A note would come first if another test had the usual port.
+        web.command("--port", str(free_port())),
         env=web.site.env | env,
         cwd=web.project,
         stdout=subprocess.PIPE,
