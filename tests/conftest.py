@@ -19,11 +19,9 @@ from tests.support import leftovers, preconditions
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 ISOLATION = contextlib.ExitStack()
-IN_CI = bool(os.environ.get("CI"))
 # First of all: what is imported below may look at the environment. A worker has that of the
 # process that started it.
-if not IS_WORKER:
-    isolation.enter(ISOLATION)
+IN_CI = not IS_WORKER and isolation.enter(ISOLATION)
 
 from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def _install(wheels: list[Path]) -> Path:
 def _run(
     program: Path, arguments: tuple[str, ...], project: Path, environment: dict[str, str]
 ) -> None:
-    console().print(f"[bold]$ lean-spec {' '.join(arguments)}[/]")
+    console().print(f"[bold]$ lean-spec {shlex.join(arguments)}[/]")
     sys.stderr.flush()
     done = subprocess.run(
         [str(program), *arguments], cwd=project, env=environment, check=False

@@ -55,6 +55,8 @@ PIP_FILES = (".pip/pip.conf", ".config/pip/pip.conf", "AppData/Roaming/pip/pip.i
 UV_FILES = (".config/uv/uv.toml", "AppData/Roaming/uv/uv.toml")
 # A measured process starts its children measured, too.
 MEASURED = "COVERAGE_PROCESS"
+# Tell a pytest that its environment is built already, and whether a CI wants its verdict.
+ISOLATED, IN_CI = "LEANSPEC_ISOLATED", "LEANSPEC_IN_CI"
 
 
 @contextlib.contextmanager
@@ -73,7 +75,8 @@ def environment(home: Path) -> dict[str, str]:
     result = {name: inherited[name] for name in names if name in inherited}
     result |= {name: text for name, text in inherited.items() if name.startswith(MEASURED)}
     result["PATH"] = _absolute(result.get("PATH", os.defpath))
-    result |= dict.fromkeys(("HOME", "USERPROFILE"), str(home))
+    result |= dict.fromkeys(("HOME", "USERPROFILE", ISOLATED), str(home))
+    result[IN_CI] = inherited.get("CI") or inherited.get(IN_CI, "")
     if sys.platform == "win32":
         result |= {"LOCALAPPDATA": str(home / "AppData/Local"), "PYTHONUTF8": "1"}
         result |= {"APPDATA": str(home / "AppData/Roaming")}
@@ -178,12 +181,20 @@ def _uv_settings(text: str) -> dict[str, str]:
     return result
 
 
-def enter(stack: contextlib.ExitStack) -> None:
-    """Replace the environment of this process until the stack is closed."""
-    fresh = stack.enter_context(isolated())
+def enter(stack: contextlib.ExitStack) -> bool:
+    """Replace the environment of this process until the stack is closed; tell whether it is a CI's.
+
+    One that was built for this process is kept: whoever built it removes it.
+    """
+    env = dict(os.environ)
+    if env.get(ISOLATED) != env.get("HOME", ""):
+        env = stack.enter_context(isolated())
+    env.pop(ISOLATED)
+    is_ci = bool(env.pop(IN_CI, ""))
     os.environ.clear()
-    os.environ.update(fresh)
+    os.environ.update(env)
     os.umask(0o022)
+    return is_ci
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from scripts.tools.processes import own_program
 from .isolation import isolated
 
 CORES = os.cpu_count() or 1
+GRACE_SECONDS = 15
 # The tests that need no network and no root, and take seconds.
 MEASURED = "not slow and not network and not long and not system"
 # Those of them that build no release.
@@ -87,8 +89,15 @@ def run_fast_tests(*, measured: bool) -> None:
 def _run(name: str, command: tuple[str, ...]) -> bool:
     started = time.monotonic()
     line = [own_program(command[0]), *command[1:]]
-    with isolated() as env:
-        passed = subprocess.run(line, cwd=ROOT, env=env, check=False).returncode == 0
+    with isolated() as env, subprocess.Popen(line, cwd=ROOT, env=env) as process:
+        try:
+            passed = process.wait() == 0
+        except KeyboardInterrupt:
+            # Ctrl-C has reached it too: it ends what it started.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            process.kill()
+            raise
     mark = "✓" if passed else "✗"
     say(f"{mark} {name} ({time.monotonic() - started:.1f} s)")
     return passed

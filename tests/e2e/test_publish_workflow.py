@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -125,7 +126,9 @@ def play(
     write_tagged_tree(tree, released_tree, key.public_key, pages=integrity)
     programs = base / "bin"
     programs.mkdir()
-    (programs / "python").write_text(PYTHON.replace("PYTHON -c", f"{sys.executable} -c"))
+    (programs / "python").write_text(
+        PYTHON.replace("PYTHON -c", f"{shlex.quote(sys.executable)} -c")
+    )
     (programs / "python").chmod(0o755)
     upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("click-*.whl")])
 

@@ -106,12 +106,9 @@ def _link(source: str, target: str) -> None:
 
 @functools.cache
 def _with_pip(python: Path) -> Path:
-    """Return the site-packages of a new environment, kept until this process ends."""
-    folder = tempfile.TemporaryDirectory(
-        prefix="leanspec-venv-", ignore_cleanup_errors=True
-    )
-    _KEPT.append(folder)
-    venv, env = Path(folder.name, "venv"), clean(Path(folder.name, "home"))
+    """Return the site-packages of a new environment, kept among the run's temporary files."""
+    folder = Path(tempfile.mkdtemp(prefix="leanspec-venv-"))
+    venv, env = folder / "venv", clean(folder / "home")
     ensurepip = "import ensurepip, os; print(os.path.dirname(ensurepip.__file__))"
     wheels = Path(run([python, "-c", ensurepip], env).stdout.strip(), "_bundled")
     bundled = next(wheels.glob("pip-*.whl"), None)
@@ -124,9 +121,6 @@ def _with_pip(python: Path) -> Path:
         archive.extractall(packages(venv))
     run([python, "-m", "compileall", "-q", packages(venv)], env)
     return packages(venv)
-
-
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def run(
