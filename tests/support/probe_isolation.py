@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from tests.support import preconditions
 from tests.support.preconditions import PRECONDITIONS, Precondition, require
 
 LEFT: list[subprocess.Popen[bytes]] = []
@@ -29,7 +31,8 @@ def test_probe(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Start a program without saying what it inherits, as a careless test would."""
     command = [sys.executable, "-c", PROGRAM]
     output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    (tmp_path_factory.getbasetemp() / "report.json").write_text(output)
+    report = json.loads(output) | {"in CI": preconditions.in_ci}
+    (tmp_path_factory.getbasetemp() / "report.json").write_text(json.dumps(report))
 
 
 def test_leave_a_child() -> None:
