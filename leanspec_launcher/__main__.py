@@ -18,5 +18,5 @@ if __name__ == "__main__":
         )
         sys.exit(0)
     problem = f"`{sys.argv[1]}` is not a family" if sys.argv[1:] else "no family is given"
-    say(f"error: {problem}\nhint: {usage}\n")
+    say(f"error: {problem}", f"hint: {usage}")
     sys.exit(USAGE)

@@ -99,7 +99,7 @@ def first_place(family: Family, platform: "Platform | None") -> "Place | None":
             from ._say import say
 
             answer = "there" if there else "not there"
-            say(f"debug: {place.origin} `{place.path}`: {answer}\n")
+            say(f"debug: {place.origin} `{place.path}`: {answer}")
         if there:
             return place
     return None

@@ -5,23 +5,27 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from ._say import USAGE
+from ._say import USAGE, printable
 
 FAILURE = 1
 INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A message for people, in lower case, with a hint."""
+    """A message for people, in lower case, with a hint, and lines of others between the two."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
 
 class Group(click.Group):
@@ -33,7 +37,7 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse a group's options and the name of its command."""
         if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), err=True, color=ctx.color)
+            echo_text(ctx.get_help(), err=True)
             ctx.exit(USAGE)
         return super().parse_args(ctx, args)
 
@@ -56,15 +60,16 @@ def run_command(
             arguments, prog_name=program, standalone_mode=False, color=colour()
         )
     except CommandError as error:
-        sys.exit(report(FAILURE, error.message, error.hint))
+        sys.exit(report(error))
     except click.ClickException as error:
         path = program
         if isinstance(error, click.UsageError) and error.ctx:
             path = error.ctx.command_path
         text = error.format_message().replace("'", "`")
-        sys.exit(report(error.exit_code, text, f"`{path} --help` explains the usage"))
+        usage = CommandError(text, hint=f"`{path} --help` explains the usage")
+        sys.exit(report(usage, error.exit_code))
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(report(INTERRUPTED, "interrupted", None))
+        sys.exit(report(CommandError("interrupted"), INTERRUPTED))
     except OSError as error:
         text = str(error.strerror or error)
         if error.filename:
@@ -72,7 +77,7 @@ def run_command(
             text = f"`{path}`: {text[:1].lower()}{text[1:]}"
         hint = "see whether this user may do that, and whether the disk is full"
         _discard_output()
-        sys.exit(report(FAILURE, text, hint))
+        sys.exit(report(CommandError(text, hint=hint)))
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
@@ -87,13 +92,35 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def report(code: int, message: str, hint: str | None) -> int:
+class Styled(str):
+    """A printable text with the terminal's sequences for its colour."""
+
+    __slots__ = ()
+
+
+def styled(text: str, *, fg: str | None = None, bold: bool | None = None) -> Styled:
+    """Return a text in a colour."""
+    return Styled(click.style(printable(text), fg=fg, bold=bold))  # noqa: TID251 - printable
+
+
+def echo(*parts: str, err: bool = False) -> None:
+    """Print one line, with what is not styled made printable."""
+    line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
+    click.echo(line, err=err, color=colour())  # noqa: TID251 - printable
+
+
+def echo_text(text: str, *, err: bool = False) -> None:
+    """Print several lines, each made printable."""
+    for line in text.rstrip("\n").split("\n"):
+        echo(line, err=err)
+
+
+def report(error: CommandError, code: int = FAILURE) -> int:
     """Print an error and what to do about it; return the exit code."""
-    text = message[:1].lower() + message[1:].rstrip(".")
-    click.echo(
-        f"{click.style('error', fg='red', bold=True)}: {text}", err=True, color=colour()
-    )
-    if hint:
-        label = click.style("hint", fg="cyan", bold=True)
-        click.echo(f"{label}: {hint}", err=True, color=colour())
+    text = error.message[:1].lower() + error.message[1:].rstrip(".")
+    echo(styled("error", fg="red", bold=True), f": {text}", err=True)
+    for line in error.details:
+        echo(f"  {line}", err=True)
+    if error.hint:
+        echo(styled("hint", fg="cyan", bold=True), f": {error.hint}", err=True)
     return code

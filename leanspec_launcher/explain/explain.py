@@ -166,8 +166,7 @@ def _cause(path: str, error: Exception) -> Refusal:
 
 
 def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
-    text = [f"error: {message}", *[f"  {line}" for line in lines], f"hint: {hint}"]
-    say("".join([f"{line}\n" for line in text]))
+    say(f"error: {message}", *[f"  {line}" for line in lines], f"hint: {hint}")
     return code
 
 

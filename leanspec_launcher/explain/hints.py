@@ -8,6 +8,7 @@ from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import COLLECT
+from leanspec_launcher.installers.words import shown
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import machine
@@ -86,10 +87,16 @@ def ways(family: Family) -> str:
 
 def _permission(family: Family, path: str, kind: Kind) -> str:
     if kind is Kind.HIDDEN:
-        return f"let its owner run `chmod a+rx '{_closed_folder(path)}'`"
+        return open_hint(_closed_folder(path))
     if kind is Kind.UNREADABLE:
-        return f"let its owner run `chmod a+rx '{path}'`"
-    return f"let its owner run `chmod +x '{path}'`, or reinstall: {reinstall.hint(family)}"
+        return open_hint(path)
+    command = shown([["chmod", "+x", path]])
+    return f"let its owner run `{command}`, or reinstall: {reinstall.hint(family)}"
+
+
+def open_hint(path: str) -> str:
+    """Say how the owner of a file or folder lets others read it."""
+    return f"let its owner run `{shown([['chmod', 'a+rx', path]])}`"
 
 
 def _closed_folder(path: str) -> str:

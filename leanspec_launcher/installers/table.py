@@ -15,8 +15,9 @@ REPORT = "--dry-run --quiet --ignore-installed --report -"
 COMPILE = "uv pip compile - --format pylock.toml --quiet --python {python} --refresh"
 BY_PIP = "{pip} --force-reinstall --no-deps {wheel}"
 # Without the cache: uv links files out of it, so one that was changed in place is changed there
-# too. Cleaning it would wait for every `uv run` and `uvx` that is running now.
-BY_UV = ("{uv} --no-cache --reinstall --no-deps {wheel}", BY_PIP)
+# too. Cleaning it would wait for every `uv run` and `uvx` that is running now. Copied: links into
+# the cache that this command has for itself (UV_LINK_MODE=symlink) would end with it.
+BY_UV = ("{uv} --no-cache --link-mode copy --reinstall --no-deps {wheel}", BY_PIP)
 # Fixes uv's cache as well. It works with an index alone: what uv has from a folder, or offline, it
 # does not fetch again.
 REFRESH = "{uv} --refresh-package {distribution} --reinstall-package {distribution} --no-deps {wheel}"
@@ -54,6 +55,9 @@ class Installer:
 
     # Updates to the newest release; empty if the command for one version is the one.
     update: str = ""
+    # Installs one version. `uv tool` would record it as the one that is wanted for ever, so there
+    # it is uv itself. pipx lists what it recorded, so there nothing may go behind its back.
+    exact: tuple[str, ...] = ("{own_pip} {version}", "{uv} {version}", "{pip} {version}")
     # Why no command of ours updates, and what to type instead.
     reason: str = ""
     instead: str = ""
@@ -108,6 +112,7 @@ PIPX = Installer(
     add=(f"{PIPX_INSTALL} {{pinned}}",),
     release=f"{PIPX_INSTALL} {{requirement}}",
     update="pipx upgrade {global} {environment}",
+    exact=(f"{PIPX_INSTALL} {{version}}",),
     unpin="pipx install --force {extras}",
     resolve=(f"{RUNPIP} {REPORT}", COMPILE, f"{RUNPIP} {REPORT}"),
 )

@@ -81,7 +81,7 @@ def exactly(name: str, extra: str = "") -> str:
 def shown(commands: list[list[str]]) -> str:
     """Write commands as one types them."""
     if sys.platform == "win32":
-        from subprocess import list2cmdline
+        from subprocess import list2cmdline  # noqa: TID251 - starts nothing
 
         return " && ".join(map(list2cmdline, commands))
     import shlex

@@ -5,11 +5,11 @@ The version is the one that the server itself announces to a client, so that the
 
 import json
 import os
-import subprocess
+import subprocess  # noqa: TID251 - LeanSpec's own programs work in the user's folder
 import sys
 from typing import Any
 
-from leanspec_launcher._say import say
+from leanspec_launcher._say import printable, say
 from leanspec_launcher._tables import Family
 
 if sys.platform != "win32":
@@ -60,13 +60,13 @@ def answer(family: Family, path: str, argument: str) -> int:
     """
     if argument == "--help":
         return _print(HELP.format(program=family.program))
-    return _print(f"{family.program} {announced_version(path)}\n")
+    return _print(f"{family.program} {printable(announced_version(path))}\n")
 
 
 def _print(text: str) -> int:
     """Write to standard output as a program does: killed by SIGPIPE if nobody reads, 1 if it fails."""
     if sys.stdout is None:
-        say("error: cannot write to standard output: it is closed\nhint: give it one\n")
+        say("error: cannot write to standard output: it is closed", "hint: give it one")
         return WRITE_FAILED
     if sys.platform != "win32":
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
@@ -76,8 +76,8 @@ def _print(text: str) -> int:
         while data:
             data = data[os.write(1, data) :]
     except OSError as error:
-        hint = "free some space, or write somewhere else"
-        say(f"error: cannot write to standard output: {error.strerror}\nhint: {hint}\n")
+        hint = "hint: free some space, or write somewhere else"
+        say(f"error: cannot write to standard output: {error.strerror}", hint)
         return WRITE_FAILED
     return 0
 
@@ -155,9 +155,11 @@ def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     except subprocess.TimeoutExpired:
         raise OSError(f"`--version` did not end within {SECONDS} s") from None
     if done.returncode == KILLED and sys.platform == "darwin":
+        from leanspec_launcher.installers.words import shown
+
+        command = shown([["xattr", "-d", "com.apple.quarantine", path]])
         raise OSError(
-            f"macOS killed it at once: quarantined (`xattr -d com.apple.quarantine '{path}'`), or its"
-            " signature is broken"
+            f"macOS killed it at once: quarantined (`{command}`), or its signature is broken"
         )
     output = done.stdout.decode(errors="replace")
     name, _, version = output.strip().partition(" ")

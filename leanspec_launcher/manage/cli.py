@@ -11,7 +11,7 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import current
-from leanspec_launcher.commands import FAILURE, Group
+from leanspec_launcher.commands import FAILURE, Group, echo, styled
 from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
@@ -91,12 +91,12 @@ def which(family: str | None, *, as_json: bool) -> int:
 
 def _print_search(search: Search) -> None:
     platform = search.platform or "no build for this machine"
-    click.secho(f"{search.family.name} ({search.family.program}, {platform})", bold=True)
+    echo(styled(f"{search.family.name} ({search.family.program}, {platform})", bold=True))
     for outcome, line in described(search.places):
         mark, colour = MARKS.get(outcome, OTHER_MARK)
-        click.echo(f"  {click.style(mark, fg=colour)} {line}")
+        echo("  ", styled(mark, fg=colour), f" {line}")
     for command in search.linked:
-        click.echo(
+        echo(
             f"  ! `{command}` is linked: it is the installed binary, whatever the variables say"
         )
 
@@ -130,17 +130,14 @@ def _print_findings(findings: list[Finding]) -> None:
     for finding in findings:
         if finding.section != section:
             section = finding.section
-            click.secho(section, bold=True)
+            echo(styled(section, bold=True))
         mark, colour = STATUS_MARKS[finding.status.value]
-        click.echo(
-            f"  {click.style(mark, fg=colour)} {finding.name:{width}}  {finding.value}"
-        )
+        echo("  ", styled(mark, fg=colour), f" {finding.name:{width}}  {finding.value}")
         if finding.hint:
-            click.echo(
-                f"    {'':{width}}  {click.style('hint', fg='cyan', bold=True)}: {finding.hint}"
-            )
+            label = styled("hint", fg="cyan", bold=True)
+            echo(f"    {'':{width}}  ", label, f": {finding.hint}")
     counts = Counter(finding.status.value for finding in findings)
-    click.echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
+    echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
 
 
 @root.command()
@@ -160,9 +157,9 @@ def verify(family: str | None, *, as_json: bool) -> int:
     else:
         for check in checks:
             mark, colour = MARKS[Outcome.TAKEN if check.good else Outcome.REFUSED]
-            click.echo(
-                f"{click.style(mark, fg=colour)} {check.family:4} {check.sha256[:16]:16} {check.path}: {check.reason}"
-            )
+            sha256 = f"{check.sha256[:16]:16}"
+            line = f" {check.family:4} {sha256} {check.path}: {check.reason}"
+            echo(styled(mark, fg=colour), line)
     return 0 if all(check.good for check in checks) else FAILURE
 
 
@@ -187,13 +184,13 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
 
     damaged = [check for check in check_binaries(family) if not check.good]
     if not damaged:
-        click.echo("nothing to repair: every installed binary is the one of this release")
+        echo("nothing to repair: every installed binary is the one of this release")
     for check in damaged:
-        click.echo(f"{check.family}: {check.reason}", err=True)
+        echo(f"{check.family}: {check.reason}", err=True)
         repair_binary(check, origin or "", dry_run=dry_run)
     if damaged and not dry_run:
         for check in must_be_good([check.family for check in damaged]):
-            click.echo(f"repaired: {check.path}")
+            echo(f"repaired: {check.path}")
     return 0
 
 
@@ -233,6 +230,6 @@ def unlink(*, dry_run: bool) -> int:
 
 def _print_commands(commands: list[Command], result: str, nothing: str) -> None:
     for command in commands:
-        click.echo(f"{command.path}: {result}")
+        echo(f"{command.path}: {result}")
     if not commands:
-        click.echo(nothing)
+        echo(nothing)

@@ -362,8 +362,7 @@ def _command(command: link.Command) -> Iterator[Finding]:
     elif command.state is link.State.ABSENT:
         yield warning(name, f"{path} is not there", link.REINSTALL)
     elif command.state is link.State.UNREADABLE:
-        hint = f"let its owner run `chmod a+rx '{command.path}'`"
-        yield error(name, f"{path} cannot be read", hint)
+        yield error(name, f"{path} cannot be read", hints.open_hint(str(command.path)))
     elif command.state is not link.State.SCRIPT and VERSION:
         yield error(name, f"{path} is {command.state.value}", link.REINSTALL)
 

@@ -8,6 +8,7 @@ from typing import Any, Callable
 import click
 
 from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.commands import echo_text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -30,4 +31,4 @@ def place(text: str) -> Decorator:
 
 def print_json(value: object) -> None:
     """Print a value for programs."""
-    click.echo(json.dumps(value, indent=2))
+    echo_text(json.dumps(value, indent=2))

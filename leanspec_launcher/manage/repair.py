@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import program
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import shown
+from leanspec_launcher.processes import run_on_terminal
 
 from . import link
 from .which import families
 
+INSTALL_SECONDS = 1800
 NOT_REPAIRED = "`{}` cannot be repaired by reinstalling it"
 # The file of requirements that names a hash.
 REQUIREMENTS = "requirements.txt"
@@ -97,7 +96,7 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
         if not steps:
             steps = _without_hash(check, family, place)
         else:
-            click.echo(f"# {file}: {reinstall.requirement(family)}", err=True)
+            echo(f"# {file}: {reinstall.requirement(family)}", err=True)
         if not dry_run:
             file.write_text(f"{reinstall.requirement(family)}\n", "utf-8")
         _run_until_good(steps, check, dry_run=dry_run)
@@ -132,7 +131,7 @@ def commands(check: Check, family: Family) -> list[list[str]]:
 def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> None:
     """Run one command after the other until the binary is good; the last one may not fail."""
     for step in steps:
-        click.secho(f"$ {shown([step])}", bold=True, err=True)
+        echo(styled(f"$ {shown([step])}", bold=True), err=True)
         if dry_run:
             continue
         try:
@@ -157,9 +156,12 @@ def run_installer(command: list[str]) -> None:
 
     Raises CommandError if there is no such program, or if it fails.
     """
-    process = subprocess.run(with_path(command), check=False)
-    if process.returncode != 0:
-        text = f"`{shown([command])}` failed (exit code {process.returncode})"
+    try:
+        exit_code = run_on_terminal(with_path(command), seconds=INSTALL_SECONDS)
+    except OSError as error:
+        raise CommandError(str(error), hint=shown([command])) from None
+    if exit_code != 0:
+        text = f"`{shown([command])}` failed (exit code {exit_code})"
         raise CommandError(text, hint="see its output above, fix that and try again")
 
 

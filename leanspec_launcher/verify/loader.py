@@ -8,6 +8,7 @@ import sys
 PT_INTERP = 3
 ST_NOEXEC = 8  # statvfs(3), Linux; PyPy's `os` has no such name
 HEADER = 4096
+LOADER_SECONDS = 10
 # What a loader says of a missing library (glibc, glibc when it lists, musl), and of a missing
 # version of one.
 MISSING = (
@@ -152,10 +153,11 @@ def musl_version() -> str:
     """Ask musl's loader, which prints its version when it is started by itself; empty if unknown."""
     import glob
     import re
-    import subprocess
+
+    from leanspec_launcher.processes import output_of
 
     for loader in glob.glob("/lib/ld-musl-*.so.1"):
-        process = subprocess.run([loader], capture_output=True, text=True, check=False)
+        process = output_of([loader], seconds=LOADER_SECONDS)
         version = re.search(r"^Version (\S+)", process.stderr, re.MULTILINE)
         if version:
             return version[1]

@@ -75,7 +75,8 @@ def wait_for(path: str, arguments: "list[str]") -> int:
     problem = LOADER_CODES.get(code.value)
     if problem:
         say(
-            f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}\nhint: {RUNTIME}\n"
+            f"error: `{path}` was ended by Windows ({code.value:#x}): {problem}",
+            f"hint: {RUNTIME}",
         )
     # sys.exit() takes no more than 31 bits.
     KERNEL.ExitProcess(code)

@@ -6,7 +6,6 @@ import base64
 import csv
 import hashlib
 import re
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -21,10 +20,12 @@ from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.records import SHA256, distribution
 from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.manage.fetch.entries import pinned_wheel
+from leanspec_launcher.processes import output_of
 from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
 OLDEST_GLIBC = 5
+DOWNLOAD_SECONDS = 1800
 GLIBC = re.compile(r"manylinux_2_(\d+)_(\w+)")
 STUB = "-py3-none-any.whl"
 ASK_THE_INDEX = "see where pip takes it from: `python -m pip config list`"
@@ -56,7 +57,15 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
         )
     listed = f"[{','.join(extras)}]" if extras else ""
     number = target.python.replace(".", "")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--dest",
+        str(folder.absolute()),
+    ]
     command += ["--only-binary", ":all:", "--implementation", "cp"]
     command += ["--python-version", target.python]
     for abi in (f"cp{number}", "abi3", "none"):
@@ -64,7 +73,7 @@ def download(target: Target, extras: tuple[str, ...], folder: Path) -> None:
     for tag in sorted(_tags(target.platform)):
         command += ["--platform", tag]
     command.append(f"{MAIN}{listed}=={VERSION}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = output_of(command, seconds=DOWNLOAD_SECONDS)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [""]
         what = f"for Python {target.python} on {target.platform.label}"

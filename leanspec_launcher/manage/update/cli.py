@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import click
@@ -11,16 +10,19 @@ import click
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import options
 from leanspec_launcher.manage.repair import run_installer
+from leanspec_launcher.processes import output_of
 
 from .index import Release, complete, newest
 from .installation import Installation, installation
 
 # The exit code of `--check` if there is an update.
 AVAILABLE = 3
+VERIFY_SECONDS = 120
+INTERRUPTED = "it was interrupted"
 # The new release's own commands, by its own code.
 COMMAND = "import sys; sys.path.insert(0, {!r}); from leanspec_launcher.manage import main; main()"
 
@@ -62,10 +64,10 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
         _print_check(release, steps, is_other=is_other, as_json=as_json)
         return AVAILABLE if is_other else 0
     if not is_other:
-        click.echo(f"lean-spec {VERSION} is the newest release of your index")
+        echo(f"lean-spec {VERSION} is the newest release of your index")
         return 0
     _print_change(release, installed)
-    click.secho(f"$ {shown([steps])}", bold=True, err=True)
+    echo(styled(f"$ {shown([steps])}", bold=True), err=True)
     if not dry_run:
         _update(installed, steps, release.version)
     return 0
@@ -84,20 +86,20 @@ def _print_check(
         }
         options.print_json(report)
     elif is_other:
-        click.echo(f"lean-spec {release.version} is available, this is {VERSION}")
-        click.echo(f"hint: {shown([steps])}", err=True)
+        echo(f"lean-spec {release.version} is available, this is {VERSION}")
+        echo(f"hint: {shown([steps])}", err=True)
     else:
-        click.echo(f"lean-spec {VERSION} is the newest release of your index")
+        echo(f"lean-spec {VERSION} is the newest release of your index")
 
 
 def _print_change(release: Release, installed: Installation) -> None:
     uploaded = _date(release)
     date = f", of {uploaded[:10]}" if uploaded else ""
-    click.echo(f"lean-spec {VERSION} -> {release.version}{date}")
+    echo(f"lean-spec {VERSION} -> {release.version}{date}")
     if installed.extras:
-        click.echo(f"  extras: {', '.join(installed.extras)}")
+        echo(f"  extras: {', '.join(installed.extras)}")
     for file in release.files:
-        click.echo(f"  {file.name}")
+        echo(f"  {file.name}")
 
 
 def _date(release: Release) -> str:
@@ -114,28 +116,44 @@ def _update(installed: Installation, steps: list[str], version: str) -> None:
             "Windows does not let a program be replaced while it runs", hint=shown([steps])
         )
     before = set(_problems())
+    reason = _failure(steps, version, before)
+    if not reason:
+        echo(f"updated: lean-spec {version}")
+        return
+    undo = installed.exact(VERSION)
+    echo(f"the update failed: {reason}", err=True)
+    if not _is_back(before):
+        echo(styled(f"$ {shown([undo])}", bold=True), err=True)
+        if _failure(undo, VERSION, before):
+            raise CommandError(
+                f"the update failed, and {VERSION} could not be brought back: {reason}",
+                hint=shown([undo]),
+            )
+    if reason == INTERRUPTED:
+        echo(f"{VERSION} is still installed", err=True)
+        raise click.Abort
+    hint = f"report this, with the output of `{shown([steps])}`"
+    again = installed.unpin()
+    if again:
+        hint += f"; once that is fixed, `{shown([again])}`"
+    raise CommandError(f"the update failed, and {VERSION} is back: {reason}", hint=hint)
+
+
+def _failure(steps: list[str], version: str, before: set[str]) -> str:
+    """Run an installer's command and verify its result; return what failed, empty if nothing did."""
     try:
         run_installer(steps)
         new = [problem for problem in _problems() if problem not in before]
-        reason = "; ".join(new) or _wrong_version(version)
+        return "; ".join(new) or _wrong_version(version)
     except CommandError as error:
-        reason = error.message
-    if not reason:
-        click.echo(f"updated: lean-spec {version}")
-        return
-    undo = installed.exact(VERSION)
-    click.echo(f"the update failed: {reason}", err=True)
-    click.secho(f"$ {shown([undo])}", bold=True, err=True)
-    run_installer(undo)
-    if _wrong_version(VERSION) or set(_problems()) - before:
-        raise CommandError(
-            f"the update failed, and {VERSION} could not be brought back: {reason}",
-            hint=shown([undo]),
-        )
-    raise CommandError(
-        f"the update failed, and {VERSION} is back: {reason}",
-        hint=f"report this, with the output of `{shown([steps])}`",
-    )
+        return error.message
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _is_back(before: set[str]) -> bool:
+    """Tell whether this release is installed, with no more problems than before."""
+    return not _wrong_version(VERSION) and before.issuperset(_problems())
 
 
 def _problems() -> list[str]:
@@ -159,4 +177,7 @@ def _wrong_version(version: str) -> str:
 
 def _of_the_installed(*arguments: str) -> str:
     command = [sys.executable, "-c", COMMAND.format(SITE), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    try:
+        return output_of(command, seconds=VERIFY_SECONDS).stdout
+    except OSError:
+        return ""

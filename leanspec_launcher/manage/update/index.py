@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -16,10 +15,11 @@ from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import normalized
 from leanspec_launcher.installers.words import shown, usable, words
 from leanspec_launcher.manage.repair import with_path
+from leanspec_launcher.processes import output_of
 
 from .installation import Installation
 
-SECONDS = 120
+ANSWER_SECONDS = 120
 # A package of a `pylock.toml`, as uv writes it (PEP 751); Python 3.9 has no reader of TOML.
 PACKAGE = re.compile(r"^\[\[packages\]\]\n(.*?)(?=^\[\[|\Z)", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r'^(name|version) = "([^"]*)"', re.MULTILINE)
@@ -116,19 +116,12 @@ def _ask(installed: Installation, requirement: str, *options: str) -> list[File]
 def _run(command: list[str], stdin: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
     try:
-        process = subprocess.run(
-            with_path(command),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandError(
-            f"the index did not answer within {SECONDS} s", hint=shown([command])
-        ) from None
+        process = output_of(with_path(command), seconds=ANSWER_SECONDS, stdin=stdin)
+    except TimeoutError:
+        text = f"the index did not answer within {ANSWER_SECONDS} s"
+        raise CommandError(text, hint=shown([command])) from None
+    except OSError as error:
+        raise CommandError(str(error), hint=shown([command])) from None
     is_alone = any(words in process.stderr for words in UNREACHABLE)
     if process.returncode != 0 or is_alone:
         lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]

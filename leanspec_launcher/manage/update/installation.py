@@ -20,9 +20,6 @@ from leanspec_launcher.installers.words import (
 from leanspec_launcher.manage.fetch.transfer import DOWNLOAD
 
 CLI = FAMILIES["cli"]
-# Installs one version, now. By pip or uv themselves: pipx and `uv tool` would record the version as
-# the one that is wanted for ever.
-EXACT = ("{own_pip} {version}", "{uv} {version}", "{pip} {version}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,14 @@ class Installation:
 
     def exact(self, version: str) -> list[str]:
         """Return the command that brings one version; a later update may bring another."""
-        return words(usable(EXACT), CLI, version=[self.requirement(version)])
+        return words(usable(self.installer.exact), CLI, version=[self.requirement(version)])
+
+    def unpin(self) -> list[str]:
+        """Return the command that asks for any version again; empty if none was asked for."""
+        template = self.installer.unpin
+        if not template or not is_pinned():
+            return []
+        return words(template, CLI, extras=[self.requirement()])
 
 
 def installation() -> Installation:
@@ -68,11 +72,10 @@ def installation() -> Installation:
             hint=f"install it for yourself instead: `pipx install {MAIN}`",
         )
     result = Installation(installer, _extras())
-    if installer.unpin and is_pinned():
-        command = words(installer.unpin, CLI, extras=[result.requirement()])
+    if result.unpin():
         raise CommandError(
             "nothing was updated: this version was asked for when it was installed",
-            hint=shown([command]),
+            hint=shown([result.unpin()]),
         )
     return result
 
