@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-import os
-import shutil
-import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.manage.user_files import UserFile, read
 
 from . import json_text, toml_text, yaml_text
+from .difference import difference
 from .table import NAME, Client, Form, name_of
-from .text import BrokenError, Format
+from .text import BrokenError, Format, Keys
 
 FORMATS: dict[Form, Format] = {
     Form.JSON: json_text,
     Form.TOML: toml_text,
 }
-LARGEST = 10_000_000
-BACKUP = ".before-leanspec"
 # What an entry of ours names, whichever of our releases wrote it.
 OUR_WORDS = ("leanspec", "lean-spec")
 
@@ -33,68 +28,17 @@ OUR_WORDS = ("leanspec", "lean-spec")
 class Change:
     """A file before and after."""
 
-    path: Path
-    before: str | None
-    """None if the file does not exist."""
+    file: UserFile
     after: str
+    difference: str
+    """The lines that change, with nothing of them but our entry; empty if none does."""
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether writing would change the file."""
-        return self.after != (self.before or "")
-
-    @property
-    def backup(self) -> Path:
-        """The path of the copy of the old file."""
-        return self.path.with_name(self.path.name + BACKUP)
-
-    def difference(self) -> str:
-        """Return the lines that change, and no others: files like this hold keys and passwords."""
-        before, after = (self.before or "").splitlines(), self.after.splitlines()
-        lines = difflib.unified_diff(before, after, lineterm="", n=0)
-        return "\n".join(list(lines)[2:])
-
-    def make(self) -> None:
-        """Write the file, and keep a copy of what it was.
+    def make(self) -> Path | None:
+        """Write the file; return the copy of what it was, or None if it is new.
 
         Raises CommandError, and changes nothing, if the file is no longer what it was.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(self.path) as new, _beside(self.path) as copy:
-            new.write_bytes(self.after.encode())
-            if read_text(self.path) != self.before:
-                raise CommandError(
-                    f"`{self.path}` has changed in the meantime",
-                    hint="close the client, and type the command again",
-                )
-            if self.before is None:
-                new.chmod(0o666 & ~_mask())
-            else:
-                shutil.copyfile(self.path, copy)
-                shutil.copymode(self.path, copy)
-                shutil.copymode(self.path, new)
-                # Takes the place of whatever is there, and follows no link that a project may bring.
-                copy.replace(self.backup)
-            new.replace(self.path)
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a new file in the folder of another one, for this user alone; removed if it is left there."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    new = Path(name)
-    try:
-        yield new
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _mask() -> int:
-    """Return which permissions this user's new files do not have."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        return self.file.replace(self.after.encode())
 
 
 def changed(
@@ -105,13 +49,15 @@ def changed(
     Raises CommandError if the file cannot be read or changed, or, without `force`, if another
     server has the name.
     """
-    path, keys, form = _real(file), (*client.table, NAME), FORMATS[client.form]
-    before = read_text(path)
-    text = before or ""
-    with _naming(path, client):
-        _must_be_ours(form.read(text, keys), path, force=force)
-        after = form.drop(text, keys) if entry is None else form.put(text, keys, entry)
-    return Change(path, before, after)
+    keys, form = (*client.table, NAME), FORMATS[client.form]
+    user_file = read(file)
+    with _naming(user_file.path, client):
+        before = _text(user_file)
+        _must_be_ours(form.read(before, keys), user_file.path, force=force)
+        after = form.drop(before, keys) if entry is None else form.put(before, keys, entry)
+        old = form.span(before, _missing(form, after, keys))
+        new = form.span(after, _missing(form, before, keys))
+    return Change(user_file, after, difference((before, old), (after, new)))
 
 
 def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stands there
@@ -119,11 +65,11 @@ def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stan
 
     Raises CommandError if the file cannot be read.
     """
-    path, keys = _real(file), (*client.table, NAME)
-    text = read_text(path) or ""
-    if client.form is Form.YAML:
-        return yaml_text.read(text, keys)
-    with _naming(path, client):
+    keys, user_file = (*client.table, NAME), read(file)
+    with _naming(user_file.path, client):
+        text = _text(user_file)
+        if client.form is Form.YAML:
+            return yaml_text.read(text, keys)
         return FORMATS[client.form].read(text, keys)
 
 
@@ -135,33 +81,24 @@ def written(client: Client, entry: dict[str, Any]) -> str:
     return FORMATS[client.form].put("", keys, entry)
 
 
-def read_text(path: Path) -> str | None:
-    """Return what a file says; None if it does not exist.
-
-    Raises CommandError if it is no text in UTF-8.
-    """
+def _text(file: UserFile) -> str:
+    """Return what a file says; nothing if it does not exist."""
+    if file.content is None:
+        return ""
     try:
-        state = path.stat()
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(state.st_mode):
-        raise CommandError(f"`{path}` is not a file", hint="move it away, and try again")
-    if state.st_size > LARGEST:
-        raise CommandError(
-            f"`{path}` has more than {LARGEST // 1_000_000} MB",
-            hint="add the server by hand: `leanspec-launcher mcp-config` prints it",
-        )
-    try:
-        return path.read_bytes().decode()
+        return file.content.data.decode()
     except UnicodeDecodeError:
         raise CommandError(
-            f"`{path}` is not text in UTF-8", hint="save it as UTF-8, and try again"
+            f"`{file.path}` is not text in UTF-8", hint="save it as UTF-8, and try again"
         ) from None
 
 
-def _real(file: Path) -> Path:
-    """Return what a link leads to: it stays a link, as those who keep such files elsewhere want it."""
-    return file.resolve() if file.is_symlink() else file
+def _missing(form: Format, text: str, keys: Keys) -> Keys:
+    """Return the way to the outermost part of our entry that a text does not have; else to the entry."""
+    for end in range(1, len(keys)):
+        if form.read(text, keys[:end]) is None:
+            return keys[:end]
+    return keys
 
 
 @contextlib.contextmanager
@@ -169,9 +106,10 @@ def _naming(path: Path, client: Client) -> Iterator[None]:
     """Name the file in an error of its format."""
     try:
         yield
-    except BrokenError as error:
+    except (BrokenError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise CommandError(
-            f"cannot change `{path}`: {error}",
+            f"cannot change `{path}`: {reason}",
             hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints what",
         ) from None
 

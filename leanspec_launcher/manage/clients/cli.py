@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from leanspec_launcher._tables import current
 from leanspec_launcher.commands import FAILURE, CommandError, report
 from leanspec_launcher.manage.options import dry_run
 
-from .change import Change, changed, written
+from .change import changed, written
 from .command import describe, install_link, server
 from .table import CLIENTS, NAME, Client, Form, is_present, user_file
 
@@ -135,9 +136,10 @@ def _file(client: Client, options: ChangeOptions, scope: str) -> Path:
     project = (options.project or Path.cwd()).absolute()
     file = project / client.project
     # A project may be a stranger's, and what it leads to is not.
-    if project.resolve() not in file.resolve().parents:
+    target = Path(os.path.realpath(file))
+    if Path(os.path.realpath(project)) not in target.parents:
         raise CommandError(
-            f"`{file}` leads out of the project, to `{file.resolve()}`",
+            f"`{file}` leads out of the project, to `{target}`",
             hint="use `--scope user`, or remove that link",
         )
     return file
@@ -150,19 +152,20 @@ def _change(client: Client, options: ChangeOptions, scope: str) -> None:
         return
     entry = None if options.remove else _entry(client, options)
     change = changed(client, file, entry, force=options.force)
-    if not change.is_needed:
+    if not change.difference:
         state = "has no such server" if options.remove else "has it already"
-        click.echo(f"{client.title}: `{change.path}` {state}")
+        click.echo(f"{client.title}: `{change.file.path}` {state}")
         return
-    click.echo(f"{client.title}: `{change.path}`")
-    click.echo(change.difference())
+    click.echo(f"{client.title}: `{change.file.path}`")
+    click.echo(change.difference)
     if options.dry_run:
         return
     if not options.yes and not _is_confirmed():
         click.echo("nothing is changed")
         return
-    change.make()
-    _say_done(client, change)
+    backup = change.make()
+    result = f"changed; the old one is `{backup.name}`" if backup else "written"
+    click.echo(f"{result}. {client.title} reads it when it starts.")
 
 
 def _print_for_hand(client: Client, file: Path, options: ChangeOptions) -> None:
@@ -186,10 +189,3 @@ def _is_confirmed() -> bool:
 
 def _is_a_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _say_done(client: Client, change: Change) -> None:
-    result = "written"
-    if change.before is not None:
-        result = f"changed; the old one is `{change.backup.name}`"
-    click.echo(f"{result}. {client.title} reads it when it starts.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from leanspec_launcher.commands import CommandError
 
 from .change import entry_in
 from .command import GO_THERE, SHELL
-from .table import CLIENTS, Client, user_file
+from .table import CLIENTS, Client, home, user_file
 
 NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
 # A command of ours with a version, as uvx and pipx take it.
@@ -36,15 +37,23 @@ class Configured:
 
 def configured(folder: Path) -> Iterator[Configured]:
     """Yield what this user's clients start, from their own files and those of a project."""
+    home()
     paths = set()
     for name, client in CLIENTS.items():
-        files = [(user_file(client), "user")]
-        if client.project:
-            files.append((folder / client.project, "project"))
-        for path, scope in files:
-            if path not in paths and path.exists():
+        for path, scope in _files(client, folder):
+            if path not in paths and os.path.lexists(path):
                 paths.add(path)
                 yield from _look(name, client, path, scope)
+
+
+def _files(client: Client, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files that a client may have, with their scopes."""
+    with contextlib.suppress(
+        CommandError
+    ):  # `mcp-config` says that a variable is not a path
+        yield user_file(client), "user"
+    if client.project:
+        yield folder / client.project, "project"
 
 
 def _look(name: str, client: Client, path: Path, scope: str) -> Iterator[Configured]:

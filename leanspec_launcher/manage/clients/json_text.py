@@ -5,6 +5,7 @@ The grammar is RFC 8259's, with comments and commas after the last member, as VS
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -59,6 +60,15 @@ def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
         return None
     owner, rest = _find(_parse(text), path)
     return None if rest else owner.data
+
+
+def span(text: str, path: Keys) -> tuple[int, int]:
+    """Return from where to where an entry goes, with its name; an empty span if there is none."""
+    if read(text, path) is None:
+        return 0, 0
+    owner, _ = _find(_parse(text), path[:-1])
+    member = next(member for member in owner.members if member.key == path[-1])
+    return member.start, member.value.end
 
 
 def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
@@ -195,6 +205,7 @@ def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
     return value, ()
 
 
+@functools.lru_cache(maxsize=4)
 def _parse(text: str) -> Value:
     return _Reader(text).document()
 

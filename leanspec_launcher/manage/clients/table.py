@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanspec_launcher.commands import CommandError
+
 NAME = "leanspec"
 """Under which name the server stands in every client's file."""
 
@@ -207,14 +209,14 @@ def name_of(client: Client) -> str:
 def user_file(client: Client) -> Path:
     """Return the user's file of a client, whether it exists or not."""
     files = _user_files(client)
-    existing = [file for file in files if file.exists()]
+    existing = [file for file in files if os.path.lexists(file)]
     expected = [file for file in files if _is_expected(file)]
     return [*existing, *expected, *files][0]
 
 
 def is_present(client: Client) -> bool:
     """Tell whether this user has a client: a file of its servers, or the folder for it."""
-    return any(file.exists() or _is_expected(file) for file in _user_files(client))
+    return any(os.path.lexists(file) or _is_expected(file) for file in _user_files(client))
 
 
 def _user_files(client: Client) -> list[Path]:
@@ -223,7 +225,20 @@ def _user_files(client: Client) -> list[Path]:
 
 def _is_expected(file: Path) -> bool:
     """Tell whether a client has made the folder of a file, which is the client's own."""
-    return file.parent != Path.home() and file.parent.is_dir()
+    return file.parent != home() and os.path.isdir(file.parent)
+
+
+def home() -> Path:
+    """Return this user's home folder; raises CommandError if there is none."""
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute() or os.environ.get("HOME") == "":
+        raise CommandError(
+            "this user has no home folder", hint="set `HOME` to the path of a folder"
+        )
+    return folder
 
 
 def _expand(template: str, client: Client) -> Path:
@@ -232,14 +247,21 @@ def _expand(template: str, client: Client) -> Path:
     moved = os.environ.get(variable, "") if variable else ""
     if moved:
         path = path.replace(folder, moved, 1)
-    return Path(path).expanduser()
+    home()
+    expanded = Path(path).expanduser()
+    if not expanded.is_absolute():
+        raise CommandError(
+            f"`{variable}` is not an absolute path: `{moved}`",
+            hint="correct the variable: a client takes it from its own working directory",
+        )
+    return expanded
 
 
 def _folders() -> dict[str, str]:
     """Return this system's folders for settings, by the names that the table uses."""
-    xdg = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    xdg = _absolute("XDG_CONFIG_HOME", "~/.config")
     if sys.platform == "win32":
-        roaming = os.environ.get("APPDATA") or "~/AppData/Roaming"
+        roaming = _absolute("APPDATA", "~/AppData/Roaming")
         goose = f"{roaming}/Block/goose/config"
         return {"settings": roaming, "xdg": xdg, "goose": goose, "zed": f"{roaming}/Zed"}
     if sys.platform == "darwin":
@@ -251,3 +273,9 @@ def _folders() -> dict[str, str]:
             "zed": f"{own}/zed",
         }
     return {"settings": xdg, "xdg": xdg, "goose": f"{xdg}/goose", "zed": f"{xdg}/zed"}
+
+
+def _absolute(variable: str, default: str) -> str:
+    """Return a folder that a variable names: the XDG specification ignores one that is not absolute."""
+    folder = os.environ.get(variable, "")
+    return folder if os.path.isabs(folder) else default

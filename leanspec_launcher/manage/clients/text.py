@@ -18,6 +18,9 @@ class Format(Protocol):
     def read(self, text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
         """Return an entry; None if there is none."""
 
+    def span(self, text: str, path: Keys) -> tuple[int, int]:
+        """Return from where to where an entry goes, with its name; an empty span if there is none."""
+
     def put(self, text: str, path: Keys, entry: dict[str, Any]) -> str:
         """Return the text with an entry, and everything else as it is."""
 

@@ -15,6 +15,13 @@ from .text import BrokenError, Keys, newline_of
 
 BOM = "\ufeff"
 BLANK = f"{BOM} \t\r\n"
+DEEPEST = 100
+# Each also matches without its end, which keeps a search through a damaged text from starting over.
+STRING = (
+    r'''"""(?:\\.|[^\\])*?(?:"""|\Z)|'{3}.*?(?:'{3}|\Z)|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?'''
+)
+TOKEN = re.compile(rf"{STRING}|#[^\n]*|[\[\]{{}}\n]", re.DOTALL)
+BETWEEN_KEYS = re.compile(r"[,=\[\]{}\n]")
 
 
 def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
@@ -23,6 +30,16 @@ def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def span(text: str, path: Keys) -> tuple[int, int]:
+    """Return from where to where an entry's tables go; an empty span if there are none."""
+    lines = text.splitlines(keepends=True)
+    start, end = _own_lines(lines, path)
+    if start < 0:
+        return 0, 0
+    first = len("".join(lines[:start]))
+    return first, first + len("".join(lines[start:end]))
 
 
 def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
@@ -77,6 +94,10 @@ def _parse(text: str) -> dict[str, Any]:
         raise BrokenError("this Python is older than 3.11, and cannot read TOML")
     import tomllib
 
+    # The parser needs the square of the time for a key of many parts.
+    parts = BETWEEN_KEYS.split(TOKEN.sub("\n", text))
+    if any(part.count(".") > DEEPEST for part in parts):
+        raise BrokenError(f"more than {DEEPEST} levels")
     try:
         return tomllib.loads(text.removeprefix(BOM))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -108,15 +129,16 @@ def _own_lines(lines: list[str], path: Keys) -> tuple[int, int]:
     ]
     name = r"\s*\.\s*".join(words)
     own = re.compile(rf"\s*\[\s*{name}\s*(\.[^\]]+)?\]\s*(#.*)?$")
-    starts = [index for index, line in enumerate(lines) if own.match(line)]
+    starts = {index for index, line in enumerate(lines) if own.match(line)}
     if not starts:
         return -1, -1
-    end = starts[0] + 1
+    start = min(starts)
+    end = start + 1
     while end < len(lines) and (end in starts or not lines[end].lstrip().startswith("[")):
         end += 1
     while not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#"):
         end -= 1
-    return starts[0], end
+    return start, end
 
 
 def _put_line(lines: list[str], start: int, end: int, key: str, new: str) -> int:
@@ -136,13 +158,13 @@ def _put_line(lines: list[str], start: int, end: int, key: str, new: str) -> int
 
 def _end_of_assignment(lines: list[str], first: int, end: int) -> int:
     """Return the line after an assignment, which may go over several lines."""
-    for last in range(first + 1, end + 1):
-        try:
-            _parse("".join(lines[first:last]))
-        except BrokenError:
-            continue
-        return last
-    raise BrokenError(f"line {first + 1} is no assignment")
+    text = "".join(lines[first:end])
+    depth = 0
+    for token in TOKEN.finditer(text):
+        if token[0] == "\n" and not depth:
+            return first + text.count("\n", 0, token.end())
+        depth += (token[0] in ("[", "{")) - (token[0] in ("]", "}"))
+    return end
 
 
 def _line(key: str, value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them
