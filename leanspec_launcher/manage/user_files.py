@@ -31,6 +31,10 @@ EXCHANGES = 20
 LEASE_SECONDS = 1.0
 
 
+class ChangedError(CommandError):
+    """A change of somebody else, after the file was read."""
+
+
 class Content(NamedTuple):
     """Identity and bytes of a file."""
 
@@ -50,8 +54,8 @@ class UserFile:
     def replace(self, data: bytes) -> Path | None:
         """Write the file, and return the copy of what it was; None for a new file.
 
-        Raises CommandError, and leaves everything as it was, if that cannot be done, or if somebody
-        else has changed the file since it was read.
+        Raises CommandError, and leaves everything as it was, if that cannot be done, and ChangedError if
+        somebody else has changed the file since it was read.
         """
         with _naming(self.path, "change"), contextlib.ExitStack() as undo:
             _must_be_ours(self.path)
@@ -140,8 +144,8 @@ def _name(user: int) -> str:
     return f"user {user}"
 
 
-def _changed(path: Path) -> CommandError:
-    return CommandError(
+def _change_of(path: Path) -> ChangedError:
+    return ChangedError(
         f"`{path}` has changed in the meantime",
         hint="close the client, and type the command again",
     )
@@ -156,7 +160,7 @@ def _create(path: Path, data: bytes, undo: contextlib.ExitStack) -> None:
     try:
         descriptor = os.open(path, CREATE, 0o666)
     except FileExistsError:
-        raise _changed(path) from None
+        raise _change_of(path) from None
     undo.callback(path.unlink, missing_ok=True)
     with os.fdopen(descriptor, "wb") as file:
         _write(file.fileno(), data)
@@ -221,7 +225,7 @@ def _exchange(path: Path, content: Content, data: bytes) -> bool:
                 _swap(path, sibling)
                 inside, expected = outside or inside, inside
         if inside != new or _settled(path) != new:
-            raise _changed(path)
+            raise _change_of(path)
         return True
 
 
@@ -231,14 +235,14 @@ def _overwrite(path: Path, content: Content, data: bytes) -> None:
         descriptor = file.fileno()
         with _leased(descriptor, is_ours_alone=True):
             if _content(descriptor) != content:
-                raise _changed(path)
+                raise _change_of(path)
             try:
                 _write(descriptor, data)
             except BaseException:
                 _write(descriptor, content.data)
                 raise
         if not os.path.samestat(path.stat(), os.fstat(descriptor)):
-            raise _changed(path)
+            raise _change_of(path)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -15,6 +15,7 @@ RAISED = (
     "CommandError",
     "BuildError",
     "BurntError",
+    "ChangedError",
     "CredentialsError",
     "IndexUnreachableError",
 )

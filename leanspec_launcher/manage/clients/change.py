@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.user_files import UserFile, read
+from leanspec_launcher.manage.user_files import ChangedError, UserFile, read
 
 from . import json_text, toml_text, yaml_text
 from .difference import difference
@@ -22,6 +23,7 @@ FORMATS: dict[Form, Format] = {
 }
 # What an entry of ours names, whichever of our releases wrote it.
 OUR_WORDS = ("leanspec", "lean-spec")
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,24 @@ class Change:
     after: str
     difference: str
     """The lines that change, with nothing of them but our entry; empty if none does."""
+    again: Callable[[], Change]
+    """Return the same change of the file as it is now."""
 
     def make(self) -> Path | None:
         """Write the file; return the copy of what it was, or None if it is new.
 
-        Raises CommandError, and changes nothing, if the file is no longer what it was.
+        If a client has written it since, starts over, as long as the lines that change are the same.
+        Raises CommandError, and changes nothing, if they are not.
         """
-        return self.file.replace(self.after.encode())
+        change = self
+        for _ in range(TRIES):
+            try:
+                return change.file.replace(change.after.encode())
+            except ChangedError:  # noqa: PERF203 - a few times
+                change = self.again()
+                if change.difference != self.difference:
+                    raise
+        return change.file.replace(change.after.encode())
 
 
 def changed(
@@ -57,7 +70,12 @@ def changed(
         after = form.drop(before, keys) if entry is None else form.put(before, keys, entry)
         old = form.span(before, _missing(form, after, keys))
         new = form.span(after, _missing(form, before, keys))
-    return Change(user_file, after, difference((before, old), (after, new)))
+    return Change(
+        file=user_file,
+        after=after,
+        difference=difference((before, old), (after, new)),
+        again=functools.partial(changed, client, file, entry, force=force),
+    )
 
 
 def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stands there
