@@ -137,6 +137,8 @@ def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """Yield the findings of one section. An exception becomes a finding; later sections still run."""
     try:
         yield from look()
+    except CommandError as cause:
+        yield error("doctor", cause.message, cause.hint)
     except Exception as cause:  # noqa: BLE001 - a damaged installation is what this is for
         text = f"could not be examined: {type(cause).__name__}: {cause}"
         yield error("doctor", text, "reinstall lean-spec, and report this")

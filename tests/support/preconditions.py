@@ -140,6 +140,16 @@ def _mounts() -> bool:
     return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
+def _has_file_attributes() -> bool:
+    """Tell whether the file system of temporary files keeps attributes and ACLs."""
+    if sys.platform != "linux":
+        return False
+    with tempfile.NamedTemporaryFile() as file, contextlib.suppress(OSError):
+        os.setxattr(file.name, "user.test", b"1")
+        return True
+    return False
+
+
 def _has_openssl() -> bool:
     folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")
     return any(Path(folder, "libssl.so.3").exists() for folder in folders)
@@ -171,6 +181,9 @@ PRECONDITIONS = {
     "/dev/full": Precondition(lambda: Path("/dev/full").exists(), excuses=("Linux",)),
     "OpenSSL 3": Precondition(
         _has_openssl, excuses=("Linux on x86-64",), is_optional_outside_ci=True
+    ),
+    "file attributes": Precondition(
+        _has_file_attributes, excuses=("Linux",), is_optional_outside_ci=True
     ),
     "mounts": Precondition(_mounts, excuses=("root",), is_optional_outside_ci=True),
     "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),

@@ -49,6 +49,8 @@ class Change:
                 return change.file.replace(change.after.encode())
             except ChangedError:  # noqa: PERF203 - a few times
                 change = self.again()
+                if not change.difference:
+                    return None  # the client has taken the server over
                 if change.difference != self.difference:
                     raise
         return change.file.replace(change.after.encode())

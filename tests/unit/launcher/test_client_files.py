@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
+import time
 import tomllib
 from typing import Any
 
@@ -287,3 +289,43 @@ def test_yaml_is_read_as_a_parser_does_or_not_at_all(
 )
 def test_yaml_of_another_form_is_not_read(text: str) -> None:
     assert yaml_text.read(text, YAML_PATH) is None
+
+
+LONG_LIST = (
+    "[mcp_servers.leanspec]\nargs = [\n" + '  "x", # ]\n' * 50_000 + ']\ncommand = "x"\n'
+)
+QUOTES = 'a = "' + '\\"' * 400_000 + '"\n'
+MANY = {f"server{number}": {"command": "x"} for number in range(15_000)}
+
+
+@pytest.mark.parametrize("text", [LONG_LIST, QUOTES, 'a = "x"\n' + QUOTES[:-2]])
+def test_toml_of_half_a_megabyte_is_changed_or_refused_in_seconds(text: str) -> None:
+    start = time.process_time()
+    with contextlib.suppress(BrokenError):
+        new = toml_text.put(text, TOML_PATH, {"command": "new", "args": []})
+        assert tomllib.loads(new)["mcp_servers"]["leanspec"]["args"] == []
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [".".join("a" * 200_000) + " = 1", f"[{'.'.join('a' * 200_000)}]", "a." * 200_000],
+)
+def test_toml_with_a_key_of_many_parts_is_refused_at_once(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(BrokenError, match="more than 100 levels"):
+        toml_text.put(text, TOML_PATH, ENTRY)
+    assert time.process_time() - start < 5
+
+
+def test_toml_with_many_dots_that_are_no_keys_is_read() -> None:
+    text = f"a = [{'1.5, ' * 200}]\nb = '{'.' * 200}'\nc = '''\n{'.' * 200}'''\n# {'.' * 200}\n"
+    assert toml_text.read(text, ("b",)) == "." * 200
+
+
+def test_json_of_a_megabyte_is_changed_in_seconds() -> None:
+    text = json.dumps({"mcpServers": MANY}, indent=1)
+    start = time.process_time()
+    new = json_text.put(text, JSON_PATH, ENTRY)
+    assert json_text.put(new, JSON_PATH, {"command": "y"}) != new
+    assert time.process_time() - start < 20

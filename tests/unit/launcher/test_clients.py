@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from leanspec_launcher.manage.clients import cli, command, table
 from leanspec_launcher.manage.clients.command import Server
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.table import CLIENTS
+from scripts.environment import ROOT
 from tests.support.preconditions import needs
 
 PROGRAM = "/an environment/bin/leanspec-mcp"
@@ -173,10 +175,13 @@ def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) 
     assert "no client is found" in ask("--all", "--write", "--yes").stdout
     (home / ".cursor").mkdir()
     write(home / ".gemini/settings.json", "{broken")
+    write(home / ".kiro/settings/mcp.json", "[" * 100_000)
+    (home / ".junie/mcp/mcp.json").mkdir(parents=True)
     (home / ".codex").mkdir()
     said = ask("--all", "--write", "--yes")
     assert said.return_value == 1
     assert "cannot change `" in said.stderr
+    assert said.stderr.count("error: ") == 3
     assert server_in(home / ".cursor/mcp.json")["command"] == PROGRAM
     assert PROGRAM in (home / ".codex/config.toml").read_text()
     assert (home / ".gemini/settings.json").read_text() == "{broken"
@@ -216,12 +221,12 @@ def test_a_project_leads_to_no_file_of_the_user(ask: Ask, home: Path) -> None:
     for client in ("claude", "cursor"):
         with pytest.raises(CommandError, match="leads out of the project"):
             ask(client, "--write", "--yes")
-    kept = write(Path(".vscode/mcp.json"), "{}").with_name("mcp.json.before-leanspec")
-    kept.symlink_to(mine)
+    link = write(Path(".vscode/mcp.json"), "{}").with_name("mcp.json.before-leanspec")
+    link.symlink_to(mine)
     ask("vscode", "--write", "--yes")
     assert mine.read_text() == "my own"
-    assert kept.read_text() == "{}"
-    assert not kept.is_symlink()
+    assert link.is_symlink()
+    assert link.with_name(f"{link.name}.2").read_text() == "{}"
 
 
 @pytest.mark.parametrize(
@@ -268,8 +273,10 @@ def test_a_file_that_the_client_writes_meanwhile_is_left_alone(
 def test_a_folder_that_may_not_be_written_is_said(ask: Ask, home: Path) -> None:
     file = write(home / ".cursor/mcp.json", "{}")
     file.parent.chmod(0o500)
-    result = ask("cursor", "--write", "--scope", "user", "--yes")
-    assert isinstance(result.exception, PermissionError)
+    with pytest.raises(
+        CommandError, match=r"cannot change `.*/mcp\.json`: permission denied"
+    ):
+        ask("cursor", "--write", "--scope", "user", "--yes")
     assert file.read_text() == "{}"
 
 
@@ -376,3 +383,85 @@ def test_doctor_reads_every_form_and_file(ask: Ask, home: Path) -> None:
     assert list(wrong) == ["claude", "qwen"]
     assert wrong["claude"] == "", "a project's file may name a command"
     assert "not valid JSON" in wrong["qwen"]
+
+
+@pytest.mark.posix
+def test_links_that_lead_to_themselves_keep_no_other_client(ask: Ask, home: Path) -> None:
+    loop = home / ".cursor/mcp.json"
+    loop.parent.mkdir()
+    loop.symlink_to(loop)
+    Path(".mcp.json").symlink_to(".mcp.json")
+    write(home / ".qwen/settings.json", "{}")
+    result = ask("--all", "--write", "--yes")
+    assert result.return_value == 1
+    assert f"cannot read `{loop}`: too many levels of symbolic links" in result.stderr
+    assert server_in(home / ".qwen/settings.json", "qwen")["command"] == PROGRAM
+    with pytest.raises(CommandError, match="cannot read"):
+        ask("claude", "--write", "--yes")
+    clients = {each.client: each.problem for each in configured(Path.cwd())}
+    assert list(clients) == ["claude", "cursor", "qwen"]
+    assert clients["cursor"].startswith(f"cannot read `{loop}`: too many levels")
+
+
+SECRET = {"command": "x", "env": {"KEY": "secret"}}
+ONE_LINE = json.dumps({"mcpServers": {"other": SECRET}, "token": "secret"})
+LINES = '{"mcpServers": {\n  "other": {"env": {"KEY": "secret"}}\n}, "token": "secret"}\n'
+SHARED = '{"mcpServers": {"other": {"KEY": "secret"}, "leanspec": {\n  "command": "npx"\n}, "z": "secret"}}'
+
+
+@pytest.mark.parametrize("text", [ONE_LINE, LINES, SHARED, '{"token": "secret"}'])
+def test_a_difference_shows_our_entry_and_no_other(text: str, ask: Ask, home: Path) -> None:
+    file = write(home / ".cursor/mcp.json", text)
+    for option in ("--write", "--remove"):
+        for more in ("--dry-run", "--yes"):
+            output = ask("cursor", option, more, "--scope", "user", "--force").stdout
+            assert "secret" not in output
+            assert "other" not in output
+            assert json.dumps(PROGRAM) in output
+    assert "secret" in file.read_text()
+
+
+def test_a_difference_of_one_line_masks_the_rest_of_it(ask: Ask, home: Path) -> None:
+    write(home / ".cursor/mcp.json", ONE_LINE)
+    output = ask("cursor", "--write", "--dry-run", "--scope", "user").stdout
+    entry = f'"leanspec": {{"command": "{PROGRAM}", "args": []}}'
+    assert output.splitlines()[1:] == ["-{…}", f"+{{…}}}}, {entry}}}, …}}"]
+
+
+def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
+    ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("XDG_CONFIG_HOME", "APPDATA", "CODEX_HOME"):
+        monkeypatch.setenv(variable, "relative")
+    ask("vscode", "--write", "--scope", "user", "--yes")
+    assert table.user_file(CLIENTS["vscode"]).is_relative_to(home)
+    with pytest.raises(
+        CommandError, match="`CODEX_HOME` is not an absolute path: `relative`"
+    ):
+        ask("codex", "--write", "--scope", "user", "--yes")
+    assert list(configured(Path.cwd())), "the others are still examined"
+    assert list(Path.cwd().iterdir()) == []
+
+
+@needs("root")
+def test_a_user_without_a_home_gets_one_message() -> None:
+    """As in a container that is started with `--user`: no `HOME`, and no entry of this user."""
+    call = (
+        "import os, sys; from leanspec_launcher.manage.clients import cli, configured\n"
+        "from leanspec_launcher.commands import run_command; os.setuid(54321)\n"
+        "run_command(cli.command, 'mcp-config', ['--all', '--write', '--yes'])"
+    )
+    for env in ({}, {"HOME": ""}, {"HOME": "here"}):
+        done = subprocess.run(
+            [sys.executable, "-c", call],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr == (
+            "error: this user has no home folder\nhint: set `HOME` to the path of a folder\n"
+        )
