@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -50,6 +49,8 @@ class UserFile:
     path: Path
     content: Content | None = None
     """None if it does not exist."""
+    link: Path | None = None
+    """The link that leads to it."""
 
     def replace(self, data: bytes) -> Path | None:
         """Write the file, and return the copy of what it was; None for a new file.
@@ -58,6 +59,8 @@ class UserFile:
         somebody else has changed the file since it was read.
         """
         with _naming(self.path, "change"), contextlib.ExitStack() as undo:
+            if self.link:
+                _refuse_others(self.path, self.link, self.link.lstat())
             _must_be_ours(self.path)
             if self.content is None:
                 _create(self.path, data, undo)
@@ -76,13 +79,14 @@ def read(file: Path) -> UserFile:
     Raises CommandError if it is no file, larger than 1 MB, or cannot be read.
     """
     with _naming(file, "read"):
-        path = Path(os.path.realpath(file)) if file.is_symlink() else file
+        link = file if file.is_symlink() else None
+        path = Path(os.path.realpath(link)) if link else file
         try:
             # Before it is opened, too: opening a device may start something.
             _must_be_a_file(os.stat(path), path)
             descriptor = os.open(path, READ)
         except FileNotFoundError:
-            return UserFile(path)
+            return UserFile(path, link=link)
         with os.fdopen(descriptor, "rb") as source:
             _must_be_a_file(os.fstat(descriptor), path)
             content = _content(source.fileno())
@@ -91,7 +95,7 @@ def read(file: Path) -> UserFile:
                 f"`{path}` has more than {LARGEST // 1_000_000} MB",
                 hint="add the server by hand: `leanspec-launcher mcp-config` prints it",
             )
-        return UserFile(path, content)
+        return UserFile(path, content, link)
 
 
 @contextlib.contextmanager
@@ -113,25 +117,27 @@ def _must_be_a_file(state: os.stat_result, path: Path) -> None:
 
 
 def _must_be_ours(path: Path) -> None:
-    """Refuse a file of another user, or one that is not to be written.
-
-    Root could write it, and would lock its owner out of a new one.
-    """
+    """Refuse a file of another user, or one that is not to be written."""
     existing = next(each for each in (path, *path.parents) if each.exists())
     state = existing.stat()
     is_new = existing != path
-    if sys.platform != "win32":
-        user = os.geteuid()
-        # Others than root may make files in a folder that they share.
-        if state.st_uid != user and not (is_new and user):
-            raise CommandError(
-                f"refusing to change `{path}`: `{existing}` belongs to {_name(state.st_uid)}",
-                hint="type the command as that user, without `sudo`",
-            )
+    is_root = sys.platform != "win32" and os.geteuid() == 0
+    # Others than root may make files in a folder that they share.
+    if is_root or not is_new:
+        _refuse_others(path, existing, state)
     if not is_new and not (state.st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
         raise CommandError(
             f"refusing to change `{path}`: it is read-only",
             hint="make it writable, and try again",
+        )
+
+
+def _refuse_others(path: Path, existing: Path, state: os.stat_result) -> None:
+    """Refuse to change what another user owns: root could, and would lock that user out of it."""
+    if sys.platform != "win32" and state.st_uid != os.geteuid():
+        raise CommandError(
+            f"refusing to change `{path}`: `{existing}` belongs to {_name(state.st_uid)}",
+            hint="type the command as that user, without `sudo`",
         )
 
 
@@ -310,20 +316,30 @@ class Properties(NamedTuple):
 def _properties(descriptor: int) -> Properties:
     attributes: dict[str, bytes] = {}
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a file system without attributes
-            attributes = {
-                name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)
-            }
+        attributes = {name: os.getxattr(descriptor, name) for name in _names(descriptor)}
     state = os.fstat(descriptor)
     mode = stat.S_IMODE(state.st_mode)
     return Properties(state.st_uid, state.st_gid, mode, attributes)
 
 
+def _names(descriptor: int) -> list[str]:
+    """Return the names of a file's attributes."""
+    if sys.platform == "linux":
+        try:
+            return os.listxattr(descriptor)
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+    return []
+
+
 def _swap(one: Path, other: Path) -> bool:
     """Exchange two files in one step; return False if this system or this file does not let that be done."""
     try:
+        import ctypes
+
         rename = ctypes.CDLL(None).renameat2
-    except AttributeError:  # a C library that does not have it
+    except (ImportError, AttributeError):  # a Python or a C library that does not have it
         return False
     paths = os.fsencode(one), os.fsencode(other)
     here = WORKING_DIRECTORY

@@ -191,6 +191,21 @@ def test_root_refuses_a_users_file_and_a_new_one_in_a_users_folder(file: Path) -
 
 
 @needs("root")
+def test_root_refuses_its_own_file_behind_a_link_of_a_user(file: Path) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    subprocess.run(["chown", "-h", str(USER), link], check=True)
+    with pytest.raises(CommandError, match=f"link` belongs to user {USER}"):
+        read(link).replace(NEW)
+    assert file.read_bytes() == OLD
+    link.unlink()
+    link.symlink_to(file.name)
+    read(link).replace(NEW)
+    assert link.is_symlink()
+    assert file.read_bytes() == NEW
+
+
+@needs("root")
 def test_a_user_refuses_a_file_of_root_and_makes_one_in_a_shared_folder(
     open_folder: Path,
 ) -> None:
