@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
@@ -17,8 +18,17 @@ from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
 
 from . import manifest
-from .entries import Entry, Wanted, entries, fetch, pinned_wheel, prune, store_folder
-from .transfer import must_have_extra, place_of, shown
+from .entries import (
+    Entry,
+    Wanted,
+    entries,
+    existing_store,
+    fetch,
+    pinned_wheel,
+    prune,
+    store_folder,
+)
+from .transfer import place_of, shown
 
 
 @click.command(name="fetch")
@@ -27,7 +37,7 @@ from .transfer import must_have_extra, place_of, shown
 @click.option("--version", metavar="V", help="Another release, by its signed manifest.")
 @click.option("--list", "listed", is_flag=True, help="Show what is in the store.")
 @click.option(
-    "--prune", "pruned", is_flag=True, help="Remove what this release does not use."
+    "--prune", "pruned", is_flag=True, help="Remove what no release of yours uses."
 )
 @options.dry_run
 @options.json_array("binary")
@@ -45,7 +55,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
     of yours, where a start looks if no binary is installed. FAMILY is cli, mcp or http. Default:
-    those that are installed or should be. Needs the extra `download`.
+    those that are installed or should be. Needs the extra `download`, except from a folder.
 
     With --version, fetches another release for comparison. It is not installed: its path is
     printed, for `LEANSPEC_CLI_BINARY` and its siblings.
@@ -61,11 +71,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     if (listed and pruned) or ((listed or pruned) and (family or origin or version)):
         raise click.UsageError("`--list` and `--prune` take nothing else but `--json`")
     if listed:
-        _print_entries(entries(store_folder()), as_json=as_json)
+        _print_entries(entries(existing_store()), as_json=as_json)
         return 0
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
-    must_have_extra()
     if pruned:
         _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         return 0
@@ -122,15 +131,12 @@ def _fetch(wanted: Wanted) -> Entry:
 def _with_progress(wanted: Wanted) -> Entry:
     """Fetch a wheel, with a bar if a person is watching."""
     wheel = wanted.wheel
-
-    def say_waiting() -> None:
-        click.echo(f"waiting for another process that fetches `{wheel.name}`", err=True)
-
+    say = functools.partial(click.echo, err=True)
     if not sys.stderr.isatty():
-        return fetch(wanted, say_waiting)
+        return fetch(wanted, say)
     with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
         # Another attempt begins again, so a step may be backwards.
-        return fetch(wanted, say_waiting, lambda arrived: bar.update(arrived - bar.pos))
+        return fetch(wanted, say, lambda arrived: bar.update(arrived - bar.pos))
 
 
 def _platform() -> Platform:

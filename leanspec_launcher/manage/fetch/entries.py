@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Callable
 
 from leanspec_launcher._pins import SHA256, VERSION
 from leanspec_launcher._release import Wheel, release_wheels
-from leanspec_launcher._search import store_directory
+from leanspec_launcher._search import SITE, is_trusted, store_directory
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.loader import must_load
@@ -29,8 +31,6 @@ from .wheel_file import is_whole, unpack
 
 RECORD = "wheel.json"
 KEY = re.compile(r"[0-9a-f]{64}")
-# What a process that was killed leaves.
-LEFTOVERS = ("part", "new", "old")
 # Seconds for another process that fetches the same wheel.
 LONGEST_WAIT = 900
 
@@ -56,8 +56,13 @@ class Entry:
     sha256: str
     folder: Path
     program: Path
-    # Whether this release starts it.
-    is_pinned: bool
+    # Where the installations are that fetched it.
+    sites: tuple[str, ...]
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether this release starts it."""
+        return self.folder.name in SHA256.get(self.family.name, {}).values()
 
     def as_json(self) -> dict[str, object]:
         """Return what `fetch --json` prints of it."""
@@ -83,99 +88,129 @@ def pinned_wheel(family: Family, platform: Platform) -> Wheel:
 
 
 def store_folder() -> Path:
-    """Return the store, which is this user's alone. Raises CommandError if it cannot be."""
+    """Return the store, which is made if it is missing.
+
+    Raises CommandError if it cannot be this user's alone.
+    """
+    store = existing_store()
+    if not make_private(str(store)):
+        raise _shared(store)
+    return store
+
+
+def existing_store() -> Path:
+    """Return the store, which may be missing. Raises CommandError if it is not this user's alone."""
     folder = store_directory()
     if not folder:
         raise CommandError(
             "there is no place for downloads", hint="set `HOME` to your own folder"
         )
-    if not make_private(folder):
-        raise CommandError(
-            f"`{folder}` cannot be used: it, or a folder above it, is not this user's alone",
-            hint="see the owners and permissions of these folders",
-        )
+    if os.path.lexists(folder) and not is_trusted(folder):
+        raise _shared(Path(folder))
     return Path(folder)
 
 
+def _shared(store: Path) -> CommandError:
+    return CommandError(
+        f"`{store}` cannot be used: it, or a folder above it, is not this user's alone",
+        hint="see the owners and permissions of these folders",
+    )
+
+
 def entries(store: Path) -> list[Entry]:
-    """Return what the store holds, by wheel."""
-    found = [_entry(folder) for folder in store.iterdir() if KEY.fullmatch(folder.name)]
-    return sorted(filter(None, found), key=lambda entry: entry.name)
+    """Return the wheels in the store, by name."""
+    folders = [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
+    return sorted(filter(None, map(_entry, folders)), key=lambda entry: entry.name)
 
 
 def _entry(folder: Path) -> Entry | None:
     """Return the wheel in a folder; None if none is recorded."""
     try:
-        recorded = json.loads((folder / RECORD).read_text("utf-8"))
-        family = FAMILIES[recorded["family"]]
-        program = folder / str(recorded["program"])
-        pins = SHA256.get(family.name, {}).values()
+        record = json.loads((folder / RECORD).read_text("utf-8"))
         return Entry(
-            family,
-            str(recorded["wheel"]),
-            str(recorded["sha256"]),
-            folder,
-            program,
-            is_pinned=folder.name in pins,
+            family=FAMILIES[record["family"]],
+            name=str(record["wheel"]),
+            sha256=str(record["sha256"]),
+            folder=folder,
+            program=folder / str(record["program"]),
+            sites=tuple(map(str, record["sites"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
+def _write_record(entry: Entry, folder: Path) -> None:
+    """Record a wheel in its folder, together with this installation if it starts the wheel."""
+    sites = {*entry.sites, SITE} if entry.is_pinned else set(entry.sites)
+    record = {
+        "family": entry.family.name,
+        "wheel": entry.name,
+        "sha256": entry.sha256,
+        "program": entry.program.relative_to(entry.folder).as_posix(),
+        "sites": sorted(sites),
+    }
+    new = folder / f".{RECORD}"
+    new.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    new.replace(folder / RECORD)
+
+
 def fetch(
-    wanted: Wanted, waiting: Callable[[], None], progress: Progress | None = None
+    wanted: Wanted, say: Callable[[str], None], progress: Progress | None = None
 ) -> Entry:
     """Return a wheel of the store, which is fetched if it is not there or not whole.
 
-    `waiting` is called once if another process is fetching it. Raises CommandError if it cannot be
-    had, is another one, or would not start here; the store is as before then.
+    `say` is called if another process is fetching it, or if that cannot be known. Raises
+    CommandError if it cannot be had, is another one, or would not start here; the store is as
+    before then.
     """
     store, sha256 = store_folder(), wanted.wheel.sha256
-    with _locked(store, wanted.wheel, waiting):
-        _remove_leftovers(store, sha256)
+    with _locked(store, wanted.wheel, say) as is_alone:
+        if is_alone:
+            _remove_leftovers(store, sha256)
         for entry in entries(store):
             if entry.sha256 == sha256 and is_intact(entry):
+                with contextlib.suppress(
+                    OSError
+                ):  # a store that is read-only serves as well
+                    _write_record(entry, entry.folder)
                 return entry
         try:
-            return _put(store, wanted, progress)
+            with tempfile.TemporaryDirectory(dir=store, prefix=f".{sha256}-") as work:
+                return _put(Path(work), store, wanted, progress)
         except OSError as error:
             raise CommandError(
                 f"`{store}` cannot be written to: {error.strerror or error}",
                 hint="free some space there, or see its permissions",
             ) from None
-        finally:
-            _remove_leftovers(store, sha256)
 
 
-def _put(store: Path, wanted: Wanted, progress: Progress | None) -> Entry:
+def _put(work: Path, store: Path, wanted: Wanted, progress: Progress | None) -> Entry:
     """Fetch a wheel, verify it, unpack it next to its place, and let it take the place."""
     wheel, family = wanted.wheel, wanted.family
-    part, new, old = (store / f".{wheel.sha256}.{what}" for what in LEFTOVERS)
-    found = save(wanted.place, wheel.name, part, wheel.size, progress)
-    if found != wheel.sha256:
+    part, new = work / "part", work / "new"
+    sha256 = save(wanted.place, wheel.name, part, wheel.size, progress)
+    if sha256 != wheel.sha256:
         raise CommandError(
-            f"`{wheel.name}` is not the expected one: its SHA-256 is {found}, expected {wheel.sha256}",
+            f"`{wheel.name}` is not the expected one: its SHA-256 is {sha256}, expected {wheel.sha256}",
             hint="it is damaged, or another release's: name another place with `--from`",
         )
     unpack(part, new)
     program = Path(family.package, "bin", family.program + wanted.platform.suffix)
-    key = _must_start(new / program, wheel)
-    recorded = {
-        "family": family.name,
-        "wheel": wheel.name,
-        "sha256": wheel.sha256,
-        "program": program.as_posix(),
-    }
-    (new / RECORD).write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")
-    if (store / key).exists():
-        # A damaged one. Between these two steps a start finds none, as little as it had before.
-        (store / key).replace(old)
-    new.replace(store / key)
-    is_pinned = key in SHA256.get(family.name, {}).values()
-    folder = store / key
-    return Entry(
-        family, wheel.name, wheel.sha256, folder, folder / program, is_pinned=is_pinned
+    folder = store / _must_start(new / program, wheel)
+    entry = Entry(
+        family=family,
+        name=wheel.name,
+        sha256=wheel.sha256,
+        folder=folder,
+        program=folder / program,
+        sites=(),
     )
+    _write_record(entry, new)
+    if folder.exists():
+        # A damaged one. Between these two steps a start finds none, as little as it had before.
+        folder.replace(work / "old")
+    new.replace(folder)
+    return entry
 
 
 def _must_start(program: Path, wheel: Wheel) -> str:
@@ -199,49 +234,54 @@ def is_intact(entry: Entry) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(store: Path, wheel: Wheel, waiting: Callable[[], None]) -> Iterator[None]:
-    """Let one process at a time fetch a wheel."""
-    from filelock import FileLock, Timeout
+def _locked(store: Path, wheel: Wheel, say: Callable[[str], None]) -> Iterator[bool]:
+    """Let one process at a time fetch a wheel; yield whether that is certain.
 
+    A lock saves others the same download, and no more: each process works in a folder of its own.
+    So one that the file system refuses (NFS, read-only) ends nothing.
+    """
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError:  # it comes with the extra, which a folder needs not
+        yield False
+        return
     lock = FileLock(str(store / f".{wheel.sha256}.lock"))
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            lock.acquire(timeout=LONGEST_WAIT)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise CommandError(
-            f"another process is still fetching `{wheel.name}`",
-            hint="wait for it, or end it",
-        ) from None
+        say(f"waiting for another process that fetches `{wheel.name}`")
+        try:
+            lock.acquire(timeout=LONGEST_WAIT)
+        except Timeout:
+            raise CommandError(
+                f"another process is still fetching `{wheel.name}`",
+                hint="wait for it, or end it",
+            ) from None
     except (OSError, NotImplementedError) as error:
-        raise CommandError(
-            f"`{store}` cannot be locked: {error}",
-            hint="set `XDG_DATA_HOME` to a folder on a file system that knows locks",
-        ) from None
+        say(
+            f"note: `{store}` cannot be locked, so another process may fetch as well: {error}"
+        )
+        yield False
+        return
     try:
-        yield
+        yield True
     finally:
         lock.release()
 
 
 def _remove_leftovers(store: Path, sha256: str) -> None:
-    for what in LEFTOVERS:
-        path = store / f".{sha256}.{what}"
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove what processes that were killed left of a wheel."""
+    for folder in store.glob(f".{sha256}-*"):
+        shutil.rmtree(folder)
 
 
 def prune(*, dry_run: bool) -> list[Path]:
-    """Remove what this release does not start, and what killed processes left; return the folders."""
-    store = store_folder()
-    kept = {entry.folder for entry in entries(store) if entry.is_pinned}
+    """Remove what no installation starts, and what killed processes left; return the folders."""
+    store = existing_store()
+    kept = {entry.folder for entry in entries(store) if _is_started(entry)}
     removed = [
         folder
-        for folder in sorted(store.iterdir())
+        for folder in sorted(store.glob("*"))
         if KEY.fullmatch(folder.name) and folder not in kept
     ]
     if not dry_run:
@@ -251,11 +291,29 @@ def prune(*, dry_run: bool) -> list[Path]:
     return removed
 
 
+def _is_started(entry: Entry) -> bool:
+    """Tell whether this installation starts a wheel, or another one that fetched it."""
+    return entry.is_pinned or any(_pins(site, entry.folder.name) for site in entry.sites)
+
+
+def _pins(site: str, sha256: str) -> bool:
+    """Tell whether the launcher of an installation expects a program."""
+    try:
+        return sha256 in Path(site, "leanspec_launcher", "_pins.py").read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+
+
 def _remove_abandoned(store: Path) -> None:
     """Remove the unfinished files of wheels that no process is fetching now."""
-    from filelock import FileLock, Timeout
-
+    try:
+        from filelock import FileLock
+    except ImportError:
+        return
     for path in store.glob(".*.lock"):
         sha256 = path.name[1 : -len(".lock")]
-        with contextlib.suppress(Timeout), FileLock(str(path), timeout=0):
+        with (
+            contextlib.suppress(OSError, NotImplementedError),
+            FileLock(str(path), timeout=0),
+        ):
             _remove_leftovers(store, sha256)

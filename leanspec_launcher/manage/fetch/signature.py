@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from leanspec_launcher.commands import CommandError
 
+from .transfer import must_have_extra
+
 # The algorithms of a key, and of a signature of the file's BLAKE2b digest.
 KEY_ALGORITHM, SIGNATURE_ALGORITHM = b"Ed", b"ED"
 ALGORITHM_LENGTH, ID_LENGTH = 2, 8
@@ -29,6 +31,7 @@ def verify(data: bytes, signature: str, keys: tuple[str, ...]) -> dict[str, str]
 
     Raises CommandError if it is damaged, or of another key, or of other data.
     """
+    must_have_extra("cryptography")
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

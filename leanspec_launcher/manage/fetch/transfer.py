@@ -1,34 +1,36 @@
-"""Fetching one file from a folder or a server: bounded in size and time, and hashed while it arrives."""
+"""Download of one file from a folder or a server: bounded in size and time, and hashed on arrival."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 import stat
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.reinstall import extra_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
 BLOCK = 1 << 16
-REDIRECTS = (301, 302, 303, 307, 308)
 BUSY = (429, 500, 502, 503, 504)
 GOOD = 200
-PROXY_REFUSES = 407
 WEB = ("http", "https")
 # What the extra `download` brings.
 DOWNLOAD = ("httpx", "cryptography", "filelock")
+# Hints for failures that no other attempt can fix, by a part of their text.
+HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": "see the clock of this machine;"
+    " set `SSL_CERT_FILE` to your authority's certificate",
+    "407 ": "see the user and password in `HTTPS_PROXY`",
+}
+ANOTHER_PLACE = "try again later, or name another place of the same files: `--from`"
 ANOTHER_FOLDER = "name the folder that holds this file: `--from FOLDER`"
 # Called with the number of bytes that arrived so far.
 Progress = Callable[[int], None]
@@ -36,23 +38,23 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a server may take, in seconds, and how often it is asked."""
+    """Time limits of a download in seconds, and the number of its attempts."""
 
     connect: float = 10
     read: float = 30
+    # Of everything: names, connections, headers, pauses and the file.
     total: float = 900
     attempts: int = 4
-    # Seconds before the next attempt; a server may ask for more, up to the longest.
+    # Before the next attempt; a server may ask for more, up to the longest.
     wait: float = 0.5
     longest_wait: float = 60
-    redirects: int = 5
 
 
 LIMITS = Limits()
 
 
 class _AgainError(Exception):
-    """An attempt failed in a way that another one may not; what a server asks to wait, in seconds."""
+    """Failure of an attempt that another one may not have."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -65,30 +67,43 @@ def place_of(text: str) -> str:
 
     Raises CommandError if it is neither.
     """
-    with contextlib.suppress(ValueError):  # it is no URL, or holds a zero byte
-        parts = urlsplit(text)
-        if parts.scheme in WEB and parts.hostname:
-            return text if text.endswith("/") else f"{text}/"
-        folder = text
-        if parts.scheme == "file":
-            from urllib.request import url2pathname
+    if is_url(text):
+        return text if text.endswith("/") else f"{text}/"
+    folder = text
+    if text.startswith("file:"):
+        from urllib.request import url2pathname
 
-            folder = url2pathname(parts.path)
-        if os.path.isdir(folder):
-            return os.path.abspath(folder)
+        folder = url2pathname(urlsplit(text).path)
+    # A zero byte is in no path.
+    if "\0" not in folder and os.path.isdir(folder):
+        return os.path.abspath(folder)
     raise CommandError(
         f"`{text.rpartition('@')[2]}` is neither a folder nor a URL",
         hint="name where the files of a release are: `--from /media/usb/lean-spec`",
     )
 
 
+def is_url(place: str) -> bool:
+    """Tell whether a place is on a server."""
+    try:
+        parts = urlsplit(place)
+        # A port that is not a number raises ValueError: a password with a slash ends up there.
+        return parts.scheme in WEB and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def shown(url: str) -> str:
-    """Return a place without a user or password in it."""
-    parts = urlsplit(url)
-    if parts.scheme not in WEB:
+    """Return a place without what may be secret: user, password and query.
+
+    A password may contain any character, so whatever is before the last `@` is left out.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme not in WEB:
         return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    secret, _, address = rest.rpartition("@")
+    address = re.split(r"[?#&]", address)[0]
+    return f"{scheme}{separator}{'…@' if secret else ''}{address}"
 
 
 def save(
@@ -103,206 +118,170 @@ def save(
 
     At most `most` bytes. Raises CommandError if it cannot be had, or is longer.
     """
-    report = progress or (lambda _: None)
-    if urlsplit(place).scheme in WEB:
-        return _download(urljoin(place, name), to, most, report, limits)
-    source = Path(place, name)
-    with _opened(source) as file, to.open("wb") as target:
-        blocks = iter(lambda: file.read(BLOCK), b"")
-        return _copy(blocks, target, most, report, str(source))
+    arrival = _Arrival(to, most, progress)
+    if is_url(place):
+        must_have_extra("httpx")
+        _download(urljoin(place, name), arrival, limits)
+    else:
+        with _opened(Path(place, name)) as file, arrival:
+            for block in iter(lambda: file.read(BLOCK), b""):
+                arrival.write(block)
+    return arrival.hash.hexdigest()
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> BinaryIO:
     try:
         # Opening a FIFO would wait for somebody to write to it.
         if not stat.S_ISREG(path.stat().st_mode):
             raise CommandError(f"`{path}` is not a regular file", hint=ANOTHER_FOLDER)
-        file = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise CommandError(
-            f"`{path}` cannot be read: {error.strerror}",
-            hint=ANOTHER_FOLDER,
+            f"`{path}` cannot be read: {error.strerror}", hint=ANOTHER_FOLDER
         ) from None
-    with file:
-        yield file
 
 
-def _copy(
-    blocks: Iterator[bytes], target: BinaryIO, most: int, report: Progress, name: str
-) -> str:
-    total, arrived = hashlib.sha256(), 0
-    for block in blocks:
-        arrived += len(block)
-        if arrived > most:
+class _Arrival:
+    """A file that is written and hashed as it arrives, each time from its beginning."""
+
+    def __init__(self, path: Path, most: int, progress: Progress | None) -> None:
+        self.path = path
+        self.most = most
+        self.progress = progress
+
+    def __enter__(self) -> None:
+        self.file = self.path.open("wb")
+        self.hash = hashlib.sha256()
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def write(self, block: bytes) -> None:
+        """Write the next bytes. Raises CommandError if these are too many."""
+        self.file.write(block)
+        self.hash.update(block)
+        length = self.file.tell()
+        if length > self.most:
             raise CommandError(
-                f"`{name}` is longer than the {most} bytes that it should have",
+                f"the file is longer than the {self.most} bytes that it should have",
                 hint="it is another file than this release's: name another place with `--from`",
             )
-        total.update(block)
-        target.write(block)
-        report(arrived)
-    return total.hexdigest()
+        if self.progress:
+            self.progress(length)
 
 
-def _download(url: str, to: Path, most: int, report: Progress, limits: Limits) -> str:
-    """Ask a server, again if it is busy or the connection ends, until the time is over."""
-    deadline = time.monotonic() + limits.total
-    with _client(limits) as client:
-        asked = _Request(client, url, most, report, deadline, limits)
-        for attempt in range(1, limits.attempts):
+def _download(url: str, arrival: _Arrival, limits: Limits) -> None:
+    """Download a file within the total time.
+
+    Asynchronously: httpx's own limits are those of one read, and a server that sends a byte now and
+    then never reaches them.
+    """
+    import asyncio
+
+    try:
+        asyncio.run(asyncio.wait_for(_attempts(url, arrival, limits), limits.total))
+    except asyncio.TimeoutError:
+        raise _failed(url, "it takes too long") from None
+
+
+async def _attempts(url: str, arrival: _Arrival, limits: Limits) -> None:
+    """Ask a server, again if it is busy or the connection ends."""
+    import asyncio
+
+    async with _client(url, limits) as client:
+        for attempt in range(1, limits.attempts + 1):
             try:
-                return asked.save(to)
-            except _AgainError as error:  # noqa: PERF203 - each attempt takes a connection
+                await _attempt(client, url, arrival)
+            except _AgainError as error:
                 wait = limits.wait * 2**attempt if error.wait is None else error.wait
-                if time.monotonic() + wait > deadline:
-                    raise _unreachable(url, error.reason) from None
-                time.sleep(wait)
-        try:
-            return asked.save(to)
-        except _AgainError as error:
-            raise _unreachable(url, error.reason) from None
+                if attempt == limits.attempts or wait > limits.longest_wait:
+                    raise _failed(url, error.reason) from None
+            else:
+                return
+            await asyncio.sleep(wait)
 
 
-def _client(limits: Limits) -> httpx.Client:
+def _client(url: str, limits: Limits) -> httpx.AsyncClient:
     """Return a client that takes proxies and certificates from the environment, as `curl` does."""
     import httpx
 
-    timeout = httpx.Timeout(limits.read, connect=limits.connect)
-    # What is compressed on its way has no size that could be known before.
-    headers = {"Accept-Encoding": "identity", "User-Agent": "leanspec-launcher"}
+    async def must_stay_encrypted(request: httpx.Request) -> None:
+        if url.startswith("https:") and request.url.scheme != "https":
+            target = shown(str(request.url))
+            raise _failed(url, f"it redirects to `{target}`, which is not encrypted")
+
     try:
-        return httpx.Client(timeout=timeout, headers=headers, follow_redirects=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise CommandError(
-            f"no connection is possible with these settings: {error}",
-            hint="see `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables that end in `_PROXY`",
-        ) from None
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A file on a server, and the bounds of getting it."""
-
-    client: httpx.Client
-    url: str
-    most: int
-    report: Progress
-    # On the clock of time.monotonic().
-    deadline: float
-    limits: Limits
-
-    def save(self, to: Path) -> str:
-        """Write the file from its beginning, and return its SHA-256.
-
-        What arrived at an earlier attempt may be of another file. Raises _AgainError or
-        CommandError.
-        """
-        import httpx
-
-        try:
-            with to.open("wb") as target:
-                return self._follow(target)
-        except httpx.TransportError as error:
-            raise _failure(self.url, error) from None
-        except (httpx.InvalidURL, httpx.HTTPError) as error:
-            raise _unreachable(self.url, str(error)) from None
-
-    def _follow(self, target: BinaryIO) -> str:
-        """Follow redirects to the file, and write it."""
-        asked, hosts = self.url, [urlsplit(self.url).hostname]
-        for _ in range(self.limits.redirects + 1):
-            with self.client.stream("GET", asked) as answer:
-                if answer.status_code not in REDIRECTS:
-                    _must_be_the_file(answer, self.url, self.limits)
-                    # As they arrive: a block of a given size could take for ever to be full.
-                    blocks = _in_time(answer.iter_raw(), self.deadline, self.url)
-                    return _copy(blocks, target, self.most, self.report, shown(self.url))
-                asked = redirected(asked, answer.headers.get("Location", ""), hosts)
-        raise _unreachable(
-            self.url, f"it redirects more than {self.limits.redirects} times"
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(limits.read, connect=limits.connect),
+            headers={"User-Agent": "leanspec-launcher"},
+            follow_redirects=True,
+            event_hooks={"request": [must_stay_encrypted]},
         )
-
-
-def _failure(url: str, error: httpx.TransportError) -> Exception:
-    """Tell apart what another attempt may mend, and what it cannot."""
-    import httpx
-
-    reason = str(error) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return CommandError(
-            f"the certificate of `{shown(url)}` is not trusted: {reason}",
-            hint="see the clock of this machine; set `SSL_CERT_FILE` to your authority's certificate",
-        )
-    if isinstance(error, httpx.UnsupportedProtocol):
-        return _unreachable(url, reason)
-    if isinstance(error, httpx.ProxyError) and str(PROXY_REFUSES) in reason:
-        return CommandError(
-            f"the proxy refuses to connect to `{shown(url)}`: {reason}",
-            hint="see the user and password in `HTTPS_PROXY`",
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return _AgainError(f"no answer in time ({type(error).__name__})")
-    return _AgainError(reason)
-
-
-def _unreachable(url: str, reason: str) -> CommandError:
-    return CommandError(
-        f"`{shown(url)}` cannot be fetched: {reason}",
-        hint="try again later, or name another place of the same files: `--from`",
+    except (httpx.InvalidURL, ValueError):
+        # Its text may contain a part of a password.
+        reason = "the address of a proxy is not valid"
+    except (OSError, ImportError) as error:
+        reason = str(error)
+    raise CommandError(
+        f"no connection is possible with these settings: {reason}",
+        hint="see `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables that end in `_PROXY`",
     )
 
 
-def _must_be_the_file(answer: httpx.Response, url: str, limits: Limits) -> None:
-    """Raise unless a server answers with a file as it is."""
-    status = answer.status_code
-    if status in BUSY:
-        asked = answer.headers.get("Retry-After", "")
-        # As seconds; its other form, a date, is no better than our own pause.
-        wait = float(asked) if asked.isdigit() else None
-        if wait is not None and wait > limits.longest_wait:
-            raise _unreachable(
-                url, f"the server is busy (status {status}) for {wait:.0f} s"
-            )
-        raise _AgainError(f"the server is busy (status {status})", wait)
-    if status != GOOD:
-        raise _unreachable(url, f"the server answers with status {status}")
-    encoding = answer.headers.get("Content-Encoding", "identity")
-    if encoding.lower() != "identity":
-        raise _unreachable(url, f"the server compresses it (`{encoding}`)")
+async def _attempt(client: httpx.AsyncClient, url: str, arrival: _Arrival) -> None:
+    import httpx
+
+    try:
+        async with client.stream("GET", url) as answer:
+            _must_be_the_file(answer, url)
+            with arrival:
+                async for block in answer.aiter_bytes():
+                    arrival.write(block)
+    # A host name that IDNA refuses is a ValueError of Python, or an InvalidURL of httpx.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, httpx.TimeoutException):
+            reason = f"no answer in time ({reason})"
+        elif isinstance(error, httpx.ConnectError):
+            reason = str(_first_cause(error))
+        is_final = isinstance(error, httpx.UnsupportedProtocol) or _hint(reason)
+        if isinstance(error, httpx.TransportError) and not is_final:
+            raise _AgainError(reason) from None
+        raise _failed(url, reason) from None
 
 
-def _in_time(blocks: Iterator[bytes], deadline: float, url: str) -> Iterator[bytes]:
-    """Pass blocks on until the time is over: a server may send a byte now and then, for ever."""
-    for block in blocks:
-        if time.monotonic() > deadline:
-            raise _unreachable(url, "it takes too long")
-        yield block
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the system's error: the libraries' own names no reason."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
-def redirected(url: str, location: str, hosts: list[str | None]) -> str:
-    """Return where a redirect leads: never out of https, and to one other host at most."""
-    target = urljoin(url, location)
-    parts = urlsplit(target)
-    if not location or parts.scheme not in WEB or not parts.hostname:
-        raise _unreachable(url, "it redirects to no URL")
-    if urlsplit(url).scheme == "https" and parts.scheme != "https":
-        raise _unreachable(
-            url, f"it redirects to `{shown(target)}`, which is not encrypted"
+def _must_be_the_file(answer: httpx.Response, url: str) -> None:
+    """Raise unless a server answers with a file."""
+    reason = f"the server answers with status {answer.status_code}"
+    if answer.status_code in BUSY:
+        # In seconds; its other form, a date, is no better than our own pause.
+        match = re.fullmatch("[0-9]{1,9}", answer.headers.get("Retry-After", ""))
+        pause = f", and wants a pause of {match[0]} s" if match else ""
+        raise _AgainError(f"{reason}{pause}", float(match[0]) if match else None)
+    if answer.status_code != GOOD:
+        raise _failed(url, reason)
+
+
+def _failed(url: str, reason: str) -> CommandError:
+    text = f"`{shown(url)}` cannot be fetched: {reason}"
+    return CommandError(text, hint=_hint(reason) or ANOTHER_PLACE)
+
+
+def _hint(reason: str) -> str:
+    return next((hint for text, hint in HINTS.items() if text in reason), "")
+
+
+def must_have_extra(name: str) -> None:
+    """Raise CommandError if a library of the extra `download` is not installed."""
+    if importlib.util.find_spec(name) is None:
+        raise CommandError(
+            f"this needs the extra `download` of lean-spec: there is no `{name}`",
+            hint=extra_hint("download"),
         )
-    if parts.hostname not in hosts:
-        hosts.append(parts.hostname)
-    if len(hosts) > 2:  # noqa: PLR2004 - the first one, and one other
-        raise _unreachable(url, f"it redirects to a third host, `{parts.hostname}`")
-    return target
-
-
-def must_have_extra() -> None:
-    """Raise CommandError if the libraries that downloads need are not installed."""
-    for name in DOWNLOAD:
-        # Not imported here: that would take half a second.
-        if importlib.util.find_spec(name) is None:
-            raise CommandError(
-                f"downloads need the extra `download` of lean-spec: there is no `{name}`",
-                hint=extra_hint("download"),
-            )

@@ -132,9 +132,8 @@ def _add_manifest(folder: Path, origin: str | None) -> None:
         )
         return
     from leanspec_launcher.manage.fetch import manifest
-    from leanspec_launcher.manage.fetch.transfer import must_have_extra, place_of
+    from leanspec_launcher.manage.fetch.transfer import place_of
 
-    must_have_extra()
     manifest.save_to(folder, VERSION, place_of(origin or FILES.format(version=VERSION)))
 
 

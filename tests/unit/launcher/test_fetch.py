@@ -12,12 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from platformdirs import user_data_path
 
 from tests.support.preconditions import require
 
@@ -26,12 +25,11 @@ require("httpx")
 require("cryptography")
 require("filelock")
 
-from leanspec_launcher import _search
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries
 from leanspec_launcher.manage.fetch.entries import Wanted
-from leanspec_launcher.manage.fetch.transfer import Limits, redirected, save
+from leanspec_launcher.manage.fetch.transfer import Limits, place_of, save, shown
 from tests.support.downloads import (
     Answer,
     Files,
@@ -42,11 +40,14 @@ from tests.support.downloads import (
     wheel_name,
     write_certificate,
 )
-from tests.support.site import HOST, Site, script
+from tests.support.site import HOST, Site, copy_launcher, script
+from tests.support.surroundings import run
 
 GOOD = script("echo started")
+# One more than the redirects that httpx follows.
+MOST_REQUESTS = 21
 # A server that is slow gets no more than this.
-SHORT = Limits(connect=1, read=0.5, total=3, attempts=3, wait=0.05, longest_wait=2)
+SHORT = Limits(connect=1, read=0.5, total=2, attempts=3, wait=0.05, longest_wait=1)
 
 
 @pytest.fixture
@@ -66,13 +67,17 @@ def store(site: Site) -> Path:
     return Path(site.env["HOME"]) / ".local/share/lean-spec/binaries"
 
 
-def fetch(site: Site, place: str) -> None:
+def fail(text: str) -> None:
+    pytest.fail(text)
+
+
+def fetch(site: Site, place: str, say: Callable[[str], None] = fail) -> None:
     """Fetch the site's wheel into its store, in this process."""
     wheel = site.pins["cli"][HOST.key].wheel
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HOME", site.env["HOME"])
         settings.delenv("XDG_DATA_HOME", raising=False)
-        entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
+        entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), say)
 
 
 def unfinished(site: Site) -> list[str]:
@@ -89,7 +94,6 @@ def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
     assert done.stdout == f"cli: {path}/leanspec_cli_bin/bin/leanspec\n"
     assert done.stderr == ""
     assert site.start("cli").stdout == "started\n"
-    assert release.headers[0]["Accept-Encoding"] == "identity"
     assert unfinished(site) == []
     # It is there: nobody is asked again.
     asked = len(release.asked)
@@ -178,6 +182,8 @@ def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: File
 @pytest.mark.posix
 def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--list", code=0).stdout == "nothing was fetched\n"
+    assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
+    assert not store(site).exists()
     fetch(site, release.url)
     (listed,) = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
     assert (listed["family"], listed["of_this_release"]) == ("cli", True)
@@ -185,15 +191,23 @@ def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
     # Another release of the launcher starts another program.
     pin_wheel(site, "cli", script("echo newer"))
-    leftover = store(site) / f".{'0' * 64}.part"
-    leftover.write_bytes(b"")
-    leftover.with_suffix(".lock").write_bytes(b"")
+    leftover = store(site) / f".{'0' * 64}-x"
+    leftover.mkdir()
+    (store(site) / f".{'0' * 64}.lock").write_bytes(b"")
     would = site.manage("fetch", "--prune", "--dry-run", code=0).stdout
     assert would == f"{Path(listed['path']).parents[2]}: would be removed\n"
     assert leftover.exists()
     site.manage("fetch", "--prune", code=0)
     assert not Path(listed["path"]).exists()
     assert unfinished(site) == []
+
+
+def dripping_headers(request: Request, _: bytes) -> None:
+    request.send_response(200)
+    for number in range(100):
+        request.send_header(f"X-{number}", "x")
+        request.flush_headers()
+        time.sleep(0.1)
 
 
 def compressed(request: Request, body: bytes) -> None:
@@ -237,16 +251,20 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "HTML": (lambda request, _: request.reply(200, b"<html>sign in</html>"), OTHER_BYTES),
     "endless": (endless, "is longer than the"),
     "dripping": (dripping, "it takes too long"),
+    "dripping headers": (dripping_headers, "it takes too long"),
     "stalled": (stalled, "no answer in time (ReadTimeout)"),
-    "gzip": (compressed, "the server compresses it (`gzip`)"),
     "gone": (status(404), "the server answers with status 404"),
     "forbidden": (status(403), "the server answers with status 403"),
-    "busy": (status(503), "the server is busy (status 503)"),
-    "broken": (status(500), "the server is busy (status 500)"),
-    "later": (status(429, Retry_After="3600"), "the server is busy (status 429) for 3600 s"),
-    "a redirect to itself": (loop, "it redirects more than 5 times"),
-    "a redirect to nowhere": (status(302), "it redirects to no URL"),
-    "a redirect to a file": (to("file:///etc/passwd"), "it redirects to no URL"),
+    "busy": (status(503), "the server answers with status 503"),
+    "broken": (status(500), "the server answers with status 500"),
+    "later": (status(429, Retry_After="3600"), "status 429, and wants a pause of 3600 s"),
+    "later, in another digit": (status(429, Retry_After="\xb2"), "the server answers with status 429"),
+    "later, in many digits": (status(429, Retry_After="9" * 5000), "the server answers with status 429"),
+    "a redirect to itself": (loop, "Exceeded maximum allowed redirects"),
+    "a redirect to nowhere": (status(302), "the server answers with status 302"),
+    "a redirect to a file": (to("file:///etc/passwd"), "unsupported protocol 'file://'"),
+    "a redirect to no host": (to("http://xn--/"), "no Punycode eligible content"),
+    "a redirect to no URL": (to("http://[::1"), "Invalid URL in location header"),
     "not HTTP": (lambda request, _: request.reply(200, b"", Content_Length="x"), "cannot be fetched"),
     "a part": (status(206), "the server answers with status 206"),
 }  # fmt: skip
@@ -271,12 +289,12 @@ def test_a_fault_is_one_message_and_leaves_nothing(
         with pytest.raises(CommandError, match=re.escape(message)) as caught:
             save(release.url, name, part, len(data), limits=SHORT)
         assert caught.value.hint
-    assert time.monotonic() - started < 10
-    assert len(release.asked) <= SHORT.redirects + 1
+    assert time.monotonic() - started < 2 * SHORT.total
+    assert len(release.asked) <= MOST_REQUESTS
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone", "gzip"])
+@pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone"])
 def test_a_fault_keeps_the_store_as_it_was(site: Site, release: Files, fault: str) -> None:
     release.always, message = FAULTS[fault]
     with pytest.raises(CommandError, match=re.escape(message)) as caught:
@@ -308,17 +326,42 @@ def test_a_connection_that_is_cut_is_tried_again(
     assert len(release.asked) == 3
 
 
-def test_a_redirect_leads_to_one_other_host_at_most() -> None:
-    hosts: list[str | None] = ["a.test"]
-    for target in ("https://b.test/x", "https://a.test/y", "https://b.test/z"):
-        assert redirected("https://a.test/", target, hosts) == target
-    with pytest.raises(CommandError, match=r"it redirects to a third host, `c\.test`"):
-        redirected("https://b.test/", "https://c.test/", hosts)
+def test_a_compressed_answer_is_read(release: Files, tmp_path: Path) -> None:
+    (name,) = release.content
+    release.always = compressed
+    data = release.content[name]
+    assert save(release.url, name, tmp_path / "part", len(data)) == sha256(data).hexdigest()
 
 
-def test_a_redirect_never_leaves_https() -> None:
-    with pytest.raises(CommandError, match="which is not encrypted"):
-        redirected("https://a.test/", "http://user:secret@a.test/x?token", ["a.test"])
+def test_a_redirect_to_another_server_takes_no_password_along(
+    release: Files, tmp_path: Path
+) -> None:
+    (name,) = release.content
+    data = release.content[name]
+    with serving() as first:
+        first.content[name] = b""
+        first.always = to(release.url + name)
+        place = first.url.replace("http://", "http://user:secret@")
+        save(place, name, tmp_path / "part", len(data), limits=SHORT)
+    assert (tmp_path / "part").read_bytes() == data
+    assert "Authorization" in first.headers[0]
+    assert "Authorization" not in release.headers[0]
+
+
+def test_a_redirect_never_leaves_https(
+    release: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = write_certificate(tmp_path / "own.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    (name,) = release.content
+    target = release.url.replace("http://", "http://user:secret@") + f"{name}?token"
+    with serving(certificate) as files:
+        files.content[name] = b""
+        files.always = to(target)
+        with pytest.raises(CommandError, match="which is not encrypted") as caught:
+            save(files.url, name, tmp_path / "part", 10, limits=SHORT)
+    assert release.asked == []
+    assert not {"secret", "token"} & set(re.findall(r"\w+", str(caught.value)))
 
 
 @pytest.mark.posix
@@ -328,7 +371,7 @@ def test_tls_by_an_authority_of_ones_own(site: Site, tmp_path: Path) -> None:
         files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
         asked = ("fetch", "cli", "--from", files.url)
         done = site.manage(*asked, code=1)
-        assert "is not trusted" in done.stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
         assert "SSL_CERT_FILE" in done.stderr
         site.manage(*asked, code=0, env={"SSL_CERT_FILE": str(certificate)})
     assert site.start("cli").stdout == "started\n"
@@ -343,14 +386,50 @@ def test_an_expired_certificate_and_that_of_another_host(
             files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
             env = {"SSL_CERT_FILE": str(certificate)}
             done = site.manage("fetch", "cli", "--from", files.url, code=1, env=env)
-            assert "is not trusted" in done.stderr
+            assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
             assert files.asked == []
 
 
 def test_no_such_host_and_no_server(tmp_path: Path) -> None:
-    for url in ("http://nowhere.invalid/", "http://127.0.0.1:1/"):
-        with pytest.raises(CommandError, match="cannot be fetched"):
-            save(url, "x.whl", tmp_path / "part", 10, limits=SHORT)
+    for url, reason in (
+        ("http://nowhere.invalid/", ""),
+        ("http://127.0.0.1:1/", "Connect"),
+        (f"http://{'a' * 64}.invalid/", ""),
+        ("http://a..invalid/", ""),
+        ("http://xn--/", ""),
+        ("http://\ud800/", "IDNA"),
+    ):
+        with pytest.raises(CommandError, match=f"cannot be fetched: .*{reason}") as caught:
+            save(place_of(url), "x.whl", tmp_path / "part", 10, limits=SHORT)
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://h:port", "http://u:hun/ter2@h/", "foo://h", "socks5://h"]
+)
+def test_a_proxy_that_cannot_be_one(
+    proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(CommandError, match="no connection is possible") as caught:
+        save("http://a.invalid/", "x.whl", tmp_path / "part", 10, limits=SHORT)
+    assert "hun" not in str(caught.value)
+    assert "_PROXY" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("http://u:hunter2@h/x", "http://…@h/x"),
+        ("https://u:12/ter2@h/x", "https://…@h/x"),
+        ("https://u:12?ter2#4@h/x?token=y#z", "https://…@h/x"),
+        ("https://h/x?mail=a@b&token=y", "https://…@b"),
+        ("https://h/x?token=y", "https://h/x"),
+        ("/media/a@b?c", "/media/a@b?c"),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, text: str) -> None:
+    assert shown(url) == text
 
 
 def test_a_proxy_that_refuses_does_not_show_the_password(
@@ -359,7 +438,8 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
     host = release.url.removeprefix("http://")
     env = {"HTTPS_PROXY": f"http://user:secret@{host}"}
     done = site.manage("fetch", "cli", "--from", "https://a.invalid/", code=1, env=env)
-    assert "the proxy refuses" in done.stderr
+    assert "407 Proxy Authentication Required" in done.stderr
+    assert "see the user and password in `HTTPS_PROXY`" in done.stderr
     assert "secret" not in done.stderr
     assert release.headers[0]["Proxy-Authorization"].startswith("Basic ")
 
@@ -375,6 +455,13 @@ def test_a_password_in_the_place_is_used_and_never_shown(
     assert done.stdout == ""
     assert FAULTS["forbidden"][1] in done.stderr
     assert "\nhint: " in done.stderr
+    for place, options in (
+        ("http://u:hun/ter2@h.invalid/", []),
+        ("http://u:12/ter2@h.invalid/", ["--dry-run"]),
+    ):
+        done = site.manage("fetch", "cli", "--from", place, *options)
+        assert "h.invalid/" in done.stdout + done.stderr
+        assert not re.search("hun|12|ter2", done.stdout + done.stderr)
 
 
 @pytest.mark.posix
@@ -480,20 +567,77 @@ def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files
     assert release.asked == []
 
 
-def test_without_its_extra_the_command_says_what_brings_it(site: Site) -> None:
+# As it is without the extra: these cannot be imported.
+WITHOUT_EXTRA = """
+import importlib.util
+for name in ("httpx", "cryptography", "filelock"):
+    sys.modules[name] = None
+importlib.util.find_spec = lambda name: None
+"""
+
+
+def without_extra(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    before = f"exec({WITHOUT_EXTRA!r})"
+    program = site.call("main", ".manage", before)
+    return run([sys.executable, "-c", program, "fetch", *arguments], site.env, code=None)
+
+
+def test_without_its_extra_a_download_says_what_brings_it(site: Site) -> None:
     pin_wheel(site, "cli", GOOD)
-    # As find_spec answers where there is none.
-    missing = "import importlib.util; importlib.util.find_spec = lambda name: None"
-    program = site.call("main", ".manage", missing)
-    done = subprocess.run(
-        [sys.executable, "-c", program, "fetch"],
-        env=site.env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    site.files = "http://a.invalid/"
+    site.write_pins()
+    done = without_extra(site)
     assert done.returncode == 1
-    assert "downloads need the extra `download` of lean-spec" in done.stderr
+    assert (
+        "this needs the extra `download` of lean-spec: there is no `httpx`" in done.stderr
+    )
+
+
+@pytest.mark.posix
+def test_a_folder_needs_no_extra(site: Site, release: Files, tmp_path: Path) -> None:
+    for name, data in release.content.items():
+        (tmp_path / name).write_bytes(data)
+    done = without_extra(site, "cli", "--from", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert site.start("cli").stdout == "started\n"
+    assert without_extra(site, "--list").stdout.startswith("cli ")
+    assert without_extra(site, "--prune").stdout == "nothing to remove\n"
+
+
+@pytest.mark.posix
+def test_prune_keeps_what_another_installation_starts(
+    site: Site, release: Files, tmp_path: Path
+) -> None:
+    fetch(site, release.url)
+    site.manage("fetch", "cli", "--from", release.url, code=0)
+    (program,) = store(site).rglob("bin/leanspec")
+    other = Site(tmp_path / "other", site.env)
+    copy_launcher(other.root)
+    pin_wheel(other, "cli", script("echo newer"))
+    assert other.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
+    assert site.start("cli").stdout == "started\n"
+    # The installation that fetched it is gone.
+    shutil.rmtree(site.root / "leanspec_launcher")
+    assert (
+        f"{program.parents[2]}: removed" in other.manage("fetch", "--prune", code=0).stdout
+    )
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.EROFS])
+def test_a_lock_that_is_refused_is_a_note(
+    site: Site, release: Files, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    notes: list[str] = []
+    monkeypatch.setattr("fcntl.flock", refuse)
+    fetch(site, release.url, notes.append)
+    assert len(notes) == 1
+    assert os.strerror(error) in notes[0]
+    assert site.start("cli").stdout == "started\n"
+    site.manage("fetch", "--prune", code=0)
 
 
 def test_a_checkout_has_nothing_to_fetch(site: Site) -> None:
@@ -523,8 +667,3 @@ def test_a_folder_with_something_else_in_the_place_of_the_wheel(
     if sys.platform != "win32":
         os.mkfifo(tmp_path / wheel_name("cli"))
     assert "is not a regular file" in site.manage(*asked, code=1).stderr
-
-
-def test_the_store_is_where_platformdirs_says() -> None:
-    found = user_data_path("lean-spec", appauthor=False) / "binaries"
-    assert Path(_search.store_directory()) == found

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from leanspec_launcher.manage.fetch.signature import verify
 from scripts.github.signing import Claim, sign
 from tests.support.downloads import Files, platform_wheel, serving, wheel_name
 from tests.support.site import HOST, Site, script
+from tests.support.surroundings import run
 
 OTHER = "9.9.10"
 OWN, NEXT, STRANGE = (KeyPair.generate() for _ in range(3))
@@ -200,6 +202,20 @@ def test_a_release_without_a_key_fetches_no_other(site: Site, release: Release) 
     site.write_pins()
     assert "carries no key" in fetch(site, release, 1)
     assert release.files.asked == []
+
+
+@pytest.mark.posix
+def test_a_release_from_a_folder_needs_cryptography(
+    site: Site, release: Release, tmp_path: Path
+) -> None:
+    for name, data in release.files.content.items():
+        (tmp_path / name).write_bytes(data)
+    missing = "sys.modules['httpx'] = sys.modules['cryptography'] = None"
+    find = "import importlib.util; importlib.util.find_spec = lambda name: None"
+    program = site.call("main", ".manage", f"{missing}; {find}")
+    command = [sys.executable, "-c", program, "fetch", "cli", "--version", OTHER]
+    done = run([*command, "--from", tmp_path], site.env, code=1)
+    assert "there is no `cryptography`" in done.stderr
 
 
 def test_a_version_that_is_none(site: Site) -> None:
