@@ -13,11 +13,13 @@ import click
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
+from leanspec_launcher.manage.fetch.transfer import DOWNLOAD
 
 if TYPE_CHECKING:
-    from .download import Target
+    from .bundle import Target
 
 EXTRAS = sorted(
     {family.extra for family in FAMILIES.values() if family.extra} | {"download"}
@@ -47,7 +49,7 @@ OWN_PYTHON = "{}.{}".format(*sys.version_info[:2])
     "extras",
     type=click.Choice(EXTRAS),
     multiple=True,
-    help="What comes with it.",
+    help="An extra to include; several times for several. Default: those installed.",
 )
 @options.place("Where the signed manifest is, if not on GitHub.")
 def command(
@@ -60,18 +62,15 @@ def command(
     """Make a folder to install from without a network.
 
     Downloads the wheels of LeanSpec and of what it needs with pip, from its index, verifies them
-    against the checksums of this release, and makes the folder an index of its own, which pip, uv
-    and pipx install from. A README.md in it has the commands.
+    against the checksums of this release, and adds a page of links with these checksums, which pip,
+    uv and pipx install from. A README.md in it has the commands.
 
     \b
     Examples:
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
     """
-    from leanspec_launcher.manage.fetch.entries import pinned_wheel
-
-    from .download import Target, families
-    from .write import PAGE
+    from .bundle import PAGE, Target
 
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
@@ -82,60 +81,50 @@ def command(
             raise click.UsageError(f"`{python}` is not a version like 3.11")
     own = current()
     keys = platforms or ((own.key,) if own else ())
-    chosen = [PLATFORMS[key] for key in dict.fromkeys(keys)]
-    for platform in chosen:
-        for family in families(extras):
-            pinned_wheel(family, platform)
     targets = [
-        Target(platform, python)
-        for platform in chosen
+        Target(PLATFORMS[key], python)
+        for key in dict.fromkeys(keys)
         for python in dict.fromkeys(pythons or (OWN_PYTHON,))
     ]
-    _make(folder, targets, tuple(sorted(set(extras))), origin)
-    click.echo(f"{folder}: for {_shown(targets)}; see {folder / PAGE}")
+    _make(folder, targets, tuple(sorted(set(extras or _installed_extras()))), origin)
+    click.echo(f"{folder}: for {', '.join(map(str, targets))}; see {folder / PAGE}")
     return 0
+
+
+def _installed_extras() -> list[str]:
+    extras = {
+        family.extra for family in FAMILIES.values() if distribution(family.distribution)
+    }
+    if all(map(distribution, DOWNLOAD)):
+        extras.add("download")
+    return sorted(extras - {""})
 
 
 def _make(
     folder: Path, targets: list[Target], extras: tuple[str, ...], origin: str | None
 ) -> None:
     """Make the bundle next to its place, and move it there when it is whole."""
-    from .download import download, verify
-    from .write import write
+    from leanspec_launcher.manage.fetch import manifest
+    from leanspec_launcher.manage.fetch.transfer import place_of
+
+    from .bundle import download, write
 
     parent = folder.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".lean-spec-") as made:
-            new = Path(made, "bundle")
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".lean-spec-") as work:
+            new = Path(work, "bundle")
             new.mkdir()
             for target in targets:
-                about = f"Python {target.python} on {target.platform.label}"
-                click.echo(f"downloading for {about}", err=True)
-                download(target, extras, new)
-            verify(new, extras, [target.platform for target in targets])
-            _add_manifest(new, origin)
-            write(new, extras, _shown(targets))
+                click.echo(f"downloading for {target}", err=True)
+                download(target, extras, new, Path(work))
+            if KEYS:
+                place = place_of(origin or FILES.format(version=VERSION))
+                manifest.save_to(new, VERSION, place)
+            write(new, extras, targets)
             new.replace(folder)
     except OSError as error:
         reason = error.strerror or error
         raise CommandError(
             f"`{folder}` cannot be written: {reason}", hint="name another folder"
         ) from None
-
-
-def _add_manifest(folder: Path, origin: str | None) -> None:
-    """Add the release's signed manifest, if the release has a key."""
-    if not KEYS:
-        click.echo(
-            "this release has no signing key, so the bundle has no manifest", err=True
-        )
-        return
-    from leanspec_launcher.manage.fetch import manifest
-    from leanspec_launcher.manage.fetch.transfer import place_of
-
-    manifest.save_to(folder, VERSION, place_of(origin or FILES.format(version=VERSION)))
-
-
-def _shown(targets: list[Target]) -> str:
-    return ", ".join(f"Python {each.python} on {each.platform.label}" for each in targets)
