@@ -13,7 +13,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdi
 from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
+from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.verify.proof import digest
 from leanspec_launcher.verify.refusal import Refusal
 
@@ -149,8 +151,9 @@ def _script(path: Path, family: Family) -> bytes:
 def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
     """Put the binary in the place of each script of ours; return those that were replaced, or would be.
 
-    Each binary is verified first. Raises CommandError, and changes nothing, if one is not the pinned
-    one, or if a script is not the one that the installer wrote.
+    Each binary is verified first, and what takes a script's place is started once. Raises
+    CommandError, and changes nothing, if a binary is not the pinned one, if a script is not the one
+    that the installer wrote, or if one does not start.
     """
     if sys.platform == "win32":
         raise CommandError(
@@ -168,17 +171,27 @@ def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comman
         if command.state in (State.DEAD, State.FOREIGN, State.UNREADABLE):
             raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
         if command.state is State.SCRIPT:
-            binaries[command] = _binary(command.family, platform)
-    linked = {command: binary for command, binary in binaries.items() if binary}
+            binary = _binary(command.family, platform)
+            if binary is not None:
+                binaries[command] = binary
     if not dry_run:
-        with contextlib.ExitStack() as stack:
-            # All are made before the first takes its place.
-            new = {command: stack.enter_context(_beside(command)) for command in linked}
-            for command, binary in linked.items():
-                _make(new[command], binary)
-            for command in linked:
-                os.replace(new[command], command.path)
-    return list(linked)
+        _replace(
+            list(binaries), lambda command, new: _make(command, new, binaries[command])
+        )
+    return list(binaries)
+
+
+def _replace(replaced: list[Command], make: Callable[[Command, Path], None]) -> None:
+    """Make what replaces each command, all of it before the first takes its place."""
+    if not replaced:
+        return
+    # Next to the scripts, which are in one folder: a rename does not cross file systems.
+    folder = replaced[0].path.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".lean-spec-") as work:
+        for command in replaced:
+            make(command, Path(work, command.name))
+        for command in replaced:
+            Path(work, command.name).replace(command.path)
 
 
 def _binary(family: Family, platform: Platform | None) -> Verdict | None:
@@ -198,19 +211,8 @@ def _binary(family: Family, platform: Platform | None) -> Verdict | None:
     )
 
 
-@contextlib.contextmanager
-def _beside(command: Command) -> Iterator[Path]:
-    """Give the path of what is to replace a script, next to it; removed if it is left there."""
-    new = command.path.with_name(f".{command.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    try:
-        yield new
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _make(new: Path, binary: Verdict) -> None:
-    """Make what starts a binary. Raises CommandError if it became something else."""
+def _make(command: Command, new: Path, binary: Verdict) -> None:
+    """Make what starts a binary, and start it. Raises CommandError if it does not answer."""
     if libraries(binary.path, binary.sha256):
         # Its libraries are found from the program's own place. A shell that becomes it, and not a
         # symbolic link: installers (pipx) take a link that leads out of their folder for a
@@ -222,11 +224,15 @@ def _make(new: Path, binary: Verdict) -> None:
             os.link(binary.path, new)
         except OSError:  # another file system, or one without hard links
             shutil.copy2(binary.path, new)
-    if digest(_target(_read(new)) or str(new)) != binary.sha256:
+    try:
+        if digest(_target(_read(new)) or str(new)) != binary.sha256:
+            raise OSError("the copy differs")
+        reported_version(command.family, str(new))
+    except OSError as error:
         raise CommandError(
-            f"`{new}` did not become what `{binary.path}` is",
-            hint="`leanspec-launcher repair`, and try again",
-        )
+            f"`{command.path}` was not replaced: its binary does not start there: {error}",
+            hint="`leanspec-launcher doctor` starts it where it is installed",
+        ) from None
 
 
 def _shell_script(binary: str) -> bytes:
@@ -253,9 +259,11 @@ def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comm
             raise CommandError(
                 f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL
             )
-    for command, text in {} if dry_run else scripts.items():
-        with _beside(command) as new:
-            new.write_bytes(text)
-            new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
-            os.replace(new, command.path)
+    if not dry_run:
+        _replace(linked, lambda command, new: _restore(new, command, scripts[command]))
     return linked
+
+
+def _restore(new: Path, command: Command, script: bytes) -> None:
+    new.write_bytes(script)
+    new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)

@@ -33,7 +33,11 @@ COMMANDS = {
     "leanspec-more": "leanspec_launcher:more",
     "leanspec-launcher": "leanspec_launcher.manage:main",
 }
-PROGRAMS = {"cli": script("echo cli", "cli"), "mcp": script("echo mcp", "mcp")}
+ANSWER = {"id": 1, "result": {"serverInfo": {"version": VERSION}}}
+PROGRAMS = {
+    "cli": script("echo cli $*", "cli"),
+    "mcp": script(f"echo '{json.dumps(ANSWER)}'", "mcp"),
+}
 # What stands in for uv: it writes down what it is told, and does what the test wants.
 UV = """#!/bin/sh
 echo "$*" >> "$0.log"
@@ -211,13 +215,20 @@ def test_a_script_that_finds_its_python_beside_itself_is_well(made: Installation
     assert made.manage("link").count(": linked") == 3
 
 
-def test_what_did_not_become_the_binary_is_put_in_no_place(made: Installation) -> None:
+def test_link_replaces_nothing_if_one_binary_does_not_start_there(
+    made: Installation,
+) -> None:
     before = made.contents()
-    done = made.manage_with(
-        "import os; os.link = lambda old, new: open(new, 'w').write('x')", "link"
-    )
+    copied = "import os; os.link = lambda old, new: open(new, 'w').write('x')"
+    done = made.manage_with(copied, "link")
     assert done.returncode == 1
-    assert "did not become what" in done.stderr
+    assert "was not replaced: its binary does not start there: the copy" in done.stderr
+    assert made.contents() == before
+    # The last of three.
+    server = script("exit 3", "mcp")
+    made.site.pin("mcp", server)
+    made.site.wheel("mcp", server)
+    assert "leanspec-mcp` was not replaced" in made.manage("link", code=1)
     assert made.contents() == before
 
 
@@ -239,29 +250,11 @@ def test_what_fails_halfway_leaves_nothing_beside_the_scripts(
         made.manage("link")
     before = made.contents()
     done = made.manage_with(
-        "import os, errno; os.replace = lambda *_: os.open('/no/such', 0)", command
+        "import os, pathlib; pathlib.Path.replace = lambda *_: os.open('/no/such', 0)",
+        command,
     )
     assert done.returncode == 1
     assert made.contents() == before
-
-
-def test_what_an_interrupted_run_left_is_in_nobodys_way(made: Installation) -> None:
-    left = f"import os; open({str(made.scripts)!r} + f'/.lean-spec.{{os.getpid()}}.new', 'w').write('half')"
-    assert made.manage_with(left, "link").stdout.count(": linked") == 3
-
-
-def test_what_is_made_is_never_written_through_a_link(
-    made: Installation, tmp_path: Path
-) -> None:
-    """One that lies where the new file is made, on a file system without hard links."""
-    victim = tmp_path / "victim"
-    victim.write_text("mine")
-    place = f"{str(made.scripts)!r} + f'/.lean-spec.{{os.getpid()}}.new'"
-    before = f"import os, errno; os.symlink({str(victim)!r}, {place});"
-    before += "os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))"
-    assert made.manage_with(before, "link").stdout.count(": linked") == 3
-    assert victim.read_text() == "mine"
-    assert not (made.scripts / "lean-spec").is_symlink()
 
 
 def test_a_program_with_libraries_of_its_own_stays_where_they_are(
