@@ -7,6 +7,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -153,9 +154,21 @@ def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
 def test_bundle_for_other_machines(
     small: Installation, stand_in: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
+    # An installer prefers the one with a build number: a page with hashes has both.
+    (program,) = (stand_in / "dist").glob("leanspec_cli_bin-*linux*.whl")
+    other = tmp_path / program.name.replace("-py3-", "-1-py3-")
+    shutil.copy(program, other)
+    rewrite(other, {"another.py": b""})
+    wheels = [other, *(stand_in / "dist").glob("*.whl"), *wheelhouse.glob("*.whl")]
+    links = [
+        f'<a href="{path.as_uri()}#sha256={sha256(path.read_bytes()).hexdigest()}">{path.name}</a>'
+        for path in wheels
+    ]
+    index = tmp_path / "index.html"
+    index.write_text("\n".join(["<!DOCTYPE html>", *links]))
     options = ("--python", "3.9", "--python", "3.13", "--extra", "ui")
-    links = {"PIP_FIND_LINKS": f"{stand_in / 'dist'} {wheelhouse}"}
-    small.start("leanspec-launcher", "bundle", tmp_path / "out", *options, env=links)
+    env = {"PIP_FIND_LINKS": str(index)}
+    small.start("leanspec-launcher", "bundle", tmp_path / "out", *options, env=env)
     page = (tmp_path / "out/README.md").read_text()
     assert re.search(r"For Python 3\.9 on .*, Python 3\.13 on ", page)
     names = [path.name.split("-")[0] for path in (tmp_path / "out").glob("*.whl")]
