@@ -98,11 +98,18 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
 
 
 def _action(family: "Family", arguments: "list[str]") -> "Callable[[str], int]":
-    """Return what is to be done with the binary: start it, or answer in its place."""
+    """Return what is to be done with the binary: start it, answer in its place, or refuse."""
     if len(arguments) == 1 and arguments[0] in family.answers:
         from .instead.answer import answer
 
         return lambda path: answer(family, path, arguments[0])
+    if family.name == "mcp":
+        from ._search import folder_without_project
+
+        if folder := folder_without_project():
+            from .verify.refusal import refuse_folder
+
+            return lambda _: refuse_folder(family, folder)
     return lambda path: start(path, arguments)
 
 

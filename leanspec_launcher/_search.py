@@ -9,6 +9,7 @@ import sys
 
 from ._pins import LIBRARIES, SHA256
 from ._tables import (
+    ANYWHERE_VARIABLE,
     DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
     PLATFORMS,
@@ -31,6 +32,14 @@ RECORD_NAME = "binary.json"
 MOST_RECORD = 100_000
 DIGEST_LENGTH = 64
 ONCE, OFF = "once", "off"
+# What the MCP server looks for in its working directory, to find a project's specs.
+PROJECT_MARKS = (
+    "specs",
+    "leanspec.adapter.yaml",
+    "leanspec.provider.yaml",
+    os.path.join(".lean-spec", "adapter.yaml"),
+    os.path.join(".lean-spec", "provider.yaml"),
+)
 
 
 class Place:
@@ -198,6 +207,29 @@ def is_private(folder: str) -> bool:
     return state.st_uid == os.geteuid() and not state.st_mode & (
         stat.S_IWGRP | stat.S_IWOTH
     )
+
+
+def folder_without_project() -> str:
+    """Return the working directory if it is `/` or the home folder, and has no specs; else nothing.
+
+    On Windows, the root of the drive or the profile.
+    """
+    variable = "USERPROFILE" if sys.platform == "win32" else "HOME"
+    home = os.environ.get(variable, "")
+    try:
+        here = os.stat(os.curdir)
+        is_root = os.path.samestat(here, os.stat(os.sep))
+        # Also through a link: that leads to the same folder.
+        if not is_root and not (
+            is_absolute(home) and os.path.samestat(here, os.stat(home))
+        ):
+            return ""
+        has_project = any(os.path.exists(mark) for mark in PROJECT_MARKS)
+        if has_project or is_on(ANYWHERE_VARIABLE):
+            return ""
+        return os.getcwd()
+    except OSError:
+        return ""  # one of the folders is gone, so this is not the other
 
 
 def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bool:

@@ -11,6 +11,7 @@ DIRECTORY_VARIABLE = "LEANSPEC_BINARIES_DIR"
 VERIFY_VARIABLE = "LEANSPEC_VERIFY"
 DEBUG_VARIABLE = "LEANSPEC_DEBUG"
 NPM_UI_VARIABLE = "LEANSPEC_NPM_UI"
+ANYWHERE_VARIABLE = "LEANSPEC_MCP_ANYWHERE"
 TYPESCRIPT_VARIABLE, TYPESCRIPT_OPTION = "LEANSPEC_USE_TS", "--use-typescript"
 ON = ("1", "true", "yes", "on")
 
@@ -34,8 +35,8 @@ class Family:
         self.program = program
         # The extra of `lean-spec` that brings it; empty if `lean-spec` itself does.
         self.extra = extra
-        # Arguments that, alone, the launcher answers because the binary cannot: the one exception
-        # to the launch contract. `leanspec-mcp` 0.3.0 reads no argument and waits for its input.
+        # Arguments that, alone, the launcher answers because the binary cannot: an exception to the
+        # launch contract. `leanspec-mcp` 0.3.0 reads no argument and waits for its input.
         self.answers = answers
         # The npm package and version of its last release in TypeScript, which 0.3 can still start.
         self.typescript = typescript

@@ -2,6 +2,9 @@
 
 import enum
 
+from leanspec_launcher._say import CANNOT_RUN, say
+from leanspec_launcher._tables import ANYWHERE_VARIABLE, Family
+
 
 class Kind(enum.Enum):
     """The kinds of reasons why a file is not run. Hints and exit codes depend on nothing else."""
@@ -44,3 +47,14 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` sho
         self.reason = reason
         self.expected = expected
         self.actual = actual
+
+
+def refuse_folder(family: Family, folder: str) -> int:
+    """Say that a server does not start in a folder without a project; return the exit code."""
+    say(
+        f"error: refusing to start `{family.program}` in `{folder}`: it is no project, and the server"
+        " would write specs there\n"
+        "hint: name your project: `leanspec-launcher mcp-config CLIENT --write --project FOLDER`; to"
+        f" allow any folder, set `{ANYWHERE_VARIABLE}=1`\n"
+    )
+    return CANNOT_RUN

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from scripts.tools.mcp_session import MESSAGES
 from tests.support.installers import Installation
+from tests.support.surroundings import run
 
 
 def test_the_official_client_lists_the_tools_and_calls_one(
@@ -37,3 +39,24 @@ def test_the_official_client_lists_the_tools_and_calls_one(
     assert len(tools) == 11
     assert "list_specs" in tools
     assert "001-first-spec" in text
+
+
+def test_the_server_makes_no_specs_in_the_home_folder(
+    installed: Installation, tmp_path: Path
+) -> None:
+    call = {"name": "create_spec", "arguments": {"title": "First"}}
+    request = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": call}
+    text = "".join(f"{json.dumps(message)}\n" for message in (*MESSAGES, request))
+    env, command = (
+        installed.env | {"HOME": str(tmp_path)},
+        installed.commands / "leanspec-mcp",
+    )
+    for folder in (tmp_path, Path("/")):
+        refused = run([command], env, cwd=folder, text=text, code=126)
+        assert refused.stderr.startswith("error: refusing to start `leanspec-mcp` in `")
+        assert refused.stdout == ""
+    assert not (tmp_path / "specs").exists()
+    run([command], env | {"LEANSPEC_MCP_ANYWHERE": "1"}, cwd=tmp_path, text=text)
+    assert (tmp_path / "specs/001-first/README.md").exists(), "which nobody asked for"
+    again = run([command], env, cwd=tmp_path, text=text).stdout
+    assert "002-first" in again, "now the folder is a project"

@@ -205,6 +205,7 @@ PRECONDITIONS = {
     "qemu-aarch64-static": _debian("qemu-aarch64-static", "qemu-user-static"),
     "setarch": _debian("setarch", "util-linux"),
     "setpriv": _debian("setpriv", "util-linux"),
+    "strace": _debian("strace"),
     "unshare": _debian("unshare", "util-linux"),
 }
 

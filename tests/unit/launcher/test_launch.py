@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from leanspec_launcher._tables import FAMILIES
 from tests.support.preconditions import needs
-from tests.support.site import HOST, Site, script
+from tests.support.site import HOST, Site, script, settle
 from tests.support.surroundings import run
 
+# System calls that a start makes more than a script that only becomes the program.
+MOST_CALLS = 90
 GOOD = script('printf "[%s]" started "$@"; exit 7')
 
 
@@ -335,6 +339,86 @@ def test_the_mcp_server_announces_its_own_version(site: Site) -> None:
     site.wheel("mcp", MCP)
     assert site.start("mcp", "--version").stdout == "leanspec-mcp 1.2.3\n"
     assert "Usage: leanspec-mcp" in site.start("mcp", "--help").stdout
+
+
+@pytest.fixture
+def mcp(site: Site) -> Site:
+    site.pin("mcp", MCP)
+    site.wheel("mcp", MCP)
+    return site
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("folder", ["/", "home", "link"])
+@pytest.mark.parametrize("home", ["its own", "unset", "relative"])
+def test_the_mcp_server_is_refused_in_the_root_and_the_home_folder(
+    mcp: Site, tmp_path: Path, folder: str, home: str
+) -> None:
+    (tmp_path / "link").symlink_to("home")
+    env = mcp.env | {"HOME": {"relative": "home"}.get(home, mcp.env["HOME"])}
+    if home == "unset":
+        del env["HOME"]
+    is_refused = folder == "/" or home == "its own"
+    start = [sys.executable, "-S", "-c", mcp.call("mcp")]
+    done = run(start, env, cwd=tmp_path / folder, code=126 if is_refused else 3)
+    here = Path(tmp_path / folder).resolve()
+    assert (
+        done.stderr.startswith(f"error: refusing to start `leanspec-mcp` in `{here}`: ")
+        is is_refused
+    )
+    assert done.stderr.count("\nhint: ") == is_refused
+    assert done.stdout == ""
+
+
+@pytest.mark.posix
+def test_the_mcp_server_starts_in_a_home_folder_that_is_a_project_or_allowed(
+    mcp: Site, tmp_path: Path
+) -> None:
+    home = Path(mcp.env["HOME"])
+    mcp.start("mcp", cwd=home, code=126)
+    mcp.start("mcp", cwd=home, code=3, env={"LEANSPEC_MCP_ANYWHERE": "1"})
+    mcp.start("mcp", cwd=tmp_path, code=3)
+    (home / "inside").mkdir()
+    mcp.start("mcp", cwd=home / "inside", code=3)
+    for mark in ("specs/001", ".lean-spec/adapter.yaml"):
+        (home / mark).mkdir(parents=True)
+        mcp.start("mcp", cwd=home, code=3)
+        shutil.rmtree(home / mark.partition("/")[0])
+    (home / ".lean-spec").mkdir()
+    mcp.start("mcp", cwd=home, code=126)
+
+
+@pytest.mark.posix
+def test_the_mcp_server_answers_and_other_programs_start_in_the_home_folder(
+    mcp: Site,
+) -> None:
+    home = Path(mcp.env["HOME"])
+    assert mcp.start("mcp", "--version", cwd=home).stdout == "leanspec-mcp 1.2.3\n"
+    assert "Usage: leanspec-mcp" in mcp.start("mcp", "--help", cwd=home).stdout
+    for family in ("cli", "http"):
+        mcp.pin(family, GOOD)
+        mcp.wheel(family, GOOD)
+        mcp.start(family, cwd=home, code=7)
+    assert not (home / "specs").exists()
+
+
+@needs("strace")
+@pytest.mark.parametrize("family", ["cli", "mcp"])
+def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, family: str) -> None:
+    site.pin(family, MCP)
+    settle(site.wheel(family, MCP))
+    site.start(family, code=3)
+
+    def calls(code: str) -> int:
+        trace = tmp_path / "trace"
+        command = ["strace", "-qq", "-o", str(trace), sys.executable, "-S", "-c", code]
+        run(command, site.env, cwd=site.root, code=3)
+        before, _, _ = trace.read_text().rpartition("execve(")
+        return before.count("\n")
+
+    program = site.root / FAMILIES[family].package / "bin" / FAMILIES[family].program
+    floor = f"import os, sys; os.execv({str(program)!r}, ['x'])"
+    assert calls(site.call(family)) - calls(floor) <= MOST_CALLS
 
 
 @pytest.mark.posix
