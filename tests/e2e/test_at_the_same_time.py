@@ -133,4 +133,4 @@ def test_a_server_outlives_a_hundred_upgrades(lend: Lend) -> None:
         process.stdin.close()
         assert process.wait(20) == 0
     command = [str(installation.commands / "leanspec-mcp")]
-    assert list_tools(command, installation.home, installation.env)[1]
+    assert list_tools(command, installation.packages, installation.env)[1]

@@ -179,7 +179,7 @@ def test_mcp_config_prints_a_command_that_starts_the_server(
     server = json.loads(manage("mcp-config", client).stdout)[table]["leanspec"]
     assert Path(server["command"]).is_absolute()
     command = [server["command"], *server["args"]]
-    announced, tools = list_tools(command, tmp_path, {"HOME": str(tmp_path)})
+    announced, tools = list_tools(command, tmp_path, {"HOME": str(tmp_path / "home")})
     assert (announced["version"], len(tools) > 5) == (version, True)
 
 
