@@ -36,12 +36,14 @@ def tunnel(port: int) -> str:
 
 def open_browser(url: str) -> bool:
     """Open the browser; tell whether one was found."""
-    if os.path.exists(WSL_MARK) and os.path.exists(WSL_OPENER):
-        command = [WSL_OPENER, "url.dll,FileProtocolHandler", url]
-        quiet = subprocess.DEVNULL
-        done = subprocess.run(command, stdout=quiet, stderr=quiet, check=False, timeout=20)
-        return done.returncode == 0
     try:
+        if os.path.exists(WSL_MARK) and os.path.exists(WSL_OPENER):
+            command = [WSL_OPENER, "url.dll,FileProtocolHandler", url]
+            quiet = subprocess.DEVNULL
+            opener = subprocess.run(
+                command, stdout=quiet, stderr=quiet, check=False, timeout=20
+            )
+            return opener.returncode == 0
         return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
+    except (webbrowser.Error, OSError, subprocess.SubprocessError):
         return False

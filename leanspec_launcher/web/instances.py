@@ -1,4 +1,4 @@
-"""Which servers run for which projects: a small file per project, in the user's own cache folder."""
+"""Servers that run: a small file per project in the user's cache folder, and a lock for a start."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import IO
+from urllib.parse import quote
 
+from leanspec_launcher._say import say
 from leanspec_launcher._search import is_trusted, stamp_directory
 from leanspec_launcher.verify.proof import make_private
 
-from .port import ask
+from .listener import is_listening
+from .port import Answer, ask, connectable
 
 NAME = "ui"
+# Seconds that a start waits for the start of another server, and between two looks.
+LOCK_SECONDS, LOCK_POLL = 30.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class Instance:
     """A running server: where it is, and what it shows."""
 
     url: str
+    """The page of the project."""
     host: str
     port: int
     process: int
@@ -38,22 +46,63 @@ def folder() -> str:
     return place if place and make_private(place) else ""
 
 
+def address(host: str, port: int) -> str:
+    """Return the URL of a server."""
+    name = connectable(host)
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/"
+
+
+def page(base: str, answer: Answer, project: Path) -> str:
+    """Return the URL of a project's pages; empty if the server does not show the project.
+
+    Without the project's id, the pages show the first project that the user has ever opened.
+    """
+    project_id = answer.project_id(project)
+    return f"{base}projects/{quote(project_id, safe='')}" if project_id else ""
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Let one process of this user start a server at a time: two would take the same port.
 
-    Not on Windows, where the second one fails, and not if there is no place for the lock.
+    Not on Windows, where the second one fails, and not if there is no place for the lock. Nothing
+    that waits for somebody else belongs in here.
     """
     place = folder()
     if not place or sys.platform == "win32":
         yield
         return
+    with contextlib.ExitStack() as stack:
+        try:
+            _lock(stack.enter_context(open(os.path.join(place, "lock"), "w")))
+        except OSError as error:
+            # NFS and sshfs may know no locks, and a read-only file system has no place for one.
+            say(
+                f"note: `{place}` cannot be locked: {error.strerror}; a second start may fail\n"
+            )
+        yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock a file; the system releases it however this process ends. Raises OSError if it does not."""
+    if sys.platform == "win32":
+        return
     import fcntl
 
-    with open(os.path.join(place, "lock"), "w") as file:
-        # The system releases it however this process ends, also when it becomes the watcher.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    deadline, is_first = time.monotonic() + LOCK_SECONDS, True
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(error.errno, "another start takes too long") from None
+        else:
+            return
+        if is_first:
+            say("note: another server is being started: waiting for it\n")
+            is_first = False
+        time.sleep(LOCK_POLL)
 
 
 def file_of(project: Path) -> str:
@@ -69,14 +118,16 @@ def find_running(project: Path, version: str) -> Instance | None:
     if not path or not is_trusted(os.path.dirname(path)):
         return None
     try:
-        found = Instance(**json.loads(Path(path).read_text("utf-8")))
-        answer = ask(str(found.host), int(found.port))
+        instance = Instance(**json.loads(Path(path).read_text("utf-8")))
+        host, port, process = str(instance.host), int(instance.port), int(instance.process)
+        # The file may be that of a server that was killed, whose port is another user's now.
+        answer = ask(host, port) if is_listening(process, port) else None
     except (OSError, ValueError, TypeError):
         return None
-    is_ours = answer is not None and version in ("", answer.version)
-    if answer is None or not is_ours or str(project) not in answer.projects:
+    if answer is None or version not in ("", answer.version):
         return None
-    return found
+    url = page(address(host, port), answer, project)
+    return replace(instance, url=url) if url else None
 
 
 def remember(path: str, instance: Instance) -> None:

@@ -72,13 +72,15 @@ def chosen_pages() -> str:
 
 
 def files_of(folder: str) -> list[str]:
-    """Return the files below a folder: their paths from there, with `/`, sorted."""
-    found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
+    """Return the files below a folder, and its links to folders: their paths from there, with `/`, sorted."""
+    paths = []
+    for place, folders, names in os.walk(folder):
+        # The server would show what is in a linked folder: it is no file, and so it is refused.
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        for name in (*names, *links):
             path = os.path.relpath(os.path.join(place, name), folder)
-            found.append(path.replace(os.sep, "/"))
-    return sorted(found)
+            paths.append(path.replace(os.sep, "/"))
+    return sorted(paths)
 
 
 def tree_digest(folder: str) -> str:

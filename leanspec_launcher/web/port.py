@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
 
 DEFAULT, TRIES = 3000, 100
 HIGHEST = 65535
+# Seconds for a whole answer, however slowly its bytes come.
 SECONDS, SECONDS_FOR_A_STRANGER = 5.0, 1.0
 LARGEST_ANSWER = 1 << 20
 VARIABLE = "PORT"
 ALLOWED = "access-control-allow-origin"
+# An origin that no server of ours allows: whoever does, echoes what it is asked.
+NO_ORIGIN = "http://echo.invalid"
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,23 @@ class Answer:
     """What a LeanSpec server says of itself."""
 
     version: str
-    projects: tuple[str, ...]
-    """The folders of the projects that it shows."""
+    projects: dict[str, str]
+    """The id of each project that it shows, by the project's folder."""
+
+    def project_id(self, project: Path) -> str:
+        """Return the id of a project; empty if the server does not show it."""
+        if str(project) in self.projects:
+            return self.projects[str(project)]
+        # The server may write the same path in another way.
+        same = (path for path in self.projects if _is_same(path, project))
+        return self.projects.get(next(same, ""), "")
+
+
+def _is_same(path: str, project: Path) -> bool:
+    try:
+        return os.path.samefile(path, project)
+    except (OSError, ValueError):
+        return False
 
 
 def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[int, str]:
@@ -114,32 +134,41 @@ def _bind(host: str, port: int) -> None:
 
 def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
     """Ask who listens on a port; None if it is no LeanSpec server, or nobody."""
+    deadline = time.monotonic() + seconds
     try:
-        _, health = _get(host, port, "/health", seconds)
-        _, listed = _get(host, port, "/api/projects", seconds)
-        projects = tuple(str(each["path"]) for each in listed["projects"])
+        _, health = _get(host, port, "/health", deadline)
+        _, listed = _get(host, port, "/api/projects", deadline)
+        projects = {str(each["path"]): str(each["id"]) for each in listed["projects"]}
         return Answer(str(health["version"]), projects)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def health(host: str, port: int, origin: str) -> str:
-    """Return the version of the server that allows an origin; empty if none answers, or another."""
+    """Return the version of the server that allows an origin, and no other; empty if it is another."""
+    deadline = time.monotonic() + SECONDS_FOR_A_STRANGER
     try:
-        head, body = _get(host, port, "/health", SECONDS, origin)
+        echo, _ = _get(host, port, "/health", deadline, NO_ORIGIN)
+        head, body = _get(host, port, "/health", deadline, origin)
         version = str(body["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return version if f"{ALLOWED}: {origin}" in head.lower().splitlines() else ""
+    is_ours = _allows(head, origin) and not _allows(echo, NO_ORIGIN)
+    return version if is_ours else ""
+
+
+def _allows(head: str, origin: str) -> bool:
+    return f"{ALLOWED}: {origin}" in head.lower().splitlines()
 
 
 def _get(
-    host: str, port: int, path: str, seconds: float, origin: str = ""
+    host: str, port: int, path: str, deadline: float, origin: str = ""
 ) -> tuple[str, Any]:
     """Return the head and the JSON that a server answers with, to a page of an origin if one is given.
 
-    Raises OSError or ValueError if it does not. Without http.client, whose import takes a fifth of
-    the time to a healthy server. No proxy of the environment has a part in this.
+    Raises OSError or ValueError if it does not, or not until the deadline. Without http.client, whose
+    import takes a fifth of the time to a healthy server. No proxy of the environment has a part in
+    this.
     """
     # In HTTP/1.0, the answer ends with the connection, and is in one piece.
     lines = [f"GET {path} HTTP/1.0", f"Host: {host}:{port}"]
@@ -147,12 +176,21 @@ def _get(
         lines.append(f"Origin: {origin}")
     request = "\r\n".join([*lines, "", ""])
     data = b""
-    with socket.create_connection((connectable(host), port), seconds) as connection:
+    with socket.create_connection((connectable(host), port), _left(deadline)) as connection:
         connection.sendall(request.encode())
         while len(data) < LARGEST_ANSWER and (part := connection.recv(1 << 16)):
             data += part
+            connection.settimeout(_left(deadline))
     head, _, body = data.partition(b"\r\n\r\n")
     return head.decode("latin-1"), json.loads(body)
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until a deadline. Raises OSError if there are none."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 def connectable(host: str) -> str:

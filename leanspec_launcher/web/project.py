@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 
-# What a project of LeanSpec has: its settings, or its specs.
-MARKS = (".lean-spec", "specs")
+# What a project of LeanSpec has: its specs, or its settings.
+SPECS, SETTINGS = "specs", ".lean-spec"
 
 
 def find_project(named: Path | None, specs: Path | None) -> Path:
@@ -21,8 +22,7 @@ def find_project(named: Path | None, specs: Path | None) -> Path:
         return _must_have_specs(_real(named))
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
-        # The settings of the user in the home folder are not those of a project.
-        if _has_specs(folder) and folder != Path.home():
+        if _has_specs(folder):
             return folder
     raise CommandError(
         f"there are no specs in `{here}` or above it",
@@ -48,7 +48,7 @@ def _must_have_specs(folder: Path) -> Path:
 
 
 def _root_of_specs(folder: Path) -> Path:
-    if folder.name != "specs":
+    if folder.name != SPECS:
         raise CommandError(
             f"`{folder}` is not called `specs`, and the web server finds no other folder",
             hint="name the project's folder: `--project DIR`",
@@ -57,4 +57,14 @@ def _root_of_specs(folder: Path) -> Path:
 
 
 def _has_specs(folder: Path) -> bool:
-    return any((folder / mark).is_dir() for mark in MARKS)
+    if (folder / SPECS).is_dir():
+        return True
+    # The settings in the home folder are the user's, and not those of a project.
+    return (folder / SETTINGS).is_dir() and not _is_home(folder)
+
+
+def _is_home(folder: Path) -> bool:
+    try:
+        return folder.samefile(os.path.expanduser("~"))
+    except OSError:
+        return False

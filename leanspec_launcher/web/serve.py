@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -22,14 +23,16 @@ from leanspec_launcher.verify.refusal import Refusal
 from . import instances
 from .instances import Instance
 from .pages import chosen_pages, verified_pages
-from .port import choose_port, connectable
+from .port import ask, choose_port, connectable
 from .server import (
     EndedError,
     Server,
     become_watcher,
     end,
-    hold_signals,
+    exit_at_signals,
+    last_words,
     new_origin,
+    reset_signals,
     start,
     wait_until_healthy,
 )
@@ -57,81 +60,123 @@ class ServerOptions:
     more: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Started:
+    """A server that this process has started: its process, where it is, and the file that says so."""
+
+    process: subprocess.Popen[bytes]
+    instance: Instance
+    file: str
+    remark: str
+    """Why it has another port than the usual one; empty if it has that."""
+
+
 def serve(options: ServerOptions) -> None:
     """Show a project. Ends this process, unless a server for it runs already.
 
     Raises CommandError if that is not possible.
     """
+    reset_signals()
     _must_have_no_key()
     pages = chosen_pages() or verified_pages()
     program = _verified_server()
     settings = read_settings()
+    if options.dry_run:
+        _show_command(options, settings, pages, program)
+        return
     with instances.alone():
-        started = _start(options, settings, pages, program)
+        running = options.project and instances.find_running(options.project, BINARIES)
+        started = None
+        if not running or options.new:
+            started = _start(options, settings, pages, program, has_other=bool(running))
     if started is not None:
-        process, instance, file = started
-        try:
-            _show(instance, options, "")
-        except BaseException:
-            end(process)
-            raise
-        become_watcher(process, file)
+        _hand_over(started, options)
+    elif running:
+        _show(running, options, "runs already")
+        _open(running, options)
+
+
+def _hand_over(started: Started, options: ServerOptions) -> NoReturn:
+    """Say where the server is, open the browser, and watch the server."""
+    try:
+        exit_at_signals()
+        _warn(options, started.remark)
+        _show(started.instance, options, "")
+        _open(started.instance, options)
+        become_watcher(started.process, started.file)
+    except BaseException:
+        end(started.process)
+        raise
+
+
+def _show_command(
+    options: ServerOptions, settings: Settings, pages: str, program: str
+) -> None:
+    # What only some runs need is imported there: a start has to be fast.
+    from leanspec_launcher.installers.words import shown
+
+    port, _ = choose_port(options.host, options.port, settings.port)
+    arguments = _arguments(options, settings, pages, port, new_origin())
+    click.echo(shown([[program, *arguments]]))
 
 
 def _start(
-    options: ServerOptions, settings: Settings, pages: str, program: str
-) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
-    """Start a server, or show the one that runs; None if there is nothing to watch."""
-    if options.project and not options.new and not options.dry_run:
-        running = instances.find_running(options.project, BINARIES)
-        if running:
-            _open(running, options)
-            _show(running, options, "runs already")
-            return None
+    options: ServerOptions,
+    settings: Settings,
+    pages: str,
+    program: str,
+    *,
+    has_other: bool,
+) -> Started:
+    """Start a server, on another port if somebody takes the one that was free."""
     for _ in range(ATTEMPTS - 1):
         # A port that is free when we look may be taken when the server does: it ends, and we look
         # again. Whose port it was, nobody can say afterwards: that program may have ended too.
         with contextlib.suppress(EndedError):
-            return _start_on_a_free_port(options, settings, pages, program)
-    return _start_on_a_free_port(options, settings, pages, program)
+            return _start_on_a_free_port(options, settings, pages, program, has_other)
+    return _start_on_a_free_port(options, settings, pages, program, has_other)
 
 
 def _start_on_a_free_port(
-    options: ServerOptions, settings: Settings, pages: str, program: str
-) -> tuple[subprocess.Popen[bytes], Instance, str] | None:
-    """Start a server; None with `--dry-run`. Raises EndedError if it ends before it answers."""
+    options: ServerOptions,
+    settings: Settings,
+    pages: str,
+    program: str,
+    has_other: bool,  # noqa: FBT001 - of a private function
+) -> Started:
+    """Start a server. Raises EndedError if it ends before it answers."""
     port, remark = choose_port(options.host, options.port, settings.port)
     origin = new_origin()
     file = instances.file_of(options.project) if options.project else ""
-    log = f"{file}.log" if file else ""
+    # The other server of the project keeps its file and its log.
+    log = f"{file}.new.log" if has_other else f"{file}.log"
     arguments = _arguments(options, settings, pages, port, origin)
-    server = Server(program, arguments, options.host, port, log, origin)
-    if options.dry_run:
-        # What only some runs need is imported there: a start has to be fast.
-        from leanspec_launcher.installers.words import shown
-
-        click.echo(shown([[program, *arguments]]))
-        return None
+    server = Server(program, arguments, options.host, port, log if file else "", origin)
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
-        _warn(options, remark)
         instance = _instance(server, process.pid, options)
-        if file:
+        if file and not has_other:
             instances.remember(file, instance)
-        _open(instance, options)
-        hold_signals()
     except BaseException:
         end(process)
         raise
-    return process, instance, file
+    return Started(process, instance, "" if has_other else file, remark)
 
 
 def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
-    host = connectable(server.host)
-    place = f"[{host}]" if ":" in host else host
-    url = f"http://{place}:{server.port}/"
-    return Instance(url, host, server.port, process, str(options.project or ""), BINARIES)
+    """Return where the server is. Raises CommandError if it does not show the project."""
+    host, project = connectable(server.host), options.project
+    url = instances.address(host, server.port)
+    if project:
+        answer = ask(host, server.port)
+        url = instances.page(url, answer, project) if answer else ""
+    if not url:
+        raise CommandError(
+            f"the server does not show `{project}`{last_words(server.log)}",
+            hint="rename the folder if its name is not UTF-8",
+        )
+    return Instance(url, host, server.port, process, str(project or ""), BINARIES)
 
 
 def _arguments(

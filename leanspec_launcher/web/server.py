@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,11 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from leanspec_launcher.commands import CommandError
 
 from . import place, port
+from .listener import is_listening
 
 # What the server would read next to its options, and what its options say instead.
 OVERRIDDEN = (
@@ -28,6 +30,8 @@ OVERRIDDEN = (
     "LEANSPEC_DEV_MODE",
 )
 SECONDS = 10
+# Seconds that a server has after it was asked to end.
+GRACE = 1
 POLL = 0.01
 LAST_LINES = 5
 if sys.platform != "win32":
@@ -68,7 +72,7 @@ def start(server: Server) -> subprocess.Popen[bytes]:
 
     Raises OSError if it cannot be started.
     """
-    with open(server.log or os.devnull, "wb") as log:
+    with _open_log(server.log) as log:
         return subprocess.Popen(
             [server.program, *server.arguments],
             stdin=subprocess.DEVNULL,
@@ -77,6 +81,14 @@ def start(server: Server) -> subprocess.Popen[bytes]:
             env=environment(),
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one thread
         )
+
+
+def _open_log(path: str) -> IO[bytes]:
+    """Open a log; a file system that is read-only has no place for one."""
+    try:
+        return open(path or os.devnull, "wb")
+    except OSError:
+        return open(os.devnull, "wb")
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -103,59 +115,83 @@ def wait_until_healthy(
     Raises EndedError if it ends. Raises CommandError, and ends it, if it answers with another
     version, or takes too long.
     """
-    until = time.monotonic() + SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        found = port.health(server.host, server.port, server.origin)
-        if found and version in ("", found):
+    deadline = time.monotonic() + SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        answer = port.health(server.host, server.port, server.origin)
+        # If another program has the port, the server ends in a moment.
+        if answer and is_listening(process.pid, server.port) and process.poll() is None:
+            _must_be(version, answer, process)
             return
-        if found:
-            end(process)
-            raise CommandError(
-                f"the server answers as version {found}, expected {version}",
-                hint="leanspec-launcher doctor",
-            )
         time.sleep(POLL)
-    said = "".join(f"\n  {line}" for line in last_words(server.log))
+    words = last_words(server.log)
     if process.poll() is not None:
-        reason = f"the server ended with exit code {process.returncode}{said}"
+        reason = f"the server ended with exit code {process.returncode}{words}"
         raise EndedError(reason, hint="leanspec-launcher doctor")
     end(process)
-    reason = f"the server did not answer within {SECONDS} s{said}"
+    reason = f"the server did not answer within {SECONDS} s{words}"
     raise CommandError(reason, hint="leanspec-launcher doctor")
 
 
+def _must_be(version: str, answer: str, process: subprocess.Popen[bytes]) -> None:
+    """Raise CommandError, and end the server, if it answers with another version than the expected one."""
+    if version in ("", answer):
+        return
+    end(process)
+    raise CommandError(
+        f"the server answers as version {answer}, expected {version}",
+        hint="leanspec-launcher doctor",
+    )
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End the server at once."""
-    process.kill()
-    process.wait()
+    """End the server, as the watcher does: with a moment to finish what it writes."""
+    process.terminate()
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    finally:
+        process.kill()
+        process.wait()
 
 
-def last_words(log: str) -> list[str]:
-    """Return the last lines of a log; none if there is no log."""
+def last_words(log: str) -> str:
+    """Return the last lines of a log, each on a line of its own; nothing if there is no log."""
     try:
         text = Path(log).read_text("utf-8", "replace")
     except OSError:
-        return []
-    return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+        return ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "".join(f"\n  {line}" for line in lines[-LAST_LINES:])
 
 
-def hold_signals() -> None:
-    """Let the signals that end this process wait until the watcher can act on them.
+def reset_signals() -> None:
+    """Take back that children are not waited for, which whoever started this process may want."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
-    From the moment that somebody knows the server, each of them ends both with exit code 0.
+
+def exit_at_signals() -> None:
+    """Let a signal that ends this process do so with exit code 0, until the watcher acts on them.
+
+    Whoever knows the server's address may send one, also while a browser is opened.
     """
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+        for number in INTERRUPTS:
+            # What is ignored stays so, as `nohup` wants it.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: sys.exit(0))
 
 
 def become_watcher(process: subprocess.Popen[bytes], file: str) -> NoReturn:
     """Watch the server until it or this process is to end; end this process with its exit code."""
-    if sys.platform == "win32":
-        from .windows import watch
+    if sys.platform != "win32":
+        # Signals wait until the watcher can act on them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+        # Only the standard library's smallest part is left in memory: the process stays the same,
+        # and with it the parent of the server.
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch.py")
+        command = [sys.executable, "-I", "-S", script, str(process.pid), file]
+        os.execv(sys.executable, command)
+    from .windows import watch
 
-        sys.exit(watch(process, file))
-    # Only the standard library's smallest part is left in memory: the process stays the same, and
-    # with it the parent of the server.
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch.py")
-    command = [sys.executable, "-I", "-S", script, str(process.pid), file]
-    os.execv(sys.executable, command)
+    sys.exit(watch(process, file))

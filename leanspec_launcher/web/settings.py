@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +30,28 @@ class Settings:
 def data_folder() -> Path:
     """Return the folder in which the web server keeps its data."""
     chosen = os.environ.get(FOLDER_VARIABLE, "")
-    return Path(chosen) if chosen else Path.home() / FOLDER
+    return Path(chosen or os.path.join(os.path.expanduser("~"), FOLDER))
 
 
 def read_settings() -> Settings:
     """Return the user's settings; raises CommandError for a file that cannot be read."""
     path = data_folder() / FILE
     try:
-        text = path.read_text("utf-8")
+        # Reading a FIFO would wait for somebody to write to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError("it is not a regular file")
+        settings = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from None
     try:
-        stated = json.loads(text)
-        server, ui = stated.get("server", {}), stated.get("ui", {})
+        server, ui = settings.get("server", {}), settings.get("ui", {})
         port = server.get("port")
         if not isinstance(port, int) or not 1 <= port <= HIGHEST:
             port = None
         return Settings(port, str(ui.get("theme", "")), str(ui.get("locale", "")))
-    except (ValueError, AttributeError) as error:
+    except AttributeError as error:
         raise _damaged(path, error) from None
 
 

@@ -15,6 +15,16 @@ if sys.platform != "win32":
 from leanspec_launcher.windows.parent import KERNEL, create_job
 
 GRACE = 1
+# What OpenProcess is asked for (Process Security and Access Rights).
+QUERY_LIMITED_INFORMATION = 0x1000
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process runs that this user may ask about: not another user's."""
+    handle = KERNEL.OpenProcess(QUERY_LIMITED_INFORMATION, False, process)  # noqa: FBT003 - of C
+    if handle:
+        KERNEL.CloseHandle(ctypes.c_void_p(handle))
+    return bool(handle)
 
 
 def watch(process: subprocess.Popen[bytes], file: str) -> int:

@@ -57,8 +57,13 @@ def seen(
             f"status: {status}\ncreated: '2026-01-0{number}'\npriority: high\ntags: [demo]"
         )
         spec.write_text(f"---\n{front}\n---\n\n# The {name} spec\n\nSome text of {name}.\n")
+    other = folder / "other"
+    (other / "specs/001-other").mkdir(parents=True)
+    text = "---\nstatus: planned\ncreated: '2026-01-01'\n---\n\n# The other spec\n"
+    (other / "specs/001-other/README.md").write_text(text)
     command = [sys.executable, "-m", "tests.support.browser"]
-    command += [str(installation.commands / "leanspec-ui"), str(project), str(folder)]
+    command.append(str(installation.commands / "leanspec-ui"))
+    command += [str(project), str(other), str(folder)]
     if is_root():
         command = ["unshare", "--net", *command]
     done = subprocess.run(
@@ -76,6 +81,7 @@ def seen(
     "what",
     [
         "dashboard",
+        "no other project",
         "list, by a deep link",
         "board",
         "drag and drop, on disk",

@@ -1,8 +1,8 @@
 """A session in a real browser, without a network: what a user of the web UI sees and does.
 
 Run as a program of its own, in a network namespace that has no interface but loopback:
-`python -m tests.support.browser COMMAND PROJECT FOLDER`. It prints what it saw as JSON; pictures go
-to FOLDER.
+`python -m tests.support.browser COMMAND PROJECT OTHER FOLDER`. It prints what it saw as JSON;
+pictures go to FOLDER. OTHER is a project that was shown between two sessions with PROJECT.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str
     driver, first = session.driver, project / "specs/001-first/README.md"
     driver.get(url)
     yield "dashboard", session.shows("The first spec") and session.shows(project.name)
+    yield "no other project", "The other spec" not in session.text()
     root = driver.current_url.rstrip("/")
     session.picture("dashboard")
     driver.get(f"{root}/specs")
@@ -188,13 +189,11 @@ def from_elsewhere(session: Session, url: str) -> Iterator[tuple[str, object]]:
             yield f"{method} from another site", said
 
 
-def main(command: str, project: str, folder: str) -> None:
-    raise_loopback()
-    home = Path(folder, "browser-home")
-    home.mkdir()
-    # No Node, no proxy, nothing of this user.
-    env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    started = time.monotonic()
+@contextlib.contextmanager
+def running(
+    command: str, project: str, env: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the web UI in a project while the block does; give its process and the page that it names."""
     with subprocess.Popen(
         [command, "--no-open", "--json"],
         cwd=project,
@@ -203,7 +202,22 @@ def main(command: str, project: str, folder: str) -> None:
         text=True,
     ) as process:
         assert process.stdout
-        url = json.loads(process.stdout.readline())["url"]
+        yield process, json.loads(process.stdout.readline())["url"]
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def main(command: str, project: str, other: str, folder: str) -> None:
+    raise_loopback()
+    home = Path(folder, "browser-home")
+    home.mkdir()
+    # No Node, no proxy, nothing of this user.
+    env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    for earlier in (project, other):
+        with running(command, earlier, env):
+            pass
+    started = time.monotonic()
+    with running(command, project, env) as (process, url):
         seen: dict[str, object] = {
             "seconds to a healthy server": time.monotonic() - started
         }
@@ -211,7 +225,7 @@ def main(command: str, project: str, folder: str) -> None:
         try:
             seen |= look_around(session, url, Path(project))
             messages = list(session.requests())
-            seen |= from_elsewhere(session, url)
+            seen |= from_elsewhere(session, url.partition("projects/")[0])
         finally:
             session.driver.quit()
         asked = [
@@ -221,9 +235,8 @@ def main(command: str, project: str, folder: str) -> None:
         seen["asked"] = sorted({each for each in asked if each.startswith("http")})
         seen["failed"] = sorted({each["url"] for each in answers if each["status"] >= 400})
         before = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        seen["exit code"] = process.wait(20)
-        seen["seconds to its end"] = time.monotonic() - before
+    seen["exit code"] = process.returncode
+    seen["seconds to its end"] = time.monotonic() - before
     os.write(1, json.dumps(seen).encode())
 
 

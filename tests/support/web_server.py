@@ -13,6 +13,8 @@ import http.server, json, os, signal, sys, threading, time
 VERSION = "9.9.9"
 options = dict(zip(sys.argv[1:], sys.argv[2:]))
 streams = []
+# As LeanSpec's, it shows whatever project it has ever shown, and not the one that it is given first.
+shown = [{"id": "a b", "path": options[name]} for name in ("--project",) if name in options]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -29,7 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         answers = {
             "/health": {"version": VERSION},
-            "/api/projects": {"projects": [{"path": options.get("--project", "")}]},
+            "/api/projects": {"projects": [{"id": "first", "path": "/first"}, *shown]},
         }
         body = json.dumps(answers.get(self.path, {})).encode()
         self.send_response(200)

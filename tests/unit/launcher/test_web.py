@@ -109,6 +109,11 @@ def first_line(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
+def base(instance: dict[str, Any]) -> str:
+    """Return the address of a server, without the page of its project."""
+    return f"http://{instance['host']}:{instance['port']}/"
+
+
 def open_url(url: str) -> HTTPResponse:
     """Ask a server on loopback, past any proxy of the environment."""
     host, _, path = url.removeprefix("http://").partition("/")
@@ -138,9 +143,9 @@ def test_it_shows_the_nearest_project_and_prints_one_line(web: Web) -> None:
         said = json.loads(process.stdout.readline())
         try:
             assert said["project"] == str(web.project)
-            assert said["url"] == f"http://127.0.0.1:{said['port']}/"
+            assert said["url"] == f"http://127.0.0.1:{said['port']}/projects/a%20b"
             assert (said["version"], said["lean_spec"]) == ("9.9.9", "9.9.9")
-            with open_url(said["url"] + "health") as answer:
+            with open_url(base(said) + "health") as answer:
                 assert json.load(answer) == {"version": "9.9.9"}
         finally:
             process.send_signal(signal.SIGINT)
@@ -178,7 +183,7 @@ def own_origin(arguments: list[str]) -> str:
 def test_a_signal_ends_both(web: Web, name: str, *, has_tab: bool) -> None:
     """The server itself waits for as long as a page has its stream of events open."""
     with web.running() as (process, said):
-        opened = open_url(f"{said['url']}api/events/specs") if has_tab else None
+        opened = open_url(f"{base(said)}api/events/specs") if has_tab else None
         before = time.monotonic()
         process.send_signal(getattr(signal, name))
         assert process.wait(20) == 0
@@ -190,7 +195,7 @@ def test_a_signal_ends_both(web: Web, name: str, *, has_tab: bool) -> None:
 
 def test_the_second_interrupt_does_not_wait(web: Web) -> None:
     with web.running() as (process, said):
-        opened = open_url(f"{said['url']}api/events/specs")
+        opened = open_url(f"{base(said)}api/events/specs")
         before = time.monotonic()
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
@@ -327,7 +332,7 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
         port = str(said["port"])
         refused = web.run("--new", "--port", port).stderr
         assert (
-            f"port {port} of `127.0.0.1` is in use by LeanSpec 9.9.9 with `{web.project}`"
+            f"port {port} of `127.0.0.1` is in use by LeanSpec 9.9.9 with `/first`, `{web.project}`"
             in refused
         )
         refused = web.run("--new", env={"PORT": port}).stderr
