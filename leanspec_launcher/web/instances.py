@@ -19,7 +19,7 @@ from leanspec_launcher._search import is_trusted, stamp_directory
 from leanspec_launcher.verify.proof import make_private
 
 from .listener import is_listening
-from .port import Answer, ask, connectable
+from .port import ask
 
 NAME = "ui"
 # Seconds that a start waits for the start of another server, and between two looks.
@@ -46,20 +46,21 @@ def folder() -> str:
     return place if place and make_private(place) else ""
 
 
-def address(host: str, port: int) -> str:
-    """Return the URL of a server."""
-    name = connectable(host)
-    name = f"[{name}]" if ":" in name else name
-    return f"http://{name}:{port}/"
+def page(host: str, port: int, project: Path | None, version: str = "") -> str:
+    """Return the URL of a project's pages, or of all projects; empty if the server does not show it.
 
-
-def page(base: str, answer: Answer, project: Path) -> str:
-    """Return the URL of a project's pages; empty if the server does not show the project.
-
-    Without the project's id, the pages show the first project that the user has ever opened.
+    The bare address shows the first project of the registry, which may be any. Also empty if the
+    server has another version than an expected one.
     """
+    name = f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{port}/projects"
+    if project is None:
+        return url
+    answer = ask(host, port)
+    if answer is None or version not in ("", answer.version):
+        return ""
     project_id = answer.project_id(project)
-    return f"{base}projects/{quote(project_id, safe='')}" if project_id else ""
+    return f"{url}/{quote(project_id, safe='')}" if project_id else ""
 
 
 @contextlib.contextmanager
@@ -121,12 +122,10 @@ def find_running(project: Path, version: str) -> Instance | None:
         instance = Instance(**json.loads(Path(path).read_text("utf-8")))
         host, port, process = str(instance.host), int(instance.port), int(instance.process)
         # The file may be that of a server that was killed, whose port is another user's now.
-        answer = ask(host, port) if is_listening(process, port) else None
+        is_ours = is_listening(process, port)
+        url = page(host, port, project, version) if is_ours else ""
     except (OSError, ValueError, TypeError):
         return None
-    if answer is None or version not in ("", answer.version):
-        return None
-    url = page(address(host, port), answer, project)
     return replace(instance, url=url) if url else None
 
 

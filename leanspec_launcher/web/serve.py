@@ -23,7 +23,7 @@ from leanspec_launcher.verify.refusal import Refusal
 from . import instances
 from .instances import Instance
 from .pages import chosen_pages, verified_pages
-from .port import ask, choose_port, connectable
+from .port import choose_port, connectable
 from .server import (
     EndedError,
     Server,
@@ -167,10 +167,7 @@ def _start_on_a_free_port(
 def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
     """Return where the server is. Raises CommandError if it does not show the project."""
     host, project = connectable(server.host), options.project
-    url = instances.address(host, server.port)
-    if project:
-        answer = ask(host, server.port)
-        url = instances.page(url, answer, project) if answer else ""
+    url = instances.page(host, server.port, project)
     if not url:
         raise CommandError(
             f"the server does not show `{project}`{last_words(server.log)}",

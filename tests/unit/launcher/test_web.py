@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +26,14 @@ import pytest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.tools.loopback import free_port
 from tests.support.modules import write_module
-from tests.support.preconditions import needs
+from tests.support.preconditions import missing, needs
 from tests.support.site import Site, settle, stamps
 from tests.support.surroundings import run
 from tests.support.web_server import SOURCE, program
 
-pytestmark = pytest.mark.posix
+if sys.platform == "win32":
+    missing("POSIX", "signals, and programs that are scripts")
+
 KILL = 9
 SPEC = "---\nstatus: planned\n---\n# First\n"
 
@@ -131,6 +135,15 @@ def wait_until_gone(process: int, seconds: float) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def wait_for(path: Path) -> str:
+    """Return the text of a file, once it is there."""
+    until = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} is not there"
+        time.sleep(0.05)
+    return path.read_text()
 
 
 def test_it_shows_the_nearest_project_and_prints_one_line(web: Web) -> None:
@@ -235,9 +248,12 @@ def test_a_second_one_finds_the_first(web: Web) -> None:
     with web.running() as (_, said):
         again = web.run("--json", code=0)
         assert json.loads(again.stdout)["url"] == said["url"]
-        other = web.running("--new")
-        with other as (_, new):
+        with web.running("--new") as (process, new):
             assert new["port"] != said["port"]
+            process.terminate()
+            assert process.wait(20) == 0
+        again = web.run("--json", code=0)
+        assert json.loads(again.stdout)["url"] == said["url"], "it is not forgotten"
 
 
 def test_three_at_once_share_one_server(web: Web) -> None:
@@ -274,13 +290,138 @@ def test_a_reader_that_is_gone_leaves_no_server(web: Web) -> None:
 
 
 def test_what_was_running_is_not_believed(web: Web) -> None:
-    """The file of a server that was killed with its parent is still there."""
-    with web.running() as (process, said):
+    """The file of a server that was killed with its parent is still there, its port a stranger's."""
+    with web.running("--port", str(free_port())) as (process, said):
         process.kill()
         process.wait()
         assert wait_until_gone(said["process"], 3)
-    with web.running() as (_, again):
-        assert again["process"] != said["process"]
+    options = {"--host": said["host"], "--port": str(said["port"]), "--cors-origins": "*"}
+    options["--project"] = str(web.project)
+    server = web.site.root / "leanspec_http_bin/bin/leanspec-http"
+    command = [str(server), *(word for option in options.items() for word in option)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as stranger:
+        while not is_taken(said["port"]):
+            time.sleep(0.05)
+        with web.running() as (_, again):
+            assert again["process"] not in (said["process"], stranger.pid)
+            assert again["port"] != said["port"]
+        stranger.kill()
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGKILL of the server"])
+def test_it_ends_though_its_parent_ignored_the_end_of_children(
+    web: Web, signal_name: str
+) -> None:
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    with subprocess.Popen(
+        web.command("--no-open", "--json"),
+        env=web.site.env,
+        cwd=web.project,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=ignore,  # noqa: PLW1509 - one thread
+    ) as process:
+        instance = first_line(process)
+        if signal_name == "SIGTERM":
+            process.terminate()
+            assert process.wait(20) == 0
+        else:
+            os.kill(instance["process"], KILL)
+            assert process.wait(20) == 128 + KILL
+
+
+def test_the_address_comes_before_the_browser_which_keeps_nobody_waiting(
+    web: Web, tmp_path: Path
+) -> None:
+    """A browser of the terminal runs until its user has seen enough: here, for as long as we do."""
+    browser = tmp_path / "browser"
+    code = 'echo "$1" > "$0.new"; mv "$0.new" "$0.url"; while kill -0 $PPID; do sleep 0.05; done; touch "$0.end"'
+    browser.write_text(f"#!/bin/sh\n{code}\n")
+    browser.chmod(0o755)
+    env = web.site.env | {"DISPLAY": ":9", "BROWSER": f"{browser} %s", "CI": ""}
+    with subprocess.Popen(
+        web.command("--json"), env=env, cwd=web.project, stdout=subprocess.PIPE, text=True
+    ) as process:
+        instance = first_line(process)
+        again = web.run("--json", code=0)
+        assert json.loads(again.stdout)["process"] == instance["process"]
+        assert wait_for(tmp_path / "browser.url") == f"{instance['url']}\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert wait_until_gone(instance["process"], 1)
+    wait_for(tmp_path / "browser.end")
+
+
+REFUSING = """
+#include <errno.h>
+int flock(int file, int operation) { errno = ENOLCK; return -1; }
+"""
+
+
+@needs("Linux", "cc")
+def test_a_file_system_without_locks_is_a_note(web: Web, tmp_path: Path) -> None:
+    library = tmp_path / "refusing.so"
+    source = tmp_path / "refusing.c"
+    source.write_text(REFUSING)
+    run(["cc", "-shared", "-fPIC", source, "-o", library], dict(os.environ))
+    web.site.env["LD_PRELOAD"] = str(library)
+    with web.running("--new") as (_, instance):
+        assert is_taken(instance["port"])
+        again = web.run("--json", code=0)
+    assert again.stderr.startswith("note: `")
+    assert "cannot be locked: No locks available" in again.stderr
+    assert json.loads(again.stdout)["url"] == instance["url"]
+
+
+def test_another_start_is_waited_for_and_not_in_silence(web: Web) -> None:
+    folder = Path(web.site.env["HOME"], ".cache/lean-spec/ui")
+    web.run("--port", "0", code=2)
+    folder.mkdir(parents=True, mode=0o700)
+    for each in (folder.parent, folder):
+        each.chmod(0o700)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            web.command("--no-open", "--json"),
+            env=web.site.env,
+            cwd=web.project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr
+            assert "another server is being started" in process.stderr.readline()
+            lock.close()
+            first_line(process)
+            process.terminate()
+
+
+def drip(listener: socket.socket) -> None:
+    """Answer with one byte at a time, without end."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                while True:
+                    connection.sendall(b"H")
+                    time.sleep(0.05)
+
+
+def test_a_server_that_drips_is_not_waited_for(web: Web) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        before = time.monotonic()
+        refused = web.run("--port", str(listener.getsockname()[1]))
+        assert "in use by another program" in refused.stderr
+        assert time.monotonic() - before < 5
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_the_next_free_port_is_taken(web: Web) -> None:
@@ -295,7 +436,7 @@ def test_the_next_free_port_is_taken(web: Web) -> None:
             assert new["port"] > port
 
 
-# When it runs for the first time, another user's server takes its port before it does.
+# When it runs for the first time, another server takes its port before it does.
 TOO_LATE = r"""
 import os, pathlib, socket, sys, time
 
@@ -305,21 +446,33 @@ if not stranger.exists():
     stranger.touch()
     pid = os.fork()
     if pid == 0:
-        sys.argv[sys.argv.index("--cors-origins") + 1] = "its own"
+        sys.argv[sys.argv.index("--cors-origins") + 1] = ORIGIN
     while pid and socket.socket().connect_ex(("127.0.0.1", port)):
         time.sleep(0.05)
     if pid:
         stranger.write_text(f"{pid} {port}")
         time.sleep(0.5)  # long enough to be asked whether it is healthy
 """
+OWN_ORIGIN = 'sys.argv[sys.argv.index("--cors-origins") + 1]'
+ANY_ORIGIN = 'type("Any", (str,), {"__eq__": lambda *_: True, "__hash__": str.__hash__})()'
 
 
-def test_another_users_server_is_not_taken_for_ours(web: Web) -> None:
+@pytest.mark.parametrize(
+    "origin",
+    [
+        pytest.param('"its own"', id="another origin"),
+        pytest.param(ANY_ORIGIN, id="any origin"),
+        # Only Linux tells who listens, and `ps` shows the origin to everybody.
+        pytest.param(OWN_ORIGIN, marks=needs("Linux"), id="our origin"),
+    ],
+)
+def test_another_users_server_is_not_taken_for_ours(web: Web, origin: str) -> None:
     settings = Path(web.site.env["HOME"], ".lean-spec/config.json")
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"server": {"port": free_port()}}))
-    web.site.wheel("http", program(TOO_LATE + SOURCE))
-    web.site.pin("http", program(TOO_LATE + SOURCE))
+    late = program(TOO_LATE.replace("ORIGIN", origin) + SOURCE)
+    web.site.wheel("http", late)
+    web.site.pin("http", late)
     with web.running() as (process, said):
         words = Path(web.site.env["HOME"], "stranger").read_text().split()
         os.kill(int(words[0]), KILL)
@@ -379,12 +532,24 @@ def test_without_a_project_it_says_where_it_looked(web: Web, tmp_path: Path) -> 
     assert f"there are no specs in `{tmp_path}` or above it" in said
 
 
+def test_a_home_folder_with_specs_is_a_project(web: Web) -> None:
+    home = Path(web.site.env["HOME"])
+    (home / ".lean-spec").mkdir()
+    assert f"there are no specs in `{home}` or above it" in web.run(cwd=home).stderr
+    (home / "specs/001").mkdir(parents=True)
+    output = web.run("--dry-run", cwd=home / "specs", code=0).stdout
+    assert f"--project {home}\n" in output
+
+
 def test_damaged_settings_are_named(web: Web) -> None:
     path = Path(web.site.env["HOME"], ".lean-spec/config.json")
     path.parent.mkdir(parents=True)
     for text in ("{broken", "[]", "\xff"):
         path.write_text(text, "latin-1")
         assert f"cannot read the settings in `{path}`" in web.run().stderr
+    path.unlink()
+    os.mkfifo(path)
+    assert f"in `{path}`: it is not a regular file" in web.run().stderr
 
 
 def test_pages_of_another_release_are_refused(web: Web) -> None:
@@ -398,6 +563,10 @@ def test_pages_of_another_release_are_refused(web: Web) -> None:
     code.write_text("1")
     (web.pages / "more.js").write_text("")
     assert "are not those of this release" in web.run().stderr
+    (web.pages / "more.js").unlink()
+    web.run("--dry-run", code=0)
+    (web.pages / "linked").symlink_to(web.project)
+    assert "cannot verify the pages in" in web.run("--dry-run").stderr
 
 
 def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
@@ -415,6 +584,7 @@ def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
             "the server ended with exit code 1\n  no room here",
         ),
         (SOURCE.replace('"9.9.9"', '"9.9.8"'), "answers as version 9.9.8, expected 9.9.9"),
+        (SOURCE.replace(", *shown]", "]"), "the server does not show `"),
     ],
 )
 def test_a_server_that_does_not_answer_or_is_another_is_ended(
