@@ -37,6 +37,7 @@ from .server import (
     wait_until_healthy,
 )
 from .settings import Settings, read_settings
+from .users import has_others
 
 FAMILY = FAMILIES["http"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -203,6 +204,11 @@ def _warn(options: ServerOptions, remark: str) -> None:
         say(
             f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
             " this user can read; the pages can change nothing\n"
+        )
+    elif not options.quiet and has_others():
+        say(
+            "note: every user of this machine can read your files through this server, and change your"
+            " specs unless it runs with `--readonly`\n"
         )
     if remark and not options.quiet:
         say(f"note: {remark}, so another one is used\n")

@@ -615,6 +615,35 @@ def test_another_host_makes_the_pages_read_only(web: Web) -> None:
     assert "--readonly" not in web.run("--dry-run", code=0).stdout
 
 
+def stderr_of_a_start(web: Web, *arguments: str, **env: str) -> str:
+    """Return what a start says on standard error until its server runs."""
+    with subprocess.Popen(
+        web.command("--no-open", "--json", "--new", *arguments),
+        env=web.site.env | env,
+        cwd=web.project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first_line(process)
+        process.terminate()
+        return process.communicate(timeout=20)[1]
+
+
+@needs("root")
+def test_other_users_of_the_machine_are_a_note(web: Web, tmp_path: Path) -> None:
+    homes = tmp_path / "homes"
+    own, other = homes / "own", homes / "other"
+    own.mkdir(parents=True)
+    other.mkdir()
+    note = "note: every user of this machine can read your files through this server"
+    alone = stderr_of_a_start(web, HOME=str(own))
+    os.chown(other, 12345, 12345)
+    assert note in stderr_of_a_start(web, HOME=str(own))
+    assert note not in stderr_of_a_start(web, "--quiet", HOME=str(own))
+    assert note not in alone or any(Path("/home").iterdir())
+
+
 def test_over_ssh_it_prints_the_tunnel(web: Web) -> None:
     env = {"SSH_CONNECTION": "10.0.0.1 5555 10.0.0.2 22", "USER": "me", "CI": ""}
     with subprocess.Popen(
@@ -629,8 +658,10 @@ def test_over_ssh_it_prints_the_tunnel(web: Web) -> None:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline().startswith("LeanSpec: http://127.0.0.1:")
-        assert "this is an SSH session" in process.stderr.readline()
-        assert "`ssh -L " in process.stderr.readline()
+        # A note on other users comes first if the machine has any.
+        notes = (line for line in process.stderr if "every user" not in line)
+        assert "this is an SSH session" in next(notes)
+        assert "`ssh -L " in next(notes)
         process.terminate()
         assert process.wait(20) == 0
 
