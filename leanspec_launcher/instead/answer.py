@@ -157,9 +157,9 @@ def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     if done.returncode == KILLED and sys.platform == "darwin":
         from leanspec_launcher.installers.words import shown
 
-        command = shown([["xattr", "-d", "com.apple.quarantine", path]])
+        repair = shown([["xattr", "-d", "com.apple.quarantine", path]])
         raise OSError(
-            f"macOS killed it at once: quarantined (`{command}`), or its signature is broken"
+            f"macOS killed it at once: quarantined (`{repair}`), or its signature is broken"
         )
     output = done.stdout.decode(errors="replace")
     name, _, version = output.strip().partition(" ")

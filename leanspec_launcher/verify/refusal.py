@@ -52,9 +52,9 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` sho
 def refuse_folder(family: Family, folder: str) -> int:
     """Say that a server does not start in a folder without a project; return the exit code."""
     say(
-        f"error: refusing to start `{family.program}` in `{folder}`: it is no project, and the server"
-        " would write specs there\n"
+        f"error: refusing to start `{family.program}` in `{folder}`: it is not a project, and the"
+        " server would write specs there",
         "hint: name your project: `leanspec-launcher mcp-config CLIENT --write --project FOLDER`; to"
-        f" allow any folder, set `{ANYWHERE_VARIABLE}=1`\n"
+        f" allow any folder, set `{ANYWHERE_VARIABLE}=1`",
     )
     return CANNOT_RUN

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
 import sys
 import webbrowser
+from collections.abc import Iterator
+
+from leanspec_launcher.installers.words import shown
+from leanspec_launcher.processes import environment, neutral_folder, output_of
 
 # Where Windows Subsystem for Linux has Windows' own programs.
 WSL_MARK = "/proc/sys/fs/binfmt_misc/WSLInterop"
+OPENER_SECONDS = 20
 WSL_OPENER = "/mnt/c/Windows/System32/rundll32.exe"
 
 
@@ -31,7 +36,7 @@ def tunnel(port: int) -> str:
     if len(parts) != 4:  # noqa: PLR2004 - both ends, each an address and a port
         return ""
     user = os.environ.get("USER") or "USER"
-    return f"ssh -L {port}:127.0.0.1:{port} {user}@{parts[2]}"
+    return shown([["ssh", "-L", f"{port}:127.0.0.1:{port}", f"{user}@{parts[2]}"]])
 
 
 def open_browser(url: str) -> bool:
@@ -39,11 +44,21 @@ def open_browser(url: str) -> bool:
     try:
         if os.path.exists(WSL_MARK) and os.path.exists(WSL_OPENER):
             command = [WSL_OPENER, "url.dll,FileProtocolHandler", url]
-            quiet = subprocess.DEVNULL
-            opener = subprocess.run(
-                command, stdout=quiet, stderr=quiet, check=False, timeout=20
-            )
-            return opener.returncode == 0
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError, subprocess.SubprocessError):
+            return output_of(command, seconds=OPENER_SECONDS).returncode == 0
+        with _as_processes_start():
+            return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
         return False
+
+
+@contextlib.contextmanager
+def _as_processes_start() -> Iterator[None]:
+    """Give what `webbrowser` starts the folder and the `PATH` of every other process of ours."""
+    folder, path = os.getcwd(), os.environ.get("PATH", "")
+    os.chdir(neutral_folder())
+    os.environ["PATH"] = environment()["PATH"]
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+        os.chdir(folder)

@@ -80,7 +80,7 @@ def alone() -> Iterator[None]:
         except OSError as error:
             # NFS and sshfs may know no locks, and a read-only file system has no place for one.
             say(
-                f"note: `{place}` cannot be locked: {error.strerror}; a second start may fail\n"
+                f"note: `{place}` cannot be locked: {error.strerror}; a second start may fail"
             )
         yield
 
@@ -101,7 +101,7 @@ def _lock(file: IO[str]) -> None:
         else:
             return
         if is_first:
-            say("note: another server is being started: waiting for it\n")
+            say("note: another server is being started: waiting for it")
             is_first = False
         time.sleep(LOCK_POLL)
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.installers.words import shown
 
 # What a project of LeanSpec has: its specs, or its settings.
 SPECS, SETTINGS = "specs", ".lean-spec"
@@ -42,7 +43,7 @@ def _must_have_specs(folder: Path) -> Path:
     if not _has_specs(folder):
         raise CommandError(
             f"there are no specs in `{folder}`",
-            hint=f"begin a project: `cd '{folder}' && lean-spec init`",
+            hint=f"begin a project: `{shown([['cd', str(folder)], ['lean-spec', 'init']])}`",
         )
     return folder
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
+import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import click
-
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._say import say
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.find import admitted
 from leanspec_launcher.verify.refusal import Refusal
 
@@ -118,7 +116,7 @@ def _show_command(
 
     port, _ = choose_port(options.host, options.port, settings.port)
     arguments = _arguments(options, settings, pages, port, new_origin())
-    click.echo(shown([[program, *arguments]]))
+    echo(shown([[program, *arguments]]))
 
 
 def _start(
@@ -171,8 +169,9 @@ def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
     url = instances.page(host, server.port, project)
     if not url:
         raise CommandError(
-            f"the server does not show `{project}`{last_words(server.log)}",
+            f"the server does not show `{project}`",
             hint="rename the folder if its name is not UTF-8",
+            details=last_words(server.log),
         )
     return Instance(url, host, server.port, process, str(project or ""), BINARIES)
 
@@ -203,28 +202,28 @@ def _warn(options: ServerOptions, remark: str) -> None:
     if not _is_local(options):
         say(
             f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
-            " this user can read; the pages can change nothing\n"
+            " this user can read; the pages can change nothing"
         )
     elif not options.quiet and has_others():
         say(
             "note: every user of this machine can read your files through this server, and change your"
-            " specs unless it runs with `--readonly`\n"
+            " specs unless it runs with `--readonly`"
         )
     if remark and not options.quiet:
-        say(f"note: {remark}, so another one is used\n")
+        say(f"note: {remark}, so another one is used")
 
 
 def _show(instance: Instance, options: ServerOptions, state: str) -> None:
     """Print where the server is."""
     if options.as_json:
-        click.echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
+        echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
     elif options.quiet:
-        click.echo(instance.url)
+        echo(instance.url)
     else:
         verb = f" {state}" if state else ""
-        click.echo(f"LeanSpec{verb}: {instance.url}  {instance.project}".rstrip())
+        echo(f"LeanSpec{verb}: {instance.url}  {instance.project}".rstrip())
         if not state:
-            click.echo("Ctrl-C ends it.")
+            echo("Ctrl-C ends it.")
     if sys.stdout is not None:
         sys.stdout.flush()
 
@@ -239,9 +238,9 @@ def _open(instance: Instance, options: ServerOptions) -> None:
     if not reason and not browser.open_browser(instance.url):
         reason = "no browser could be started"
     if reason and not options.quiet:
-        say(f"note: {reason}: open {instance.url} yourself\n")
+        say(f"note: {reason}: open {instance.url} yourself")
         if tunnel := browser.tunnel(instance.port):
-            say(f"hint: on your own machine, first run `{tunnel}`\n")
+            say(f"hint: on your own machine, first run `{tunnel}`")
 
 
 def _must_have_no_key() -> None:

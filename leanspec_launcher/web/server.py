@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
+import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 import time
 from collections.abc import Callable
@@ -125,11 +125,11 @@ def wait_until_healthy(
         time.sleep(POLL)
     words = last_words(server.log)
     if process.poll() is not None:
-        reason = f"the server ended with exit code {process.returncode}{words}"
-        raise EndedError(reason, hint="leanspec-launcher doctor")
+        reason = f"the server ended with exit code {process.returncode}"
+        raise EndedError(reason, hint="leanspec-launcher doctor", details=words)
     end(process)
-    reason = f"the server did not answer within {SECONDS} s{words}"
-    raise CommandError(reason, hint="leanspec-launcher doctor")
+    reason = f"the server did not answer within {SECONDS} s"
+    raise CommandError(reason, hint="leanspec-launcher doctor", details=words)
 
 
 def _must_be(version: str, answer: str, process: subprocess.Popen[bytes]) -> None:
@@ -154,14 +154,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def last_words(log: str) -> str:
-    """Return the last lines of a log, each on a line of its own; nothing if there is no log."""
+def last_words(log: str) -> list[str]:
+    """Return the last lines of a log; none if there is no log."""
     try:
         text = Path(log).read_text("utf-8", "replace")
     except OSError:
-        return ""
+        return []
     lines = [line for line in text.splitlines() if line.strip()]
-    return "".join(f"\n  {line}" for line in lines[-LAST_LINES:])
+    return lines[-LAST_LINES:]
 
 
 def reset_signals() -> None:

@@ -24,7 +24,8 @@ def show(arguments: "list[str]") -> int:
     if not chosen_folder() and not installed_pages():
         say(
             "error: the pages of the web UI are not installed, and `npx`, which could fetch some,"
-            f" is not on `PATH`\nhint: {pages_hint()}\n"
+            " is not on `PATH`",
+            f"hint: {pages_hint()}",
         )
         return NOT_FOUND
     from .cli import start

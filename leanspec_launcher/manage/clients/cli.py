@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from leanspec_launcher._tables import current
-from leanspec_launcher.commands import FAILURE, CommandError, report
+from leanspec_launcher.commands import CommandError, echo, echo_text, report
 from leanspec_launcher.manage.options import dry_run
 
 from .change import changed, written
@@ -95,10 +95,10 @@ def command(
     if needs_change and not (write or options.remove):
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if link:
-        click.echo(install_link(client))
+        echo(install_link(client))
         return 0
     if not write and not options.remove:
-        click.echo(written(CLIENTS[client], _entry(CLIENTS[client], options)), nl=False)
+        echo_text(written(CLIENTS[client], _entry(CLIENTS[client], options)))
         return 0
     if not every:
         _change(CLIENTS[client], options, SCOPES[0])
@@ -119,9 +119,9 @@ def _change_all(clients: list[Client], options: ChangeOptions) -> int:
         try:
             _change(client, options, "user")
         except CommandError as error:  # noqa: PERF203 - a few files
-            code = report(FAILURE, error.message, error.hint)
+            code = report(error)
     if not clients:
-        click.echo("no client is found: none of them has a folder for its settings")
+        echo("no client is found: none of them has a folder for its settings")
     return code
 
 
@@ -154,28 +154,28 @@ def _change(client: Client, options: ChangeOptions, scope: str) -> None:
     change = changed(client, file, entry, force=options.force)
     if not change.difference:
         state = "has no such server" if options.remove else "has it already"
-        click.echo(f"{client.title}: `{change.file.path}` {state}")
+        echo(f"{client.title}: `{change.file.path}` {state}")
         return
-    click.echo(f"{client.title}: `{change.file.path}`")
-    click.echo(change.difference)
+    echo(f"{client.title}: `{change.file.path}`")
+    echo_text(change.difference)
     if options.dry_run:
         return
     if not options.yes and not _is_confirmed():
-        click.echo("nothing is changed")
+        echo("nothing is changed")
         return
     backup = change.make()
     result = f"changed; the old one is `{backup.name}`" if backup else "written"
-    click.echo(f"{result}. {client.title} reads it when it starts.")
+    echo(f"{result}. {client.title} reads it when it starts.")
 
 
 def _print_for_hand(client: Client, file: Path, options: ChangeOptions) -> None:
     """Print what the user has to change in a file."""
     if options.remove:
         keys = ".".join((*client.table, NAME))
-        click.echo(f"{client.title}: take `{keys}` out of `{file}` yourself")
+        echo(f"{client.title}: take `{keys}` out of `{file}` yourself")
         return
-    click.echo(f"{client.title}: add this to `{file}` yourself")
-    click.echo(written(client, _entry(client, options)), nl=False)
+    echo(f"{client.title}: add this to `{file}` yourself")
+    echo_text(written(client, _entry(client, options)))
 
 
 def _is_confirmed() -> bool:

@@ -11,7 +11,7 @@ import click
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import is_version
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.explain.verdicts import deciding, verdicts
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
@@ -87,13 +87,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         wanted = _wanted(each, origin, other)
         if dry_run:
             place = shown(wanted.place)
-            click.echo(
-                f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`"
-            )
+            echo(f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`")
             continue
         fetched.append(_fetch(wanted))
         if not as_json:
-            click.echo(f"{each.name}: {fetched[-1].program}")
+            echo(f"{each.name}: {fetched[-1].program}")
     if as_json:
         options.print_json([entry.as_json() for entry in fetched])
     return 0
@@ -124,14 +122,14 @@ def _fetch(wanted: Wanted) -> Entry:
     first = deciding(verdicts(wanted.family, wanted.platform))
     if first is None or first.path != str(entry.program):
         # An installed binary comes before the store, even a damaged one.
-        click.echo(f"hint: export {wanted.family.variable}={entry.program}", err=True)
+        echo(f"hint: export {wanted.family.variable}={entry.program}", err=True)
     return entry
 
 
 def _with_progress(wanted: Wanted) -> Entry:
     """Fetch a wheel, with a bar if a person is watching."""
     wheel = wanted.wheel
-    say = functools.partial(click.echo, err=True)
+    say = functools.partial(echo, err=True)
     if not sys.stderr.isatty():
         return fetch(wanted, say)
     with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
@@ -155,9 +153,9 @@ def _print_entries(found: list[Entry], *, as_json: bool) -> None:
         return
     for entry in found:
         use = "this release" if entry.is_pinned else "another release"
-        click.echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")
+        echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")
     if not found:
-        click.echo("nothing was fetched")
+        echo("nothing was fetched")
 
 
 def _print_removed(folders: list[Path], *, dry_run: bool, as_json: bool) -> None:
@@ -166,6 +164,6 @@ def _print_removed(folders: list[Path], *, dry_run: bool, as_json: bool) -> None
         return
     done = "would be removed" if dry_run else "removed"
     for folder in folders:
-        click.echo(f"{folder}: {done}")
+        echo(f"{folder}: {done}")
     if not folders:
-        click.echo("nothing to remove")
+        echo("nothing to remove")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.manage.fetch.entries import pinned_wheel
+from leanspec_launcher.processes import run_on_terminal
 from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
 OLDEST_GLIBC = 5
 GLIBC = re.compile(r"manylinux_2_(\d+)_(\w+)")
+DOWNLOAD_SECONDS = 1800
 INDEX, SUMS, PAGE = "index.html", "SHA256SUMS", "README.md"
 ASK_PIP = "see where pip looks: `python -m pip config list`"
 TEXT = """\
@@ -100,8 +101,11 @@ def _pip_download(target: Target, folder: Path, *arguments: str) -> None:
         command += ["--abi", abi]
     for tag in sorted(_tags(target.platform)):
         command += ["--platform", tag]
-    process = subprocess.run([*command, *arguments], check=False)
-    if process.returncode != 0:
+    try:
+        exit_code = run_on_terminal([*command, *arguments], seconds=DOWNLOAD_SECONDS)
+    except OSError as error:
+        raise CommandError(str(error), hint=ASK_PIP) from None
+    if exit_code != 0:
         raise CommandError(
             f"pip cannot download lean-spec for {target}, for the reason above",
             hint=ASK_PIP,

@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
@@ -87,7 +87,7 @@ def command(
         for python in dict.fromkeys(pythons or (OWN_PYTHON,))
     ]
     _make(folder, targets, tuple(sorted(set(extras or _installed_extras()))), origin)
-    click.echo(f"{folder}: for {', '.join(map(str, targets))}; see {folder / PAGE}")
+    echo(f"{folder}: for {', '.join(map(str, targets))}; see {folder / PAGE}")
     return 0
 
 
@@ -116,7 +116,7 @@ def _make(
             new = Path(work, "bundle")
             new.mkdir()
             for target in targets:
-                click.echo(f"downloading for {target}", err=True)
+                echo(f"downloading for {target}", err=True)
                 download(target, extras, new, Path(work))
             if KEYS:
                 place = place_of(origin or FILES.format(version=VERSION))
