@@ -34,7 +34,7 @@ class ChangedError(CommandError):
     """A change of somebody else, after the file was read."""
 
 
-class Content(NamedTuple):
+class Snapshot(NamedTuple):
     """Identity and bytes of a file."""
 
     device: int
@@ -47,7 +47,7 @@ class UserFile:
     """A user's file as it was read."""
 
     path: Path
-    content: Content | None = None
+    content: Snapshot | None = None
     """None if it does not exist."""
     link: Path | None = None
     """The link that leads to it."""
@@ -177,7 +177,7 @@ def _remove_folder(folder: Path) -> None:
         folder.rmdir()
 
 
-def _back_up(path: Path, content: Content, undo: contextlib.ExitStack) -> Path:
+def _back_up(path: Path, content: Snapshot, undo: contextlib.ExitStack) -> Path:
     """Return a copy of a file, under a name that nothing has yet, or that has the same bytes."""
     backup = path.with_name(path.name + BACKUP)
     number = 1
@@ -202,7 +202,7 @@ def _data(backup: Path) -> bytes | None:
     return None
 
 
-def _exchange(path: Path, content: Content, data: bytes) -> bool:
+def _exchange(path: Path, content: Snapshot, data: bytes) -> bool:
     """Let a new file take the place of the old one; return False if it would not be all that one is.
 
     Exchanges both, so that what was in the place can still be looked at: if it is not what was read,
@@ -235,7 +235,7 @@ def _exchange(path: Path, content: Content, data: bytes) -> bool:
         return True
 
 
-def _overwrite(path: Path, content: Content, data: bytes) -> None:
+def _overwrite(path: Path, content: Snapshot, data: bytes) -> None:
     """Write into a file, which so stays all that it is: for hard links, and what is mounted."""
     with os.fdopen(os.open(path, WRITE), "r+b", buffering=0) as file:
         descriptor = file.fileno()
@@ -261,7 +261,7 @@ def _write(descriptor: int, data: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _content(descriptor: int) -> Content:
+def _content(descriptor: int) -> Snapshot:
     """Read a file, or a little more than the most that is taken."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     blocks, left = [], LARGEST + 1
@@ -269,10 +269,10 @@ def _content(descriptor: int) -> Content:
         blocks.append(block)
         left -= len(block)
     state = os.fstat(descriptor)
-    return Content(state.st_dev, state.st_ino, b"".join(blocks))
+    return Snapshot(state.st_dev, state.st_ino, b"".join(blocks))
 
 
-def _settled(path: Path) -> Content | None:
+def _settled(path: Path) -> Snapshot | None:
     """Read a file once nobody writes it any more; None if there is none."""
     try:
         descriptor = os.open(path, READ)

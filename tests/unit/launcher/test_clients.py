@@ -443,6 +443,27 @@ def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
     assert list(Path.cwd().iterdir()) == []
 
 
+def start(call: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", call],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@needs("root")
+def test_doctor_tells_a_user_without_a_home_so() -> None:
+    call = (
+        "import os; from leanspec_launcher.manage import doctor; os.setuid(54321)\n"
+        "print([(each.value, each.hint) for each in doctor._findings(doctor._clients)])"
+    )
+    text = ("this user has no home folder", "set `HOME` to the path of a folder")
+    assert start(call, {}).stdout == f"{[text]}\n"
+
+
 @needs("root")
 def test_a_user_without_a_home_gets_one_message() -> None:
     """As in a container that is started with `--user`: no `HOME`, and no entry of this user."""
@@ -452,14 +473,7 @@ def test_a_user_without_a_home_gets_one_message() -> None:
         "run_command(cli.command, 'mcp-config', ['--all', '--write', '--yes'])"
     )
     for env in ({}, {"HOME": ""}, {"HOME": "here"}):
-        done = subprocess.run(
-            [sys.executable, "-c", call],
-            env=env,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = start(call, env)
         assert done.returncode == 1
         assert done.stdout == ""
         assert done.stderr == (

@@ -166,6 +166,20 @@ def test_a_mounted_file_is_written(file: Path, tmp_path: Path) -> None:
     assert names_in(file.parent) == ["mcp.json", backup.name]
 
 
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_a_file_is_written_in_place_where_python_cannot_ask_what_it_is(
+    system: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inode = file.stat().st_ino
+    monkeypatch.setattr(sys, "platform", system)
+    backup = read(file).replace(NEW)
+    monkeypatch.undo()
+    assert backup
+    assert (file.read_bytes(), backup.read_bytes()) == (NEW, OLD)
+    assert file.stat().st_ino == inode
+    assert names_in(file.parent) == ["mcp.json", backup.name]
+
+
 @pytest.mark.posix
 def test_a_read_only_file_is_refused(file: Path) -> None:
     file.chmod(0o444)
