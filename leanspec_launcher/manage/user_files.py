@@ -52,16 +52,21 @@ class UserFile:
     link: Path | None = None
     """The link that leads to it."""
 
+    def check(self) -> None:
+        """Raise CommandError if the file is another user's, or read-only."""
+        with _naming(self.path, "change"):
+            if self.link:
+                _refuse_others(self.path, self.link, self.link.lstat())
+            _must_be_ours(self.path)
+
     def replace(self, data: bytes) -> Path | None:
         """Write the file, and return the copy of what it was; None for a new file.
 
         Raises CommandError, and leaves everything as it was, if that cannot be done, and ChangedError if
         somebody else has changed the file since it was read.
         """
+        self.check()
         with _naming(self.path, "change"), contextlib.ExitStack() as undo:
-            if self.link:
-                _refuse_others(self.path, self.link, self.link.lstat())
-            _must_be_ours(self.path)
             if self.content is None:
                 _create(self.path, data, undo)
                 backup = None

@@ -156,6 +156,7 @@ def _change(client: Client, options: ChangeOptions, scope: str) -> None:
         state = "has no such server" if options.remove else "has it already"
         echo(f"{client.title}: `{change.file.path}` {state}")
         return
+    change.file.check()
     echo(f"{client.title}: `{change.file.path}`")
     echo_text(change.difference)
     if options.dry_run:

@@ -213,6 +213,17 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> Non
 
 
 @pytest.mark.posix
+def test_a_dry_run_refuses_what_a_change_does(ask: Ask, home: Path) -> None:
+    file = write(home / ".cursor/mcp.json", "{}")
+    file.chmod(0o444)
+    with pytest.raises(CommandError, match="it is read-only"):
+        ask("cursor", "--write", "--scope", "user", "--dry-run")
+    assert (
+        "has no such server" in ask("cursor", "--remove", "--scope", "user", "--yes").stdout
+    )
+
+
+@pytest.mark.posix
 def test_a_project_leads_to_no_file_of_the_user(ask: Ask, home: Path) -> None:
     """Neither by a link in the place of its file, nor of the folder, nor of the old file."""
     mine = write(home / "mine", "my own")
