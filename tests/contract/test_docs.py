@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -27,6 +28,44 @@ PAGES = sorted(
 TROUBLES = ROOT / "docs/troubleshooting.md"
 # A defect that cannot be met: the call ends the process.
 UNREACHABLE = {"ExitProcess returned"}
+# The shortest text of a test, and the shortest part of a message, that are compared.
+SENTENCE, PART = 8, 6
+# Messages that no test produces: most are of systems and policies that no machine of the tests has.
+NOT_PRODUCED = {
+    "`--version` ended with …: …",
+    "`…` has another server under the name `…`",
+    "`…` is not UTF-8, and a configuration is",
+    "`…` is not called `specs`, and the web server finds no other folder",
+    "`…` is set, and the pages send no key: every request would be refused",
+    "`…` is `…`, which has no `…`",
+    "`…` is …",
+    "`…` was ended by Windows (…): …",
+    "Windows does not let a program be replaced while it runs",
+    "Windows wants an administrator for it",
+    (
+        "a command cannot be linked on Windows: it is an `.exe` of the installer, which nothing but"
+        " the installer can bring back"
+    ),
+    "a policy of this computer forbids it",
+    "access is denied: antivirus software or a policy may hold it",
+    "it is for another CPU",
+    "its path, or the command line, is longer than Windows allows",
+    (
+        "macOS killed it at once: quarantined (`xattr -d com.apple.quarantine '…'`), or its"
+        " signature is broken"
+    ),
+    "antivirus software took it for a virus",
+    "no port from … to … is free",
+    "the launcher itself failed: …: …",
+    "the policy on application control forbids it",
+    "the server did not answer within … s…",
+    "the system does not let it run",
+    "the system has no memory left for it",
+    "the system's policy does not let it run",
+    "this installer cannot be told where to take a wheel from",
+    "this pip does not say what it would install",
+    "this user may not listen on port …",
+}
 # Set for others, or by the system; nobody is to set them for us.
 NOT_OURS = {
     "PROCESSOR_ARCHITECTURE",
@@ -50,8 +89,31 @@ def launcher_messages() -> list[Message]:
     return [message for message in messages if message.text not in UNREACHABLE]
 
 
-def test_every_message_of_the_launcher_is_explained() -> None:
-    page = squeezed(TROUBLES.read_text("utf-8"))
+def strings_in_tests() -> set[str]:
+    """Return the sentences that tests contain, as they read: without escapes of patterns."""
+    sentences = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        if path == Path(__file__):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = squeezed(re.sub(r"\\(.)", r"\1", node.value))
+                if len(text) >= SENTENCE and " " in text:
+                    sentences.add(text)
+    return sentences
+
+
+def is_named(message: Message, sentences: set[str], hints: str) -> bool:
+    """Tell whether a test names a part of a message that is not computed."""
+    parts = [part.strip(" :") for part in squeezed(message.text).split(GAP)]
+    return any(
+        part in hints or any(part in text or text in part for text in sentences)
+        for part in parts
+        if len(part) >= PART
+    )
+
+
+def test_every_message_of_the_launcher_is_produced_by_a_test() -> None:
     messages = launcher_messages()
     texts = {message.text for message in messages}
     assert len(texts) > 50
@@ -62,11 +124,30 @@ def test_every_message_of_the_launcher_is_explained() -> None:
         "its file system is mounted `noexec`",
         "there is no such file",
     } <= texts
+    sentences = strings_in_tests()
+    hints = squeezed((ROOT / "tests/unit/launcher/hints.json").read_text("utf-8"))
+    assert not is_named(Message("no test names this one", ""), sentences, hints)
     must_hold(
         f"{message.place}: `{message.text}`"
         for message in messages
-        if squeezed(message.text).rstrip(f" {GAP}:") not in page
+        if message.text not in NOT_PRODUCED and not is_named(message, sentences, hints)
     )
+
+
+def test_the_page_on_problems_quotes_messages_of_the_launcher() -> None:
+    """Each error that it quotes in bold."""
+    folder = ROOT / "leanspec_launcher"
+    source = squeezed("".join(path.read_text("utf-8") for path in folder.rglob("*.py")))
+    page = TROUBLES.read_text("utf-8")
+    quotes = [
+        squeezed(quote)
+        for quote in re.findall(r"^\*\*`+ ?(.+?) ?`+\*\*", page, re.MULTILINE)
+    ]
+    assert len(quotes) > 10
+    for quote in quotes:
+        parts = [part.strip(" :") for part in quote.split(GAP)]
+        longest = max(parts, key=len)
+        assert longest in source, quote
 
 
 def variables() -> Iterator[tuple[str, str]]:

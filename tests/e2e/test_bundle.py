@@ -229,3 +229,5 @@ def test_bundle_that_cannot_be_made_leaves_nothing(
     out.mkdir()
     (out / "file").write_text("")
     assert "is there already" in refusal(out)
+    file = out / "file"
+    assert f"`{file}/out` cannot be written: " in refusal(file / "out")

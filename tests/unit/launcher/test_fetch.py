@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import json
 import os
 import re
@@ -12,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -25,11 +28,14 @@ require("httpx")
 require("cryptography")
 require("filelock")
 
+from filelock import FileLock
+
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries
 from leanspec_launcher.manage.fetch.entries import Wanted
 from leanspec_launcher.manage.fetch.transfer import Limits, place_of, save, shown
+from leanspec_launcher.manage.fetch.wheel_file import unpack
 from tests.support.downloads import (
     Answer,
     Files,
@@ -512,6 +518,21 @@ def test_killed_at_fifty_points_nothing_half_is_started(site: Site, release: Fil
     assert unfinished(site) == []
 
 
+def test_fetch_ends_if_another_process_holds_the_lock(
+    site: Site, release: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "LONGEST_WAIT", 0.1)
+    store(site).mkdir(parents=True, mode=0o700)
+    notes: list[str] = []
+    lock = store(site) / f".{site.pins['cli'][HOST.key].wheel.sha256}.lock"
+    with (
+        FileLock(str(lock)),
+        pytest.raises(CommandError, match="another process is still fetching"),
+    ):
+        fetch(site, release.url, notes.append)
+    assert notes == [f"waiting for another process that fetches `{wheel_name('cli')}`"]
+
+
 @pytest.mark.posix
 def test_interrupted_nothing_is_left(site: Site, release: Files) -> None:
     release.always = stalled
@@ -538,7 +559,7 @@ def test_a_full_disk(site: Site, release: Files, small_disk: Path) -> None:
     release.content[wheel_name("cli")] = data
     env = {"XDG_DATA_HOME": str(small_disk)}
     done = site.manage("fetch", "cli", "--from", release.url, code=1, env=env)
-    assert os.strerror(errno.ENOSPC) in done.stderr
+    assert f"cannot be written to: {os.strerror(errno.ENOSPC)}" in done.stderr
     left = [path for path in small_disk.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in left) == 0
 
@@ -556,6 +577,35 @@ def test_a_program_that_cannot_start_here_is_not_kept(site: Site, release: Files
     if done.returncode:
         assert "would not start on this machine" in done.stderr
         assert unfinished(site) == []
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
+        warnings.simplefilter("ignore")  # Python warns of a name that is there twice
+        for name in names:
+            archive.writestr(name, b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK", "is not a whole wheel"),
+        (zipped("a", "b", "A"), "the wheel holds a name twice"),
+        (zipped(*map(str, range(10_001))), "the wheel is larger than any of LeanSpec"),
+        (zipped("../a"), "the wheel holds `../a`, which leads out of it"),
+    ],
+)
+def test_unpack_refuses_what_no_wheel_contains(
+    data: bytes, message: str, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "x.whl"
+    wheel.write_bytes(data)
+    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+        unpack(wheel, tmp_path / "out")
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == [wheel]
 
 
 @pytest.mark.posix
