@@ -241,12 +241,26 @@ def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bo
     if not is_absolute(place.path):
         return True
     if place.origin == VARIABLE:
-        # This very command would start itself forever. On Windows, not every file is a program.
-        return place.path == sys.argv[0] or sys.platform == "win32"
+        # On Windows, not every file is a program. A script may start this command again.
+        return sys.platform == "win32" or is_script(place.path)
     mode = verification()
     if mode == OFF:
         return False
     return mode != ONCE or not is_known(place.path, expected(place, family, platform))
+
+
+def is_script(path: str) -> bool:
+    """Tell whether a file is a program for an interpreter."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False  # its start will say why
+    try:
+        return os.read(handle, 2) == b"#!"
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
 
 
 def verification() -> str:

@@ -25,7 +25,7 @@ from leanspec_launcher._search import (
     state_of,
     verification,
 )
-from leanspec_launcher._tables import Family, Platform
+from leanspec_launcher._tables import SCRIPTS_VARIABLE, Family, Platform
 
 from .loader import must_load
 
@@ -35,6 +35,8 @@ SETTLED_NANOSECONDS = 3_000_000_000
 MOST_STAMPS = 200
 # Far above any program of ours: a larger file would only be read for a long time.
 MOST_BYTES = 1 << 30
+# Scripts may be nested: one starts the program, which starts this command for another project.
+MOST_SCRIPTS = 10
 BATCH_FILES = (".bat", ".cmd")
 HEXADECIMAL = set("0123456789abcdef")
 PARTS_OF_A_STATE = 5
@@ -89,8 +91,25 @@ def admit(place: Place, family: Family, platform: "Platform | None") -> None:
     Raises Refusal if it is not to be started, OSError if it cannot be read.
     """
     proof = prove(place, family, platform)
-    if proof is not None and verification() == ONCE:
+    if place.origin == VARIABLE:
+        _count_scripts()
+    elif proof is not None and verification() == ONCE:
         remember(proof)
+
+
+def _count_scripts() -> None:
+    """Count the scripts that started this command. Raises Refusal if one does so for ever.
+
+    In a variable, because neither `exec` nor a child leaves anything else behind.
+    """
+    count = os.environ.get(SCRIPTS_VARIABLE, "")
+    number = int(count) if count.isdecimal() and len(count) < MOST_SCRIPTS else 0
+    if number >= MOST_SCRIPTS:
+        from .refusal import Kind, Refusal
+
+        text = "it is a script that starts this command again, for ever"
+        raise Refusal(Kind.OWN_COMMAND, text)
+    os.environ[SCRIPTS_VARIABLE] = str(number + 1)
 
 
 def prove(place: Place, family: Family, platform: "Platform | None") -> "Proof | None":

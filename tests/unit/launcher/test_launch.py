@@ -515,3 +515,32 @@ def test_the_nearest_build_is_named(
     stub.parent.mkdir()
     stub.write_text(json.dumps({"builds": builds}), "utf-8")
     assert words in site.start("cli", code=127).stderr
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("start", ["exec ", ""], ids=["exec", "child"])
+def test_a_script_that_starts_its_own_command_ends(
+    site: Site, tmp_path: Path, start: str
+) -> None:
+    path = tmp_path / "mine"
+    command = shlex.join([sys.executable, "-S", "-c", site.call("cli")])
+    path.write_text(f'#!/bin/sh\n{start}{command} "$@"\n')
+    path.chmod(0o755)
+    result = site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": str(path)})
+    assert result.stderr.startswith(
+        f"error: refusing to run `{path}`: it is a script that starts this command again"
+    )
+    assert "hint: `unset LEANSPEC_CLI_BINARY`" in result.stderr
+    assert result.stderr.count("error: ") == 1
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("count", ["", "x", "²", "9" * 99])
+def test_a_script_is_started_whatever_was_counted(
+    site: Site, tmp_path: Path, count: str
+) -> None:
+    path = tmp_path / "mine"
+    path.write_text("#!/bin/sh\necho started $LEANSPEC_SCRIPTS\n")
+    path.chmod(0o755)
+    env = {"LEANSPEC_CLI_BINARY": str(path), "LEANSPEC_SCRIPTS": count}
+    assert site.start("cli", env=env).stdout == "started 1\n"
