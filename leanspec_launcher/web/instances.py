@@ -37,6 +37,7 @@ class Instance:
     process: int
     project: str
     version: str
+    readonly: bool
 
 
 def folder() -> str:

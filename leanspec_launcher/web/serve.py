@@ -85,8 +85,10 @@ def serve(options: ServerOptions) -> None:
         return
     with instances.alone():
         running = options.project and instances.find_running(options.project, BINARIES)
+        # Whoever asks for pages that change nothing does not get others.
+        is_enough = running and (running.readonly or not options.readonly)
         started = None
-        if not running or options.new:
+        if options.new or not is_enough:
             started = _start(options, settings, pages, program, has_other=bool(running))
     if started is not None:
         _hand_over(started, options)
@@ -173,7 +175,19 @@ def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
             hint="rename the folder if its name is not UTF-8",
             details=last_words(server.log),
         )
-    return Instance(url, host, server.port, process, str(project or ""), BINARIES)
+    return Instance(
+        url=url,
+        host=host,
+        port=server.port,
+        process=process,
+        project=str(project or ""),
+        version=BINARIES,
+        readonly=_is_readonly(options),
+    )
+
+
+def _is_readonly(options: ServerOptions) -> bool:
+    return options.readonly or not _is_local(options)
 
 
 def _arguments(
@@ -185,7 +199,7 @@ def _arguments(
     arguments += ["--no-config", "--no-open", "--log-level", "warn"]
     if options.project:
         arguments += ["--project", str(options.project)]
-    if options.readonly or not _is_local(options):
+    if _is_readonly(options):
         arguments.append("--readonly")
     if settings.theme:
         arguments += ["--theme", settings.theme]
