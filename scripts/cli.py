@@ -17,30 +17,14 @@ from .tools.processes import end_on_signals
 from .wheels.cli import COMMANDS as WHEELS
 
 # Where `--help` shows a command; one that is named nowhere is shown last, and a test says so.
+# Commands that only the workflow calls are hidden: `--help` after their name explains them.
 SECTIONS = {
-    "Try it": ("demo", "test"),
-    "Build": ("collect", "wheels", "inspect", "rebuild-check"),
-    "Measure": ("contract", "bench", "repack"),
-    "Release": (
-        "bump",
-        "bump-dev",
-        "sync-versions",
-        "pre-release",
-        "check",
-        "publish",
-        "verify-release",
-        "publish-server",
-        "rehearse",
-    ),
-    "What a release carries": (
-        "attest",
-        "release-assets",
-        "upload-assets",
-        "keygen",
-        "sign",
-        "verify-signature",
-    ),
-    "Keep in step": ("matrix", "lock"),
+    "Try it": ("demo", "test", "lock"),
+    "Build": ("collect", "wheels", "inspect"),
+    "Prepare a release": ("bump", "pre-release", "check"),
+    "Release": ("publish", "verify-release", "assets"),
+    "Measure": ("contract", "bench", "repack", "rehearse"),
+    "Sign": ("keygen", "sign", "verify-signature"),
 }
 
 
@@ -50,7 +34,10 @@ class Sections(Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section a purpose."""
         named = [name for names in SECTIONS.values() for name in names]
-        rest = tuple(name for name in self.list_commands(ctx) if name not in named)
+        visible = [
+            name for name in self.list_commands(ctx) if not self.commands[name].hidden
+        ]
+        rest = tuple(name for name in visible if name not in named)
         for title, names in (SECTIONS | {"Other": rest}).items():
             width = formatter.width - 6 - max(map(len, self.commands))
             rows = [(name, self.commands[name].get_short_help_str(width)) for name in names]

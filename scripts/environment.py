@@ -42,7 +42,7 @@ class Group(enum.Enum):
 
 
 # The commands that need no more than the `build` group; all others need `dev`.
-SMALL_COMMANDS = ("demo", "collect", "wheels", "inspect", "rebuild-check")
+SMALL_COMMANDS = ("demo", "collect", "wheels", "inspect")
 HELP_OPTIONS = ("-h", "--help")
 
 

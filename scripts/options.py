@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ class Number(click.ParamType[int]):
         if not re.fullmatch(r"0|[1-9][0-9]*", str(value)):
             self.fail(f"'{value}' is not a number in plain digits", param, ctx)
         return int(value)
+
+
+def json_option(item: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--json` of a command that reports a list."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help=f"Print a JSON array, one object per {item}.",
+    )
 
 
 NUMBER = Number()

@@ -225,7 +225,7 @@ def desktop(folder: Path, into: Path, *, build: bool) -> None:
     """Collect the desktop bundle of a Tauri APPLICATION.
 
     A Debian package, a disk image or an NSIS installer, recognized by its content.
-    `release-assets` checks it again.
+    `assets` checks it again.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher.commands import FAILURE
-from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS
+from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS, json_option
 from scripts.tools.table import aligned
 
 
@@ -70,9 +70,7 @@ def lock() -> None:
 @click.option("--skip-tests", is_flag=True, help="Skip the test suite; the table says so.")
 @click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
 @DIST_OPTION
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per step."
-)
+@json_option("step")
 def pre_release(
     cargo: Path | None,
     repair: str | None,

@@ -132,9 +132,7 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
             for each in wrong
         ]
         raise CommandError(
-            "\n  ".join(
-                ["places differ (`python -m scripts sync-versions` mends them)", *lines]
-            )
+            "\n  ".join(["places differ (`python -m scripts bump` fixes them)", *lines])
         )
     return f"{len(places)} places say {plan.version}"
 

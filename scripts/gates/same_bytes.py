@@ -13,9 +13,10 @@ from pathlib import Path
 
 from leanspec_build.archives import UNREADABLE
 
+from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem
-from scripts.wheels.rebuild import rebuilt
+from scripts.wheels.rebuild import SURROUNDINGS, Surroundings, rebuilt
 
 from .binaries import was_grafted
 
@@ -23,7 +24,29 @@ GATE = "the bytes that this tree builds"
 MOST_NAMED = 3
 
 
-def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
+def compare_bytes(dist: Path, binaries: Path) -> list[Finding]:
+    """Run this gate alone, in each of two environments.
+
+    Raises CommandError if there are no files or the build fails.
+    """
+    files, strange = read_files(dist)
+    if not files:
+        raise CommandError(
+            f"there is no wheel in `{dist}`",
+            hint="build them first: `python -m scripts wheels`",
+        )
+    findings = [
+        problem(GATE, name, "a file that this tree builds", "a file of another name")
+        for name in strange
+    ]
+    for surroundings in SURROUNDINGS:
+        findings += same_bytes(files, binaries, surroundings)
+    return findings
+
+
+def same_bytes(
+    files: list[File], binaries: Path, surroundings: Surroundings = SURROUNDINGS[-1]
+) -> Iterator[Finding]:
     """Rebuild everything from the collected binaries, in another environment, and compare every byte.
 
     Raises CommandError if nothing is collected or the build fails.
@@ -33,7 +56,7 @@ def same_bytes(files: list[File], binaries: Path) -> Iterator[Finding]:
         if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM)
         else None
     )
-    with rebuilt(binaries, repair) as folder:
+    with rebuilt(binaries, repair, surroundings) as folder:
         ours = {file.path.name: file for file in read_files(folder)[0]}
         for file in files:
             yield _compare(file, ours.pop(file.path.name, None))

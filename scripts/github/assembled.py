@@ -12,7 +12,7 @@ from .assemble import MANIFEST, NOTES, SUMS
 from .provenance import provenance_name, write_provenance
 from .signing import SUFFIX, Claim, read_public, verify
 
-AGAIN = "assemble it again: `python -m scripts release-assets ARTIFACTS`"
+AGAIN = "assemble it again: `python -m scripts assets ARTIFACTS`"
 
 
 def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
@@ -27,7 +27,7 @@ def verified(folder: Path, plan: Plan, bundle: Path | None) -> list[Path]:
     if not any((folder / name).is_file() for name in signatures):
         raise CommandError(
             "an unsigned release is not uploaded",
-            hint="sign it: `release-assets --key FILE`",
+            hint="sign it: `assets ARTIFACTS --key FILE`",
         )
     known = {*sums, SUMS, NOTES, provenance, *signatures}
     for path in folder.iterdir():

@@ -160,81 +160,90 @@ def verify_signature(
     )
 
 
-@click.command(name="release-assets")
-@click.argument("artifacts", metavar="DIR", type=click.Path(path_type=Path))
+@click.command()
+@click.argument(
+    "artifacts", metavar="[DIR]", required=False, type=click.Path(path_type=Path)
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / "final-artifacts",
     show_default="final-artifacts",
-    help="The folder to make.",
+    help="Folder of the assembled assets.",
 )
 @KEY_OPTION
 @click.option(
-    "--unsigned",
-    is_flag=True,
-    help="Sign nothing: a release is then not to be trusted, and not uploaded.",
+    "--unsigned", is_flag=True, help="Sign nothing; unsigned assets cannot be uploaded."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
-def release_assets(
-    artifacts: Path, out: Path, key: Path | None, *, unsigned: bool, as_json: bool
+@click.option(
+    "--upload", is_flag=True, help="Upload the assembled assets to the GitHub release."
+)
+@click.option(
+    "--provenance",
+    metavar="FILE",
+    type=FILE,
+    help="With --upload: bundle that `actions/attest` made of these files, one more asset.",
+)
+@click.option("--dry-run", is_flag=True, help="With --upload: show what would be uploaded.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the manifest of what is assembled."
+)
+def assets(  # noqa: PLR0913 - each is one option
+    artifacts: Path | None,
+    out: Path,
+    key: Path | None,
+    provenance: Path | None,
+    *,
+    unsigned: bool,
+    upload: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Assemble the GitHub release assets.
+    """Assemble and upload the assets of the GitHub release.
 
-    They are made from a CI run's artifacts; `upload-assets` uploads them.
+    With DIR, assembles them from a CI run's artifacts: binaries-PLATFORM/ as `collect artifacts`
+    takes them, dist/ with the wheels, and desktop-PLATFORM/ with the bundles that the release plan
+    expects. Writes one archive of the programs per platform, the wheels, the bundles, MCP bundles,
+    bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
 
-    DIR has binaries-PLATFORM/ as `collect artifacts` takes them, dist/ with the wheels, and
-    desktop-PLATFORM/ with the bundles that the release plan expects. Writes one archive of the
-    programs per platform, the wheels, the bundles, MCP bundles, bills of materials, release.json,
-    SHA256SUMS, the signatures of both, and the release notes.
+    With --upload, uploads what is assembled: checksums and signatures are verified first. The
+    release of this version is a draft until every file is there. An upload goes on from what the
+    release has, and replaces nothing. Needs GitHub's client, `gh`.
 
     \b
     Examples:
-      python -m scripts release-assets artifacts --unsigned
-      python -m scripts release-assets artifacts --key leanspec.key
+      python -m scripts assets artifacts --unsigned
+      python -m scripts assets artifacts --key leanspec.key
+      python -m scripts assets --upload --dry-run
     """
+    if artifacts is None and not upload:
+        raise click.UsageError("name the artifacts to assemble, or `--upload`")
+    if not upload and (dry_run or provenance):
+        raise click.UsageError("`--dry-run` and `--provenance` need `--upload`")
+    if artifacts is None and (key or unsigned or as_json):
+        raise click.UsageError("`--key`, `--unsigned` and `--json` need the artifacts")
+    if artifacts is not None:
+        _assemble(artifacts, out, None if unsigned else _secret_key(key), as_json=as_json)
+    if upload:
+        _upload(out, provenance, dry_run=dry_run)
+
+
+def _assemble(
+    artifacts: Path, out: Path, secret: SecretKey | None, *, as_json: bool
+) -> None:
     from scripts.model.plan import read_plan
 
     from .assemble import MANIFEST, assemble
 
-    secret = None if unsigned else _secret_key(key)
-    made = assemble(artifacts, out, read_plan(), secret)
+    paths = assemble(artifacts, out, read_plan(), secret)
     if as_json:
         click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
     else:
-        for path in made:
+        for path in paths:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
 
 
-@click.command(name="upload-assets")
-@click.argument(
-    "folder",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=ROOT / "final-artifacts",
-)
-@click.option(
-    "--provenance",
-    "bundle",
-    metavar="FILE",
-    type=FILE,
-    help="The bundle that `actions/attest` made of these files: one more asset.",
-)
-@click.option(
-    "--dry-run", is_flag=True, help="Say what would be uploaded, and upload nothing."
-)
-def upload_assets(folder: Path, bundle: Path | None, *, dry_run: bool) -> None:
-    """Upload assembled assets to the GitHub release.
-
-    DIR (final-artifacts by default) is what `release-assets` made: checksums and signatures are verified first. The
-    release of this version is a draft until every file is there. An upload goes on from what the release has, and
-    replaces nothing. Needs GitHub's client, `gh`.
-
-    \b
-    Examples:
-      python -m scripts upload-assets --dry-run
-      python -m scripts upload-assets final-artifacts
-    """
+def _upload(folder: Path, provenance: Path | None, *, dry_run: bool) -> None:
     from scripts.model.plan import read_plan
 
     from .assembled import verified
@@ -242,8 +251,8 @@ def upload_assets(folder: Path, bundle: Path | None, *, dry_run: bool) -> None:
 
     plan = read_plan()
     gh = find_client()
-    files = verified(folder, plan, bundle)
+    files = verified(folder, plan, provenance)
     click.echo(upload_release(gh, files, plan, folder, dry_run=dry_run))
 
 
-COMMANDS = (keygen, sign, verify_signature, release_assets, upload_assets)
+COMMANDS = (keygen, sign, verify_signature, assets)

@@ -44,7 +44,7 @@ def release_notes(changelog: Path, plan: Plan) -> str:
             )
     raise CommandError(
         f"`{changelog.name}` has no entry for {plan.version}",
-        hint="`python -m scripts sync-versions` gives what is unreleased its heading",
+        hint="`python -m scripts bump` gives what is unreleased its heading",
     )
 
 

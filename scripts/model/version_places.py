@@ -79,8 +79,8 @@ def apply(edits: list[Edit]) -> list[Edit]:
     """Write all changes or none: every new file is written next to its place first. Returns what was changed.
 
     The version's home comes last. If this process is killed between two files, the home still says
-    the old version: the same command completes the change, `sync-versions` takes it back, and both
-    remove what was left behind.
+    the old version: the same command completes the change, `bump` without a version takes it back,
+    and both remove what was left behind.
     """
     for edit in edits:
         _beside(edit.path).unlink(missing_ok=True)

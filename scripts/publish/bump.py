@@ -26,7 +26,18 @@ def change_version(
             f"`{version}` is not above `{highest}`, which is published",
             hint="choose a higher version: none is ever reused",
         )
-    edits = version_places.planned(version, cargo=cargo)
+    return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)
+
+
+def repeat_version(cargo: Path | None, *, dry_run: bool) -> list[version_places.Place]:
+    """Write the present version into every place; return the places with their former text."""
+    edits = version_places.planned(version_places.home_version(), cargo=cargo)
+    return _apply(edits, dry_run=dry_run)
+
+
+def _apply(
+    edits: list[version_places.Edit], *, dry_run: bool
+) -> list[version_places.Place]:
     if not dry_run:
         version_places.apply(edits)
     return [place for edit in edits for place in edit.places]

@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher.commands import FAILURE
-from scripts.options import BINARIES_OPTION, CARGO_OPTION, DIST_OPTION, NUMBER
+from scripts.options import (
+    BINARIES_OPTION,
+    CARGO_OPTION,
+    DIST_OPTION,
+    NUMBER,
+    json_option,
+)
 
 if TYPE_CHECKING:
-    from packaging.version import Version
-
     from scripts.model.finding import Finding
     from scripts.model.version_places import Place
 
-DRY_RUN_OPTION = click.option(
-    "--dry-run", is_flag=True, help="Show what would change; change nothing."
-)
-COMMIT_OPTION = click.option(
-    "--commit", is_flag=True, help="Commit the change locally (nothing is pushed)."
-)
 
-
-@click.command(name="sync-versions")
+@click.command()
+@click.argument("version", required=False)
+@click.option(
+    "--dev", type=NUMBER, metavar="N", help="Set development version N of the next patch."
+)
 @click.option(
     "--check",
     "check_only",
@@ -35,138 +36,86 @@ COMMIT_OPTION = click.option(
     help="Change nothing; exit with 1 if a place disagrees.",
 )
 @CARGO_OPTION
-@DRY_RUN_OPTION
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per place."
-)
-def sync_versions(
-    cargo: Path | None, *, check_only: bool, dry_run: bool, as_json: bool
-) -> int:
-    """Write the version into every place that repeats it.
-
-    The version is defined in the root pyproject.toml. The projects in platform_wheels/, the pins
-    between the distributions and the changelog's heading repeat it; with --cargo, a workspace and
-    its lock file too. All of them are changed, or none.
-
-    \b
-    Examples:
-      python -m scripts sync-versions --check
-      python -m scripts sync-versions --cargo ../leanspec/rust
-    """
-    from scripts.model.version_places import apply, home_version, planned
-
-    version = home_version()
-    edits = planned(version, cargo=cargo)
-    places = [place for edit in edits for place in edit.places]
-    wrong = [place for place in places if not place.agrees]
-    if as_json:
-        click.echo(
-            json.dumps(
-                [dataclasses.asdict(place) | {"agrees": place.agrees} for place in places],
-                indent=2,
-            )
-        )
-    else:
-        _print_places(places, f"{len(wrong)} of {len(places)} places differ from {version}")
-    if check_only:
-        return FAILURE if wrong else 0
-    if not dry_run:
-        apply(edits)
-    return 0
-
-
-@click.command()
-@click.argument("version")
-@CARGO_OPTION
 @click.option(
     "--index",
     metavar="NAME|URL",
-    default="pypi",
-    show_default=True,
+    show_default="pypi; testpypi with --dev",
     help="Index to check for published versions.",
 )
 @click.option(
     "--offline", is_flag=True, help="Compare with the changelog only; ask no index."
 )
-@COMMIT_OPTION
-@DRY_RUN_OPTION
-def bump(
-    version: str,
+@click.option("--commit", is_flag=True, help="Commit the change locally; push nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@json_option("place")
+def bump(  # noqa: PLR0913 - each is one option
+    version: str | None,
+    dev: int | None,
     cargo: Path | None,
-    index: str,
+    index: str | None,
     *,
+    check_only: bool,
     offline: bool,
     commit: bool,
     dry_run: bool,
-) -> None:
+    as_json: bool,
+) -> int:
     """Set the version everywhere.
 
     VERSION is in PEP 440 or SemVer form. A version that is not newer than the latest published
-    one is refused.
+    one is refused. With --dev N, the version is development version N of the next patch: from
+    0.3.0, that is 0.3.1.devN, and 0.3.1-dev.N for Cargo. The caller chooses the number, for
+    example the number of a CI run.
+
+    The version is defined in the root pyproject.toml. The projects in platform_wheels/, the pins
+    between the distributions and the changelog's heading repeat it; with --cargo, a workspace and
+    its lock file too. All of them are changed, or none. Without VERSION, the present version is
+    written into every place that disagrees.
 
     \b
     Examples:
       python -m scripts bump 0.3.1
       python -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
       python -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
-    """
-    from scripts.model.versions import read_version
-
-    asked = None if offline else index
-    _change(read_version(version), cargo, asked, commit=commit, dry_run=dry_run)
-
-
-@click.command(name="bump-dev")
-@click.argument("number", type=NUMBER)
-@CARGO_OPTION
-@click.option(
-    "--index",
-    metavar="NAME|URL",
-    default="testpypi",
-    show_default=True,
-    help="Index to check for published versions.",
-)
-@click.option(
-    "--offline", is_flag=True, help="Compare with the changelog only; ask no index."
-)
-@COMMIT_OPTION
-@DRY_RUN_OPTION
-def bump_dev(
-    number: int,
-    cargo: Path | None,
-    index: str,
-    *,
-    offline: bool,
-    commit: bool,
-    dry_run: bool,
-) -> None:
-    """Set development version NUMBER of the next patch.
-
-    From 0.3.0, that is 0.3.1.devNUMBER, and 0.3.1-dev.NUMBER for Cargo.
-    The caller chooses the number, for example the number of a CI run.
-
-    \b
-    Example:
-      python -m scripts bump-dev 7
+      python -m scripts bump --dev 7
+      python -m scripts bump --check
     """
     from scripts.model.version_places import home_version
-    from scripts.model.versions import next_dev
+    from scripts.model.versions import next_dev, read_version
 
-    asked = None if offline else index
-    _change(next_dev(home_version(), number), cargo, asked, commit=commit, dry_run=dry_run)
+    from .bump import change_version, commit_version, repeat_version
+
+    if (version is not None) + (dev is not None) + check_only > 1:
+        raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
+    if dev is not None:
+        target = next_dev(home_version(), dev)
+    elif version is not None:
+        target = read_version(version)
+    else:
+        target = None
+    if commit and target is None:
+        raise click.UsageError("`--commit` needs VERSION or `--dev`")
+    unchanged = check_only or dry_run
+    if target is None:
+        places = repeat_version(cargo, dry_run=unchanged)
+    else:
+        default = "pypi" if dev is None else "testpypi"
+        published_on = None if offline else index or default
+        places = change_version(target, cargo, published_on, dry_run=unchanged)
+    differing = sum(not place.agrees for place in places)
+    if as_json:
+        click.echo(json.dumps([_place_row(place) for place in places], indent=2))
+    else:
+        verb = "would change" if unchanged else "changed"
+        result = f"{differing} of {len(places)} places {verb} to {target or home_version()}"
+        _print_places(places, result)
+    if commit and target is not None and not unchanged:
+        commit_version(target)
+    return FAILURE if check_only and differing else 0
 
 
-def _change(
-    version: Version, cargo: Path | None, index: str | None, *, commit: bool, dry_run: bool
-) -> None:
-    from .bump import change_version, commit_version
-
-    places = change_version(version, cargo, index, dry_run=dry_run)
-    changed = f"{sum(not place.agrees for place in places)} of {len(places)} places"
-    verb = "would change" if dry_run else "changed"
-    _print_places(places, f"{changed} {verb} to {version}")
-    if commit and not dry_run:
-        commit_version(version)
+def _place_row(place: Place) -> dict[str, object]:
+    return dataclasses.asdict(place) | {"agrees": place.agrees}
 
 
 def _print_places(places: list[Place], result: str) -> None:
@@ -179,7 +128,7 @@ def _print_places(places: list[Place], result: str) -> None:
     click.echo(result)
 
 
-@click.command()
+@click.command(hidden=True)
 @click.option("--dev", is_flag=True, help="Only the platform of a development build.")
 @click.option(
     "--github-output",
@@ -211,19 +160,24 @@ def matrix(*, dev: bool, github_output: bool) -> None:
     help="Commit of LeanSpec that every binary must come from.",
 )
 @click.option(
+    "--bytes",
+    "only_bytes",
+    is_flag=True,
+    help="Only rebuild the files, in two environments, and compare every byte.",
+)
+@click.option(
     "--github-output",
     is_flag=True,
     help="Pass the fingerprint on to other jobs of a workflow.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
-)
-def check(
+@json_option("fact")
+def check(  # noqa: PLR0913 - each is one option
     dist: Path,
     binaries: Path,
     cargo: Path | None,
     sources: str | None,
     *,
+    only_bytes: bool,
     github_output: bool,
     as_json: bool,
 ) -> int:
@@ -238,7 +192,14 @@ def check(
     Examples:
       python -m scripts check
       python -m scripts check --dist /tmp/dist --json
+      python -m scripts check --bytes
     """
+    if only_bytes:
+        if cargo or sources or github_output:
+            raise click.UsageError("`--bytes` compares bytes alone: leave out the others")
+        from scripts.gates.same_bytes import compare_bytes
+
+        return _print_findings(compare_bytes(dist, binaries), as_json=as_json)
     from scripts.gates.check import check_copy
 
     from .matrix import write_outputs
@@ -327,9 +288,7 @@ SIMPLE_OPTION = click.option(
 @click.option(
     "--dry-run", is_flag=True, help="Do everything but the upload, and print the plan."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
-)
+@json_option("fact")
 def publish(  # noqa: PLR0913, PLR0917 - each is one option
     name: str,
     simple: str | None,
@@ -390,7 +349,7 @@ def publish(  # noqa: PLR0913, PLR0917 - each is one option
     return code
 
 
-@click.command()
+@click.command(hidden=True)
 @DIST_OPTION
 def attest(dist: Path) -> None:
     """Attest each built file, as PEP 740 describes.
@@ -423,9 +382,7 @@ def attest(dist: Path) -> None:
     is_flag=True,
     help="Build the wheels again from npm's binaries, and compare every byte.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per fact."
-)
+@json_option("fact")
 def verify_release(  # noqa: PLR0913 - each is one option
     version: str,
     name: str,
@@ -460,7 +417,7 @@ def verify_release(  # noqa: PLR0913 - each is one option
     return _print_findings(findings, as_json=as_json)
 
 
-@click.command(name="publish-server")
+@click.command(name="publish-server", hidden=True)
 @click.option("--dry-run", is_flag=True, help="Show `server.json`; publish nothing.")
 def publish_server(*, dry_run: bool) -> int:
     """Tell the registry of MCP servers of a release.
@@ -479,9 +436,7 @@ def publish_server(*, dry_run: bool) -> int:
 
 
 COMMANDS = (
-    sync_versions,
     bump,
-    bump_dev,
     check,
     attest,
     publish,

@@ -1,22 +1,19 @@
-"""The command lines of `wheels`, `rebuild-check` and `inspect`. No logic."""
+"""The command lines of `wheels` and `inspect`. No logic."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import click
 
-from leanspec_launcher.commands import FAILURE
 from scripts.options import (
     BINARIES_OPTION,
     FAMILY_OPTION,
     OUT_OPTION,
     PLATFORM_OPTION,
     REPAIRS,
+    json_option,
 )
-from scripts.tools.table import aligned
 
 
 @click.command()
@@ -52,52 +49,11 @@ def wheels(
         click.echo(path)
 
 
-@click.command(name="rebuild-check")
-@click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@BINARIES_OPTION
-@click.option(
-    "--repair", type=REPAIRS, help="The repair that the wheels in DIST were built with."
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per file."
-)
-def rebuild_check(dist: Path, binaries: Path, repair: str | None, *, as_json: bool) -> int:
-    """Rebuild the wheels in DIST and compare every byte.
-
-    They are rebuilt in a different environment. Exits with 1 if a file differs or is missing on
-    one side.
-
-    \b
-    Example:
-      python -m scripts rebuild-check dist/
-    """
-    from .rebuild import rebuild_check as compare
-
-    found = compare(dist, binaries, repair)
-    if as_json:
-        click.echo(
-            json.dumps(
-                [dataclasses.asdict(each) | {"same": each.same} for each in found], indent=2
-            )
-        )
-    else:
-        table = []
-        for each in found:
-            mark = click.style("different", fg="red")
-            if each.same:
-                mark = click.style("same", fg="green")
-            table.append([mark, (each.present or "not there")[:16], each.name])
-        click.echo("\n".join(aligned(table)))
-    return 0 if all(each.same for each in found) else FAILURE
-
-
 @click.command()
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per file."
-)
+@json_option("file")
 def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     """Inspect executables and wheels, and check their tags.
 
@@ -116,4 +72,4 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
     return main(["inspect", *options, "--", *map(str, files)])
 
 
-COMMANDS = (wheels, rebuild_check, inspect)
+COMMANDS = (wheels, inspect)

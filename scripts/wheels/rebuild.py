@@ -7,11 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
 from scripts.tools.console import step
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment
@@ -30,45 +28,6 @@ SURROUNDINGS: tuple[Surroundings, ...] = (
         0o077,
     ),
 )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The digests of one file, as it is and as rebuilt; None if it does not exist."""
-
-    name: str
-    present: str | None
-    rebuilt: tuple[str | None, ...]
-
-    @property
-    def same(self) -> bool:
-        """Whether all builds gave the same bytes as the file has."""
-        return set(self.rebuilt) == {self.present}
-
-
-def rebuild_check(dist: Path, base: Path, repair: str | None) -> list[Comparison]:
-    """Build from `base` in two different environments, and compare with the files in `dist`.
-
-    Raises CommandError if `dist` has no wheel or a build fails.
-    """
-    present = {
-        path.name: digest(str(path))
-        for path in (*dist.glob("*.whl"), *dist.glob("*.tar.gz"))
-    }
-    if not present:
-        raise CommandError(
-            f"there is no wheel in `{dist}`",
-            hint="build them first: `python -m scripts wheels`",
-        )
-    builds = []
-    for surroundings in SURROUNDINGS:
-        with rebuilt(base, repair, surroundings) as folder:
-            builds.append({path.name: digest(str(path)) for path in folder.iterdir()})
-    names = sorted(set(present).union(*builds))
-    return [
-        Comparison(name, present.get(name), tuple(build.get(name) for build in builds))
-        for name in names
-    ]
 
 
 @contextlib.contextmanager

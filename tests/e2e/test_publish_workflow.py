@@ -250,7 +250,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
     assert sorted(steps) == sorted(
         [
             ("plan", "matrix --github-output"),
-            ("build", "sync-versions --check --cargo leanspec/rust"),
+            ("build", "bump --check --cargo leanspec/rust"),
             ("build", 'collect cargo leanspec/rust --target "$TARGET" --build'),
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
@@ -259,8 +259,8 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
             ("check", 'check --github-output --sources "$SOURCES"'),
             ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
-            ("github", "release-assets artifacts"),
-            ("github", 'upload-assets --provenance "$PROVENANCE"'),
+            ("github", "assets artifacts"),
+            ("github", 'assets --upload --provenance "$PROVENANCE"'),
         ]
     )
     assert release.passed_over == {
@@ -326,7 +326,7 @@ def test_a_dry_run_does_all_but_upload(release: Player, play: Play) -> None:
     files = read_files(release.folder / "artifacts/dist")[0]
     assert published.count("to be uploaded") == len(files)
     assert served(player) == []
-    assert "a dry run: nothing was uploaded" in outputs["upload-assets --dry-run"]
+    assert "a dry run: nothing was uploaded" in outputs["assets --upload --dry-run"]
     assert player.contexts["server"].releases == []
     assert "python -m scripts attest" not in player.passed_over, (
         "nothing is attested in a dry run: that is public"

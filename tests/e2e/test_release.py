@@ -83,17 +83,24 @@ def test_the_plan_names_what_the_real_server_lacks_for_the_real_pages(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("bump",),
+        ("bump", "1.2.3", "--dev", "7"),
+        ("bump", "1.2.3", "--check"),
+        ("bump", "--check", "--dev", "7"),
+        ("bump", "--commit"),
         ("bump", "1.2.3", "--nonsense"),
-        ("bump-dev", "minus"),
-        ("bump-dev", "--", "-1"),
+        ("bump", "--dev", "minus"),
+        ("bump", "--dev=-1"),
         ("publish",),
         ("publish", "--index", "x", "--wait", "0"),
         ("verify-release",),
         ("verify-release", "1.2.3"),
         ("verify-release", "1.2.3", "--index", "x", "--against", "pypi"),
-        ("sync-versions", "--cargo", "/nowhere"),
+        ("bump", "--check", "--cargo", "/nowhere"),
         ("check", "unexpected"),
+        ("check", "--bytes", "--github-output"),
+        ("assets",),
+        ("assets", "artifacts", "--dry-run"),
+        ("assets", "--upload", "--unsigned"),
         ("rehearse", "--fault"),
         ("matrix", "--all"),
         ("pre-release", "--repair", "magic"),
@@ -164,7 +171,7 @@ def test_versions_agree_in_this_tree() -> None:
 
 def test_a_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:
     before = tracked_changes()
-    said = scripts("bump-dev", "7", "--offline", "--dry-run").stdout
+    said = scripts("bump", "--dev", "7", "--offline", "--dry-run").stdout
     assert f"`{next_dev(Version(version), 7)}`" in said
-    assert scripts("sync-versions", "--dry-run").returncode == 0
+    assert scripts("bump", "--dry-run").returncode == 0
     assert tracked_changes() == before

@@ -276,7 +276,7 @@ def test_minisign_checks_what_is_signed(real_assets: Path, plan: Plan) -> None:
 def test_the_launcher_of_another_release_fetches_from_it(
     assets: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What `release-assets` signs is what `fetch --version` accepts."""
+    """What `assets` signs is what `fetch --version` accepts."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(manifest, "KEYS", (plan.public_key,))
     for name in ("cli", "mcp"):
@@ -558,14 +558,14 @@ def few(tmp_path: Path, version: str, key: SecretKey) -> Path:
 def upload(
     few: Path, tree: Path, github: GitHub, tmp_path: Path
 ) -> Callable[..., CompletedProcess[str]]:
-    """Return `upload-assets` of a few assets, in the copy, as a maintainer runs it."""
+    """Return `assets --upload` of a few assets, in the copy, as a maintainer runs it."""
 
     def call(
         *arguments: str | Path, folder: Path = few, **settings: str
     ) -> CompletedProcess[str]:
         variables = github.environment() | settings
         env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
-        command = [*OWN_COMMAND, "upload-assets", folder, *arguments]
+        command = [*OWN_COMMAND, "assets", "--upload", "--out", folder, *arguments]
         return run(command, env, cwd=tree, code=None)
 
     return call
@@ -605,7 +605,7 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     assert not [request for request in github.asked if request.startswith(changes)]
 
 
-def test_upload_assets_downloads_what_github_states_no_digest_of(
+def test_assets_downloads_what_github_states_no_digest_of(
     upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
     few: Path,
@@ -664,7 +664,7 @@ def test_other_bytes_on_github_stop_everything(
         ({"PATH": "/nowhere"}, "`gh` is not installed", "cli.github.com"),
     ],
 )
-def test_upload_assets_needs_a_client_that_is_logged_in(
+def test_assets_needs_a_client_that_is_logged_in(
     upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
     settings: dict[str, str],
@@ -686,13 +686,13 @@ def test_upload_assets_needs_a_client_that_is_logged_in(
         (OF_ANOTHER_PASSWORD, "the password is wrong", "its backup"),
     ],
 )
-def test_release_assets_needs_the_secret_key(
+def test_assets_needs_the_secret_key(
     artifacts: Path, tree: Path, tmp_path: Path, text: str, words: str, hint: str
 ) -> None:
     signing = {"LEANSPEC_SIGNING_KEY": text, "LEANSPEC_SIGNING_PASSWORD": PASSWORD}
     env = clean(tmp_path / "home", **signing, PYTHONPATH=str(tree))
     out = tmp_path / "out"
-    command: list[str | Path] = [*OWN_COMMAND, "release-assets", artifacts, "--out", out]
+    command: list[str | Path] = [*OWN_COMMAND, "assets", artifacts, "--out", out]
     process = run(command, env, cwd=tree, code=1)
     assert f"error: {words}" in process.stderr
     assert hint in process.stderr
@@ -720,7 +720,7 @@ def test_an_unsigned_release_stays_here(
     env = clean(tmp_path / "home", PATH=os.environ["PATH"], PYTHONPATH=str(tree))
     command: list[str | Path] = [
         *OWN_COMMAND,
-        "release-assets",
+        "assets",
         artifacts,
         "--unsigned",
         "--out",

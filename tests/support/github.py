@@ -215,7 +215,7 @@ class _Handler(Silent):
 
 
 def write_assets(folder: Path, version: str, key: SecretKey) -> Path:
-    """Write what `release-assets` makes of a single archive."""
+    """Write what `assets` makes of a single archive."""
     folder.mkdir()
     archive = f"leanspec-{version}-linux-x64.tar.gz"
     manifest = {"version": version, "assets": [{"name": archive}]}
@@ -233,5 +233,5 @@ def write_assets(folder: Path, version: str, key: SecretKey) -> Path:
 
 
 def names(folder: Path) -> set[str]:
-    """Return what a release is made of, in a folder that `release-assets` made."""
+    """Return what a release is made of, in a folder that `assets` made."""
     return {path.name for path in folder.iterdir() if path.name != "RELEASE_NOTES.md"}

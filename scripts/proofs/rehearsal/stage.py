@@ -156,7 +156,7 @@ def set_stage(stage: Stage) -> None:
     """Copy what git tracks, put it on its tag, and build grafted wheels of the real binaries."""
     with step("copying the project to a tree of its own, on its tag"):
         copy_tree(stage.tree)
-        stage.must("sync-versions")
+        stage.must("bump")
         commit(stage)
     with step("collecting the real binaries and building wheels, with OpenSSL grafted in"):
         stage.must("collect", "npm", main_project()["version"])

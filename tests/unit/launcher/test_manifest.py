@@ -67,7 +67,7 @@ class Release:
     def state(
         self, manifest: object, key: KeyPair = OWN, claim: Claim = CLAIM, at: int = 1000
     ) -> None:
-        """Sign a manifest, as `release-assets` does."""
+        """Sign a manifest, as `assets` does."""
         path = self.folder / "release.json"
         path.write_text(json.dumps(manifest), "utf-8")
         signature = sign(path, key.secret_key, claim, at)

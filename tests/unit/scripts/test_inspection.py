@@ -142,9 +142,13 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     shutil.copytree(stand_in / "dist", dist)
     changed = next(dist.glob("leanspec_mcp_bin-*linux*.whl"))
     changed.write_bytes(changed.read_bytes() + b"\0")
-    result = scripts("rebuild-check", dist, "--binaries", binaries, "--json", code=1)
-    same = {file["name"]: file["same"] for file in json.loads(result.stdout)}
-    assert same == {path.name: path.name != changed.name for path in dist.iterdir()}
+    shutil.copy(changed, dist / "other.whl")
+    command = ("check", "--bytes", "--dist", dist, "--binaries", binaries, "--json")
+    findings = json.loads(scripts(*command, code=1).stdout)
+    compared = [(finding["subject"], finding["passed"]) for finding in findings]
+    names = [path.name for path in dist.iterdir() if path.name != "other.whl"]
+    expected = 2 * [(name, name != changed.name) for name in names]
+    assert sorted(compared) == sorted([*expected, ("other.whl", False)])
 
 
 def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(
