@@ -24,7 +24,6 @@ SECTIONS = {
     "Prepare a release": ("bump", "pre-release", "check"),
     "Release": ("publish", "verify-release", "assets"),
     "Measure": ("contract", "bench", "repack", "rehearse"),
-    "Sign": ("keygen", "sign", "verify-signature"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command lines for keys, signatures and GitHub releases. No logic."""
+"""The command line of GitHub releases. No logic."""
 
 from __future__ import annotations
 
@@ -20,19 +20,16 @@ KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _password(*, new: bool = False) -> str:
+def _password() -> str:
     """Return the secret key's password, from the environment or asked for. Never an argument."""
-    given = os.environ.get(PASSWORD_VARIABLE)
-    if given is not None:
-        return given
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is not None:
+        return password
     if not sys.stdin.isatty():
         raise CommandError(
             "no terminal to ask for the password", hint=f"set `{PASSWORD_VARIABLE}`"
         )
-    asked: str = click.prompt(
-        "password of the secret key", hide_input=True, confirmation_prompt=new, err=True
-    )
-    return asked
+    return str(click.prompt("password of the secret key", hide_input=True, err=True))
 
 
 KEY_OPTION = click.option(
@@ -51,113 +48,6 @@ def _secret_key(file: Path | None) -> SecretKey:
             hint=f"name it with `--key FILE`, or set `{KEY_VARIABLE}`",
         )
     return read_secret(text, _password())
-
-
-@click.command()
-@click.argument("name", type=click.Path(path_type=Path), default="leanspec")
-def keygen(name: Path) -> None:
-    """Generate a minisign key pair.
-
-    NAME.key is encrypted with a password; NAME.pub is the public key.
-
-    The password is asked for, or read from LEANSPEC_SIGNING_PASSWORD. Existing files are never overwritten.
-
-    \b
-    Example:
-      python -m scripts keygen leanspec
-    """
-    from minisign import KeyPair
-
-    from .signing import write_public, write_secret
-
-    secret, public = name.with_name(f"{name.name}.key"), name.with_name(f"{name.name}.pub")
-    for path in (secret, public):
-        if path.exists():
-            raise CommandError(
-                f"`{path}` exists already",
-                hint="choose another name: a lost key cannot be made again",
-            )
-    key = KeyPair.generate()
-    text = write_secret(key.secret_key, _password(new=True))
-    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    public.write_text(write_public(key.public_key), "utf-8")
-    click.echo(f"{secret}\n{public}")
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
-@KEY_OPTION
-@click.option(
-    "--version", "of", required=True, help="The version that the trusted comment states."
-)
-@click.option(
-    "--platform",
-    default="any",
-    show_default=True,
-    help="The platform that the trusted comment states.",
-)
-def sign(files: tuple[Path, ...], key: Path | None, of: str, platform: str) -> None:
-    """Sign files with a minisign key.
-
-    Writes FILE.minisig next to each file; `minisign -V` verifies it too.
-
-    Its trusted comment states the file's name, the version and the platform.
-
-    \b
-    Example:
-      python -m scripts sign SHA256SUMS release.json --key leanspec.key --version 0.3.1
-    """
-    from .signing import Claim
-    from .signing import sign as write_signature
-
-    secret = _secret_key(key)
-    for file in files:
-        click.echo(write_signature(file, secret, Claim(file.name, of, platform)))
-
-
-@click.command(name="verify-signature")
-@click.argument("file", type=FILE)
-@click.option(
-    "--public",
-    required=True,
-    metavar="FILE|KEY",
-    help="The public key: a file, or its second line.",
-)
-@click.option("--signature", type=FILE, help="The signature file. Default: FILE.minisig.")
-@click.option(
-    "--version", "of", default="", help="The version that the trusted comment must state."
-)
-@click.option("--platform", default="", help="The platform that it must state.")
-def verify_signature(
-    file: Path, public: str, signature: Path | None, of: str, platform: str
-) -> None:
-    """Verify a minisign signature.
-
-    Checks the file and its name and, with the options, its version and platform.
-
-    \b
-    Example:
-      python -m scripts verify-signature SHA256SUMS --public leanspec.pub --version 0.3.1
-    """
-    from .signing import SUFFIX, Claim, read_public, verify
-
-    place = signature or file.with_name(file.name + SUFFIX)
-    if not place.exists():
-        raise CommandError(
-            f"the signature `{place}` is missing", hint="do not trust an unsigned file"
-        )
-    text = Path(public).read_text("utf-8") if Path(public).is_file() else public
-    said = verify(
-        file,
-        place.read_text("utf-8", "replace"),
-        read_public(text),
-        Claim(file.name, of, platform),
-    )
-    click.echo(
-        f"{file}: signed, {', '.join(f'{name} {value}' for name, value in said.items() if name != 'timestamp')}"
-    )
 
 
 @click.command()
@@ -255,4 +145,4 @@ def _upload(folder: Path, provenance: Path | None, *, dry_run: bool) -> None:
     click.echo(upload_release(gh, files, plan, folder, dry_run=dry_run))
 
 
-COMMANDS = (keygen, sign, verify_signature, assets)
+COMMANDS = (assets,)

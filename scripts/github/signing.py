@@ -15,11 +15,9 @@ import minisign
 from leanspec_launcher.commands import CommandError
 from scripts.tools.replacing import replacing
 
-# What minisign encrypts its keys with: scrypt takes 1 GiB and some seconds.
-OPERATIONS, MEMORY = 33554432, 1073741824
 SUFFIX = ".minisig"
 UNTRUSTED = "untrusted comment: "
-HINT = "it should come from `python -m scripts {0}`, or from minisign"
+KEY_HINT = "`minisign -G` makes a key pair"
 
 
 @dataclass(frozen=True)
@@ -37,24 +35,13 @@ class Claim:
         return "\t".join([*parts, "hashed"])
 
 
-def write_secret(key: minisign.SecretKey, password: str) -> str:
-    """Encrypt a secret key with a password, and return the text of its file."""
-    key.encrypt(password, opslimit=OPERATIONS, memlimit=MEMORY)
-    return bytes(key).decode() + "\n"
-
-
-def write_public(key: minisign.PublicKey) -> str:
-    """Return the text of a public key's file."""
-    return bytes(key).decode() + "\n"
-
-
 def read_secret(text: str, password: str) -> minisign.SecretKey:
     """Open a secret key; raises CommandError for a wrong password, a damaged or another file."""
     try:
         key = minisign.SecretKey.from_bytes(text.strip().encode())
     except minisign.Error as error:
         raise CommandError(
-            f"this is not a minisign secret key: {error}", hint=HINT.format("keygen")
+            f"this is not a minisign secret key: {error}", hint=KEY_HINT
         ) from None
     try:
         key.decrypt(password)
@@ -80,7 +67,7 @@ def read_public(text: str) -> minisign.PublicKey:
         return minisign.PublicKey.from_base64(text.encode())
     except minisign.Error as error:
         raise CommandError(
-            f"this is not a minisign public key: {error}", hint=HINT.format("keygen")
+            f"this is not a minisign public key: {error}", hint=KEY_HINT
         ) from None
 
 
@@ -110,7 +97,8 @@ def verify(
         read = minisign.Signature.from_bytes(signature.encode())
     except minisign.Error as error:
         raise CommandError(
-            f"not a valid minisign signature: {error}", hint=HINT.format("sign")
+            f"not a valid minisign signature: {error}",
+            hint="it should come from `assets`, or from `minisign -S`",
         ) from None
     try:
         key.verify_file(path, read)
