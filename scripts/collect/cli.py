@@ -224,19 +224,17 @@ def artifacts(
 def desktop(folder: Path, into: Path, *, build: bool) -> None:
     """Collect the desktop bundle of a Tauri APPLICATION.
 
-    A Debian package, a disk image or an NSIS installer, recognized by its content.
-    `assets` checks it again.
+    A Debian package, a disk image or an NSIS installer, with a file of its SHA-256, which `assets`
+    compares.
 
     \b
     Example:
       python -m scripts collect desktop ../leanspec/packages/desktop --build
     """
-    from .bundles import TITLES
     from .desktop import collect_desktop
 
     bundle = collect_desktop(folder, into, build=build)
-    stated = " ".join(filter(None, (bundle.version, bundle.cpu)))
-    say(f"  {TITLES[bundle.format]} {bundle.path.name} {stated} in {into}")
+    say(f"  {bundle.format.title} {bundle.path.name} in {into}")
 
 
 def _tell_collected(into: Path) -> None:

@@ -18,7 +18,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.artifacts import PREFIX as BINARIES
 from scripts.collect.artifacts import collect_artifacts
-from scripts.collect.bundles import TITLES, Bundle, read_bundle
+from scripts.collect.bundles import CHECKSUM, Bundle, read_bundle, verify_checksum
 from scripts.collect.staging import Collected, read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates.binaries import read_binary
@@ -275,55 +275,54 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
 
 def _bundles(artifacts: Path, new: Path, plan: Plan) -> Iterator[Asset]:
     """Copy one desktop bundle of this version per expected platform; any other file is an error."""
-    found: dict[str, Bundle] = {}
+    bundles: dict[str, Bundle] = {}
     for platform in PLATFORMS.values():
         for path in sorted((artifacts / f"{DESKTOP}{platform.key}").rglob("*")):
-            if path.is_file():
-                bundle = read_bundle(path)
-                _must_belong(bundle, platform, plan)
-                other = found.setdefault(platform.key, bundle)
+            if path.is_file() and path.suffix != CHECKSUM:
+                _must_be_planned(path, platform, plan)
+                bundle = read_bundle(path, platform)
+                _must_be_of(bundle, plan)
+                other = bundles.setdefault(platform.key, bundle)
                 if other is not bundle:
                     raise CommandError(
                         f"`{path}` is a second desktop bundle for `{platform.key}` beside `{other.path}`",
                         hint="leave one of them in its artifact",
                     )
-    missing = [f"`{key}`" for key in plan.desktop if key not in found]
+    missing = [f"`{key}`" for key in plan.desktop if key not in bundles]
     if missing:
         raise CommandError(
             f"desktop bundles are missing for {', '.join(missing)}",
             hint="see why their jobs left none; or plan none: [tool.leanspec-release.desktop] in pyproject.toml",
         )
-    for key, bundle in found.items():
-        target = new / f"leanspec-desktop-{plan.version}-{key}.{bundle.format}"
+    for key, bundle in bundles.items():
+        suffix = bundle.path.suffix
+        target = new / f"leanspec-desktop-{plan.version}-{key}{suffix}"
         shutil.copyfile(bundle.path, target)
         stated = {
-            "format": TITLES[bundle.format],
+            "format": bundle.format.title,
             "version": bundle.version,
-            "cpu": bundle.cpu,
+            "cpu": key.partition("-")[2],
         }
         yield _asset(target, AssetKind.BUNDLE, key, {"stated": stated})
 
 
-def _must_belong(bundle: Bundle, platform: Platform, plan: Plan) -> None:
-    system, _, cpu = platform.key.partition("-")
-    wanted = binary_version(plan.version)
+def _must_be_planned(path: Path, platform: Platform, plan: Plan) -> None:
     if platform.key not in plan.desktop:
         reason = plan.no_desktop or f"it expects {', '.join(plan.desktop)}"
         raise CommandError(
-            f"`{bundle.path}` is a desktop bundle for `{platform.key}`, and the plan has none ({reason})",
+            f"`{path}` is a desktop bundle for `{platform.key}`, and the plan has none ({reason})",
             hint="name the platform in [tool.leanspec-release.desktop] of pyproject.toml",
         )
-    if bundle.system != system or bundle.cpu not in (None, cpu):
-        machine = " on ".join(filter(None, (bundle.system, bundle.cpu)))
+
+
+def _must_be_of(bundle: Bundle, plan: Plan) -> None:
+    expected = binary_version(plan.version)
+    if bundle.version != expected:
         raise CommandError(
-            f"`{bundle.path}` is a {TITLES[bundle.format]} for {machine}, in the artifact of `{platform.key}`",
-            hint="see what its job built",
+            f"`{bundle.path}` is of version `{bundle.version}`, the release is {expected}",
+            hint="build it again",
         )
-    if bundle.version not in (None, wanted):
-        raise CommandError(
-            f"`{bundle.path}` is of version `{bundle.version}`, the release is {wanted}",
-            hint="rebuild it",
-        )
+    verify_checksum(bundle.path)
 
 
 def _asset(

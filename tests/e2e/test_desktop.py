@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -28,10 +29,12 @@ def test_a_bundle_is_built_and_taken(
     done = scripts(
         "collect", "desktop", application, "--build", "--into", tmp_path / "into"
     )
-    assert f"Debian package LeanSpec_{RELEASED}_amd64.deb {RELEASED} x64" in done.stderr
-    assert [path.name for path in (tmp_path / "into").iterdir()] == [
-        f"LeanSpec_{RELEASED}_amd64.deb"
-    ]
+    name = f"LeanSpec_{RELEASED}_amd64.deb"
+    assert f"Debian package {name} in" in done.stderr
+    into = tmp_path / "into"
+    assert {path.name for path in into.iterdir()} == {name, f"{name}.sha256"}
+    check = ["sha256sum", "--check", "--strict", f"{name}.sha256"]
+    subprocess.run(check, cwd=into, check=True, capture_output=True)
 
 
 def test_what_is_no_bundle_or_one_of_several_is_not_taken(

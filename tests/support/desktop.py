@@ -1,13 +1,10 @@
-"""Desktop bundles, made by the real tools; a disk image by Apple's description, as no such tool runs here."""
+"""Desktop bundles, made by the real tools."""
 
 from __future__ import annotations
 
 import json
-import plistlib
 import shutil
-import struct
 import subprocess
-import zlib
 from pathlib import Path
 
 from tests.support.preconditions import require
@@ -23,9 +20,6 @@ Unicode true
 Name "LeanSpec"
 OutFile "{out}"
 InstallDir "$LOCALAPPDATA\\\\LeanSpec"
-VIProductVersion "0.0.0.0"
-VIAddVersionKey "ProductVersion" "{version}"
-VIAddVersionKey "FileVersion" "{version}"
 Section
 SetOutPath $INSTDIR
 File "{content}"
@@ -50,53 +44,16 @@ def make_deb(path: Path, version: str, architecture: str, program: bytes) -> Pat
     return path
 
 
-def make_installer(path: Path, version: str) -> Path:
+def make_installer(path: Path) -> Path:
     """Build a Windows installer with makensis."""
     require("makensis")
     content = path.parent / f"{path.name}.txt"
     content.write_text("content")
     script = path.parent / f"{path.name}.nsi"
-    script.write_text(SCRIPT.format(out=path, version=version, content=content))
+    script.write_text(SCRIPT.format(out=path, content=content))
     subprocess.run(["makensis", "-V1", script], check=True, capture_output=True)
     content.unlink()
     script.unlink()
-    return path
-
-
-def make_image(path: Path) -> Path:
-    """Write a disk image: data, its table of blocks, and the trailer (Apple's UDIF)."""
-    data = b"\0" * 4096
-    checksum = struct.pack(">II128s", 2, 32, struct.pack(">I", zlib.crc32(data)))
-    run = struct.pack(">IIQQQQ", 1, 0, 0, 8, 0, len(data)) + struct.pack(
-        ">IIQQQQ", 0xFFFFFFFF, 0, 8, 0, 4096, 0
-    )
-    head = struct.pack(">4sIQQQII24s", b"mish", 1, 0, 8, 0, 8, 0, b"")
-    table = head + checksum + struct.pack(">I", 2) + run
-    block = {"Attributes": "0x0050", "Data": table, "ID": "0", "Name": "whole disk"}
-    text = plistlib.dumps({"resource-fork": {"blkx": [block]}})
-    trailer = struct.pack(
-        ">4sIIIQQQQQII16s",
-        b"koly",
-        4,
-        512,
-        1,
-        0,
-        0,
-        len(data),
-        0,
-        0,
-        1,
-        1,
-        b"leanspec-segment",
-    )
-    trailer += (
-        checksum
-        + struct.pack(">QQ120s", len(data), len(text), b"")
-        + checksum
-        + struct.pack(">IQ12s", 1, 8, b"")
-    )
-    assert len(trailer) == 512
-    path.write_bytes(data + text + trailer)
     return path
 
 
