@@ -1,7 +1,7 @@
 """The locked development environment: `.venv` in the checkout, made once and reused.
 
-A command gets what it needs: a small environment suffices to collect, build and inspect, and is
-extended when a command first needs the rest. Runs on the bare Python of a fresh machine: the
+A command gets what it needs: a small environment suffices to build wheels and to publish them, and
+is extended when a command first needs the rest. Runs on the bare Python of a fresh machine: the
 standard library only.
 """
 
@@ -28,12 +28,10 @@ LOCAL_PROJECTS = (ROOT / "build_backend", ROOT)
 
 
 class Group(enum.Enum):
-    """A dependency group of `pyproject.toml`, with its lock file."""
+    """A dependency group of `pyproject.toml`, with its lock file. `dev` contains `release`."""
 
-    BUILD = "build"
-    DEV = "dev"
-    PUBLISH = "publish"
     RELEASE = "release"
+    DEV = "dev"
 
     @property
     def lock(self) -> Path:
@@ -41,8 +39,15 @@ class Group(enum.Enum):
         return ROOT / f"{self.value}.lock"
 
 
-# The commands that need no more than the `build` group; all others need `dev`.
-SMALL_COMMANDS = ("demo", "collect", "wheels", "inspect")
+# The commands that need no more than the `release` group. `publish` and `check` are among them with
+# the option named here, and `collect` is without the word.
+SMALL_COMMANDS = (
+    *("demo", "collect", "wheels", "inspect"),
+    *("bump", "matrix", "attest", "publish-server"),
+)
+SMALL_WITH = {"check": "--bytes", "publish": "--checked"}
+# Cargo may need a compiler for other systems, which is 90 MB.
+LARGE_WITH = {"collect": "cargo"}
 HELP_OPTIONS = ("-h", "--help")
 
 
@@ -50,12 +55,12 @@ def needed_group(arguments: list[str]) -> Group:
     """Return the group that a command line needs."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     asks_for_help = any(option in own for option in HELP_OPTIONS)
-    if not own or asks_for_help or own[0] in SMALL_COMMANDS:
-        return Group.BUILD
-    of_a_job = own[0] in ("attest", "publish-server")
-    if of_a_job or (own[0] == "publish" and "--checked" in own):
-        return Group.PUBLISH
-    return Group.DEV
+    if not own or asks_for_help:
+        return Group.RELEASE
+    if LARGE_WITH.get(own[0]) in own:
+        return Group.DEV
+    is_small = own[0] in SMALL_COMMANDS or SMALL_WITH.get(own[0]) in own
+    return Group.RELEASE if is_small else Group.DEV
 
 
 def is_active(arguments: list[str]) -> bool:
@@ -129,8 +134,8 @@ def _write_facts(**facts: str) -> None:
 def _digest_of_locks(python: str, group: Group) -> str:
     """Identify what a group is installed from: the Python, the place, the lock files."""
     digest = hashlib.sha256(f"{python} {ROOT}".encode())
-    for lock in dict.fromkeys((Group.BUILD.lock, group.lock)):
-        digest.update(lock.read_bytes())
+    for each in dict.fromkeys((Group.RELEASE, group)):
+        digest.update(each.lock.read_bytes())
     return digest.hexdigest()
 
 
@@ -150,7 +155,7 @@ def _make(group: Group) -> None:
     started = time.monotonic()
     environment = Environment(FOLDER)
     facts = _facts()
-    keeps = _contains(facts, Group.BUILD)
+    keeps = _contains(facts, Group.RELEASE)
     # Any Python may start a command later: the environment keeps the one that made it.
     python = facts["python"] if keeps else "{}.{}".format(*sys.version_info[:2])
     doing = "updating" if keeps else "making"

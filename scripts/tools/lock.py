@@ -20,12 +20,14 @@ from .processes import capture, must_succeed, own_program
 
 # The backend is installed from the tree: what it needs is locked with the group.
 BACKEND = ("build_backend/pyproject.toml", "--all-extras")
-# Each group after the one whose versions it shares.
+# `release` after `dev`, whose versions it shares.
 SOURCES: dict[Group, tuple[str, ...]] = {
     Group.DEV: (*BACKEND, "--group", "pyproject.toml:dev"),
-    Group.BUILD: (*BACKEND, "--group", "pyproject.toml:build", "--constraint", "dev.lock"),
-    Group.PUBLISH: ("--group", "pyproject.toml:publish", "--constraint", "dev.lock"),
-    Group.RELEASE: ("--group", "pyproject.toml:release"),
+    Group.RELEASE: (
+        *BACKEND,
+        *("--group", "pyproject.toml:release"),
+        *("--constraint", "dev.lock"),
+    ),
 }
 # What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
 Environment = Mapping[str, str]
@@ -91,11 +93,10 @@ def wanted(group: Group, root: Path = ROOT) -> list[Requirement]:
     """Return what a group asks for; with it, what the backend needs, its extras included."""
     table = _manifest(root / "pyproject.toml")
     requirements = [*_members(table["dependency-groups"], group.value)]
-    if group in (Group.BUILD, Group.DEV):
-        project = _manifest(root / "build_backend/pyproject.toml")["project"]
-        requirements += project["dependencies"]
-        for extra in project.get("optional-dependencies", {}).values():
-            requirements += extra
+    project = _manifest(root / "build_backend/pyproject.toml")["project"]
+    requirements += project["dependencies"]
+    for extra in project.get("optional-dependencies", {}).values():
+        requirements += extra
     return [Requirement(text) for text in requirements]
 
 

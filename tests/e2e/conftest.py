@@ -66,7 +66,7 @@ def toolchain(shared: Path) -> Path:
         debian.bootstrap(root, "bookworm", *packages, "gcc-mingw-w64-x86-64")
         locked = root / "tmp/locked.txt"
         tools = ("ziglang", "cargo-zigbuild")
-        locked.write_text("".join(entry(Group.RELEASE.lock, tool) for tool in tools))
+        locked.write_text("".join(entry(Group.DEV.lock, tool) for tool in tools))
         pip = [
             sys.executable,
             "-m",

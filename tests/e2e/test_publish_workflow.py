@@ -32,8 +32,6 @@ from scripts.proofs.rehearsal.as_meant import play_published
 from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
 from scripts.proofs.rehearsal.stage import Stage
 from scripts.tools.processes import clean_environment
-from scripts.tools.release_tools import FOLDER as RELEASE_TOOLS
-from scripts.tools.release_tools import release_tool
 from scripts.tools.tree_copy import git
 from tests.support import registry
 from tests.support.attestation import write_attestation
@@ -118,7 +116,6 @@ def play(
 ) -> Iterator[Play]:
     """Return how the workflow is played, on the tag of this version, with given inputs."""
     require("gh")
-    release_tool("cargo-zigbuild")  # made once, for all runs
     base = tmp_path_factory.mktemp("workflow")
     key = KeyPair.generate()
     tree = base / "repository"
@@ -137,8 +134,6 @@ def play(
         git(base, "clone", "--quiet", str(origin), str(place))
         if ref:
             git(place, "checkout", "--quiet", ref)
-        if not repository:
-            (place / RELEASE_TOOLS.name).symlink_to(RELEASE_TOOLS)
         return commit_of(place).name
 
     def call(
@@ -159,7 +154,7 @@ def play(
         settings = github.environment() | npm.settings()
         settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
         # What zig compiles of the C library outlives the run: it takes six seconds.
-        settings["ZIG_GLOBAL_CACHE_DIR"] = str(RELEASE_TOOLS / "zig-cache")
+        settings["ZIG_GLOBAL_CACHE_DIR"] = str(Path(sys.prefix, "zig-cache"))
         for tool in ("cargo", "rustup"):
             variable = f"{tool.upper()}_HOME"
             settings[variable] = os.environ.get(variable, str(Path.home() / f".{tool}"))

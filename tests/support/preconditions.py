@@ -55,7 +55,7 @@ def _reaches_the_index() -> bool:
     """Ask pip, which alone knows where its index is and how to get there."""
     with tempfile.TemporaryDirectory() as folder:
         requirement = Path(folder, "requirement.txt")
-        requirement.write_text(entry(Group.BUILD.lock, "flit-core"), "utf-8")
+        requirement.write_text(entry(Group.DEV.lock, "flit-core"), "utf-8")
         options = ("--quiet", "--retries", "3", "--timeout", "15", "--dest", folder)
         command = [sys.executable, "-m", "pip", "download", *options, *EXACTLY]
         done = subprocess.run(

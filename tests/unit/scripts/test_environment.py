@@ -21,16 +21,19 @@ from tests.support.surroundings import BASE_PYTHON, programs, run
 @pytest.mark.parametrize(
     ("line", "group"),
     [
-        ("", Group.BUILD),
-        ("--help", Group.BUILD),
-        ("demo", Group.BUILD),
-        ("collect npm 1.2.3", Group.BUILD),
-        ("publish --help", Group.BUILD),
-        ("publish -h", Group.BUILD),
+        ("", Group.RELEASE),
+        ("--help", Group.RELEASE),
+        ("demo", Group.RELEASE),
+        ("collect npm 1.2.3", Group.RELEASE),
+        ("collect cargo rust", Group.DEV),
+        ("check --bytes", Group.RELEASE),
+        ("check", Group.DEV),
+        ("publish --help", Group.RELEASE),
+        ("publish -h", Group.RELEASE),
         ("publish --index x", Group.DEV),
-        ("publish --index x --checked y", Group.PUBLISH),
-        ("attest", Group.PUBLISH),
-        ("publish-server", Group.PUBLISH),
+        ("publish --index x --checked y", Group.RELEASE),
+        ("attest", Group.RELEASE),
+        ("publish-server", Group.RELEASE),
         ("test", Group.DEV),
         ("test -- --help", Group.DEV),
     ],
@@ -40,13 +43,17 @@ def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
 
 
 def test_the_small_commands_exist() -> None:
-    assert set(environment.SMALL_COMMANDS) <= set(root.commands)
+    names = {*environment.SMALL_COMMANDS, *environment.SMALL_WITH, *environment.LARGE_WITH}
+    assert names <= set(root.commands)
 
 
 def test_the_small_commands_import_nothing_that_their_group_lacks() -> None:
-    larger = ("tomlkit", "requests", "twine", "pypi_simple", "minisign", "pefile")
+    larger = ("minisign", "pefile", "validate_pyproject", "trove_classifiers", "yaml")
     hide = "".join(f"sys.modules[{name!r}] = None;" for name in larger)
-    modules = ("dev.demo", "wheels.build", "wheels.rebuild", "collect.npm", "collect.cargo")
+    modules = (
+        *("dev.demo", "wheels.build", "gates.same_bytes", "collect.npm", "collect.pages"),
+        *("publish.bump", "publish.matrix", "index.client", "index.attestations"),
+    )
     code = f"import sys;{hide}" + "".join(f"import scripts.{name};" for name in modules)
     run([sys.executable, "-c", code], clean_environment(), cwd=ROOT)
 
@@ -73,7 +80,9 @@ def shorten(lock: Path, names: list[str]) -> None:
 @pytest.mark.network
 def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
     # The whole of dev.lock is installed where these tests run.
-    small = [match["name"] for match in locked.ENTRY.finditer(Group.BUILD.lock.read_text())]
+    small = [
+        match["name"] for match in locked.ENTRY.finditer(Group.RELEASE.lock.read_text())
+    ]
     shorten(tree / "dev.lock", [*small, "pytest", "pluggy", "iniconfig", "ruff"])
     result = command(tree, "inspect", BASE_PYTHON, "--json")
     assert '"platform_tags"' in result.stdout
@@ -106,14 +115,15 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     git(tree, "commit", "--quiet", "--message", "Release")
     publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x"]
     result = command(tree, *publish, "--allow-local", code=1)
-    assert "packages from publish.lock" in result.stderr
+    assert "packages from release.lock" in result.stderr
     assert "checked: the files: expected x" in result.stderr
     python = programs(tree / ".venv") / "python"
     modules = ("index.served", "index.upload", "index.attestations", "publish.registry")
     code = "import importlib.util as i, pypi_attestations; "
     code += "".join(f"import scripts.{name}; " for name in modules)
-    code += "print(i.find_spec('auditwheel'))"
-    assert run([python, "-c", code], clean_environment(), cwd=tree).stdout == "None\n"
+    code += "print([i.find_spec(name) for name in ('pytest', 'mypy', 'devpi_server')])"
+    output = run([python, "-c", code], clean_environment(), cwd=tree).stdout
+    assert output == "[None, None, None]\n"
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
