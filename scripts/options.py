@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class LazyChoice(click.ParamType[str]):
@@ -73,6 +78,14 @@ def json_option(item: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         is_flag=True,
         help=f"Print a JSON array, one object per {item}.",
     )
+
+
+def print_rows(rows: Iterable[DataclassInstance], *properties: str) -> None:
+    """Print records as a JSON array, with some of their properties."""
+    objects = [
+        asdict(row) | {name: getattr(row, name) for name in properties} for row in rows
+    ]
+    click.echo(json.dumps(objects, indent=2))
 
 
 NUMBER = Number()

@@ -96,7 +96,7 @@ def npm(
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION
-def cargo(  # noqa: PLR0913 - each is one option
+def cargo(
     workspace: Path,
     targets: tuple[str, ...],
     profile: str,

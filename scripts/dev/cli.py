@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import click
 
 from leanspec_launcher.commands import FAILURE
-from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS, json_option
+from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS, json_option, print_rows
 from scripts.tools.table import aligned
 
 
@@ -96,7 +94,7 @@ def pre_release(
 
     steps = run_all(cargo, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in steps], indent=2))
+        print_rows(steps)
     else:
         colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
         table = []

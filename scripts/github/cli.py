@@ -78,7 +78,7 @@ def _secret_key(file: Path | None) -> SecretKey:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the manifest of what is assembled."
 )
-def assets(  # noqa: PLR0913 - each is one option
+def assets(
     artifacts: Path | None,
     out: Path,
     key: Path | None,

@@ -26,17 +26,29 @@ class Finding:
 
 def compare(gate: str, subject: str, expected: object, found: object) -> Finding:
     """Compare a fact with what it should be."""
-    return Finding(gate, subject, expected == found, str(expected), str(found))
+    return Finding(
+        gate=gate,
+        subject=subject,
+        passed=expected == found,
+        expected=str(expected),
+        found=str(found),
+    )
 
 
 def problem(gate: str, subject: str, expected: object, found: object) -> Finding:
     """State a fact that is not as it should be."""
-    return Finding(gate, subject, passed=False, expected=str(expected), found=str(found))
+    return Finding(
+        gate=gate,
+        subject=subject,
+        passed=False,
+        expected=str(expected),
+        found=str(found),
+    )
 
 
 def confirm(gate: str, subject: str, found: object) -> Finding:
     """State a fact that is as it should be."""
-    return Finding(gate, subject, passed=True, expected=str(found), found=str(found))
+    return compare(gate, subject, found, found)
 
 
 def confirm_unless(

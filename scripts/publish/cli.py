@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -17,6 +16,7 @@ from scripts.options import (
     DIST_OPTION,
     NUMBER,
     json_option,
+    print_rows,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--commit", is_flag=True, help="Commit the change locally; push nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @json_option("place")
-def bump(  # noqa: PLR0913 - each is one option
+def bump(
     version: str | None,
     dev: int | None,
     cargo: Path | None,
@@ -104,7 +104,7 @@ def bump(  # noqa: PLR0913 - each is one option
         places = change_version(target, cargo, published_on, dry_run=unchanged)
     differing = sum(not place.agrees for place in places)
     if as_json:
-        click.echo(json.dumps([_place_row(place) for place in places], indent=2))
+        print_rows(places, "agrees")
     else:
         verb = "would change" if unchanged else "changed"
         result = f"{differing} of {len(places)} places {verb} to {target or home_version()}"
@@ -112,10 +112,6 @@ def bump(  # noqa: PLR0913 - each is one option
     if commit and target is not None and not unchanged:
         commit_version(target)
     return FAILURE if check_only and differing else 0
-
-
-def _place_row(place: Place) -> dict[str, object]:
-    return dataclasses.asdict(place) | {"agrees": place.agrees}
 
 
 def _print_places(places: list[Place], result: str) -> None:
@@ -171,7 +167,7 @@ def matrix(*, dev: bool, github_output: bool) -> None:
     help="Pass the fingerprint on to other jobs of a workflow.",
 )
 @json_option("fact")
-def check(  # noqa: PLR0913 - each is one option
+def check(
     dist: Path,
     binaries: Path,
     cargo: Path | None,
@@ -217,9 +213,7 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     """Print a line per gate, with its problems; return the exit code."""
     failed = [finding for finding in findings if not finding.passed]
     if as_json:
-        click.echo(
-            json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2)
-        )
+        print_rows(findings)
     else:
         for gate in dict.fromkeys(finding.gate for finding in findings):
             _print_gate(gate, [finding for finding in findings if finding.gate == gate])
@@ -289,7 +283,7 @@ SIMPLE_OPTION = click.option(
     "--dry-run", is_flag=True, help="Do everything but the upload, and print the plan."
 )
 @json_option("fact")
-def publish(  # noqa: PLR0913, PLR0917 - each is one option
+def publish(
     name: str,
     simple: str | None,
     dist: Path,
@@ -383,7 +377,7 @@ def attest(dist: Path) -> None:
     help="Build the wheels again from npm's binaries, and compare every byte.",
 )
 @json_option("fact")
-def verify_release(  # noqa: PLR0913 - each is one option
+def verify_release(
     version: str,
     name: str,
     simple: str | None,
