@@ -13,6 +13,7 @@ from minisign import KeyPair
 
 from scripts.dev import cli
 from scripts.dev import pre_release as module
+from scripts.dev.suite import CHECKS
 from scripts.model.families import PROJECTS
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import read_plan
@@ -55,7 +56,9 @@ def release(
 
     monkeypatch.setattr(module, "ROOT", tree)
     monkeypatch.setattr(module, "read_plan", lambda: plan)
-    monkeypatch.setattr(module, "CHECKS", (("lint", ("ruff", "--version")),))
+    commands = dict(CHECKS)
+    starts = [(name, (commands[name][0], "--help")) for name in ("lint", "layers")]
+    monkeypatch.setattr(module, "CHECKS", tuple(starts))
     monkeypatch.setattr(module, "build_wheels", build_wheels)
     monkeypatch.setattr(module, "check", check)
     return dist
@@ -75,6 +78,7 @@ def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
         "versions in step": "passed",
         "binaries": "skipped",
         "lint": "passed",
+        "layers": "passed",
         "tests": "skipped",
         "wheels": "passed",
         "check": "passed",
