@@ -31,7 +31,7 @@ class Sections(Group):
     """Show the commands by what they are for, in the order in which they are used."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section a purpose."""
+        """Write one section per purpose."""
         named = [name for names in SECTIONS.values() for name in names]
         visible = [
             name for name in self.list_commands(ctx) if not self.commands[name].hidden
