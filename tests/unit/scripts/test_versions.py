@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 import semver
+from click.testing import CliRunner
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
@@ -18,6 +19,7 @@ from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
+from scripts.publish.cli import bump
 from tests.support.preconditions import needs
 from tests.support.workspace import write_workspace
 
@@ -133,6 +135,29 @@ def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
     head, _, rest = changelog.partition("## [0.2.0rc1] - 20")
     assert head.endswith("## [Unreleased]\n\n")
     assert rest.count("## [Unreleased]") == 0
+
+
+def test_bump_without_a_version_repeats_the_present_one(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = version_places.planned
+    monkeypatch.setattr(version_places, "home_version", lambda: Version("0.1.3"))
+    monkeypatch.setattr(
+        version_places, "planned", lambda version, cargo: planned(version, tree, cargo)
+    )
+    for options, code, changes in (
+        (["--check"], 1, False),
+        (["--dry-run"], 0, False),
+        ([], 0, True),
+        (["--check"], 0, False),
+    ):
+        before = (tree / "pyproject.toml").read_text()
+        result = CliRunner().invoke(bump, options, standalone_mode=False)
+        assert result.return_value == code, result.output
+        assert ((tree / "pyproject.toml").read_text() != before) is changes
+    result = CliRunner().invoke(bump, ["--json"], standalone_mode=False)
+    places = json.loads(result.output)
+    assert {place["agrees"] for place in places} == {True}
 
 
 def test_a_dev_version_has_no_heading(tree: Path) -> None:
