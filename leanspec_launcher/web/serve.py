@@ -60,7 +60,7 @@ class ServerOptions:
 
 
 @dataclass(frozen=True)
-class Started:
+class Child:
     """A server that this process has started: its process, where it is, and the file that says so."""
 
     process: subprocess.Popen[bytes]
@@ -87,26 +87,26 @@ def serve(options: ServerOptions) -> None:
         running = options.project and instances.find_running(options.project, BINARIES)
         # Whoever asks for pages that change nothing does not get others.
         is_enough = running and (running.readonly or not options.readonly)
-        started = None
+        child = None
         if options.new or not is_enough:
-            started = _start(options, settings, pages, program, has_other=bool(running))
-    if started is not None:
-        _hand_over(started, options)
+            child = _start(options, settings, pages, program, has_other=bool(running))
+    if child is not None:
+        _hand_over(child, options)
     elif running:
         _show(running, options, "runs already")
         _open(running, options)
 
 
-def _hand_over(started: Started, options: ServerOptions) -> NoReturn:
+def _hand_over(child: Child, options: ServerOptions) -> NoReturn:
     """Say where the server is, open the browser, and watch the server."""
     try:
         exit_at_signals()
-        _warn(options, started.remark)
-        _show(started.instance, options, "")
-        _open(started.instance, options)
-        become_watcher(started.process, started.file)
+        _warn(options, child.remark)
+        _show(child.instance, options, "")
+        _open(child.instance, options)
+        become_watcher(child.process, child.file)
     except BaseException:
-        end(started.process)
+        end(child.process)
         raise
 
 
@@ -128,7 +128,7 @@ def _start(
     program: str,
     *,
     has_other: bool,
-) -> Started:
+) -> Child:
     """Start a server, on another port if somebody takes the one that was free."""
     for _ in range(ATTEMPTS - 1):
         # A port that is free when we look may be taken when the server does: it ends, and we look
@@ -144,7 +144,7 @@ def _start_on_a_free_port(
     pages: str,
     program: str,
     has_other: bool,  # noqa: FBT001 - of a private function
-) -> Started:
+) -> Child:
     """Start a server. Raises EndedError if it ends before it answers."""
     port, remark = choose_port(options.host, options.port, settings.port)
     origin = new_origin()
@@ -162,7 +162,7 @@ def _start_on_a_free_port(
     except BaseException:
         end(process)
         raise
-    return Started(process, instance, "" if has_other else file, remark)
+    return Child(process, instance, "" if has_other else file, remark)
 
 
 def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
