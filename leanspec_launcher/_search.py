@@ -160,20 +160,21 @@ def store_directory() -> str:
     """Return where downloaded and verified binaries are kept, by SHA-256; empty for nowhere."""
     if sys.platform == "win32":
         return _under("LOCALAPPDATA", OURS, "binaries")
-    if sys.platform == "darwin":
-        return _under("HOME", "Library", "Application Support", OURS, "binaries")
     chosen = _under("XDG_DATA_HOME", OURS, "binaries")
-    return chosen or _under("HOME", ".local", "share", OURS, "binaries")
+    if sys.platform == "darwin":
+        usual = ("Library", "Application Support")
+    else:
+        usual = (".local", "share")
+    return chosen or _under("HOME", *usual, OURS, "binaries")
 
 
 def stamp_directory() -> str:
     """Return the folder of the stamps; empty for nowhere."""
     if sys.platform == "win32":
         return _under("LOCALAPPDATA", OURS, "Cache", "verified")
-    if sys.platform == "darwin":
-        return _under("HOME", "Library", "Caches", OURS, "verified")
     chosen = _under("XDG_CACHE_HOME", OURS, "verified")
-    return chosen or _under("HOME", ".cache", OURS, "verified")
+    usual = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
+    return chosen or _under("HOME", *usual, OURS, "verified")
 
 
 def _under(variable: str, *parts: str) -> str:

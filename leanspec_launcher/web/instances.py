@@ -7,19 +7,22 @@ import hashlib
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from leanspec_launcher import folders
 from leanspec_launcher._say import say
-from leanspec_launcher._search import is_trusted, stamp_directory
+from leanspec_launcher._search import is_trusted
 from leanspec_launcher.verify.proof import make_private
 
 from .listener import is_listening
 from .port import ask
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NAME = "ui"
 # Seconds that a start waits for the start of another server, and between two looks.
@@ -42,7 +45,7 @@ class Instance:
 
 def folder() -> str:
     """Return the folder of these files, made if need be; empty if no folder is this user's alone."""
-    stamps = stamp_directory()
+    stamps = folders.cache()
     place = os.path.join(os.path.dirname(stamps), NAME) if stamps else ""
     return place if place and make_private(place) else ""
 
@@ -75,36 +78,33 @@ def alone() -> Iterator[None]:
     if not place or sys.platform == "win32":
         yield
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            _lock(stack.enter_context(open(os.path.join(place, "lock"), "w")))
-        except OSError as error:
-            # NFS and sshfs may know no locks, and a read-only file system has no place for one.
-            say(
-                f"note: `{place}` cannot be locked: {error.strerror}; a second start may fail"
-            )
+    from filelock import FileLock  # 36 ms, which only the start of a server pays
+
+    lock = FileLock(os.path.join(place, "lock"))
+    try:
+        _acquire(lock)
+    except (OSError, NotImplementedError) as error:
+        # NFS and sshfs may know no locks, and a read-only file system has no place for one.
+        reason = getattr(error, "strerror", None) or error
+        say(f"note: `{place}` cannot be locked: {reason}; a second start may fail")
+    try:
         yield
+    finally:
+        lock.release(force=True)
 
 
-def _lock(file: IO[str]) -> None:
-    """Lock a file; the system releases it however this process ends. Raises OSError if it does not."""
-    if sys.platform == "win32":
-        return
-    import fcntl
+def _acquire(lock: FileLock) -> None:
+    """Take a lock; the system releases it however this process ends. Raises OSError if it does not."""
+    from filelock import Timeout
 
-    deadline, is_first = time.monotonic() + LOCK_SECONDS, True
-    while True:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("note: another server is being started: waiting for it")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise TimeoutError(error.errno, "another start takes too long") from None
-        else:
-            return
-        if is_first:
-            say("note: another server is being started: waiting for it")
-            is_first = False
-        time.sleep(LOCK_POLL)
+            lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL)
+        except Timeout:
+            raise TimeoutError("another start takes too long") from None
 
 
 def file_of(project: Path) -> str:

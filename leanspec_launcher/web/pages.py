@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 
+from leanspec_launcher import folders
 from leanspec_launcher._pins import PAGES
-from leanspec_launcher._search import is_absolute, is_trusted, stamp_directory, state_of
+from leanspec_launcher._search import is_absolute, is_trusted, state_of
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest, leave_stamps
 from leanspec_launcher.verify.refusal import Refusal
@@ -74,9 +75,9 @@ def chosen_pages() -> str:
 def files_of(folder: str) -> list[str]:
     """Return the files below a folder, and its links to folders: their paths from there, with `/`, sorted."""
     paths = []
-    for place, folders, names in os.walk(folder):
+    for place, inner, names in os.walk(folder):
         # The server would show what is in a linked folder: it is no file, and so it is refused.
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        links = [name for name in inner if os.path.islink(os.path.join(place, name))]
         for name in (*names, *links):
             path = os.path.relpath(os.path.join(place, name), folder)
             paths.append(path.replace(os.sep, "/"))
@@ -109,7 +110,7 @@ def state_of_tree(folder: str) -> str:
 
 
 def _is_stamped(state: str) -> bool:
-    folder = stamp_directory()
+    folder = folders.cache()
     if not state or not folder or not is_trusted(folder):
         return False
     return os.path.lexists(os.path.join(folder, f"{state}.{PAGES}"))

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from leanspec_launcher import folders
 from leanspec_launcher._pins import SHA256, VERSION
 from leanspec_launcher._release import Wheel, release_wheels
-from leanspec_launcher._search import SITE, is_trusted, store_directory
+from leanspec_launcher._search import SITE, is_trusted
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.loader import must_load
@@ -100,7 +101,7 @@ def store_folder() -> Path:
 
 def existing_store() -> Path:
     """Return the store, which may be missing. Raises CommandError if it is not this user's alone."""
-    folder = store_directory()
+    folder = folders.store()
     if not folder:
         raise CommandError(
             "there is no place for downloads", hint="set `HOME` to your own folder"
@@ -240,11 +241,8 @@ def _locked(store: Path, wheel: Wheel, say: Callable[[str], None]) -> Iterator[b
     A lock saves others the same download, and no more: each process works in a folder of its own.
     So one that the file system refuses (NFS, read-only) ends nothing.
     """
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError:  # it comes with the extra, which a folder needs not
-        yield False
-        return
+    from filelock import FileLock, Timeout
+
     lock = FileLock(str(store / f".{wheel.sha256}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -306,10 +304,8 @@ def _pins(site: str, sha256: str) -> bool:
 
 def _remove_abandoned(store: Path) -> None:
     """Remove the unfinished files of wheels that no process is fetching now."""
-    try:
-        from filelock import FileLock
-    except ImportError:
-        return
+    from filelock import FileLock
+
     for path in store.glob(".*.lock"):
         sha256 = path.name[1 : -len(".lock")]
         with (

@@ -35,6 +35,7 @@ def on_windows(_: str) -> str:
         ("linux", Unix, PurePosixPath, HOME | XDG),
         ("linux", Unix, PurePosixPath, HOME | {"XDG_DATA_HOME": ""}),
         ("darwin", MacOS, PurePosixPath, HOME),
+        ("darwin", MacOS, PurePosixPath, HOME | XDG),
         ("win32", Windows, PureWindowsPath, WINDOWS_HOME),
     ],
 )
