@@ -20,7 +20,7 @@ from .wheels.cli import COMMANDS as WHEELS
 SECTIONS = {
     "Try it": ("demo", "test"),
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
-    "Measure": ("contract", "bench", "repack"),
+    "Measure": ("bench", "repack"),
     "Release": (
         "bump",
         "bump-dev",

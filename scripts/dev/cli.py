@@ -109,4 +109,41 @@ def pre_release(
     return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 
-COMMANDS = (demo, test, lock, pre_release)
+@click.command()
+@click.option(
+    "--rounds",
+    type=click.IntRange(2, 10_000),
+    default=200,
+    show_default=True,
+    help="Number of starts per row.",
+)
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every number to FILE.",
+)
+@click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
+def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
+    """Measure what a start costs, side by side with others.
+
+    The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
+    About 0.4 s per round. Run on an idle machine; background load affects all rows equally.
+
+    \b
+    Examples:
+      python -m scripts bench
+      python -m scripts bench --rounds 500 --json bench.json --docs
+    """
+    from .bench.measuring import measure
+    from .bench.report import as_json, table, write_docs
+
+    report = measure(rounds)
+    click.echo(table(report), nl=False)
+    if file:
+        file.write_text(as_json(report), "utf-8")
+    if docs:
+        write_docs(report)
+
+
+COMMANDS = (demo, test, lock, pre_release, bench)
