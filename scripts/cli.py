@@ -20,7 +20,7 @@ from .wheels.cli import COMMANDS as WHEELS
 SECTIONS = {
     "Try it": ("demo", "test"),
     "Build": ("collect", "wheels", "inspect", "rebuild-check"),
-    "Measure": ("bench", "repack"),
+    "Measure": ("bench",),
     "Release": (
         "bump",
         "bump-dev",

@@ -61,31 +61,4 @@ def rehearse(only: str, *, faults: bool, as_json: bool) -> int:
     return FAILURE if any(not row.passed for row in rows) else 0
 
 
-@click.command()
-@click.option("--docs", is_flag=True, help="Write the tables into docs/programs.md.")
-def repack(*, docs: bool) -> int:
-    """Build other projects' programs, and compare.
-
-    Takes the programs out of fourteen projects' published wheels, for every machine, packs them
-    again with the backend, compares the tags, and asks other checkers. Builds twice, installs with
-    pip, uv and pipx, and runs. Then lets maturin, hatchling and go-to-wheel make wheels, too. Needs
-    the index and cargo; some twenty minutes. Exits with 1 if a tag is not true, a checker objects, a
-    build differs, or a program does not run.
-
-    \b
-    Examples:
-      python -m scripts repack --docs
-    """
-    from .repack.beside import compare
-    from .repack.packing import repack as pack_again
-    from .repack.page import page, write_docs
-
-    results = compare(lambda text: click.echo(text, err=True))
-    rows = pack_again(lambda text: click.echo(text, err=True))
-    click.echo(page(rows, results), nl=False)
-    if docs:
-        write_docs(rows, results)
-    return FAILURE if not all(row.is_good for row in rows) else 0
-
-
-COMMANDS = (rehearse, repack)
+COMMANDS = (rehearse,)

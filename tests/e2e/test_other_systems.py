@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.proofs.repack.packing import build_all, prepare
-from scripts.proofs.repack.tools import TOOLS
 from scripts.tools.processes import own_program
 from tests.support import debian
 from tests.support.installers import install_with_pip
+from tests.support.other_programs import TOOLS, build_all, make_project
 from tests.support.preconditions import require
 from tests.support.surroundings import clean, once, run
 from tests.support.targets import TARGETS
@@ -181,7 +180,7 @@ def test_musl_python_takes_programs_of_other_projects(
 ) -> None:
     """One is static, the other one is linked to musl."""
     (tool,) = (tool for tool in TOOLS if tool.name == name)
-    prepare(tool, tmp_path / "project")
+    make_project(tool, tmp_path / "project")
     build_all(tmp_path / "project", tmp_path / "ours")
     env = clean(tmp_path / "home")
     prefix = tmp_path / "venv"

@@ -99,7 +99,7 @@ def test_launch_passes_arguments(
     launch.must_match(lambda start: start.see(*arguments))
 
 
-@needs("localedef")
+@needs("localedef", "locales")
 def test_launch_passes_arguments_that_an_old_locale_cannot_encode(
     launch: Launch, tmp_path: Path
 ) -> None:
