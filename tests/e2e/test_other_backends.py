@@ -98,7 +98,9 @@ class Workshop:
         }
         program = shutil.which(command, path=path)
         assert program, command
-        run([program, *arguments], clean_environment(PATH=path, **homes, **env), cwd=cwd)
+        variables = clean_environment(PATH=path, **homes, **env)
+        # go-to-wheel compiles Go's library for eight machines.
+        run([program, *arguments], variables, cwd=cwd, timeout=1800)
 
     def install(self) -> None:
         """Install the tools, and build the programs."""
