@@ -24,7 +24,7 @@ from scripts.model.plan import Plan, read_plan
 from scripts.model.version_places import planned
 from scripts.tools.console import step
 from scripts.tools.installers import uv_install
-from scripts.tools.processes import capture, program_environment
+from scripts.tools.processes import capture, own_program, program_environment
 from scripts.wheels.build import build_wheels
 
 from .suite import CHECKS
@@ -141,7 +141,7 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
 
 def _tool(command: tuple[str, ...]) -> Callable[[], str]:
     def run() -> str:
-        done = capture([sys.executable, "-m", *command], cwd=ROOT)
+        done = capture([own_program(command[0]), *command[1:]], cwd=ROOT)
         if done.returncode != 0:
             raise CommandError(
                 "\n  ".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:])

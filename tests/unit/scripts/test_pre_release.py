@@ -13,6 +13,7 @@ from minisign import KeyPair
 
 from scripts.dev import cli
 from scripts.dev import pre_release as module
+from scripts.dev.suite import CHECKS
 from scripts.model.families import PROJECTS
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import read_plan
@@ -102,3 +103,9 @@ def test_pre_release_goes_on_after_what_is_wrong(
     assert "1 of 2 facts are wrong" in result.stdout
     assert "gate: subject: expected good, found bad" in result.stdout
     assert release.is_dir(), "the wheels were built all the same"
+
+
+def test_pre_release_finds_every_program_of_its_checks() -> None:
+    for _, command in CHECKS:
+        name = command[0]
+        assert module._tool((name, "--help"))() == name  # noqa: SLF001 - types take minutes
