@@ -146,4 +146,35 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
         write_docs(report)
 
 
-COMMANDS = (demo, test, lock, pre_release, bench)
+@click.command()
+@click.option(
+    "--only", metavar="WORDS", default="", help="Only the steps whose name contains WORDS."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per step."
+)
+def rehearse(only: str, *, as_json: bool) -> int:
+    """Rehearse a release on a local index server.
+
+    Runs the tests in tests/release, in copies of the project: nothing in this tree is changed.
+
+    Builds, publishes, installs with pip, pipx, uv tool and uvx, runs, upgrades and uninstalls, and
+    kills the publisher at several steps. Exits with 1 if a step fails.
+
+    \b
+    Examples:
+      python -m scripts rehearse
+      python -m scripts rehearse --only killed
+    """
+    from .rehearsal import rehearse as run
+
+    rows = run(only)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    else:
+        table = [[row.step, row.outcome, f"{row.seconds:5.1f} s"] for row in rows]
+        click.echo("\n".join(aligned(table)))
+    return FAILURE if any(row.outcome != "passed" for row in rows) else 0
+
+
+COMMANDS = (demo, test, lock, pre_release, bench, rehearse)
