@@ -9,9 +9,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from scripts.index.built import installer_settings
-from scripts.index.client import Client, Index
+from scripts.index.client import Client, Index, version_of
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.metadata import read_metadata
@@ -98,10 +99,11 @@ class Stage:
         }
 
     def must_be_complete(self, url: str) -> None:
-        """Fail if an index does not serve every built file, byte for byte."""
-        built = {file.path.name: file.sha256() for file in self.files}
-        served = self.served(url)
-        assert {name: served.get(name) for name in built} == built
+        """Fail if an index does not serve every built file of this version, byte for byte, and no other."""
+        version = Version(self.version)
+        files = self.served(url).items()
+        served = {name: sha256 for name, sha256 in files if version_of(name) == version}
+        assert served == {file.path.name: file.sha256() for file in self.files}
 
     def must_be_installable(self, url: str) -> None:
         """Fail if an index serves `lean-spec` before what it requires, or a stub before its platform wheels.
