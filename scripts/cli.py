@@ -11,7 +11,6 @@ from leanspec_launcher.commands import Group, run_command
 from .collect.cli import COMMANDS as COLLECT
 from .dev.cli import COMMANDS as DEV
 from .github.cli import COMMANDS as GITHUB
-from .proofs.cli import COMMANDS as PROOFS
 from .publish.cli import COMMANDS as PUBLISH
 from .tools.processes import end_on_signals
 from .wheels.cli import COMMANDS as WHEELS
@@ -23,7 +22,7 @@ SECTIONS = {
     "Build": ("collect", "wheels", "inspect"),
     "Prepare a release": ("bump", "pre-release", "check"),
     "Release": ("publish", "verify-release", "assets"),
-    "Measure": ("contract", "bench", "repack", "rehearse"),
+    "Measure": ("bench", "rehearse"),
 }
 
 
@@ -67,7 +66,7 @@ def root() -> None:
     """
 
 
-for command in (*COLLECT, *WHEELS, *PUBLISH, *GITHUB, *PROOFS, *DEV):
+for command in (*COLLECT, *WHEELS, *PUBLISH, *GITHUB, *DEV):
     root.add_command(command)
 
 

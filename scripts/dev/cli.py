@@ -105,4 +105,70 @@ def pre_release(
     return FAILURE if any(each.state is State.FAILED for each in steps) else 0
 
 
-COMMANDS = (demo, test, lock, pre_release)
+@click.command()
+@click.option(
+    "--rounds",
+    type=click.IntRange(2, 10_000),
+    default=200,
+    show_default=True,
+    help="Number of starts per row.",
+)
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every number to FILE.",
+)
+@click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
+def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
+    """Measure what a start costs, side by side with others.
+
+    The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
+    About 0.4 s per round. Run on an idle machine; background load affects all rows equally.
+
+    \b
+    Examples:
+      python -m scripts bench
+      python -m scripts bench --rounds 500 --json bench.json --docs
+    """
+    from .bench.measuring import measure
+    from .bench.report import as_json, table, write_docs
+
+    report = measure(rounds)
+    click.echo(table(report), nl=False)
+    if file:
+        file.write_text(as_json(report), "utf-8")
+    if docs:
+        write_docs(report)
+
+
+@click.command()
+@click.option(
+    "--only", metavar="WORDS", default="", help="Only the steps whose name contains WORDS."
+)
+@json_option("step")
+def rehearse(only: str, *, as_json: bool) -> int:
+    """Rehearse a release on a local index server.
+
+    Runs the tests in tests/release, in copies of the project: nothing in this tree is changed.
+
+    Builds, publishes, installs with pip, pipx, uv tool and uvx, runs, upgrades and uninstalls, and
+    kills the publisher at several steps. Exits with 1 if a step fails.
+
+    \b
+    Examples:
+      python -m scripts rehearse
+      python -m scripts rehearse --only killed
+    """
+    from .rehearsal import rehearse as run
+
+    rows = run(only)
+    if as_json:
+        print_rows(rows)
+    else:
+        table = [[row.step, row.outcome, f"{row.seconds:5.1f} s"] for row in rows]
+        click.echo("\n".join(aligned(table)))
+    return FAILURE if any(row.outcome != "passed" for row in rows) else 0
+
+
+COMMANDS = (demo, test, lock, pre_release, bench, rehearse)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
@@ -51,12 +52,14 @@ def run_tests(arguments: tuple[str, ...]) -> None:
     Raises CommandError if any of them failed.
     """
     failed = (
-        [] if arguments else [name for name, command in CHECKS if not _run(name, command)]
+        []
+        if arguments
+        else [name for name, command in CHECKS if not run_step(name, command)]
     )
     # One more than there are cores: tests also wait for registries, servers and file times.
     processes = str(CORES + 1)
     everything = ("--numprocesses", processes, "-m", "not slow")
-    if not _run("tests", ("pytest", *(arguments or everything))):
+    if not run_step("tests", ("pytest", *(arguments or everything))):
         failed.append("tests")
     if failed:
         raise CommandError(f"{', '.join(failed)} failed: see above")
@@ -68,7 +71,7 @@ def run_fast_tests(*, measured: bool) -> None:
     Raises CommandError if any of them failed, or if they reach less than `fail_under` in
     pyproject.toml.
     """
-    failed = [name for name, command in CHECKS if not _run(name, command)]
+    failed = [name for name, command in CHECKS if not run_step(name, command)]
     marks = MEASURED if measured else FAST
     # Half of their time is waiting.
     pytest = ("pytest", "--numprocesses", str(2 * CORES), "-m", marks, "tests/unit")
@@ -81,15 +84,19 @@ def run_fast_tests(*, measured: bool) -> None:
             ("their figures", ("coverage", "combine", "--quiet")),
             ("coverage", ("coverage", "report", "--skip-covered", "--skip-empty")),
         )
-    failed += [name for name, command in steps if not _run(name, command)]
+    failed += [name for name, command in steps if not run_step(name, command)]
     if failed:
         raise CommandError(f"{', '.join(failed)} failed: see above")
 
 
-def _run(name: str, command: tuple[str, ...]) -> bool:
+def run_step(name: str, command: tuple[str, ...], stdout: IO[str] | None = None) -> bool:
+    """Run a program of the development environment; tell whether it passed."""
     started = time.monotonic()
     line = [own_program(command[0]), *command[1:]]
-    with isolated() as env, subprocess.Popen(line, cwd=ROOT, env=env) as process:
+    with (
+        isolated() as env,
+        subprocess.Popen(line, cwd=ROOT, env=env, stdout=stdout) as process,
+    ):
         try:
             passed = process.wait() == 0
         except KeyboardInterrupt:

@@ -154,7 +154,7 @@ def variables() -> Iterator[tuple[str, str]]:
     """Yield each environment variable that the code reads, by a literal or by a constant."""
     stages = [
         f"scripts/{stage}"
-        for stage in ("collect", "wheels", "index", "gates", "publish", "github", "proofs")
+        for stage in ("collect", "wheels", "index", "gates", "publish", "github")
     ]
     patterns = (
         r"(?:environ(?:\.get\(|\[|\.pop\()|_under\()\"(\w+)\"",

@@ -24,7 +24,7 @@ from tests.support.installers import (
 )
 from tests.support.preconditions import require
 from tests.support.surroundings import clean, once, run
-from tests.support.wheel_files import rewrite
+from tests.support.wheel_files import REQUIRED, rewrite
 
 pytestmark = pytest.mark.posix
 PYTHON = "{}.{}".format(*sys.version_info[:2])
@@ -36,7 +36,7 @@ WAYS: dict[str, tuple[type[Installation], str]] = {
     "pipx": (Pipx, f"--pip-args={{links}} {WITH_PAGES}"),
     "uv pip": (UvPip, f"{LINKS} {WITH_PAGES}"),
 }
-OTHERS = ("lean_spec", "click")
+OTHERS = ("lean_spec", *REQUIRED)
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +139,7 @@ def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
     env = clean(bundle.parent / "home")
     run(["sha256sum", "--check", "--strict", "SHA256SUMS"], env, cwd=bundle)
     names = {path.name.split("-")[0] for path in bundle.glob("*.whl")}
-    assert {"lean_spec", "leanspec_cli_bin", "leanspec_mcp_bin", "click"} <= names
+    assert {"lean_spec", "leanspec_cli_bin", "leanspec_mcp_bin", *REQUIRED} <= names
     assert not list(bundle.glob("leanspec_*_bin-*-none-any.whl"))
     assert all(zipfile.ZipFile(path).testzip() is None for path in bundle.glob("*.whl"))
     listed = (bundle / "SHA256SUMS").read_text().splitlines()

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.proofs.repack.packing import build_all, prepare
-from scripts.proofs.repack.tools import TOOLS
 from scripts.tools.processes import own_program
 from tests.support import debian
 from tests.support.installers import install_with_pip
+from tests.support.other_programs import TOOLS, build_all, make_project
 from tests.support.preconditions import require
 from tests.support.surroundings import clean, once, run
 from tests.support.targets import TARGETS
+from tests.support.wheel_files import required
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 ARM_PACKAGES = [
@@ -59,7 +59,7 @@ def bring(tree: Path, dist: Path, wheelhouse: Path) -> str:
     """Copy the wheels into a tree, and return the path of pip's own in it."""
     shutil.copytree(dist, tree / "dist", dirs_exist_ok=True)
     (tree / "wheelhouse").mkdir(exist_ok=True)
-    for wheel in (*wheelhouse.glob("click-*.whl"), *wheelhouse.glob("pip-*.whl")):
+    for wheel in (*required(wheelhouse), *wheelhouse.glob("pip-*.whl")):
         shutil.copy(wheel, tree / "wheelhouse")
     return f"/wheelhouse/{max(path.name for path in wheelhouse.glob('pip-*.whl'))}/pip"
 
@@ -181,7 +181,7 @@ def test_musl_python_takes_programs_of_other_projects(
 ) -> None:
     """One is static, the other one is linked to musl."""
     (tool,) = (tool for tool in TOOLS if tool.name == name)
-    prepare(tool, tmp_path / "project")
+    make_project(tool, tmp_path / "project")
     build_all(tmp_path / "project", tmp_path / "ours")
     env = clean(tmp_path / "home")
     prefix = tmp_path / "venv"

@@ -28,22 +28,22 @@ from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.families import load_families
 from scripts.model.files import read_files
 from scripts.model.versions import binary_version, next_dev
-from scripts.proofs.rehearsal.as_meant import play_published
-from scripts.proofs.rehearsal.devpi import USER, Devpi, devpi, upload_foreign
-from scripts.proofs.rehearsal.stage import Stage
 from scripts.tools.processes import clean_environment
 from scripts.tools.tree_copy import git
-from tests.support import registry
+from tests.support import devpi, registry
 from tests.support.attestation import write_attestation
 from tests.support.desktop import write_application
+from tests.support.devpi import USER, Devpi
 from tests.support.github import REPOSITORY, GitHub, names, serving
 from tests.support.keys import without_password
 from tests.support.pages import publish_pages
 from tests.support.preconditions import needs, require
 from tests.support.registry import Registry, package
 from tests.support.releases import STAND_IN, write_tagged_tree
+from tests.support.stage import INSTALLERS, Stage, must_install_upgrade_and_uninstall
 from tests.support.surroundings import once
 from tests.support.versions import RELEASED
+from tests.support.wheel_files import required
 from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step
 from tests.support.workspace import write_workspace
 
@@ -77,8 +77,8 @@ Play = Callable[..., Player]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
-    with devpi(tmp_path_factory.mktemp("index")) as running:
-        yield running
+    with devpi.running(tmp_path_factory.mktemp("index")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def play(
         PYTHON.replace("PYTHON -c", f"{shlex.quote(sys.executable)} -c")
     )
     (programs / "python").chmod(0o755)
-    upload_foreign(server, server.make_index("base"), [*wheelhouse.glob("click-*.whl")])
+    server.upload(server.make_index("base"), *required(wheelhouse))
 
     def checkout(place: Path, repository: str | None, ref: str | None) -> str:
         origin = sources if repository else tree
@@ -284,29 +284,24 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
 def test_a_published_release_is_installed_fixed_and_removed(
     release: Player, server: Devpi, npm: Registry, version: str, tmp_path: Path
 ) -> None:
-    """The scenes of `rehearse` after a publication, on the play's own index."""
+    """As in tests/release, with small programs on the play's own index."""
     artifacts = release.folder / "artifacts"
     platform = PLATFORMS[PLATFORM]
     for project in load_families():
         name, program = project.npm_package(platform), project.family.program
         (binary,) = (artifacts / f"binaries-{PLATFORM}").rglob(program)
         npm.publish(name, version, package(name, version, {program: binary.read_bytes()}))
-    (tmp_path / "home").mkdir()
     # The folder in which this release was built, on its tag, with the collected binaries.
     tree = release.folder / "check-0"
     stage = Stage(tmp_path, server, tree, tree / "dist", npm.settings())
-    play_published(stage, release.contexts["url"], version)
-    assert [row for row in stage.rows if not row.passed] == []
-    fix = f"{version}.post1"
-    installers = ("pip", "pipx", "uv tool", "uvx")
-    assert [row.what for row in stage.rows] == [
-        "publish it again",
-        *(f"{name}: install and run {version}" for name in installers),
-        f"bump to {version}, which is published",
-        f"publish {fix}: a packaging-only fix, the same binaries",
-        *(f"{name}: upgrade to {fix}, uninstall" for name in installers),
-        f"verify-release {fix} --against npm --rebuild",
-    ]
+    url = release.contexts["url"]
+    stage.publish_again(url)
+    stage.refuse_bump(url)
+    fix = stage.publish_fix(url, tmp_path)
+    for kind in INSTALLERS:
+        installation = stage.installation(kind, url)
+        must_install_upgrade_and_uninstall(installation, version, fix.version)
+    fix.verify(url)
 
 
 def test_a_dry_run_does_all_but_upload(release: Player, play: Play) -> None:

@@ -1,4 +1,4 @@
-"""A whole release on a real index, and what its commands say when they are used wrongly."""
+"""Commands of a release, used wrongly, and what they say of the plan."""
 
 from __future__ import annotations
 
@@ -32,34 +32,6 @@ def tracked_changes() -> str:
         text=True,
         check=True,
     ).stdout
-
-
-@pytest.mark.network
-@pytest.mark.slow
-def test_rehearse_passes_every_scene(scripts: Scripts, version: str) -> None:
-    """The real programs; two minutes.
-
-    The play of the workflow has the same scenes, with small programs.
-    """
-    before = tracked_changes()
-    process = scripts("rehearse", "--json", timeout=900)
-    rows = json.loads(process.stdout)
-    assert [row for row in rows if not row["passed"]] == [], process.stderr
-    assert {"publish it again", f"uvx: install and run {version}"} <= {
-        row["what"] for row in rows
-    }
-    assert len(rows) == 15
-    assert tracked_changes() == before, "nothing of this tree is changed"
-
-
-@pytest.mark.network
-@pytest.mark.slow
-def test_every_fault_of_an_index_is_rehearsed(scripts: Scripts) -> None:
-    """Some ten minutes."""
-    process = scripts("rehearse", "--faults", "--json", timeout=3000)
-    rows = json.loads(process.stdout)
-    assert [row for row in rows if not row["passed"]] == [], process.stderr
-    assert len(rows) >= 19
 
 
 @pytest.mark.network
@@ -101,7 +73,7 @@ def test_the_plan_names_what_the_real_server_lacks_for_the_real_pages(
         ("assets",),
         ("assets", "artifacts", "--dry-run"),
         ("assets", "--upload", "--unsigned"),
-        ("rehearse", "--fault"),
+        ("rehearse", "--faults"),
         ("matrix", "--all"),
         ("pre-release", "--repair", "magic"),
     ],

@@ -25,7 +25,7 @@ from tests.support.installers import (
 from tests.support.planted import plant
 from tests.support.small_index import SmallIndex, running
 from tests.support.surroundings import BASE_PYTHON, run
-from tests.support.wheel_files import as_version, content, rewrite
+from tests.support.wheel_files import as_version, content, required, rewrite
 
 pytestmark = pytest.mark.posix
 AVAILABLE = 3
@@ -93,7 +93,7 @@ def place(
     stand_in: Path, newer: dict[str, bytes], wheelhouse: Path, version: str, tmp_path: Path
 ) -> Iterator[Place]:
     with running() as index:
-        wheels = [*(stand_in / "dist").glob("*.whl"), *wheelhouse.glob("click-*.whl")]
+        wheels = [*(stand_in / "dist").glob("*.whl"), *required(wheelhouse)]
         index.files |= {wheel.name: wheel.read_bytes() for wheel in wheels}
         home = tmp_path / "home"
         settings = installer_settings(f"{index.url}simple/", tmp_path / "cache")

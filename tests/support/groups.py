@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# The tests of these files share what one of them at a time can have: the play of a release, and the
-# installations that a test may damage. Each group is a process's work, and the dearest is begun first.
+# The tests of these files share what one of them at a time can have: the play of a release, the
+# stage of a rehearsal, and the installations that a test may damage. Each group is a process's work,
+# and the dearest is begun first.
 GROUPS = (
     ("tests/e2e/test_publish_workflow.py",),
     (
@@ -13,6 +14,7 @@ GROUPS = (
         "tests/e2e/test_at_the_same_time.py",
     ),
     ("tests/e2e/test_docs.py",),
+    ("tests/release/test_release.py", "tests/release/test_resumption.py"),
 )
 
 

@@ -187,7 +187,7 @@ PRECONDITIONS = {
     ),
     "mounts": Precondition(_mounts, excuses=("root",), is_optional_outside_ci=True),
     "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),
-    **{name: _program(name) for name in ("cargo", "cc", "git", "node", "npm")},
+    **{name: _program(name) for name in ("cargo", "cc", "git", "localedef", "node", "npm")},
     **{name: _program(name) for name in ("objcopy", "readelf")},
     **{name: _package(name) for name in ("cryptography", "httpx", "filelock", "minisign")},
     "a browser": Precondition(_has_browser, excuses=("root", "apt-get", "network")),

@@ -32,17 +32,27 @@ class SmallIndex:
     looks: dict[str, int] = field(default_factory=dict)
     lies: dict[str, str] = field(default_factory=dict)
     """File -> the sha256 that is stated of it."""
+    forged: set[str] = field(default_factory=set)
+    """Files that are served with other bytes than their page states."""
+    down_after: int | None = None
+    """The number of uploads after which no request is answered, `down_requests` times."""
+    down_requests: int = 0
+    delay: float = 0
+    """Seconds before each answer."""
     cut: str = ""
-    """The file whose download ends in the middle."""
+    """The file whose download ends in the middle, `cuts` times."""
+    cuts: int = 10**6
     events: list[str] = field(default_factory=list)
     answers: list[tuple[int, str]] = field(default_factory=list)
     """What the next uploads are answered with, as status and text; 200 after these."""
     takes_what_it_refuses: bool = False
     """Whether it keeps a file that it answers with an error."""
-    unreadable: bool = False
-    """Whether its pages answer that it is busy."""
+    busy: list[int] = field(default_factory=list)
+    """The statuses of the answers to the next requests for a page."""
+    page: tuple[str, bytes] | None = None
+    """The content type and body of every page, instead of its own."""
     headers: dict[str, str] = field(default_factory=dict)
-    """What an answer to an upload states in addition."""
+    """Additional headers of an answer to an upload, or of a busy index."""
     yanked: set[str] = field(default_factory=set)
     """The files that are not meant for use any more (PEP 592)."""
 
@@ -50,6 +60,14 @@ class SmallIndex:
     def place(self) -> Index:
         """Where it is read, and where it takes uploads."""
         return Index(f"{self.url}simple/", f"{self.url}upload/")
+
+    def is_down(self) -> bool:
+        """Tell whether this request goes unanswered, or is late."""
+        time.sleep(self.delay)
+        if self.down_after is None or len(self.uploaded) < self.down_after:
+            return False
+        self.down_requests -= 1
+        return self.down_requests >= 0
 
     @property
     def uploaded(self) -> list[str]:
@@ -111,6 +129,9 @@ class _Handler(Silent):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         small = self.small
+        if small.is_down():
+            self.close_connection = True
+            return
         status, text = small.answers.pop(0) if small.answers else (200, "")
         if status == 200 or small.takes_what_it_refuses:
             small.take(self.headers["Content-Type"], body)
@@ -127,19 +148,36 @@ class _Handler(Silent):
         self._answer(200, b"", {"Content-Length": str(len(data))})
 
     def do_GET(self) -> None:
+        if self.small.is_down():
+            self.close_connection = True
+            return
         kind, _, name = self.path.strip("/").partition("/")
         if kind == "files":
-            data = self.small.files[name]
-            sent = data[: len(data) // 2] if name == self.small.cut else data
-            self._answer(200, sent, {"Content-Length": str(len(data))})
+            self._answer_with_file(name)
             return
-        if self.small.unreadable:
-            self._answer(503, b"", {})
+        if self.small.busy:
+            self._answer(self.small.busy.pop(0), b"", self.small.headers)
+            return
+        if self.small.page:
+            content_type, body = self.small.page
+            self._answer(200, body, {"Content-Type": content_type})
             return
         files = self.small.listed(name)
         page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
         headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
         self._answer(200, json.dumps(page).encode(), headers)
+
+    def _answer_with_file(self, name: str) -> None:
+        small = self.small
+        if name not in small.files:
+            self._answer(404, b"not here", {})
+            return
+        data = small.files[name]
+        sent = data[:-1] + b"x" if name in small.forged else data
+        if name == small.cut and small.cuts:
+            small.cuts -= 1
+            sent = data[: len(data) // 2]
+        self._answer(200, sent, {"Content-Length": str(len(data))})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -87,3 +87,12 @@ def stub(folder: Path, text: bytes) -> File:
         )
     rewrite(folder / NAME, {"leanspec_cli_bin/__init__.py": text})
     return File(folder / NAME, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)
+
+
+# What `lean-spec` needs of others.
+REQUIRED = ("click", "filelock", "platformdirs")
+
+
+def required(wheelhouse: Path) -> list[Path]:
+    """Return the wheels of others that `lean-spec` needs, for every Python."""
+    return [path for name in REQUIRED for path in wheelhouse.glob(f"{name}-*.whl")]

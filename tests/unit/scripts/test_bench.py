@@ -17,10 +17,10 @@ from tests.support.preconditions import missing, require
 if sys.platform == "win32":
     missing("POSIX", "a start is measured on Linux and macOS")
 
-from scripts.proofs.bench.measuring import Report, Row
-from scripts.proofs.bench.report import BEGIN, END, PAGE, PLOT, plot, table
-from scripts.proofs.bench.sessions import Through
-from scripts.proofs.contract.release import Start
+from scripts.dev.bench.measuring import Report, Row
+from scripts.dev.bench.report import BEGIN, END, PAGE, PLOT, plot, table
+from scripts.dev.bench.sessions import Through
+from scripts.dev.bench.starts import Start
 from scripts.tools.processes import clean_environment
 from tests.support.installers import install_with_pip
 from tests.support.surroundings import run
@@ -30,7 +30,7 @@ COMMAND = """
 import shutil, sys
 from pathlib import Path
 from scripts.cli import run
-from scripts.proofs.bench import measuring
+from scripts.dev.bench import measuring
 dist, by_pip = map(Path, (sys.argv.pop(1), sys.argv.pop(1)))
 measuring._release = lambda folder: dist
 measuring._by_pip = lambda environment, dist: by_pip

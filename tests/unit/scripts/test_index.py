@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
-from scripts.index import client as module
 from scripts.index.built import index_of
 from scripts.index.client import (
     Client,
@@ -26,65 +24,12 @@ from scripts.index.client import (
 from scripts.index.upload import AT_ONCE, BurntError, CredentialsError, is_there, upload_all
 from scripts.model.files import File, FileKind
 from scripts.publish import publish
-from scripts.tools.loopback import Silent, serving
+from tests.support.small_index import SmallIndex
 from tests.support.wheel_files import NAME, stub
 
-EMPTY = b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}'
+JSON = "application/vnd.pypi.simple.v1+json"
+PAGE = b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}'
 FILE = bytes(range(256)) * 10_000
-
-
-class Busy(Silent):
-    """Answers with an error code a few times, then with an empty page of one project."""
-
-    left = 0
-    code = 503
-    headers_too: dict[str, str] = {}  # noqa: RUF012 - set by each test
-    page = EMPTY
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(0.05)  # so that some uploads have not begun when the first one fails
-        self.send_response(403)
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        kind = type(self)
-        if self.path.startswith("/files/"):
-            self.answer_with_a_file()
-            return
-        if kind.left:
-            kind.left -= 1
-            self.send_response(kind.code)
-            for name, value in kind.headers_too.items():
-                self.send_header(name, value)
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
-        self.end_headers()
-        self.wfile.write(kind.page)
-
-    def answer_with_a_file(self) -> None:
-        """Serve `FILE`, cut short `left` times."""
-        kind = type(self)
-        if self.path != "/files/good":
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(FILE)))
-        self.end_headers()
-        self.wfile.write(FILE[:1000] if kind.left else FILE)
-        kind.left = max(kind.left - 1, 0)
-
-
-@pytest.fixture
-def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
-    Busy.left, Busy.page = 0, EMPTY
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serving(Busy) as url:
-        yield url
 
 
 def client(url: str) -> Client:
@@ -92,34 +37,33 @@ def client(url: str) -> Client:
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
-def test_a_busy_index_is_asked_again(busy: str, code: int) -> None:
-    Busy.left, Busy.code, Busy.headers_too = 3, code, {}
-    assert client(busy).files("x") == {}
-    assert Busy.left == 0
+def test_a_busy_index_is_asked_again(quick_index: SmallIndex, code: int) -> None:
+    quick_index.busy = [code] * 3
+    assert Client(quick_index.place).files("x") == {}
+    assert quick_index.busy == []
 
 
-def test_retry_after_is_kept(busy: str) -> None:
-    Busy.left, Busy.code, Busy.headers_too = 1, 429, {"Retry-After": "1"}
+def test_retry_after_is_kept(quick_index: SmallIndex) -> None:
+    quick_index.busy, quick_index.headers = [429], {"Retry-After": "1"}
     started = time.monotonic()
-    client(busy).files("x")
+    Client(quick_index.place).files("x")
     assert time.monotonic() - started >= 1
 
 
-def test_a_busy_index_is_given_up_in_the_end(busy: str) -> None:
-    Busy.left, Busy.code, Busy.headers_too = 100, 503, {}
+def test_a_busy_index_is_given_up_in_the_end(quick_index: SmallIndex) -> None:
+    quick_index.busy = [503] * 100
     with pytest.raises(IndexUnreachableError, match="is still busy after 6 attempts"):
-        client(busy).files("x")
-    Busy.left = 0
+        Client(quick_index.place).files("x")
 
 
-def test_a_refusal_is_no_success_and_is_not_asked_again(busy: str) -> None:
-    Busy.left, Busy.code, Busy.headers_too = 1, 403, {}
+def test_a_refusal_is_no_success_and_is_not_asked_again(quick_index: SmallIndex) -> None:
+    quick_index.busy = [403, 403]
     with pytest.raises(CommandError, match="answers 403"):
-        client(busy).files("x")
-    assert Busy.left == 0
+        Client(quick_index.place).files("x")
+    assert quick_index.busy == [403]
 
 
-@pytest.mark.usefixtures("busy")
+@pytest.mark.usefixtures("quick_index")
 def test_no_index_at_all() -> None:
     with pytest.raises(IndexUnreachableError) as error:
         client("http://127.0.0.1:9/").files("x")
@@ -161,16 +105,16 @@ def test_a_refusal_counts_only_where_the_bytes_are_ours(
 
 
 def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
-    tmp_path: Path, busy: str
+    tmp_path: Path, quick_index: SmallIndex
 ) -> None:
     """A release has more files than are uploaded at once."""
-    one = stub(tmp_path / "ours", b"1")
-    started = time.monotonic()
+    files = [stub(tmp_path / "ours", b"1")] * (AT_ONCE * 50)
+    # Late, so that some uploads have not begun when the first one fails.
+    quick_index.delay, quick_index.answers = 0.05, [(403, "no")] * len(files)
+    place = quick_index.place
     with pytest.raises(CredentialsError, match="403 Forbidden"):
-        upload_all(
-            Index(busy, busy), client(busy), [one] * (AT_ONCE * 50), ("user", "secret")
-        )
-    assert time.monotonic() - started < 3
+        upload_all(place, Client(place), files, ("user", "secret"))
+    assert len(quick_index.answers) > len(files) / 2
 
 
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,31 +150,35 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(
     assert read_index("https://example.org/legacy/").simple == "https://example.org/simple/"
 
 
-def test_a_download_is_whole_or_not_there(busy: str, tmp_path: Path) -> None:
+def test_a_download_is_whole_or_not_there(quick_index: SmallIndex, tmp_path: Path) -> None:
     target = tmp_path / "file"
-    served = Served("file", None, f"{busy}files/good")
-    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest()
+    quick_index.files["good"], quick_index.cut = FILE, "good"
+    served = Served("file", None, f"{quick_index.url}files/good")
+    ours, sha256 = Client(quick_index.place), hashlib.sha256(FILE).hexdigest()
+    quick_index.cuts = 0
+    assert ours.download(served, target) == sha256
     assert target.read_bytes() == FILE
-    assert client(busy).digest(served) == hashlib.sha256(FILE).hexdigest()
-    assert client(busy).digest(Served("file", "stated", "http://127.0.0.1:9/")) == "stated"
+    assert ours.digest(served) == sha256
+    assert ours.digest(Served("file", "stated", "http://127.0.0.1:9/")) == "stated"
     target.write_text("before")
-    Busy.left = 2
-    assert client(busy).download(served, target) == hashlib.sha256(FILE).hexdigest(), (
-        "cut twice, then whole"
-    )
+    quick_index.cuts = 2
+    assert ours.download(served, target) == sha256, "cut twice, then whole"
     target.write_text("before")
-    Busy.left = 100
+    quick_index.cuts = 100
     with pytest.raises(IndexUnreachableError, match=r"`file` on `.*` does not answer"):
-        client(busy).download(served, target)
+        ours.download(served, target)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
         ("file", "before")
     ]
 
 
-def test_a_file_that_is_not_there_is_no_file(busy: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_no_file(
+    quick_index: SmallIndex, tmp_path: Path
+) -> None:
     """The page that says so is not taken for it."""
+    served = Served("file", None, f"{quick_index.url}files/gone")
     with pytest.raises(CommandError, match="answers 404"):
-        client(busy).download(Served("file", None, f"{busy}files/gone"), tmp_path / "file")
+        Client(quick_index.place).download(served, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -246,19 +194,20 @@ def test_a_file_that_is_not_there_is_no_file(busy: str, tmp_path: Path) -> None:
         (b'{"meta":{},"files":[{}]}', "something else than a project's page"),
     ],
 )
-def test_a_page_that_is_none_is_named(busy: str, page: bytes, words: str) -> None:
-    Busy.page = page
+def test_a_page_that_is_none_is_named(
+    quick_index: SmallIndex, page: bytes, words: str
+) -> None:
+    quick_index.page = JSON, page
     with pytest.raises(CommandError, match=words):
-        client(busy).files("x")
+        Client(quick_index.place).files("x")
 
 
-def test_the_status_of_a_project_is_read(busy: str) -> None:
-    Busy.page = (
-        EMPTY[:-1] + b',"project-status":{"status":"quarantined","reason":"malware"}}'
-    )
-    assert client(busy).project("x") == Project({}, "quarantined", "malware")
-    Busy.page = EMPTY
-    assert client(busy).project("x") == Project({}, "active", "")
+def test_the_status_of_a_project_is_read(quick_index: SmallIndex) -> None:
+    ours = Client(quick_index.place)
+    assert ours.project("x") == Project({}, "active", "")
+    status = b',"project-status":{"status":"quarantined","reason":"malware"}}'
+    quick_index.page = JSON, PAGE[:-1] + status
+    assert ours.project("x") == Project({}, "quarantined", "malware")
 
 
 @pytest.mark.parametrize("secret", ["me:hush@", "me@", ":hush@"])
@@ -307,12 +256,13 @@ def test_a_user_without_a_password_is_no_credential(
     assert read_index("own").credentials is None
 
 
-def test_a_hash_that_the_index_states_is_taken(busy: str) -> None:
+def test_a_hash_that_the_index_states_is_taken(quick_index: SmallIndex) -> None:
     """Then nothing is downloaded to compute it."""
     file = (
         b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'
     )
-    Busy.page = EMPTY.replace(b"[]", b"[" + file + b"]")
-    (served,) = client(busy).files("x").values()
+    quick_index.page = JSON, PAGE.replace(b"[]", b"[" + file + b"]")
+    ours = Client(quick_index.place)
+    (served,) = ours.files("x").values()
     assert (served.name, served.sha256) == ("x-1.tar.gz", "ab")
-    assert client(busy).digest(served) == "ab"
+    assert ours.digest(served) == "ab"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,38 +13,19 @@ from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
 from scripts.gates.index_state import index_state
-from scripts.index.client import Client, Index
+from scripts.index.client import Client
 from scripts.model.files import File, FileKind
-from scripts.tools.loopback import Silent, serving
+from tests.support.small_index import SmallIndex
 
 NAME = "leanspec-cli-bin"
 JSON = "application/vnd.pypi.simple.v1+json"
 OLD, NOW = "2026-01-01T00:00:00Z", datetime.now(UTC)
 
 
-class Page(Silent):
-    """Serves one page for every project."""
-
-    page: dict[str, Any] = {}  # noqa: RUF012 - set by each test
-    raw: tuple[str, bytes] | None = None
-    """A content type and a body, in the place of the page."""
-
-    def do_GET(self) -> None:
-        page = {"meta": {"api-version": "1.4"}, "name": "x", "files": []} | self.page
-        kind, body = self.raw or (JSON, json.dumps(page).encode())
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    Page.page, Page.raw = {}, None
-    with serving(Page) as address:
-        yield address
+def page_of(**project: object) -> bytes:
+    """Return the page of a project."""
+    page = {"meta": {"api-version": "1.4"}, "name": "x", "files": []}
+    return json.dumps(page | project).encode()
 
 
 def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
@@ -97,13 +77,17 @@ def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
     ],
 )
 def test_what_the_index_has_is_looked_at_first(
-    url: str, tmp_path: Path, version: str, page: dict[str, Any], words: str
+    quick_index: SmallIndex,
+    tmp_path: Path,
+    version: str,
+    page: dict[str, Any],
+    words: str,
 ) -> None:
-    Page.page = page
+    quick_index.page = JSON, page_of(**page)
     file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
     found = [
         each
-        for each in index_state(Client(Index(url, url)), Version(version), [file])
+        for each in index_state(Client(quick_index.place), Version(version), [file])
         if not each.passed
     ]
     said = " ".join(
@@ -139,24 +123,24 @@ LOGIN = (
     ],
 )
 def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
-    url: str, tmp_path: Path, kind: str, body: bytes, words: str
+    quick_index: SmallIndex, tmp_path: Path, kind: str, body: bytes, words: str
 ) -> None:
     """Where every name looks free, a gate that asks for higher versions would pass."""
-    Page.raw = (kind, body)
+    quick_index.page = kind, body
     file = File(tmp_path / "x", FileKind.STUB, NAME, "0.3.0", None)
     started = time.monotonic()
     with pytest.raises(CommandError, match=words):
-        list(index_state(Client(Index(url, url)), Version("0.3.0"), [file]))
+        list(index_state(Client(quick_index.place), Version("0.3.0"), [file]))
     assert time.monotonic() - started < 5, "asking again changes nothing"
 
 
-def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(url: str) -> None:
-    Page.raw = (
-        "text/html",
-        b"<html><head><meta name='pypi:repository-version' content='1.0'></head></html>",
-    )
-    assert Client(Index(url, url)).files(NAME) == {}
-    Page.raw = ("text/html", b"<a href='x'>leanspec_cli_bin-0.3.0-py3-none-any.whl</a>")
-    assert list(Client(Index(url, url)).files(NAME)) == [
-        "leanspec_cli_bin-0.3.0-py3-none-any.whl"
-    ]
+def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(
+    quick_index: SmallIndex,
+) -> None:
+    client = Client(quick_index.place)
+    version = b"<meta name='pypi:repository-version' content='1.0'>"
+    quick_index.page = "text/html", b"<html><head>" + version + b"</head></html>"
+    assert client.files(NAME) == {}
+    name = "leanspec_cli_bin-0.3.0-py3-none-any.whl"
+    quick_index.page = "text/html", f"<a href='x'>{name}</a>".encode()
+    assert list(client.files(NAME)) == [name]

@@ -106,3 +106,9 @@ def test_pre_release_goes_on_after_what_is_wrong(
     assert "1 of 2 facts are wrong" in result.stdout
     assert "gate: subject: expected good, found bad" in result.stdout
     assert release.is_dir(), "the wheels were built all the same"
+
+
+def test_pre_release_finds_every_program_of_its_checks() -> None:
+    for _, command in CHECKS:
+        name = command[0]
+        assert module._tool((name, "--help"))() == name  # noqa: SLF001 - types take minutes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from scripts.model.plan import Plan, read_plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
 from tests.support.attestation import write_attestation
-from tests.support.small_index import SmallIndex
+from tests.support.small_index import CUT, SmallIndex
 
 WAVE = {
     FileKind.PLATFORM: 0,
@@ -160,6 +161,77 @@ def test_what_is_there_is_not_uploaded_again(index: SmallIndex, dist: Path) -> N
 def test_there_is_nothing_to_resume(index: SmallIndex, dist: Path) -> None:
     with pytest.raises(CommandError, match="there is nothing to resume"):
         release(index, dist, resume=True)
+
+
+ENDLESS = 10**6
+# The index's faults: how a release ends under each, which the words of its error tell.
+FAULTS: dict[str, tuple[dict[str, object], str]] = {
+    "403 to every upload": ({"answers": [(403, "no")] * 99}, "rejected `leanspec"),
+    "401 from the fifth upload on": (
+        {"answers": [(200, "")] * 4 + [(401, "no")] * 99},
+        "rejected `",
+    ),
+    "400 to every upload": ({"answers": [(400, "no")] * 99}, "rejected `leanspec"),
+    "500 to two uploads": ({"answers": [(200, ""), (500, ""), (500, "")]}, ""),
+    "429 with `Retry-After`": (
+        {"answers": [(429, "")], "headers": {"Retry-After": "1"}},
+        "",
+    ),
+    "cut before a file arrives": ({"answers": [(200, ""), (CUT, "")]}, ""),
+    "cut after a file arrived": (
+        {"answers": [(200, ""), (CUT, "")], "takes_what_it_refuses": True},
+        "",
+    ),
+    "shows the old version only, for a while": (
+        {"hidden_looks": 3, "files": {"leanspec_cli_bin-0.0.1-py3-none-any.whl": b"x"}},
+        "",
+    ),
+    "never shows a file": ({"hidden_looks": ENDLESS}, "still does not serve"),
+    "answers late": ({"delay": 0.1}, ""),
+    "down for a while": ({"down_after": 3, "down_requests": 12}, ""),
+    "down for good": ({"down_after": 2, "down_requests": ENDLESS}, "did not take"),
+}
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS.values(), ids=FAULTS)
+def test_publish_under_a_fault_is_complete_or_can_be_resumed(
+    index: SmallIndex,
+    dist: Path,
+    fault: dict[str, object],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    secret = "a-token-that-nobody-may-see"  # noqa: S105 - of no index
+    monkeypatch.setenv("TWINE_PASSWORD", secret)
+    files = read_files(dist)[0]
+    kinds = {file.path.name: file.kind for file in files}
+    sound = SmallIndex(index.url)
+    for name, value in fault.items():
+        setattr(index, name, deepcopy(value))
+    if words:
+        with pytest.raises(CommandError, match=words) as error:
+            release(index, dist, wait=2)
+        assert secret not in f"{error.value.message} {error.value.hint}"
+        assert FileKind.MAIN not in {kinds[name] for name in index.uploaded}
+        for name in fault:
+            setattr(index, name, getattr(sound, name))
+    assert all(finding.passed for finding in release(index, dist))
+    assert {name: index.files[name] for name in kinds} == {
+        file.path.name: file.path.read_bytes() for file in files
+    }
+    waves = [WAVE[kinds[name]] for name in index.uploaded]
+    assert waves == sorted(waves)
+    assert secret not in capsys.readouterr().err
+
+
+def test_publish_fails_if_the_index_serves_other_bytes_than_it_states(
+    index: SmallIndex, dist: Path
+) -> None:
+    index.forged = {next(dist.glob("leanspec_cli_bin-*linux*")).name}
+    findings = release(index, dist)
+    wrong = {finding.subject: finding.gate for finding in findings if not finding.passed}
+    assert wrong == dict.fromkeys(index.forged, served.GATE)
 
 
 def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path) -> None:

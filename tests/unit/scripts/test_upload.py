@@ -119,7 +119,7 @@ def test_a_file_that_arrived_all_the_same_is_not_sent_again(
 def test_an_index_that_cannot_be_read_is_not_taken_to_have_the_file(
     quick_index: SmallIndex, file: File
 ) -> None:
-    quick_index.unreadable = True
+    quick_index.busy = [503] * 99
     quick_index.answers = [(503, "")]
     send(quick_index, file)
     assert quick_index.uploaded == [NAME]

@@ -1,4 +1,4 @@
-"""The launch contract, measured: what a program sees and what its caller sees, started directly and in other ways."""
+"""The cost of a start, measured in several ways side by side."""
 
 import sys
 

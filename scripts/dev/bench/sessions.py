@@ -23,12 +23,13 @@ from scripts.model.files import FileKind, read_files
 from scripts.model.plan import read_plan
 from scripts.tools.processes import capture, must_succeed, own_program
 
+from .starts import Command
+
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-Command = tuple[str, ...]
 
 
 class Through(StrEnum):

@@ -25,19 +25,13 @@ from leanspec_launcher.verify.proof import SETTLED_NANOSECONDS
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
 from scripts.model.families import load_families, main_project
-from scripts.proofs.contract.release import (
-    Start,
-    install,
-    installed_binary,
-    this_platform,
-    ways,
-)
 from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 from scripts.wheels.build import build_wheels
 
 from .sessions import Session, Through, hold
 from .sessions import commands as session_commands
+from .starts import Command, Start, install, installed_binary, starts, this_platform
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -109,9 +103,6 @@ class Report:
         return found
 
 
-Command = tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Bench:
     """An installed release, and every way to start it."""
@@ -154,9 +145,9 @@ def _prepare(folder: Path) -> Bench:
     link = [str(linked / "leanspec-launcher"), "link"]
     must_succeed(capture(link), "`leanspec-launcher link`")
     by_pip = _by_pip(folder / "pip", dist)
-    starts = _commands(folder / "start", commands, linked, FAMILIES["http"])
-    starts[Start.BARE] = (str(commands / "python"), "-c", "pass")
-    starts[Start.BY_PIP] = (str(by_pip / "leanspec-http"),)
+    programs = _commands(folder / "start", commands, linked, FAMILIES["http"])
+    programs[Start.BARE] = (str(commands / "python"), "-c", "pass")
+    programs[Start.BY_PIP] = (str(by_pip / "leanspec-http"),)
     servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
     for environment in (commands, linked, by_pip):
         _settle(installed_binary(environment))
@@ -164,7 +155,7 @@ def _prepare(folder: Path) -> Bench:
     place = folder / "clients"
     place.mkdir()
     clients = session_commands(place, dist, commands, servers.get(Start.NODE))
-    return Bench(commands, starts, servers, clients, env, fresh)
+    return Bench(commands, programs, servers, clients, env, fresh)
 
 
 def _warm_up(bench: Bench) -> None:
@@ -200,16 +191,16 @@ def _commands(
     folder: Path, commands: Path, linked: Path, family: Family
 ) -> dict[Start, Command]:
     folder.mkdir()
-    found = {way.name: way.command for way in ways(folder, commands, family)}
-    binary = found[Start.DIRECT][0]
+    result = starts(folder, commands, family)
+    binary = result[Start.DIRECT][0]
     floor = folder / "floor"
     floor.write_text(
         FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8"
     )
     floor.chmod(0o755)
-    found[Start.LINKED] = (str(linked / family.program),)
-    found[Start.FLOOR] = (str(floor),)
-    return found
+    result[Start.LINKED] = (str(linked / family.program),)
+    result[Start.FLOOR] = (str(floor),)
+    return result
 
 
 def _by_pip(environment: Path, dist: Path) -> Path:

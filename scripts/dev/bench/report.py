@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.proofs.contract.release import Start
 
 from .measuring import Report, Row
+from .starts import Start
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers

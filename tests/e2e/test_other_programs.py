@@ -1,0 +1,212 @@
+"""Programs of fourteen other projects, packed by the backend for every machine: docs/programs.md, first table.
+
+Their wheels are built twice, compared with the published ones, shown to other checkers, installed
+and run. Some ten minutes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import macholib.MachO
+import pefile
+import pytest
+from leanspec_build.inspection import Verdict
+from macholib.mach_o import CPU_TYPE_NAMES, LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX
+from packaging.utils import parse_wheel_filename
+
+from scripts.tools.installers import create_environment, pip_install
+from scripts.tools.processes import clean_environment, own_program
+from tests.support import headers
+from tests.support.installers import Installation, Pip, Pipx, UvPip, from_files
+from tests.support.other_programs import (
+    PAGE,
+    TOOLS,
+    Tool,
+    build_all,
+    content,
+    make_project,
+    page_row,
+    wheel_facts,
+)
+from tests.support.surroundings import once, run
+
+INSTALLERS: dict[str, type[Installation]] = {"pip": Pip, "uv": UvPip, "pipx": Pipx}
+PE_TAGS = {
+    "IMAGE_FILE_MACHINE_AMD64": "win_amd64",
+    "IMAGE_FILE_MACHINE_ARM64": "win_arm64",
+    "IMAGE_FILE_MACHINE_I386": "win32",
+}
+FIRST_ARM_MACOS = 11
+AUDITWHEEL_TAG = re.compile(r'following\s+platform\s+tag:\s+"([^"]+)"')
+# `W007` of check-wheel-contents: a wheel of programs alone has no library, which is meant.
+IGNORED = ("--ignore", "W007")
+
+
+@pytest.fixture(scope="session")
+def checkers(shared: Path) -> Path:
+    """Return the folder of programs that check wheels."""
+
+    def make(folder: Path) -> None:
+        programs = create_environment(folder / "environment")
+        pip_install(programs, "check-wheel-contents", "wheel")
+
+    return once(shared / "checkers", make) / "environment/bin"
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_programs_of_other_projects_are_packed_and_run(
+    tool: Tool, checkers: Path, wheelhouse: Path, tmp_path: Path
+) -> None:
+    project, out = tmp_path / "project", tmp_path / "out"
+    published = make_project(tool, project)
+    started = time.monotonic()
+    wheels = build_all(project, out)
+    print(f"{time.monotonic() - started:.0f} s")  # noqa: T201 - the last column of the table
+    again = build_all(project, tmp_path / "again")
+    assert [path.read_bytes() for path in wheels] == [path.read_bytes() for path in again]
+    corrections = []
+    for wheel in wheels:
+        assert wheel_facts(wheel).verdict is Verdict.TRUE
+        must_be_accepted(wheel, checkers, tmp_path)
+        theirs = wheel_facts(published[content(wheel, tool)])
+        if theirs.verdict is not Verdict.TRUE:
+            corrections.append(f"{theirs.verdict}: {'; '.join(theirs.reasons)}")
+    (answer,) = {
+        first_line(kind, tmp_path / name, (out, wheelhouse), tool)
+        for name, kind in INSTALLERS.items()
+    }
+    names = ", ".join(f"`{name}`" for name in tool.programs)
+    row = page_row(f"{names} ({tool.name} {tool.version})")
+    assert row[1:-1] == [
+        tool.language,
+        str(len(published)),
+        str(len(published) - len(corrections)),
+        str(len(corrections)),
+        "0",
+        "the same",
+        f"{answer} ({', '.join(INSTALLERS)})",
+    ]
+    prefix = f"- `{tool.name}`, "
+    lines = PAGE.read_text("utf-8").splitlines()
+    notes = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+    assert [parts(note) for note in notes] == [parts(text) for text in corrections]
+
+
+def parts(note: str) -> tuple[str, set[str]]:
+    """Return the verdict and the reasons of a correction, whose order says nothing."""
+    verdict, _, reasons = note.partition(": ")
+    return verdict, set(reasons.split("; "))
+
+
+def first_line(
+    kind: type[Installation], home: Path, wheels: tuple[Path, ...], tool: Tool
+) -> str:
+    """Install the programs of a tool; return the first line of the first one's answer."""
+    installation = kind(home, from_files(home, *wheels))
+    installation.install(f"{tool.name}-again")
+    done = installation.start(tool.programs[0], tool.question)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+def must_be_accepted(wheel: Path, checkers: Path, folder: Path) -> None:
+    """Fail if another checker objects to a wheel, or another reader does not see its tags."""
+    env = clean_environment(NO_COLOR="1")
+    run([own_program("twine"), "check", "--strict", wheel], env)
+    run([checkers / "check-wheel-contents", *IGNORED, wheel], env)
+    # The reference tool unpacks and packs the same files, under the same name.
+    packed = folder / "packed" / wheel.stem
+    packed.mkdir(parents=True)
+    run([checkers / "wheel", "unpack", "--dest", packed, wheel], env)
+    (unpacked,) = packed.iterdir()
+    run([checkers / "wheel", "pack", "--dest-dir", packed, unpacked], env)
+    assert checksums(packed / wheel.name) == checksums(wheel)
+    assert unpromised(wheel, folder) == set()
+
+
+def checksums(wheel: Path) -> dict[str, int]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {
+            entry.filename: entry.CRC
+            for entry in archive.infolist()
+            if not entry.is_dir() and not entry.filename.endswith("/RECORD")
+        }
+
+
+def unpromised(wheel: Path, folder: Path) -> set[str]:
+    """Return the tags that other readers see in a wheel's programs, and its name does not state."""
+    promised = {tag.platform for tag in parse_wheel_filename(wheel.name)[3]}
+    actual = set(tags(wheel, folder))
+    assert actual, "other readers see no program"
+    return actual - promised
+
+
+def tags(wheel: Path, folder: Path) -> Iterator[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if "/scripts/" not in name:
+                continue
+            data = archive.read(name)
+            if data.startswith(b"\x7fELF"):
+                yield tag_by_auditwheel(wheel)
+            elif data.startswith(b"MZ"):
+                machine = pefile.PE(data=data, fast_load=True).FILE_HEADER.Machine
+                yield PE_TAGS[pefile.MACHINE_TYPE[machine]]
+            else:
+                yield from tags_by_macholib(Path(archive.extract(name, folder)))
+
+
+def tag_by_auditwheel(wheel: Path) -> str:
+    command = [own_program("auditwheel"), "show", str(wheel)]
+    match = AUDITWHEEL_TAG.search(run(command, clean_environment()).stdout)
+    assert match, wheel.name
+    return match[1]
+
+
+def tags_by_macholib(path: Path) -> Iterator[str]:
+    for header in macholib.MachO.MachO(str(path)).headers:
+        for load, command, _ in header.commands:
+            if load.cmd == LC_BUILD_VERSION:
+                packed = int(command.minos)
+            elif load.cmd == LC_VERSION_MIN_MACOSX:
+                packed = int(command.version)
+            else:
+                continue
+            cpu = CPU_TYPE_NAMES[header.header.cputype].lower()
+            major, minor = packed >> 16, packed >> 8 & 0xFF
+            if cpu == "arm64":
+                major, minor = max((major, minor), (FIRST_ARM_MACOS, 0))
+            if major >= FIRST_ARM_MACOS:
+                major, minor = major + (minor > 0), 0
+            yield f"macosx_{major}_{minor}_{cpu}"
+
+
+MAC = headers.mach_o("aarch64", minimum=(12, 3))
+INTEL = headers.mach_o("x86_64", minimum=(10, 12))
+BOTH = headers.universal(INTEL, MAC)
+
+
+@pytest.mark.parametrize(
+    ("data", "tags", "expected"),
+    [
+        (MAC, "macosx_13_0_arm64", set()),
+        (MAC, "macosx_12_0_arm64", {"macosx_13_0_arm64"}),
+        (BOTH, "macosx_10_12_x86_64.macosx_13_0_arm64", set()),
+        (BOTH, "macosx_10_12_x86_64", {"macosx_13_0_arm64"}),
+        (headers.pe(), "win_amd64", set()),
+        (headers.pe("aarch64"), "win_amd64", {"win_arm64"}),
+    ],
+)
+def test_other_readers_see_a_tag_that_is_not_true(
+    tmp_path: Path, data: bytes, tags: str, expected: set[str]
+) -> None:
+    wheel = tmp_path / f"a_tool-1.0.0-py3-none-{tags}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a_tool-1.0.0.data/scripts/tool", data)
+    assert unpromised(wheel, tmp_path) == expected

