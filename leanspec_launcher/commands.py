@@ -22,7 +22,7 @@ class CommandError(Exception):
     def __init__(
         self, message: str, *, hint: str | None = None, details: Sequence[str] = ()
     ) -> None:
-        super().__init__(message)
+        super().__init__("\n  ".join([message, *details]))
         self.message = message
         self.hint = hint
         self.details = details

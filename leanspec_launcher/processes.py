@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import IO
 
-from leanspec_launcher._search import is_absolute
+from ._search import is_absolute
 
 # What a program may print, in bytes; more ends it.
 LIMIT = 32 << 20

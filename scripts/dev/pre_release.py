@@ -118,7 +118,7 @@ def _run(name: str, work: Callable[[], str]) -> Step:
     except _Skipped as reason:
         return Step(name, State.SKIPPED, str(reason))
     except CommandError as error:
-        return Step(name, State.FAILED, error.message)
+        return Step(name, State.FAILED, str(error))
 
 
 def _versions(plan: Plan, workspace: Path | None) -> str:
@@ -132,7 +132,7 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
             for each in wrong
         ]
         raise CommandError(
-            "\n  ".join(["places differ (`python -m scripts bump` fixes them)", *lines])
+            "places differ (`python -m scripts bump` fixes them)", details=lines
         )
     return f"{len(places)} places say {plan.version}"
 
@@ -141,9 +141,8 @@ def _tool(command: tuple[str, ...]) -> Callable[[], str]:
     def run() -> str:
         done = capture([own_program(command[0]), *command[1:]], cwd=ROOT)
         if done.returncode != 0:
-            raise CommandError(
-                "\n  ".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:])
-            )
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            raise CommandError(f"`{command[0]}` failed", details=lines[-TAIL:])
         return command[0]
 
     return run
@@ -155,7 +154,7 @@ def _tests(*, skip_tests: bool) -> str:
     done = capture([sys.executable, "-m", "scripts", "test"], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
-        raise CommandError("\n  ".join(lines[-TAIL:]))
+        raise CommandError("the tests failed", details=lines[-TAIL:])
     return next(
         (line.strip("= ") for line in reversed(lines) if " passed" in line), "passed"
     )
@@ -166,7 +165,7 @@ def _check(dist: Path, workspace: Path | None) -> str:
     lines = wrong_facts(findings)
     if lines:
         raise CommandError(
-            "\n  ".join([f"{len(lines)} of {len(findings)} facts are wrong", *lines])
+            f"{len(lines)} of {len(findings)} facts are wrong", details=lines
         )
     return f"all {len(findings)} facts are right; the tag comes after this"
 

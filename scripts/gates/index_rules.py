@@ -77,7 +77,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
             yield from _zip(file)
         yield from _metadata(file)
     except CommandError as error:
-        yield "content", "a whole archive with metadata", error.message
+        yield "content", "a whole archive with metadata", str(error)
     except UNREADABLE as error:
         yield "content", "a whole archive", f"{type(error).__name__}: {error}"
 

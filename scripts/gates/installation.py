@@ -43,7 +43,7 @@ def installed_from(
                 gate,
                 f"{name} install lean-spec[ui]=={plan.version}",
                 "installed",
-                error.message,
+                str(error),
             )
             continue
         yield from _runs(
@@ -92,7 +92,7 @@ def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Find
         offered = "some tools" if tools else "none"
         yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
-        yield problem(gate, "leanspec-mcp initialize", wanted, error.message)
+        yield problem(gate, "leanspec-mcp initialize", wanted, str(error))
     yield _health(commands, project, env, wanted, gate)
 
 

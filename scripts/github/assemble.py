@@ -234,7 +234,8 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
     lines = wrong_facts(expected_set(plan, files, strange))
     if lines:
         raise CommandError(
-            "\n  ".join([f"`{dist}` is not the release", *lines]),
+            f"`{dist}` is not the release",
+            details=lines,
             hint="`python -m scripts check` shows them too",
         )
     for file in files:

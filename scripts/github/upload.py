@@ -171,9 +171,8 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
             wrong.append(f"`{path.name}`: sha256 `{found}`, ours is `{own}`")
     if wrong:
         raise CommandError(
-            "\n  ".join(
-                ["the release on GitHub has other bytes, nothing was uploaded:", *wrong]
-            ),
+            "the release on GitHub has other bytes, nothing was uploaded",
+            details=wrong,
             hint="see which are right; a published file is never replaced: bump to a higher version",
         )
     return there
@@ -206,7 +205,8 @@ def _sha256(gh: str, asset: dict[str, Any]) -> str:
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
         raise CommandError(
-            "\n  ".join([f"`{asset['name']}` cannot be fetched from GitHub", *lines]),
+            f"`{asset['name']}` cannot be fetched from GitHub",
+            details=lines,
             hint=AGAIN,
         )
     return hashlib.sha256(done.stdout).hexdigest()

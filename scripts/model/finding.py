@@ -80,7 +80,7 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
     try:
         yield from gate()
     except CommandError as error:
-        yield problem(title, "the gate itself", "to come to an end", error.message)
+        yield problem(title, "the gate itself", "to come to an end", str(error))
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
         yield problem(
             title,

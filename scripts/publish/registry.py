@@ -26,7 +26,8 @@ def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
     lines = wrong_facts(mcp_registry(read_plan(root), root))
     if lines:
         raise CommandError(
-            "\n  ".join([f"`{FILE}` would be refused", *lines]),
+            f"`{FILE}` would be refused",
+            details=lines,
             hint="mend it; `python -m scripts check` shows this too",
         )
     if dry_run:

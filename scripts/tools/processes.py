@@ -185,7 +185,7 @@ def must_succeed(
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
         raise CommandError(
-            "\n  ".join([f"{what} failed (exit code {done.returncode})", *lines]), hint=hint
+            f"{what} failed (exit code {done.returncode})", details=lines, hint=hint
         )
     return done
 

@@ -30,6 +30,7 @@ from tests.support.installers import (
 from tests.support.preconditions import require
 from tests.support.surroundings import packages, run
 from tests.support.versions import RELEASED
+from tests.support.wheel_files import REQUIRED
 
 
 def must_start(installation: Installation, version: str) -> None:
@@ -213,7 +214,7 @@ def test_an_editable_checkout_runs_its_collected_binaries(
     installation.prepare()
     shutil.copytree(own_flit(), installation.packages / "flit_core")
     options = ("--no-deps", "--no-build-isolation")
-    installation.install(*options, "click", "--editable", checkout)
+    installation.install(*options, *REQUIRED, "--editable", checkout)
     advice = hint(installation.start("lean-spec", "--version", code=127))
     command = "python3 -m scripts collect --help"
     assert advice == f"collect the binaries of this checkout: {command}"
@@ -248,9 +249,9 @@ def test_a_system_wide_installation_started_by_another_user(
         binary.chmod(0o644)  # not this user's to change
         error = run(start, env, code=126, cwd=Path("/")).stderr
         assert f"cannot start `{binary}`: it has no permission to run (no run bit)" in error
-        assert f"hint: let its owner run `chmod +x '{binary}'`" in error
+        assert f"hint: let its owner run `chmod +x {binary}`" in error
         binary.chmod(0o700)
         error = run(start, env, code=126, cwd=Path("/")).stderr
-        assert f"hint: let its owner run `chmod a+rx '{binary}'`" in error
+        assert f"hint: let its owner run `chmod a+rx {binary}`" in error
     finally:
         shutil.rmtree(target, ignore_errors=True)

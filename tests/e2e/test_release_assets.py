@@ -562,7 +562,7 @@ def test_other_bytes_on_github_stop_everything(
     process = upload()
     assert process.returncode == 1
     assert (
-        "error: the release on GitHub has other bytes, nothing was uploaded:\n  `SHA256SUMS`: sha256"
+        "error: the release on GitHub has other bytes, nothing was uploaded\n  `SHA256SUMS`: sha256"
         in process.stderr
     )
     assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}

@@ -63,7 +63,8 @@ class SmallIndex:
 
     def is_down(self) -> bool:
         """Tell whether this request goes unanswered, or is late."""
-        time.sleep(self.delay)
+        if self.delay:
+            time.sleep(self.delay)
         if self.down_after is None or len(self.uploaded) < self.down_after:
             return False
         self.down_requests -= 1

@@ -410,7 +410,10 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     decoy.write_bytes(script("echo decoy"))
     decoy.chmod(0o755)
     env = {"PATH": f".::{npx.parent}:/usr/bin:/bin"}
-    wanted = "[--yes][--package=lean-spec@0.2.9][--][lean-spec][list][a b]"
+    prefix = site.root / "leanspec_launcher/instead"
+    wanted = (
+        f"[--prefix={prefix}][--yes][--package=lean-spec@0.2.9][--][lean-spec][list][a b]"
+    )
     done = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
     assert done.stdout == wanted
     assert done.stderr.splitlines() == [

@@ -620,7 +620,7 @@ def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files
 # As it is without the extra: these cannot be imported.
 WITHOUT_EXTRA = """
 import importlib.util
-for name in ("httpx", "cryptography", "filelock"):
+for name in ("httpx", "cryptography"):
     sys.modules[name] = None
 importlib.util.find_spec = lambda name: None
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.server
 import json
 import os
@@ -23,6 +22,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from platformdirs import user_cache_path
 
 from leanspec_launcher.web.instances import folder
@@ -393,21 +393,22 @@ def test_another_start_is_waited_for_and_not_in_silence(web: Web) -> None:
     folder.mkdir(parents=True, mode=0o700)
     for each in (folder.parent, folder):
         each.chmod(0o700)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with subprocess.Popen(
+    with (
+        FileLock(folder / "lock") as lock,
+        subprocess.Popen(
             web.command("--no-open", "--json"),
             env=web.site.env,
             cwd=web.project,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        ) as process:
-            assert process.stderr
-            assert "another server is being started" in process.stderr.readline()
-            lock.close()
-            first_line(process)
-            process.terminate()
+        ) as process,
+    ):
+        assert process.stderr
+        assert "another server is being started" in process.stderr.readline()
+        lock.release()
+        first_line(process)
+        process.terminate()
 
 
 def drip(listener: socket.socket) -> None:
