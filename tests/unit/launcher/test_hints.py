@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import site
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -119,7 +118,7 @@ class Machine:
         patch.setattr(sys, "argv", [str(root / "app.pyz")])
         patch.setattr(sysconfig, "get_path", self.scheme_path)
         patch.setattr(site, "getusersitepackages", lambda: str(root / USER_PACKAGES))
-        patch.setattr(subprocess, "run", self.start)
+        self.replace("output_of", self.start)
         patch.setenv("PATH", str(root / "bin"))
         self.set_pip(installed=True)
         platform = current()
@@ -162,10 +161,10 @@ class Machine:
         """Return the interpreter's own folder of a kind."""
         return str(self.root / "stdlib" if name == "stdlib" else self.packages)
 
-    def start(self, words: list[str], *, input: str = "", **_: object) -> NoReturn:  # noqa: A002
-        """Take the place of `subprocess.run`."""
-        stdin = f" < {input}" if input else ""
-        raise Start(shown([words]) + stdin)
+    def start(self, command: list[str], *, stdin: str = "", **_: object) -> NoReturn:
+        """Take the place of `output_of`."""
+        redirection = f" < {stdin}" if stdin else ""
+        raise Start(shown([command]) + redirection)
 
 
 def without_pip(machine: Machine) -> None:
@@ -175,6 +174,12 @@ def without_pip(machine: Machine) -> None:
 def without_uv(machine: Machine) -> None:
     for name in ("uv", "uvx"):
         (machine.root / "bin" / name).unlink()
+
+
+def without_any_pip(machine: Machine) -> None:
+    (machine.root / "bin/pip").unlink()
+    specs = {"pip": None}
+    machine.patch.setattr(importlib.util, "find_spec", lambda name: specs.get(name, name))
 
 
 def without_pip_and_uv(machine: Machine) -> None:
@@ -222,6 +227,7 @@ def for_all_users(machine: Machine) -> None:
 
 CIRCUMSTANCES = (
     without_pip,
+    without_any_pip,
     without_uv,
     without_pip_and_uv,
     with_hashes_required,
@@ -236,8 +242,9 @@ CIRCUMSTANCES = (
 
 
 def by_hash(family: Family, place: str) -> str:
-    """Return the commands, without the name of the file of requirements at their end."""
-    return shown([step[:-1] for step in reinstall.by_hash(family, place, "file")])
+    """Return the commands, without the name of the file of requirements."""
+    steps = reinstall.by_hash(family, place, "file")
+    return shown([[word for word in step if word != "file"] for step in steps])
 
 
 def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
