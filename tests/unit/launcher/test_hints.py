@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import site
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -292,6 +293,16 @@ def answer(machine: Machine, call: Callable[[], object]) -> str:
     return text.replace(str(machine.root), "")
 
 
+def answer_in_full(call: Callable[[], object]) -> str:
+    """Return a result, the hint of an error, or the program that would be started."""
+    try:
+        return str(call())
+    except CommandError as error:
+        return error.hint or ""
+    except Start as start:
+        return str(start)
+
+
 def circumstances(
     installer: str,
 ) -> dict[str, tuple[Environment, Callable[[Machine], None]]]:
@@ -344,3 +355,33 @@ def test_hints_are_those_that_are_recorded(tmp_path: Path) -> None:
     )
     differences = set(rows(actual).items()) ^ set(expected.items())
     assert not differences, f"`{new}` has the hints of the code"
+
+
+def test_a_hint_runs_no_command_of_a_folders_name(tmp_path: Path) -> None:
+    """Each is typed into a shell; the installers are empty files."""
+    texts: set[str] = set()
+    for installer in ENVIRONMENTS:
+        cases = circumstances(installer)
+        for name in ("", "without_pip", "in a folder", "from files", "from sources"):
+            environment, change = cases.get(name, cases[""])
+            root = tmp_path / installer / name / "a'$(touch pwned)b"
+            with pytest.MonkeyPatch.context() as patch:
+                machine = Machine(root, patch, environment)
+                change(machine)
+                texts.update(answer_in_full(call) for _, call in situations())
+    folder = tmp_path / "here"
+    folder.mkdir()
+    hostile = [text for text in texts if "pwned" in text]
+    assert len(hostile) > 100
+    script = folder / "typed.sh"
+    for text in hostile:
+        # A line that a shell does not take ends that shell alone.
+        script.write_text(text)
+        subprocess.run(
+            ["/bin/sh", script],
+            cwd=folder,
+            env={"PATH": "/usr/bin"},
+            capture_output=True,
+            check=False,
+        )
+        assert [path.name for path in folder.iterdir()] == ["typed.sh"], text
