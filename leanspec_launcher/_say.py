@@ -42,7 +42,7 @@ def say(*lines: str) -> None:
 
 
 def say_cannot_run(program: str, error: Exception) -> None:
-    """Say that a command stopped for a reason that nobody foresaw."""
+    """Say that a command did not begin, because a part of it is missing or damaged."""
     reason = str(error) or type(error).__name__
-    hint = "reinstall lean-spec with its dependencies; if that does not help, report this"
+    hint = "reinstall lean-spec with its dependencies"
     say(f"error: cannot run `{program}`: {reason}", f"hint: {hint}")

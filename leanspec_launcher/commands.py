@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
+from ._pins import VERSION
 from ._say import USAGE, printable
 
 FAILURE = 1
+ISSUES = "https://github.com/codervisor/leanspec/issues"
 INTERRUPTED = 130
+CHECKOUT = "(source checkout)"
+REINSTALL = "reinstall lean-spec with its dependencies"
 
 
 class CommandError(Exception):
@@ -70,17 +75,42 @@ def run_command(
         sys.exit(report(usage, error.exit_code))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(report(CommandError("interrupted"), INTERRUPTED))
-    except OSError as error:
-        text = str(error.strerror or error)
-        if error.filename:
-            path = os.path.abspath(os.fsdecode(error.filename))
-            text = f"`{path}`: {text[:1].lower()}{text[1:]}"
-        hint = "see whether this user may do that, and whether the disk is full"
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         _discard_output()
-        sys.exit(report(CommandError(text, hint=hint)))
+        sys.exit(report(explained(error)))
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
+
+
+def explained(error: Exception) -> CommandError:
+    """Return any exception as a message, which tells this machine's problem from a bug of ours."""
+    if isinstance(error, CommandError):
+        return error
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    if isinstance(error, (ImportError, SyntaxError)):
+        return CommandError(f"a part is missing or damaged: {error}", hint=REINSTALL)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return CommandError(
+        f"this is a bug in lean-spec {VERSION or CHECKOUT}: {type(error).__name__}: {error}",
+        hint=f"report it, with what you typed: {ISSUES}",
+        details=[f"in `{frame.filename}`, line {frame.lineno}"],
+    )
+
+
+def _of_the_system(error: OSError) -> CommandError:
+    text = str(error.strerror or error)
+    if error.filename:
+        path = os.path.abspath(os.fsdecode(error.filename))
+        text = f"`{path}`: {text[:1].lower()}{text[1:]}"
+    elif isinstance(error, FileNotFoundError):
+        # Only the system's call for the working directory names no file.
+        return CommandError(
+            "the working directory does not exist any more", hint="change to another one"
+        )
+    hint = "see whether this user may do that, and whether the disk is full"
+    return CommandError(text, hint=hint)
 
 
 def _discard_output() -> None:

@@ -163,7 +163,9 @@ def refusal_of(path: str, error: Exception) -> Refusal:
 
 def unreachable(error: OSError) -> Refusal:
     """Return the refusal of a place about which nothing can be known."""
-    return Refusal(Kind.HIDDEN, f"it cannot be looked at ({error.strerror})")
+    # Only a permission is the owner's to give; a link to itself, for one, is not.
+    kind = Kind.HIDDEN if isinstance(error, PermissionError) else Kind.OTHER
+    return Refusal(kind, f"it cannot be looked at ({error.strerror})")
 
 
 def unfit(path: str) -> "Optional[Refusal]":

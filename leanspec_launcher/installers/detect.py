@@ -80,6 +80,11 @@ def has_pip() -> bool:
     return importlib.util.find_spec("pip") is not None
 
 
+def has_ensurepip() -> bool:
+    """Tell whether this Python can install a pip of its own."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
 def has_uv() -> bool:
     """Tell whether a shell finds uv. What brought one of its own along (hatch) may have left none on the path."""
     return program("uv") is not None

@@ -119,7 +119,7 @@ def _read_metadata(record: Distribution, folder: str) -> None:
     if version:
         record.version = version[1]
         return
-    record.version = folder.rpartition("-")[0].rpartition("-")[2]
+    record.version = folder[: -len(SUFFIX)].rpartition("-")[2]
     record.problems.append("METADATA is missing, unreadable, or has no version")
 
 
@@ -144,15 +144,19 @@ def _read_record(record: Distribution, folder: str) -> None:
     text = _text(os.path.join(folder, "RECORD"))
     if not text.strip():
         record.problems.append("RECORD is missing, unreadable, or empty")
+    damaged = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
             (path, hashed, size), *_ = [*csv.reader([line])] or [("", "", "")]
         except (csv.Error, ValueError):
-            record.problems.append(f"RECORD is damaged in line {number}")
+            damaged.append(number)
             continue
         if path:
             sha256 = hashed[len(SHA256) :] if hashed.startswith(SHA256) else ""
             record.files[path] = (sha256, size)
+    if damaged:
+        others = f", and in {len(damaged) - 1} more" if damaged[1:] else ""
+        record.problems.append(f"RECORD is damaged in line {damaged[0]}{others}")
 
 
 def _read_commands(record: Distribution, folder: str) -> None:

@@ -12,7 +12,10 @@ from leanspec_launcher._tables import PLATFORMS, Family
 from .detect import MAIN, has_pip, unpacked
 from .records import distribution
 from .table import PIP, builder, in_use
-from .words import exactly, shown, usable, words
+from .words import exactly, needs_ensurepip, shown, usable, words
+
+# pip has had `--python` since 22.3.
+OLD_PIP = "  (with a pip before 22.3, first: `pip install --upgrade pip`)"
 
 
 def commands(family: Family) -> list[list[str]]:
@@ -27,7 +30,20 @@ def _commands(family: Family) -> list[list[str]]:
     if template and _is_left_out(family) and not installer.is_reinstall_enough:
         template = usable(installer.add)
     steps = [words(step, family) for step in template.split(" && ")]
-    return [step for step in steps if step]
+    return _with_pip([step for step in steps if step])
+
+
+def _with_pip(steps: list[list[str]]) -> list[list[str]]:
+    """Put in front of commands the one that installs the pip that they start, if there is none."""
+    if needs_ensurepip() and any(step[1:3] == ["-m", "pip"] for step in steps):
+        return [[sys.executable, "-m", "ensurepip"], *steps]
+    return steps
+
+
+def _typed(steps: list[list[str]]) -> str:
+    """Write commands as one types them, with a remark for an old pip."""
+    is_by_other_pip = any(step[0] == "pip" for step in steps)
+    return shown(steps) + (OLD_PIP if is_by_other_pip else "")
 
 
 def _is_left_out(family: Family) -> bool:
@@ -62,10 +78,9 @@ def by_hash(family: Family, place: str, file: str) -> list[list[str]]:
         # A file that was damaged in pip's cache would be refused for its hash.
         wheel.insert(0, "--no-cache-dir")
     if place:
-        return [
-            words(template, family, wheel=["--no-index", "--find-links", place, *wheel])
-        ]
-    steps = [words(template, family, wheel=wheel)]
+        wheel = ["--no-index", "--find-links", place, *wheel]
+        return _with_pip([words(template, family, wheel=wheel)])
+    steps = _with_pip([words(template, family, wheel=wheel)])
     if refresh(family):
         steps.insert(0, words(in_use().refresh, family, wheel=wheel))
     return steps
@@ -97,7 +112,7 @@ def hint(family: Family) -> str:
     """Say what brings a family's binary (back)."""
     installer, steps = in_use(), commands(family)
     if steps:
-        return shown(steps) + ("" if _is_left_out(family) else installer.remark)
+        return _typed(steps) + ("" if _is_left_out(family) else installer.remark)
     if not _commands(family):
         return filled(installer.hint, family)
     wheel = exactly(family.distribution)
@@ -112,7 +127,7 @@ def filled(text: str, family: Family) -> str:
         requirement=family.requirement,
         environment=os.path.basename(sys.prefix),
         project=shown([[os.path.dirname(sys.prefix)]]),
-        unpacked=unpacked(),
+        unpacked=shown([[unpacked()]]),
         release=_release(family),
     )
 
@@ -123,14 +138,14 @@ def _release(family: Family) -> str:
     if not template:
         # What these bring is written in the project, and the next `sync` would undo a command.
         return f"let your project depend on a release of {requirement}, which pins its binaries"
-    command = shown([words(template, family)])
+    command = _typed(_with_pip([words(template, family)]))
     return f"install a release, which pins its binaries: {command}"
 
 
 def extra_hint(extra: str) -> str:
     """Say what brings an extra of `lean-spec` that was left out."""
     command = words(usable(in_use().add), Family(MAIN, MAIN, extra=extra))
-    return shown([command]) if command else f"install `{MAIN}[{extra}]`"
+    return _typed(_with_pip([command])) if command else f"install `{MAIN}[{extra}]`"
 
 
 def pip_update() -> str:

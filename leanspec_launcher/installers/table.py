@@ -17,7 +17,8 @@ BY_PIP = "{pip} --force-reinstall --no-deps {wheel}"
 # Without the cache: uv links files out of it, so one that was changed in place is changed there
 # too. Cleaning it would wait for every `uv run` and `uvx` that is running now. Copied: links into
 # the cache that this command has for itself (UV_LINK_MODE=symlink) would end with it.
-BY_UV = ("{uv} --no-cache --link-mode copy --reinstall --no-deps {wheel}", BY_PIP)
+BY_UV_ALONE = "--no-cache --link-mode copy --reinstall --no-deps {wheel}"
+BY_UV = (f"{{uv}} {BY_UV_ALONE}", BY_PIP)
 # Fixes uv's cache as well. It works with an index alone: what uv has from a folder, or offline, it
 # does not fetch again.
 REFRESH = "{uv} --refresh-package {distribution} --reinstall-package {distribution} --no-deps {wheel}"
@@ -107,8 +108,11 @@ SHIV = Installer(
 PIPX = Installer(
     "pipx",
     ("pipx record", "kept"),
-    # Either pip or uv is behind pipx; both know these options.
-    reinstall=(f"{RUNPIP} --force-reinstall --no-deps --no-cache-dir {{wheel}}",),
+    # Without a pip in the environment, uv is behind pipx.
+    reinstall=(
+        f"{RUNPIP} --force-reinstall --no-deps --no-cache-dir {{wheel}}",
+        f"{RUNPIP} {BY_UV_ALONE}",
+    ),
     add=(f"{PIPX_INSTALL} {{pinned}}",),
     release=f"{PIPX_INSTALL} {{requirement}}",
     update="pipx upgrade {global} {environment}",

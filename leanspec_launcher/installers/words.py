@@ -14,7 +14,7 @@ from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import Family
 
 from . import records
-from .detect import MAIN, has_pip, has_uv, program
+from .detect import MAIN, has_ensurepip, has_pip, has_uv, program
 
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 # Where `pipx --global` keeps its environments.
@@ -91,10 +91,15 @@ def shown(commands: list[list[str]]) -> str:
 
 def pip_install() -> list[str]:
     """Return how pip installs into this environment."""
-    if has_pip():
+    if has_pip() or needs_ensurepip():
         return [sys.executable, "-m", "pip", "install", *_place()]
     # Any other pip can install into this environment.
     return ["pip", "--python", sys.executable, "install", *_place()]
+
+
+def needs_ensurepip() -> bool:
+    """Tell whether this environment has to get a pip first, because there is none anywhere."""
+    return not has_pip() and program("pip") is None and has_ensurepip()
 
 
 def _place() -> list[str]:

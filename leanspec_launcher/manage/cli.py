@@ -11,7 +11,15 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import current
-from leanspec_launcher.commands import FAILURE, Group, echo, styled
+from leanspec_launcher.commands import (
+    FAILURE,
+    CommandError,
+    Group,
+    echo,
+    explained,
+    report,
+    styled,
+)
 from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
@@ -185,13 +193,17 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
     damaged = [check for check in check_binaries(family) if not check.good]
     if not damaged:
         echo("nothing to repair: every installed binary is the one of this release")
+    code = 0
     for check in damaged:
         echo(f"{check.family}: {check.reason}", err=True)
-        repair_binary(check, origin or "", dry_run=dry_run)
-    if damaged and not dry_run:
-        for check in must_be_good([check.family for check in damaged]):
-            echo(f"repaired: {check.path}")
-    return 0
+        try:
+            repair_binary(check, origin or "", dry_run=dry_run)
+            for good in [] if dry_run else must_be_good(check.family):
+                echo(f"repaired: {good.path}")
+        except (CommandError, OSError) as error:
+            # One that cannot be repaired keeps no other from it.
+            code = report(explained(error))
+    return code
 
 
 @root.command()

@@ -36,7 +36,7 @@ from leanspec_launcher._tables import (
     current,
     is_on,
 )
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.explain import hints, machine
 from leanspec_launcher.explain.verdicts import (
     ORIGINS,
@@ -49,6 +49,7 @@ from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import SOURCES, in_use
+from leanspec_launcher.installers.words import shown
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.verify.loader import loader_of
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
@@ -58,6 +59,7 @@ from leanspec_launcher.web.settings import data_folder, read_settings
 
 from . import link
 from .clients.configured import configured
+from .clients.table import home
 from .update import index
 from .update.installation import installation
 
@@ -137,11 +139,10 @@ def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """Yield the findings of one section. An exception becomes a finding; later sections still run."""
     try:
         yield from look()
-    except CommandError as cause:
-        yield error("doctor", cause.message, cause.hint)
     except Exception as cause:  # noqa: BLE001 - a damaged installation is what this is for
-        text = f"could not be examined: {type(cause).__name__}: {cause}"
-        yield error("doctor", text, "reinstall lean-spec, and report this")
+        failure = explained(cause)
+        text = "; ".join([failure.message, *failure.details])
+        yield error("doctor", text, failure.hint)
 
 
 def _launcher() -> Iterator[Finding]:
@@ -204,7 +205,7 @@ def _cache(folder: str) -> Finding:
         text = (
             f"`{folder}` is not used: it is a link, another user's, or writable by others"
         )
-        hint = f"remove `{os.path.dirname(folder)}`; it is made again"
+        hint = f"remove `{shown([[os.path.dirname(folder)]])}`; it is made again"
         return warning("cache", text, hint)
     above = folder
     while not os.path.lexists(above):
@@ -247,11 +248,16 @@ def _web() -> Iterator[Finding]:
         yield ok("port", text)
     except CommandError as cause:
         yield error("port", cause.message, cause.hint)
-    yield ok("data", str(data_folder()))
+    yield ok("data", str(data_folder() or "nowhere: this user has no home folder"))
 
 
 def _clients() -> Iterator[Finding]:
     """Look at what this user's MCP clients, and those of this folder, would start."""
+    try:
+        home()
+    except CommandError as cause:
+        # Only this user's own files are left out then.
+        yield warning("home", cause.message, cause.hint)
     clients = list(configured(Path.cwd()))
     for client in clients:
         finding = warning if client.problem else ok
@@ -418,7 +424,7 @@ def _path() -> Iterator[Finding]:
             missing.append(f"`{name}`")
     if missing:
         text = f"no folder of `PATH` has {', '.join(missing)}"
-        yield warning("commands", text, f"add `{ours[0]}` to `PATH`")
+        yield warning("commands", text, f"add `{shown([[ours[0]]])}` to `PATH`")
 
 
 def _is_in(path: str, folders: list[str]) -> bool:

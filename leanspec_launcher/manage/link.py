@@ -98,7 +98,9 @@ def _place(relative: str) -> Path:
     """Return where a recorded script is. `pip install --target` moves it without telling its record."""
     path = Path(os.path.normpath(os.path.join(SITE, relative)))
     moved = Path(SITE, "bin", path.name)
-    return moved if moved.exists() and not path.exists() else path
+    # `Path.exists` raises PermissionError below a closed folder.
+    is_moved = os.path.exists(moved) and not os.path.exists(path)
+    return moved if is_moved else path
 
 
 def _state(path: Path, family: Family, platform: Platform | None) -> State:

@@ -165,9 +165,9 @@ def run_installer(command: list[str]) -> None:
         raise CommandError(text, hint="see its output above, fix that and try again")
 
 
-def must_be_good(names: list[str]) -> list[Check]:
-    """Verify families again. Raises CommandError if one is still bad."""
-    checks = [check for name in names for check in check_all(name)]
+def must_be_good(name: str) -> list[Check]:
+    """Verify a family again. Raises CommandError if it is still bad."""
+    checks = check_all(name)
     for check in checks:
         if not check.good:
             raise CommandError(

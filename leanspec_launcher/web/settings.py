@@ -27,15 +27,22 @@ class Settings:
     locale: str = ""
 
 
-def data_folder() -> Path:
-    """Return the folder in which the web server keeps its data."""
+def data_folder() -> Path | None:
+    """Return the folder in which the web server keeps its data; None for a user without a home folder."""
     chosen = os.environ.get(FOLDER_VARIABLE, "")
-    return Path(chosen or os.path.join(os.path.expanduser("~"), FOLDER))
+    home = os.path.expanduser("~")
+    if chosen:
+        return Path(chosen)
+    # A relative one is a stranger's: it depends on the working directory.
+    return Path(home, FOLDER) if os.path.isabs(home) else None
 
 
 def read_settings() -> Settings:
     """Return the user's settings; raises CommandError for a file that cannot be read."""
-    path = data_folder() / FILE
+    folder = data_folder()
+    if folder is None:
+        return Settings()
+    path = folder / FILE
     try:
         # Reading a FIFO would wait for somebody to write to it.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -43,7 +50,7 @@ def read_settings() -> Settings:
         settings = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from None
     try:
         server, ui = settings.get("server", {}), settings.get("ui", {})
@@ -56,7 +63,8 @@ def read_settings() -> Settings:
 
 
 def _damaged(path: Path, error: Exception) -> CommandError:
+    reason = getattr(error, "strerror", None) or error
     return CommandError(
-        f"cannot read the settings in `{path}`: {error}",
-        hint="correct the file, or remove it",
+        f"cannot read the settings in `{path}`: {reason}",
+        hint="correct the file or its permissions, or remove it",
     )

@@ -33,6 +33,14 @@ from tests.support.surroundings import (
 )
 
 WITH_PAGES = f"{MAIN}[ui]"
+PROJECT = """\
+[project]
+name = "p"
+version = "1"
+requires-python = ">=3.11"
+[tool.uv]
+environments = ["sys_platform == 'linux'"]
+"""
 Words = str | Path
 Result = CompletedProcess[str]
 Kind = TypeVar("Kind", bound="Installation")
@@ -266,6 +274,20 @@ class UvPipSystem(UvPip, PipSystem):
     """`uv pip` in a Python that is owned by a system's package manager."""
 
     make_python = PipSystem.make_python
+
+
+class UvProject(UvPip):
+    """`uv add`, in a project with a lock file."""
+
+    place = "project/.venv"
+
+    def install(self, *arguments: Words, code: int | None = 0) -> Result:
+        project = self.environment.parent
+        if not project.exists():
+            project.mkdir(parents=True)
+            (project / "pyproject.toml").write_text(PROJECT)
+        add = (own_program("uv"), "add", "--project", project, "--python", self.python)
+        return self.run(*add, *(arguments or [MAIN]), code=code)
 
 
 class UvTool(Installation):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from leanspec_launcher._tables import current
-from leanspec_launcher.commands import CommandError, echo, echo_text, report
+from leanspec_launcher.commands import CommandError, echo, echo_text, explained, report
 from leanspec_launcher.manage.options import dry_run
 
 from .change import changed, written
@@ -118,8 +118,10 @@ def _change_all(clients: list[Client], options: ChangeOptions) -> int:
     for client in clients:
         try:
             _change(client, options, "user")
-        except CommandError as error:  # noqa: PERF203 - a few files
-            code = report(error)
+        except click.Abort:  # noqa: PERF203 - a few files
+            raise
+        except Exception as error:  # noqa: BLE001 - a few files
+            code = report(explained(error))
     if not clients:
         echo("no client is found: none of them has a folder for its settings")
     return code

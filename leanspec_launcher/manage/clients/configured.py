@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, explained
 
 from .change import entry_in
 from .command import GO_THERE, SHELL
-from .table import CLIENTS, Client, home, user_file
+from .table import CLIENTS, Client, user_file
 
 NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
 # A command of ours with a version, as uvx and pipx take it.
@@ -37,7 +37,6 @@ class Configured:
 
 def configured(folder: Path) -> Iterator[Configured]:
     """Yield what this user's clients start, from their own files and those of a project."""
-    home()
     paths = set()
     for name, client in CLIENTS.items():
         for path, scope in _files(client, folder):
@@ -59,8 +58,9 @@ def _files(client: Client, folder: Path) -> Iterator[tuple[Path, str]]:
 def _look(name: str, client: Client, path: Path, scope: str) -> Iterator[Configured]:
     try:
         entry = entry_in(client, path)
-    except CommandError as error:
-        yield Configured(name, path, "", error.message, error.hint or "")
+    except Exception as error:  # noqa: BLE001 - one file keeps no other from being looked at
+        failure = explained(error)
+        yield Configured(name, path, "", failure.message, failure.hint or "")
         return
     if entry is None:
         return

@@ -13,6 +13,7 @@ from leanspec_launcher._release import is_version
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
 from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.explain.verdicts import deciding, verdicts
+from leanspec_launcher.installers import words
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
@@ -122,7 +123,8 @@ def _fetch(wanted: Wanted) -> Entry:
     first = deciding(verdicts(wanted.family, wanted.platform))
     if first is None or first.path != str(entry.program):
         # An installed binary comes before the store, even a damaged one.
-        echo(f"hint: export {wanted.family.variable}={entry.program}", err=True)
+        assignment = f"{wanted.family.variable}={entry.program}"
+        echo(f"hint: {words.shown([['export', assignment]])}", err=True)
     return entry
 
 

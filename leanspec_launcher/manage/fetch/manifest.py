@@ -12,6 +12,7 @@ from leanspec_launcher._pins import KEYS
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Family, Platform
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.installers.words import shown
 
 from .signature import verify
 from .transfer import save
@@ -105,7 +106,9 @@ def _must_not_be_older(timestamp: str, version: str, store: Path) -> None:
     except FileNotFoundError:
         seen = {}
     except (OSError, ValueError):
-        raise CommandError(f"`{path}` cannot be read", hint=f"remove `{path}`") from None
+        raise CommandError(
+            f"`{path}` cannot be read", hint=f"remove `{shown([[str(path)]])}`"
+        ) from None
     newest = seen.get(version, 0)
     if int(timestamp) < newest:
         raise _refused("it is older than one that was seen before", version)

@@ -13,10 +13,9 @@ import click
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError, echo
-from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
-from leanspec_launcher.manage.fetch.transfer import DOWNLOAD
+from leanspec_launcher.manage.update.installation import installed_extras
 
 if TYPE_CHECKING:
     from .bundle import Target
@@ -86,18 +85,9 @@ def command(
         for key in dict.fromkeys(keys)
         for python in dict.fromkeys(pythons or (OWN_PYTHON,))
     ]
-    _make(folder, targets, tuple(sorted(set(extras or _installed_extras()))), origin)
+    _make(folder, targets, tuple(sorted(set(extras or installed_extras()))), origin)
     echo(f"{folder}: for {', '.join(map(str, targets))}; see {folder / PAGE}")
     return 0
-
-
-def _installed_extras() -> list[str]:
-    extras = {
-        family.extra for family in FAMILIES.values() if distribution(family.distribution)
-    }
-    if all(map(distribution, DOWNLOAD)):
-        extras.add("download")
-    return sorted(extras - {""})
 
 
 def _make(

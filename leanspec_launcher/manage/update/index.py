@@ -26,6 +26,7 @@ FIELD = re.compile(r'^(name|version) = "([^"]*)"', re.MULTILINE)
 WHEEL = re.compile(r'\{ url = "([^"]*)"(?:, upload-time = ([^,]*))?')
 # How pip says that it goes on without its index.
 UNREACHABLE = ("Could not fetch URL", "WARNING: Retrying")
+NO_OPTION = "no such option"
 STUB = "-none-any.whl"
 
 
@@ -122,6 +123,8 @@ def _run(command: list[str], stdin: str = "") -> str:
         raise CommandError(text, hint=shown([command])) from None
     except OSError as error:
         raise CommandError(str(error), hint=shown([command])) from None
+    if NO_OPTION in process.stderr:
+        raise _too_old(command)
     is_alone = any(words in process.stderr for words in UNREACHABLE)
     if process.returncode != 0 or is_alone:
         lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
@@ -144,10 +147,18 @@ def _of_report(text: str) -> list[File]:
             for each in report["install"]
         ]
     except (ValueError, KeyError, TypeError):
-        raise CommandError(
-            "this pip does not say what it would install",
-            hint=f"{sys.executable} -m pip install --upgrade pip",
-        ) from None
+        raise _too_old([sys.executable]) from None
+
+
+def _too_old(command: list[str]) -> CommandError:
+    """Return the error of a pip before 22.2, which has no installation report."""
+    if command[0] == "pipx":
+        upgrade = ["pipx", "upgrade-shared"]
+    else:
+        pip = ["pip"] if command[0] == "pip" else [sys.executable, "-m", "pip"]
+        upgrade = [*pip, "install", "--upgrade", "pip"]
+    text = "this pip does not say what it would install"
+    return CommandError(text, hint=shown([upgrade]))
 
 
 def _of_lock(text: str) -> list[File]:

@@ -71,7 +71,7 @@ def installation() -> Installation:
             "nothing was updated: this Python belongs to the system (PEP 668)",
             hint=f"install it for yourself instead: `pipx install {MAIN}`",
         )
-    result = Installation(installer, _extras())
+    result = Installation(installer, installed_extras())
     if result.unpin():
         raise CommandError(
             "nothing was updated: this version was asked for when it was installed",
@@ -80,7 +80,7 @@ def installation() -> Installation:
     return result
 
 
-def _extras() -> tuple[str, ...]:
+def installed_extras() -> tuple[str, ...]:
     """Return the extras of `lean-spec` whose distributions are installed."""
     extras = {
         family.extra

@@ -276,7 +276,7 @@ def test_without_click_the_management_command_says_what_is_missing(site: Site) -
     )
     assert done.stderr == (
         "error: cannot run `leanspec-launcher`: No module named 'click'\n"
-        "hint: reinstall lean-spec with its dependencies; if that does not help, report this\n"
+        "hint: reinstall lean-spec with its dependencies\n"
     )
 
 

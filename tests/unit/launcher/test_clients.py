@@ -468,11 +468,13 @@ def start(call: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
 @needs("root")
 def test_doctor_tells_a_user_without_a_home_so() -> None:
     call = (
-        "import os; from leanspec_launcher.manage import doctor; os.setuid(54321)\n"
-        "print([(each.value, each.hint) for each in doctor._findings(doctor._clients)])"
+        "import json, os; from leanspec_launcher.manage import doctor; os.setuid(54321)\n"
+        "findings = doctor._findings(doctor._clients)\n"
+        "print(json.dumps([(each.status.value, each.value, each.hint) for each in findings]))"
     )
     text = ("this user has no home folder", "set `HOME` to the path of a folder")
-    assert start(call, {}).stdout == f"{[text]}\n"
+    first, _ = json.loads(start(call, {}).stdout)
+    assert first == ["warning", *text]
 
 
 @needs("root")

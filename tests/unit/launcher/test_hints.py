@@ -119,7 +119,7 @@ class Machine:
         patch.setattr(sys, "argv", [str(root / "app.pyz")])
         patch.setattr(sysconfig, "get_path", self.scheme_path)
         patch.setattr(site, "getusersitepackages", lambda: str(root / USER_PACKAGES))
-        patch.setattr(subprocess, "run", self.start)
+        self.replace("output_of", self.start)
         patch.setenv("PATH", str(root / "bin"))
         self.set_pip(installed=True)
         platform = current()
@@ -162,10 +162,10 @@ class Machine:
         """Return the interpreter's own folder of a kind."""
         return str(self.root / "stdlib" if name == "stdlib" else self.packages)
 
-    def start(self, words: list[str], *, input: str = "", **_: object) -> NoReturn:  # noqa: A002
-        """Take the place of `subprocess.run`."""
-        stdin = f" < {input}" if input else ""
-        raise Start(shown([words]) + stdin)
+    def start(self, command: list[str], *, stdin: str = "", **_: object) -> NoReturn:
+        """Take the place of `output_of`."""
+        redirection = f" < {stdin}" if stdin else ""
+        raise Start(shown([command]) + redirection)
 
 
 def without_pip(machine: Machine) -> None:
@@ -175,6 +175,12 @@ def without_pip(machine: Machine) -> None:
 def without_uv(machine: Machine) -> None:
     for name in ("uv", "uvx"):
         (machine.root / "bin" / name).unlink()
+
+
+def without_any_pip(machine: Machine) -> None:
+    (machine.root / "bin/pip").unlink()
+    specs = {"pip": None}
+    machine.patch.setattr(importlib.util, "find_spec", lambda name: specs.get(name, name))
 
 
 def without_pip_and_uv(machine: Machine) -> None:
@@ -222,6 +228,7 @@ def for_all_users(machine: Machine) -> None:
 
 CIRCUMSTANCES = (
     without_pip,
+    without_any_pip,
     without_uv,
     without_pip_and_uv,
     with_hashes_required,
@@ -236,8 +243,9 @@ CIRCUMSTANCES = (
 
 
 def by_hash(family: Family, place: str) -> str:
-    """Return the commands, without the name of the file of requirements at their end."""
-    return shown([step[:-1] for step in reinstall.by_hash(family, place, "file")])
+    """Return the commands, without the name of the file of requirements."""
+    steps = reinstall.by_hash(family, place, "file")
+    return shown([[word for word in step if word != "file"] for step in steps])
 
 
 def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -283,6 +291,16 @@ def answer(machine: Machine, call: Callable[[], object]) -> str:
     except Start as start:
         text = str(start)
     return text.replace(str(machine.root), "")
+
+
+def answer_in_full(call: Callable[[], object]) -> str:
+    """Return a result, the hint of an error, or the program that would be started."""
+    try:
+        return str(call())
+    except CommandError as error:
+        return error.hint or ""
+    except Start as start:
+        return str(start)
 
 
 def circumstances(
@@ -337,3 +355,33 @@ def test_hints_are_those_that_are_recorded(tmp_path: Path) -> None:
     )
     differences = set(rows(actual).items()) ^ set(expected.items())
     assert not differences, f"`{new}` has the hints of the code"
+
+
+def test_a_hint_runs_no_command_of_a_folders_name(tmp_path: Path) -> None:
+    """Each is typed into a shell; the installers are empty files."""
+    texts: set[str] = set()
+    for installer in ENVIRONMENTS:
+        cases = circumstances(installer)
+        for name in ("", "without_pip", "in a folder", "from files", "from sources"):
+            environment, change = cases.get(name, cases[""])
+            root = tmp_path / installer / name / "a'$(touch pwned)b"
+            with pytest.MonkeyPatch.context() as patch:
+                machine = Machine(root, patch, environment)
+                change(machine)
+                texts.update(answer_in_full(call) for _, call in situations())
+    folder = tmp_path / "here"
+    folder.mkdir()
+    hostile = [text for text in texts if "pwned" in text]
+    assert len(hostile) > 100
+    script = folder / "typed.sh"
+    for text in hostile:
+        # A line that a shell does not take ends that shell alone.
+        script.write_text(text)
+        subprocess.run(
+            ["/bin/sh", script],
+            cwd=folder,
+            env={"PATH": "/usr/bin"},
+            capture_output=True,
+            check=False,
+        )
+        assert [path.name for path in folder.iterdir()] == ["typed.sh"], text

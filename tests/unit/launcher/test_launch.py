@@ -132,7 +132,10 @@ def test_nothing_near_the_working_directory_or_on_path_is_run(
 @pytest.mark.posix
 def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     site.pin("http", GOOD)
-    done = site.start("http", code=127, alone=True)
+    tools = site.root / "tools"
+    tools.mkdir()
+    (tools / "pip").touch(0o755)
+    done = site.start("http", code=127, alone=True, env={"PATH": str(tools)})
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert (
@@ -151,6 +154,7 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     assert (
         lines[-1]
         == f"hint: pip --python {shlex.quote(sys.executable)} install {place} 'lean-spec[ui]==9.9.9'"
+        "  (with a pip before 22.3, first: `pip install --upgrade pip`)"
     )
 
 

@@ -15,10 +15,12 @@ import pytest
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.settings import Settings, data_folder, read_settings
 from scripts.environment import ROOT
 from scripts.wheels.pins import Pins
 from tests.support.site import HOST, Site, script
-from tests.support.surroundings import shebang
+from tests.support.surroundings import run, shebang
 
 pytestmark = pytest.mark.posix
 VERSION = "9.9.9"
@@ -446,6 +448,97 @@ def test_what_is_still_bad_after_the_repair_is_an_error(made: Installation) -> N
     )
     assert "repaired" not in said
     assert len(made.told()) == 2, "with the cache, then without"
+
+
+def test_repair_goes_on_after_a_binary_that_it_cannot_repair(
+    made: Installation, tmp_path: Path
+) -> None:
+    copy, binary = tmp_path / "copy", made.binary("mcp")
+    copy.write_bytes(PROGRAMS["mcp"])
+    made.uv(f"cp '{copy}' '{binary}'")
+    binary.write_bytes(b"x")
+    output = made.manage("repair", code=1, env={"LEANSPEC_CLI_BINARY": "/nowhere"})
+    assert "hint: `unset LEANSPEC_CLI_BINARY`, which names it" in output
+    assert f"repaired: {binary}" in output
+
+
+def test_a_damaged_record_is_one_finding(made: Installation) -> None:
+    path = made.site.root / f"lean_spec-{VERSION}.dist-info/RECORD"
+    path.write_text("broken\n" * 500 + path.read_text())
+    assert (
+        made.manage("doctor", code=1).count("RECORD is damaged in line 1, and in 499 more")
+        == 1
+    )
+    (path.parent / "METADATA").write_bytes(b"\xff")
+    output = made.manage("doctor", code=1)
+    assert "METADATA is missing" in output
+    assert "its metadata says" not in output
+
+
+def test_a_link_to_itself_is_reinstalled(made: Installation) -> None:
+    """No permission would help."""
+    folder = made.binary("cli").parent
+    made.binary("cli").unlink()
+    folder.rmdir()
+    folder.symlink_to(folder.name)
+    findings = json.loads(made.site.manage("doctor", "--json").stdout)
+    (finding,) = [each for each in findings if each["name"] == "refused"]
+    assert "it cannot be looked at (Too many levels of symbolic links)" in finding["value"]
+    assert f"leanspec-cli-bin=={VERSION}" in finding["hint"]
+    assert "chmod" not in finding["hint"]
+
+
+def test_a_bug_is_reported_as_one(made: Installation) -> None:
+    module = "leanspec_launcher.manage.which"
+    bug = f"import {module}; {module}.search_all = lambda _: dict()['x']"
+    result = made.manage_with(bug, "which")
+    assert result.returncode == 1
+    error, place, hint = result.stderr.splitlines()
+    assert error == f"error: this is a bug in lean-spec {VERSION}: KeyError: 'x'"
+    assert place.startswith("  in `")
+    assert hint.startswith("hint: report it, with what you typed: https://")
+
+
+def test_a_part_that_is_missing_is_no_bug(made: Installation) -> None:
+    (made.site.root / "leanspec_launcher/manage/link.py").unlink()
+    output = made.manage("which", code=1)
+    assert "error: a part is missing or damaged: " in output
+    assert output.endswith("hint: reinstall lean-spec with its dependencies\n")
+
+
+def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None:
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    call = made.site.call("main", ".manage")
+    remove = 'rmdir "$PWD"; exec "$@"'
+    python = ["/bin/sh", "-c", remove, "sh", sys.executable, "-c", call, "doctor", "--json"]
+    output = run(python, made.site.env, cwd=folder, code=1).stdout
+    (finding,) = [each for each in json.loads(output) if each["section"] == "MCP clients"]
+    assert finding["value"] == "the working directory does not exist any more"
+    assert finding["hint"] == "change to another one"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", "\0"])
+def test_settings_that_cannot_be_read_are_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    monkeypatch.setenv("LEANSPEC_DATA_DIR", str(tmp_path))
+    with pytest.raises(CommandError, match=r"cannot read the settings in `.*config\.json`"):
+        read_settings()
+
+
+@pytest.mark.parametrize("home", ["relative", "~"])
+def test_settings_of_a_relative_home_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    folder = tmp_path / home / ".lean-spec"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("damaged")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", home)
+    assert data_folder() is None
+    assert read_settings() == Settings()
 
 
 def test_no_installer_of_the_working_directory_is_run(made: Installation) -> None:
