@@ -56,16 +56,7 @@ def output_of(
     Raises OSError if it cannot be started or prints more than `LIMIT`, TimeoutError if it takes
     longer than that many seconds. Whatever ends it, the processes that it started end as well.
     """
-    process = subprocess.Popen(
-        _safe(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=neutral_folder(),
-        env=environment(),
-        # So that its own children end with it.
-        start_new_session=True,
-    )
+    process = _start(command, subprocess.PIPE, is_alone=True)
     texts: dict[str, str] = {}
     readers = [
         threading.Thread(target=_read, args=(process, name, texts), daemon=True)
@@ -96,7 +87,7 @@ def run_on_terminal(command: list[str], *, seconds: float) -> int:
     Raises OSError if it cannot be started, TimeoutError if it takes longer than that many seconds,
     and KeyboardInterrupt after Ctrl-C, when the program has ended too.
     """
-    process = subprocess.Popen(_safe(command), cwd=neutral_folder(), env=environment())
+    process = _start(command, None, is_alone=False)
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -107,10 +98,25 @@ def run_on_terminal(command: list[str], *, seconds: float) -> int:
         process.wait()
 
 
-def _safe(command: list[str]) -> list[str]:
+def _start(
+    command: list[str], stream: int | None, *, is_alone: bool
+) -> subprocess.Popen[bytes]:
+    """Start a program with its three streams; alone, its own children can be ended with it."""
+    options: list[str] = []
     if command[0] == sys.executable and sys.version_info >= (3, 11):
-        return [command[0], SAFE_PATH, *command[1:]]
-    return command
+        options.append(SAFE_PATH)
+    try:
+        return subprocess.Popen(
+            [command[0], *options, *command[1:]],
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            cwd=neutral_folder(),
+            env=environment(),
+            start_new_session=is_alone,
+        )
+    except OSError as error:
+        raise OSError(f"cannot start `{command[0]}`: {error.strerror}") from None
 
 
 def _read(process: subprocess.Popen[bytes], name: str, texts: dict[str, str]) -> None:

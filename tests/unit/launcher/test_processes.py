@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -58,6 +59,12 @@ def test_output_of_refuses_endless_output(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(processes, "LIMIT", 1000)
     with pytest.raises(OSError, match=r"printed more than"):
         output_of([PYTHON, "-c", "while True: print('x' * 80)"], seconds=60)
+
+
+def test_a_program_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    path = str(tmp_path / "nothing")
+    with pytest.raises(OSError, match=f"^cannot start `{re.escape(path)}`: "):
+        output_of([path], seconds=60)
 
 
 def test_environment_has_no_relative_path(
