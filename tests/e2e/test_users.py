@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_every_command_for_a_user_with(installation: UvPip, home: str) -> None:
 def user_home(installation: UvPip) -> Iterator[Path]:
     """Return a home of that user."""
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
-        os.chown(name, USER, USER)
+        shutil.chown(name, USER, USER)
         installation.prefix += ("env", f"HOME={name}")
         yield Path(name)
 
