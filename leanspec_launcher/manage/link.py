@@ -40,7 +40,8 @@ INTERPRETER = re.compile(rb"""#!(?:/bin/sh\n'''exec' )?(["']?)(/.*?)\1[ \n]""")
 # Far above any installer's script.
 MOST_SCRIPT = 100_000
 # What takes the place of a script whose binary has to stay where it is.
-SHELL_SCRIPT = '#!/bin/sh\nexec {} "$@"\n'
+SHELL = "/bin/sh"
+SHELL_SCRIPT = f'#!{SHELL}\nexec {{}} "$@"\n'
 REINSTALL = "reinstall lean-spec: that writes its scripts"
 
 
@@ -219,6 +220,12 @@ def _make(command: Command, new: Path, binary: Verdict) -> None:
         # Its libraries are found from the program's own place. A shell that becomes it, and not a
         # symbolic link: installers (pipx) take a link that leads out of their folder for a
         # stranger's, and leave it behind.
+        if not os.access(SHELL, os.X_OK):
+            raise CommandError(
+                f"`{command.path}` was not replaced: its binary brings libraries along, and only"
+                f" `{SHELL}` could start it there, which is not on this system",
+                hint="keep the scripts, which need no shell",
+            )
         new.write_bytes(_shell_script(binary.path))
         new.chmod(0o755)
     else:

@@ -16,6 +16,7 @@ from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import clean_environment
 from tests.support import debian
 from tests.support.installers import (
+    PIPS,
     WITH_PAGES,
     Fresh,
     Installation,
@@ -125,6 +126,18 @@ def six_platforms(
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "six-platforms", make) / "dist"
+
+
+@pytest.fixture(scope="session")
+def pips(shared: Path) -> Path:
+    """Return the wheels of several versions of pip."""
+
+    def fetch(folder: Path) -> None:
+        download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
+        for version in PIPS:
+            run([*download, "--dest", folder, f"pip=={version}"], clean_environment())
+
+    return once(shared / "pips", fetch)
 
 
 @pytest.fixture

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
-from scripts.tools.processes import clean_environment
 from tests.support.installers import (
+    PIPS,
     Fresh,
     Installation,
     Pip,
@@ -30,11 +28,8 @@ from tests.support.installers import (
     Uvx,
     tools,
 )
-from tests.support.surroundings import make_venv, once, programs, run
 
 pytestmark = [pytest.mark.posix, pytest.mark.slow]
-# An old one, the last one before `--python`, one from between, and the newest.
-PIPS = ("20.3.4", "22.2.2", "23.2.1", metadata.version("pip"))
 NONE = "none"
 LINK_MODES = ("symlink", "hardlink", "copy")
 
@@ -75,25 +70,6 @@ MODES = {
 }
 
 
-@pytest.fixture(scope="session")
-def pips(shared: Path) -> Path:
-    """Return the wheels of several versions of pip."""
-
-    def fetch(folder: Path) -> None:
-        download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
-        for version in PIPS:
-            run([*download, "--dest", folder, f"pip=={version}"], clean_environment())
-
-    return once(shared / "pips", fetch)
-
-
-def put_pip(environment: Path, version: str, pips: Path, env: dict[str, str]) -> None:
-    """Replace the pip of an environment by another version."""
-    python = programs(environment) / "python"
-    install = ("-m", "pip", "install", "--no-index", "--find-links", pips)
-    run([python, *install, f"pip=={version}"], env)
-
-
 @pytest.fixture(params=MODES)
 def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> Installation:
     """Return an installation by one installer, in one of its modes."""
@@ -102,8 +78,7 @@ def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> In
     installation.env |= mode.variables
     if mode.pip:
         assert isinstance(installation, Pip)
-        installation.prepare()
-        put_pip(installation.environment, mode.pip, pips, installation.env)
+        installation.use_pip(mode.pip, pips)
     installation.install()
     if mode.outer_pip:
         for path in installation.packages.glob("pip*"):
@@ -111,9 +86,9 @@ def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> In
         folder = tools(installation.home)
         installation.env["PATH"] = str(folder)
         if mode.outer_pip != NONE:
-            outer = make_venv(installation.home / "outer", installation.python)
-            put_pip(outer, mode.outer_pip, pips, installation.env)
-            (folder / "pip").symlink_to(programs(outer) / "pip")
+            outer = Pip(installation.home / "outer", installation.env)
+            outer.use_pip(mode.outer_pip, pips)
+            (folder / "pip").symlink_to(outer.commands / "pip")
             # An upgrade of pip takes one from here.
             installation.env["PIP_FIND_LINKS"] += f" {pips}"
     return installation

@@ -30,6 +30,7 @@ from tests.support.installers import (
     Uvx,
     install_with_pip,
 )
+from tests.support.preconditions import needs
 from tests.support.surroundings import packages, run
 from tests.support.versions import RELEASED
 
@@ -166,6 +167,26 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
     installation.start("leanspec-launcher", "verify")
+
+
+@pytest.mark.system
+@needs("Linux", "root", "unshare")
+def test_link_and_mcp_config_without_a_shell(
+    grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
+) -> None:
+    installation = install_with_pip(tmp_path / "home", grafted, wheelhouse)
+    hide = 'mount --bind /dev/null "$(realpath /bin/sh)"; exec "$@"'
+    installation.prefix = ("unshare", "--mount", "bash", "-ec", hide, "bash")
+    error = installation.start("leanspec-launcher", "link", code=1).stderr
+    assert "only `/bin/sh` could start it there, which is not on this system" in error
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
+    project = ("mcp-config", "cursor", "--project", tmp_path)
+    output = installation.start("leanspec-launcher", *project).stdout
+    server = json.loads(output)["mcpServers"]["leanspec"]
+    command = [*installation.prefix, server["command"], *server["args"]]
+    announced, tools = list_tools(command, Path("/"), installation.env)
+    assert (announced["version"], len(tools) > 5) == (version, True)
 
 
 @pytest.mark.parametrize(

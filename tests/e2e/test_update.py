@@ -13,6 +13,7 @@ import pytest
 
 from scripts.index.built import installer_settings
 from tests.support.installers import (
+    PIPS,
     WITH_PAGES,
     Installation,
     Pip,
@@ -242,6 +243,25 @@ def test_a_version_that_was_asked_for_stays(
     output = launcher("update", code=1)
     assert "this version was asked for when it was installed" in output
     assert output.endswith(f"hint: {command}\n")
+
+
+@SLOW
+def test_update_names_the_command_that_an_old_pip_needs(
+    place: Place, stand_in: Path, wheelhouse: Path, pips: Path
+) -> None:
+    installation = Pip(place.home, place.env)
+    installation.use_pip(PIPS[0], pips)
+    # That one cannot read the pages of the index.
+    links = ("--find-links", stand_in / "dist", "--find-links", wheelhouse)
+    installation.install("--no-index", *links, "lean-spec")
+    place.release()
+    error = installation.start("leanspec-launcher", "update", code=1).stderr
+    text = "error: this pip does not say what it would install\nhint: "
+    assert error.startswith(text)
+    from_files = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(pips)}
+    run(["/bin/sh", "-c", error.removeprefix(text)], place.env | from_files)
+    output = installation.start("leanspec-launcher", "update").stdout
+    assert f"updated: lean-spec {place.new}" in output
 
 
 def test_in_a_project_its_lock_decides(place: Place, tmp_path: Path) -> None:

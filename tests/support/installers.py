@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import ClassVar, Protocol, TypeVar
@@ -33,6 +34,8 @@ from tests.support.surroundings import (
 )
 
 WITH_PAGES = f"{MAIN}[ui]"
+# An old one, the last one before `--python`, one from between, and the newest.
+PIPS = ("20.3.4", "22.2.2", "23.2.1", metadata.version("pip"))
 PROJECT = """\
 [project]
 name = "p"
@@ -152,6 +155,11 @@ class Pip(Installation):
     def pip(self, command: str, *arguments: Words, code: int | None = 0) -> Result:
         """Run a command of pip."""
         return self.run(self.pip_python, "-m", "pip", command, *arguments, code=code)
+
+    def use_pip(self, version: str, wheels: Path) -> None:
+        """Replace the environment's own pip by another version."""
+        self.prepare()
+        self.pip("install", "--no-index", "--find-links", wheels, f"pip=={version}")
 
     def install(self, *arguments: Words, code: int | None = 0) -> Result:
         self.prepare()

@@ -23,6 +23,8 @@ from leanspec_launcher.manage import link
 from .table import NAME, Client, Shape
 
 SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
+# The same where there is no shell, as in an image with nothing but its programs.
+GO_BY_PYTHON = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
 # Keeps the working directory, which a client chooses, out of the folders that Python imports from.
 SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
 # Seconds that Goose gives a call.
@@ -110,13 +112,17 @@ def install_link(client: str) -> str:
 def _in_folder(started: Server, folder: str) -> Server:
     """Let a server start in a folder: 0.3.0 finds a project in no other way.
 
-    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). If there is a shell, it
-    goes there, and then becomes the server.
+    Clients start one anywhere, and some ignore `cwd` (Claude Code, Cursor). A shell goes there, and
+    then becomes the server.
     """
     if sys.platform == "win32":
         return replace(started, cwd=folder)
-    arguments = ("-c", GO_THERE, "sh", folder, started.command, *started.args)
-    return replace(started, command=SHELL, args=arguments)
+    program, words = SHELL, ("-c", GO_THERE, "sh")
+    if not os.access(SHELL, os.X_OK):
+        # Not the link in an environment, which may lie in a cache.
+        program, words = os.path.realpath(sys.executable), ("-I", "-c", GO_BY_PYTHON)
+    arguments = (*words, folder, started.command, *started.args)
+    return replace(started, command=program, args=arguments)
 
 
 def _command(platform: Platform | None) -> Server:

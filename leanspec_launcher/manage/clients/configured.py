@@ -14,7 +14,7 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher.commands import CommandError, explained
 
 from .change import entry_in
-from .command import GO_THERE, SHELL
+from .command import GO_BY_PYTHON, GO_THERE, SHELL
 from .table import CLIENTS, Client, user_file
 
 NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
@@ -81,7 +81,8 @@ def _words(entry: Any) -> list[str]:  # noqa: ANN401 - whatever stands in a clie
 
 
 def _problem(words: list[str], scope: str) -> str:
-    if words[:4] == [SHELL, "-c", GO_THERE, "sh"]:
+    is_by_python = words[1:4] == ["-I", "-c", GO_BY_PYTHON]
+    if is_by_python or words[:4] == [SHELL, "-c", GO_THERE, "sh"]:
         return _problem_in_folder(words[4:], scope)
     if not words:
         return "names no command"
