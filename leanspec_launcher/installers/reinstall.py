@@ -15,7 +15,7 @@ from .table import PIP, builder, in_use
 from .words import exactly, needs_ensurepip, shown, usable, words
 
 # pip has had `--python` since 22.3.
-OLD_PIP = "  (with a pip before 22.3, first: `pip install --upgrade pip`)"
+OLD_PIP = "  # with a pip before 22.3, first: pip install --upgrade pip"
 
 
 def commands(family: Family) -> list[list[str]]:

@@ -146,7 +146,7 @@ UVX = Installer(
     "uvx",
     ("by uv", "uv cache"),
     reinstall=("uv cache prune && uv cache clean {distribution}",),
-    remark="  (waits for every running `uvx` and `uv run`, MCP servers too)",
+    remark="  # waits for every running `uvx` and `uv run`, MCP servers too",
     add=("uvx --from {pinned} {program}",),
     release="uvx --from {requirement} {program}",
     reason="uvx keeps it in its cache",

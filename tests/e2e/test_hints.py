@@ -105,9 +105,9 @@ def type_hint(
 ) -> None:
     """Type the command of a hint into a shell; first the one that its remark names, for an old pip."""
     hint = result.stderr.splitlines()[-1].removeprefix("hint: ")
-    command, _, remark = hint.partition("  (")
+    command, _, remark = hint.partition("  # ")
     if "first: " in remark:
-        installation.run("/bin/sh", "-c", remark.split("`")[1])
+        installation.run("/bin/sh", "-c", remark.partition("first: ")[2])
     installation.run("/bin/sh", "-c", command + more)
 
 

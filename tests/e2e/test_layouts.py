@@ -80,7 +80,9 @@ def test_pipx_with_a_suffix(fresh: Fresh, version: str) -> None:
     environment = pipx.environment.with_name("lean-spec@old")
     (packages(environment) / "leanspec_cli_bin/bin/leanspec").unlink()
     command = hint(pipx.start("lean-spec@old", "list", code=127))
-    assert command.startswith("pipx runpip lean-spec@old install --force-reinstall ")
+    assert command.startswith("pipx runpip lean-spec@old install --")
+    pipx.run(*shlex.split(command, comments=True))
+    assert pipx.start("lean-spec@old", "--version").stdout == output
 
 
 def test_pythonpath(lend: Lend, version: str, tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def damage(binary: Path) -> None:
 
 def hint(result: CompletedProcess[str]) -> list[str]:
     """Return the command that an error ends with."""
-    return shlex.split(result.stderr.splitlines()[-1].removeprefix("hint: "))
+    command = result.stderr.splitlines()[-1].removeprefix("hint: ")
+    return shlex.split(command, comments=True)
 
 
 def test_link_makes_commands_the_binaries_and_unlink_brings_the_scripts_back(
@@ -404,7 +405,7 @@ def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> Non
     error = uvx.start("lean-spec", "--version", code=126).stderr
     commands, waits = error.splitlines()[-1].removeprefix("hint: ").split("  ")
     assert commands == "uv cache prune && uv cache clean leanspec-cli-bin"
-    assert waits == "(waits for every running `uvx` and `uv run`, MCP servers too)"
+    assert waits == "# waits for every running `uvx` and `uv run`, MCP servers too"
     for command in commands.split(" && "):
         uvx.run(*command.split())
     uvx.start("lean-spec", "--version")

@@ -154,7 +154,7 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
     assert (
         lines[-1]
         == f"hint: pip --python {shlex.quote(sys.executable)} install {place} 'lean-spec[ui]==9.9.9'"
-        "  (with a pip before 22.3, first: `pip install --upgrade pip`)"
+        "  # with a pip before 22.3, first: pip install --upgrade pip"
     )
 
 
