@@ -70,6 +70,14 @@ MODES = {
 }
 
 
+# What lies in a cache is not repaired from inside; an old pip elsewhere has no `--python`.
+REPAIRABLE = [
+    name
+    for name, mode in MODES.items()
+    if mode.installer is not Uvx and mode.outer_pip not in PIPS[:2]
+]
+
+
 @pytest.fixture(params=MODES)
 def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> Installation:
     """Return an installation by one installer, in one of its modes."""
@@ -117,6 +125,18 @@ def test_the_hint_for_a_damaged_binary_brings_it_back(
     with binary(installation).open("ab") as file:
         file.write(b"x")
     type_hint(installation, installation.start("lean-spec", "--version", code=126))
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
+
+
+@pytest.mark.parametrize("installation", REPAIRABLE, indirect=True)
+def test_repair_brings_a_damaged_binary_back(
+    installation: Installation, version: str
+) -> None:
+    with binary(installation).open("ab") as file:
+        file.write(b"x")
+    output = installation.start("leanspec-launcher", "repair").stdout
+    assert "repaired: " in output
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
 
