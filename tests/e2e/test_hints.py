@@ -21,6 +21,7 @@ from tests.support.installers import (
     PipTarget,
     PipUser,
     Pipx,
+    PipxRun,
     UvPip,
     UvPipSystem,
     UvProject,
@@ -64,6 +65,10 @@ MODES = {
         for mode in LINK_MODES
     },
     **{
+        f"pipx run, {backend}": Mode(PipxRun, {"PIPX_DEFAULT_BACKEND": backend})
+        for backend in ("pip", "uv")
+    },
+    **{
         kind.__name__: Mode(kind)
         for kind in (PipTarget, PipPrefix, PipUser, PipSystem, UvPipSystem)
     },
@@ -74,7 +79,7 @@ MODES = {
 REPAIRABLE = [
     name
     for name, mode in MODES.items()
-    if mode.installer is not Uvx and mode.outer_pip not in PIPS[:2]
+    if not issubclass(mode.installer, Uvx) and mode.outer_pip not in PIPS[:2]
 ]
 
 
@@ -148,7 +153,11 @@ def test_the_hint_for_a_missing_wheel_brings_it_back(
     (info,) = package.parent.glob(f"{FAMILIES['cli'].package}-*.dist-info")
     for folder in (package, info):
         shutil.rmtree(folder)
-    type_hint(installation, installation.start("lean-spec", "--version", code=127))
+    result = installation.start("lean-spec", "--version", code=None)
+    # `pipx run` by uv notices, and installs it itself.
+    if result.returncode != 0 or not isinstance(installation, PipxRun):
+        assert result.returncode == 127
+        type_hint(installation, result)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
 
