@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -100,17 +101,25 @@ def explained(error: Exception) -> CommandError:
 
 
 def _of_the_system(error: OSError) -> CommandError:
-    text = str(error.strerror or error)
-    if error.filename:
-        path = os.path.abspath(os.fsdecode(error.filename))
-        text = f"`{path}`: {text[:1].lower()}{text[1:]}"
-    elif isinstance(error, FileNotFoundError):
+    if error.filename is None and isinstance(error, FileNotFoundError):
         # Only the system's call for the working directory names no file.
         return CommandError(
             "the working directory does not exist any more", hint="change to another one"
         )
     hint = "see whether this user may do that, and whether the disk is full"
-    return CommandError(text, hint=hint)
+    return CommandError(_located(error), hint=hint)
+
+
+def _located(error: OSError) -> str:
+    """Return what the system says, with the path that it speaks of."""
+    reason = str(error.strerror or error)
+    if not error.filename or isinstance(error.filename, int):
+        return reason
+    path = os.fsdecode(error.filename)
+    # Without a working directory, a relative path stays as it is.
+    with contextlib.suppress(OSError):
+        path = os.path.abspath(path)
+    return f"`{path}`: {reason[:1].lower()}{reason[1:]}"
 
 
 def _discard_output() -> None:

@@ -53,7 +53,7 @@ def _is_left_out(family: Family) -> bool:
 
 def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
-    if command[:2] == ["uv", "pip"]:
+    if command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip()):
         variable = "UV_REQUIRE_HASHES"
     elif command[0] in ("pip", "pipx") or command[1:3] == ["-m", "pip"]:
         variable = "PIP_REQUIRE_HASHES"

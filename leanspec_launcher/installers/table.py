@@ -123,7 +123,9 @@ PIPX = Installer(
 PIPX_RUN = Installer(
     "pipx run",
     ("pipx record",),
-    reinstall=("pipx run --no-cache --spec {main} {program}",),
+    # `--no-cache` makes the environment of one requirement anew, and another may have been typed.
+    reinstall=("rm -r {prefix}",),
+    remark="  (`pipx run` makes it again)",
     add=("pipx run --spec {pinned} {program}",),
     release="pipx run --spec {requirement} {program}",
     reason="`pipx run` keeps it in its cache",

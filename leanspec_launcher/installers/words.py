@@ -42,6 +42,7 @@ def words(template: str, family: Family, **more: list[str]) -> list[str]:
         "uv": lambda: ["uv", "pip", "install", "--python", sys.executable, *_place()],
         "uvx": lambda: [_uvx()],
         "pipx": lambda: [program("pipx") or "pipx"],
+        "prefix": lambda: [sys.prefix],
         "environment": lambda: [os.path.basename(sys.prefix)],
         "project": lambda: [os.path.dirname(sys.prefix)],
         "global": _pipx_global,
@@ -51,7 +52,6 @@ def words(template: str, family: Family, **more: list[str]) -> list[str]:
         "distribution": lambda: [family.distribution],
         "requirement": lambda: [family.requirement],
         "wheel": lambda: [exactly(family.distribution)],
-        "main": lambda: [exactly(MAIN)],
         "pinned": lambda: [exactly(MAIN, family.extra)],
     }
     command: list[str] = []

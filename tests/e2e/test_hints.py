@@ -21,6 +21,7 @@ from tests.support.installers import (
     PipTarget,
     PipUser,
     Pipx,
+    PipxRun,
     UvPip,
     UvPipSystem,
     UvProject,
@@ -64,10 +65,22 @@ MODES = {
         for mode in LINK_MODES
     },
     **{
+        f"pipx run, {backend}": Mode(PipxRun, {"PIPX_DEFAULT_BACKEND": backend})
+        for backend in ("pip", "uv")
+    },
+    **{
         kind.__name__: Mode(kind)
         for kind in (PipTarget, PipPrefix, PipUser, PipSystem, UvPipSystem)
     },
 }
+
+
+# What lies in a cache is not repaired from inside; an old pip elsewhere has no `--python`.
+REPAIRABLE = [
+    name
+    for name, mode in MODES.items()
+    if not issubclass(mode.installer, Uvx) and mode.outer_pip not in PIPS[:2]
+]
 
 
 @pytest.fixture(params=MODES)
@@ -121,6 +134,18 @@ def test_the_hint_for_a_damaged_binary_brings_it_back(
     assert output == f"lean-spec {version}\n"
 
 
+@pytest.mark.parametrize("installation", REPAIRABLE, indirect=True)
+def test_repair_brings_a_damaged_binary_back(
+    installation: Installation, version: str
+) -> None:
+    with binary(installation).open("ab") as file:
+        file.write(b"x")
+    output = installation.start("leanspec-launcher", "repair").stdout
+    assert "repaired: " in output
+    output = installation.start("lean-spec", "--version").stdout
+    assert output == f"lean-spec {version}\n"
+
+
 def test_the_hint_for_a_missing_wheel_brings_it_back(
     installation: Installation, version: str
 ) -> None:
@@ -128,7 +153,11 @@ def test_the_hint_for_a_missing_wheel_brings_it_back(
     (info,) = package.parent.glob(f"{FAMILIES['cli'].package}-*.dist-info")
     for folder in (package, info):
         shutil.rmtree(folder)
-    type_hint(installation, installation.start("lean-spec", "--version", code=127))
+    result = installation.start("lean-spec", "--version", code=None)
+    # `pipx run` by uv notices, and installs it itself.
+    if result.returncode != 0 or not isinstance(installation, PipxRun):
+        assert result.returncode == 127
+        type_hint(installation, result)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
 

@@ -354,6 +354,17 @@ class Uvx(Installation):
         return self.run(own_program("uv"), "cache", "clean")
 
 
+@dataclass
+class PipxRun(Uvx):
+    """`pipx run`, which installs into its cache alone."""
+
+    def command(self, name: str) -> tuple[Words, ...]:
+        return (own_program("pipx"), "run", "--spec", self.requirement, name)
+
+    def uninstall(self) -> Result:
+        raise NotImplementedError  # pipx removes what is two weeks old
+
+
 # Those that every system has: `--user`, `--prefix` and `--target` differ in their folders alone.
 EVERYWHERE: tuple[type[Installation], ...] = (Pip, UvPip, UvTool, Pipx)
 INSTALLERS = (*EVERYWHERE, PipTarget, PipPrefix, PipUser)

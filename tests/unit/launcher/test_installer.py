@@ -242,6 +242,17 @@ def test_only_the_installer_that_a_command_calls_demands_hashes(
     assert (reinstall.commands(FAMILIES["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
 
 
+def test_pipx_without_pip_obeys_what_uv_demands(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place("pipx/venvs/x", "uv", pipx__venvs__x__pipx_metadata_dot_json="{}")
+    monkeypatch.setattr(reinstall, "has_pip", lambda: False)
+    monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
+    assert reinstall.commands(FAMILIES["cli"]) != []
+    monkeypatch.setenv("UV_REQUIRE_HASHES", "1")
+    assert reinstall.commands(FAMILIES["cli"]) == []
+
+
 @pytest.mark.parametrize("recorded", ["pdm", "poetry"])
 def test_sources_in_a_project_are_the_projects_to_change(
     place: Place, monkeypatch: pytest.MonkeyPatch, recorded: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.commands import CommandError
+from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.web.settings import Settings, data_folder, read_settings
 from scripts.environment import ROOT
 from scripts.wheels.pins import Pins
@@ -516,6 +517,21 @@ def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None
     (finding,) = [each for each in json.loads(output) if each["section"] == "MCP clients"]
     assert finding["value"] == "the working directory does not exist any more"
     assert finding["hint"] == "change to another one"
+    folder.mkdir()
+    python[-2:] = ["mcp-config", "claude", "--write", "--yes"]
+    error = run(python, made.site.env, cwd=folder, code=1).stderr
+    assert error.startswith("error: the working directory does not exist any more\n")
+
+
+def test_an_error_of_the_system_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    error = explained(OSError(errno.EIO, "Input/output error", str(path)))
+    assert error.message == f"`{path}`: input/output error"
+    # A call for an open file names its number.
+    assert (
+        explained(OSError(errno.EIO, "Input/output error", 3)).message
+        == "Input/output error"
+    )
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", "\0"])
