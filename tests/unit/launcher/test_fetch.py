@@ -249,6 +249,7 @@ def loop(request: Request, _: bytes) -> None:
 
 
 OTHER_BYTES = "is not the expected one: its SHA-256 is"
+TOO_LONG = "it takes too long"
 FAULTS: dict[str, tuple[Answer, str]] = {
     "other bytes": (lambda request, body: request.reply(200, body[:-1] + b"!"), OTHER_BYTES),
     "too short": (lambda request, body: request.reply(200, body[:-1]), OTHER_BYTES),
@@ -256,8 +257,8 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "nothing": (lambda request, _: request.reply(200, b""), OTHER_BYTES),
     "HTML": (lambda request, _: request.reply(200, b"<html>sign in</html>"), OTHER_BYTES),
     "endless": (endless, "is longer than the"),
-    "dripping": (dripping, "it takes too long"),
-    "dripping headers": (dripping_headers, "it takes too long"),
+    "dripping": (dripping, TOO_LONG),
+    "dripping headers": (dripping_headers, TOO_LONG),
     "stalled": (stalled, "no answer in time (ReadTimeout)"),
     "gone": (status(404), "the server answers with status 404"),
     "forbidden": (status(403), "the server answers with status 403"),
@@ -288,14 +289,14 @@ def test_a_fault_is_one_message_and_leaves_nothing(
     part = tmp_path / "part"
     if message == OTHER_BYTES:
         # Whole, by the protocol: the hash tells.
-        found = save(release.url, name, part, len(data), limits=SHORT)
+        found = save(release.url, name, part, len(data), limits=limits)
         assert found == sha256(part.read_bytes()).hexdigest()
         assert found != sha256(data).hexdigest()
     else:
         with pytest.raises(CommandError, match=re.escape(message)) as caught:
-            save(release.url, name, part, len(data), limits=SHORT)
+            save(release.url, name, part, len(data), limits=limits)
         assert caught.value.hint
-    assert time.monotonic() - started < 2 * SHORT.total
+    assert time.monotonic() - started < 2 * limits.total
     assert len(release.asked) <= MOST_REQUESTS
 
 

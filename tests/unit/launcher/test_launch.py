@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -456,7 +457,14 @@ def test_ignored_signals_are_not_handed_on(site: Site) -> None:
     direct = subprocess.run(
         [path], env=site.env, capture_output=True, text=True, check=True
     ).stdout
-    assert site.start("cli").stdout == direct
+    assert without_the_c_library_s(site.start("cli").stdout) == without_the_c_library_s(
+        direct
+    )
+
+
+def without_the_c_library_s(status: str) -> list[int]:
+    """Return masks of signals without 32 and 33, which glibc uses itself and hides from programs."""
+    return [int(mask, 16) & ~(0b11 << 31) for mask in re.findall(r"\t(\w+)", status)]
 
 
 def test_which_agrees_with_the_launch(site: Site) -> None:

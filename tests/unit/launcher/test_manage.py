@@ -512,8 +512,11 @@ def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None
     folder.mkdir()
     call = made.site.call("main", ".manage")
     remove = 'rmdir "$PWD"; exec "$@"'
-    python = ["/bin/sh", "-c", remove, "sh", sys.executable, "-c", call, "doctor", "--json"]
-    output = run(python, made.site.env, cwd=folder, code=1).stdout
+    # As a console script, without the working directory in `sys.path`: in a removed one, CPython
+    # 3.13.0 then fails to import `socket`.
+    python = [sys.executable, "-P", "-c", call]
+    command = ["/bin/sh", "-c", remove, "sh", *python, "doctor", "--json"]
+    output = run(command, made.site.env, cwd=folder, code=1).stdout
     (finding,) = [each for each in json.loads(output) if each["section"] == "MCP clients"]
     assert finding["value"] == "the working directory does not exist any more"
     assert finding["hint"] == "change to another one"
