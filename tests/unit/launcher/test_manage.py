@@ -514,15 +514,14 @@ def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None
     remove = 'rmdir "$PWD"; exec "$@"'
     # As a console script, without the working directory in `sys.path`: in a removed one, CPython
     # 3.13.0 then fails to import `socket`.
-    python = [sys.executable, "-P", "-c", call]
-    command = ["/bin/sh", "-c", remove, "sh", *python, "doctor", "--json"]
-    output = run(command, made.site.env, cwd=folder, code=1).stdout
+    launcher = ["/bin/sh", "-c", remove, "sh", sys.executable, "-P", "-c", call]
+    output = run([*launcher, "doctor", "--json"], made.site.env, cwd=folder, code=1).stdout
     (finding,) = [each for each in json.loads(output) if each["section"] == "MCP clients"]
     assert finding["value"] == "the working directory does not exist any more"
     assert finding["hint"] == "change to another one"
     folder.mkdir()
-    python[-2:] = ["mcp-config", "claude", "--write", "--yes"]
-    error = run(python, made.site.env, cwd=folder, code=1).stderr
+    command = [*launcher, "mcp-config", "claude", "--write", "--yes"]
+    error = run(command, made.site.env, cwd=folder, code=1).stderr
     assert error.startswith("error: the working directory does not exist any more\n")
 
 
