@@ -188,8 +188,9 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
       leanspec-launcher repair mcp
       leanspec-launcher repair --from /media/usb/lean-spec
     """
-    from .repair import check_binaries, must_be_good, repair_binary
+    from .repair import check_binaries, must_be_good, place_for_installers, repair_binary
 
+    place = place_for_installers(origin)
     damaged = [check for check in check_binaries(family) if not check.good]
     if not damaged:
         echo("nothing to repair: every installed binary is the one of this release")
@@ -197,7 +198,7 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
     for check in damaged:
         echo(f"{check.family}: {check.reason}", err=True)
         try:
-            repair_binary(check, origin or "", dry_run=dry_run)
+            repair_binary(check, place, dry_run=dry_run)
             for good in [] if dry_run else must_be_good(check.family):
                 echo(f"repaired: {good.path}")
         except (CommandError, OSError) as error:
@@ -214,8 +215,9 @@ def link(*, dry_run: bool) -> int:
     Replaces this environment's commands with the binaries. Each binary is verified in full, then
     takes the place of the script that starts it, as a hard link or a copy; a binary that brings
     libraries along stays where they are, and a shell becomes it. From then on nothing verifies it
-    at its start: `doctor` and `verify` still do. `leanspec-mcp --version` and `--help`
-    are answered by the launcher, and so not by a linked `leanspec-mcp`.
+    at its start: `doctor` and `verify` still do. What the launcher adds is gone as well:
+    `leanspec-mcp --version` and `--help`, its refusal to start in the home folder, and
+    `lean-spec ui` with the installed pages (`leanspec-ui` still has them).
 
     Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.
     """

@@ -52,6 +52,8 @@ from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.verify.loader import loader_of
+from leanspec_launcher.verify.proof import count_scripts
+from leanspec_launcher.verify.refusal import Refusal
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
 from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
 from leanspec_launcher.web.port import choose_port
@@ -284,7 +286,7 @@ def _binary(family: Family) -> Iterator[Finding]:
     yield from _wheel(family)
     yield _stamp(family, first)
     yield _libraries(first)
-    yield _speaks(family, first.path)
+    yield _speaks(family, first)
 
 
 def _absent(family: Family) -> Finding:
@@ -336,18 +338,21 @@ def _libraries(verdict: Verdict) -> Finding:
     return ok("libraries", "none are needed but the system's own")
 
 
-def _speaks(family: Family, path: str) -> Finding:
+def _speaks(family: Family, verdict: Verdict) -> Finding:
     """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
     name = "handshake" if "--version" in family.answers else "says"
     start = time.monotonic()
+    hint = reinstall.hint(family)
     try:
-        version = reported_version(family, path)
-    except OSError as cause:
-        return error(name, str(cause), reinstall.hint(family))
+        if verdict.origin == VARIABLE:
+            hint = f"`unset {family.variable}`, which names it"
+            count_scripts()  # it may start this command
+        version = reported_version(family, verdict.path)
+    except (OSError, Refusal) as cause:
+        return error(name, str(cause), hint)
     milliseconds = (time.monotonic() - start) * 1000
     if BINARIES and version != BINARIES:
-        text = f"`{version}`, expected {BINARIES}"
-        return error(name, text, reinstall.hint(family))
+        return error(name, f"`{version}`, expected {BINARIES}", hint)
     return ok(name, f"{version} ({milliseconds:.0f} ms)")
 
 

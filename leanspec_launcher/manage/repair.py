@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
 from leanspec_launcher.commands import CommandError, echo, styled
@@ -18,6 +19,8 @@ from leanspec_launcher.installers.words import shown
 from leanspec_launcher.processes import run_on_terminal
 
 from . import link
+from .fetch.transfer import place_of
+from .fetch.transfer import shown as shown_url
 from .which import families
 
 INSTALL_SECONDS = 1800
@@ -76,6 +79,23 @@ def check_binaries(name: str | None) -> list[Check]:
                 Check(family.name, family.program, good=False, reason="it is in no place")
             )
     return checks
+
+
+def place_for_installers(origin: str | None) -> str:
+    """Return a place of wheels as installers are told it, who start in another folder; empty for none.
+
+    Raises CommandError if it is neither a folder nor a URL, or has a password, which other users of
+    this machine would see among the arguments.
+    """
+    if not origin:
+        return ""
+    place = place_of(origin)
+    if "@" in urlsplit(place).netloc:
+        raise CommandError(
+            f"`{shown_url(place)}` has a password, which other users would see in a command",
+            hint="put user and password into `~/.netrc`, which installers read",
+        )
+    return place
 
 
 def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:

@@ -92,12 +92,12 @@ def admit(place: Place, family: Family, platform: "Platform | None") -> None:
     """
     proof = prove(place, family, platform)
     if place.origin == VARIABLE:
-        _count_scripts()
+        count_scripts()
     elif proof is not None and verification() == ONCE:
         remember(proof)
 
 
-def _count_scripts() -> None:
+def count_scripts() -> None:
     """Count the scripts that started this command. Raises Refusal if one does so for ever.
 
     In a variable, because neither `exec` nor a child leaves anything else behind.

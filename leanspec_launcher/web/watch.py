@@ -31,11 +31,14 @@ def watch(process: int) -> int:
         # The second Ctrl-C does not wait.
         is_first = not asked and number != _signal.SIGALRM
         asked.append(number)
-        if is_first:
-            os.kill(process, _signal.SIGTERM)
-            _signal.alarm(GRACE)
-        else:
-            os.kill(process, _signal.SIGKILL)
+        try:
+            if is_first:
+                os.kill(process, _signal.SIGTERM)
+                _signal.alarm(GRACE)
+            else:
+                os.kill(process, _signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended just now
 
     for number in (*INTERRUPTS, _signal.SIGALRM):
         # What is ignored stays so, as `nohup` wants it.
@@ -44,6 +47,9 @@ def watch(process: int) -> int:
     # The process that became this one held them.
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, INTERRUPTS)
     _, status = os.waitpid(process, 0)
+    # From here on, its number may be another process's, and Python gives signals back at its end.
+    for number in (*INTERRUPTS, _signal.SIGALRM):
+        _signal.signal(number, _signal.SIG_IGN)
     if asked:
         return 0
     if os.WIFSIGNALED(status):

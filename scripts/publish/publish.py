@@ -53,7 +53,8 @@ class GatesError(CommandError):
     def __init__(self, findings: list[Finding]) -> None:
         lines = wrong_facts(findings)
         super().__init__(
-            "\n  ".join([f"{len(lines)} facts are wrong: nothing is uploaded", *lines]),
+            f"{len(lines)} facts are wrong: nothing is uploaded",
+            details=lines,
             hint="fix them; `python -m scripts check` shows them all again",
         )
 

@@ -19,6 +19,10 @@ from .table import CLIENTS, Client, user_file
 
 NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
 # A command of ours with a version, as uvx and pipx take it.
+# Options without a value, words of launchers, paths, and names of ours.
+HARMLESS = re.compile(
+    r"--?[\w-]*|run|tool|exec|dlx|x|sh|/c|[@\w./\\:~ -]*lean-?spec[@\w./\\:=~ -]*|/[^=]*"
+)
 PINNED = re.compile(r"(?:leanspec-mcp|lean-spec)(?:@|==)(.+)")
 
 
@@ -67,7 +71,7 @@ def _look(name: str, client: Client, path: Path, scope: str) -> Iterator[Configu
     words = _words(entry)
     problem = _problem(words, scope)
     hint = f"leanspec-launcher mcp-config {name} --write --scope {scope}" if problem else ""
-    yield Configured(name, path, " ".join(words), problem, hint)
+    yield Configured(name, path, _shown(words), problem, hint)
 
 
 def _words(entry: Any) -> list[str]:  # noqa: ANN401 - whatever stands in a client's file
@@ -78,6 +82,12 @@ def _words(entry: Any) -> list[str]:  # noqa: ANN401 - whatever stands in a clie
     parts = command if isinstance(command, list) else [command]
     parts = parts + (more if isinstance(more, list) else [])
     return [part for part in parts if isinstance(part, str)]
+
+
+def _shown(words: list[str]) -> str:
+    """Return a command line for people, without arguments that may be secret."""
+    arguments = [word if HARMLESS.fullmatch(word) else "…" for word in words[1:]]
+    return " ".join([*words[:1], *arguments])
 
 
 def _problem(words: list[str], scope: str) -> str:

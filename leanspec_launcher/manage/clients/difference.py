@@ -10,6 +10,10 @@ Span = tuple[int, int]
 
 CONTENT = re.compile(r"[^\s\ufeff{}\[\],](?:.*[^\s{}\[\],])?", re.DOTALL)
 
+# A text that a key of JSON or TOML has, and the keys whose texts are shown: others are variables.
+VALUE = re.compile(r'((?:"([^"]*)"|([\w-]+))\s*[:=]\s*)"(?:[^"\\]|\\.)*"')
+SHOWN = ("command", "type", "cwd", "name", "transport", "description", "url")
+
 
 def difference(before: tuple[str, Span], after: tuple[str, Span]) -> str:
     """Return the lines that differ in two texts; what is not of the entry in them is `…`."""
@@ -30,9 +34,14 @@ def _masked(text: str, span: Span) -> list[str]:
         start, end = (min(max(each - place, 0), len(line)) for each in span)
         parts = (
             CONTENT.sub("…", line[:start]),
-            line[start:end],
+            VALUE.sub(_without_secret, line[start:end]),
             CONTENT.sub("…", line[end:]),
         )
         lines.append("".join(parts).rstrip())
         place += len(line)
     return lines
+
+
+def _without_secret(match: re.Match[str]) -> str:
+    key = match[2] or match[3]
+    return match[0] if key in SHOWN else f'{match[1]}"…"'

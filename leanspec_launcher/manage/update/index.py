@@ -114,22 +114,30 @@ def _ask(installed: Installation, requirement: str, *options: str) -> list[File]
     return _of_report(_run([*command, *options, requirement]))
 
 
+def _typed(command: list[str], stdin: str) -> str:
+    """Write a command as one types it, with what it reads."""
+    before = f"{shown([['echo', stdin]])} | " if stdin else ""
+    return before + shown([command])
+
+
 def _run(command: list[str], stdin: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
     try:
         process = output_of(with_path(command), seconds=ANSWER_SECONDS, stdin=stdin)
     except TimeoutError:
         text = f"the index did not answer within {ANSWER_SECONDS} s"
-        raise CommandError(text, hint=shown([command])) from None
+        raise CommandError(text, hint=_typed(command, stdin)) from None
     except OSError as error:
-        raise CommandError(str(error), hint=shown([command])) from None
+        raise CommandError(str(error), hint=_typed(command, stdin)) from None
     if NO_OPTION in process.stderr:
         raise _too_old(command)
     is_alone = any(words in process.stderr for words in UNREACHABLE)
     if process.returncode != 0 or is_alone:
         lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {process.returncode}"
-        raise CommandError(f"the index could not be asked: {reason}", hint=shown([command]))
+        raise CommandError(
+            f"the index could not be asked: {reason}", hint=_typed(command, stdin)
+        )
     return process.stdout
 
 

@@ -439,6 +439,26 @@ def test_a_difference_of_one_line_masks_the_rest_of_it(ask: Ask, home: Path) -> 
     assert output.splitlines()[1:] == ["-{…}", f"+{{…}}}}, {entry}}}, …}}"]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_difference_shows_no_variable_of_an_entry(
+    ask: Ask, home: Path, indent: int | None
+) -> None:
+    servers = {"leanspec": SECRET, "other": SECRET}
+    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": servers}, indent=indent))
+    for option in ("--write", "--remove"):
+        command = ("cursor", option, "--dry-run", "--scope", "user", "--force")
+        output = ask(*command).stdout
+        assert '"command"' in output
+        assert "secret" not in output
+
+
+def test_doctor_shows_no_argument_that_may_be_secret(home: Path) -> None:
+    entry = {"command": "other", "args": ["--key", "s3cret", "--token=s3cret", "/a/b"]}
+    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    (result,) = configured(Path.cwd())
+    assert result.starts == "other --key … … /a/b"
+
+
 def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
     ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

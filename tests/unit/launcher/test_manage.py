@@ -6,6 +6,7 @@ import base64
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -420,9 +421,35 @@ def test_a_repair_from_a_place_asks_no_index(made: Installation, tmp_path: Path)
 def test_a_place_that_the_installer_cannot_take_is_for_fetch(made: Installation) -> None:
     made.uv(brings_back(made))
     damage(made)
-    said = made.manage("repair", "--from", "/a place", code=1)
-    assert "hint: leanspec-launcher fetch cli --from '/a place'" in said
+    folder = made.site.root / "a place"
+    folder.mkdir()
+    # An installer starts in another folder, where a relative path is another one.
+    output = made.manage("repair", "--from", folder.name, code=1)
+    assert f"hint: leanspec-launcher fetch cli --from '{folder}'" in output
     assert made.told() == []
+
+
+@pytest.mark.parametrize("place", ["http://me:hun/ter2@h/", "https://me:hunter2@h/"])
+def test_repair_gives_no_password_to_an_installer(made: Installation, place: str) -> None:
+    made.uv(brings_back(made))
+    damage(made)
+    output = made.manage("repair", "--from", place, code=1)
+    assert "ter2" not in output
+    assert "has a password, which other users would see" in output or "neither" in output
+    assert made.told() == []
+
+
+@pytest.mark.posix
+def test_doctor_ends_a_script_that_starts_it_again(made: Installation) -> None:
+    count = made.tools / "count"
+    count.touch()
+    path = made.tools / "mine"
+    doctor = shlex.join([sys.executable, "-c", made.site.call("main", ".manage"), "doctor"])
+    path.write_text(f"#!/bin/sh\necho >> {shlex.quote(str(count))}\nexec {doctor}\n")
+    path.chmod(0o755)
+    output = made.manage("doctor", env={"LEANSPEC_CLI_BINARY": str(path)}, code=1)
+    assert "`unset LEANSPEC_CLI_BINARY`, which names it" in output
+    assert len(count.read_text()) <= 11
 
 
 def test_a_dry_run_of_a_repair_runs_nothing(made: Installation) -> None:
