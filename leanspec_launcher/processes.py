@@ -26,7 +26,12 @@ PATHS = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIPX_HOME", "NETRC"),
 )
 # Since Python 3.11, this keeps the working directory out of `sys.path`.
-SAFE_PATH = "-P"
+SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
+
+
+def interpreter() -> list[str]:
+    """Return how this Python is started, by us or by somebody who types a hint anywhere."""
+    return [sys.executable, *SAFE_PATH]
 
 
 def neutral_folder() -> str:
@@ -102,12 +107,9 @@ def _start(
     command: list[str], stream: int | None, *, is_alone: bool
 ) -> subprocess.Popen[bytes]:
     """Start a program with its three streams; alone, its own children can be ended with it."""
-    options: list[str] = []
-    if command[0] == sys.executable and sys.version_info >= (3, 11):
-        options.append(SAFE_PATH)
     try:
         return subprocess.Popen(
-            [command[0], *options, *command[1:]],
+            command,
             stdin=stream,
             stdout=stream,
             stderr=stream,

@@ -8,6 +8,7 @@ import sys
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._tables import PLATFORMS, Family
+from leanspec_launcher.processes import interpreter
 
 from .detect import MAIN, has_pip, unpacked
 from .records import distribution
@@ -35,9 +36,13 @@ def _commands(family: Family) -> list[list[str]]:
 
 def _with_pip(steps: list[list[str]]) -> list[list[str]]:
     """Put in front of commands the one that installs the pip that they start, if there is none."""
-    if needs_ensurepip() and any(step[1:3] == ["-m", "pip"] for step in steps):
-        return [[sys.executable, "-m", "ensurepip"], *steps]
+    if needs_ensurepip() and any(map(_is_own_pip, steps)):
+        return [[*interpreter(), "-m", "ensurepip"], *steps]
     return steps
+
+
+def _is_own_pip(command: list[str]) -> bool:
+    return command[0] == sys.executable and "pip" in command[:4]
 
 
 def _typed(steps: list[list[str]]) -> str:
@@ -55,7 +60,7 @@ def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
     if command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip()):
         variable = "UV_REQUIRE_HASHES"
-    elif command[0] in ("pip", "pipx") or command[1:3] == ["-m", "pip"]:
+    elif command[0] in ("pip", "pipx") or _is_own_pip(command):
         variable = "PIP_REQUIRE_HASHES"
     else:
         return False
@@ -152,4 +157,4 @@ def pip_update() -> str:
     """Return what updates this environment's own pip, to be typed before something else; empty if pip is not used."""
     if in_use() is not PIP or not has_pip():
         return ""
-    return f"{shown([[sys.executable, '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
+    return f"{shown([[*interpreter(), '-m', 'pip', 'install', '--upgrade', 'pip']])} && "

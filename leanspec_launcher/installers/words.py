@@ -12,6 +12,7 @@ from collections.abc import Callable
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import Family
+from leanspec_launcher.processes import interpreter
 
 from . import records
 from .detect import MAIN, has_ensurepip, has_pip, has_uv, program
@@ -92,7 +93,7 @@ def shown(commands: list[list[str]]) -> str:
 def pip_install() -> list[str]:
     """Return how pip installs into this environment."""
     if has_pip() or needs_ensurepip():
-        return [sys.executable, "-m", "pip", "install", *_place()]
+        return [*interpreter(), "-m", "pip", "install", *_place()]
     # Any other pip can install into this environment.
     return ["pip", "--python", sys.executable, "install", *_place()]
 

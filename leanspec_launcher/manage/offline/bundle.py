@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.manage.fetch.entries import pinned_wheel
-from leanspec_launcher.processes import run_on_terminal
+from leanspec_launcher.processes import interpreter, run_on_terminal
 from leanspec_launcher.verify.proof import digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
@@ -94,7 +93,7 @@ def download(target: Target, extras: tuple[str, ...], folder: Path, work: Path) 
 
 def _pip_download(target: Target, folder: Path, *arguments: str) -> None:
     """Run `pip download` for a kind of machine, with pip's own words on standard error."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder)]
+    command = [*interpreter(), "-m", "pip", "download", "--quiet", "--dest", str(folder)]
     command += ["--only-binary", ":all:", "--implementation", "cp"]
     command += ["--python-version", target.python]
     for abi in (f"cp{target.python.replace('.', '')}", "abi3", "none"):

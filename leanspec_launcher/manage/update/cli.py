@@ -14,7 +14,7 @@ from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import options
 from leanspec_launcher.manage.repair import run_installer
-from leanspec_launcher.processes import output_of
+from leanspec_launcher.processes import interpreter, output_of
 
 from .index import Release, complete, newest
 from .installation import Installation, installation
@@ -176,7 +176,7 @@ def _wrong_version(version: str) -> str:
 
 
 def _of_the_installed(*arguments: str) -> str:
-    command = [sys.executable, "-c", COMMAND.format(SITE), *arguments]
+    command = [*interpreter(), "-c", COMMAND.format(SITE), *arguments]
     try:
         return output_of(command, seconds=VERIFY_SECONDS).stdout
     except OSError:

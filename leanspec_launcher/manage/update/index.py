@@ -15,7 +15,7 @@ from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import normalized
 from leanspec_launcher.installers.words import shown, usable, words
 from leanspec_launcher.manage.repair import with_path
-from leanspec_launcher.processes import output_of
+from leanspec_launcher.processes import interpreter, output_of
 
 from .installation import Installation
 
@@ -163,7 +163,7 @@ def _too_old(command: list[str]) -> CommandError:
     if command[0] == "pipx":
         upgrade = ["pipx", "upgrade-shared"]
     else:
-        pip = ["pip"] if command[0] == "pip" else [sys.executable, "-m", "pip"]
+        pip = ["pip"] if command[0] == "pip" else [*interpreter(), "-m", "pip"]
         upgrade = [*pip, "install", "--upgrade", "pip"]
     text = "this pip does not say what it would install"
     return CommandError(text, hint=shown([upgrade]))

@@ -210,7 +210,8 @@ def test_where_no_shell_finds_uv_pip_installs(
     """Hatch brings an uv of its own along, which is on no path."""
     place("venv", "uv")
     monkeypatch.setattr(detect, "program", lambda _: None)
-    assert reinstall.commands(FAMILIES["cli"])[0][:3] == [sys.executable, "-m", "pip"]
+    command = reinstall.commands(FAMILIES["cli"])[0]
+    assert command[:4] == [sys.executable, "-P", "-m", "pip"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ def test_output_of_an_interpreter_imports_nothing_of_the_working_directory(
     for command in (["-c", "import json, re"], ["-m", "json.tool", "--help"]):
         assert output_of([PYTHON, *command], seconds=60).returncode == 0
     assert processes.run_on_terminal([PYTHON, "-c", "import json"], seconds=60) == 0
+    # As a hint says it, typed in the folder.
+    typed = [*processes.interpreter(), "-m", "json.tool", "--help"]
+    subprocess.run(typed, check=True, capture_output=True)
     assert not mark.exists()
 
 
