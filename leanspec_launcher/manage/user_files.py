@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from leanspec_launcher.commands import CommandError
 
-LARGEST = 1_000_000
+# Claude Code keeps a history in its file. The editors are linear: 5 MB of JSON take a few seconds.
+LARGEST = 10_000_000
 BACKUP = ".before-leanspec"
 # Windows has neither of the first two, and translates line ends without the third.
 READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -81,7 +82,7 @@ class UserFile:
 def read(file: Path) -> UserFile:
     """Read a user's file, or what a link in its place leads to: the link stays.
 
-    Raises CommandError if it is no file, larger than 1 MB, or cannot be read.
+    Raises CommandError if it is no file, larger than 10 MB, or cannot be read.
     """
     with _naming(file, "read"):
         link = file if file.is_symlink() else None

@@ -400,9 +400,9 @@ def test_what_is_no_file_ends_at_once(file: Path) -> None:
     assert error.value.hint == "remove the link that leads to itself"
 
 
-def test_a_file_of_more_than_1_mb_is_not_read(file: Path) -> None:
-    file.write_bytes(b"x" * 1_000_000)
+def test_a_file_of_more_than_10_mb_is_not_read(file: Path) -> None:
+    file.write_bytes(b"x" * 10_000_000)
     assert read(file).content
-    file.write_bytes(b"x" * 1_000_001)
-    with pytest.raises(CommandError, match="more than 1 MB"):
+    file.write_bytes(b"x" * 10_000_001)
+    with pytest.raises(CommandError, match="more than 10 MB"):
         read(file)
