@@ -116,7 +116,7 @@ CARGO_OPTION = click.option(
     "--cargo",
     metavar="WORKSPACE",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Cargo workspace whose version and lock file are updated too.",
+    help="LeanSpec's Cargo workspace, which must have the same version.",
 )
 DIST_OPTION = click.option(
     "--dist",
