@@ -1050,10 +1050,8 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
             resume=False,
             wait=1,
         )
-    assert (
-        "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"
-        in error.value.message
-    )
+    missing = "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"
+    assert missing in str(error.value)
     assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
 
 
