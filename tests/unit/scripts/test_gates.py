@@ -1052,7 +1052,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
         )
     missing = "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"
     assert missing in str(error.value)
-    assert f"tag: HEAD: expected v{RELEASED}" in error.value.message
+    assert f"tag: HEAD: expected v{RELEASED}" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -1066,4 +1066,4 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
 def test_an_index_that_is_none(name: str, words: str) -> None:
     with pytest.raises(CommandError, match=words) as error:
         read_index(name)
-    assert "secret@" not in error.value.message
+    assert "secret@" not in str(error.value)
