@@ -18,10 +18,12 @@ def cache() -> str:
 
 
 def _folder(name: str, of_a_start: str) -> str:
+    if not of_a_start:
+        return ""  # without a home, of which platformdirs asks the system's list of users
     import platformdirs  # 14 ms, which only those who need a folder pay
 
     above: str = getattr(platformdirs, name)(OURS, appauthor=False)
     folder = os.path.join(above, os.path.basename(of_a_start))
-    # What no start looks into is of no use. Without `HOME`, platformdirs asks the system's list of
-    # users; for Python 3.9 there is only one that reads no `XDG_DATA_HOME` on macOS.
+    # What no start looks into is of no use: for Python 3.9 there is only a platformdirs that reads no
+    # `XDG_DATA_HOME` on macOS.
     return folder if folder == of_a_start else ""

@@ -15,7 +15,7 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
-from leanspec_launcher import _search
+from leanspec_launcher import _search, folders
 
 VARIABLES = ("HOME", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_DATA_HOME")
 HOME = {"HOME": "/home/a b"}
@@ -58,3 +58,14 @@ def test_store_and_cache_are_where_platformdirs_says(
     expected = dirs("lean-spec", appauthor=False)
     assert path(_search.store_directory()) == path(expected.user_data_dir) / "binaries"
     assert path(_search.stamp_directory()) == path(expected.user_cache_dir) / "verified"
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_without_a_home_there_is_no_folder(
+    monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert (folders.cache(), folders.store()) == ("", "")
