@@ -243,14 +243,14 @@ def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bo
         return True
     if place.origin == VARIABLE:
         # On Windows, not every file is a program. A script may start this command again.
-        return sys.platform == "win32" or is_script(place.path)
+        return sys.platform == "win32" or _is_script(place.path)
     mode = verification()
     if mode == OFF:
         return False
     return mode != ONCE or not is_known(place.path, expected(place, family, platform))
 
 
-def is_script(path: str) -> bool:
+def _is_script(path: str) -> bool:
     """Tell whether a file is a program for an interpreter."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

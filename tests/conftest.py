@@ -34,8 +34,9 @@ from tests.support.preconditions import missing, require
 from tests.support.releases import Scripts, build_small, copy_as_released
 from tests.support.surroundings import BASE_PYTHON, clean, once, run
 from tests.support.versions import OURS, REAL, RELEASED
+from tests.support.wheel_files import REQUIRED
 
-# What `lean-spec` needs is locked with the `build` group, for Python 3.11 and newer.
+# What `lean-spec` needs is locked for Python 3.11 and newer; these serve 3.9 and 3.10.
 FOR_PYTHON_3_9 = ("click==8.1.8", "filelock==3.19.1", "platformdirs==4.4.0")
 # Python itself sets these two, and resets them in the programs that it starts.
 OF_PYTHON = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFSZ")}
@@ -299,9 +300,7 @@ def stand_in(shared: Path, scripts: Scripts, version: str) -> Path:
 # What our wheels and our backend need, with what these need.
 NEEDED = (
     *(
-        "click",
-        "filelock",
-        "platformdirs",
+        *REQUIRED,
         "pip",
         "flit-core",
         "build",

@@ -125,7 +125,7 @@ PIPX_RUN = Installer(
     ("pipx record",),
     # `--no-cache` makes the environment of one requirement anew, and another may have been typed.
     reinstall=("rm -r {prefix}",),
-    remark="  (`pipx run` makes it again)",
+    remark="  # `pipx run` makes it again",
     add=("pipx run --spec {pinned} {program}",),
     release="pipx run --spec {requirement} {program}",
     reason="`pipx run` keeps it in its cache",

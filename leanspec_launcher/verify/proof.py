@@ -103,7 +103,9 @@ def count_scripts() -> None:
     In a variable, because neither `exec` nor a child leaves anything else behind.
     """
     count = os.environ.get(SCRIPTS_VARIABLE, "")
-    number = int(count) if count.isdecimal() and len(count) < MOST_SCRIPTS else 0
+    # What has more digits was not counted here.
+    is_ours = count.isdecimal() and len(count) <= len(str(MOST_SCRIPTS))
+    number = int(count) if is_ours else 0
     if number >= MOST_SCRIPTS:
         from .refusal import Kind, Refusal
 

@@ -18,20 +18,20 @@ def has_others() -> bool:
     It is a guess, for a note: accounts of a directory server count once they have a folder, and an
     account that nobody uses any more counts too.
     """
-    own = os.path.expanduser("~")
-    return any(_has_others(folder, own) for folder in {*HOMES, os.path.dirname(own)})
+    home = os.path.expanduser("~")
+    return any(_has_others(folder, home) for folder in {*HOMES, os.path.dirname(home)})
 
 
-def _has_others(folder: str, own: str) -> bool:
+def _has_others(folder: str, home: str) -> bool:
     try:
         with os.scandir(folder) as entries:
-            return any(entry.is_dir() and _is_others(entry, own) for entry in entries)
+            return any(entry.is_dir() and _is_others(entry, home) for entry in entries)
     except OSError:
         return False
 
 
-def _is_others(entry: os.DirEntry[str], own: str) -> bool:
+def _is_others(entry: os.DirEntry[str], home: str) -> bool:
     if sys.platform == "win32":
-        return entry.name not in (*NOBODYS, os.path.basename(own))
+        return entry.name not in (*NOBODYS, os.path.basename(home))
     owner = entry.stat().st_uid
     return owner >= FIRST_PERSON and owner != os.geteuid()

@@ -17,6 +17,7 @@ from leanspec_build.tags.platforms import host_platform_key, platform_key
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher.commands import ISSUES
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
@@ -194,6 +195,11 @@ def test_launcher_and_backend_never_import_each_other() -> None:
             for name in imports(path)
             if name.startswith(("leanspec_launcher", "scripts"))
         }, path
+
+
+def test_a_bug_is_reported_where_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["urls"]["Issues"] == ISSUES
 
 
 def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,26 +147,29 @@ def test_an_installer_upgrades_by_itself(
     installation.start("leanspec-launcher", "verify")
 
 
+def damage_release(place: Place) -> None:
+    """Serve the newer release with a program that it does not pin."""
+    place.release()
+    wheel = place.home / place.program
+    wheel.write_bytes(place.newer[place.program])
+    program = "leanspec_cli_bin/bin/leanspec"
+    rewrite(wheel, {program: content(wheel, program) + b"x"})
+    place.index.files[place.program] = wheel.read_bytes()
+
+
 @pytest.mark.parametrize("installer", SOME)
 def test_update_is_undone_if_the_release_is_damaged(
     place: Place, installer: type[Installation]
 ) -> None:
     launcher = place.installed(installer)
-    place.release()
-    # A release whose program is not the one that it pins.
-    name = place.program
-    damaged = place.home / name
-    damaged.write_bytes(place.newer[name])
-    program = "leanspec_cli_bin/bin/leanspec"
-    rewrite(damaged, {program: content(damaged, program) + b"x"})
-    place.index.files[name] = damaged.read_bytes()
+    damage_release(place)
     output = launcher("update", code=1)
     assert f"error: the update failed, and {place.old} is back: " in output
     assert "SHA-256 is not the expected one" in output
     assert launcher("--version") == f"leanspec-launcher {place.old}\n"
     launcher("verify")
     # Then it is mended; a cache would still have the damaged one.
-    place.index.files[name] = place.newer[name]
+    place.index.files[place.program] = place.newer[place.program]
     place.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
     if installer is Pipx:
         # What pipx lists is what is there: it was asked for that version.
@@ -176,6 +182,49 @@ def test_update_is_undone_if_the_release_is_damaged(
     assert launcher("--version") == f"leanspec-launcher {place.new}\n"
     launcher("verify")
     launcher("verify", "http")
+
+
+def test_update_that_cannot_be_undone_says_so(place: Place) -> None:
+    launcher = place.installed(UvTool)
+    damage_release(place)
+    for name in [name for name in place.index.files if f"-{place.old}-" in name]:
+        del place.index.files[name]
+    place.env["UV_NO_CACHE"] = "1"
+    output = launcher("update", code=1)
+    assert (
+        f"error: the update failed, and {place.old} could not be brought back: " in output
+    )
+    assert output.splitlines()[-1].startswith("hint: uv pip install ")
+
+
+def test_update_is_undone_after_an_interrupt(place: Place) -> None:
+    launcher = place.installed(UvTool)
+    place.release()
+    launcher_path = UvTool(place.home, place.env).command("leanspec-launcher")
+    with subprocess.Popen(
+        [*launcher_path, "update"],
+        env=place.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        assert any(line.startswith("$ uv tool upgrade") for line in lines)
+        # Its questions are answered late, so that it still works when the first one arrives.
+        place.index.delay, before = 0.5, sum(place.index.looks.values())
+        while sum(place.index.looks.values()) == before:
+            time.sleep(0.02)
+        # As a terminal does: to the installer, too.
+        os.killpg(process.pid, signal.SIGINT)
+        place.index.delay = 0
+        output = process.stderr.read()
+        assert process.wait() == 130
+    assert f"{place.old} is still installed" in output
+    assert output.splitlines()[-1] == "error: interrupted"
+    assert launcher("--version") == f"leanspec-launcher {place.old}\n"
+    launcher("verify")
 
 
 HALVES = {

@@ -19,6 +19,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import words
 from leanspec_launcher.manage import link
+from leanspec_launcher.processes import SAFE_PATH
 
 from .table import NAME, Client, Shape
 
@@ -26,7 +27,6 @@ SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
 # The same where there is no shell, as in an image with nothing but its programs.
 GO_BY_PYTHON = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
 # Keeps the working directory, which a client chooses, out of the folders that Python imports from.
-SAFE_PATH = "-P" if sys.version_info >= (3, 11) else "-I"
 # Seconds that Goose gives a call.
 GOOSE_TIMEOUT = 300
 
@@ -141,13 +141,14 @@ def _command(platform: Platform | None) -> Server:
         )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
-        return Server(sys.executable, (SAFE_PATH, "-m", "leanspec_launcher", "mcp"))
+        options = SAFE_PATH or ["-I"]
+        return Server(sys.executable, (*options, "-m", "leanspec_launcher", "mcp"))
     return Server(str(script.path), ())
 
 
 def _is_importable() -> bool:
     """Tell whether this Python finds the launcher by itself, in a place of its own."""
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    if SAFE_PATH == "-P":  # `-I` leaves the user's own packages out
+    if SAFE_PATH:  # `-I` leaves the user's own packages out
         places.add(site.getusersitepackages())
     return os.path.realpath(SITE) in map(os.path.realpath, places)
