@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -217,7 +216,7 @@ def test_update_is_undone_after_an_interrupt(place: Place) -> None:
         while sum(place.index.looks.values()) == before:
             time.sleep(0.02)
         # As a terminal does: to the installer, too.
-        os.killpg(process.pid, signal.SIGINT)
+        subprocess.run(["kill", "-INT", "--", f"-{process.pid}"], check=True)
         place.index.delay = 0
         output = process.stderr.read()
         assert process.wait() == 130
