@@ -14,7 +14,7 @@ from typing import Any
 
 import tomlkit
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 from tomlkit.exceptions import TOMLKitError
 
 from leanspec_launcher.commands import CommandError
@@ -187,11 +187,33 @@ def released(text: str) -> list[str]:
 
 
 def _changelog(path: Path, version: Version, root: Path) -> Edit:
-    """Turn the heading of the unreleased changes into that of a release. A dev version gets none."""
-    before = _text(path)
-    if version.is_devrelease or str(version) in released(before):
+    """Turn the heading of the unreleased changes into that of a release. A dev version gets none.
+
+    A newest heading above that version is of a `bump` that was killed: it is taken back.
+    """
+    before, file = _text(path), str(path.relative_to(root))
+    if version.is_devrelease:
         return Edit(path, before, before, [])
-    found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", before, re.MULTILINE)
+    newest, text, places = next(iter(released(before)), ""), before, []
+    if newest and _is_above(newest, version):
+        heading = re.compile(rf"\r?\n## \[{re.escape(newest)}\].*\n")
+        text = heading.sub("", before, count=1)
+        places.append(Place(file, "heading", f"[{newest}]", "none"))
+    if str(version) not in released(text):
+        places.append(Place(file, "heading", "none", f"[{version}]"))
+        text = _with_heading(text, version, path)
+    return Edit(path, before, text, places)
+
+
+def _is_above(text: str, version: Version) -> bool:
+    try:
+        return Version(text) > version
+    except InvalidVersion:
+        return False  # `bump` says what is wrong with it
+
+
+def _with_heading(text: str, version: Version, path: Path) -> str:
+    found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", text, re.MULTILINE)
     if not found:
         raise CommandError(
             f"`{path}` has no heading `{UNRELEASED}`",
@@ -199,9 +221,7 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
         )
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
-    after = before.replace(found[0], heading, 1)
-    place = Place(str(path.relative_to(root)), "heading", "none", f"[{version}]")
-    return Edit(path, before, after, [place])
+    return text.replace(found[0], heading, 1)
 
 
 def _cargo(workspace: Path, version: str) -> list[Edit]:

@@ -24,7 +24,7 @@ def change_version(
     if highest is not None and version <= highest:
         raise CommandError(
             f"`{version}` is not above `{highest}`, which is published",
-            hint="choose a higher version: none is ever reused",
+            hint="choose a higher version, as none is ever reused; without one, `bump` repeats the present",
         )
     return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)
 
@@ -63,9 +63,16 @@ def commit_version(version: Version) -> None:
     )
 
 
+def _committed(name: str) -> str:
+    """Return a file of the last commit, if there is one: a `bump` that was killed has changed the present file."""
+    git = find_program("git", "install git")
+    done = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
+    return done.stdout if done.returncode == 0 else (ROOT / name).read_text("utf-8")
+
+
 def _published(index: str | None) -> list[Version]:
     known = []
-    for text in version_places.released((ROOT / "CHANGELOG.md").read_text("utf-8")):
+    for text in version_places.released(_committed("CHANGELOG.md")):
         try:
             known.append(Version(text))
         except InvalidVersion:

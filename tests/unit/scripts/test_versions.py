@@ -20,7 +20,11 @@ from scripts.model import version_places
 from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
 from scripts.publish.cli import bump
+from scripts.tools.processes import OWN_COMMAND, clean_environment
+from scripts.tools.tree_copy import copy_tree, git
 from tests.support.preconditions import needs
+from tests.support.surroundings import run
+from tests.support.versions import RELEASED
 from tests.support.workspace import write_workspace
 
 BEFORE = "0.1.2"  # in the tree that a test changes
@@ -286,7 +290,8 @@ version_places.apply(version_places.planned(Version("0.2.0"), pathlib.Path(sys.a
 def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
     tree: Path, files: int, after: str
 ) -> None:
-    before = {path: path.read_text() for path in tree.rglob("*.toml")}
+    paths = [*tree.rglob("*.toml"), tree / "CHANGELOG.md"]
+    before = {path: path.read_text() for path in paths}
     command = [sys.executable, "-c", KILLED, str(tree), str(files)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     assert done.returncode == -9, "SIGKILL"
@@ -297,8 +302,42 @@ def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
     assert not [path for path in tree.rglob(".*") if path.is_file()], (
         "nothing is left beside the files"
     )
+    changelog = before.pop(tree / "CHANGELOG.md")
     for path, text in before.items():
         assert path.read_text() == text.replace(BEFORE, after), path
+    found = (tree / "CHANGELOG.md").read_text()
+    if after == BEFORE:
+        assert found == changelog
+    else:
+        assert version_places.released(found)[0] == after
+        assert found.count(f"## [{after}]") == 1
+
+
+def test_a_bump_that_was_killed_is_typed_again(released_tree: Path, tmp_path: Path) -> None:
+    """Its heading in the changelog is in no commit, and so not of a published version."""
+    tree = tmp_path / "tree"
+    copy_tree(tree, released_tree)
+
+    def bump(*arguments: str, code: int = 0) -> str:
+        command = [*OWN_COMMAND, "bump", *arguments]
+        env = clean_environment(PYTHONPATH=str(tree))
+        done = run(command, env, cwd=tree, code=code)
+        return done.stdout + done.stderr
+
+    bump()
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--allow-empty", "--message", "Before")
+    text = (tree / "CHANGELOG.md").read_text()
+    bump("0.3.1", "--offline")
+    git(tree, "checkout", "--quiet", "pyproject.toml")  # the home changes last
+    assert "places changed to 0.3.1" in bump("0.3.1", "--offline")
+    git(tree, "checkout", "--quiet", "pyproject.toml")
+    assert f"places changed to {RELEASED}" in bump()
+    assert (tree / "CHANGELOG.md").read_text() == text
+    bump("0.3.1", "--offline")
+    git(tree, "commit", "--quiet", "--all", "--message", "Release")
+    refused = bump("0.3.1", "--offline", code=1)
+    assert "`0.3.1` is not above `0.3.1`, which is published" in refused
 
 
 @pytest.mark.parametrize(
