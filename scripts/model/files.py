@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 
 from .distributions import MAIN, MCP_COMMAND, PAGES
@@ -59,10 +60,17 @@ class File:
 
 
 def read_files(dist: Path) -> tuple[list[File], list[str]]:
-    """Return a folder's files of a release, by their names, and everything else in it."""
+    """Return a folder's files of a release, by their names, and everything else in it.
+
+    Raises CommandError if there is no such folder.
+    """
+    if not dist.is_dir():
+        raise CommandError(
+            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
+        )
     files, strange = [], []
     for path in sorted(dist.iterdir()):
-        file = _read_name(path)
+        file = read_name(path)
         if path.is_symlink() or (file and not path.is_file()):
             strange.append(f"{path.name} (not a file of its own)")
         elif file:
@@ -77,7 +85,8 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
     return files, strange
 
 
-def _read_name(path: Path) -> File | None:
+def read_name(path: Path) -> File | None:
+    """Return what a file's name says; None for one that no release has."""
     try:
         if path.suffix != ".whl":
             name, version = parse_sdist_filename(path.name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,24 +14,28 @@ from packaging.version import Version
 
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import tree_digest
 from scripts.collect.npm import collect_npm
 from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates import installation
 from scripts.gates.binaries import read_binary
-from scripts.gates.expected_set import expected_set
+from scripts.gates.expected_set import Member, expected, expected_set
 from scripts.index.built import installer_settings
-from scripts.index.client import Client, Index
+from scripts.index.client import BACK_OFF, Client, Index, version_of
 from scripts.index.served import fetch
+from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.families import binary_path, load_families
-from scripts.model.files import File, FileKind, read_files
+from scripts.model.files import File, FileKind, read_files, read_name
 from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
-from scripts.tools.console import step
+from scripts.tools.console import say, step
 from scripts.wheels.build import build_wheels
+
+from .publish import LONGEST_WAIT
 
 
 def verify_release(
@@ -39,14 +45,18 @@ def verify_release(
     *,
     against_npm: bool = False,
     rebuild: bool = False,
+    wait: int = LONGEST_WAIT,
 ) -> list[Finding]:
     """Download every file of a release, compare its bytes, install it with pip and uv, and run it.
 
-    With `dist`, the bytes are compared with those built; else with what the index states. Raises
-    CommandError where the index cannot be asked.
+    With `dist`, the bytes are compared with those built; else with what the index states. An index
+    that does not list all files yet is waited for, `wait` seconds at most. Raises CommandError where
+    the index cannot be asked, or has nothing of the version.
     """
     own = read_plan()
     plan = Plan(version, own.platforms, own.missing, own.exceptions)
+    is_expected = dist is not None or version == own.version
+    _wait_until_listed(Client(index), plan, wait, is_expected=is_expected)
     with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
         folder = Path(name)
         fetched = folder / "fetched"
@@ -66,6 +76,43 @@ def verify_release(
         if rebuild:
             findings += to_its_end("rebuilt", lambda: _rebuilt(plan, files, folder))
     return findings
+
+
+def _wait_until_listed(
+    client: Client, plan: Plan, longest: int, *, is_expected: bool
+) -> None:
+    """Wait until an index lists what a release consists of, `longest` seconds at most.
+
+    What is missing then is a finding. Raises CommandError for a version that it has nothing of, at
+    once if nobody can expect it there.
+    """
+    title = f"waiting until {client.index} lists {plan.version}"
+    started, pauses = (
+        time.monotonic(),
+        itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])),
+    )
+    with step(title):
+        for pause in pauses:
+            files = _listed(client, plan)
+            lacking = expected(plan) - files
+            left = longest - (time.monotonic() - started)
+            if not lacking or (files and left <= 0):
+                return
+            if not files and (left <= 0 or not is_expected):
+                newest = max(client.versions(MAIN), default="none")
+                raise CommandError(
+                    f"`{client.index}` has no file of {plan.version}",
+                    hint=f"the newest version there is {newest}",
+                )
+            say(f"  {len(lacking)} files not listed yet, looking again in {pause:g} s")
+            time.sleep(min(pause, left))
+
+
+def _listed(client: Client, plan: Plan) -> set[Member]:
+    """Return what an index lists of a release."""
+    names = [name for project in DISTRIBUTIONS for name in client.files(project)]
+    files = [read_name(Path(name)) for name in names if version_of(name) == plan.version]
+    return {(file.kind, file.distribution, file.platform) for file in files if file}
 
 
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:

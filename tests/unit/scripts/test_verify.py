@@ -1,4 +1,4 @@
-"""`verify-release` of grafted wheels, whose binaries are not those of npm any more."""
+"""`verify-release` of a late index, and of grafted wheels, whose binaries are not those of npm any more."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
+from leanspec_launcher.commands import CommandError
 from scripts.gates import installation
+from scripts.gates.expected_set import expected
 from scripts.index.client import Index
 from scripts.model.finding import Finding
 from scripts.model.plan import Plan, read_plan
@@ -16,6 +19,8 @@ from scripts.publish import verify
 from scripts.publish.verify import verify_release
 from scripts.wheels.rebuild import rebuilt
 from tests.support.pages import put_pages
+from tests.support.small_index import SmallIndex
+from tests.support.versions import RELEASED
 
 INDEX = Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/")
 
@@ -33,6 +38,7 @@ def plan(grafted: Path, released_tree: Path, monkeypatch: pytest.MonkeyPatch) ->
     plan = read_plan(released_tree)
     monkeypatch.setattr(verify, "read_plan", lambda: plan)
     monkeypatch.setattr(verify, "fetch", fetch)
+    monkeypatch.setattr(verify, "_listed", lambda _, plan: expected(plan))
     monkeypatch.setattr(installation, "installed_from", lambda *_, **__: iter(()))
     return plan
 
@@ -81,6 +87,48 @@ def test_verify_release_grafts_again_to_rebuild(
     findings = verify_release(plan.version, INDEX, rebuild=True)
     wrong = {finding.subject: finding.found for finding in findings if not finding.passed}
     assert wrong == {missing.name: "not built", other.name: "other bytes"}
+
+
+@pytest.fixture
+def late(
+    quick_index: SmallIndex,
+    stand_in: Path,
+    released_tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SmallIndex:
+    """Return an index that has a release, and lists each file at the fourth look."""
+    plan = read_plan(released_tree)
+    monkeypatch.setattr(verify, "read_plan", lambda: plan)
+    monkeypatch.setattr(verify, "BACK_OFF", (0.01,))
+    monkeypatch.setattr(installation, "installed_from", lambda *_, **__: iter(()))
+    files = sorted((stand_in / "dist").iterdir())
+    quick_index.files = {path.name: path.read_bytes() for path in files}
+    quick_index.hidden_looks = 3
+    return quick_index
+
+
+def test_verify_release_waits_for_an_index_that_is_late(
+    late: SmallIndex, version: str
+) -> None:
+    findings = verify_release(Version(version), late.place, wait=5)
+    assert [finding for finding in findings if not finding.passed] == []
+
+
+def test_verify_release_ends_with_what_is_missing(late: SmallIndex, version: str) -> None:
+    missing = next(name for name in late.files if name.startswith("leanspec_ui-"))
+    del late.files[missing]
+    findings = verify_release(Version(version), late.place, wait=1)
+    (wrong,) = [finding for finding in findings if not finding.passed]
+    assert wrong.subject.startswith("leanspec-ui ")
+
+
+def test_verify_release_of_a_version_that_is_not_there_is_one_line(
+    late: SmallIndex,
+) -> None:
+    late.hidden_looks = 0
+    with pytest.raises(CommandError, match=r"has no file of 9\.9$") as error:
+        verify_release(Version("9.9"), late.place)
+    assert error.value.hint == f"the newest version there is {RELEASED}"
 
 
 def test_a_grafted_wheel_is_built_again_byte_for_byte(
