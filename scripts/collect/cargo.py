@@ -129,7 +129,7 @@ def _builds(
     Raises CommandError if two are for one platform: one of them would be lost.
     """
     if not targets:
-        return [(None, _host())]
+        return [(None, host())]
     builds: dict[str, tuple[Target | None, Platform]] = {}
     for text in targets:
         target = read_target(text, builder)
@@ -206,7 +206,8 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
     ]
 
 
-def _host() -> Platform:
+def host() -> Platform:
+    """Return this machine's platform; raises CommandError if the table has none for it."""
     platform = current()
     if platform is None:
         raise CommandError(

@@ -1,27 +1,30 @@
-"""Every check of a release that is possible before its tag, in one run and one table."""
+"""Every check of a release that is possible before its commit and tag, in one run and one table."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from scripts.collect.cargo import collect_cargo
-from scripts.collect.staging import staged
+from scripts.collect.cargo import collect_cargo, host
+from scripts.collect.pages import collect_pages, read_collected_pages
+from scripts.collect.staging import read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates import installation
 from scripts.gates.check import check
 from scripts.index.built import index_of
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
-from scripts.model.finding import Finding, confirm, problem, wrong_facts
+from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
+from scripts.model.pages import read_pages
 from scripts.model.plan import Plan, read_plan
-from scripts.model.version_places import planned
+from scripts.model.version_places import Place, planned
+from scripts.publish.matrix import build_target
 from scripts.tools.console import step
 from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, own_program, program_environment
@@ -39,6 +42,9 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
+VALIDATE = "lean-spec validate --warnings-only"
+# What a step needs of those before it.
+NEEDS = {"wheels": ("binaries", "pages"), "check": ("wheels",), VALIDATE: ("wheels",)}
 TAIL = 6
 
 
@@ -51,6 +57,9 @@ class Step:
     detail: str = ""
 
 
+Work = Callable[[], tuple[State, str]]
+
+
 def pre_release(
     workspace: Path | None,
     dist: Path,
@@ -59,10 +68,11 @@ def pre_release(
     skip_tests: bool,
     repair: str | None,
 ) -> list[Step]:
-    """Run every step; continue after a failed one if the next does not depend on it.
+    """Run every step; continue after a failed one with those that do not need it.
 
-    The binaries are those that `cargo build --release --locked` makes in `workspace`; with
-    `skip_rust`, those that are collected already. Raises CommandError if there is neither.
+    The binaries are built from `workspace` for this machine, as a release builds them; with
+    `skip_rust`, they are those that are collected already. Raises CommandError if there are
+    neither, or if a place of the version cannot be read.
     """
     if workspace is None and not skip_rust:
         raise CommandError(
@@ -70,61 +80,48 @@ def pre_release(
             hint="add `--cargo WORKSPACE`, or `--skip-rust` to take the collected binaries",
         )
     plan = read_plan()
-    base = PROJECTS
-    steps: list[Step] = []
-    with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
-        folder = Path(name)
-
-        def rust() -> str:
-            if workspace is None or skip_rust:
-                raise _Skipped("the collected binaries are taken")
-            with staged(folder / "binaries") as staging:
-                collect_cargo(
-                    workspace,
-                    load_families(),
-                    (),
-                    "release",
-                    staging,
-                    all_wanted=True,
-                    build=True,
-                )
-            return "cargo build --release --locked"
-
-        def wheels() -> str:
-            binaries = folder / "binaries" if (folder / "binaries").exists() else base
-            return f"{len(build_wheels(binaries, dist, (), (), repair))} files in {dist}"
-
-        work: dict[str, Callable[[], str]] = {
-            "versions in step": lambda: _versions(plan, workspace),
-            "binaries": rust,
-            **{name: _tool(command) for name, command in CHECKS},
-            "tests": lambda: _tests(skip_tests=skip_tests),
-            "wheels": wheels,
-            "check": lambda: _check(dist, workspace),
-        }
-        steps = [_run(name, each) for name, each in work.items()]
-        steps += _validate(plan, dist, folder)
-    return steps
-
-
-class _Skipped(Exception):  # noqa: N818 - no error
-    """Say why a step is left out."""
-
-
-def _run(name: str, work: Callable[[], str]) -> Step:
-    try:
-        with step(name):
-            return Step(name, State.PASSED, work())
-    except _Skipped as reason:
-        return Step(name, State.SKIPPED, str(reason))
-    except CommandError as error:
-        return Step(name, State.FAILED, str(error))
-
-
-def _versions(plan: Plan, workspace: Path | None) -> str:
     places = [
         place for edit in planned(plan.version, ROOT, workspace) for place in edit.places
     ]
+    with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
+        folder = Path(name)
+        base = PROJECTS if skip_rust else folder / "binaries"
+        work: dict[str, Work] = {
+            "versions in step": lambda: _versions(plan, places),
+            "binaries": lambda: _binaries(None if skip_rust else workspace, base),
+            "pages": lambda: _pages(base),
+            **{title: _tool(command) for title, command in CHECKS},
+            "tests": lambda: _tests(skip_tests=skip_tests),
+            "wheels": lambda: _wheels(base, dist, repair),
+            "check": lambda: _check(_draft(plan, base), dist, workspace, base),
+            VALIDATE: lambda: _validate(plan, dist, folder),
+        }
+        steps: dict[str, Step] = {}
+        for title, each in work.items():
+            lacking = [
+                need
+                for need in NEEDS.get(title, ())
+                if steps[need].state is not State.PASSED
+            ]
+            if lacking:
+                steps[title] = Step(title, State.SKIPPED, f"there are no {lacking[0]}")
+            else:
+                steps[title] = _run(title, each)
+    return list(steps.values())
+
+
+def _run(title: str, work: Work) -> Step:
+    with step(title) as shown:
+        try:
+            state, detail = work()
+        except CommandError as error:
+            hint = [f"hint: {error.hint}"] if error.hint else []
+            state, detail = State.FAILED, "\n  ".join([str(error), *hint])
+        shown.failed = state is State.FAILED
+    return Step(title, state, detail)
+
+
+def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
@@ -132,64 +129,107 @@ def _versions(plan: Plan, workspace: Path | None) -> str:
             for each in wrong
         ]
         raise CommandError(
-            "places differ (`python -m scripts bump` fixes them)", details=lines
+            "places differ",
+            details=lines,
+            hint="`python -m scripts bump` writes them, with `--cargo WORKSPACE` there, too",
         )
-    return f"{len(places)} places say {plan.version}"
+    return State.PASSED, f"{len(places)} places say {plan.version}"
 
 
-def _tool(command: tuple[str, ...]) -> Callable[[], str]:
-    def run() -> str:
+def _binaries(workspace: Path | None, base: Path) -> tuple[State, str]:
+    """Build the binaries of this machine's platform, or look at those that are collected."""
+    if workspace is None:
+        names = [f"{each.family} for {each.platform}" for each in read_collected(base)]
+        if not names:
+            raise CommandError(
+                f"no binary is collected in `{base}`",
+                hint="collect them first: `python -m scripts collect --help`",
+            )
+        return State.PASSED, f"the collected ones: {', '.join(names)}"
+    target = build_target(host().key)
+    with staged(base) as staging:
+        collect_cargo(
+            workspace,
+            load_families(),
+            (target,),
+            "release",
+            staging,
+            all_wanted=True,
+            build=True,
+        )
+    return State.PASSED, f"built for {target}"
+
+
+def _pages(base: Path) -> tuple[State, str]:
+    """Collect the pages that the plan names, unless they are there."""
+    pages, record = read_pages(), read_collected_pages(base)
+    if record is None:
+        collect_pages(pages, base)
+    return State.PASSED, f"{pages.package} {pages.version}"
+
+
+def _tool(command: tuple[str, ...]) -> Work:
+    def run() -> tuple[State, str]:
         done = capture([own_program(command[0]), *command[1:]], cwd=ROOT)
         if done.returncode != 0:
             lines = (done.stdout + done.stderr).strip().splitlines()
             raise CommandError(f"`{command[0]}` failed", details=lines[-TAIL:])
-        return command[0]
+        return State.PASSED, command[0]
 
     return run
 
 
-def _tests(*, skip_tests: bool) -> str:
+def _tests(*, skip_tests: bool) -> tuple[State, str]:
     if skip_tests:
-        raise _Skipped("as asked")
+        return State.SKIPPED, "as asked"
     done = capture([sys.executable, "-m", "scripts", "test"], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
         raise CommandError("the tests failed", details=lines[-TAIL:])
-    return next(
-        (line.strip("= ") for line in reversed(lines) if " passed" in line), "passed"
-    )
+    result = (line.strip("= ") for line in reversed(lines) if " passed" in line)
+    return State.PASSED, next(result, "passed")
 
 
-def _check(dist: Path, workspace: Path | None) -> str:
-    findings = check(dist, cargo=workspace, tagged=False)
+def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[State, str]:
+    return State.PASSED, f"{len(build_wheels(base, dist, (), (), repair))} files in {dist}"
+
+
+def _draft(plan: Plan, base: Path) -> Plan:
+    """Return the part of a plan that the collected binaries are of, before its commit."""
+    collected = {each.platform for each in read_collected(base)}
+    platforms = tuple(key for key in plan.platforms if key in collected)
+    others = {
+        key: "not built on this machine: the workflow builds it"
+        for key in plan.platforms
+        if key not in collected
+    }
+    return replace(plan, platforms=platforms, missing=plan.missing | others, is_draft=True)
+
+
+def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[State, str]:
+    findings = check(dist, cargo=workspace, collected=base, plan=plan)
     lines = wrong_facts(findings)
     if lines:
-        raise CommandError(
-            f"{len(lines)} of {len(findings)} facts are wrong", details=lines
-        )
-    return f"all {len(findings)} facts are right; the tag comes after this"
+        hints = [f"hint: {hint}" for hint in hints_of(findings)]
+        raise CommandError(counted(findings), details=[*lines, *hints])
+    gaps = [f"{each.subject}: {each.found}" for each in findings if each.is_gap]
+    return State.PASSED, "\n  ".join([counted(findings), *gaps])
 
 
-def _validate(plan: Plan, dist: Path, folder: Path) -> Iterator[Step]:
+def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[State, str]:
     """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
-    with step("lean-spec validate, by the installed binary"):
-        findings = list(_validations(plan, dist, folder))
-    for finding in findings:
-        reason = plan.exceptions.get("validate")
-        if reason and not finding.passed:
-            yield Step(
-                finding.subject, State.EXCEPTION, f"{reason} (it said: {finding.found})"
-            )
-        elif reason:
-            text = "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml"
-            yield Step(finding.subject, State.FAILED, text)
-        else:
-            state = State.PASSED if finding.passed else State.FAILED
-            yield Step(finding.subject, state, finding.found)
+    finding, reason = _validation(plan, dist, folder), plan.exceptions.get("validate")
+    if not reason:
+        return State.PASSED if finding.passed else State.FAILED, finding.found
+    if finding.passed:
+        return (
+            State.FAILED,
+            "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml",
+        )
+    return State.EXCEPTION, f"{reason} (it said: {finding.found})"
 
 
-def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
-    subject = "lean-spec validate --warnings-only"
+def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:
     try:
         files, _ = read_files(dist)
         with index_of(files, folder) as index:
@@ -197,8 +237,7 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
                 folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index
             )
     except (CommandError, OSError) as error:
-        yield problem(subject, subject, "installed", error)
-        return
+        return problem(VALIDATE, VALIDATE, "installed", error)
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
@@ -209,6 +248,5 @@ def _validations(plan: Plan, dist: Path, folder: Path) -> Iterator[Finding]:
     done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
     said = " ".join((done.stdout + done.stderr).split())[:160]
     if done.returncode == 0:
-        yield confirm(subject, subject, said or "exit 0")
-    else:
-        yield problem(subject, subject, "exit 0", f"exit {done.returncode}: {said}")
+        return confirm(VALIDATE, VALIDATE, said or "exit 0")
+    return problem(VALIDATE, VALIDATE, "exit 0", f"exit {done.returncode}: {said}")

@@ -32,6 +32,10 @@ from scripts.tools.processes import program_environment
 # The phrase in the web server's description as long as its wheel has no pages.
 API_ONLY = "API only"
 NO_COMMIT = "none stated"
+ONE_COMMIT = (
+    "build all of them from the release's commit of LeanSpec, and collect them again"
+)
+OTHER_VERSION = "collect the binaries of this version: `python -m scripts collect --help`"
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,11 @@ def binaries(
             found.append(read_binary(file))
         except CommandError as error:
             yield problem(
-                "binary", file.path.name, "a binary and its record", error.message
+                "binary",
+                file.path.name,
+                "a binary and its record",
+                error.message,
+                hint="build it again: `python -m scripts wheels`",
             )
     yield from confirm_unless(
         "binary", f"{len(found)} binaries", _twice(found), "each one of its own"
@@ -123,20 +131,31 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     problems = []
     if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
         problems.append(
-            problem("provenance", name, "a source with its integrity or commit", source)
+            problem(
+                "provenance",
+                name,
+                "a source with its integrity or commit",
+                source,
+                hint="collect the binaries again: `python -m scripts collect --help`",
+            )
         )
-    # A dev version is written into the sources where it is built: they differ from their commit in
-    # that.
-    if str(record.get("commit") or "").endswith(DIRTY) and not plan.version.is_devrelease:
+    # A dev version is written into the sources where it is built, and a draft before its commit.
+    may_differ = plan.is_draft or plan.version.is_devrelease
+    dirty = str(record.get("commit") or "").endswith(DIRTY)
+    if dirty and not may_differ:
         problems.append(
             problem(
-                "provenance", name, "a commit without uncommitted changes", record["commit"]
+                "provenance",
+                name,
+                "a commit without uncommitted changes",
+                record["commit"],
+                hint="commit LeanSpec's sources, and collect the binaries again",
             )
         )
     grafted = ", grafted" if "grafted" in record else ""
-    yield from confirm_unless(
-        "provenance", name, iter(problems), f"from {stated.get('kind', '')}{grafted}"
-    )
+    uncommitted = ", with uncommitted changes" if dirty else ""
+    origin = f"from {stated.get('kind', '')}{grafted}{uncommitted}"
+    yield from confirm_unless("provenance", name, iter(problems), origin)
 
 
 def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
@@ -148,10 +167,16 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     if reason:
         return confirm("provenance", "commits", reason)
     if sources:
-        return compare("provenance", "commits", sources, ", ".join(stated))
+        return compare("provenance", "commits", sources, ", ".join(stated), hint=ONE_COMMIT)
     commits = [each for each in stated if each != NO_COMMIT]
     if len(commits) > 1:
-        return problem("provenance", "commits", "one for all binaries", ", ".join(commits))
+        return problem(
+            "provenance",
+            "commits",
+            "one for all binaries",
+            ", ".join(commits),
+            hint=ONE_COMMIT,
+        )
     return confirm("provenance", "commits", ", ".join(stated))
 
 
@@ -182,6 +207,7 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
             subject,
             wanted,
             reported or "not run where it was built (no `reported` in binary.json)",
+            hint=OTHER_VERSION,
         )
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -198,4 +224,4 @@ def _own_version(plan: Plan, binary: Binary) -> Finding:
             )
         except OSError as error:
             return problem("version", subject, wanted, error)
-    return compare("version", subject, wanted, said)
+    return compare("version", subject, wanted, said, hint=OTHER_VERSION)

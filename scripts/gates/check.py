@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.index.built import index_of
 from scripts.model.families import PROJECTS
@@ -35,23 +34,17 @@ def check(
     *,
     collected: Path = PROJECTS,
     sources: str | None = None,
-    tagged: bool = True,
+    plan: Plan | None = None,
 ) -> list[Finding]:
-    """Run every gate on built files and their tree; the gate of the tag only if there should be one.
+    """Run every gate on built files and their tree.
 
     `collected` is where the binaries are that the files were built from, `sources` the commit that
-    they are of. Raises CommandError if there are no files.
+    they are of. `plan` replaces that of the tree. Raises CommandError if there are no files.
     """
-    plan = read_plan(root)
-    if not dist.is_dir():
-        raise CommandError(
-            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
-        )
+    plan = plan or read_plan(root)
     files, strange = read_files(dist)
     gates: dict[str, Gate] = {
-        "names, versions, tag, tree, lock": lambda: tree.repository(
-            plan, root, cargo, tagged=tagged
-        ),
+        "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo),
         "the MCP registry's description": lambda: mcp_registry(plan, root),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
@@ -62,8 +55,10 @@ def check(
     }
     found: list[Finding] = []
     for title, gate in gates.items():
-        with step(title):
-            found += to_its_end(title, gate)
+        with step(title) as work:
+            findings = [*to_its_end(title, gate)]
+            work.failed = not all(finding.passed for finding in findings)
+        found += findings
     return found
 
 

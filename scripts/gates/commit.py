@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.model.finding import Finding, confirm, confirm_unless, problem
@@ -15,26 +15,33 @@ PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 def tag(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Check that this commit has the release's tag. A dev version has no tag."""
+    """Check that this commit has the release's tag. A dev version has none, and a draft not yet."""
     wanted = f"v{plan.version}"
     if plan.version.is_devrelease:
         yield confirm("tag", wanted, "a dev version has none")
+        return
+    if plan.is_draft:
+        yield replace(confirm("tag", wanted, "comes after this"), is_gap=True)
         return
     found = _git(root, "tag", "--points-at", "HEAD").split()
     if wanted in found:
         yield confirm("tag", "HEAD", wanted)
     else:
-        yield problem("tag", "HEAD", wanted, " ".join(found) or "no tag")
+        yield problem(
+            "tag",
+            "HEAD",
+            wanted,
+            " ".join(found) or "no tag",
+            hint=f"`git tag {wanted}`, on the commit of the release",
+        )
 
 
-def tree(root: Path) -> Iterator[Finding]:
-    """Check that the tree is clean and tracks no binary and no large file."""
-    changed = _git(root, "status", "--porcelain").splitlines()
-    if changed:
-        found = f"{len(changed)} changes: {changed[0].strip()}"
-        yield problem("tree", "git status", "clean", found)
-    else:
-        yield confirm("tree", "git status", "clean")
+def tree(plan: Plan, root: Path) -> Iterator[Finding]:
+    """Check that the tree is clean and tracks no binary and no large file.
+
+    In a draft, tracked files have changed.
+    """
+    yield _status(plan, root)
 
     def problems() -> Iterator[Finding]:
         for name in _git(root, "ls-files", "-z").split("\0"):
@@ -53,6 +60,24 @@ def tree(root: Path) -> Iterator[Finding]:
 
     yield from confirm_unless(
         "tree", "tracked files", problems(), "no program, none over 1 MiB"
+    )
+
+
+def _status(plan: Plan, root: Path) -> Finding:
+    changed = _git(root, "status", "--porcelain").splitlines()
+    unknown = [line for line in changed if line.startswith("??")]
+    if not changed:
+        return confirm("tree", "git status", "clean")
+    if plan.is_draft and not unknown:
+        text = f"changed files: {len(changed)}, to be committed before the tag"
+        return replace(confirm("tree", "git status", text), is_gap=True)
+    first = (unknown or changed)[0].strip()
+    return problem(
+        "tree",
+        "git status",
+        "clean",
+        f"changed or unknown files: {len(changed)}, such as `{first}`",
+        hint="commit each file, or take it back (`git status` lists them)",
     )
 
 

@@ -11,6 +11,12 @@ from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
 from scripts.model.plan import Plan
 
+BUILD = "`python -m scripts wheels`"
+# What is missing if it was not collected.
+COLLECT = {
+    FileKind.PLATFORM: f"collect its binary, then {BUILD}; or state why there is none in `missing` of pyproject.toml",
+    FileKind.PAGES: f"`python -m scripts collect pages`, then {BUILD}",
+}
 # kind, distribution, platform
 Member = tuple[FileKind, str, str | None]
 
@@ -30,7 +36,9 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
     wanted = expected(plan)
     seen: dict[Member, File] = {}
     for name in strange:
-        yield problem("set", name, "no such file in a release", "there")
+        yield problem(
+            "set", name, "no such file in a release", "there", hint=f"remove `{name}`"
+        )
     for file in files:
         key = (file.kind, file.distribution, file.platform)
         if key not in wanted:
@@ -39,6 +47,7 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
                 file.path.name,
                 "no such file in this release",
                 f"a {file.kind} for {file.platform or 'any platform'}",
+                hint=f"remove `{file.path.name}`, or add it to `platforms` in pyproject.toml",
             )
         elif key in seen:
             yield problem(
@@ -46,12 +55,26 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
                 file.path.name,
                 "one file",
                 f"a second one next to {seen[key].path.name}",
+                hint=f"remove what is there, and build again: {BUILD}",
             )
         else:
-            yield compare("set", file.path.name, str(plan.version), file.version)
+            expected_version = str(plan.version)
+            yield compare(
+                "set",
+                file.path.name,
+                expected_version,
+                file.version,
+                hint=f"build again: {BUILD}",
+            )
             seen[key] = file
     for kind, distribution, platform in sorted(wanted - set(seen), key=str):
-        yield problem("set", f"{distribution} ({platform or kind})", f"a {kind}", "missing")
+        yield problem(
+            "set",
+            f"{distribution} ({platform or kind})",
+            "in the release",
+            "missing",
+            hint=COLLECT.get(kind, BUILD),
+        )
     for absent, reason in plan.missing.items():
         text = f"not in this release: {reason}"
         yield replace(confirm("set", absent, text), is_gap=True)

@@ -44,6 +44,8 @@ PLATFORM_TAGS = re.compile(
     r"|manylinux(?:1|2010)_(?:x86_64|i686)|manylinux2014_(?:x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
     r"|macosx_10_\d+_(?:x86_64|arm64|universal2)|macosx_(?:11|12|13|14|15|26)_0_(?:x86_64|arm64|universal2)"
 )
+# The tag of a program that needs libraries of the system.
+GRAFT = "graft them into the wheel: `python -m scripts wheels --repair auditwheel`"
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
 
@@ -54,7 +56,13 @@ def index_rules(files: list[File]) -> Iterator[Finding]:
     for file in files:
         refusals = list(_refusals(file))
         problems = (
-            problem(GATE, f"{file.path.name}: {what}", wanted, found)
+            problem(
+                GATE,
+                f"{file.path.name}: {what}",
+                wanted,
+                found,
+                hint=GRAFT if str(found).startswith("linux_") else "",
+            )
             for what, wanted, found in refusals
         )
         yield from confirm_unless(GATE, file.path.name, problems, "accepted")

@@ -39,7 +39,13 @@ def _problems(name: str, project: Project, version: Version) -> Iterator[Finding
     rivals = [each for each in published if version.is_prerelease or not each.is_prerelease]
     highest = max(rivals, default=version)
     if highest > version:
-        yield problem(GATE, name, f"no version above {version}", highest)
+        yield problem(
+            GATE,
+            name,
+            f"no version above {version}",
+            highest,
+            hint="bump to a higher version: `python -m scripts bump VERSION`",
+        )
     own = [each for each in project.files.values() if version_of(each.name) == version]
     for each in own:
         if each.is_yanked:

@@ -44,7 +44,13 @@ def pages_gate(files: list[File]) -> Iterator[Finding]:
     with zipfile.ZipFile(wheel.path) as archive:
         record = json.loads(archive.read(f"{PACKAGE}/{RECORD}"))
         asked = asked_paths(_texts(archive))
-    yield compare(GATE, "package", _named(planned), _stated(record))
+    yield compare(
+        GATE,
+        "package",
+        _named(planned),
+        _stated(record),
+        hint="`python -m scripts collect pages`, then `python -m scripts wheels`",
+    )
     server = _server(files)
     if server is None:
         text = "not compared: this machine runs no server of this release"
@@ -57,7 +63,13 @@ def pages_gate(files: list[File]) -> Iterator[Finding]:
             GATE, "API", f"{len(missing)} of {len(asked)} paths missing, as planned"
         )
     else:
-        yield problem(GATE, "API paths that the server lacks", wanted, missing)
+        yield problem(
+            GATE,
+            "API paths that the server lacks",
+            wanted,
+            missing,
+            hint="state them as `missing-api` in pyproject.toml, if the web UI works without them",
+        )
 
 
 def _named(pages: Pages) -> str:

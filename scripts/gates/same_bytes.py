@@ -21,6 +21,7 @@ from scripts.wheels.rebuild import SURROUNDINGS, Surroundings, rebuilt
 from .binaries import was_grafted
 
 GATE = "the bytes that this tree builds"
+BUILD = "build again, from the same binaries and tree: `python -m scripts wheels`"
 MOST_NAMED = 3
 
 
@@ -61,13 +62,15 @@ def same_bytes(
         for file in files:
             yield _compare(file, ours.pop(file.path.name, None))
         for name in sorted(ours):
-            yield problem(GATE, name, "in the release, as this tree builds it", "missing")
+            yield problem(
+                GATE, name, "in the release, as this tree builds it", "missing", hint=BUILD
+            )
 
 
 def _compare(file: File, ours: File | None) -> Finding:
     name = file.path.name
     if ours is None:
-        return problem(GATE, name, "a file that this tree builds", "not built")
+        return problem(GATE, name, "a file that this tree builds", "not built", hint=BUILD)
     if file.path.read_bytes() == ours.path.read_bytes():
         return confirm(GATE, name, f"sha256 {file.sha256()[:16]}")
     return problem(
@@ -75,6 +78,7 @@ def _compare(file: File, ours: File | None) -> Finding:
         name,
         f"sha256 {ours.sha256()[:16]}",
         f"{file.sha256()[:16]}: {_difference(file, ours)}",
+        hint=BUILD,
     )
 
 

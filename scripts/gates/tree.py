@@ -53,7 +53,11 @@ def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
             yield compare(
-                "versions", f"{place.file}: {place.what}", place.expected, place.found
+                "versions",
+                f"{place.file}: {place.what}",
+                place.expected,
+                place.found,
+                hint=f"`python -m scripts bump{f' --cargo {cargo}' if cargo else ''}` writes it",
             )
 
 
@@ -81,7 +85,11 @@ def lock(root: Path) -> Iterator[Finding]:
         problems, _ = follow(entries, roots, lambda _: [], here)
         found = [
             problem(
-                "lock", each.requirement.name, each.requirement, each.locked or "not locked"
+                "lock",
+                each.requirement.name,
+                each.requirement,
+                each.locked or "not locked",
+                hint="`python -m scripts lock`",
             )
             for each in problems
         ]
@@ -90,17 +98,14 @@ def lock(root: Path) -> Iterator[Finding]:
         )
 
 
-def repository(
-    plan: Plan, root: Path, cargo: Path | None, *, tagged: bool
-) -> Iterator[Finding]:
+def repository(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     """Run every gate that needs no built file."""
     yield from names()
     yield from manifests(root)
     yield from versions(plan, root, cargo)
     try:
-        if tagged:
-            yield from tag(plan, root)
-        yield from tree(root)
+        yield from tag(plan, root)
+        yield from tree(plan, root)
     except CommandError as error:
         yield problem("tree", str(root), "a git repository", error.message.splitlines()[0])
     yield from lock(root)

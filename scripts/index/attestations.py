@@ -75,7 +75,13 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     for file in files:
         path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
         if path is None and required:
-            yield problem(GATE, file.path.name, "an attestation next to it", "none")
+            yield problem(
+                GATE,
+                file.path.name,
+                "an attestation next to it",
+                "none",
+                hint="`python -m scripts attest`, in the workflow: it states whose release this is",
+            )
         if path is None:
             continue
         try:

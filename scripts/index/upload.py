@@ -24,7 +24,7 @@ from scripts.model.finding import LONGEST_REASON
 from scripts.tools.console import say
 from scripts.tools.threads import take
 
-from .attestations import IDENTITY_VARIABLE, attestation_of
+from .attestations import attestation_of
 from .client import (
     ATTEMPTS,
     BACK_OFF,
@@ -84,21 +84,6 @@ def credentials(index: Index) -> tuple[str, str]:
             hint="set `TWINE_USERNAME` (`__token__` for a token) and `TWINE_PASSWORD`, or add them to ~/.pypirc",
         )
     return user, password
-
-
-def may_have_credentials(index: Index) -> None:
-    """Fail if an upload would have no credentials. No token is requested: a dry run needs none.
-
-    Raises CredentialsError.
-    """
-    if (
-        IDENTITY_VARIABLE in os.environ
-        and not index.credentials
-        and "TWINE_PASSWORD" not in os.environ
-    ):
-        say("trusted publishing is asked for a token when there is something to upload")
-        return
-    credentials(index)
 
 
 def upload_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from leanspec_launcher.commands import CommandError
@@ -22,9 +22,13 @@ class Finding:
     found: str
     is_gap: bool = False
     """Whether something is left out or could not be looked at, which is always shown."""
+    hint: str = ""
+    """What to type, where the fact is not as it should be."""
 
 
-def compare(gate: str, subject: str, expected: object, found: object) -> Finding:
+def compare(
+    gate: str, subject: str, expected: object, found: object, *, hint: str = ""
+) -> Finding:
     """Compare a fact with what it should be."""
     return Finding(
         gate=gate,
@@ -32,10 +36,13 @@ def compare(gate: str, subject: str, expected: object, found: object) -> Finding
         passed=expected == found,
         expected=str(expected),
         found=str(found),
+        hint=hint,
     )
 
 
-def problem(gate: str, subject: str, expected: object, found: object) -> Finding:
+def problem(
+    gate: str, subject: str, expected: object, found: object, *, hint: str = ""
+) -> Finding:
     """State a fact that is not as it should be."""
     return Finding(
         gate=gate,
@@ -43,6 +50,7 @@ def problem(gate: str, subject: str, expected: object, found: object) -> Finding
         passed=False,
         expected=str(expected),
         found=str(found),
+        hint=hint,
     )
 
 
@@ -72,6 +80,21 @@ def wrong_facts(findings: Iterable[Finding]) -> list[str]:
     ]
 
 
+def hints_of(findings: Iterable[Finding]) -> list[str]:
+    """Return what helps with the facts that are not as they should be, each hint once."""
+    hints = [each.hint for each in findings if not each.passed and each.hint]
+    return list(dict.fromkeys(hints))
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """Say how many facts are wrong, or that all are right."""
+    total, failed = len(findings), sum(not each.passed for each in findings)
+    facts = "fact" if total == 1 else "facts"
+    if failed:
+        return f"{failed} of {total} {facts} {'is' if failed == 1 else 'are'} wrong"
+    return f"all {total} {facts} are right" if total != 1 else "1 fact is right"
+
+
 Gate = Callable[[], Iterator[Finding]]
 
 
@@ -80,7 +103,13 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
     try:
         yield from gate()
     except CommandError as error:
-        yield problem(title, "the gate itself", "to come to an end", str(error))
+        yield problem(
+            title,
+            "the gate itself",
+            "to come to an end",
+            str(error),
+            hint=error.hint or "",
+        )
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
         yield problem(
             title,

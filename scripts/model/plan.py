@@ -35,6 +35,8 @@ class Plan:
     """The second line of the minisign key that the files of a release are signed with."""
     attestations: tuple[str, ...] = ()
     """The indices, as `publish --index` names them, that take no file without its attestation."""
+    is_draft: bool = False
+    """Whether it is not committed yet: there is no tag, and files differ from their commit."""
 
 
 def read_plan(root: Path = ROOT) -> Plan:

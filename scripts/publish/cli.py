@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -211,34 +212,34 @@ def check(
 
 def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     """Print a line per gate, with its problems; return the exit code."""
+    from scripts.model.finding import counted
+
     failed = [finding for finding in findings if not finding.passed]
     if as_json:
         print_rows(findings)
     else:
         for gate in dict.fromkeys(finding.gate for finding in findings):
             _print_gate(gate, [finding for finding in findings if finding.gate == gate])
-        click.echo(_counted(len(failed), len(findings)))
+        click.echo(counted(findings))
     return FAILURE if failed else 0
 
 
 def _print_gate(gate: str, findings: list[Finding]) -> None:
-    """Print one line for a gate, then what failed, and the gaps that the release plan explains."""
+    """Print one line for a gate, then what failed and what helps, and the gaps that are explained."""
+    from scripts.model.finding import counted, hints_of
+
     failed = [finding for finding in findings if not finding.passed]
     mark = click.style("✗", fg="red") if failed else click.style("✓", fg="green")
-    click.echo(f"{mark} {gate:32}  {_counted(len(failed), len(findings))}")
+    click.echo(f"{mark} {gate:32}  {counted(findings)}")
     for finding in failed:
         click.echo(f"    {finding.subject}")
         click.echo(f"      expected  {finding.expected}")
         click.echo(f"      found     {finding.found}")
+    for hint in hints_of(findings):
+        click.echo(f"      hint: {hint}")
     for finding in findings:
         if finding.is_gap:
             click.echo(f"    {finding.subject}: {finding.found}")
-
-
-def _counted(failed: int, total: int) -> str:
-    if failed:
-        return f"{failed} of {total} facts are wrong"
-    return f"all {total} facts are right"
 
 
 INDEX_OPTION = click.option(
@@ -252,6 +253,14 @@ SIMPLE_OPTION = click.option(
     "--simple",
     metavar="URL",
     help="URL of its simple API, if it is not next to the upload URL.",
+)
+
+WAIT_OPTION = click.option(
+    "--wait",
+    type=click.IntRange(0),
+    default=900,
+    show_default=True,
+    help="Seconds to wait for the index.",
 )
 
 
@@ -272,13 +281,7 @@ SIMPLE_OPTION = click.option(
     is_flag=True,
     help="Resume a partial upload; fails if nothing of this version is on the index.",
 )
-@click.option(
-    "--wait",
-    type=click.IntRange(1),
-    default=900,
-    show_default=True,
-    help="Seconds to wait for the index.",
-)
+@WAIT_OPTION
 @click.option(
     "--dry-run", is_flag=True, help="Do everything but the upload, and print the plan."
 )
@@ -303,15 +306,16 @@ def publish(
     for. Nothing is uploaded unless every check passes. Files that the index already has, byte for
     byte, are skipped; other bytes under one of the names stop everything. After an interruption,
     the same command resumes from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
-    ~/.pypirc, a keyring, trusted publishing; a dry run asks for no token. An index that the release
-    plan names takes no file without its attestation (see `attest`).
+    ~/.pypirc, a keyring, trusted publishing. An index that the release plan names takes no file
+    without its attestation (see `attest`). A dry run needs no credentials, no CI, no tag and no
+    attestation.
 
     With --checked, nothing of the release is run, before or after: the job that publishes holds a
     token, and `check` and `verify-release` run it in others.
 
     \b
     Examples:
-      python -m scripts publish --index testpypi --dry-run --allow-local
+      python -m scripts publish --index testpypi --dry-run
       python -m scripts publish --index pypi
     """
     from scripts.index.client import read_index
@@ -319,7 +323,7 @@ def publish(
     from .publish import Proof, has_passed, must_be_ci
     from .publish import publish as put
 
-    if not allow_local:
+    if not (allow_local or dry_run):
         must_be_ci()
     if checked:
         from scripts.index.served import compare_served
@@ -328,12 +332,14 @@ def publish(
         done = "every file was fetched from the index and compared"
     else:
         from scripts.gates.check import check as look
+        from scripts.model.plan import read_plan
 
         from .verify import verify_release
 
-        proof = Proof(
-            functools.partial(look, cargo=cargo, collected=binaries), verify_release
-        )
+        # A dry run comes before the tag.
+        plan = replace(read_plan(), is_draft=dry_run)
+        gates = functools.partial(look, cargo=cargo, collected=binaries, plan=plan)
+        proof = Proof(gates, verify_release)
         done = "every file was fetched from the index, compared, installed and run"
     index = read_index(name, simple)
     findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
@@ -376,6 +382,7 @@ def attest(dist: Path) -> None:
     is_flag=True,
     help="Build the wheels again from npm's binaries, and compare every byte.",
 )
+@WAIT_OPTION
 @json_option("fact")
 def verify_release(
     version: str,
@@ -383,13 +390,15 @@ def verify_release(
     simple: str | None,
     dist: Path | None,
     against: str | None,
+    wait: int,
     *,
     rebuild: bool,
     as_json: bool,
 ) -> int:
     """Download, compare, install and run a release.
 
-    Every file is fetched from the index, and installed with pip and with uv.
+    Every file is fetched from the index, and installed with pip and with uv. An index that does
+    not list everything yet is waited for.
 
     \b
     Examples:
@@ -407,6 +416,7 @@ def verify_release(
         dist,
         against_npm=against == "npm",
         rebuild=rebuild,
+        wait=wait,
     )
     return _print_findings(findings, as_json=as_json)
 

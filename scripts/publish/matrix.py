@@ -63,14 +63,19 @@ def write_outputs(found: dict[str, str]) -> Path:
     return Path(name)
 
 
+def build_target(key: str) -> str:
+    """Return the target that a release builds a platform for: on Linux, with its glibc."""
+    platform = PLATFORMS[key]
+    return platform.target + (GLIBC if platform.system == "linux" else "")
+
+
 def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
     return {
         "include": [
             {
                 "platform": key,
                 "runner": RUNNERS[key],
-                "target": PLATFORMS[key].target
-                + (GLIBC if PLATFORMS[key].system == "linux" else ""),
+                "target": build_target(key),
                 "artifact": f"{artifact}-{key}",
             }
             for key in platforms

@@ -24,11 +24,10 @@ from scripts.index.upload import (
     AGAIN,
     BurntError,
     credentials,
-    may_have_credentials,
     upload_all,
 )
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, compare, wrong_facts
+from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
@@ -51,10 +50,9 @@ class GatesError(CommandError):
     """A release that does not pass its gates."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        lines = wrong_facts(findings)
         super().__init__(
-            f"{len(lines)} facts are wrong: nothing is uploaded",
-            details=lines,
+            f"{counted(findings)}: nothing is uploaded",
+            details=wrong_facts(findings),
             hint="fix them; `python -m scripts check` shows them all again",
         )
 
@@ -93,7 +91,6 @@ def publish(
             )
         _show(plan, index, files, there)
         if dry_run:
-            may_have_credentials(index)
             say("a dry run: nothing was uploaded")
             return found
         _upload(client, files, there, wait)
@@ -119,7 +116,13 @@ def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
     findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
     return [
         *findings,
-        compare("checked", "the files", fingerprint_of_check, fingerprint(files)),
+        compare(
+            "checked",
+            "the files",
+            fingerprint_of_check,
+            fingerprint(files),
+            hint="run `python -m scripts check` again, and take the fingerprint that it prints",
+        ),
     ]
 
 

@@ -30,13 +30,20 @@ def say(text: str) -> None:
     console().print(text, markup=False)
 
 
+class Work:
+    """Work that a title stands for."""
+
+    failed = False
+
+
 @contextlib.contextmanager
-def step(title: str) -> Iterator[None]:
+def step(title: str) -> Iterator[Work]:
     """Show a title while its work goes on, then how long that took, in seconds.
 
+    Work that comes to its end and says that it failed gets a cross.
     Where there is no terminal, a log gets a line in between when the work takes long.
     """
-    started = time.monotonic()
+    started, work = time.monotonic(), Work()
     reminder = threading.Timer(
         PATIENCE, say, [f"… {title}: still at it after {PATIENCE} s"]
     )
@@ -46,10 +53,11 @@ def step(title: str) -> Iterator[None]:
     reminder.start()
     try:
         with waiting:
-            yield
+            yield work
     finally:
         reminder.cancel()
-    screen.print(f"[green]✓[/] {title} [dim]({time.monotonic() - started:.1f} s)[/]")
+    mark = "[red]✗[/]" if work.failed else "[green]✓[/]"
+    screen.print(f"{mark} {title} [dim]({time.monotonic() - started:.1f} s)[/]")
 
 
 def size(count: int) -> str:

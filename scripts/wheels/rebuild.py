@@ -35,6 +35,11 @@ def rebuilt(
     base: Path, repair: str | None, surroundings: Surroundings = SURROUNDINGS[-1]
 ) -> Iterator[Path]:
     """Give a folder with what this tree builds from the binaries in `base`. Raises CommandError if the build fails."""
+    if not base.is_dir():
+        raise CommandError(
+            f"there is no folder `{base}`",
+            hint="collect the binaries first: `python -m scripts collect --help`",
+        )
     with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as name:
         binaries, out = Path(name, "in put"), Path(name, "out")
         shutil.copytree(

@@ -739,7 +739,7 @@ def test_3_a_missing_an_extra_and_a_second_version(dist: Path, plan: Plan) -> No
     (dist / "notes.txt").touch()
     said = of_set(plan, dist)
     assert f"{CLI.replace(RELEASED, '0.2.9')}: expected {RELEASED}, found 0.2.9" in said
-    assert "leanspec-mcp-bin (linux-x64): expected a platform wheel, found missing" in said
+    assert "leanspec-mcp-bin (linux-x64): expected in the release, found missing" in said
     assert "notes.txt: expected no such file in a release, found there" in said
     shutil.copy(dist / MAIN, dist / MAIN.replace("py3", "py2.py3"))
     assert any("found a second one next to" in line for line in of_set(plan, dist))
@@ -770,7 +770,7 @@ def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
         ("large", bytes((1 << 20) + 1)),
         ("fine", b"x"),
     )
-    said = wrong(commit.tree(root))
+    said = wrong(commit.tree(read_plan(ROOT), root))
     assert said == [
         "large: expected at most 1048576 bytes, found 1048577",
         "program: expected no program in git, found a program",
@@ -945,7 +945,14 @@ def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     assert wrong(commit.tag(plan, root)) == []
     assert wrong(commit.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
     (root / "a").write_text("2")
-    assert wrong(commit.tree(root)) == ["git status: expected clean, found 1 changes: M a"]
+    found = "changed or unknown files: 1, such as `M a`"
+    assert wrong(commit.tree(plan, root)) == [f"git status: expected clean, found {found}"]
+    draft = replace(plan, is_draft=True)
+    assert next(commit.tree(draft, root)).is_gap, "it comes before the commit"
+    assert next(commit.tag(draft, root)).is_gap
+    (root / "new").write_text("not in git")
+    found = "changed or unknown files: 2, such as `?? new`"
+    assert wrong(commit.tree(draft, root)) == [f"git status: expected clean, found {found}"]
 
 
 def test_21_the_changelog_has_no_heading_yet(
@@ -1050,7 +1057,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
             resume=False,
             wait=1,
         )
-    missing = "leanspec-cli-bin (linux-x64): expected a platform wheel, found missing"
+    missing = "leanspec-cli-bin (linux-x64): expected in the release, found missing"
     assert missing in str(error.value)
     assert f"tag: HEAD: expected v{RELEASED}" in str(error.value)
 

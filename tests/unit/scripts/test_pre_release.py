@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 from minisign import KeyPair
 
+from scripts.collect.staging import read_collected
 from scripts.dev import cli
 from scripts.dev import pre_release as module
 from scripts.dev.suite import CHECKS
 from scripts.model.families import PROJECTS
 from scripts.model.finding import Finding, confirm, problem
-from scripts.model.plan import read_plan
+from scripts.model.plan import Plan, read_plan
 from tests.support.releases import write_tagged_tree
 from tests.support.versions import RELEASED
 
@@ -50,8 +51,11 @@ def release(
         shutil.copytree(stand_in / "dist", out)
         return list(out.iterdir())
 
-    def check(out: Path, *, cargo: Path | None, tagged: bool) -> list[Finding]:
-        assert (out, cargo, tagged) == (dist, None, False), "the tag comes later"
+    def check(
+        out: Path, *, cargo: Path | None, collected: Path, plan: Plan
+    ) -> list[Finding]:
+        assert (out, cargo, collected) == (dist, None, PROJECTS)
+        assert plan.is_draft, "the commit and the tag come later"
         return findings
 
     monkeypatch.setattr(module, "ROOT", tree)
@@ -61,6 +65,9 @@ def release(
     monkeypatch.setattr(module, "CHECKS", tuple(starts))
     monkeypatch.setattr(module, "build_wheels", build_wheels)
     monkeypatch.setattr(module, "check", check)
+    collected = read_collected(stand_in / "binaries")
+    monkeypatch.setattr(module, "read_collected", lambda _: collected)
+    monkeypatch.setattr(module, "_pages", lambda _: (module.State.PASSED, "those there"))
     return dist
 
 
@@ -76,7 +83,8 @@ def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
     steps = json.loads(result.stdout)
     assert {step["name"]: step["state"] for step in steps} == {
         "versions in step": "passed",
-        "binaries": "skipped",
+        "binaries": "passed",
+        "pages": "passed",
         "lint": "passed",
         "layers": "passed",
         "tests": "skipped",
@@ -85,6 +93,7 @@ def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
         VALIDATE: "exception",
     }
     details = {step["name"]: step["detail"] for step in steps}
+    assert details["binaries"].startswith("the collected ones: cli for linux-x64")
     assert details["versions in step"].endswith(f" places say {RELEASED}")
     assert details["wheels"] == f"{len(list(release.iterdir()))} files in {release}"
     # The installed program ran.
@@ -96,14 +105,14 @@ def test_pre_release_goes_on_after_what_is_wrong(
 ) -> None:
     findings.append(problem("gate", "subject", "good", "bad"))
     monkeypatch.setattr(module, "CHECKS", (("lint", ("ruff", "nonsense")),))
-    monkeypatch.setattr(module, "_validate", lambda *_: iter(()))
+    monkeypatch.setattr(module, "_validate", lambda *_: (module.State.PASSED, ""))
     changelog = release.with_name("tree") / "CHANGELOG.md"
     changelog.write_text(changelog.read_text().replace(f"[{RELEASED}]", "[9.9.9]"))
     result = pre_release(release)
     assert result.return_value == 1
     failed = re.findall(r"^failed +(.*?)  ", result.stdout, re.MULTILINE)
     assert failed == ["versions in step", "lint", "check"]
-    assert "1 of 2 facts are wrong" in result.stdout
+    assert "1 of 2 facts is wrong" in result.stdout
     assert "gate: subject: expected good, found bad" in result.stdout
     assert release.is_dir(), "the wheels were built all the same"
 
@@ -111,4 +120,4 @@ def test_pre_release_goes_on_after_what_is_wrong(
 def test_pre_release_finds_every_program_of_its_checks() -> None:
     for _, command in CHECKS:
         name = command[0]
-        assert module._tool((name, "--help"))() == name  # noqa: SLF001 - types take minutes
+        assert module._tool((name, "--help"))()[1] == name  # noqa: SLF001 - types take minutes
