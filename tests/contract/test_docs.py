@@ -18,7 +18,7 @@ from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
-from tests.support.command_lines import unknown_words
+from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import GAP, Message, explained, raised
 from tests.support.rules import must_hold, numbered, place
 
@@ -199,16 +199,6 @@ def test_every_link_leads_somewhere() -> None:
         for line, target in numbered(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
         if "://" not in target and not (page.parent / target).exists()
     )
-
-
-def code_lines(page: Path) -> Iterator[tuple[int, str]]:
-    """Yield a page's lines of code: fenced as `sh`, indented, or a command in backticks."""
-    text = page.read_text("utf-8")
-    for fence in re.finditer(r"^```sh[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        first = text.count("\n", 0, fence.start(1)) + 1
-        yield from enumerate(fence[1].splitlines(), first)
-    yield from numbered(r"(?:(?<=\n\n)|(?<=\n))    (\S.*)", text)
-    yield from numbered(r"`((?:python3? -m scripts|leanspec-launcher) [a-z][^`]*)`", text)
 
 
 def documented_commands() -> Iterator[tuple[str, str]]:

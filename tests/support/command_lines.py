@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
+
+from .rules import numbered
+
+
+def code_lines(page: Path) -> Iterator[tuple[int, str]]:
+    """Yield a page's lines of code, in its order: fenced as `sh`, indented, or a command in backticks."""
+    text = page.read_text("utf-8")
+    found: list[tuple[int, str]] = []
+    for fence in re.finditer(r"^```sh[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        first = text.count("\n", 0, fence.start(1)) + 1
+        found += enumerate(fence[1].splitlines(), first)
+    found += numbered(r"(?:(?<=\n\n)|(?<=\n))    (\S.*)", text)
+    found += numbered(r"`((?:python3? -m scripts|leanspec-launcher) [a-z][^`]*)`", text)
+    yield from sorted(found)
 
 
 def unknown_words(root: click.Command, arguments: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A GitHub on loopback, as far as `gh` asks one about releases: REST, and the two GraphQL questions of its client."""
+"""A GitHub on loopback, as far as `gh` asks one about releases and runs: REST, and two GraphQL questions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from scripts.tools.loopback import Server, Silent, running
 
 REPOSITORY = "example/leanspec"
 API = f"/repos/{REPOSITORY}/releases"
+ACTIONS = f"/repos/{REPOSITORY}/actions"
+RUN, WORKFLOW = 7, {"id": 1, "name": "Publish", "path": ".github/workflows/publish.yml"}
 
 
 @dataclass
@@ -33,6 +35,10 @@ class GitHub:
     cut_after: int | None = None
     """How many uploads are taken; those after them are cut in the middle and leave an asset without content."""
     asked: list[str] = field(default_factory=list)
+    dispatched: list[dict[str, Any]] = field(default_factory=list)
+    """What workflows were started with."""
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+    """The archives of the only run."""
     port: int = 0
 
     def environment(self) -> dict[str, str]:
@@ -134,7 +140,9 @@ class _Handler(Silent):
         path = urlsplit(self.path).path
         if not self._known():
             return
-        if path == API:
+        if path.startswith(ACTIONS):
+            self._answer_actions(path.removeprefix(ACTIONS))
+        elif path == API:
             self._answer(200, self.state.releases)
         elif found := re.fullmatch(rf"{API}/assets/(\d+)", path):
             self._answer(
@@ -152,11 +160,33 @@ class _Handler(Silent):
                 404, {"message": "Not Found"}
             ) if release is None or hidden else self._answer(200, release)
 
+    def _answer_actions(self, path: str) -> None:
+        if path == "/workflows/publish.yml":
+            self._answer(200, WORKFLOW | {"state": "active"})
+        elif path == "/workflows":
+            self._answer(200, {"total_count": 1, "workflows": [WORKFLOW]})
+        elif path.endswith("/runs"):
+            run = {"id": RUN, "workflow_id": WORKFLOW["id"], "status": "completed"}
+            self._answer(200, {"total_count": 1, "workflow_runs": [run]})
+        elif path == f"/runs/{RUN}/artifacts":
+            base = f"http://api.github.localhost{ACTIONS}/archives"
+            artifacts = [
+                {"name": name, "archive_download_url": f"{base}/{name}", "expired": False}
+                for name in self.state.artifacts
+            ]
+            self._answer(200, {"total_count": len(artifacts), "artifacts": artifacts})
+        else:
+            archive = self.state.artifacts[path.rpartition("/")[2]]
+            self._answer(200, archive, "application/zip")
+
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
         if not self._known():
             return
-        if parts.path == "/graphql":
+        if parts.path.endswith("/dispatches"):
+            self.state.dispatched.append(json.loads(self._body()))
+            self._answer(204, b"")
+        elif parts.path == "/graphql":
             self._answer(
                 200, {"data": {"repository": self._asked(json.loads(self._body()))}}
             )

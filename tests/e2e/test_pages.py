@@ -1,0 +1,92 @@
+"""Every command line of the README, CONTRIBUTING and publishing.md, typed in the order of its page.
+
+The suite of the tree is a small one: `python3 -m scripts test` would otherwise start this test again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.environment import ROOT
+from scripts.model.files import read_files
+from tests.support import devpi
+from tests.support.attestation import write_attestation
+from tests.support.command_lines import code_lines
+from tests.support.devpi import USER
+from tests.support.github import GitHub, serving
+from tests.support.preconditions import needs, require
+from tests.support.scene import Scene
+from tests.support.wheel_files import required
+
+pytestmark = [pytest.mark.network, pytest.mark.slow, needs("cargo"), needs("npm")]
+NEXT = "0.3.1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devpi.Devpi]:
+    with devpi.running(tmp_path_factory.mktemp("index")) as server:
+        yield server
+
+
+@pytest.fixture
+def scene(
+    tmp_path: Path,
+    server: devpi.Devpi,
+    released_tree: Path,
+    wheelhouse: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Scene]:
+    require("gh")
+    name = request.node.callspec.params["page"].lower().replace("/", "-").replace(".", "-")
+    base = server.make_index(f"{name}-base")
+    server.upload(base, *required(wheelhouse))
+    with serving(GitHub(tags={f"v{NEXT}"})) as github:
+        url = server.make_index(name, f"{USER}/{name}-base")
+        scene = Scene(tmp_path, server, github, url)
+        scene.write(released_tree)
+        yield scene
+
+
+def build_as_ci(scene: Scene) -> None:
+    """Give the run of the workflow its artifacts, built at the tag."""
+    scene.type("python3 -m scripts collect cargo ../leanspec/rust --build --into ../built")
+    built = scene.folder / "built"
+    for platform in {path.name for path in built.glob("*/binaries/*")}:
+        folder = scene.folder / f"artifact-{platform}"
+        for source in built.glob(f"*/binaries/{platform}"):
+            shutil.copytree(source, folder / source.relative_to(built))
+        scene.hand_over(f"binaries-{platform}", folder)
+
+
+def publish_as_ci(scene: Scene) -> None:
+    """Publish the built files, attested."""
+    for file in read_files(scene.tree / "dist")[0]:
+        write_attestation(file)
+    scene.type("python3 -m scripts publish --index pypi --allow-local")
+
+
+# What others do between two lines of a page, before the line that begins so.
+BETWEEN = {
+    "gh run download": build_as_ci,
+    "python3 -m scripts rehearse": publish_as_ci,
+}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/publishing.md"])
+def test_each_line_of_a_page_works_in_its_order(
+    page: str, scene: Scene, dist: Path
+) -> None:
+    if page == "README.md":
+        scene.server.upload(scene.url, *dist.glob("*"))
+    lines = [line for _, line in code_lines(ROOT / page)]
+    assert lines
+    for line in lines:
+        for beginning, others in BETWEEN.items():
+            if line.startswith(beginning):
+                others(scene)
+        sys.stdout.write(f"$ {line}\n{scene.type(line)}\n")
