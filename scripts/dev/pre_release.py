@@ -30,7 +30,7 @@ from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, own_program, program_environment
 from scripts.wheels.build import build_wheels
 
-from .suite import CHECKS
+from .suite import CHECKS, PLAIN
 
 
 class State(StrEnum):
@@ -182,7 +182,8 @@ def _tool(command: tuple[str, ...]) -> Work:
 def _tests(*, skip_tests: bool) -> tuple[State, str]:
     if skip_tests:
         return State.SKIPPED, "as asked"
-    done = capture([sys.executable, "-m", "scripts", "test"], cwd=ROOT)
+    # The checks have a step each.
+    done = capture([sys.executable, "-m", "scripts", "test", "--", *PLAIN], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
         raise CommandError("the tests failed", details=lines[-TAIL:])

@@ -20,6 +20,8 @@ from .isolation import isolated
 
 CORES = os.cpu_count() or 1
 GRACE_SECONDS = 15
+# One process more than there are cores: tests also wait for registries, servers and file times.
+PLAIN = ("--numprocesses", str(CORES + 1), "-m", "not slow")
 # The tests that need no network and no root, and take seconds.
 MEASURED = "not slow and not network and not long and not system"
 # Those of them that build no release.
@@ -56,10 +58,7 @@ def run_tests(arguments: tuple[str, ...]) -> None:
         if arguments
         else [name for name, command in CHECKS if not run_step(name, command)]
     )
-    # One more than there are cores: tests also wait for registries, servers and file times.
-    processes = str(CORES + 1)
-    everything = ("--numprocesses", processes, "-m", "not slow")
-    if not run_step("tests", ("pytest", *(arguments or everything))):
+    if not run_step("tests", ("pytest", *(arguments or PLAIN))):
         failed.append("tests")
     if failed:
         raise CommandError(f"{', '.join(failed)} failed: see above")

@@ -5,6 +5,7 @@ The suite of the tree is a small one: `python3 -m scripts test` would otherwise 
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -42,19 +43,23 @@ def scene(
     request: pytest.FixtureRequest,
 ) -> Iterator[Scene]:
     require("gh")
-    name = request.node.callspec.params["page"].lower().replace("/", "-").replace(".", "-")
+    page = request.node.callspec.params["page"]
+    name = re.sub(r"\W", "-", page.lower())
     base = server.make_index(f"{name}-base")
     server.upload(base, *required(wheelhouse))
     with serving(GitHub(tags={f"v{NEXT}"})) as github:
         url = server.make_index(name, f"{USER}/{name}-base")
         scene = Scene(tmp_path, server, github, url)
-        scene.write(released_tree)
+        scene.write(released_tree, rehearsal="publishing" in page)
         yield scene
 
 
 def build_as_ci(scene: Scene) -> None:
     """Give the run of the workflow its artifacts, built at the tag."""
     scene.type("python3 -m scripts collect cargo ../leanspec/rust --build --into ../built")
+    scene.type("python3 -m scripts collect pages --into ../built")
+    scene.type("python3 -m scripts wheels --binaries ../built --out ../ci-dist")
+    scene.hand_over("dist", scene.folder / "ci-dist")
     built = scene.folder / "built"
     for platform in {path.name for path in built.glob("*/binaries/*")}:
         folder = scene.folder / f"artifact-{platform}"

@@ -23,14 +23,27 @@ from tests.support.versions import RELEASED
 from tests.support.workspace import write_workspace
 
 # A suite that takes seconds in the place of ours, with a test for each way of starting it.
-SUITE = """
+SUITE = '''"""A suite that takes seconds."""
+
 import pytest
 
-@pytest.mark.parametrize("mark", ["plain", pytest.param("slow", marks=pytest.mark.slow),
-    pytest.param("surroundings", marks=(pytest.mark.slow, pytest.mark.surroundings))])
-def test_something(mark: str) -> None:
-    assert mark
-"""
+SLOW, SURROUNDINGS = pytest.mark.slow, pytest.mark.surroundings
+
+
+def test_of_a_plain_run() -> None:
+    assert __name__
+
+
+@SLOW
+def test_of_a_slow_run() -> None:
+    assert __name__
+
+
+@SLOW
+@SURROUNDINGS
+def test_of_other_surroundings() -> None:
+    assert __name__
+'''
 
 
 @dataclass
@@ -59,9 +72,12 @@ class Scene:
         """The clone of LeanSpec."""
         return self.folder / "leanspec"
 
-    def write(self, source: Path) -> None:
-        """Write everything, with `source` as the present state of the project."""
-        self._write_project(source)
+    def write(self, source: Path, *, rehearsal: bool) -> None:
+        """Write everything, with `source` as the present state of the project.
+
+        Of the suite, the tests of a `rehearsal` alone are kept.
+        """
+        self._write_project(source, rehearsal=rehearsal)
         self._write_sources()
         account = (
             f"repository = {self.url}\nusername = {USER}\npassword = {self.server.token}\n"
@@ -77,11 +93,13 @@ class Scene:
         programs.mkdir()
         (programs / "python3").symlink_to(BASE_PYTHON)
 
-    def _write_project(self, source: Path) -> None:
+    def _write_project(self, source: Path, *, rehearsal: bool) -> None:
         seed = self.folder / "seed"
         copy_tree(seed, source)
-        for name in ("unit", "contract", "e2e", "surroundings"):
-            shutil.rmtree(seed / "tests" / name)
+        kept = {"support", "release"} if rehearsal else {"support"}
+        for folder in (seed / "tests").iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder)
         (seed / "tests/unit").mkdir()
         (seed / "tests/unit/test_small.py").write_text(SUITE)
         manifest = seed / "pyproject.toml"
@@ -127,7 +145,9 @@ class Scene:
         for tool in ("cargo", "rustup"):
             variable = f"{tool.upper()}_HOME"
             own[variable] = os.environ.get(variable, str(Path.home() / f".{tool}"))
-        return clean_environment(**own | self.github.environment())
+        # What `gh` asks goes through a proxy, and nothing else does.
+        direct = {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+        return clean_environment(**own | self.github.environment() | direct)
 
     def user(self) -> dict[str, str]:
         """Return the environment of a user, whose installers use the index of this scene."""
