@@ -7,14 +7,17 @@ merged, as `download-artifact` does where only one was asked for.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
+from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from scripts.model.families import FamilyProject, binary_path
 from scripts.tools.console import say
 
-from .staging import Staging, read_record
+from .staging import Staging, read_record, source_kind
 
 PREFIX = "binaries-"
 
@@ -49,6 +52,16 @@ def collect_artifacts(
                 f"there is no `{PREFIX}{platform.key}/` in `{folder}`: the binaries for {platform.label} are missing",
                 hint=f"see why its job left none; a release without it needs `--allow-missing {platform.key}`",
             )
+
+
+def artifact_kinds(folder: Path) -> set[str]:
+    """Return the kinds of source that the records of a CI run's binaries state."""
+    kinds = set()
+    for path in folder.glob(f"**/binaries/*/{RECORD_NAME}"):
+        # What cannot be read is an error when it is collected.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            kinds.add(source_kind(json.loads(path.read_text("utf-8"))))
+    return kinds
 
 
 def _artifact(folder: Path, platform: Platform) -> Path | None:

@@ -65,9 +65,15 @@ def npm(
       python -m scripts collect npm 0.3.0
       python -m scripts collect npm 0.3.0 --family cli --platform linux-x64
     """
+    from scripts.model.plan import read_plan
+    from scripts.model.versions import binary_version
+
     from .npm import collect_npm
     from .staging import staged
 
+    plan = read_plan()
+    is_planned = version == binary_version(plan.version)
+    reasons = plan.built_from(("npm",)).missing if is_planned else {}
     with staged(into, keep=keep) as staging:
         collect_npm(
             version,
@@ -75,6 +81,7 @@ def npm(
             choose_platforms(platforms),
             staging,
             all_wanted=bool(platforms),
+            reasons=reasons,
         )
     _tell_collected(into)
 
@@ -201,11 +208,11 @@ def artifacts(
     """
     from scripts.model.plan import read_plan
 
-    from .artifacts import collect_artifacts
+    from .artifacts import artifact_kinds, collect_artifacts
     from .staging import staged
 
     if planned:
-        allow_missing += tuple(read_plan().missing)
+        allow_missing += tuple(read_plan(kinds=artifact_kinds(folder)).missing)
     with staged(into, keep=keep) as staging:
         collect_artifacts(folder, load_families(families), allow_missing, staging)
     _tell_collected(into)

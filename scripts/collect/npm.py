@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .staging import Staging, integrity
 
 # npm mostly waits for the registry, so more processes than cores are faster.
 AT_ONCE = 6
+NO_REASONS: Mapping[str, str] = {}
 REGISTRY = (
     "check the registry and proxy in `npm config list`, and whether they answer: `npm ping`"
 )
@@ -56,10 +58,12 @@ def collect_npm(
     staging: Staging,
     *,
     all_wanted: bool,
+    reasons: Mapping[str, str] = NO_REASONS,
 ) -> None:
     """Fetch, verify and stage the packages of a version.
 
-    What the registry lacks is an error with `all_wanted`, and listed otherwise.
+    What the registry lacks is an error with `all_wanted`, and listed otherwise, with the plan's
+    `reasons` by platform.
     """
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
     wanted = [(project, platform) for project in projects for platform in platforms]
@@ -69,7 +73,13 @@ def collect_npm(
         )
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
-    _tell_missing(missing, version, nothing=not packages, all_wanted=all_wanted)
+    _tell_missing(
+        missing,
+        version,
+        nothing=not packages,
+        all_wanted=all_wanted,
+        reasons=reasons,
+    )
     folder = staging.root / "npm"
     with step(f"fetching {len(packages)} packages"):
         files = map_in_threads(
@@ -93,6 +103,7 @@ def _tell_missing(
     *,
     nothing: bool,
     all_wanted: bool,
+    reasons: Mapping[str, str],
 ) -> None:
     names = [
         f"`{project.npm_package(platform)}@{version}`" for project, platform in missing
@@ -104,6 +115,8 @@ def _tell_missing(
         )
     if missing:
         say(f"not on the registry, so not collected: {', '.join(names)}")
+    for key in dict.fromkeys(platform.key for _, platform in missing):
+        say(f"  {key}: {reasons.get(key, 'the plan of the release gives no reason')}")
 
 
 def _look_up(

@@ -85,6 +85,12 @@ class Staging:
         return collected
 
 
+def source_kind(record: dict[str, Any]) -> str:
+    """Return the kind of source that a record states; an empty text if it states none."""
+    source = record.get("source")
+    return str(source.get("kind") or "") if isinstance(source, dict) else ""
+
+
 def _stated(collected: Collected) -> dict[str, Any]:
     """Return what a record says; a binary that was not run where it was built reports nothing."""
     stated = asdict(collected)

@@ -6,6 +6,7 @@ the backend accepts it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -17,15 +18,17 @@ from typing import Any
 
 from leanspec_build.archives import UNREADABLE
 
+from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import reported_version
 from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
+from scripts.collect.staging import source_kind
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.metadata import read_metadata
-from scripts.model.plan import Plan
+from scripts.model.plan import SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
@@ -61,7 +64,7 @@ def read_binary(file: File) -> Binary:
     folder = f"{family.package}/bin"
     try:
         with zipfile.ZipFile(file.path) as archive:
-            record = json.loads(archive.read(f"{folder}/binary.json"))
+            record = json.loads(archive.read(f"{folder}/{RECORD_NAME}"))
             data = archive.read(f"{folder}/{family.program}{suffix}")
     except UNREADABLE as error:
         raise CommandError(
@@ -80,6 +83,17 @@ def was_grafted(file: File) -> bool:
         return "grafted" in read_binary(file).record
     except CommandError:
         return False
+
+
+def plan_of(plan: Plan, files: list[File]) -> Plan:
+    """Return the plan for the sources that platform wheels state for their binaries."""
+    kinds = set()
+    for file in files:
+        if file.kind == FileKind.PLATFORM:
+            # The gate on binaries reports a wheel that cannot be read.
+            with contextlib.suppress(CommandError):
+                kinds.add(source_kind(read_binary(file).record))
+    return plan.built_from(kinds)
 
 
 def binaries(
@@ -108,6 +122,7 @@ def binaries(
         yield _own_version(plan, binary)
         yield from _pages(binary)
     yield _commits(plan, found, sources)
+    yield _sources(plan, found)
 
 
 def _twice(found: list[Binary]) -> Iterator[Finding]:
@@ -126,10 +141,10 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
 
 def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
     name, record = binary.file.path.name, binary.record
-    source = record.get("source")
-    stated = source if isinstance(source, dict) else {}
+    source, kind = record.get("source"), source_kind(record)
+    integrity = source.get("integrity") if isinstance(source, dict) else None
     problems = []
-    if not stated.get("kind") or not (stated.get("integrity") or record.get("commit")):
+    if kind not in SOURCES or not (integrity or record.get("commit")):
         problems.append(
             problem(
                 "provenance",
@@ -154,7 +169,7 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
         )
     grafted = ", grafted" if "grafted" in record else ""
     uncommitted = ", with uncommitted changes" if dirty else ""
-    origin = f"from {stated.get('kind', '')}{grafted}{uncommitted}"
+    origin = f"from {kind}{grafted}{uncommitted}"
     yield from confirm_unless("provenance", name, iter(problems), origin)
 
 
@@ -178,6 +193,21 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
             hint=ONE_COMMIT,
         )
     return confirm("provenance", "commits", ", ".join(stated))
+
+
+def _sources(plan: Plan, found: list[Binary]) -> Finding:
+    """Check that all binaries are from one source, or that the plan explains why not."""
+    kinds = sorted({kind for each in found if (kind := source_kind(each.record))})
+    reason, text = plan.exceptions.get("sources"), ", ".join(kinds)
+    if reason and len(kinds) > 1:
+        return confirm("provenance", "sources", f"{text}: {reason}")
+    if reason:
+        expected = "several, as the exception `sources` of the plan says"
+        return problem("provenance", "sources", expected, text)
+    if len(kinds) > 1:
+        expected = "one for all binaries, or the exception `sources` in the plan"
+        return problem("provenance", "sources", expected, text)
+    return confirm("provenance", "sources", text)
 
 
 def _pages(binary: Binary) -> Iterator[Finding]:

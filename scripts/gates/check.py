@@ -43,6 +43,7 @@ def check(
     """
     plan = plan or read_plan(root)
     files, strange = read_files(dist)
+    plan = binaries.plan_of(plan, files)
     gates: dict[str, Gate] = {
         "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo),
         "the MCP registry's description": lambda: mcp_registry(plan, root),

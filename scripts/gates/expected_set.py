@@ -68,11 +68,12 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
             )
             seen[key] = file
     for kind, distribution, platform in sorted(wanted - set(seen), key=str):
+        note = plan.other_reason(platform) if platform else ""
         yield problem(
             "set",
             f"{distribution} ({platform or kind})",
             "in the release",
-            "missing",
+            f"missing; {note}" if note else "missing",
             hint=COLLECT.get(kind, BUILD),
         )
     for absent, reason in plan.missing.items():

@@ -17,7 +17,7 @@ from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.artifacts import PREFIX as BINARIES
-from scripts.collect.artifacts import collect_artifacts
+from scripts.collect.artifacts import artifact_kinds, collect_artifacts
 from scripts.collect.bundles import CHECKSUM, Bundle, read_bundle, verify_checksum
 from scripts.collect.staging import Collected, read_collected, staged
 from scripts.environment import ROOT
@@ -81,6 +81,7 @@ def assemble(
         _must_be_the_stated_key(plan, key)
     _must_be_ours(out)
     commit = commit_of(root)
+    plan = plan.built_from(artifact_kinds(artifacts))
     with work_folder(out) as folder:
         new = folder / "new"
         new.mkdir()

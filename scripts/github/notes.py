@@ -22,6 +22,11 @@ verified, upgraded and repaired, install them with `pipx install lean-spec` or `
 The checksum of each file of this release is in its SHA256SUMS, which is signed (minisign).
 """
 # The part of a family's description that is about its wheel.
+# The exceptions of a plan that are about its binaries; each other one has the name of a command.
+OF_BINARIES = {
+    "commits": "built from several commits",
+    "sources": "from several sources",
+}
 CARRIED = " as a binary, for lean-spec"
 
 
@@ -37,7 +42,7 @@ def release_notes(changelog: Path, plan: Plan) -> str:
             end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
             entry = text[heading.end() : end].strip()
             if entry:
-                return "\n".join([entry, *_gaps(plan), ""])
+                return "\n".join([entry, *_binaries(plan), *_gaps(plan), ""])
             raise CommandError(
                 f"the entry of {plan.version} in `{changelog.name}` is empty",
                 hint="write what is new",
@@ -48,13 +53,25 @@ def release_notes(changelog: Path, plan: Plan) -> str:
     )
 
 
+def _binaries(plan: Plan) -> list[str]:
+    """Return what the plan says of the binaries: how they are not as in any other release."""
+    lines = [
+        f"- {title}: {plan.exceptions[name]}"
+        for name, title in OF_BINARIES.items()
+        if name in plan.exceptions
+    ]
+    return ["", "### Binaries", "", *lines] if lines else []
+
+
 def _gaps(plan: Plan) -> list[str]:
     gaps = [
         f"- {PLATFORMS[key].label} (`{key}`): {reason}"
         for key, reason in plan.missing.items()
     ]
     gaps += [
-        f"- `lean-spec {command}`: {reason}" for command, reason in plan.exceptions.items()
+        f"- `lean-spec {command}`: {reason}"
+        for command, reason in plan.exceptions.items()
+        if command not in OF_BINARIES
     ]
     gaps += [f"- desktop application: {plan.no_desktop}"] if plan.no_desktop else []
     pages = read_pages()

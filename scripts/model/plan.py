@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,25 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
 from .version_places import home_version
+from .versions import binary_version
 
 DEV = "linux-x64"
 """The one platform of a dev build, which is to be there soon."""
+SOURCES = ("npm", "cargo")
+"""The `source.kind` of a collected binary."""
+WORKFLOW_SOURCE = "cargo"
+"""The source that publish.yml builds from."""
+TABLE = "`pyproject.toml`, [tool.leanspec-release"
+VERSION_IN_WORDS = re.compile(r"\b\d+\.\d+\.\d+(?:[.-]?[a-z]+\.?\d+)?")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The release as it is meant to be."""
+    """The release as it is meant to be, built from some sources."""
 
     version: Version
-    platforms: tuple[str, ...]
-    missing: dict[str, str]
+    reasons: dict[str, dict[str, str]]
+    """Why a source lacks a platform: source -> platform -> reason."""
     exceptions: dict[str, str]
     desktop: tuple[str, ...] = ()
     """The platforms that a desktop bundle is expected for."""
@@ -37,10 +46,50 @@ class Plan:
     """The indices, as `publish --index` names them, that take no file without its attestation."""
     is_draft: bool = False
     """Whether it is not committed yet: there is no tag, and files differ from their commit."""
+    sources: tuple[str, ...] = (WORKFLOW_SOURCE,)
+    """Where the binaries are from."""
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The reason for each platform that all sources in use lack."""
+        tables = [self.reasons.get(source, {}) for source in self.sources]
+        keys = [key for key in PLATFORMS if all(key in table for table in tables)]
+        return {
+            key: "; ".join(dict.fromkeys(table[key] for table in tables)) for key in keys
+        }
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms of this release."""
+        return tuple(key for key in PLATFORMS if key not in self.missing)
+
+    def built_from(self, kinds: Collection[str]) -> Plan:
+        """Return the plan for binaries of these sources; for the workflow's if none of them is known.
+
+        Raises CommandError if a reason of such a source names another version.
+        """
+        sources = tuple(source for source in SOURCES if source in kinds)
+        plan = replace(self, sources=sources or (WORKFLOW_SOURCE,))
+        for source in plan.sources:
+            for key, reason in plan.reasons.get(source, {}).items():
+                _must_be_current(plan.version, f"missing.{source}]: `{key}`", reason)
+        return plan
+
+    def other_reason(self, key: str) -> str:
+        """Return why another source lacks a platform, which is no reason for those in use."""
+        others = (source for source in SOURCES if source not in self.sources)
+        return next(
+            (
+                f"`missing.{source}` does not apply to binaries from {' and '.join(self.sources)}"
+                for source in others
+                if key in self.reasons.get(source, {})
+            ),
+            "",
+        )
 
 
-def read_plan(root: Path = ROOT) -> Plan:
-    """Return the plan of the version that the tree is at.
+def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
+    """Return the plan of the version that the tree is at, for binaries of these sources.
 
     Raises CommandError if a platform is neither in the release nor missing for a reason, or a
     desktop set neither expected nor absent for one.
@@ -48,31 +97,19 @@ def read_plan(root: Path = ROOT) -> Plan:
     table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
         "tool"
     ]["leanspec-release"]
-    chosen, missing = tuple(table["platforms"]), dict(table.get("missing", {}))
-    for key in PLATFORMS:
-        if (key in chosen) == (key in missing):
-            raise CommandError(
-                f"`pyproject.toml`, [tool.leanspec-release]: `{key}` must be either in `platforms` or in `missing`",
-                hint=f'add `{key} = "why"` to [tool.leanspec-release.missing], or build it',
-            )
-    unknown = sorted({*chosen, *missing} - set(PLATFORMS))
-    if unknown:
-        raise CommandError(
-            f"`pyproject.toml`, [tool.leanspec-release]: no platform is called `{unknown[0]}`",
-            hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
-        )
+    reasons = _read_reasons(table)
     version, exceptions = home_version(root), dict(table.get("exceptions", {}))
     indices = tuple(table["attestations"])
     if version.is_devrelease:
         others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
-        return Plan(
+        plan = Plan(
             version,
-            (DEV,),
-            others,
+            dict.fromkeys(SOURCES, others),
             exceptions,
             no_desktop="a dev build has none",
             attestations=indices,
         )
+        return plan.built_from(kinds)
     desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
@@ -80,4 +117,57 @@ def read_plan(root: Path = ROOT) -> Plan:
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
             hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
-    return Plan(version, chosen, missing, exceptions, bundles, reason, key, indices)
+    plan = Plan(version, reasons, exceptions, bundles, reason, key, indices)
+    return plan.built_from(kinds)
+
+
+def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the reasons for each source's missing platforms."""
+    chosen, reasons = tuple(table["platforms"]), dict(table.get("missing", {}))
+    for source, platforms in reasons.items():
+        if source not in SOURCES or not isinstance(platforms, dict):
+            tables = " or ".join(f"`missing.{each}`" for each in SOURCES)
+            raise CommandError(
+                f"{TABLE}.missing]: no source is called `{source}`",
+                hint=f"a reason belongs to a source: write it in {tables}",
+            )
+        for key, reason in platforms.items():
+            _must_be_of(source, key, str(reason))
+    for key in PLATFORMS:
+        never = all(key in reasons.get(source, {}) for source in SOURCES)
+        if (key in chosen) == never:
+            raise CommandError(
+                f"{TABLE}]: `{key}` must be either in `platforms` or in `missing` of every source",
+                hint=f'add it to `platforms`, or `{key} = "why"` to the table `missing.SOURCE` of each source',
+            )
+    named = {*chosen, *(key for platforms in reasons.values() for key in platforms)}
+    unknown = sorted(named - set(PLATFORMS))
+    if unknown:
+        raise CommandError(
+            f"{TABLE}]: no platform is called `{unknown[0]}`",
+            hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
+        )
+    return reasons
+
+
+def _must_be_of(source: str, key: str, reason: str) -> None:
+    """Raise CommandError if a reason is empty, or names another source than its own."""
+    others = [other for other in SOURCES if other != source]
+    named = [other for other in others if re.search(rf"\b{other}\b", reason)]
+    if not reason.strip() or named:
+        problem = f"names {named[0]}" if named else "is empty"
+        raise CommandError(
+            f"{TABLE}.missing.{source}]: the reason for `{key}` {problem}",
+            hint=f"say why {source} has no binaries for it, or remove the line",
+        )
+
+
+def _must_be_current(version: Version, place: str, reason: str) -> None:
+    """Raise CommandError if a reason names another version than that of its release."""
+    current = {str(version), binary_version(version)}
+    others = [found for found in VERSION_IN_WORDS.findall(reason) if found not in current]
+    if others:
+        raise CommandError(
+            f"{TABLE}.{place}: the reason names {others[0]}, and this is {version}",
+            hint="if it still holds, write the present version; else remove the line",
+        )

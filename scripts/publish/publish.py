@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+from scripts.gates.binaries import plan_of
 from scripts.gates.commit import tag
 from scripts.gates.expected_set import expected_set
 from scripts.gates.index_state import index_state
@@ -76,6 +77,7 @@ def publish(
     plan = read_plan()
     with _alone(index), snapshot(dist) as own:
         files = read_files(own)[0]
+        plan = plan_of(plan, files)
         required = is_attested(plan, index) and not dry_run
         found = [*proof.before(own), *attested(files, required=required)]
         _must_pass(found)
@@ -111,8 +113,8 @@ def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
 
     Somebody may have moved the tag or changed a file since the check.
     """
-    plan = read_plan()
     files, strange = read_files(dist)
+    plan = plan_of(read_plan(), files)
     findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
     return [
         *findings,

@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -20,7 +21,7 @@ from scripts.collect.npm import collect_npm
 from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates import installation
-from scripts.gates.binaries import read_binary
+from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
 from scripts.index.built import installer_settings
 from scripts.index.client import BACK_OFF, Client, Index, version_of
@@ -30,7 +31,7 @@ from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files, read_name
 from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, step
 from scripts.wheels.build import build_wheels
@@ -54,9 +55,10 @@ def verify_release(
     the index cannot be asked, or has nothing of the version.
     """
     own = read_plan()
-    plan = Plan(version, own.platforms, own.missing, own.exceptions)
     is_expected = dist is not None or version == own.version
-    _wait_until_listed(Client(index), plan, wait, is_expected=is_expected)
+    _wait_until_listed(
+        Client(index), replace(own, version=version), wait, is_expected=is_expected
+    )
     with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
         folder = Path(name)
         fetched = folder / "fetched"
@@ -64,6 +66,7 @@ def verify_release(
         with step(f"fetching every file of {version} from {index}"):
             findings = list(fetch(Client(index), version, fetched, dist))
         files, strange = read_files(fetched)
+        plan = replace(plan_of(own, files), version=version)
         findings += expected_set(plan, files, strange)
         with step("installing from the index with pip and uv, and running"):
             settings = installer_settings(index.simple, folder)
@@ -94,7 +97,10 @@ def _wait_until_listed(
     with step(title):
         for pause in pauses:
             files = _listed(client, plan)
-            lacking = expected(plan) - files
+            # What the binaries are built from, and so which they are, their wheels say.
+            lacking = min(
+                (expected(plan.built_from({source})) - files for source in SOURCES), key=len
+            )
             left = longest - (time.monotonic() - started)
             if not lacking or (files and left <= 0):
                 return
@@ -117,11 +123,16 @@ def _listed(client: Client, plan: Plan) -> set[Member]:
 
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """Compare the binaries with those on npm; a grafted one by the digest before grafting."""
+    missing = plan.built_from({"npm"}).missing
     base = _from_npm(plan, folder)
     for file in files:
         if file.kind == FileKind.PAGES:
             yield _pages_against_npm(file, folder)
         if file.kind != FileKind.PLATFORM:
+            continue
+        if file.platform in missing:
+            text = f"not compared: {missing[file.platform]}"
+            yield replace(confirm("against npm", file.path.name, text), is_gap=True)
             continue
         binary = read_binary(file)
         digest = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
@@ -190,7 +201,8 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
     """Collect the binaries of this version from npm, once."""
     base = folder / "npm"
     if not base.exists():
-        wanted = [PLATFORMS[key] for key in plan.platforms]
+        platforms = plan.built_from({"npm"}).platforms
+        wanted = [PLATFORMS[key] for key in platforms if key in plan.platforms]
         with staged(base) as staging:
             collect_npm(
                 binary_version(plan.version),

@@ -34,6 +34,7 @@ from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import RECORD as PAGES_RECORD
 from scripts.model.pages import pages_folder, pages_record
+from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import capture, clean_environment
@@ -56,6 +57,8 @@ class Wanted:
     project: FamilyProject
     platform: Platform
     binary: Path
+    source: str
+    """The kind of the binary's source."""
 
 
 def build_wheels(
@@ -71,6 +74,7 @@ def build_wheels(
     built. Raises CommandError if nothing of the choice is collected or a build fails.
     """
     wanted = _choose(base, families, platforms)
+    plan = read_plan(kinds={each.source for each in wanted})
     narrowed = bool(families or platforms)
     with work_folder(out) as folder:
         built = _build_platform_wheels(wanted, folder, repair)
@@ -85,6 +89,8 @@ def build_wheels(
             built += _build_pages(base, folder) if pages else []
             digest = str(pages["sha256"]) if pages else ""
             built += _build_main(folder, pins, digest)
+            for line in _gaps(pins, plan):
+                say(f"    {line}")
             built += _build_mcp_command(folder)
         return _publish(built, out)
 
@@ -106,7 +112,9 @@ def _choose(
         if each.family in (families or projects) and each.platform in (
             platforms or PLATFORMS
         ):
-            wanted.append(Wanted(project, platform, binary_path(base, project, platform)))
+            path = binary_path(base, project, platform)
+            source = str(each.source.get("kind"))
+            wanted.append(Wanted(project, platform, path, source))
     _must_be_complete(wanted, families, platforms, base)
     return wanted
 
@@ -283,24 +291,26 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
         shutil.rmtree(source)
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")
-    for line in _gaps(pins):
-        say(f"    {line}")
     if not pages:
         say("    it has no pages of the web UI: `python -m scripts collect pages`")
     return built
 
 
-def _gaps(pins: dict[str, dict[str, Pins]]) -> Iterator[str]:
+def _gaps(pins: dict[str, dict[str, Pins]], plan: Plan) -> Iterator[str]:
     """Say for which platforms and families this `lean-spec` has no binary: no gap is silent."""
     absent = [
         key for key in PLATFORMS if not any(key in family for family in pins.values())
     ]
-    if absent:
-        yield f"it has no binary for {', '.join(absent)}"
+    for key in absent:
+        if key in plan.missing:
+            yield f"lean-spec has no binary for {key}: {plan.missing[key]}"
+    unplanned = [key for key in absent if key not in plan.missing]
+    if unplanned:
+        yield f"lean-spec has no binary for {', '.join(unplanned)}, which the plan expects"
     for key in PLATFORMS:
         families = [name for name in FAMILIES if key not in pins.get(name, {})]
         if families and key not in absent:
-            yield f"for {key} it has no binary of {', '.join(families)}"
+            yield f"lean-spec has no binary for {key} of {', '.join(families)}"
 
 
 def _publish(built: list[Path], out: Path) -> list[Path]:

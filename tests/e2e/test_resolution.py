@@ -13,26 +13,13 @@ import pytest
 
 from leanspec_launcher._tables import PLATFORMS
 from scripts.tools.processes import own_program
-from tests.support import headers
-from tests.support.artifacts import put
+from tests.support.artifacts import BUILDS, put
 from tests.support.download import download
 from tests.support.installers import from_files
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
-BUILDS = {
-    "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
-    "linux-arm64": headers.elf(
-        "aarch64",
-        loader="/lib/ld-linux-aarch64.so.1",
-        versions={"libc.so.6": ["GLIBC_2.28"]},
-    ),
-    "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
-    "darwin-arm64": headers.mach_o(),
-    "windows-x64": headers.pe(),
-    "windows-arm64": headers.pe("aarch64"),
-}
 TAGS = {
     "linux-x64": "manylinux_2_28_x86_64",
     "linux-arm64": "manylinux_2_28_aarch64",

@@ -19,6 +19,19 @@ FORMATS: dict[str, Callable[[str], bytes]] = {
 
 
 CPUS = {"x64": "x86_64", "arm64": "aarch64"}
+# A program for each platform, as a runner would build it: what installers read, and nothing to run.
+BUILDS = {
+    "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
+    "linux-arm64": headers.elf(
+        "aarch64",
+        loader="/lib/ld-linux-aarch64.so.1",
+        versions={"libc.so.6": ["GLIBC_2.28"]},
+    ),
+    "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
+    "darwin-arm64": headers.mach_o(),
+    "windows-x64": headers.pe(),
+    "windows-arm64": headers.pe("aarch64"),
+}
 
 
 def put(
@@ -26,16 +39,27 @@ def put(
     family: str,
     platform: str,
     data: bytes | None = None,
-    said: dict[str, str] | None = None,
+    said: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where a CI job's artifact has it."""
     system, cpu = platform.split("-")
     data = data or FORMATS[system](CPUS[cpu]) + family.encode()
+    return put_collected(folder / f"binaries-{platform}", family, platform, data, said)
+
+
+def put_collected(
+    base: Path,
+    family: str,
+    platform: str,
+    data: bytes,
+    said: dict[str, object] | None = None,
+) -> Path:
+    """Put a binary with its record where `collect` has it."""
     name = FAMILIES[family].program + PLATFORMS[platform].suffix
-    path = folder / f"binaries-{platform}" / family / "binaries" / platform / name
+    path = base / family / "binaries" / platform / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    record = {
+    record: dict[str, object] = {
         "family": family,
         "platform": platform,
         "version": RELEASED,

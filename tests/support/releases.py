@@ -5,14 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import tomlkit
 from packaging.version import Version
 
+from leanspec_launcher._tables import PLATFORMS, current
 from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.pages import read_pages
+from scripts.model.plan import Plan, read_plan
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.pages import put_pages
 from tests.support.preconditions import require
@@ -42,10 +46,28 @@ def copy_as_released(folder: Path) -> None:
         or line.rstrip() == version_places.UNRELEASED
     ]
     changelog.write_text("".join(kept), "utf-8")
+    _write_npm_reasons(folder / "pyproject.toml")
     edits = version_places.planned(Version(RELEASED), folder)
     version_places.apply([edit for edit in edits if edit.path != changelog])
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", f"As {RELEASED}")
+
+
+def _write_npm_reasons(path: Path) -> None:
+    """State for which platforms npm has no binaries of the released version."""
+    document = tomlkit.parse(path.read_text("utf-8"))
+    missing: Any = document["tool"]["leanspec-release"]["missing"]
+    reason = f"npm has no binaries of {RELEASED} for it"
+    missing["npm"] = {key: reason for key in PLATFORMS if key not in REAL}
+    path.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def plan_of_this_machine(root: Path) -> Plan:
+    """Return a tree's plan, in which a workspace is built for this machine alone."""
+    plan, here = read_plan(root), current()
+    assert here is not None
+    others = {key: "a test builds for its machine" for key in PLATFORMS if key != here.key}
+    return replace(plan, reasons=plan.reasons | {"cargo": others})
 
 
 def write_tagged_tree(

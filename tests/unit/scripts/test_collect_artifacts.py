@@ -13,6 +13,7 @@ import pytest
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from tests.support import headers
 from tests.support.artifacts import put
+from tests.support.versions import REAL
 
 Scripts = Callable[..., CompletedProcess[str]]
 
@@ -61,6 +62,22 @@ def test_a_missing_platform_fails_unless_allowed(
     assert not list((tmp_path / "into").glob("*/binaries"))
     collect("--allow-missing", "linux-arm64")
     assert not list((tmp_path / "into").glob("*/binaries/linux-arm64"))
+
+
+def test_planned_gaps_are_those_of_the_source(
+    collect: Scripts, artifacts: Path, tmp_path: Path
+) -> None:
+    """What npm lacks has to be there if a workspace was built."""
+    for platform in PLATFORMS:
+        if platform not in REAL:
+            shutil.rmtree(artifacts / f"binaries-{platform}")
+    done = collect("--planned", code=1)
+    assert "there is no `binaries-darwin-x64/`" in done.stderr
+    for family in FAMILIES:
+        put(artifacts, family, *REAL, said={"source": {"kind": "npm"}})
+    collect("--planned")
+    platforms = {path.name for path in (tmp_path / "into").glob("*/binaries/*")}
+    assert platforms == set(REAL)
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,14 @@ from scripts.gates.expected_set import expected_set
 from scripts.index.client import Index, read_index
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, confirm
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import Plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.publish import publish
 from scripts.tools.processes import capture, own_program
 from tests.support import headers
 from tests.support.framing import framing_problems
 from tests.support.preconditions import require
+from tests.support.releases import plan_of_this_machine
 from tests.support.rules import must_hold
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, rewrite
@@ -59,7 +60,7 @@ def dist(stand_in: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(released_tree: Path) -> Plan:
-    return read_plan(released_tree)
+    return plan_of_this_machine(released_tree)
 
 
 def files(dist: Path) -> list[File]:
@@ -728,8 +729,7 @@ def test_a_gate_that_a_file_breaks_is_not_passed(
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
     other = f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     shutil.copy(dist / CLI, dist / other)
-    both = replace(plan, platforms=("linux-x64", "darwin-arm64"))
-    said = wrong(binaries.binaries(both, files(dist)))
+    said = wrong(binaries.binaries(plan, files(dist)))
     assert any("bytes of its own, found the same as in" in line for line in said)
 
 
@@ -925,15 +925,34 @@ def test_7_a_web_server_without_its_pages_says_so(dist: Path, plan: Plan) -> Non
     )
 
 
-def test_14_a_platform_that_nobody_speaks_of(tmp_path: Path) -> None:
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("linux-arm64 = ")]
-    assert len(lines) == len(text.splitlines()) - 1
-    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
-    with pytest.raises(
-        CommandError, match="`linux-arm64` must be either in `platforms` or in `missing`"
-    ):
-        read_plan(tmp_path)
+def test_14_a_platform_that_only_another_source_lacks(dist: Path, plan: Plan) -> None:
+    """The reasons of npm are none for what a workspace builds."""
+    planned = replace(plan, reasons=plan.reasons | {"cargo": {}})
+    note = "`missing.npm` does not apply to binaries from cargo"
+    missing = (
+        f"leanspec-cli-bin (darwin-x64): expected a platform wheel, found missing; {note}"
+    )
+    assert missing in of_set(planned, dist)
+    assert of_set(planned.built_from({"npm"}), dist) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "exceptions", "words"),
+    [
+        ("cargo", {}, None),
+        ("npm", {}, "sources: expected one for all binaries"),
+        ("npm", {"sources": "npm has one of them"}, None),
+        ("cargo", {"sources": "npm has one of them"}, "sources: expected several"),
+    ],
+)
+def test_binaries_are_of_one_source_or_the_plan_says_why(
+    dist: Path, plan: Plan, kind: str, exceptions: dict[str, str], words: str | None
+) -> None:
+    recorded(dist / CLI, source={"kind": kind, "integrity": "sha512-x"})
+    planned = binaries.plan_of(replace(plan, exceptions=exceptions), files(dist))
+    assert planned.sources == tuple(sorted({kind, "cargo"}, reverse=True))
+    errors = wrong(binaries.binaries(planned, files(dist)))
+    assert any(line.startswith(words) for line in errors) if words else errors == []
 
 
 def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:

@@ -18,10 +18,11 @@ from scripts.index.client import Client, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
 from scripts.model.files import FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import Plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
 from tests.support.attestation import write_attestation
+from tests.support.releases import plan_of_this_machine
 from tests.support.small_index import CUT, SmallIndex
 
 WAVE = {
@@ -48,7 +49,7 @@ def dist(stand_in: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def plan(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    found = read_plan(released_tree)
+    found = plan_of_this_machine(released_tree)
     monkeypatch.setattr(module, "read_plan", lambda: found)
     return found
 

@@ -181,8 +181,9 @@ def test_a_gap_is_never_silent(scripts: Scripts, stand_in: Path, tmp_path: Path)
     here = current()
     assert here is not None
     others = ", ".join(key for key in PLATFORMS if key != here.key)
-    assert f"it has no binary for {others}\n" in result.stderr
-    assert f"for {here.key} it has no binary of mcp, http\n" in result.stderr
+    gap = f"lean-spec has no binary for {others}, which the plan expects\n"
+    assert gap in result.stderr
+    assert f"lean-spec has no binary for {here.key} of mcp, http\n" in result.stderr
     assert "it has no pages of the web UI" in result.stderr
 
 

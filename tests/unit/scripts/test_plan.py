@@ -1,0 +1,127 @@
+"""The plan of a release: each platform is in it, or its source lacks it for a reason that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from packaging.version import Version
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.commands import CommandError
+from scripts.model.plan import DEV, Plan, read_plan
+from tests.support.versions import REAL, RELEASED
+
+Edit = Callable[[dict[str, Any]], object]
+FIX = f"{RELEASED}.post1"
+
+
+@pytest.fixture
+def plan(released_tree: Path) -> Plan:
+    return read_plan(released_tree)
+
+
+@pytest.fixture
+def edited(released_tree: Path, tmp_path: Path) -> Callable[..., Plan]:
+    """Return how the plan of a changed manifest is read, at a version."""
+
+    def read(edit: Edit, version: str = RELEASED) -> Plan:
+        text = (released_tree / "pyproject.toml").read_text("utf-8")
+        document: Any = tomlkit.parse(text)
+        document["project"]["version"] = version
+        edit(document["tool"]["leanspec-release"])
+        (tmp_path / "pyproject.toml").write_text(tomlkit.dumps(document), "utf-8")
+        return read_plan(tmp_path)
+
+    return read
+
+
+def test_plan_of_a_workspace_has_every_platform(plan: Plan) -> None:
+    assert plan.sources == ("cargo",)
+    assert plan.platforms == tuple(PLATFORMS)
+    assert plan.missing == {}
+
+
+def test_plan_of_npm_lacks_what_npm_lacks(plan: Plan) -> None:
+    npm = plan.built_from({"npm"})
+    assert npm.platforms == REAL
+    assert all("npm" in reason for reason in npm.missing.values())
+
+
+def test_plan_of_two_sources_lacks_only_what_both_lack(plan: Plan) -> None:
+    reasons = {"cargo": {"windows-arm64": "no runner"}, "npm": plan.reasons["npm"]}
+    both = replace(plan, reasons=reasons).built_from({"npm", "cargo"})
+    npm = plan.reasons["npm"]["windows-arm64"]
+    assert both.missing == {"windows-arm64": f"{npm}; no runner"}
+
+
+def test_plan_of_a_dev_build_has_one_platform(edited: Callable[..., Plan]) -> None:
+    dev = edited(lambda _: None, "0.3.1.dev7")
+    assert dev.platforms == dev.built_from({"npm"}).platforms == (DEV,)
+
+
+def remove_platform(table: dict[str, Any]) -> None:
+    table["platforms"].remove("linux-arm64")
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (remove_platform, "`linux-arm64` must be either in `platforms` or in `missing`"),
+        (
+            lambda table: table["missing"].update(cargo={"linux-arm64": "no runner"}),
+            "`linux-arm64` must be either in `platforms` or in `missing`",
+        ),
+        (
+            lambda table: table["platforms"].append("linux-riscv64"),
+            "no platform is called `linux-riscv64`",
+        ),
+        (
+            lambda table: table["missing"].update(cargo={"linux-riscv64": "no runner"}),
+            "no platform is called `linux-riscv64`",
+        ),
+        (lambda table: table["missing"].update(pip={}), "no source is called `pip`"),
+        (
+            lambda table: table.update(missing={"linux-arm64": "no runner"}),
+            "no source is called `linux-arm64`",
+        ),
+        (
+            lambda table: table["missing"].update(cargo={"linux-x64": "npm has none"}),
+            "the reason for `linux-x64` names npm",
+        ),
+        (
+            lambda table: table["missing"].update(cargo={"linux-x64": " "}),
+            "the reason for `linux-x64` is empty",
+        ),
+    ],
+)
+def test_plan_refuses_a_reason_that_does_not_hold(
+    edited: Callable[..., Plan], edit: Edit, words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        edited(edit)
+
+
+def test_plan_takes_a_gap_that_every_source_has(edited: Callable[..., Plan]) -> None:
+    def edit(table: dict[str, Any]) -> None:
+        remove_platform(table)
+        table["missing"]["cargo"] = {"linux-arm64": "no runner"}
+
+    assert edited(edit).missing == {"linux-arm64": "no runner"}
+
+
+@pytest.mark.parametrize("version", [RELEASED, FIX])
+def test_reasons_of_this_version_hold(edited: Callable[..., Plan], version: str) -> None:
+    assert edited(lambda _: None, version).built_from({"npm"}).platforms == REAL
+
+
+def test_reasons_that_name_another_version_do_not_hold(plan: Plan) -> None:
+    later = replace(plan, version=Version("9.9.9"))
+    words = f"`darwin-x64`: the reason names {RELEASED}, and this is 9.9.9"
+    with pytest.raises(CommandError, match=words):
+        later.built_from({"npm"})
+    assert later.built_from({"cargo"}).missing == {}
