@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.collect.cargo import collect_cargo, host
 from scripts.collect.pages import collect_pages, read_collected_pages
@@ -22,7 +23,7 @@ from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
 from scripts.model.pages import read_pages
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.version_places import Place, planned
 from scripts.publish.matrix import build_target
 from scripts.tools.console import step
@@ -198,13 +199,13 @@ def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[State, str]:
 def _draft(plan: Plan, base: Path) -> Plan:
     """Return the part of a plan that the collected binaries are of, before its commit."""
     collected = {each.platform for each in read_collected(base)}
-    platforms = tuple(key for key in plan.platforms if key in collected)
     others = {
         key: "not built on this machine: the workflow builds it"
-        for key in plan.platforms
+        for key in PLATFORMS
         if key not in collected
     }
-    return replace(plan, platforms=platforms, missing=plan.missing | others, is_draft=True)
+    reasons = {source: others | plan.reasons.get(source, {}) for source in SOURCES}
+    return replace(plan, reasons=reasons, is_draft=True)
 
 
 def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[State, str]:

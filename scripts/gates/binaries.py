@@ -12,7 +12,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from scripts.collect.staging import source_kind
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.metadata import read_metadata
-from scripts.model.plan import SOURCES, Plan
+from scripts.model.plan import REBUILD, SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
@@ -123,6 +123,9 @@ def binaries(
         yield from _pages(binary)
     yield _commits(plan, found, sources)
     yield _sources(plan, found)
+    if reason := plan.exceptions.get(REBUILD):
+        text = f"{reason}; `publish` compares them with those of the release before"
+        yield replace(confirm("provenance", "rebuild", text), is_gap=True)
 
 
 def _twice(found: list[Binary]) -> Iterator[Finding]:

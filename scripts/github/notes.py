@@ -8,7 +8,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.families import load_families
 from scripts.model.pages import read_pages
-from scripts.model.plan import Plan
+from scripts.model.plan import REBUILD, Plan
 from scripts.model.version_places import HEADING
 
 README = """\
@@ -26,6 +26,7 @@ The checksum of each file of this release is in its SHA256SUMS, which is signed 
 OF_BINARIES = {
     "commits": "built from several commits",
     "sources": "from several sources",
+    REBUILD: "rebuilt from the same LeanSpec",
 }
 CARRIED = " as a binary, for lean-spec"
 

@@ -24,6 +24,8 @@ SOURCES = ("npm", "cargo")
 """The `source.kind` of a collected binary."""
 WORKFLOW_SOURCE = "cargo"
 """The source that publish.yml builds from."""
+REBUILD = "rebuild"
+"""The exception that lets a `.postN` have other binaries than the release before it."""
 TABLE = "`pyproject.toml`, [tool.leanspec-release"
 VERSION_IN_WORDS = re.compile(r"\b\d+\.\d+\.\d+(?:[.-]?[a-z]+\.?\d+)?")
 
@@ -101,6 +103,7 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
     version, exceptions = home_version(root), dict(table.get("exceptions", {}))
     indices = tuple(table["attestations"])
     if version.is_devrelease:
+        exceptions.pop(REBUILD, None)
         others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
         plan = Plan(
             version,
@@ -110,6 +113,11 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
             attestations=indices,
         )
         return plan.built_from(kinds)
+    if REBUILD in exceptions and not version.is_postrelease:
+        raise CommandError(
+            f"{TABLE}.exceptions]: `{REBUILD}` is for a `.postN`, and this is {version}",
+            hint="remove it",
+        )
     desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):

@@ -19,6 +19,7 @@ from scripts.gates.binaries import plan_of
 from scripts.gates.commit import tag
 from scripts.gates.expected_set import expected_set
 from scripts.gates.index_state import index_state
+from scripts.gates.rebuild import rebuild
 from scripts.index.attestations import attested, is_attested
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
 from scripts.index.upload import (
@@ -84,6 +85,7 @@ def publish(
         client = Client(index)
         with step(f"what {index} has"):
             found += index_state(client, plan.version, files)
+            found += rebuild(client, plan, files)
         _must_pass(found)
         there = _state(client, files, plan.version)
         if resume and not there:

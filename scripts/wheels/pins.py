@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import posixpath
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Platform
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.model.families import FamilyProject
 from scripts.model.versions import binary_version
 
+PINS = "leanspec_launcher/_pins.py"
 # The whole of `leanspec_launcher/_pins.py`.
 TEMPLATE = '''"""The pins of a release: its versions, its checksums, the URL of its files, and its keys.
 
@@ -103,6 +110,41 @@ def render_pins(
         "keys": keys,
     }
     return TEMPLATE.format(**{name: _literal(value) for name, value in values.items()})
+
+
+def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the binaries that a `lean-spec` wheel pins: name -> SHA-256, and those of its libraries.
+
+    Raises CommandError if the wheel has no pins.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            tree = ast.parse(archive.read(PINS))
+        values = dict(_constants(tree))
+        libraries = values["LIBRARIES"]
+        return {
+            f"{program} for {platform}": (sha256, libraries.get(sha256, {}))
+            for program, platforms in values["SHA256"].items()
+            for platform, sha256 in platforms.items()
+        }
+    except (*UNREADABLE, SyntaxError, AttributeError, TypeError) as error:
+        raise CommandError(
+            f"`{wheel.name}` has no checksums of its binaries: {error}",
+            hint="download the file and compare it with its release",
+        ) from None
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the constants of a module, which is read and never run."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
+            target = (
+                statement.targets[0]
+                if isinstance(statement, ast.Assign)
+                else statement.target
+            )
+            if isinstance(target, ast.Name):
+                yield target.id, ast.literal_eval(statement.value)
 
 
 def _literal(value: object, indent: str = "") -> str:

@@ -20,6 +20,7 @@ from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
 from tests.support.registry import Registry, package, serving
+from tests.support.versions import REAL
 
 Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = needs("npm")
@@ -84,6 +85,7 @@ def test_what_the_registry_has_lands_with_its_record(
         "mcp/binaries/windows-arm64/leanspec-mcp.exe",
     ]
     assert "`@leanspec/mcp-darwin-arm64@1.2.3`" in result.stderr
+    assert "darwin-arm64: the plan of the release gives no reason" in result.stderr
     program = into / "mcp/binaries/linux-x64/leanspec-mcp"
     assert stat.S_IMODE(program.stat().st_mode) == 0o755
     record = json.loads(program.with_name("binary.json").read_text("utf-8"))
@@ -92,6 +94,16 @@ def test_what_the_registry_has_lands_with_its_record(
     assert record["commit"] == "c0ffee"
     assert record["source"]["package"] == "@leanspec/mcp-linux-x64"
     assert record["source"]["integrity"].startswith("sha512-")
+
+
+def test_collect_npm_shows_the_reasons_of_the_plan(
+    collect: Scripts, registry: Registry, version: str
+) -> None:
+    name = f"@leanspec/cli-{REAL[0]}"
+    program = {FAMILIES["cli"].program: headers.elf()}
+    registry.publish(name, version, package(name, version, program))
+    result = collect("--family", "cli", version=version)
+    assert f"darwin-arm64: npm has no binaries of {version} for it\n" in result.stderr
 
 
 def test_a_second_collect_keeps_the_first_if_told_to(

@@ -60,8 +60,9 @@ def test_plan_of_two_sources_lacks_only_what_both_lack(plan: Plan) -> None:
 
 
 def test_plan_of_a_dev_build_has_one_platform(edited: Callable[..., Plan]) -> None:
-    dev = edited(lambda _: None, "0.3.1.dev7")
+    dev = edited(lambda table: table["exceptions"].update(rebuild="x"), "0.3.1.dev7")
     assert dev.platforms == dev.built_from({"npm"}).platforms == (DEV,)
+    assert "rebuild" not in dev.exceptions
 
 
 def remove_platform(table: dict[str, Any]) -> None:
@@ -97,6 +98,10 @@ def remove_platform(table: dict[str, Any]) -> None:
             lambda table: table["missing"].update(cargo={"linux-x64": " "}),
             "the reason for `linux-x64` is empty",
         ),
+        (
+            lambda table: table["exceptions"].update(rebuild="OpenSSL 3.5.9"),
+            f"`rebuild` is for a `.postN`, and this is {RELEASED}",
+        ),
     ],
 )
 def test_plan_refuses_a_reason_that_does_not_hold(
@@ -125,3 +130,8 @@ def test_reasons_that_name_another_version_do_not_hold(plan: Plan) -> None:
     with pytest.raises(CommandError, match=words):
         later.built_from({"npm"})
     assert later.built_from({"cargo"}).missing == {}
+
+
+def test_rebuild_is_an_exception_of_a_fix(edited: Callable[..., Plan]) -> None:
+    fix = edited(lambda table: table["exceptions"].update(rebuild="CVE"), FIX)
+    assert fix.exceptions["rebuild"] == "CVE"

@@ -21,9 +21,11 @@ from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import Plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
+from scripts.wheels.pins import PINS, pinned_binaries
 from tests.support.attestation import write_attestation
 from tests.support.releases import plan_of_this_machine
 from tests.support.small_index import CUT, SmallIndex
+from tests.support.wheel_files import content, rewrite
 
 WAVE = {
     FileKind.PLATFORM: 0,
@@ -235,6 +237,29 @@ def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path)
     index.files[name] = b"other"
     with pytest.raises(BurntError, match="with other bytes"):
         release(index, dist)
+    assert index.uploaded == []
+
+
+def test_a_fix_with_other_binaries_than_its_base_stops_everything(
+    index: SmallIndex,
+    dist: Path,
+    plan: Plan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fix = replace(plan, version=Version(f"{plan.version}.post1"))
+    monkeypatch.setattr(module, "read_plan", lambda: fix)
+    name = f"lean_spec-{plan.version}-py3-none-any.whl"
+    before = Path(shutil.copy(dist / name, tmp_path))
+    pins = content(before, PINS)
+    binary = next(iter(pinned_binaries(before).values()))[0]
+    rewrite(before, {PINS: pins.replace(binary.encode(), b"0" * 64)})
+    index.files[name] = before.read_bytes()
+    with pytest.raises(GatesError) as error:
+        release(index, dist)
+    assert any(
+        "the exception `rebuild` in the plan" in line for line in error.value.details
+    )
     assert index.uploaded == []
 
 

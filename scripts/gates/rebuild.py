@@ -1,0 +1,84 @@
+"""The gate on a `.postN`: its binaries are those of the release before, unless the plan states a rebuild."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.version import Version
+
+from scripts.index.client import Client, Served, version_of
+from scripts.model.distributions import MAIN
+from scripts.model.files import File, FileKind
+from scripts.model.finding import Finding, confirm, problem
+from scripts.model.plan import REBUILD, Plan
+from scripts.wheels.pins import pinned_binaries
+
+GATE = "rebuild"
+MOST_NAMED = 3
+
+
+def rebuild(client: Client, plan: Plan, files: list[File]) -> Iterator[Finding]:
+    """Compare the binaries of a `.postN` with those of the release before it on the index.
+
+    By the checksums that each `lean-spec` pins. Raises CommandError if the index cannot be asked.
+    """
+    main = [file.path for file in files if file.kind == FileKind.MAIN]
+    if not plan.version.is_postrelease or not main:
+        return
+    reason = plan.exceptions.get(REBUILD)
+    served = _release_before(client, plan.version)
+    if served is None:
+        yield _not_compared(reason)
+        return
+    with tempfile.TemporaryDirectory(prefix="leanspec-before-") as folder:
+        path = Path(folder, served.name)
+        digest = client.download(served, path)
+        if served.sha256 not in {digest, None}:
+            yield problem(GATE, served.name, served.sha256, digest)
+            return
+        before = pinned_binaries(path)
+    now = pinned_binaries(main[0])
+    common = sorted(before.keys() & now.keys())
+    different = [name for name in common if before[name] != now[name]]
+    version = version_of(served.name)
+    if reason and different:
+        text = f"{reason}; {len(different)} of {len(common)} differ from {version}"
+        yield replace(confirm(GATE, "binaries", text), is_gap=True)
+    elif reason:
+        expected = f"others than in {version}, as the exception `{REBUILD}` says"
+        yield problem(GATE, "binaries", expected, "the same")
+    elif different:
+        expected = f"those of {version}, or the exception `{REBUILD}` in the plan"
+        yield problem(GATE, "binaries", expected, _others(different))
+    else:
+        yield confirm(GATE, "binaries", f"those of {version}")
+
+
+def _release_before(client: Client, version: Version) -> Served | None:
+    """Return the wheel of the newest `lean-spec` before a `.postN`, of the same LeanSpec."""
+    releases = {
+        found: served
+        for served in client.files(MAIN).values()
+        if served.name.endswith(".whl")
+        and (found := version_of(served.name))
+        and found.release == version.release
+        and not found.is_prerelease
+        and found < version
+    }
+    return releases[max(releases)] if releases else None
+
+
+def _not_compared(reason: str | None) -> Finding:
+    if reason:
+        expected = "a release before it on the index, which is rebuilt"
+        return problem(GATE, "binaries", expected, "none")
+    text = "not compared: the index has no release before it"
+    return replace(confirm(GATE, "binaries", text), is_gap=True)
+
+
+def _others(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"others: {', '.join(names[:MOST_NAMED])}{more}"
