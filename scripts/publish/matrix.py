@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import json
 import os
 from pathlib import Path
@@ -10,6 +12,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.plan import DEV, read_plan
 from scripts.model.versions import binary_version
+from scripts.tools.console import say
 
 # Runners are named by version: an image that moves on raises the floor of what it builds. Those of
 # Linux have an OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a
@@ -17,11 +20,26 @@ from scripts.model.versions import binary_version
 RUNNERS = {
     "darwin-x64": "macos-15-intel",
     "darwin-arm64": "macos-15",
-    "linux-x64": "ubuntu-22.04",
-    "linux-arm64": "ubuntu-22.04-arm",
+    "linux-x64": "ubuntu-24.04",
+    "linux-arm64": "ubuntu-24.04-arm",
     "windows-x64": "windows-2025",
     "windows-arm64": "windows-11-arm",
 }
+# The images that end, by the announcements in the issues of github.com/actions/runner-images.
+RETIRED = {
+    "macos-12": dt.date(2024, 12, 3),  # 10721
+    "macos-13": dt.date(2025, 12, 8),  # 13046
+    "macos-14": dt.date(2026, 11, 2),  # 13518
+    "macos-15-intel": dt.date(2027, 8, 1),  # 13045: "until August 2027"
+    "ubuntu-20.04": dt.date(2025, 4, 15),  # 11101
+    "ubuntu-22.04": dt.date(2027, 4, 17),  # 14254
+    "ubuntu-22.04-arm": dt.date(2027, 4, 17),  # 14254
+    "windows-2019": dt.date(2025, 6, 30),  # 12045
+}
+# The day on which somebody last read the announcements.
+ANNOUNCEMENTS_READ = dt.date(2026, 11, 29)
+# How long before its end an image is no longer used: brownouts begin some weeks earlier.
+NOTICE = dt.timedelta(days=180)
 # Linux is built for a glibc of its own, whatever the runner's is.
 GLIBC = ".2.28"
 OUTPUT_VARIABLE = "GITHUB_OUTPUT"
@@ -34,8 +52,14 @@ def build_matrix(*, dev: bool = False) -> Matrix:
     return _matrix(platforms, "binaries")
 
 
+@functools.cache
 def outputs() -> dict[str, str]:
-    """Return the outputs of a workflow's first job, all derived from the tree's version."""
+    """Return the outputs of a workflow's first job, all derived from the tree's version.
+
+    Warns of runners that end soon.
+    """
+    for line in endings(set(RUNNERS.values()), dt.datetime.now(tz=dt.UTC).date()):
+        say(f"warning: {line}: choose another one in {Path(__file__).name}")
     plan = read_plan()
     dev = plan.version.is_devrelease
     return {
@@ -48,6 +72,15 @@ def outputs() -> dict[str, str]:
         "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
         "has-desktop": json.dumps(bool(plan.desktop)),
     }
+
+
+def endings(runners: set[str], today: dt.date) -> list[str]:
+    """Return a line for each runner that has ended, or ends soon."""
+    return [
+        f"the runner `{runner}` ends on {RETIRED[runner]}"
+        for runner in sorted(runners & RETIRED.keys())
+        if RETIRED[runner] - today < NOTICE
+    ]
 
 
 def write_outputs(found: dict[str, str]) -> Path:

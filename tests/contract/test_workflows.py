@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shlex
 import subprocess
@@ -9,11 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from scripts.cli import root
 from scripts.environment import ROOT
-from scripts.publish.matrix import build_matrix, outputs
+from scripts.publish import matrix
+from scripts.publish.matrix import (
+    ANNOUNCEMENTS_READ,
+    RUNNERS,
+    build_matrix,
+    endings,
+    outputs,
+)
 from scripts.tools.processes import own_program
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
@@ -74,6 +83,51 @@ def liberties(path: Path) -> Iterator[str]:
 def read(name: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text("utf-8"))
     return found
+
+
+def runners(path: Path) -> set[str]:
+    """Return the images that the jobs of a workflow run on."""
+    jobs = yaml.safe_load(path.read_text("utf-8"))["jobs"].values()
+    names = {job["runs-on"] for job in jobs}
+    for job in jobs:
+        matrix = job.get("strategy", {}).get("matrix", {})
+        if isinstance(matrix, dict):
+            names |= {*matrix.get("runner", ()), *map(_runner, matrix.get("include", ()))}
+    return {name for name in names if "${{" not in name}
+
+
+def _runner(entry: dict[str, str]) -> str:
+    return entry["runner"]
+
+
+def test_no_runner_was_about_to_end_when_the_announcements_were_read() -> None:
+    """As of that day, so that this suite stays as it is; `matrix` warns of what ends since."""
+    used = {*RUNNERS.values(), *(name for path in WORKFLOWS for name in runners(path))}
+    assert {"ubuntu-24.04", "windows-11-arm"} <= used
+    assert endings(used, ANNOUNCEMENTS_READ) == []
+    assert all("latest" not in name for name in used)
+
+
+def test_matrix_warns_of_a_runner_that_ends_soon() -> None:
+    used = {"ubuntu-22.04", "ubuntu-24.04"}
+    assert endings(used, dt.date(2026, 10, 1)) == []
+    warning = "the runner `ubuntu-22.04` ends on 2027-04-17"
+    assert endings(used, ANNOUNCEMENTS_READ) == [warning]
+    assert endings(used, dt.date(2030, 1, 1)) == [warning]
+
+
+def test_matrix_prints_its_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(matrix, "NOTICE", dt.timedelta(days=36500))
+    matrix.outputs.cache_clear()
+    matrix.outputs()
+    ending = min(RUNNERS.values() & matrix.RETIRED.keys())
+    assert f"warning: the runner `{ending}` ends on " in capsys.readouterr().err
+
+
+def test_tests_run_on_every_image_that_builds() -> None:
+    assert set(RUNNERS.values()) <= runners(FOLDER / "ci.yml")
 
 
 def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:

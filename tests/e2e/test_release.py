@@ -12,6 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from packaging.version import Version
 
+from leanspec_launcher._tables import PLATFORMS
 from scripts.environment import ROOT
 from scripts.gates.pages import pages_gate
 from scripts.model.files import File, FileKind, read_files
@@ -129,9 +130,10 @@ def test_publish_outside_ci_has_to_be_allowed(
 
 def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
     found = json.loads(scripts("matrix").stdout)["include"]
-    assert [each["platform"] for each in found] == ["linux-x64"]
+    assert [each["platform"] for each in found] == list(PLATFORMS)
     assert not any("latest" in each["runner"] for each in found)
-    assert found[0]["target"] == "x86_64-unknown-linux-gnu.2.28"
+    targets = {each["platform"]: each["target"] for each in found}
+    assert targets["linux-x64"] == "x86_64-unknown-linux-gnu.2.28"
 
 
 def test_versions_agree_in_this_tree() -> None:
