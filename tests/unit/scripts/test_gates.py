@@ -763,14 +763,14 @@ def committed(root: Path, *names: tuple[str, bytes]) -> Path:
     return root
 
 
-def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path) -> None:
+def test_4_a_binary_or_a_large_file_in_git(tmp_path: Path, plan: Plan) -> None:
     root = committed(
         tmp_path / "r",
         ("program", b"\x7fELF"),
         ("large", bytes((1 << 20) + 1)),
         ("fine", b"x"),
     )
-    said = wrong(commit.tree(read_plan(ROOT), root))
+    said = wrong(commit.tree(plan, root))
     assert said == [
         "large: expected at most 1048576 bytes, found 1048577",
         "program: expected no program in git, found a program",
