@@ -28,7 +28,9 @@ def extract_file(archive: Path, member: str, target: Path) -> None:
         )
 
 
-def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Path]:
+def extract_files(
+    archive: Path, place: Callable[[str], Path | None], bounds: Bounds = BOUNDS
+) -> list[Path]:
     """Copy the regular files of a `.tar.gz` for which `place` names a target; return the targets.
 
     Raises CommandError, and leaves no target, if any entry of the archive leads out of it, is a
@@ -47,7 +49,7 @@ def extract_files(archive: Path, place: Callable[[str], Path | None]) -> list[Pa
         return True
 
     try:
-        for member, data in read_members(archive, is_chosen, bounds=BOUNDS):
+        for member, data in read_members(archive, is_chosen, bounds=bounds):
             target = targets[member.name]
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:

@@ -14,6 +14,7 @@ from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject
+from scripts.model.openssl import OpenSSL, links_openssl, read_openssl
 from scripts.tools.console import say
 from scripts.tools.processes import (
     capture,
@@ -23,6 +24,7 @@ from scripts.tools.processes import (
     show,
 )
 
+from .openssl import cargo_environment, static_openssl
 from .reported import reported_here
 from .staging import Staging, integrity
 
@@ -80,36 +82,46 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     all_wanted: bool,
     build: bool,
     builder: str | None = None,
+    openssl: Path | None = None,
 ) -> None:
     """Stage the binaries of a workspace, for the targets named or for this machine.
 
     A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this
     machine only: one machine's binaries can not be taken for another's. A family whose crate the
-    workspace lacks is an error with `all_wanted`, and passed over otherwise.
+    workspace lacks is an error with `all_wanted`, and passed over otherwise. `openssl` is the
+    source of the pinned OpenSSL, if it is on this machine.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     builds = _builds(targets, builder)
     workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
     say(f"using {cargo}")
     for target, platform in builds:
-        built = _build(cargo, workspace, target, profile) if build else {}
+        packages = {
+            crate: _locked_packages(workspace.root, crate.project.crate)
+            for crate in workspace.crates
+        }
+        linked = read_openssl() if build and _is_linked(target, packages) else None
+        environment = _environment(target, linked, openssl)
+        built = _build(cargo, workspace, target, profile, environment) if build else {}
         for crate in workspace.crates:
             file = built.get(crate.program) or _built_file(
                 workspace, crate, platform, target, profile
             )
             reported = reported_here(crate.project.family, platform, file)
             _must_be_of(crate, file, reported)
-            source = {
+            source: dict[str, Any] = {
                 "kind": "cargo",
                 "crate": crate.project.crate,
                 "version": crate.version,
                 "target": None,
                 "profile": profile,
                 "integrity": workspace.lock,
-                "packages": _locked_packages(workspace.root, crate.project.crate),
+                "packages": packages[crate],
             }
             if target:
                 source["target"] = str(target)
+            if linked and links_openssl(packages[crate]):
+                source["openssl"] = linked.record
             staging.add(
                 crate.project,
                 platform,
@@ -320,8 +332,36 @@ def _commit(root: Path) -> str | None:
     return head.stdout.strip() + (DIRTY if changes else "")
 
 
+def _is_linked(
+    target: Target | None, packages: dict[Crate, list[dict[str, str | None]]]
+) -> bool:
+    """Tell whether OpenSSL is to be linked into a program: zig finds no library of the system."""
+    if target is None or target.builder != "zigbuild" or "linux" not in target.triple:
+        return False
+    return any(map(links_openssl, packages.values()))
+
+
+def _environment(
+    target: Target | None, linked: OpenSSL | None, source: Path | None
+) -> dict[str, str]:
+    """Return the environment of cargo, with OpenSSL for the target if it is to be linked."""
+    environment = dict(os.environ)
+    if target and target.builder == "zigbuild":
+        # Cargo finds its subcommands through `PATH`.
+        programs = Path(own_program("cargo-zigbuild")).parent
+        environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
+    if target and linked:
+        folder = static_openssl(linked, str(target).replace("-unknown", ""), source)
+        environment = cargo_environment(environment, target.triple, folder)
+    return environment
+
+
 def _build(
-    cargo: str, workspace: Workspace, target: Target | None, profile: str
+    cargo: str,
+    workspace: Workspace,
+    target: Target | None,
+    profile: str,
+    environment: dict[str, str],
 ) -> dict[str, Path]:
     """Run `cargo build` or `cargo zigbuild`, with its output on the terminal; return the programs built.
 
@@ -329,11 +369,6 @@ def _build(
     one.
     """
     builder = target.builder if target else BUILDERS[0]
-    environment = dict(os.environ)
-    if builder == "zigbuild":
-        # Cargo finds its subcommands through `PATH`.
-        programs = Path(own_program("cargo-zigbuild")).parent
-        environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.program]

@@ -100,6 +100,13 @@ def npm(
 @click.option(
     "--builder", type=BUILDERS, help="Override the builder set in pyproject.toml."
 )
+@click.option(
+    "--openssl",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="LEANSPEC_OPENSSL_SOURCE",
+    metavar="FILE",
+    help="Source archive of the pinned OpenSSL. Default: download it.",
+)
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION
@@ -112,13 +119,15 @@ def cargo(
     *,
     build: bool,
     builder: str | None,
+    openssl: Path | None,
     keep: bool,
 ) -> None:
     """Collect the binaries of a Cargo WORKSPACE.
 
     Without --target, for this machine. A program whose crate is not in the workspace is skipped; a
     program that you ask for with --family must exist. Targets that pin a glibc, or are configured
-    in pyproject.toml, are built with `cargo zigbuild`.
+    in pyproject.toml, are built with `cargo zigbuild`. If a program for Linux needs OpenSSL, the
+    version pinned in pyproject.toml is built first and linked statically; that takes perl and make.
 
     \b
     Examples:
@@ -139,6 +148,7 @@ def cargo(
             all_wanted=bool(families),
             build=build,
             builder=builder,
+            openssl=openssl,
         )
     _tell_collected(into)
 

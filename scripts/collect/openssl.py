@@ -1,0 +1,173 @@
+"""OpenSSL as static libraries for a Linux target, built by the zig that links the programs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+from leanspec_build.archives import Bounds
+
+from leanspec_launcher.commands import CommandError
+from scripts.model.openssl import OpenSSL
+from scripts.tools.console import say, step
+from scripts.tools.processes import (
+    capture,
+    find_program,
+    must_succeed,
+    program_environment,
+)
+from scripts.tools.work_folder import work_folder
+
+from .archive import extract_files
+
+# The source has 6,000 files of 145 MB together; of these, 90 MB are its tests.
+BOUNDS = Bounds(20_000, 256 * 1024 * 1024, 512 * 1024 * 1024)
+LARGEST_ARCHIVE = 128 * 1024 * 1024
+UNUSED = "test"
+SECONDS_FOR_AN_ANSWER = 60
+SYSTEMS = {"x86_64": "linux-x86_64", "aarch64": "linux-aarch64"}
+# As the crate `openssl-src` configures it, and nothing that loads a file of the machine: modules,
+# engines, and a configuration that was written for the system's own OpenSSL. Authorities are
+# looked for in /etc/ssl, unless the program names another place.
+OPTIONS = (
+    *("no-shared", "no-module", "no-dso", "no-engine", "no-autoload-config"),
+    *("no-tests", "no-apps", "no-docs", "no-async", "no-comp", "no-legacy"),
+    *("no-camellia", "no-idea", "no-seed", "no-weak-ssl-ciphers"),
+    "--openssldir=/etc/ssl",
+    # Debug information would name folders of this machine.
+    *("CC=cc", "AR=ar", "RANLIB=ranlib", "-g0"),
+)
+# OpenSSL writes the time of its build into itself.
+EPOCH = "315532800"
+PROGRAMS = "install both, as with `apt-get install perl make` or `dnf install perl make`"
+SOURCE = "download it again, or pass the right file with `--openssl FILE`"
+
+
+def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Path:
+    """Return the folder of `include/` and `lib/` for a target, built unless it is in the cache.
+
+    `source` is the archive of the pinned version, which is downloaded otherwise. Raises
+    CommandError if it has another SHA-256, or cannot be built here.
+    """
+    base = Path.home() / ".cache/leanspec-release/openssl"
+    folder = base / _name(pin, target)
+    with work_folder(base) as work:
+        if folder.is_dir():
+            say(f"using OpenSSL {pin.version} from {folder}")
+            return folder
+        make = find_program("make", PROGRAMS)
+        perl = find_program("perl", PROGRAMS)
+        archive = _archive(pin, source, work)
+        with step(f"unpacking OpenSSL {pin.version}"):
+            extract_files(archive, lambda name: _place(name, work / "source"), BOUNDS)
+        (tree,) = (work / "source").iterdir()
+        environment = _environment(work, target)
+        configure = [perl, "Configure", SYSTEMS[target.partition("-")[0]], *OPTIONS]
+        build = [make, f"-j{os.cpu_count() or 1}", "build_libs"]
+        with step(f"building OpenSSL {pin.version} for {target}, one to three minutes"):
+            for command in (configure, build):
+                done = capture(command, cwd=tree, env=environment)
+                must_succeed(done, f"`{shlex.join(command[:2])}` of OpenSSL", PROGRAMS)
+        _take(tree, work / "new")
+        (work / "new").rename(folder)
+    return folder
+
+
+def cargo_environment(
+    inherited: Mapping[str, str], triple: str, folder: Path
+) -> dict[str, str]:
+    """Return the environment in which `openssl-sys` links these libraries into a target, and no others."""
+    others = {
+        name: value for name, value in inherited.items() if "OPENSSL_" not in name.upper()
+    }
+    prefix = triple.upper().replace("-", "_")
+    own = {"DIR": str(folder), "STATIC": "1", "NO_VENDOR": "1"}
+    return others | {f"{prefix}_OPENSSL_{name}": value for name, value in own.items()}
+
+
+def _name(pin: OpenSSL, target: str) -> str:
+    """Name what is built by everything that it depends on."""
+    inputs = [pin.sha256, importlib.metadata.version("ziglang"), OPTIONS, EPOCH]
+    digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    return f"{pin.version}-{target}-{digest[:16]}"
+
+
+def _archive(pin: OpenSSL, source: Path | None, work: Path) -> Path:
+    """Return a copy of the archive that has the pinned SHA-256."""
+    archive = work / f"openssl-{pin.version}.tar.gz"
+    try:
+        if source is None:
+            with step(f"downloading {pin.url}"):
+                _download(pin.url, archive)
+        else:
+            shutil.copyfile(source, archive)
+    except OSError as error:  # those of requests included
+        raise CommandError(
+            f"cannot read the source of OpenSSL {pin.version}: {error}", hint=SOURCE
+        ) from None
+    with archive.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != pin.sha256:
+        raise CommandError(
+            f"`{source or pin.url}` has the sha256 `{sha256}`, expected `{pin.sha256}`"
+            f" of OpenSSL {pin.version}",
+            hint=SOURCE,
+        )
+    return archive
+
+
+def _download(url: str, path: Path) -> None:
+    with (
+        requests.get(url, stream=True, timeout=SECONDS_FOR_AN_ANSWER) as answer,
+        path.open("wb") as file,
+    ):
+        answer.raise_for_status()
+        for part in answer.iter_content(1 << 20):
+            file.write(part)
+            if file.tell() > LARGEST_ARCHIVE:
+                raise OSError(f"`{url}` is larger than {LARGEST_ARCHIVE} bytes")
+
+
+def _place(name: str, folder: Path) -> Path | None:
+    """Return where a file of the archive goes; None if no library is made of it."""
+    _, _, inside = name.partition("/")
+    return None if inside.startswith(f"{UNUSED}/") else folder / name
+
+
+def _environment(work: Path, target: str) -> dict[str, str]:
+    """Return the environment of the build: `cc`, `ar` and `ranlib` are zig's, for the target.
+
+    Their plain names are what OpenSSL writes into itself, wherever zig is.
+    """
+    folder = work / "bin"
+    folder.mkdir()
+    zig = importlib.metadata.distribution("ziglang").locate_file("ziglang/zig")
+    zigs = {"cc": f"cc -target {target}", "ar": "ar", "ranlib": "ranlib"}
+    for name, arguments in zigs.items():
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(zig))} {arguments} "$@"\n')
+        script.chmod(0o755)
+    inherited = os.environ.get("PATH", "").split(os.pathsep)
+    entries = [entry for entry in inherited if Path(entry).is_absolute()]
+    path = os.pathsep.join([str(folder), *entries])
+    own = {"PATH": path, "SOURCE_DATE_EPOCH": EPOCH}
+    return program_environment(work / "home") | own
+
+
+def _take(tree: Path, folder: Path) -> None:
+    """Copy what a program is linked with."""
+    shutil.copytree(
+        tree / "include/openssl",
+        folder / "include/openssl",
+        ignore=shutil.ignore_patterns("*.in"),
+    )
+    (folder / "lib").mkdir()
+    for name in ("libcrypto.a", "libssl.a"):
+        shutil.copy(tree / name, folder / "lib")

@@ -1,0 +1,60 @@
+"""The OpenSSL that programs for Linux are linked with, as `pyproject.toml` pins it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanspec_launcher.commands import CommandError
+from scripts.environment import ROOT
+
+TABLE = "[tool.leanspec-release.openssl]"
+# The crate that every other one reaches OpenSSL through.
+CRATE = "openssl-sys"
+
+
+@dataclass(frozen=True)
+class OpenSSL:
+    """A version of OpenSSL, by its source archive."""
+
+    version: str
+    sha256: str
+    url: str
+    pinned: dt.date
+    """The day on which the version was chosen."""
+    advisory: str = ""
+    """What is known to be wrong with it."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What `binary.json` states of it."""
+        return {"name": "openssl", "version": self.version, "sha256": self.sha256}
+
+
+def read_openssl(root: Path = ROOT) -> OpenSSL:
+    """Return the pinned OpenSSL; raises CommandError if the pin is not complete."""
+    tool: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
+        "tool"
+    ]
+    table = tool["leanspec-release"].get("openssl", {})
+    try:
+        pin = OpenSSL(**table)
+    except TypeError as error:
+        raise CommandError(
+            f"`pyproject.toml`, {TABLE}: {str(error).partition(' ')[2]}",
+            hint="state `version`, `sha256`, `url`, `pinned` and perhaps `advisory`",
+        ) from None
+    if not isinstance(pin.pinned, dt.date):
+        raise CommandError(
+            f"`pyproject.toml`, {TABLE}: `pinned` is not a date",
+            hint="write it without quotation marks, as in `pinned = 2026-11-29`",
+        )
+    return pin
+
+
+def links_openssl(packages: list[dict[str, str | None]]) -> bool:
+    """Tell whether one of the packages that a program is built from is the crate for OpenSSL."""
+    return any(package["name"] == CRATE for package in packages)
