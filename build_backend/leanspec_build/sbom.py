@@ -149,6 +149,14 @@ def _recorded(record: bytes | None) -> Iterator[Component]:
         purl = PackageURL("cargo", None, name, version)
         hashes = _sha256(checksum) if checksum else []
         yield _library(f"cargo:{name}@{version}", name, version, purl, hashes)
+    if openssl := source.get("openssl"):
+        name, version = openssl["name"], openssl["version"]
+        purl = PackageURL("generic", None, name, version)
+        hashes = _sha256(openssl["sha256"])
+        library = _library(f"linked:{name}", name, version, purl, hashes)
+        # Databases of vulnerabilities know OpenSSL by this name.
+        library.cpe = f"cpe:2.3:a:{name}:{name}:{version}:*:*:*:*:*:*:*"
+        yield library
 
 
 def _libraries(binary: Binary) -> Iterator[Component]:

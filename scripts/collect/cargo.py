@@ -14,7 +14,7 @@ from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject
-from scripts.model.openssl import OpenSSL, links_openssl, read_openssl
+from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
 from scripts.tools.console import say
 from scripts.tools.processes import (
     capture,
@@ -120,7 +120,8 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             }
             if target:
                 source["target"] = str(target)
-            if linked and links_openssl(packages[crate]):
+            # A lock lists what other systems and features need, too.
+            if linked and MARKER in file.read_bytes():
                 source["openssl"] = linked.record
             staging.add(
                 crate.project,
@@ -338,7 +339,7 @@ def _is_linked(
     """Tell whether OpenSSL is to be linked into a program: zig finds no library of the system."""
     if target is None or target.builder != "zigbuild" or "linux" not in target.triple:
         return False
-    return any(map(links_openssl, packages.values()))
+    return any(map(has_crate, packages.values()))
 
 
 def _environment(

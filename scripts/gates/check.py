@@ -15,6 +15,7 @@ from scripts.index.built import index_of
 from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
+from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
@@ -23,6 +24,7 @@ from . import binaries, installation, tree
 from .expected_set import expected_set
 from .index_rules import index_rules
 from .mcp_registry import mcp_registry
+from .openssl import openssl_gate
 from .pages import pages_gate
 from .same_bytes import same_bytes
 
@@ -49,6 +51,7 @@ def check(
         "the MCP registry's description": lambda: mcp_registry(plan, root),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
+        "OpenSSL": lambda: openssl_gate(read_openssl(root), files),
         "pages": lambda: pages_gate(files),
         "what the index would say": lambda: index_rules(files),
         "the bytes that this tree builds": lambda: same_bytes(files, collected),

@@ -14,6 +14,11 @@ from scripts.environment import ROOT
 TABLE = "[tool.leanspec-release.openssl]"
 # The crate that every other one reaches OpenSSL through.
 CRATE = "openssl-sys"
+# It contains OpenSSL's own source, and states its version.
+VENDORED_CRATE = "openssl-src"
+# The name by which OpenSSL 3 calls the algorithms that it contains: a program into which it is
+# linked has it, and one that uses the system's OpenSSL has not.
+MARKER = b"OpenSSL Default Provider"
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,6 @@ def read_openssl(root: Path = ROOT) -> OpenSSL:
     return pin
 
 
-def links_openssl(packages: list[dict[str, str | None]]) -> bool:
-    """Tell whether one of the packages that a program is built from is the crate for OpenSSL."""
-    return any(package["name"] == CRATE for package in packages)
+def has_crate(packages: list[dict[str, str | None]], name: str = CRATE) -> bool:
+    """Tell whether a crate is one of the packages that a program is built from."""
+    return any(package["name"] == name for package in packages)

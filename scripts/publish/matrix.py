@@ -40,8 +40,9 @@ RETIRED = {
 ANNOUNCEMENTS_READ = dt.date(2026, 11, 29)
 # How long before its end an image is no longer used: brownouts begin some weeks earlier.
 NOTICE = dt.timedelta(days=180)
-# Linux is built for a glibc of its own, whatever the runner's is.
-GLIBC = ".2.28"
+# Linux is built for the oldest glibc that Rust supports, whatever the runner's is. OpenSSL is linked
+# in statically, built for the same one.
+GLIBC = ".2.17"
 OUTPUT_VARIABLE = "GITHUB_OUTPUT"
 Matrix = dict[str, list[dict[str, str]]]
 

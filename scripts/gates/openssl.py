@@ -1,0 +1,66 @@
+"""The gate on OpenSSL: which version is linked into the programs for Linux, and whether it is still a good one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+
+from leanspec_launcher._tables import PLATFORMS
+from leanspec_launcher.commands import CommandError
+from scripts.model.files import File, FileKind
+from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
+
+from .binaries import Binary, read_binary
+
+GATE = "OpenSSL"
+LONGEST = dt.timedelta(days=120)
+"""The age of a pin from which on it should be looked at again."""
+
+
+def openssl_gate(
+    pin: OpenSSL, files: list[File], today: dt.date | None = None
+) -> Iterator[Finding]:
+    """Compare the OpenSSL in each binary with the pin; warn if the pin is old, or known to be bad."""
+    linked = [*_linked(files)]
+    for binary in linked:
+        yield _compare(pin, binary)
+    if not linked:
+        return
+    age = (today or dt.datetime.now(dt.UTC).date()) - pin.pinned
+    if age > LONGEST:
+        text = f"pinned {age.days} days ago: see whether there is a newer one than {pin.version}"
+        yield replace(confirm(GATE, "age of the pin", text), is_gap=True)
+    if pin.advisory:
+        yield replace(confirm(GATE, f"OpenSSL {pin.version}", pin.advisory), is_gap=True)
+
+
+def _linked(files: list[File]) -> Iterator[Binary]:
+    """Yield the binaries for Linux that contain OpenSSL, or state that they do."""
+    for file in files:
+        if file.kind != FileKind.PLATFORM or file.platform is None:
+            continue
+        try:
+            binary = read_binary(file)
+        except CommandError:
+            continue  # another gate reports it
+        if PLATFORMS[file.platform].system == "linux" and (
+            MARKER in binary.data or "openssl" in binary.record.get("source", {})
+        ):
+            yield binary
+
+
+def _compare(pin: OpenSSL, binary: Binary) -> Finding:
+    name, source = binary.file.path.name, binary.record.get("source", {})
+    if has_crate(source.get("packages", []), VENDORED_CRATE) and "openssl" not in source:
+        return confirm(GATE, name, f"of the crate `{VENDORED_CRATE}`")
+    if MARKER not in binary.data:
+        return problem(GATE, name, "the OpenSSL that its record states", "none in it")
+    return compare(GATE, name, _written(pin.record), _written(source.get("openssl", {})))
+
+
+def _written(record: dict[str, str]) -> str:
+    if not record:
+        return "not stated"
+    return f"{record['name']} {record['version']} (sha256 {record['sha256']})"
