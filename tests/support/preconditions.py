@@ -201,6 +201,7 @@ PRECONDITIONS = {
     "minisign program": _debian("minisign"),
     "musl-gcc": _debian("musl-gcc", "musl-tools"),
     "osslsigncode": _debian("osslsigncode"),
+    "perl": _debian("perl"),
     "pypy3": _debian("pypy3", "pypy3-venv"),
     "qemu-aarch64-static": _debian("qemu-aarch64-static", "qemu-user-static"),
     "setarch": _debian("setarch", "util-linux"),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES
 
 SOURCE = 'fn main() {{ println!("{program} {version} {{:?}}", std::env::args().skip(1).collect::<Vec<_>>()); }}\n'
+# Cargo takes every crate from a folder.
+DIRECTORY = """[source.crates-io]
+replace-with = "folder"
+[source.folder]
+directory = '{folder}'
+"""
 
 
 def write_workspace(
@@ -32,3 +39,22 @@ def write_workspace(
         lock += f'\n[[package]]\nname = "{member}"\nversion = "{version}"\n'
     (root / "Cargo.lock").write_text(lock)
     return root
+
+
+def add_crate(root: Path, member: str, requirement: str, crates: Path) -> None:
+    """Let a member depend on a crate in a folder of crates, as in `openssl-sys = "0.9"`."""
+    manifest = root / member / "Cargo.toml"
+    manifest.write_text(f"{manifest.read_text()}[dependencies]\n{requirement}\n")
+    (root / ".cargo").mkdir(exist_ok=True)
+    (root / ".cargo/config.toml").write_text(DIRECTORY.format(folder=crates))
+    command = ["cargo", "generate-lockfile", "--offline", "--quiet"]
+    subprocess.run(command, cwd=root, capture_output=True, check=True)
+
+
+def add_openssl(root: Path, member: str, crates: Path) -> None:
+    """Let a member need OpenSSL, which it starts up before anything else."""
+    add_crate(root, member, 'openssl-sys = "0.9"', crates)
+    main = root / member / "src/main.rs"
+    text = main.read_text()
+    assert "fn main() {" in text
+    main.write_text(text.replace("fn main() {", "fn main() { openssl_sys::init();", 1))

@@ -49,6 +49,28 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
         assert source["hashes"] == [{"alg": "SHA-512", "content": integrity}]
 
 
+def test_a_linked_openssl_is_a_component(sample: Sample) -> None:
+    openssl = {"name": "openssl", "version": "3.5.7", "sha256": "a" * 64}
+    sample.collect(headers.elf(), said={"source": {"kind": "cargo", "openssl": openssl}})
+    project = load_project(sample.root)
+    programs = {"leanspec": choose_binary(project, {"platform": "linux-x64"})}
+    text = bill_of_materials(project, programs, 315532800).decode()
+    must_be_valid(text)
+    bill = json.loads(text)
+    component = {
+        "bom-ref": "linked:openssl",
+        "type": "library",
+        "name": "openssl",
+        "version": "3.5.7",
+        "purl": "pkg:generic/openssl@3.5.7",
+        "cpe": "cpe:2.3:a:openssl:openssl:3.5.7:*:*:*:*:*:*:*",
+        "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
+    }
+    assert component in bill["components"]
+    dependency = {"ref": "program:leanspec", "dependsOn": ["linked:openssl"]}
+    assert dependency in bill["dependencies"]
+
+
 def test_crates_come_from_the_lock(sample: Sample) -> None:
     packages = [
         {"name": "leanspec-cli", "version": "1.2.3", "checksum": None},
