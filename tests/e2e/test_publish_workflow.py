@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,16 +29,18 @@ from scripts.index.client import Client, Index
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.families import load_families
 from scripts.model.files import read_files
+from scripts.model.openssl import read_openssl
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import git
-from tests.support import devpi, registry
+from tests.support import devpi, openssl, registry
 from tests.support.artifacts import BUILDS as FOREIGN
 from tests.support.artifacts import put_collected
 from tests.support.attestation import write_attestation
 from tests.support.desktop import write_application
 from tests.support.devpi import USER, Devpi
 from tests.support.download import download
+from tests.support.elf import C_LIBRARY, needed, newest_glibc
 from tests.support.github import REPOSITORY, GitHub, names, serving
 from tests.support.keys import without_password
 from tests.support.pages import publish_pages
@@ -49,7 +52,7 @@ from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, required
 from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step
-from tests.support.workspace import write_workspace
+from tests.support.workspace import add_openssl, write_workspace
 
 pytestmark = [
     pytest.mark.network,
@@ -59,6 +62,7 @@ pytestmark = [
 ]
 WORKFLOW = ROOT / ".github/workflows/publish.yml"
 PLATFORM = "linux-x64"
+TAG = "manylinux2014_x86_64.manylinux_2_17_x86_64"
 # A step says `python -m scripts`; here that runs in this environment, on the tree that the step is
 # in.
 PYTHON = """#!/bin/sh
@@ -116,6 +120,8 @@ def sources(shared: Path, version: str) -> Path:
         workspace = write_workspace(folder / "rust", version)
         for crate in workspace.glob("leanspec-*"):
             shutil.copy(STAND_IN, crate / "src/main.rs")
+        if openssl.is_obtainable():
+            add_openssl(workspace, "leanspec-cli", openssl.crates())
         write_application(folder / "packages/desktop", version)
         git(folder, "init", "--quiet", "--initial-branch=main")
         git(folder, "add", "--all")
@@ -175,6 +181,9 @@ def play(
         settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
         # What zig compiles of the C library outlives the run: it takes six seconds.
         settings["ZIG_GLOBAL_CACHE_DIR"] = str(Path(sys.prefix, "zig-cache"))
+        if openssl.is_obtainable():
+            openssl.keep_libraries(home)
+            settings["LEANSPEC_OPENSSL_SOURCE"] = str(openssl.source())
         for tool in ("cargo", "rustup"):
             variable = f"{tool.upper()}_HOME"
             settings[variable] = os.environ.get(variable, str(Path.home() / f".{tool}"))
@@ -302,7 +311,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
             ("desktop", "collect desktop leanspec/packages/desktop --build"),
             ("check", "collect artifacts artifacts --planned"),
             ("check", "collect pages"),
-            ("check", "wheels --repair auditwheel"),
+            ("check", "wheels"),
             ("check", 'check --github-output --sources "$SOURCES"'),
             ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
@@ -318,9 +327,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
         "python -m scripts publish-server",
     }
     dist = release.folder / "artifacts/dist"
-    assert any("manylinux_2_28_x86_64" in path.name for path in dist.iterdir()), (
-        "the pinned glibc"
-    )
+    assert len([*dist.glob(f"*{TAG}.whl")]) == len(FAMILIES), "the pinned glibc"
     github: GitHub = release.contexts["server"]
     assert github.releases[0]["draft"] is False
     final = release.folder / "github-0/final-artifacts"
@@ -357,6 +364,24 @@ def test_release_is_installed_for_every_platform(release: Player, tmp_path: Path
             assert (tmp_path / key / name).read_bytes() == binary.read_bytes()
             (wheel,) = (tmp_path / f"{family.name}-{key}").iterdir()
             assert content(wheel, name) == binary.read_bytes()
+
+
+def test_a_release_has_the_pinned_openssl_in_it(release: Player) -> None:
+    openssl.must_be_obtainable()
+    (wheel,) = (release.folder / "artifacts/dist").glob(f"leanspec_cli_bin-*{TAG}.whl")
+    pin = read_openssl()
+    record = json.loads(content(wheel, "leanspec_cli_bin/bin/binary.json"))
+    assert record["source"]["openssl"] == pin.record
+    program = content(wheel, "leanspec_cli_bin/bin/leanspec")
+    assert needed(program) <= C_LIBRARY
+    assert newest_glibc(program) <= Version("2.17")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if "/sboms/" in name]
+        assert f"pkg:generic/openssl@{pin.version}" in archive.read(name).decode()
+    checked = [
+        result.stdout for result in release.steps if typed(result.step)[:6] == "check "
+    ]
+    assert re.search(r"(?m)^✓ OpenSSL +all \d facts are right$", checked[0])
 
 
 def test_a_published_release_is_installed_fixed_and_removed(

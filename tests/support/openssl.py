@@ -22,17 +22,16 @@ from tests.support.surroundings import once
 KEPT = Path(sys.prefix, "openssl")
 POOLS = ("debian/pool/main", "debian-security/pool/updates/main")
 HELPER = "/usr/lib/apt/apt-helper"
+# What the crates `openssl` and `openssl-probe` need.
 CRATES = (
-    *("autocfg", "bitflags", "cc", "cfg-if", "fastrand", "foreign-types-0.3"),
-    *("foreign-types-shared-0.1", "jobserver", "lazy-static", "libc", "log"),
-    *("native-tls", "once-cell", "openssl", "openssl-macros", "openssl-probe"),
-    *("openssl-sys", "pkg-config", "proc-macro2", "quote", "redox-syscall"),
-    *("remove-dir-all", "schannel", "syn", "tempfile", "unicode-ident", "vcpkg"),
-    *("winapi", "winapi-i686-pc-windows-gnu", "winapi-x86-64-pc-windows-gnu"),
+    *("autocfg", "bitflags", "cc", "cfg-if", "foreign-types-0.3"),
+    *("foreign-types-shared-0.1", "jobserver", "libc", "once-cell", "openssl"),
+    *("openssl-macros", "openssl-probe", "openssl-sys", "pkg-config", "proc-macro2"),
+    *("quote", "syn", "unicode-ident", "vcpkg"),
 )
 
 
-def require_openssl() -> None:
+def must_be_obtainable() -> None:
     """Skip the test if Debian's crates or the pinned source are not to be had."""
     if not is_obtainable():
         missing("apt-get", "Debian's mirror lacks the crates or the pinned OpenSSL")
@@ -64,7 +63,8 @@ def crates() -> Path:
             (crate / ".cargo-checksum.json").write_text(text)
 
     KEPT.mkdir(exist_ok=True)
-    return once(KEPT / "crates", make) / "tree/usr/share/cargo/registry"
+    names = hashlib.sha256(" ".join(CRATES).encode()).hexdigest()
+    return once(KEPT / f"crates-{names[:16]}", make) / "tree/usr/share/cargo/registry"
 
 
 def source() -> Path:

@@ -200,6 +200,7 @@ PRECONDITIONS = {
     "makensis": _debian("makensis", "nsis"),
     "minisign program": _debian("minisign"),
     "musl-gcc": _debian("musl-gcc", "musl-tools"),
+    "openssl": _debian("openssl"),
     "osslsigncode": _debian("osslsigncode"),
     "perl": _debian("perl"),
     "pypy3": _debian("pypy3", "pypy3-venv"),

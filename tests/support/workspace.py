@@ -41,10 +41,10 @@ def write_workspace(
     return root
 
 
-def add_crate(root: Path, member: str, requirement: str, crates: Path) -> None:
-    """Let a member depend on a crate in a folder of crates, as in `openssl-sys = "0.9"`."""
+def add_crates(root: Path, member: str, requirements: str, crates: Path) -> None:
+    """Let a member depend on crates in a folder, as in `openssl-sys = "0.9"`."""
     manifest = root / member / "Cargo.toml"
-    manifest.write_text(f"{manifest.read_text()}[dependencies]\n{requirement}\n")
+    manifest.write_text(f"{manifest.read_text()}[dependencies]\n{requirements}\n")
     (root / ".cargo").mkdir(exist_ok=True)
     (root / ".cargo/config.toml").write_text(DIRECTORY.format(folder=crates))
     command = ["cargo", "generate-lockfile", "--offline", "--quiet"]
@@ -53,7 +53,10 @@ def add_crate(root: Path, member: str, requirement: str, crates: Path) -> None:
 
 def add_openssl(root: Path, member: str, crates: Path) -> None:
     """Let a member need OpenSSL, which it starts up before anything else."""
-    add_crate(root, member, 'openssl-sys = "0.9"', crates)
+    add_crates(root, member, 'openssl-sys = "0.9"', crates)
+    # Every wheel of it is written and compared several times.
+    with (root / "Cargo.toml").open("a") as manifest:
+        manifest.write("[profile.release]\nstrip = true\n")
     main = root / member / "src/main.rs"
     text = main.read_text()
     assert "fn main() {" in text
