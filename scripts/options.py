@@ -118,6 +118,13 @@ CARGO_OPTION = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="LeanSpec's Cargo workspace, which must have the same version.",
 )
+OPENSSL_OPTION = click.option(
+    "--openssl",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="LEANSPEC_OPENSSL_SOURCE",
+    metavar="FILE",
+    help="Source archive of the pinned OpenSSL. Default: download it.",
+)
 DIST_OPTION = click.option(
     "--dist",
     type=click.Path(file_okay=False, path_type=Path),

@@ -10,7 +10,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import Group
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, choose_platforms, load_families
-from scripts.options import BUILDERS, FAMILY_OPTION, PLATFORM_OPTION
+from scripts.options import BUILDERS, FAMILY_OPTION, OPENSSL_OPTION, PLATFORM_OPTION
 from scripts.tools.console import say, size
 from scripts.tools.table import aligned
 
@@ -100,13 +100,7 @@ def npm(
 @click.option(
     "--builder", type=BUILDERS, help="Override the builder set in pyproject.toml."
 )
-@click.option(
-    "--openssl",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="LEANSPEC_OPENSSL_SOURCE",
-    metavar="FILE",
-    help="Source archive of the pinned OpenSSL. Default: download it.",
-)
+@OPENSSL_OPTION
 @FAMILY_OPTION
 @INTO_OPTION
 @KEEP_OPTION

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from leanspec_launcher.commands import FAILURE
-from scripts.options import CARGO_OPTION, DIST_OPTION, REPAIRS, json_option, print_rows
+from scripts.options import (
+    CARGO_OPTION,
+    DIST_OPTION,
+    OPENSSL_OPTION,
+    REPAIRS,
+    json_option,
+    print_rows,
+)
 from scripts.tools.table import aligned
 
 
@@ -64,6 +71,7 @@ def lock() -> None:
 
 @click.command(name="pre-release")
 @CARGO_OPTION
+@OPENSSL_OPTION
 @click.option("--skip-rust", is_flag=True, help="Build no binary; use the collected ones.")
 @click.option("--skip-tests", is_flag=True, help="Skip the test suite; the table says so.")
 @click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
@@ -71,6 +79,7 @@ def lock() -> None:
 @json_option("step")
 def pre_release(
     cargo: Path | None,
+    openssl: Path | None,
     repair: str | None,
     dist: Path,
     *,
@@ -80,19 +89,23 @@ def pre_release(
 ) -> int:
     """Do all that a release does, except tag and upload.
 
-    Versions in step, `cargo build --release --locked`, types, lint, tests, wheels, check, and
-    `lean-spec validate` by the installed binary. A check that the release plan exempts is shown
-    as an exception, with the reason.
+    Builds this machine's programs as a release builds them, collects the pages of the web UI, runs
+    lint, types, tests and every check that needs no tag, and `lean-spec validate` by the installed
+    binary. Nothing has to be committed yet. A check that the release plan exempts is shown as an
+    exception, with the reason.
 
     \b
     Examples:
       python -m scripts pre-release --cargo ../leanspec/rust
       python -m scripts pre-release --skip-rust --repair auditwheel
     """
-    from .pre_release import State
+    from .pre_release import Sources, State
     from .pre_release import pre_release as run_all
 
-    steps = run_all(cargo, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair)
+    workspace = None if cargo is None else Sources(cargo, openssl)
+    steps = run_all(
+        workspace, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair
+    )
     if as_json:
         print_rows(steps)
     else:

@@ -61,8 +61,17 @@ class Step:
 Work = Callable[[], tuple[State, str]]
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What the binaries are built from."""
+
+    workspace: Path
+    openssl: Path | None = None
+    """The source archive of the pinned OpenSSL, if it is on this machine."""
+
+
 def pre_release(
-    workspace: Path | None,
+    sources: Sources | None,
     dist: Path,
     *,
     skip_rust: bool,
@@ -71,10 +80,11 @@ def pre_release(
 ) -> list[Step]:
     """Run every step; continue after a failed one with those that do not need it.
 
-    The binaries are built from `workspace` for this machine, as a release builds them; with
+    The binaries are built from `sources` for this machine, as a release builds them; with
     `skip_rust`, they are those that are collected already. Raises CommandError if there are
     neither, or if a place of the version cannot be read.
     """
+    workspace = sources.workspace if sources else None
     if workspace is None and not skip_rust:
         raise CommandError(
             "no Cargo workspace is named to build from",
@@ -89,7 +99,7 @@ def pre_release(
         base = PROJECTS if skip_rust else folder / "binaries"
         work: dict[str, Work] = {
             "versions in step": lambda: _versions(plan, places),
-            "binaries": lambda: _binaries(None if skip_rust else workspace, base),
+            "binaries": lambda: _binaries(None if skip_rust else sources, base),
             "pages": lambda: _pages(base),
             **{title: _tool(command) for title, command in CHECKS},
             "tests": lambda: _tests(skip_tests=skip_tests),
@@ -137,9 +147,9 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
     return State.PASSED, f"{len(places)} places say {plan.version}"
 
 
-def _binaries(workspace: Path | None, base: Path) -> tuple[State, str]:
+def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
     """Build the binaries of this machine's platform, or look at those that are collected."""
-    if workspace is None:
+    if sources is None:
         names = [f"{each.family} for {each.platform}" for each in read_collected(base)]
         if not names:
             raise CommandError(
@@ -150,13 +160,14 @@ def _binaries(workspace: Path | None, base: Path) -> tuple[State, str]:
     target = build_target(host().key)
     with staged(base) as staging:
         collect_cargo(
-            workspace,
+            sources.workspace,
             load_families(),
             (target,),
             "release",
             staging,
             all_wanted=True,
             build=True,
+            openssl=sources.openssl,
         )
     return State.PASSED, f"built for {target}"
 

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.environment import ROOT
 from scripts.model.files import read_files
-from tests.support import devpi
+from tests.support import devpi, openssl
 from tests.support.attestation import write_attestation
 from tests.support.command_lines import code_lines
 from tests.support.devpi import USER
@@ -43,6 +43,7 @@ def scene(
     request: pytest.FixtureRequest,
 ) -> Iterator[Scene]:
     require("gh")
+    openssl.must_be_obtainable()
     page = request.node.callspec.params["page"]
     name = re.sub(r"\W", "-", page.lower())
     base = server.make_index(f"{name}-base")

@@ -13,6 +13,7 @@ from minisign import KeyPair
 
 from scripts.tools.processes import clean_environment
 from scripts.tools.tree_copy import copy_tree, git
+from tests.support import openssl
 from tests.support.devpi import USER, Devpi
 from tests.support.github import GitHub
 from tests.support.installers import tools
@@ -20,7 +21,7 @@ from tests.support.keys import without_password
 from tests.support.releases import STAND_IN
 from tests.support.surroundings import BASE_PYTHON, PATH, clean, run
 from tests.support.versions import RELEASED
-from tests.support.workspace import write_workspace
+from tests.support.workspace import add_openssl, write_workspace
 
 # A suite that takes seconds in the place of ours, with a test for each way of starting it.
 SUITE = '''"""A suite that takes seconds."""
@@ -82,7 +83,8 @@ class Scene:
         account = (
             f"repository = {self.url}\nusername = {USER}\npassword = {self.server.token}\n"
         )
-        self.home.mkdir(exist_ok=True)
+        self.home.mkdir()
+        openssl.keep_libraries(self.home)
         (self.home / ".pypirc").write_text(
             f"[distutils]\nindex-servers =\n  pypi\n[pypi]\n{account}"
         )
@@ -120,6 +122,8 @@ class Scene:
         workspace = write_workspace(seed / "rust", RELEASED)
         for crate in workspace.glob("leanspec-*"):
             shutil.copy(STAND_IN, crate / "src/main.rs")
+        for name in ("leanspec-cli", "leanspec-mcp"):
+            add_openssl(workspace, name, openssl.crates())
         (seed / ".gitignore").write_text("target/\n")
         git(seed, "init", "--quiet", "--initial-branch=main")
         self._publish_clone(seed, self.sources)
@@ -140,6 +144,7 @@ class Scene:
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "LEANSPEC_SIGNING_KEY": without_password(self.key.secret_key),
             "LEANSPEC_SIGNING_PASSWORD": "a password of a test",
+            "LEANSPEC_OPENSSL_SOURCE": str(openssl.source()),
             "CI": "",
         }
         for tool in ("cargo", "rustup"):
