@@ -930,7 +930,7 @@ def test_14_a_platform_that_only_another_source_lacks(dist: Path, plan: Plan) ->
     planned = replace(plan, reasons=plan.reasons | {"cargo": {}})
     note = "`missing.npm` does not apply to binaries from cargo"
     missing = (
-        f"leanspec-cli-bin (darwin-x64): expected a platform wheel, found missing; {note}"
+        f"leanspec-cli-bin (darwin-x64): expected in the release, found missing; {note}"
     )
     assert missing in of_set(planned, dist)
     assert of_set(planned.built_from({"npm"}), dist) == []
