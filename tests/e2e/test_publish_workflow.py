@@ -181,6 +181,8 @@ def play(
         settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
         # What zig compiles of the C library outlives the run: it takes six seconds.
         settings["ZIG_GLOBAL_CACHE_DIR"] = str(Path(sys.prefix, "zig-cache"))
+        # The crates that both plays need are compiled once.
+        settings["CARGO_TARGET_DIR"] = str(base / "target")
         if openssl.is_obtainable():
             openssl.keep_libraries(home)
             settings["LEANSPEC_OPENSSL_SOURCE"] = str(openssl.source())
