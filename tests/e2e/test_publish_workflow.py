@@ -146,7 +146,7 @@ def play(
     key = KeyPair.generate()
     tree = base / "repository"
     integrity = publish_pages(npm, released_tree)
-    write_tagged_tree(tree, released_tree, key.public_key, pages=integrity)
+    write_tagged_tree(tree, released_tree, key.public_key, pages=integrity, everywhere=True)
     programs = base / "bin"
     programs.mkdir()
     (programs / "python").write_text(

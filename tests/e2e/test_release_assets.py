@@ -26,14 +26,14 @@ from scripts.collect.bundles import read_bundle, write_checksum
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
 from scripts.github.assembled import verified
-from scripts.model.plan import Plan
+from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.desktop import make_deb, make_installer
 from tests.support.github import GitHub, names, serving, write_assets
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
 from tests.support.preconditions import require
-from tests.support.releases import plan_of_this_machine, write_tagged_tree
+from tests.support.releases import write_tagged_tree
 from tests.support.site import HOST
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
@@ -94,7 +94,7 @@ def tree(shared: Path, released_tree: Path, key: SecretKey) -> Path:
 
 @pytest.fixture(scope="session")
 def plan(tree: Path) -> Plan:
-    return plan_of_this_machine(tree)
+    return read_plan(tree)
 
 
 @pytest.fixture(scope="session")

@@ -55,27 +55,41 @@ def copy_as_released(folder: Path) -> None:
 
 def _write_npm_reasons(path: Path) -> None:
     """State for which platforms npm has no binaries of the released version."""
-    document = tomlkit.parse(path.read_text("utf-8"))
-    missing: Any = document["tool"]["leanspec-release"]["missing"]
+    document: Any = tomlkit.parse(path.read_text("utf-8"))
     reason = f"npm has no binaries of {RELEASED} for it"
-    missing["npm"] = {key: reason for key in PLATFORMS if key not in REAL}
+    reasons = {key: reason for key in PLATFORMS if key not in REAL}
+    document["tool"]["leanspec-release"]["missing"]["npm"] = reasons
     path.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def _other_platforms() -> dict[str, str]:
+    """Return why a workspace is built for this machine alone."""
+    here = current()
+    return {
+        key: "a test builds for its machine"
+        for key, platform in PLATFORMS.items()
+        if platform != here
+    }
 
 
 def plan_of_this_machine(root: Path) -> Plan:
     """Return a tree's plan, in which a workspace is built for this machine alone."""
-    plan, here = read_plan(root), current()
-    assert here is not None
-    others = {key: "a test builds for its machine" for key in PLATFORMS if key != here.key}
-    return replace(plan, reasons=plan.reasons | {"cargo": others})
+    plan = read_plan(root)
+    return replace(plan, reasons=plan.reasons | {"cargo": _other_platforms()})
 
 
 def write_tagged_tree(
-    folder: Path, source: Path, key: PublicKey, *, pages: str | None = None
+    folder: Path,
+    source: Path,
+    key: PublicKey,
+    *,
+    pages: str | None = None,
+    everywhere: bool = False,
 ) -> None:
     """Copy a tree as a release on its tag, which states a key and expects a desktop bundle.
 
-    `pages` is the integrity of other pages of the web UI than those of the plan.
+    `pages` is the integrity of other pages of the web UI than those of the plan. Unless the
+    workspace is built `everywhere`, the plan has this machine's platform alone.
     """
     copy_tree(folder, source)
     manifest, changelog = folder / "pyproject.toml", folder / "CHANGELOG.md"
@@ -89,7 +103,13 @@ def write_tagged_tree(
     ):
         assert old in text
         text = text.replace(old, new)
-    manifest.write_text(text, "utf-8")
+    document: Any = tomlkit.parse(text)
+    if not everywhere:
+        table, others = document["tool"]["leanspec-release"], _other_platforms()
+        table["missing"]["cargo"] = others
+        lacking = table["missing"]["npm"].keys() & others.keys()
+        table["platforms"] = [key for key in PLATFORMS if key not in lacking]
+    manifest.write_text(tomlkit.dumps(document), "utf-8")
     heading = f"{version_places.UNRELEASED}\n\n## [{RELEASED}] - 2026-01-01"
     text = changelog.read_text("utf-8")
     changelog.write_text(text.replace(version_places.UNRELEASED, heading), "utf-8")
