@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._tables import Platform
+from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 
 # Tauri names a bundle after its product, version and CPU: `LeanSpec_0.3.1_x64-setup.exe`.
 NAME = re.compile(r".+_(?P<version>[^_]+)_(?P<cpu>[a-z0-9]+)(?:-setup)?\.[a-z]+")
 CHECKSUM = ".sha256"
+UNIVERSAL = "universal"
+"""Tauri's word for the CPU of an application that runs on both of macOS."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class BundleFormat:
     magic: bytes
     place: int = 0
     """Where the magic is; from the end if negative."""
+    target: str = ""
+    """The target of Tauri's build, if it is not the machine's own."""
 
 
 # By the first part of a platform's key. A disk image has no magic but the one of its trailer, the
@@ -33,17 +37,22 @@ class BundleFormat:
 FORMATS = {
     "linux": BundleFormat("Debian package", ".deb", "deb", b"!<arch>\ndebian-binary"),
     "windows": BundleFormat("NSIS installer", "-setup.exe", "nsis", b"MZ"),
-    "darwin": BundleFormat("disk image", ".dmg", "dmg", b"koly", -512),
+    "darwin": BundleFormat(
+        "disk image", ".dmg", "dmg", b"koly", -512, "universal-apple-darwin"
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A desktop bundle for a platform."""
+    """A desktop bundle for a platform, or for both of macOS."""
 
     path: Path
     format: BundleFormat
     version: str
+    label: str
+    """The platform's key, or `darwin-universal`."""
+    platforms: tuple[str, ...]
 
 
 def format_for(platform: Platform) -> BundleFormat:
@@ -60,7 +69,13 @@ def read_bundle(path: Path, platform: Platform) -> Bundle:
             f"`{path}` does not have the name of a {expected.title} by Tauri",
             hint="only the bundle for this platform belongs there",
         )
-    if name["cpu"] not in (platform.key.partition("-")[2], *platform.machines):
+    system = platform.key.partition("-")[0]
+    label = platform.key
+    platforms: tuple[str, ...] = (label,)
+    if system == "darwin" and name["cpu"] == UNIVERSAL:
+        label = f"{system}-{UNIVERSAL}"
+        platforms = tuple(key for key in PLATFORMS if key.startswith(f"{system}-"))
+    elif name["cpu"] not in (platform.key.partition("-")[2], *platform.machines):
         raise CommandError(
             f"`{path}` is for the CPU `{name['cpu']}`, expected `{platform.key}`",
             hint="see what its job built",
@@ -69,7 +84,7 @@ def read_bundle(path: Path, platform: Platform) -> Bundle:
         raise CommandError(
             f"`{path}` is not a complete {expected.title}", hint="build it again"
         )
-    return Bundle(path, expected, name["version"])
+    return Bundle(path, expected, name["version"], label, platforms)
 
 
 def _has_magic(path: Path, expected: BundleFormat) -> bool:

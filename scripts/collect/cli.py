@@ -223,8 +223,13 @@ def artifacts(
 
 
 @collect.command()
-@click.argument("folder", metavar="APPLICATION", type=click.Path(path_type=Path))
-@click.option("--build", is_flag=True, help="Run `npm ci` and `npm run tauri build` first.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--prepare", is_flag=True, help="Only install what Tauri needs of this machine."
+)
+@click.option(
+    "--build", is_flag=True, help="Build it first, with the pnpm it is locked for."
+)
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
@@ -232,18 +237,27 @@ def artifacts(
     show_default="artifacts/desktop",
     help="The folder to put it in.",
 )
-def desktop(folder: Path, into: Path, *, build: bool) -> None:
-    """Collect the desktop bundle of a Tauri APPLICATION.
+def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:
+    """Collect the desktop bundle of a Tauri application in DIR.
 
-    A Debian package, a disk image or an NSIS installer, with a file of its SHA-256, which `assets`
-    compares.
+    DIR is the application, or a checkout that contains it. The bundle is a Debian package, an NSIS
+    installer, or a disk image for both CPUs of macOS; next to it is a file of its SHA-256, which
+    `assets` compares.
+
+    --prepare installs Debian packages with apt-get on Linux, and Rust targets on macOS.
 
     \b
-    Example:
-      python -m scripts collect desktop ../leanspec/packages/desktop --build
+    Examples:
+      python -m scripts collect desktop ../leanspec --prepare
+      python -m scripts collect desktop ../leanspec --build
     """
-    from .desktop import collect_desktop
+    from .desktop import collect_desktop, prepare_machine
 
+    if prepare and build:
+        raise click.UsageError("`--prepare` and `--build` are two steps")
+    if prepare:
+        prepare_machine()
+        return
     bundle = collect_desktop(folder, into, build=build)
     say(f"  {bundle.format.title} {bundle.path.name} in {into}")
 

@@ -39,7 +39,9 @@ class Plan:
     """Why a source lacks a platform: source -> platform -> reason."""
     exceptions: dict[str, str]
     desktop: tuple[str, ...] = ()
-    """The platforms that a desktop bundle is expected for."""
+    """The platforms whose machines build the desktop bundles."""
+    bundles: tuple[str, ...] = ()
+    """The platforms that a desktop bundle is expected for: a disk image is for both of macOS."""
     no_desktop: str = ""
     """Why there is none, where none is expected."""
     public_key: str = ""
@@ -125,7 +127,20 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
             hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
         )
-    plan = Plan(version, reasons, exceptions, bundles, reason, key, indices)
+    # A disk image is for both CPUs, so one machine builds it.
+    builders = tuple(
+        name for name in bundles if name != "darwin-x64" or "darwin-arm64" not in bundles
+    )
+    plan = Plan(
+        version=version,
+        reasons=reasons,
+        exceptions=exceptions,
+        desktop=builders,
+        bundles=bundles,
+        no_desktop=reason,
+        public_key=key,
+        attestations=indices,
+    )
     return plan.built_from(kinds)
 
 

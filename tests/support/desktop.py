@@ -9,9 +9,33 @@ from pathlib import Path
 
 from tests.support.preconditions import require
 
-# What `tauri build --ci --bundles deb` leaves, and nothing for any other words.
+PNPM = "pnpm@10.30.2"
+LOCK = """lockfileVersion: '9.0'
+settings:
+  autoInstallPeers: true
+  excludeLinksFromLockfile: false
+importers:
+"""
+MEMBER = """  packages/desktop:
+    dependencies:
+      '@leanspec/ui':
+        specifier: workspace:*
+        version: link:../ui
+"""
+MEMBERS = """  packages/http-server: {}
+  packages/ui:
+    dependencies:
+      '@leanspec/http-server':
+        specifier: workspace:*
+        version: link:../http-server
+"""
+# What `tauri build --ci --bundles deb` leaves, and nothing for any other words. As the
+# `beforeBuildCommand` of LeanSpec's application, it calls pnpm by its name, and needs what the
+# workspace around it installs.
 TAURI = """#!/bin/sh
 test "$*" = "build --ci --bundles deb" || exit 9
+test -e ../ui/node_modules/@leanspec/http-server/package.json || exit 8
+echo "pnpm is $(pnpm --version)" >&2
 mkdir -p src-tauri/target/release/bundle/deb
 cp made.deb src-tauri/target/release/bundle/deb/LeanSpec_VERSION_amd64.deb
 """
@@ -57,18 +81,43 @@ def make_installer(path: Path) -> Path:
     return path
 
 
-def write_application(folder: Path, version: str) -> Path:
-    """Write an application that is laid out as Tauri's are; its builder copies a real Debian package."""
-    (folder / "src-tauri/src").mkdir(parents=True)
-    package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
-    (folder / "package.json").write_text(json.dumps(package))
-    lock = {
-        "name": "desktop",
-        "version": version,
-        "lockfileVersion": 3,
-        "packages": {"": package},
+def write_workspace(folder: Path) -> Path:
+    """Write a pnpm workspace as LeanSpec's is: a pinned pnpm, a script, and a member that needs another."""
+    server = {"name": "@leanspec/http-server"}
+    ui = {"name": "@leanspec/ui", "dependencies": {server["name"]: "workspace:*"}}
+    root = {
+        "name": "lean-spec",
+        "private": True,
+        "packageManager": PNPM,
+        "scripts": {"prepare": "touch a-script-ran"},
     }
-    (folder / "package-lock.json").write_text(json.dumps(lock))
+    for place, package in (
+        (folder, root),
+        (folder / "packages/http-server", server),
+        (folder / "packages/ui", ui),
+    ):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "package.json").write_text(json.dumps(package))
+    (folder / "pnpm-workspace.yaml").write_text("packages:\n  - packages/*\n")
+    (folder / "pnpm-lock.yaml").write_text(f"{LOCK}  .: {{}}\n{MEMBERS}")
+    return folder
+
+
+def write_application(folder: Path, version: str, *, member: bool = False) -> Path:
+    """Write an application that is laid out as Tauri's are; its builder copies a real Debian package.
+
+    As a member of a workspace it has no lock of its own, and depends on another member.
+    """
+    (folder / "src-tauri/src").mkdir(parents=True)
+    (folder / "src-tauri/tauri.conf.json").write_text(json.dumps({"version": version}))
+    package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
+    if member:
+        package["dependencies"] = {"@leanspec/ui": "workspace:*"}
+        lock = folder.parents[1] / "pnpm-lock.yaml"
+        lock.write_text(f"{LOCK}  .: {{}}\n{MEMBER}{MEMBERS}")
+    else:
+        (folder / "pnpm-lock.yaml").write_text(f"{LOCK}  .: {{}}\n")
+    (folder / "package.json").write_text(json.dumps(package))
     (folder / "tauri.sh").write_text(TAURI.replace("VERSION", version))
     (folder / "tauri.sh").chmod(0o755)
     manifest = f'[package]\nname = "desktop"\nversion = "{version}"\nedition = "2021"\n'
