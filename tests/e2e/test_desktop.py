@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from scripts.collect.desktop import DEBIAN_PACKAGES
-from tests.support.desktop import PNPM, write_application, write_workspace
+from tests.support.desktop import PNPM, write_application, write_pnpm_workspace
 from tests.support.preconditions import needs
 from tests.support.surroundings import clean
 from tests.support.versions import RELEASED
@@ -25,7 +25,7 @@ PLACE = "packages/desktop"
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    return write_workspace(tmp_path / "leanspec")
+    return write_pnpm_workspace(tmp_path / "leanspec")
 
 
 @pytest.mark.network

@@ -37,7 +37,12 @@ from tests.support import devpi, openssl, registry
 from tests.support.artifacts import BUILDS as FOREIGN
 from tests.support.artifacts import put_collected
 from tests.support.attestation import write_attestation
-from tests.support.desktop import write_application
+from tests.support.desktop import (
+    PNPM,
+    pack_pnpm,
+    write_application,
+    write_pnpm_workspace,
+)
 from tests.support.devpi import USER, Devpi
 from tests.support.download import download
 from tests.support.elf import C_LIBRARY, needed, newest_glibc
@@ -95,6 +100,7 @@ BUILDS = {
     "wheels": ("dist", "dist"),
     "check": None,
 }
+SKIPPED_COMMANDS = (" test", " attest", " publish-server", " --prepare")
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 Play = Callable[..., Player]
 
@@ -107,14 +113,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
 
 @pytest.fixture(scope="module")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Return an npm registry on loopback."""
-    with registry.serving(tmp_path_factory.mktemp("npm")) as running:
+    """Return an npm registry on loopback, which has the pinned pnpm."""
+    folder = tmp_path_factory.mktemp("npm")
+    with registry.serving(folder) as running:
+        name, version = PNPM.split("@")
+        running.publish(name, version, pack_pnpm(folder))
         yield running
 
 
 @pytest.fixture(scope="module")
-def sources(shared: Path, version: str) -> Path:
-    """Return a repository that is LeanSpec's, as far as a release looks at it."""
+def sources(shared: Path, version: str) -> dict[str, Path]:
+    """Return the repositories that are LeanSpec's, as far as a release looks at them."""
 
     def make(folder: Path) -> None:
         workspace = write_workspace(folder / "rust", version)
@@ -122,13 +131,24 @@ def sources(shared: Path, version: str) -> Path:
             shutil.copy(STAND_IN, crate / "src/main.rs")
         if openssl.is_obtainable():
             add_openssl(workspace, "leanspec-cli", openssl.crates())
-        write_application(folder / "packages/desktop", version)
-        git(folder, "init", "--quiet", "--initial-branch=main")
-        git(folder, "add", "--all")
-        git(folder, "commit", "--quiet", "--message", "LeanSpec")
-        git(folder, "tag", f"v{version}")
+        write_pnpm_workspace(folder)
+        _commit(folder, version)
 
-    return once(shared / "leanspec", make)
+    def make_application(folder: Path) -> None:
+        write_application(folder, version)
+        _commit(folder, version)
+
+    return {
+        "codervisor/leanspec": once(shared / "leanspec", make),
+        "codervisor/lean-spec-desktop": once(shared / "desktop", make_application),
+    }
+
+
+def _commit(folder: Path, version: str) -> None:
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "LeanSpec")
+    git(folder, "tag", f"v{version}")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +156,7 @@ def play(
     tmp_path_factory: pytest.TempPathFactory,
     server: Devpi,
     npm: Registry,
-    sources: Path,
+    sources: dict[str, Path],
     wheelhouse: Path,
     released_tree: Path,
 ) -> Iterator[Play]:
@@ -156,7 +176,7 @@ def play(
     server.upload(server.make_index("base"), *required(wheelhouse))
 
     def checkout(place: Path, repository: str | None, ref: str | None) -> str:
-        origin = sources if repository else tree
+        origin = sources[repository] if repository else tree
         git(base, "clone", "--quiet", str(origin), str(place))
         if ref:
             git(place, "checkout", "--quiet", ref)
@@ -207,8 +227,8 @@ def play(
             env,
             checkout,
             # The suite is what runs this; a workflow's identity, by which it attests and the
-            # registry knows it, only GitHub gives.
-            skip=lambda command: command.endswith((" test", " attest", " publish-server")),
+            # registry knows it, only GitHub gives; this machine installs nothing.
+            skip=lambda command: command.endswith(SKIPPED_COMMANDS),
             before=attest_instead,
             answer=answer_or_stand_in,
         )
@@ -310,7 +330,8 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
                 ("build", 'collect cargo leanspec/rust --target "$TARGET" --build'),
             ]
             * len(PLATFORMS),
-            ("desktop", "collect desktop leanspec/packages/desktop --build"),
+            ("desktop", "matrix --github-output"),
+            ("desktop", "collect desktop leanspec --build"),
             ("check", "collect artifacts artifacts --planned"),
             ("check", "collect pages"),
             ("check", "wheels"),
@@ -327,6 +348,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
         "python -m scripts test",
         "python -m scripts attest",
         "python -m scripts publish-server",
+        "python -m scripts collect desktop leanspec --prepare",
     }
     dist = release.folder / "artifacts/dist"
     assert len([*dist.glob(f"*{TAG}.whl")]) == len(FAMILIES), "the pinned glibc"

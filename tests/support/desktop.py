@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from scripts.tools.processes import clean_environment
 from tests.support.preconditions import require
 
 PNPM = "pnpm@10.30.2"
@@ -81,7 +82,15 @@ def make_installer(path: Path) -> Path:
     return path
 
 
-def write_workspace(folder: Path) -> Path:
+def pack_pnpm(folder: Path) -> bytes:
+    """Return the archive of the pinned pnpm, from the machine's own registry."""
+    command = ["npm", "pack", PNPM, "--pack-destination", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=clean_environment())
+    (archive,) = folder.glob("pnpm-*.tgz")
+    return archive.read_bytes()
+
+
+def write_pnpm_workspace(folder: Path) -> Path:
     """Write a pnpm workspace as LeanSpec's is: a pinned pnpm, a script, and a member that needs another."""
     server = {"name": "@leanspec/http-server"}
     ui = {"name": "@leanspec/ui", "dependencies": {server["name"]: "workspace:*"}}

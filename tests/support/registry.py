@@ -56,6 +56,7 @@ class Registry:
                 "version": version,
                 "dist": dist,
                 "gitHead": "c0ffee",
+                "bin": _manifest(archive).get("bin", {}),
             }
         return {"name": name, "dist-tags": {"latest": max(versions)}, "versions": versions}
 
@@ -86,6 +87,14 @@ def serving(home: Path) -> Iterator[Registry]:
     with running(Server(("127.0.0.1", 0), Handler)) as server:
         registry.port = server.server_port
         yield registry
+
+
+def _manifest(archive: bytes) -> dict[str, object]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        file = files.extractfile("package/package.json")
+        assert file is not None
+        manifest: dict[str, object] = json.load(file)
+    return manifest
 
 
 def integrity(archive: bytes) -> str:
