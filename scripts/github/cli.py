@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,12 @@ from scripts.environment import ROOT
 if TYPE_CHECKING:
     from minisign import SecretKey
 
+    from .listing import Listing
+
 PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
 KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
+# `SHA256SUMS.minisig` is the signature of the first list.
+ADDITION = re.compile(r"(?!minisig$)[a-z0-9]+(-[a-z0-9]+)*")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -50,6 +55,15 @@ def _secret_key(file: Path | None) -> SecretKey:
     return read_secret(text, _password())
 
 
+def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Listing:
+    """Return the list that `--add` names."""
+    from .listing import Listing
+
+    if name and not ADDITION.fullmatch(name):
+        raise click.BadParameter("lower-case letters, digits and hyphens, not `minisig`")
+    return Listing(name)
+
+
 @click.command()
 @click.argument(
     "artifacts", metavar="[DIR]", required=False, type=click.Path(path_type=Path)
@@ -57,9 +71,17 @@ def _secret_key(file: Path | None) -> SecretKey:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT / "final-artifacts",
-    show_default="final-artifacts",
+    default=None,
+    show_default="final-artifacts, or added-artifacts with --add",
     help="Folder of the assembled assets.",
+)
+@click.option(
+    "--add",
+    "listing",
+    metavar="NAME",
+    default="",
+    callback=_listing,
+    help="Desktop bundles alone, for a release that is out, listed in SHA256SUMS.NAME.",
 )
 @KEY_OPTION
 @click.option(
@@ -80,7 +102,8 @@ def _secret_key(file: Path | None) -> SecretKey:
 )
 def assets(
     artifacts: Path | None,
-    out: Path,
+    out: Path | None,
+    listing: Listing,
     key: Path | None,
     provenance: Path | None,
     *,
@@ -93,18 +116,24 @@ def assets(
 
     With DIR, assembles them from a CI run's artifacts: binaries-PLATFORM/ as `collect artifacts`
     takes them, dist/ with the wheels, and desktop-PLATFORM/ with the bundles that the release plan
-    expects. Writes one archive of the programs per platform, the wheels, the bundles, MCP bundles,
-    bills of materials, release.json, SHA256SUMS, the signatures of both, and the release notes.
+    expects. A bundle may be missing: the release notes say so. Writes one archive of the programs
+    per platform, the wheels, the bundles, MCP bundles, bills of materials, release.json,
+    SHA256SUMS, the signatures of both, and the release notes.
 
     With --upload, uploads what is assembled: checksums and signatures are verified first. The
     release of this version is a draft until every file is there. An upload goes on from what the
     release has, and replaces nothing. Needs GitHub's client, `gh`.
+
+    With --add, both are about the desktop bundles in DIR alone: they are added to a release that is
+    out, with a signed list of their own. The first list stays as it is.
 
     \b
     Examples:
       python -m scripts assets artifacts --unsigned
       python -m scripts assets artifacts --key leanspec.key
       python -m scripts assets --upload --dry-run
+      python -m scripts assets artifacts --add desktop --key leanspec.key
+      python -m scripts assets --upload --add desktop
     """
     if artifacts is None and not upload:
         raise click.UsageError("name the artifacts to assemble, or `--upload`")
@@ -112,37 +141,56 @@ def assets(
         raise click.UsageError("`--dry-run` and `--provenance` need `--upload`")
     if artifacts is None and (key or unsigned or as_json):
         raise click.UsageError("`--key`, `--unsigned` and `--json` need the artifacts")
+    folder = out or ROOT / ("added-artifacts" if listing.addition else "final-artifacts")
     if artifacts is not None:
-        _assemble(artifacts, out, None if unsigned else _secret_key(key), as_json=as_json)
+        _assemble(artifacts, folder, listing, key, unsigned=unsigned, as_json=as_json)
     if upload:
-        _upload(out, provenance, dry_run=dry_run)
+        _upload(folder, listing, provenance, dry_run=dry_run)
 
 
 def _assemble(
-    artifacts: Path, out: Path, secret: SecretKey | None, *, as_json: bool
+    artifacts: Path,
+    out: Path,
+    listing: Listing,
+    key: Path | None,
+    *,
+    unsigned: bool,
+    as_json: bool,
 ) -> None:
     from scripts.model.plan import read_plan
 
-    from .assemble import MANIFEST, assemble
+    from .addition import assemble_addition
+    from .assemble import assemble, must_be_artifacts, must_have_wheels
 
-    paths = assemble(artifacts, out, read_plan(), secret)
+    # Before anybody types a password.
+    must_be_artifacts(artifacts)
+    if not listing.addition:
+        must_have_wheels(artifacts)
+    secret = None if unsigned else _secret_key(key)
+    if listing.addition:
+        paths = assemble_addition(artifacts, out, read_plan(), secret, listing)
+    else:
+        paths = assemble(artifacts, out, read_plan(), secret)
     if as_json:
-        click.echo((out / MANIFEST).read_text("utf-8"), nl=False)
+        click.echo((out / listing.manifest).read_text("utf-8"), nl=False)
     else:
         for path in paths:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
 
 
-def _upload(folder: Path, provenance: Path | None, *, dry_run: bool) -> None:
+def _upload(
+    folder: Path, listing: Listing, provenance: Path | None, *, dry_run: bool
+) -> None:
     from scripts.model.plan import read_plan
 
     from .assembled import verified
+    from .listing import NOTES
     from .upload import find_client, upload_release
 
     plan = read_plan()
-    gh = find_client()
-    files = verified(folder, plan, provenance)
-    click.echo(upload_release(gh, files, plan, folder, dry_run=dry_run))
+    files = verified(folder, plan, provenance, listing)
+    notes = None if listing.addition else folder / NOTES
+    click.echo(upload_release(find_client(), files, plan, notes, dry_run=dry_run))
 
 
 COMMANDS = (assets,)

@@ -31,10 +31,11 @@ OF_BINARIES = {
 CARRIED = " as a binary, for lean-spec"
 
 
-def release_notes(changelog: Path, plan: Plan) -> str:
+def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
     """Return a release's entry of the changelog, with what the release lacks and why.
 
-    Raises CommandError if there is no entry, or an empty one.
+    `bundles` are the platforms whose desktop bundle is expected, and missing. Raises CommandError
+    if there is no entry, or an empty one.
     """
     text = changelog.read_text("utf-8")
     headings = list(HEADING.finditer(text))
@@ -43,7 +44,8 @@ def release_notes(changelog: Path, plan: Plan) -> str:
             end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
             entry = text[heading.end() : end].strip()
             if entry:
-                return "\n".join([entry, *_binaries(plan), *_gaps(plan), ""])
+                notes = [entry, *_binaries(plan), *_gaps(plan, bundles), ""]
+                return "\n".join(notes)
             raise CommandError(
                 f"the entry of {plan.version} in `{changelog.name}` is empty",
                 hint="write what is new",
@@ -64,7 +66,7 @@ def _binaries(plan: Plan) -> list[str]:
     return ["", "### Binaries", "", *lines] if lines else []
 
 
-def _gaps(plan: Plan) -> list[str]:
+def _gaps(plan: Plan, bundles: list[str]) -> list[str]:
     gaps = [
         f"- {PLATFORMS[key].label} (`{key}`): {reason}"
         for key, reason in plan.missing.items()
@@ -75,6 +77,10 @@ def _gaps(plan: Plan) -> list[str]:
         if command not in OF_BINARIES
     ]
     gaps += [f"- desktop application: {plan.no_desktop}"] if plan.no_desktop else []
+    gaps += [
+        f"- desktop application for {PLATFORMS[key].label} (`{key}`): no bundle was built; it can be added later"
+        for key in bundles
+    ]
     pages = read_pages()
     if pages.missing_api:
         gaps.append(

@@ -17,7 +17,6 @@ from scripts.tools.console import say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed
 from scripts.tools.table import aligned
 
-from .assemble import NOTES
 from .provenance import SUFFIX as PROVENANCE
 
 AGAIN = "run the same command again: it goes on from what GitHub has"
@@ -34,6 +33,8 @@ class Release:
     draft: bool
     noted: bool
     """Whether it has notes."""
+    immutable: bool
+    """Whether it is out, and GitHub takes no further file for it."""
     url: str
     assets: dict[str, dict[str, Any]]
 
@@ -46,17 +47,20 @@ def find_client() -> str:
 
 
 def upload_release(
-    gh: str, files: list[Path], plan: Plan, folder: Path, *, dry_run: bool
+    gh: str, files: list[Path], plan: Plan, notes: Path | None, *, dry_run: bool
 ) -> str:
     """Upload the files that are missing, in their order, and publish the release when all are there.
 
-    A release that is there already is continued. Returns its address. Raises CommandError,
-    before the first upload, if `gh` is not logged in, or if the release has other bytes under one
-    of the names.
+    A release that is there already is continued. Without notes, the files are added to a release
+    that is out. Returns its address. Raises CommandError, before the first upload, if `gh` is not
+    logged in, if the release has other bytes under one of the names, or if it cannot be changed.
     """
     tag = f"v{plan.version}"
     release = _find(gh, tag)
+    _must_be_open(release, tag, addition=notes is None)
     there = _same_bytes(gh, release, files) if release else set()
+    missing = [path for path in files if path.name not in there]
+    _must_be_mutable(release, tag, missing)
     table = []
     for path in files:
         state = "there already" if path.name in there else "to be uploaded"
@@ -65,31 +69,53 @@ def upload_release(
         say(line)
     if dry_run:
         return "a dry run: nothing was uploaded"
-    if release is None:
-        _create(gh, tag, plan, folder / NOTES)
-    else:
+    if release is not None:
         _remove_unfinished(gh, release, files)
-    for path in files:
-        if path.name not in there:
-            with step(f"uploading {path.name}"):
-                must_succeed(
-                    capture([gh, "release", "upload", tag, str(path)]),
-                    f"`gh release upload` of `{path.name}`",
-                    AGAIN,
-                )
+    elif notes is not None:
+        _create(gh, tag, plan, notes)
+    for path in missing:
+        with step(f"uploading {path.name}"):
+            must_succeed(
+                capture([gh, "release", "upload", tag, str(path)]),
+                f"`gh release upload` of `{path.name}`",
+                AGAIN,
+            )
     release = _find(gh, tag)
     if release is None or _same_bytes(gh, release, files) != {path.name for path in files}:
-        raise CommandError(f"GitHub does not show every file of `{tag}` yet", hint=AGAIN)
-    changes = [*(["--draft=false"] if release.draft else ())]
-    changes += (
-        [] if release.noted else ["--notes-file", str(folder / NOTES)]
-    )  # a release without notes gets ours
+        raise CommandError(f"not every file of `{tag}` is shown by GitHub yet", hint=AGAIN)
+    return _publish(gh, tag, release, notes)
+
+
+def _publish(gh: str, tag: str, release: Release, notes: Path | None) -> str:
+    """Publish a draft, and give a release without notes ours; return its address."""
+    changes = ["--draft=false"] if release.draft else []
+    if notes is not None and not release.noted:
+        changes += ["--notes-file", str(notes)]
     if changes:
         must_succeed(
             capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN
         )
         release = _find(gh, tag) or release
     return release.url
+
+
+def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
+    """Raise CommandError if files are to be added to a release that is not out."""
+    if addition and (release is None or release.draft):
+        raise CommandError(
+            f"no release `{tag}` is out on GitHub: nothing can be added to it",
+            hint="upload the release itself first: `python -m scripts assets --upload`",
+        )
+
+
+def _must_be_mutable(release: Release | None, tag: str, missing: list[Path]) -> None:
+    """Raise CommandError if files are missing in a release that GitHub keeps as it is."""
+    if release is not None and release.immutable and missing:
+        raise CommandError(
+            f"the release `{tag}` on GitHub is immutable, nothing was uploaded",
+            details=[f"`{path.name}` is not in it" for path in missing],
+            hint="no file can be added to it: publish these with the next version",
+        )
 
 
 def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
@@ -142,13 +168,17 @@ def _find(gh: str, tag: str) -> Release | None:
         return None
     if len(found) > 1:
         raise CommandError(
-            f"GitHub has {len(found)} releases of `{tag}`",
+            f"there are {len(found)} releases of `{tag}` on GitHub",
             hint="delete the drafts that are not wanted",
         )
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
     return Release(
-        first["draft"], bool((first["body"] or "").strip()), first["html_url"], assets
+        draft=first["draft"],
+        noted=bool((first["body"] or "").strip()),
+        immutable=bool(first.get("immutable")),
+        url=first["html_url"],
+        assets=assets,
     )
 
 
@@ -173,7 +203,8 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
         raise CommandError(
             "the release on GitHub has other bytes, nothing was uploaded",
             details=wrong,
-            hint="see which are right; a published file is never replaced: bump to a higher version",
+            hint="a published file is never replaced: bump to a higher version, or, for desktop bundles that came"
+            " later, `python -m scripts assets ARTIFACTS --add NAME`",
         )
     return there
 

@@ -23,9 +23,12 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.manage.fetch import entries, manifest
 from scripts.collect.bundles import read_bundle, write_checksum
+from scripts.github.addition import assemble_addition
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
 from scripts.github.assembled import verified
+from scripts.github.desktop import copy_bundles, missing_bundles, read_bundles
+from scripts.github.listing import Listing
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
@@ -38,6 +41,7 @@ from tests.support.site import HOST
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
+LATER = Listing("desktop")
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 
 
@@ -293,17 +297,71 @@ def test_the_launcher_of_another_release_fetches_from_it(
         )
 
 
+def write_image(path: Path) -> Path:
+    """Write a disk image as far as it has a magic: its trailer. No tool on this system makes one."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bytes(4096) + b"koly" + bytes(508))
+    return path
+
+
 def test_a_bundle_is_recognized_by_its_name_and_first_bytes(tmp_path: Path) -> None:
-    """Names are Tauri's; a disk image has a trailer, which no tool on this system writes."""
-    installer = make_installer(tmp_path / "LeanSpec_1.2.3_x64-setup.exe")
-    image = tmp_path / "Lean Spec_1.2.3_aarch64.dmg"
-    image.write_bytes(bytes(4096) + b"koly" + bytes(508))
-    for path, key in ((installer, "windows-x64"), (image, "darwin-arm64")):
-        assert read_bundle(path, PLATFORMS[key]).version == "1.2.3"
-        for size in (0, 1, 600):
-            path.write_bytes(path.read_bytes()[1 : 1 + size])
-            with pytest.raises(CommandError, match="is not a complete"):
-                read_bundle(path, PLATFORMS[key])
+    """Names are Tauri's."""
+    for name, key in (("amd64", "linux-x64"), ("arm64", "linux-arm64")):
+        make_deb(tmp_path / f"LeanSpec_1.2.3_{name}.deb", "1.2.3", name, b"program")
+        must_be_read(tmp_path / f"LeanSpec_1.2.3_{name}.deb", key)
+    for name, key in (("x64", "windows-x64"), ("arm64", "windows-arm64")):
+        must_be_read(make_installer(tmp_path / f"LeanSpec_1.2.3_{name}-setup.exe"), key)
+    for name, key in (("x64", "darwin-x64"), ("aarch64", "darwin-arm64")):
+        must_be_read(write_image(tmp_path / f"Lean Spec_1.2.3_{name}.dmg"), key)
+
+
+def must_be_read(path: Path, key: str) -> None:
+    bundle = read_bundle(path, PLATFORMS[key])
+    assert (bundle.version, bundle.label, bundle.platforms) == ("1.2.3", key, (key,))
+    others = [
+        other for other in PLATFORMS if other.split("-")[0] == key.split("-", maxsplit=1)[0]
+    ]
+    for other in set(others) - {key}:
+        with pytest.raises(CommandError, match="is for the CPU"):
+            read_bundle(path, PLATFORMS[other])
+    for size in (0, 1, 15, 600):
+        path.write_bytes(path.read_bytes()[1 : 1 + size])
+        with pytest.raises(CommandError, match="is not a complete"):
+            read_bundle(path, PLATFORMS[key])
+
+
+def test_a_universal_disk_image_is_for_both_platforms_of_macos(
+    plan: Plan, tmp_path: Path
+) -> None:
+    name = f"LeanSpec_{RELEASED}_universal.dmg"
+    image = write_image(tmp_path / "desktop-darwin-arm64" / name)
+    write_checksum(image)
+    both = ("darwin-x64", "darwin-arm64")
+    expected = replace(plan, bundles=(*both, "linux-arm64"))
+    bundles = read_bundles(tmp_path, expected, only_planned=True)
+    assert [bundle.platforms for bundle in bundles] == [both]
+    assert missing_bundles(bundles, expected) == ["linux-arm64"]
+    (asset,) = copy_bundles(bundles, tmp_path, expected)
+    assert asset.name == f"leanspec-desktop-{RELEASED}-darwin-universal.dmg"
+    assert asset.platform == "darwin-universal"
+    second = write_image(tmp_path / "desktop-darwin-x64" / f"LeanSpec_{RELEASED}_x64.dmg")
+    write_checksum(second)
+    with pytest.raises(CommandError, match="a second desktop bundle for `darwin-x64`"):
+        read_bundles(tmp_path, expected, only_planned=True)
+
+
+def test_one_machine_builds_the_disk_image_for_both_platforms(
+    tree: Path, tmp_path: Path
+) -> None:
+    expected = '["darwin-x64", "darwin-arm64", "linux-arm64"]'
+    text = (tree / "pyproject.toml").read_text("utf-8")
+    old = 'platforms = ["linux-x64"]\n# "'
+    assert old in text
+    text = text.replace(old, f'platforms = {expected}\n# "')
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    stated = read_plan(tmp_path)
+    assert stated.bundles == ("darwin-x64", "darwin-arm64", "linux-arm64")
+    assert stated.desktop == ("darwin-arm64", "linux-arm64")
 
 
 def linux_bundle(folder: Path) -> Path:
@@ -387,10 +445,6 @@ def other_cargo_version(folder: Path) -> None:
         (twice, "is a second desktop bundle for `linux-x64`"),
         (another_platform, "and the plan has none"),
         (text_for_a_bundle, "does not have the name of a Debian package by Tauri"),
-        (
-            lambda folder: shutil.rmtree(folder / "desktop-linux-x64"),
-            "bundles are missing for `linux-x64`",
-        ),
         (no_wheels, "the wheels are missing"),
         (a_wheel_less, "expected a stub, found missing"),
         (lambda folder: (folder / "notes").mkdir(), "is not an artifact of a release"),
@@ -412,6 +466,27 @@ def test_bad_artifacts_make_nothing(
         assemble(spoiled, out, plan, None, tree)
     assert error.value.hint
     assert not out.exists() or list(out.iterdir()) == []
+
+
+def test_a_release_goes_without_a_desktop_bundle_that_is_missing(
+    spoiled: Path,
+    plan: Plan,
+    tree: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.rmtree(spoiled / "desktop-linux-x64")
+    out = tmp_path / "out"
+    assemble(spoiled, out, plan, None, tree)
+    assert not list(out.glob("leanspec-desktop-*"))
+    assert json.loads((out / "release.json").read_text())["missing_desktop"] == [
+        "linux-x64"
+    ]
+    notes = (out / "RELEASE_NOTES.md").read_text()
+    assert "(`linux-x64`): no bundle was built; it can be added later" in notes
+    shown = capsys.readouterr().err
+    assert "warning: the desktop bundles for `linux-x64` are missing" in shown
+    assert "`python -m scripts assets DIR --add NAME`" in shown
 
 
 def test_a_key_that_nobody_knows_signs_nothing(
@@ -555,6 +630,148 @@ def test_a_published_release_is_filled(
     assert len(github.releases) == 1
 
 
+@pytest.fixture
+def added(tmp_path: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
+    """Return the folder of a desktop bundle that comes later."""
+    folder = tmp_path / "added"
+    assemble_addition(artifacts, folder, plan, key, LATER, tree)
+    return folder
+
+
+def test_a_desktop_bundle_is_added_to_a_release_that_is_out(
+    upload: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    added: Path,
+    version: str,
+) -> None:
+    assert upload().returncode == 0
+    before = github.assets(f"v{version}")
+    github.cut_after = len(before) + 1
+    cut = upload("--add", "desktop", folder=added)
+    assert cut.returncode == 1
+    assert "hint: run the same command again" in cut.stderr
+    github.cut_after = None
+    github.asked.clear()
+    again = upload("--add", "desktop", folder=added)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("there already") == 1
+    after = github.assets(f"v{version}")
+    assert before.items() <= after.items()
+    assert after == before | {name: (added / name).read_bytes() for name in names(added)}
+    changes = [
+        request for request in github.asked if request.startswith(("PATCH", "DELETE"))
+    ]
+    assert len(changes) == 1, "only its own unfinished asset is removed"
+    github.asked.clear()
+    assert upload("--add", "desktop", folder=added).returncode == 0
+    assert not [request for request in github.asked if request.startswith("POST /repos")]
+    assert upload().returncode == 0, "the release itself is as it was"
+
+
+def test_an_addition_has_a_signed_list_of_its_own(
+    added: Path, plan: Plan, version: str
+) -> None:
+    bundle = f"leanspec-desktop-{version}-linux-x64.deb"
+    sums, stated = "SHA256SUMS.desktop", "release.desktop.json"
+    signatures = {f"{sums}.minisig", f"{stated}.minisig"}
+    assert names(added) == {bundle, sums, stated, *signatures}
+    check = ["sha256sum", "--check", "--strict", "--quiet", sums]
+    subprocess.run(check, cwd=added, check=True)
+    content = json.loads((added / stated).read_text())
+    assert content["version"] == version
+    assert [asset["name"] for asset in content["assets"]] == [bundle]
+    require("minisign program")
+    command = ["minisign", "-V", "-P", plan.public_key, "-m", str(added / sums)]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"file:{sums}\tversion:{version}\tplatform:any" in process.stdout
+
+
+def test_an_addition_is_assembled_and_uploaded_by_one_command(
+    artifacts: Path,
+    github: GitHub,
+    tree: Path,
+    key: SecretKey,
+    version: str,
+    tmp_path: Path,
+) -> None:
+    github.create(f"v{version}", draft=False)
+    secret = {
+        "LEANSPEC_SIGNING_KEY": without_password(key),
+        "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
+    }
+    variables = github.environment() | secret
+    env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
+    out = tmp_path / "out"
+    command: list[str | Path] = [*OWN_COMMAND, "assets", artifacts, "--add", "desktop"]
+    run([*command, "--out", out, "--upload"], env, cwd=tree)
+    assert set(github.assets(f"v{version}")) == names(out)
+    assert github.releases[0]["body"] == "", "an addition has no notes"
+
+
+def test_an_addition_has_a_provenance_of_its_own(
+    added: Path, plan: Plan, version: str, tmp_path: Path
+) -> None:
+    provenance = bundle(tmp_path, added / "SHA256SUMS.desktop")
+    files = verified(added, plan, provenance, LATER)
+    assert added / f"leanspec-{version}-desktop.intoto.jsonl" in files
+    assert verified(added, plan, None, LATER)
+
+
+@pytest.mark.parametrize("state", ["nothing", "a draft"])
+def test_a_release_that_is_not_out_takes_no_addition(
+    upload: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    added: Path,
+    version: str,
+    state: str,
+) -> None:
+    if state == "a draft":
+        github.create(f"v{version}", draft=True)
+    process = upload("--add", "desktop", folder=added)
+    assert process.returncode == 1
+    assert f"no release `v{version}` is out on GitHub" in process.stderr
+    assert not any(release["assets"] for release in github.releases)
+
+
+def test_an_immutable_release_takes_no_file(
+    upload: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    few: Path,
+    added: Path,
+    version: str,
+) -> None:
+    assert upload().returncode == 0
+    github.releases[0]["immutable"] = True
+    process = upload("--add", "desktop", folder=added)
+    assert process.returncode == 1
+    assert f"the release `v{version}` on GitHub is immutable, nothing was uploaded" in (
+        process.stderr
+    )
+    assert "`SHA256SUMS.desktop` is not in it" in process.stderr
+    assert "hint: no file can be added to it" in process.stderr
+    assert set(github.assets(f"v{version}")) == names(few)
+    assert upload().returncode == 0, "nothing is missing"
+
+
+def test_artifacts_without_a_desktop_bundle_make_no_addition(
+    spoiled: Path, plan: Plan, key: SecretKey, tree: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(spoiled / "desktop-linux-x64")
+    out = tmp_path / "out"
+    with pytest.raises(CommandError, match="contains no desktop bundle"):
+        assemble_addition(spoiled, out, plan, key, LATER, tree)
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["minisig", "A", "a/b", "a.json", "-a"])
+def test_assets_add_refuses_a_name_that_is_none(
+    upload: Callable[..., CompletedProcess[str]], name: str
+) -> None:
+    process = upload(f"--add={name}")
+    assert process.returncode == 2
+    assert "invalid value for `--add`" in process.stderr
+
+
 def test_other_bytes_on_github_stop_everything(
     upload: Callable[..., CompletedProcess[str]], github: GitHub, version: str
 ) -> None:
@@ -565,6 +782,7 @@ def test_other_bytes_on_github_stop_everything(
         "error: the release on GitHub has other bytes, nothing was uploaded\n  `SHA256SUMS`: sha256"
         in process.stderr
     )
+    assert "`python -m scripts assets ARTIFACTS --add NAME`" in process.stderr
     assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}
 
 
@@ -612,6 +830,40 @@ def test_assets_needs_the_secret_key(
     assert f"error: {words}" in process.stderr
     assert hint in process.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_assets_looks_at_the_folder_before_it_asks_for_a_key(
+    tree: Path, tmp_path: Path
+) -> None:
+    env = clean(tmp_path / "home", PYTHONPATH=str(tree))
+    for folder, words in (
+        (tmp_path / "nowhere", "is not a folder of artifacts"),
+        (tmp_path, "home` is not an artifact of a release"),
+        (tmp_path / "home", "the wheels are missing"),
+    ):
+        process = run([*OWN_COMMAND, "assets", folder], env, cwd=tree, code=1)
+        assert words in process.stderr
+        assert "hint: " in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("addition", "sums"), [((), "SHA256SUMS"), (("--add", "x"), "SHA256SUMS.x")]
+)
+def test_assets_dry_run_names_the_command_that_assembles(
+    upload: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    tmp_path: Path,
+    addition: tuple[str, ...],
+    sums: str,
+) -> None:
+    folder = tmp_path / "nowhere"
+    process = upload("--dry-run", *addition, folder=folder, PATH="/nowhere")
+    assert process.returncode == 1
+    assert f"nothing is assembled in `{folder}`" in process.stderr
+    assert f"it has no `{sums}`\n" in process.stderr
+    words = " ".join(["assets ARTIFACTS", *addition, "--key FILE"])
+    assert f"hint: assemble it first: `python -m scripts {words}`" in process.stderr
+    assert github.asked == []
 
 
 def test_a_tag_that_is_not_pushed_has_no_release(
@@ -698,7 +950,7 @@ def test_a_provenance_that_is_damaged_is_refused(
     provenance = tmp_path / "attestation.json"
     provenance.write_text(text)
     with pytest.raises(CommandError, match=str(provenance)) as error:
-        verified(few, plan, provenance)
+        verified(few, plan, provenance, Listing())
     assert "the file that `actions/attest` wrote" in str(error.value.hint)
 
 
@@ -736,7 +988,7 @@ def another_byte(folder: Path) -> None:
         (another_byte, "linux-x64.tar.gz` is "),
         (changed("release.json", None), "release.json` is missing"),
         (changed("release.json", b"{}"), "release.json` is "),
-        (changed("SHA256SUMS", None), "nothing is assembled there"),
+        (changed("SHA256SUMS", None), "nothing is assembled in"),
         (changed("SHA256SUMS", b"x"), "is damaged"),
         (changed("SHA256SUMS", b""), "is not of this release"),
         (changed("SHA256SUMS.minisig", b""), "not a valid minisign signature"),
@@ -747,10 +999,10 @@ def another_byte(folder: Path) -> None:
 def test_a_folder_that_was_changed_is_refused(
     change: Callable[[Path], None], words: str, few: Path, plan: Plan
 ) -> None:
-    assert verified(few, plan, None)
+    assert verified(few, plan, None, Listing())
     change(few)
     with pytest.raises(CommandError, match=words) as error:
-        verified(few, plan, None)
+        verified(few, plan, None, Listing())
     assert error.value.hint
 
 

@@ -87,6 +87,7 @@ class GitHub:
             "id": number,
             "tag_name": tag,
             "draft": draft,
+            "immutable": False,
             "html_url": place,
             "assets": [],
         }
@@ -216,6 +217,10 @@ class _Handler(Silent):
         release = self._of("id", number)
         assert release is not None
         content = self._body()
+        if release["immutable"]:
+            message = "Cannot upload assets to an immutable release."
+            self._answer(422, {"message": message})
+            return
         if any(each["name"] == name for each in release["assets"]):
             self._answer(422, {"message": "already_exists"})
             return

@@ -1,0 +1,55 @@
+"""Adding desktop bundles to a release that is out: a further list, signed like the first, which stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minisign import SecretKey
+
+from leanspec_launcher.commands import CommandError
+from scripts.environment import ROOT
+from scripts.gates.commit import commit_of
+from scripts.model.plan import Plan
+from scripts.tools.console import step
+from scripts.tools.work_folder import work_folder
+
+from .assemble import must_be_artifacts
+from .desktop import DESKTOP, copy_bundles, read_bundles
+from .listing import Listing, must_be_the_stated_key
+
+
+def assemble_addition(
+    artifacts: Path,
+    out: Path,
+    plan: Plan,
+    key: SecretKey | None,
+    listing: Listing,
+    root: Path = ROOT,
+) -> list[Path]:
+    """Make the folder of what is added to a release, from the desktop bundles of a run; return its files.
+
+    The plan of a release is that of its tag: a bundle may be added that it does not expect. Raises
+    CommandError, and leaves `out` as it was, if there is no bundle, or one that is damaged or of
+    another version.
+    """
+    must_be_artifacts(artifacts)
+    if key is not None:
+        must_be_the_stated_key(plan, key)
+    listing.must_be_ours(out)
+    commit = commit_of(root)
+    with work_folder(out) as folder:
+        new = folder / "new"
+        new.mkdir()
+        with step("desktop bundles"):
+            bundles = read_bundles(artifacts, plan, only_planned=False)
+            if not bundles:
+                raise CommandError(
+                    f"`{artifacts}` contains no desktop bundle",
+                    hint=f"each is in a folder `{DESKTOP}PLATFORM`, as `collect desktop` leaves it",
+                )
+            assets = list(copy_bundles(bundles, new, plan))
+        listing.write(new, assets, plan, commit.name, {"addition": listing.addition})
+        if key is not None:
+            listing.sign(new, key, plan, commit)
+        listing.take_the_place(new, out)
+    return sorted(path for path in out.iterdir() if path.is_file())

@@ -1,0 +1,158 @@
+"""Lists of a release's files: the manifest and the checksums, both signed; and of files that were added later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from minisign import SecretKey
+
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.verify.proof import digest
+from scripts.gates.commit import Commit
+from scripts.model.files import FileKind
+from scripts.model.plan import Plan
+from scripts.model.versions import binary_version
+from scripts.tools.work_folder import PREFIX as IN_PROGRESS
+
+from .provenance import provenance_name
+from .signing import SUFFIX, Claim, read_public, sign, verify
+
+NOTES = "RELEASE_NOTES.md"
+
+
+class AssetKind(StrEnum):
+    """A kind of file in a GitHub release."""
+
+    ARCHIVE = "archive"
+    BILL_OF_MATERIALS = "bill of materials"
+    BUNDLE = "desktop bundle"
+    MCP_BUNDLE = "MCP bundle"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file of a release, as its manifest describes it."""
+
+    name: str
+    kind: AssetKind | FileKind
+    platform: str | None
+    size: int
+    sha256: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def describe(
+    path: Path, kind: AssetKind | FileKind, platform: str | None, facts: dict[str, Any]
+) -> Asset:
+    """Return what a manifest says of a file."""
+    return Asset(path.name, kind, platform, path.stat().st_size, digest(str(path)), facts)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The list of a release's files, or, with a name, of files that were added to it later."""
+
+    addition: str = ""
+
+    @property
+    def sums(self) -> str:
+        """The name of the checksums."""
+        return f"SHA256SUMS.{self.addition}" if self.addition else "SHA256SUMS"
+
+    @property
+    def manifest(self) -> str:
+        """The name of the manifest."""
+        return f"release.{self.addition}.json" if self.addition else "release.json"
+
+    @property
+    def signatures(self) -> tuple[str, str]:
+        """The names of both signatures."""
+        return f"{self.sums}{SUFFIX}", f"{self.manifest}{SUFFIX}"
+
+    def provenance(self, version: object) -> str:
+        """Return the name of the attestation of these files."""
+        return provenance_name(f"{version}-{self.addition}" if self.addition else version)
+
+    def write(
+        self,
+        folder: Path,
+        assets: Iterable[Asset],
+        plan: Plan,
+        commit: str,
+        facts: dict[str, Any],
+    ) -> None:
+        """Write the manifest, then the checksums of everything, as `sha256sum --check` reads them."""
+        assets = sorted(assets, key=lambda asset: asset.name)
+        manifest = {
+            "name": "LeanSpec",
+            "version": str(plan.version),
+            "binaries": binary_version(plan.version),
+            "tag": f"v{plan.version}",
+            "commit": commit,
+            "public_key": plan.public_key or None,
+            **facts,
+            "assets": [asdict(asset) for asset in assets],
+        }
+        text = json.dumps(manifest, indent=2) + "\n"
+        (folder / self.manifest).write_text(text, "utf-8")
+        names = [*(asset.name for asset in assets), self.manifest]
+        lines = [f"{digest(str(folder / name))}  {name}\n" for name in names]
+        (folder / self.sums).write_text("".join(lines), "utf-8")
+
+    def sign(self, folder: Path, key: SecretKey, plan: Plan, commit: Commit) -> None:
+        """Sign the checksums and the manifest, and verify both with the key that the plan states."""
+        for name in (self.sums, self.manifest):
+            claim = Claim(name, str(plan.version), "any")
+            # With the commit's time, the same release has the same signature, and an upload can be
+            # continued.
+            signature = sign(folder / name, key, claim, commit.time).read_text("utf-8")
+            verify(folder / name, signature, read_public(plan.public_key), claim)
+
+    def must_be_ours(self, out: Path) -> None:
+        """Raise CommandError if a folder contains anything that no earlier run made: it would be deleted."""
+        names = {path.name for path in out.iterdir()} if out.exists() else set()
+        present = {name for name in names if not name.startswith(IN_PROGRESS)}
+        strange = present - self._made_before(out / self.manifest)
+        if strange:
+            raise CommandError(
+                f"`{out}` holds `{min(strange)}`, which this command did not make",
+                hint="name an empty one",
+            )
+
+    def _made_before(self, manifest: Path) -> set[str]:
+        try:
+            content = json.loads(manifest.read_text("utf-8"))
+            names = {str(asset["name"]) for asset in content["assets"]}
+            names.add(self.provenance(content["version"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+        return names | {self.manifest, self.sums, NOTES, *self.signatures}
+
+    def take_the_place(self, new: Path, out: Path) -> None:
+        """Move the finished files into `out`, and delete what an earlier run left there."""
+        names = {path.name for path in new.iterdir()}
+        for path in sorted(new.iterdir(), key=lambda path: path.name == self.manifest):
+            path.replace(out / path.name)
+        for path in out.iterdir():
+            if path.is_file() and path.name not in names:
+                path.unlink()
+
+
+def must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
+    """Raise CommandError unless a secret key is that of the public key in the plan."""
+    own = key.get_public_key().to_base64().decode()
+    if not plan.public_key:
+        raise CommandError(
+            "`public-key` in [tool.leanspec-release] of `pyproject.toml` is empty: nobody could check a signature",
+            hint=f'state the key: `public-key = "{own}"`',
+        )
+    if own != plan.public_key:
+        raise CommandError(
+            f"the secret key is of `{own}`, and `pyproject.toml` states `{plan.public_key}`",
+            hint="sign with the key that the users know",
+        )
