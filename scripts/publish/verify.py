@@ -56,9 +56,7 @@ def verify_release(
     """
     own = read_plan()
     is_expected = dist is not None or version == own.version
-    _wait_until_listed(
-        Client(index), replace(own, version=version), wait, is_expected=is_expected
-    )
+    _wait_until_listed(Client(index), own, version, wait, is_expected=is_expected)
     with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
         folder = Path(name)
         fetched = folder / "fetched"
@@ -82,21 +80,21 @@ def verify_release(
 
 
 def _wait_until_listed(
-    client: Client, plan: Plan, longest: int, *, is_expected: bool
+    client: Client, plan: Plan, version: Version, longest: int, *, is_expected: bool
 ) -> None:
     """Wait until an index lists what a release consists of, `longest` seconds at most.
 
     What is missing then is a finding. Raises CommandError for a version that it has nothing of, at
     once if nobody can expect it there.
     """
-    title = f"waiting until {client.index} lists {plan.version}"
+    title = f"waiting until {client.index} lists {version}"
     started, pauses = (
         time.monotonic(),
         itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])),
     )
     with step(title):
         for pause in pauses:
-            files = _listed(client, plan)
+            files = _listed(client, version)
             # What the binaries are built from, and so which they are, their wheels say.
             lacking = min(
                 (expected(plan.built_from({source})) - files for source in SOURCES), key=len
@@ -107,17 +105,17 @@ def _wait_until_listed(
             if not files and (left <= 0 or not is_expected):
                 newest = max(client.versions(MAIN), default="none")
                 raise CommandError(
-                    f"`{client.index}` has no file of {plan.version}",
+                    f"`{client.index}` has no file of {version}",
                     hint=f"the newest version there is {newest}",
                 )
             say(f"  {len(lacking)} files not listed yet, looking again in {pause:g} s")
             time.sleep(min(pause, left))
 
 
-def _listed(client: Client, plan: Plan) -> set[Member]:
-    """Return what an index lists of a release."""
+def _listed(client: Client, version: Version) -> set[Member]:
+    """Return what an index lists of a version."""
     names = [name for project in DISTRIBUTIONS for name in client.files(project)]
-    files = [read_name(Path(name)) for name in names if version_of(name) == plan.version]
+    files = [read_name(Path(name)) for name in names if version_of(name) == version]
     return {(file.kind, file.distribution, file.platform) for file in files if file}
 
 
