@@ -55,8 +55,9 @@ def add_openssl(root: Path, member: str, crates: Path) -> None:
     """Let a member need OpenSSL, which it starts up before anything else."""
     add_crates(root, member, 'openssl-sys = "0.9"', crates)
     # Every wheel of it is written and compared several times.
-    with (root / "Cargo.toml").open("a") as manifest:
-        manifest.write("[profile.release]\nstrip = true\n")
+    workspace, profile = root / "Cargo.toml", "[profile.release]\nstrip = true\n"
+    if profile not in workspace.read_text():
+        workspace.write_text(workspace.read_text() + profile)
     main = root / member / "src/main.rs"
     text = main.read_text()
     assert "fn main() {" in text
