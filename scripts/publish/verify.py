@@ -92,13 +92,12 @@ def _wait_until_listed(
         time.monotonic(),
         itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])),
     )
+    plans = [replace(plan, sources=(source,)) for source in SOURCES]
     with step(title):
         for pause in pauses:
             files = _listed(client, version)
             # What the binaries are built from, and so which they are, their wheels say.
-            lacking = min(
-                (expected(plan.built_from({source})) - files for source in SOURCES), key=len
-            )
+            lacking = min((expected(each) - files for each in plans), key=len)
             left = longest - (time.monotonic() - started)
             if not lacking or (files and left <= 0):
                 return
