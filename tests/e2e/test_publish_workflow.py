@@ -131,6 +131,9 @@ def sources(shared: Path, version: str) -> dict[str, Path]:
             shutil.copy(STAND_IN, crate / "src/main.rs")
         if openssl.is_obtainable():
             add_openssl(workspace, "leanspec-cli", openssl.crates())
+            # What two plays need is compiled once.
+            with (workspace / ".cargo/config.toml").open("a") as settings:
+                settings.write(f"[build]\ntarget-dir = '{shared}/leanspec-target'\n")
         write_pnpm_workspace(folder)
         _commit(folder, version)
 
@@ -201,8 +204,6 @@ def play(
         settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
         # What zig compiles of the C library outlives the run: it takes six seconds.
         settings["ZIG_GLOBAL_CACHE_DIR"] = str(Path(sys.prefix, "zig-cache"))
-        # The crates that both plays need are compiled once.
-        settings["CARGO_TARGET_DIR"] = str(base / "target")
         if openssl.is_obtainable():
             openssl.keep_libraries(home)
             settings["LEANSPEC_OPENSSL_SOURCE"] = str(openssl.source())
