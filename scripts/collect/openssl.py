@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import requests
 from leanspec_build.archives import Bounds
 
 from leanspec_launcher.commands import CommandError
@@ -72,9 +71,10 @@ def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Pat
         configure = [perl, "Configure", SYSTEMS[target.partition("-")[0]], *OPTIONS]
         build = [make, f"-j{os.cpu_count() or 1}", "build_libs"]
         with step(f"building OpenSSL {pin.version} for {target}, one to three minutes"):
-            for command in (configure, build):
-                done = capture(command, cwd=tree, env=environment)
-                must_succeed(done, f"`{shlex.join(command[:2])}` of OpenSSL", PROGRAMS)
+            done = capture(configure, cwd=tree, env=environment)
+            must_succeed(done, "`perl Configure` of OpenSSL", PROGRAMS)
+            done = capture(build, cwd=tree, env=environment)
+            must_succeed(done, "`make` of OpenSSL")
         _take(tree, work / "new")
         (work / "new").rename(folder)
     return folder
@@ -124,6 +124,8 @@ def _archive(pin: OpenSSL, source: Path | None, work: Path) -> Path:
 
 
 def _download(url: str, path: Path) -> None:
+    import requests  # noqa: PLC0415 - 0.1 s, which a build with what is here does not need
+
     with (
         requests.get(url, stream=True, timeout=SECONDS_FOR_AN_ANSWER) as answer,
         path.open("wb") as file,
