@@ -101,8 +101,10 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             for crate in workspace.crates
         }
         linked = read_openssl() if build and _is_linked(target, packages) else None
-        environment = _environment(target, linked, openssl)
-        built = _build(cargo, workspace, target, profile, environment) if build else {}
+        built: dict[str, Path] = {}
+        if build:
+            environment = _environment(target, linked, openssl)
+            built = _build(cargo, workspace, target, profile, environment)
         for crate in workspace.crates:
             file = built.get(crate.program) or _built_file(
                 workspace, crate, platform, target, profile
@@ -113,13 +115,11 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                 "kind": "cargo",
                 "crate": crate.project.crate,
                 "version": crate.version,
-                "target": None,
+                "target": str(target) if target else None,
                 "profile": profile,
                 "integrity": workspace.lock,
                 "packages": packages[crate],
             }
-            if target:
-                source["target"] = str(target)
             # A lock lists what other systems and features need, too.
             if linked and MARKER in file.read_bytes():
                 source["openssl"] = linked.record

@@ -88,8 +88,8 @@ def cargo_environment(
         name: value for name, value in inherited.items() if "OPENSSL_" not in name.upper()
     }
     prefix = triple.upper().replace("-", "_")
-    own = {"DIR": str(folder), "STATIC": "1", "NO_VENDOR": "1"}
-    return others | {f"{prefix}_OPENSSL_{name}": value for name, value in own.items()}
+    settings = {"DIR": str(folder), "STATIC": "1", "NO_VENDOR": "1"}
+    return others | {f"{prefix}_OPENSSL_{name}": value for name, value in settings.items()}
 
 
 def _name(pin: OpenSSL, target: str) -> str:
@@ -159,8 +159,8 @@ def _environment(work: Path, target: str) -> dict[str, str]:
     inherited = os.environ.get("PATH", "").split(os.pathsep)
     entries = [entry for entry in inherited if Path(entry).is_absolute()]
     path = os.pathsep.join([str(folder), *entries])
-    own = {"PATH": path, "SOURCE_DATE_EPOCH": EPOCH}
-    return program_environment(work / "home") | own
+    environment = program_environment(work / "home")
+    return environment | {"PATH": path, "SOURCE_DATE_EPOCH": EPOCH}
 
 
 def _take(tree: Path, folder: Path) -> None:

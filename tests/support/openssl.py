@@ -19,7 +19,7 @@ from tests.support import debian
 from tests.support.preconditions import missing
 from tests.support.surroundings import once
 
-KEPT = Path(sys.prefix, "openssl")
+FOLDER = Path(sys.prefix, "openssl")
 POOLS = ("debian/pool/main", "debian-security/pool/updates/main")
 HELPER = "/usr/lib/apt/apt-helper"
 # What the crates `openssl` and `openssl-probe` need.
@@ -62,9 +62,9 @@ def crates() -> Path:
             text = json.dumps({"package": checksum, "files": {}})
             (crate / ".cargo-checksum.json").write_text(text)
 
-    KEPT.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     names = hashlib.sha256(" ".join(CRATES).encode()).hexdigest()
-    return once(KEPT / f"crates-{names[:16]}", make) / "tree/usr/share/cargo/registry"
+    return once(FOLDER / f"crates-{names[:16]}", make) / "tree/usr/share/cargo/registry"
 
 
 def source() -> Path:
@@ -80,8 +80,8 @@ def source() -> Path:
         if not any(map(succeeds, commands)):
             raise FileNotFoundError(urls)
 
-    KEPT.mkdir(exist_ok=True)
-    return once(KEPT / f"source-{pin.sha256[:16]}", make) / name
+    FOLDER.mkdir(exist_ok=True)
+    return once(FOLDER / f"source-{pin.sha256[:16]}", make) / name
 
 
 def succeeds(command: list[str]) -> bool:
@@ -91,7 +91,7 @@ def succeeds(command: list[str]) -> bool:
 
 def keep_libraries(home: Path) -> None:
     """Let the libraries that are built with this home outlive it."""
-    (KEPT / "built").mkdir(parents=True, exist_ok=True)
+    (FOLDER / "built").mkdir(parents=True, exist_ok=True)
     link = home / ".cache/leanspec-release/openssl"
     link.parent.mkdir(parents=True)
-    link.symlink_to(KEPT / "built")
+    link.symlink_to(FOLDER / "built")
