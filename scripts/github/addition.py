@@ -45,7 +45,7 @@ def assemble_addition(
             if not bundles:
                 raise CommandError(
                     f"`{artifacts}` contains no desktop bundle",
-                    hint=f"each is in a folder `{DESKTOP}PLATFORM`, as `collect desktop` leaves it",
+                    hint=f"`collect desktop DIR --build --into {artifacts}/{DESKTOP}PLATFORM` puts one there",
                 )
             assets = list(copy_bundles(bundles, new, plan))
         listing.write(new, assets, plan, commit.name, {"addition": listing.addition})

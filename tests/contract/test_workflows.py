@@ -27,6 +27,7 @@ from scripts.tools.processes import own_program
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
 from tests.support.surroundings import clean, run
+from tests.support.workflow_picture import PICTURE, draw
 
 FOLDER = ROOT / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -176,13 +177,23 @@ def test_the_paths_of_a_workflow_are_there() -> None:
                     ).returncode
                     == 0
                 )
-    for place in ("leanspec/x", "final-artifacts/x"):  # a checkout's tree stays clean
+    for place in (
+        "leanspec/x",
+        "final-artifacts/x",
+        "added-artifacts/x",
+    ):  # a checkout's tree stays clean
         assert (
             subprocess.run(
                 ["git", "check-ignore", "-q", place], cwd=ROOT, check=False
             ).returncode
             == 0
         )
+
+
+def test_the_picture_of_the_workflow_is_of_its_jobs() -> None:
+    assert PICTURE.read_text("utf-8") == draw(), (
+        "`.venv/bin/python -m tests.support.workflow_picture` draws it again"
+    )
 
 
 def test_no_release_job_uses_a_cache() -> None:
