@@ -6,14 +6,22 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from packaging.version import Version
 
-from scripts.collect.desktop import DEBIAN_PACKAGES
-from tests.support.desktop import PNPM, write_application, write_pnpm_workspace
+from leanspec_launcher._tables import PLATFORMS
+from scripts.collect import desktop
+from tests.support.desktop import (
+    PNPM,
+    write_application,
+    write_image,
+    write_pnpm_workspace,
+)
 from tests.support.preconditions import needs
 from tests.support.surroundings import clean
 from tests.support.versions import RELEASED
@@ -111,6 +119,34 @@ def test_collect_desktop_needs_a_pinned_pnpm(
     assert "hint: " in process.stderr
 
 
+def test_collect_desktop_builds_one_disk_image_for_both_cpus(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a Mac in name only: Tauri's build leaves what it is asked for."""
+    application = write_application(sources / PLACE, RELEASED)
+    commands: list[list[str]] = []
+    place = "src-tauri/target/universal-apple-darwin/release/bundle/dmg"
+    name = f"LeanSpec_{RELEASED}_universal.dmg"
+
+    def run(command: list[str], _folder: Path) -> None:
+        commands.append(command)
+        if "tauri" in command:
+            write_image(application / place / name)
+
+    monkeypatch.setattr(desktop, "_run", run)
+    monkeypatch.setattr(desktop, "current", lambda: PLATFORMS["darwin-arm64"])
+    monkeypatch.setattr(desktop, "home_version", lambda: Version(RELEASED))
+    bundle = desktop.collect_desktop(sources, tmp_path / "into", build=True)
+    assert bundle.platforms == ("darwin-x64", "darwin-arm64")
+    assert (tmp_path / "into" / name).is_file()
+    words = "run tauri build --ci --bundles dmg --target universal-apple-darwin"
+    assert commands[-1][-8:] == words.split()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(desktop, "find_program", lambda name, _hint: name)
+    desktop.prepare_machine()
+    assert commands[-1] == ["rustup", "target", "add", *desktop.RUST_TARGETS]
+
+
 def test_collect_desktop_prepare_installs_what_tauri_needs(
     scripts: Scripts, tmp_path: Path
 ) -> None:
@@ -123,7 +159,7 @@ def test_collect_desktop_prepare_installs_what_tauri_needs(
         path.chmod(0o755)
     env = clean(tmp_path / "home", PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
     scripts("collect", "desktop", tmp_path, "--prepare", env=env)
-    packages = " ".join(DEBIAN_PACKAGES)
+    packages = " ".join(desktop.DEBIAN_PACKAGES)
     assert log.read_text().splitlines() == [
         "update",
         f"install --yes --no-install-recommends {packages}",

@@ -32,7 +32,7 @@ from scripts.github.listing import Listing
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from tests.support.desktop import make_deb, make_installer
+from tests.support.desktop import make_deb, make_installer, write_image
 from tests.support.github import GitHub, names, serving, write_assets
 from tests.support.keys import OF_ANOTHER_PASSWORD, without_password
 from tests.support.preconditions import require
@@ -295,13 +295,6 @@ def test_the_launcher_of_another_release_fetches_from_it(
         manifest.wheel_of(
             str(plan.version), FAMILIES["cli"], HOST, str(damaged), entries.store_folder()
         )
-
-
-def write_image(path: Path) -> Path:
-    """Write a disk image as far as it has a magic: its trailer. No tool on this system makes one."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(bytes(4096) + b"koly" + bytes(508))
-    return path
 
 
 def test_a_bundle_is_recognized_by_its_name_and_first_bytes(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ settings:
   excludeLinksFromLockfile: false
 importers:
 """
-MEMBER = """  packages/desktop:
+# What the application depends on: as a member of the workspace, or from beside it.
+DEPENDENCY = """
     dependencies:
       '@leanspec/ui':
-        specifier: workspace:*
+        specifier: SPECIFIER
         version: link:../ui
 """
 MEMBERS = """  packages/http-server: {}
@@ -35,6 +36,7 @@ MEMBERS = """  packages/http-server: {}
 # workspace around it installs.
 TAURI = """#!/bin/sh
 test "$*" = "build --ci --bundles deb" || exit 9
+test -e node_modules/@leanspec/ui/package.json || exit 7
 test -e ../ui/node_modules/@leanspec/http-server/package.json || exit 8
 echo "pnpm is $(pnpm --version)" >&2
 mkdir -p src-tauri/target/release/bundle/deb
@@ -82,6 +84,13 @@ def make_installer(path: Path) -> Path:
     return path
 
 
+def write_image(path: Path) -> Path:
+    """Write a disk image as far as it has a magic: its trailer. No tool on this system makes one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(4096) + b"koly" + bytes(508))
+    return path
+
+
 def pack_pnpm(folder: Path) -> bytes:
     """Return the archive of the pinned pnpm, from the machine's own registry."""
     command = ["npm", "pack", PNPM, "--pack-destination", str(folder)]
@@ -115,17 +124,19 @@ def write_pnpm_workspace(folder: Path) -> Path:
 def write_application(folder: Path, version: str, *, member: bool = False) -> Path:
     """Write an application that is laid out as Tauri's are; its builder copies a real Debian package.
 
-    As a member of a workspace it has no lock of its own, and depends on another member.
+    As a member of a workspace it has no lock of its own. Otherwise the workspace's does not know it.
     """
     (folder / "src-tauri/src").mkdir(parents=True)
     (folder / "src-tauri/tauri.conf.json").write_text(json.dumps({"version": version}))
     package = {"name": "desktop", "version": version, "scripts": {"tauri": "./tauri.sh"}}
+    specifier = "workspace:*" if member else "link:../ui"
+    package["dependencies"] = {"@leanspec/ui": specifier}
+    locked = DEPENDENCY.replace("SPECIFIER", specifier)
     if member:
-        package["dependencies"] = {"@leanspec/ui": "workspace:*"}
         lock = folder.parents[1] / "pnpm-lock.yaml"
-        lock.write_text(f"{LOCK}  .: {{}}\n{MEMBER}{MEMBERS}")
+        lock.write_text(f"{LOCK}  .: {{}}\n  packages/desktop:{locked}{MEMBERS}")
     else:
-        (folder / "pnpm-lock.yaml").write_text(f"{LOCK}  .: {{}}\n")
+        (folder / "pnpm-lock.yaml").write_text(f"{LOCK}  .:{locked}")
     (folder / "package.json").write_text(json.dumps(package))
     (folder / "tauri.sh").write_text(TAURI.replace("VERSION", version))
     (folder / "tauri.sh").chmod(0o755)
