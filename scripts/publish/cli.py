@@ -257,7 +257,7 @@ SIMPLE_OPTION = click.option(
 
 WAIT_OPTION = click.option(
     "--wait",
-    type=click.IntRange(0),
+    type=click.IntRange(1),
     default=900,
     show_default=True,
     help="Seconds to wait for the index.",

@@ -439,7 +439,7 @@ def other_cargo_version(folder: Path) -> None:
         (another_platform, "and the plan has none"),
         (text_for_a_bundle, "does not have the name of a Debian package by Tauri"),
         (no_wheels, "the wheels are missing"),
-        (a_wheel_less, "expected a stub, found missing"),
+        (a_wheel_less, "expected in the release, found missing"),
         (lambda folder: (folder / "notes").mkdir(), "is not an artifact of a release"),
         (other_binary, "has the binary with the sha256 .*, the artifact is"),
         (other_cargo_version, f"is of version `0.2.9`, the release is {RELEASED}"),

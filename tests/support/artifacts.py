@@ -21,11 +21,11 @@ FORMATS: dict[str, Callable[[str], bytes]] = {
 CPUS = {"x64": "x86_64", "arm64": "aarch64"}
 # A program for each platform, as a runner would build it: what installers read, and nothing to run.
 BUILDS = {
-    "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]}),
+    "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
     "linux-arm64": headers.elf(
         "aarch64",
         loader="/lib/ld-linux-aarch64.so.1",
-        versions={"libc.so.6": ["GLIBC_2.17"]},
+        versions={"libc.so.6": ["GLIBC_2.28"]},
     ),
     "darwin-x64": headers.mach_o("x86_64", minimum=(10, 12)),
     "darwin-arm64": headers.mach_o(),
