@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 from .binaries import Binary, read_binary
 
 GATE = "OpenSSL"
+LICENCE = "OpenSSL-LICENSE.txt"
 LONGEST = dt.timedelta(days=120)
 """The age of a pin from which on it should be looked at again."""
 
@@ -26,6 +28,7 @@ def openssl_gate(
     linked = [*_linked(files)]
     for binary in linked:
         yield _compare(pin, binary)
+        yield from _licence(binary)
     if not linked:
         return
     age = (today or dt.datetime.now(dt.UTC).date()) - pin.pinned
@@ -58,6 +61,20 @@ def _compare(pin: OpenSSL, binary: Binary) -> Finding:
     if MARKER not in binary.data:
         return problem(GATE, name, "the OpenSSL that its record states", "none in it")
     return compare(GATE, name, _written(pin.record), _written(source.get("openssl", {})))
+
+
+def _licence(binary: Binary) -> Iterator[Finding]:
+    """Check that whoever gets OpenSSL gets its licence (Apache License 2.0, 4a)."""
+    with zipfile.ZipFile(binary.file.path) as wheel:
+        if any(name.endswith(f"/licenses/{LICENCE}") for name in wheel.namelist()):
+            return
+    yield problem(
+        GATE,
+        binary.file.path.name,
+        f"`{LICENCE}`, as OpenSSL is in it",
+        "missing",
+        hint=f"add `{LICENCE}` to the project in platform_wheels/, and to its `license-files`",
+    )
 
 
 def _written(record: dict[str, str]) -> str:

@@ -101,3 +101,11 @@ def test_an_old_or_bad_pin_is_a_warning(
     results = findings(dist, pin, pin.pinned + dt.timedelta(days=age))
     assert all(finding.passed for finding in results)
     assert "".join(finding.found for finding in results if finding.is_gap) == warning
+
+
+def test_a_linked_openssl_comes_with_its_licence(dist: Path) -> None:
+    with_openssl(dist, openssl=PIN.record)
+    folder = f"leanspec_cli_bin-{RELEASED}.dist-info/licenses"
+    rewrite(dist / NAME, {f"{folder}/OpenSSL-LICENSE.txt": None})
+    wrong = [finding for finding in findings(dist) if not finding.passed]
+    assert [finding.found for finding in wrong] == ["missing"]
