@@ -157,6 +157,7 @@ def test_a_folder_holds_what_a_release_carries(
     )
     manifest = json.loads((real_assets / "release.json").read_text())
     assert {each["name"] for each in manifest["assets"]} | stated == found
+    assert all("npm" in reason for reason in manifest["missing"].values())
     facts = next(each for each in manifest["assets"] if each["kind"] == "archive")["facts"][
         "binaries"
     ]["leanspec"]

@@ -726,6 +726,23 @@ def test_a_gate_that_a_file_breaks_is_not_passed(
     )
 
 
+def test_set_is_that_of_the_source_that_the_wheels_state(
+    dist: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
+    """In `check`, and where the files that passed it are published."""
+    reasons = plan.reasons | {"npm": {}}
+    npm = replace(plan, reasons=reasons).built_from({"npm"})
+    for name in ("index_rules", "same_bytes", "_installs", "pages_gate"):
+        monkeypatch.setattr(check, name, lambda *_: iter(()))
+    for module in (publish, check):
+        monkeypatch.setattr(module, "read_plan", lambda *_: npm)
+    findings = [*check.check(dist), *publish.has_passed("", dist)]
+    sets = [finding for finding in findings if finding.gate == "set"]
+    gaps = [finding.subject for finding in sets if finding.is_gap]
+    assert gaps == 2 * list(plan.missing)
+    assert wrong(iter(sets)) == []
+
+
 def test_1_one_machines_binary_for_another_platform(dist: Path, plan: Plan) -> None:
     other = f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     shutil.copy(dist / CLI, dist / other)

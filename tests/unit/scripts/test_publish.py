@@ -240,6 +240,22 @@ def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path)
     assert index.uploaded == []
 
 
+def test_publish_shows_the_gaps_of_the_source_in_use(
+    index: SmallIndex,
+    dist: Path,
+    plan: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The wheels state that source."""
+    npm = replace(plan, reasons=plan.reasons | {"npm": {}}).built_from({"npm"})
+    monkeypatch.setattr(module, "read_plan", lambda: npm)
+    release(index, dist, dry_run=True)
+    lines = capsys.readouterr().err.splitlines()
+    shown = [line.split(":")[0].split()[1] for line in lines if "  missing  " in line]
+    assert shown == list(plan.missing)
+
+
 def test_a_fix_with_other_binaries_than_its_base_stops_everything(
     index: SmallIndex,
     dist: Path,

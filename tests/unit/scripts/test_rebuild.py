@@ -104,6 +104,9 @@ def test_release_that_is_no_fix_is_not_compared(
 def test_fix_of_what_no_index_has_is_not_a_rebuild(
     quick_index: SmallIndex, tmp_path: Path, reason: str
 ) -> None:
+    candidate = write_main(tmp_path, "0.3.0rc1", OLD)
+    quick_index.files[candidate.name] = candidate.read_bytes()
+    candidate.unlink()
     write_main(tmp_path, "0.3.0.post1", NEW)
     (finding,) = findings(quick_index, tmp_path, "0.3.0.post1", reason)
     assert finding.passed is not bool(reason)
