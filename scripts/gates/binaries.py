@@ -198,9 +198,9 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     return confirm("provenance", "commits", ", ".join(stated))
 
 
-def _sources(plan: Plan, found: list[Binary]) -> Finding:
+def _sources(plan: Plan, collected: list[Binary]) -> Finding:
     """Check that all binaries are from one source, or that the plan explains why not."""
-    kinds = sorted({kind for each in found if (kind := source_kind(each.record))})
+    kinds = sorted({kind for binary in collected if (kind := source_kind(binary.record))})
     reason, text = plan.exceptions.get("sources"), ", ".join(kinds)
     if reason and len(kinds) > 1:
         return confirm("provenance", "sources", f"{text}: {reason}")

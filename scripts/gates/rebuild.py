@@ -60,13 +60,13 @@ def rebuild(client: Client, plan: Plan, files: list[File]) -> Iterator[Finding]:
 def _release_before(client: Client, version: Version) -> Served | None:
     """Return the wheel of the newest `lean-spec` before a `.postN`, of the same LeanSpec."""
     releases = {
-        found: served
+        earlier: served
         for served in client.files(MAIN).values()
         if served.name.endswith(".whl")
-        and (found := version_of(served.name))
-        and found.release == version.release
-        and not found.is_prerelease
-        and found < version
+        and (earlier := version_of(served.name))
+        and earlier.release == version.release
+        and not earlier.is_prerelease
+        and earlier < version
     }
     return releases[max(releases)] if releases else None
 

@@ -188,7 +188,7 @@ def _must_be_of(source: str, key: str, reason: str) -> None:
 def _must_be_current(version: Version, place: str, reason: str) -> None:
     """Raise CommandError if a reason names another version than that of its release."""
     current = {str(version), binary_version(version)}
-    others = [found for found in VERSION_IN_WORDS.findall(reason) if found not in current]
+    others = [text for text in VERSION_IN_WORDS.findall(reason) if text not in current]
     if others:
         raise CommandError(
             f"{TABLE}.{place}: the reason names {others[0]}, and this is {version}",

@@ -52,7 +52,7 @@ def put_collected(
     family: str,
     platform: str,
     data: bytes,
-    said: dict[str, object] | None = None,
+    facts: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where `collect` has it."""
     name = FAMILIES[family].program + PLATFORMS[platform].suffix
@@ -68,5 +68,5 @@ def put_collected(
         "source": {"kind": "cargo"},
         "commit": "c0ffee",
     }
-    path.with_name("binary.json").write_text(json.dumps(record | (said or {})), "utf-8")
+    path.with_name("binary.json").write_text(json.dumps(record | (facts or {})), "utf-8")
     return path
