@@ -169,11 +169,11 @@ class Scene:
         }
 
     def type(self, line: str, *, code: int = 0) -> str:
-        """Type a line in the clone; return what it printed."""
+        """Type a line in the clone, and yes to a question; return what it printed."""
         is_ours = line.startswith(("python3 ", "git ", "gh "))
         env = self.maintainer() if is_ours else self.user()
         command = ["bash", "-euo", "pipefail", "-c", line]
-        done = run(command, env, cwd=self.tree, code=code, timeout=1200)
+        done = run(command, env, cwd=self.tree, text="y\n", code=code, timeout=1200)
         return done.stdout + done.stderr
 
     def hand_over(self, name: str, folder: Path) -> None:
