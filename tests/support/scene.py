@@ -173,6 +173,9 @@ class Scene:
         is_ours = line.startswith(("python3 ", "git ", "gh "))
         env = self.maintainer() if is_ours else self.user()
         command = ["bash", "-euo", "pipefail", "-c", line]
+        if not is_ours:
+            # A user has a terminal, and is asked.
+            command = ["script", "--quiet", "--return", "--command", line, "/dev/null"]
         done = run(command, env, cwd=self.tree, text="y\n", code=code, timeout=1200)
         return done.stdout + done.stderr
 
