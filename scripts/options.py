@@ -93,7 +93,7 @@ REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
 BINARIES_OPTION = click.option(
     "--binaries",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=PROJECTS,
     show_default="platform_wheels",
     help="Binaries directory to read.",

@@ -15,6 +15,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import FamilyProject
 from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
+from scripts.model.version_places import must_be_workspace
 from scripts.tools.console import say
 from scripts.tools.processes import (
     capture,
@@ -247,12 +248,7 @@ def _platform_of(triple: str) -> Platform:
 def _read_workspace(
     cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool
 ) -> Workspace:
-    manifest = folder / "Cargo.toml"
-    if not manifest.is_file():
-        raise CommandError(
-            f"`{folder}` is not a cargo workspace: it contains no `Cargo.toml`",
-            hint="name the folder of the workspace: `python -m scripts collect cargo PATH/TO/WORKSPACE`",
-        )
+    must_be_workspace(folder)
     # In the workspace's own folder: from there upwards cargo reads its configuration, such as
     # another target folder.
     command = [
@@ -262,7 +258,7 @@ def _read_workspace(
         "1",
         "--no-deps",
         "--manifest-path",
-        str(manifest.absolute()),
+        str((folder / "Cargo.toml").absolute()),
     ]
     metadata: dict[str, Any] = json.loads(
         must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout

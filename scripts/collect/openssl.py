@@ -45,8 +45,10 @@ OPTIONS = (
 )
 # OpenSSL writes the time of its build into itself.
 EPOCH = "315532800"
-PROGRAMS = "install both, as with `apt-get install perl make` or `dnf install perl make`"
-SOURCE = "download it again, or pass the right file with `--openssl FILE`"
+PROGRAMS = (
+    "OpenSSL is built with both: `apt-get install perl make`, or `dnf install perl make`"
+)
+SOURCE = "name the right file with `--openssl FILE` or `LEANSPEC_OPENSSL_SOURCE`"
 
 
 def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Path:
@@ -70,7 +72,7 @@ def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Pat
         environment = _environment(work, target)
         configure = [perl, "Configure", SYSTEMS[target.partition("-")[0]], *OPTIONS]
         build = [make, f"-j{os.cpu_count() or 1}", "build_libs"]
-        with step(f"building OpenSSL {pin.version} for {target}, one to three minutes"):
+        with step(f"building OpenSSL {pin.version} for {target}, which takes minutes"):
             done = capture(configure, cwd=tree, env=environment)
             must_succeed(done, "`perl Configure` of OpenSSL", PROGRAMS)
             done = capture(build, cwd=tree, env=environment)

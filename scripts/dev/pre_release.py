@@ -80,9 +80,9 @@ def pre_release(
 ) -> list[Step]:
     """Run every step; continue after a failed one with those that do not need it.
 
-    The binaries are built from `sources` for this machine, as a release builds them; with
-    `skip_rust`, they are those that are collected already. Raises CommandError if there are
-    neither, or if a place of the version cannot be read.
+    The binaries are built from `sources` for this machine, as a release builds them, and take the
+    place of the collected ones; with `skip_rust`, they are those that are collected already. Raises
+    CommandError if there are neither, or if a place of the version cannot be read.
     """
     workspace = sources.workspace if sources else None
     if workspace is None and not skip_rust:
@@ -96,7 +96,7 @@ def pre_release(
     ]
     with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
         folder = Path(name)
-        base = PROJECTS if skip_rust else folder / "binaries"
+        base = PROJECTS
         work: dict[str, Work] = {
             "versions in step": lambda: _versions(plan, places),
             "binaries": lambda: _binaries(None if skip_rust else sources, base),
@@ -142,7 +142,7 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
         raise CommandError(
             "places differ",
             details=lines,
-            hint="`python -m scripts bump` writes them, with `--cargo WORKSPACE` there, too",
+            hint="set a version everywhere: `python -m scripts bump VERSION --cargo WORKSPACE`",
         )
     return State.PASSED, f"{len(places)} places say {plan.version}"
 
@@ -150,13 +150,14 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
 def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
     """Build the binaries of this machine's platform, or look at those that are collected."""
     if sources is None:
-        names = [f"{each.family} for {each.platform}" for each in read_collected(base)]
-        if not names:
+        collected = read_collected(base)
+        if not collected:
             raise CommandError(
                 f"no binary is collected in `{base}`",
                 hint="collect them first: `python -m scripts collect --help`",
             )
-        return State.PASSED, f"the collected ones: {', '.join(names)}"
+        platforms = dict.fromkeys(each.platform for each in collected)
+        return State.PASSED, f"the collected ones, for {', '.join(platforms)}"
     target = build_target(host().key)
     with staged(base) as staging:
         collect_cargo(
@@ -210,11 +211,7 @@ def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[State, str]:
 def _draft(plan: Plan, base: Path) -> Plan:
     """Return the part of a plan that the collected binaries are of, before its commit."""
     collected = {each.platform for each in read_collected(base)}
-    others = {
-        key: "not built on this machine: the workflow builds it"
-        for key in PLATFORMS
-        if key not in collected
-    }
+    others = {key: "CI builds it" for key in PLATFORMS if key not in collected}
     reasons = {source: others | plan.reasons.get(source, {}) for source in SOURCES}
     return replace(plan, reasons=reasons, is_draft=True)
 

@@ -19,6 +19,7 @@ from scripts.model.finding import Finding, confirm, problem
 from scripts.wheels.rebuild import SURROUNDINGS, Surroundings, rebuilt
 
 from .binaries import was_grafted
+from .expected_set import COLLECT
 
 GATE = "the bytes that this tree builds"
 BUILD = "build again, from the same binaries and tree: `python -m scripts wheels`"
@@ -70,7 +71,8 @@ def same_bytes(
 def _compare(file: File, ours: File | None) -> Finding:
     name = file.path.name
     if ours is None:
-        return problem(GATE, name, "a file that this tree builds", "not built", hint=BUILD)
+        hint = COLLECT.get(file.kind, BUILD)
+        return problem(GATE, name, "a file that this tree builds", "not built", hint=hint)
     if file.path.read_bytes() == ours.path.read_bytes():
         return confirm(GATE, name, f"sha256 {file.sha256()[:16]}")
     return problem(

@@ -97,8 +97,9 @@ def apply(edits: list[Edit]) -> list[Edit]:
         done: list[Edit] = []
         try:
             for new, edit in ready:
-                new.replace(edit.path)
+                # First: an interruption between the two would leave this file as it is now.
                 done.append(edit)
+                new.replace(edit.path)
         except BaseException:
             for edit in done:
                 edit.path.write_bytes(edit.before.encode())
@@ -241,7 +242,17 @@ def _cargo(workspace: Path, version: str) -> list[Edit]:
     return edits
 
 
+def must_be_workspace(folder: Path) -> None:
+    """Raise CommandError if a folder has no manifest of cargo."""
+    if not (folder / "Cargo.toml").is_file():
+        raise CommandError(
+            f"`{folder}` is not a cargo workspace: it contains no `Cargo.toml`",
+            hint="name the folder of the workspace, such as `../leanspec/rust`",
+        )
+
+
 def _members(workspace: Path) -> list[tuple[str, Path]]:
+    must_be_workspace(workspace)
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     command = [cargo, "metadata", "--no-deps", "--format-version", "1", "--offline"]
     command += ["--manifest-path", str(workspace / "Cargo.toml")]

@@ -18,12 +18,14 @@ def change_version(
 ) -> list[version_places.Place]:
     """Write a version into every place; return the places with their former text.
 
-    Raises CommandError if it is not above what the changelog and the index know as published.
+    Raises CommandError if it is not above what the committed changelog and the index have.
     """
-    highest = max(_published(index), default=None)
+    places = dict.fromkeys(_in_changelog(), "the changelog of the last commit")
+    places |= dict.fromkeys(_on_index(index), f"the index `{index}`")
+    highest = max(places, default=None)
     if highest is not None and version <= highest:
         raise CommandError(
-            f"`{version}` is not above `{highest}`, which is published",
+            f"`{version}` is not above `{highest}`, which {places[highest]} has",
             hint="choose a higher version, as none is ever reused; without one, `bump` repeats the present",
         )
     return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)
@@ -70,7 +72,7 @@ def _committed(name: str) -> str:
     return done.stdout if done.returncode == 0 else (ROOT / name).read_text("utf-8")
 
 
-def _published(index: str | None) -> list[Version]:
+def _in_changelog() -> list[Version]:
     known = []
     for text in version_places.released(_committed("CHANGELOG.md")):
         try:
@@ -80,8 +82,12 @@ def _published(index: str | None) -> list[Version]:
                 f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version",
                 hint="fix that heading",
             ) from None
+    return known
+
+
+def _on_index(index: str | None) -> list[Version]:
     if index is None:
-        return known
+        return []
     from scripts.index.client import Client, read_index  # noqa: PLC0415 - 0.3 s, which `--offline` does not need
 
-    return known + Client(read_index(index)).versions(MAIN)
+    return Client(read_index(index)).versions(MAIN)

@@ -29,7 +29,7 @@ from scripts.index.upload import (
     upload_all,
 )
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, compare, counted, wrong_facts
+from scripts.model.finding import Finding, compare, counted, hints_of, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
@@ -55,7 +55,7 @@ class GatesError(CommandError):
         super().__init__(
             f"{counted(findings)}: nothing is uploaded",
             details=wrong_facts(findings),
-            hint="fix them; `python -m scripts check` shows them all again",
+            hint="; ".join(hints_of(findings)) or "fix them, and type it again",
         )
 
 

@@ -87,7 +87,7 @@ def _wait_until_listed(
     What is missing then is a finding. Raises CommandError for a version that it has nothing of, at
     once if nobody can expect it there.
     """
-    title = f"waiting until {client.index} lists {version}"
+    title = f"waiting {longest} s at most until {client.index} lists {version}"
     started, pauses = (
         time.monotonic(),
         itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])),
@@ -102,12 +102,15 @@ def _wait_until_listed(
             if not lacking or (files and left <= 0):
                 return
             if not files and (left <= 0 or not is_expected):
-                newest = max(client.versions(MAIN), default="none")
+                newest = max(client.versions(MAIN), default=None)
                 raise CommandError(
                     f"`{client.index}` has no file of {version}",
-                    hint=f"the newest version there is {newest}",
+                    hint=f"the newest version there is {newest}"
+                    if newest
+                    else f"it has no version of `{MAIN}` at all: compare its address",
                 )
-            say(f"  {len(lacking)} files not listed yet, looking again in {pause:g} s")
+            state = f"{len(lacking)} files are" if files else "all files are"
+            say(f"  {state} not listed yet, looking again in {pause:g} s")
             time.sleep(min(pause, left))
 
 

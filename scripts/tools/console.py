@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-# npm tries an index that does not answer for more than a minute.
-PATIENCE = 10
+# Seconds until a log says that work goes on, for the first time and after that. npm tries an index
+# that does not answer for more than a minute.
+PATIENCE, LATER = 10, 60
 KILO, MEGA = 1000, 1_000_000
 
 
@@ -44,10 +46,8 @@ def step(title: str) -> Iterator[Work]:
     Where there is no terminal, a log gets a line in between when the work takes long.
     """
     started, work = time.monotonic(), Work()
-    reminder = threading.Timer(
-        PATIENCE, say, [f"… {title}: still at it after {PATIENCE} s"]
-    )
-    reminder.daemon = True
+    ended = threading.Event()
+    reminder = threading.Thread(target=_remind, args=(title, ended), daemon=True)
     screen = console()
     waiting = screen.status(title) if screen.is_terminal else contextlib.nullcontext()
     reminder.start()
@@ -55,9 +55,18 @@ def step(title: str) -> Iterator[Work]:
         with waiting:
             yield work
     finally:
-        reminder.cancel()
+        ended.set()
     mark = "[red]✗[/]" if work.failed else "[green]✓[/]"
     screen.print(f"{mark} {title} [dim]({time.monotonic() - started:.1f} s)[/]")
+
+
+def _remind(title: str, ended: threading.Event) -> None:
+    seconds = 0
+    for pause in itertools.chain([PATIENCE], itertools.repeat(LATER)):
+        if ended.wait(pause):
+            return
+        seconds += pause
+        say(f"… {title}: still at it after {seconds} s")
 
 
 def size(count: int) -> str:

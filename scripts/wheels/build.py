@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,11 @@ from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
 from scripts.collect.pages import read_collected_pages
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
-from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
+from scripts.model.distributions import (
+    DISTRIBUTIONS,
+    MCP_COMMAND,
+    MCP_COMMAND_PROJECT,
+)
 from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
 from scripts.model.families import (
     FamilyProject,
@@ -92,7 +96,7 @@ def build_wheels(
             for line in _gaps(pins, plan):
                 say(f"    {line}")
             built += _build_mcp_command(folder)
-        return _publish(built, out)
+        return _publish(built, out, () if narrowed else DISTRIBUTIONS)
 
 
 def _choose(
@@ -107,7 +111,7 @@ def _choose(
             raise CommandError(
                 f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
                 f" this is `{wanted_version}`",
-                hint=f"collect that version: `python -m scripts collect npm {wanted_version}`",
+                hint=f"collect {wanted_version}: `python -m scripts collect --help`",
             )
         if each.family in (families or projects) and each.platform in (
             platforms or PLATFORMS
@@ -123,11 +127,7 @@ def _must_be_complete(
     wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
 ) -> None:
     """Raise CommandError if something asked for by name is not collected, or nothing is."""
-    hint = (
-        "collect it first, for example `python -m scripts collect npm "
-        + main_project()["version"]
-        + "`"
-    )
+    hint = "collect it first: `python -m scripts collect --help`"
     for family in families:
         if not any(each.project.name == family for each in wanted):
             raise CommandError(
@@ -313,9 +313,9 @@ def _gaps(pins: dict[str, dict[str, Pins]], plan: Plan) -> Iterator[str]:
             yield f"lean-spec has no binary for {key} of {', '.join(families)}"
 
 
-def _publish(built: list[Path], out: Path) -> list[Path]:
-    """Move the files into place, and what they replace out of it."""
-    replaced = {_distribution(path) for path in built}
+def _publish(built: list[Path], out: Path, others: Iterable[str]) -> list[Path]:
+    """Move the files into place, and out of it what they replace: files of these distributions, or of `others`."""
+    replaced = {*(_distribution(path) for path in built), *others}
     names = {path.name for path in built}
     old = [
         path

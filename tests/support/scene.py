@@ -91,6 +91,7 @@ class Scene:
         (self.home / ".gitconfig").write_text(
             "[user]\nname = Maintainer\nemail = maintainer@example.org\n"
         )
+        (self.folder / "project").mkdir()
         programs = self.folder / "bin"
         programs.mkdir()
         (programs / "python3").symlink_to(BASE_PYTHON)
@@ -176,7 +177,8 @@ class Scene:
         if not is_ours:
             # A user has a terminal, and is asked.
             command = ["script", "--quiet", "--return", "--command", line, "/dev/null"]
-        done = run(command, env, cwd=self.tree, text="y\n", code=code, timeout=1200)
+        folder = self.tree if is_ours else self.folder / "project"
+        done = run(command, env, cwd=folder, text="y\n", code=code, timeout=1200)
         return done.stdout + done.stderr
 
     def hand_over(self, name: str, folder: Path) -> None:

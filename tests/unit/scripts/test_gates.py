@@ -985,7 +985,9 @@ def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     assert wrong(commit.tree(plan, root)) == [f"git status: expected clean, found {found}"]
     draft = replace(plan, is_draft=True)
     assert next(commit.tree(draft, root)).is_gap, "it comes before the commit"
-    assert next(commit.tag(draft, root)).is_gap
+    assert not next(commit.tag(draft, root)).is_gap, "it is there already"
+    later = replace(draft, version=Version("9.9"))
+    assert next(commit.tag(later, root)).is_gap, "it comes after the commit"
     (root / "new").write_text("not in git")
     found = "changed or unknown files: 2, such as `?? new`"
     assert wrong(commit.tree(draft, root)) == [f"git status: expected clean, found {found}"]
