@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.model.finding import Finding, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
-from scripts.tools.processes import capture, find_program, must_succeed
+from scripts.tools.git_files import SHOW_AGAIN, hidden_files, run_git, untracked_files
 
+REMOVE = "remove it: the commands would import it, and no release contains it"
 LARGEST_TRACKED = 1 << 20
+# What Python would run, of the folders that the commands are imported from.
+CODE = (*importlib.machinery.all_suffixes(), ".so", ".pyd", ".pth")
+IMPORTED = ("leanspec_launcher", "scripts", "build_backend")
 PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
@@ -20,7 +25,7 @@ def tag(plan: Plan, root: Path) -> Iterator[Finding]:
     if plan.version.is_devrelease:
         yield confirm("tag", wanted, "a dev version has none")
         return
-    found = _git(root, "tag", "--points-at", "HEAD").split()
+    found = run_git(root, "tag", "--points-at", "HEAD").split()
     if wanted in found:
         yield confirm("tag", "HEAD", wanted)
     elif plan.is_draft:
@@ -42,9 +47,20 @@ def tree(plan: Plan, root: Path) -> Iterator[Finding]:
     In a draft, tracked files have changed.
     """
     yield _status(plan, root)
+    hidden = (
+        problem("tree", name, "a file whose changes git shows", "hidden", hint=SHOW_AGAIN)
+        for name in hidden_files(root)
+    )
+    yield from confirm_unless("tree", "hidden changes", hidden, "none")
+    foreign = (
+        problem("tree", name, "no code that git does not track", "there", hint=REMOVE)
+        for name in untracked_files(root, *IMPORTED)
+        if name.endswith(CODE) and "__pycache__" not in name
+    )
+    yield from confirm_unless("tree", "code that git does not track", foreign, "none")
 
     def problems() -> Iterator[Finding]:
-        for name in _git(root, "ls-files", "-z").split("\0"):
+        for name in run_git(root, "ls-files", "-z").split("\0"):
             path = root / name
             if name and path.is_file():
                 with path.open("rb") as file:
@@ -64,7 +80,9 @@ def tree(plan: Plan, root: Path) -> Iterator[Finding]:
 
 
 def _status(plan: Plan, root: Path) -> Finding:
-    changed = _git(root, "status", "--porcelain").splitlines()
+    changed = run_git(
+        root, "status", "--porcelain", "--untracked-files=normal"
+    ).splitlines()
     unknown = [line for line in changed if line.startswith("??")]
     if not changed:
         return confirm("tree", "git status", "clean")
@@ -91,13 +109,5 @@ class Commit:
 
 def commit_of(root: Path) -> Commit:
     """Return the commit that a tree is at; raises CommandError outside git."""
-    name, time = _git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
+    name, time = run_git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
     return Commit(name, int(time))
-
-
-def _git(root: Path, *arguments: str) -> str:
-    git = find_program("git", "install git")
-    done = capture([git, "-C", str(root), *arguments])
-    return must_succeed(
-        done, f"`git {arguments[0]}`", "work in a clone of the repository"
-    ).stdout

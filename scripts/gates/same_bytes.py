@@ -1,7 +1,6 @@
-"""The strongest gate: the built files are, byte for byte, what this tree builds from its binaries.
+"""The strongest gate: the built files are, byte for byte, what this commit builds from its binaries.
 
-It finds everything in a file that is not in the tree, and files that were built before the tree
-changed.
+It finds everything in a file that is not in the commit, and files that were built before it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from .binaries import was_grafted
 from .expected_set import COLLECT
 
 GATE = "the bytes that this tree builds"
-BUILD = "build again, from the same binaries and tree: `python -m scripts wheels`"
+BUILD = "commit every change, and build again from the same binaries: `python -m scripts wheels`"
 MOST_NAMED = 3
 
 
@@ -47,10 +46,15 @@ def compare_bytes(dist: Path, binaries: Path) -> list[Finding]:
 
 
 def same_bytes(
-    files: list[File], binaries: Path, surroundings: Surroundings = SURROUNDINGS[-1]
+    files: list[File],
+    binaries: Path,
+    surroundings: Surroundings = SURROUNDINGS[-1],
+    *,
+    is_draft: bool = False,
 ) -> Iterator[Finding]:
     """Rebuild everything from the collected binaries, in another environment, and compare every byte.
 
+    A draft is built from tracked files as they are, as there is no commit of them yet.
     Raises CommandError if nothing is collected or the build fails.
     """
     repair = (
@@ -58,7 +62,7 @@ def same_bytes(
         if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM)
         else None
     )
-    with rebuilt(binaries, repair, surroundings) as folder:
+    with rebuilt(binaries, repair, surroundings, is_draft=is_draft) as folder:
         ours = {file.path.name: file for file in read_files(folder)[0]}
         for file in files:
             yield _compare(file, ours.pop(file.path.name, None))

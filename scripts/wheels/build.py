@@ -41,6 +41,12 @@ from scripts.model.pages import pages_folder, pages_record
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
+from scripts.tools.git_files import (
+    copy_folder,
+    copy_tracked,
+    has_commit,
+    untracked_files,
+)
 from scripts.tools.processes import capture, clean_environment
 from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
@@ -48,9 +54,16 @@ from scripts.tools.work_folder import work_folder
 from .pins import Pins, render_pins, wheel_pins
 from .readme import for_the_index
 
-# What an sdist and a wheel of `lean-spec` are made from, in addition to the package.
-MAIN_FILES = ("pyproject.toml", "README.md", "LICENSE")
 MAIN_PACKAGE = "leanspec_launcher"
+# The folders and files that a release is built from, and by.
+FOLDERS = (MAIN_PACKAGE, "platform_wheels", "build_backend")
+BUILT_FROM = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
+# The copy of them, next to what is built.
+SOURCES = "sources"
+# What is meant to be untracked there.
+CACHE = "__pycache__"
+COLLECTED = {"binaries", "bin", PAGES_FOLDER, PAGES_RECORD}
+MOST_NAMED = 3
 EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
 
 
@@ -81,6 +94,7 @@ def build_wheels(
     plan = read_plan(kinds={each.source for each in wanted})
     narrowed = bool(families or platforms)
     with work_folder(out) as folder:
+        _copy_sources(folder / SOURCES)
         built = _build_platform_wheels(wanted, folder, repair)
         if narrowed:
             say(
@@ -97,6 +111,26 @@ def build_wheels(
                 say(f"    {line}")
             built += _build_mcp_command(folder)
         return _publish(built, out, () if narrowed else DISTRIBUTIONS)
+
+
+def _copy_sources(target: Path) -> None:
+    """Copy what git tracks of the sources, and say what is left out; all of them outside a repository."""
+    if not has_commit(ROOT):
+        copy_folder(ROOT, target, *BUILT_FROM)
+        return
+    copy_tracked(ROOT, target, *BUILT_FROM)
+    others = [name for name in untracked_files(ROOT, *FOLDERS) if _is_left_out(name)]
+    for name in others[:MOST_NAMED]:
+        say(f"left out, because git does not track it: `{name}`")
+    if len(others) > MOST_NAMED:
+        say(f"left out: {len(others) - MOST_NAMED} more that git does not track")
+
+
+def _is_left_out(name: str) -> bool:
+    """Tell whether somebody could expect an untracked file in a wheel."""
+    folder, *parts = Path(name).parts
+    is_collected = folder == "platform_wheels" and bool(COLLECTED.intersection(parts))
+    return CACHE not in parts and not is_collected
 
 
 def _choose(
@@ -173,7 +207,11 @@ def _call_backend(
     what: str,
     settings: Mapping[str, str] | None = None,
 ) -> tuple[Path, str]:
-    """Build with the backend that a project names, in this environment; return the file, and what was said."""
+    """Build with the backend that a project names, in this environment; return the file, and what was said.
+
+    The project is that of the copied sources, and our own backend theirs, too.
+    """
+    copy = out / SOURCES
     runs: list[subprocess.CompletedProcess[str]] = []
 
     def runner(
@@ -184,15 +222,20 @@ def _call_backend(
         environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(
             **(extra_environ or {})
         )
-        runs.append(capture(list(cmd), cwd=Path(cwd or source), env=environment))
+        environment["PYTHONPATH"] = str(copy / "build_backend")
+        runs.append(capture(list(cmd), cwd=Path(cwd or copy), env=environment))
         runs[-1].check_returncode()
 
     try:
         built = build.ProjectBuilder(
-            source, python_executable=sys.executable, runner=runner
+            copy / source.relative_to(ROOT),
+            python_executable=sys.executable,
+            runner=runner,
         ).build(kind, out, config_settings=settings)
     except build.BuildBackendException as error:
         said = runs[-1].stderr if runs else str(error)
+        # The copy is gone when this is read.
+        said = said.replace(str(copy), str(ROOT))
         # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is
         # progress.
         _, _, problem = f"\n{said}".rpartition("\nerror: ")
@@ -229,17 +272,13 @@ def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Pa
 
 
 def _build_pages(base: Path, out: Path) -> list[Path]:
-    """Build the wheel of the web UI from a copy of its project, with the collected pages in it."""
-    source = out / "pages-source"
-    ignored = shutil.ignore_patterns(PAGES_FOLDER, PAGES_RECORD, "__pycache__")
-    shutil.copytree(PAGES_PROJECT, source, ignore=ignored)
-    package = source / PAGES_PACKAGE
+    """Build the wheel of the web UI, with the collected pages in it."""
+    package = out / SOURCES / PAGES_PROJECT.relative_to(ROOT) / PAGES_PACKAGE
     shutil.copytree(pages_folder(base), package / PAGES_FOLDER)
     shutil.copyfile(pages_record(base), package / PAGES_RECORD)
     with step("building the pages of the web UI"):
         what = f"building `{PAGES_DISTRIBUTION}`"
-        wheel, _ = _call_backend(source, "wheel", out, what)
-    shutil.rmtree(source)
+        wheel, _ = _call_backend(PAGES_PROJECT, "wheel", out, what)
     say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
     return [wheel]
 
@@ -265,19 +304,12 @@ def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]
 
 
 def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list[Path]:
-    """Build `lean-spec` from a copy of its sources, with the checksums added. No tracked file changes."""
-    version = main_project()["version"]
+    """Build `lean-spec` with the checksums added to the copy of its sources."""
+    project = main_project()
+    version, repository = project["version"], project["urls"]["Repository"]
     with step(f"building lean-spec {version} with the checksums of these binaries"):
-        source = out / "source"
-        shutil.copytree(
-            ROOT / MAIN_PACKAGE,
-            source / MAIN_PACKAGE,
-            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
-        )
-        for name in MAIN_FILES:
-            shutil.copyfile(ROOT / name, source / name)
+        source = out / SOURCES
         readme = source / "README.md"
-        repository = main_project()["urls"]["Repository"]
         readme.write_text(
             for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
         )
@@ -285,10 +317,9 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
         text = render_pins(version, pins, pages, files, release_keys())
         (source / MAIN_PACKAGE / "_pins.py").write_text(text, "utf-8")
         built = [
-            _call_backend(source, "wheel", out, "building `lean-spec`")[0],
-            _call_backend(source, "sdist", out, "building the sdist of `lean-spec`")[0],
+            _call_backend(ROOT, "wheel", out, "building `lean-spec`")[0],
+            _call_backend(ROOT, "sdist", out, "building the sdist of `lean-spec`")[0],
         ]
-        shutil.rmtree(source)
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")
     if not pages:

@@ -1,4 +1,4 @@
-"""Rebuilding the wheels in a different environment: the bytes must be the same."""
+"""Rebuilding the wheels from the commit, in a different environment: the bytes must be the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.tools.console import step
+from scripts.tools.console import say, step
+from scripts.tools.git_files import copy_tracked, has_commit, write_commit
 from scripts.tools.processes import OWN_COMMAND, capture, clean_environment
 
 Surroundings = tuple[dict[str, str], int]
@@ -32,16 +33,31 @@ SURROUNDINGS: tuple[Surroundings, ...] = (
 
 @contextlib.contextmanager
 def rebuilt(
-    base: Path, repair: str | None, surroundings: Surroundings = SURROUNDINGS[-1]
+    base: Path,
+    repair: str | None,
+    surroundings: Surroundings = SURROUNDINGS[-1],
+    *,
+    is_draft: bool = False,
 ) -> Iterator[Path]:
-    """Give a folder with what this tree builds from the binaries in `base`. Raises CommandError if the build fails."""
+    """Give a folder with what the last commit builds from the binaries in `base`.
+
+    The tracked files of the working tree are built instead if they are a draft of the commit, and
+    the folder as it is if it is no repository. Raises CommandError if the build fails.
+    """
     if not base.is_dir():
         raise CommandError(
             f"there is no folder `{base}`",
             hint="collect the binaries first: `python -m scripts collect --help`",
         )
     with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as name:
-        binaries, out = Path(name, "in put"), Path(name, "out")
+        tree, binaries, out = Path(name, "tree"), Path(name, "in put"), Path(name, "out")
+        if not has_commit(ROOT):
+            say("not a commit of git: rebuilding from the folder as it is")
+            tree = ROOT
+        elif is_draft:
+            copy_tracked(ROOT, tree)
+        else:
+            write_commit(ROOT, tree)
         shutil.copytree(
             base, binaries, ignore=shutil.ignore_patterns("leanspec_*_bin", "__pycache__")
         )
@@ -49,24 +65,34 @@ def rebuilt(
             if path.is_file():
                 path.chmod(0o600)
                 os.utime(path, (1, 1))
-        _build(base, binaries, out, repair, surroundings)
+        try:
+            _build(tree, binaries, out, repair, surroundings)
+        except CommandError as error:
+            # What was built from is a copy, whose place tells nobody anything.
+            text = (
+                str(error).replace(str(binaries), str(base)).replace(str(tree), str(ROOT))
+            )
+            raise CommandError(text, hint=error.hint) from None
         yield out
 
 
 def _build(
-    base: Path, binaries: Path, out: Path, repair: str | None, surroundings: Surroundings
+    tree: Path, binaries: Path, out: Path, repair: str | None, surroundings: Surroundings
 ) -> None:
+    """Build with the commands and the backend of a tree."""
     variables, umask = surroundings
     command = [*OWN_COMMAND, "wheels", "--binaries", str(binaries), "--out", str(out)]
     command += ["--repair", repair] if repair else []
+    code = os.pathsep.join((str(tree), str(tree / "build_backend")))
+    environment = clean_environment(**variables, PYTHONPATH=code)
     with step(
         f"building with {', '.join(f'{key}={value}' for key, value in variables.items())}, umask {umask:03o}"
     ):
-        done = capture(command, cwd=ROOT, env=clean_environment(**variables), umask=umask)
+        done = capture(command, cwd=tree, env=environment, umask=umask)
     if done.returncode != 0:
         message, _, hint = (
             done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
         )
-        # What was built from is a copy, whose place tells nobody anything.
-        text = f"the build failed: {message}".replace(str(binaries), str(base))
-        raise CommandError(text, hint=hint or "see `python -m scripts wheels`")
+        raise CommandError(
+            f"the build failed: {message}", hint=hint or "see `python -m scripts wheels`"
+        )

@@ -92,7 +92,7 @@ def built(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tree build what it built before, without the ten seconds that this takes."""
 
     @contextlib.contextmanager
-    def rebuilt(*_: object) -> Iterator[Path]:
+    def rebuilt(*_: object, **__: object) -> Iterator[Path]:
         yield stand_in / "dist"
 
     monkeypatch.setattr(same_bytes, "rebuilt", rebuilt)
@@ -718,7 +718,7 @@ def test_a_gate_that_a_file_breaks_is_not_passed(
     monkeypatch.setattr(check, "read_plan", lambda *_: plan)
     monkeypatch.setattr(binaries, "binaries", lambda *_: iter([1 / 0]))
     for name in ("index_rules", "same_bytes", "expected_set", "_installs"):
-        monkeypatch.setattr(check, name, lambda *_: iter(()))
+        monkeypatch.setattr(check, name, lambda *_, **__: iter(()))
     said = wrong(iter(check.check(dist)))
     assert (
         "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero"
