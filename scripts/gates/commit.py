@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.model.finding import Finding, confirm, confirm_unless, problem
+from leanspec_launcher.commands import CommandError
+from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
+from scripts.model.repository import SET_IT, read_repository
 from scripts.tools.git_files import SHOW_AGAIN, hidden_files, run_git, untracked_files
 
 REMOVE = "remove it: the commands would import it, and no release contains it"
@@ -39,6 +42,24 @@ def tag(plan: Plan, root: Path) -> Iterator[Finding]:
             " ".join(found) or "no tag",
             hint=f"`git tag {wanted}`, on the commit of the release",
         )
+
+
+def publishing_repository(root: Path) -> Iterator[Finding]:
+    """Check that the workflow runs in the repository of the plan; elsewhere, compare with `origin` as a remark."""
+    stated = read_repository(root)
+    running = os.environ.get("GITHUB_REPOSITORY")
+    if running:
+        yield compare("tree", "repository", running, stated.slug, hint=SET_IT)
+        return
+    try:
+        origin = run_git(root, "remote", "get-url", "origin").strip().removesuffix(".git")
+    except CommandError:
+        origin = "no remote"
+    if origin.replace(":", "/").endswith(f"/{stated.slug}"):
+        yield confirm("tree", "repository", stated.slug)
+    else:
+        text = f"{stated.slug}; not compared with a workflow, and `origin` is {origin}"
+        yield replace(confirm("tree", "repository", text), is_gap=True)
 
 
 def tree(plan: Plan, root: Path) -> Iterator[Finding]:

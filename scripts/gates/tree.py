@@ -20,7 +20,7 @@ from scripts.model.finding import Finding, compare, confirm, confirm_unless, pro
 from scripts.model.plan import Plan
 from scripts.tools.lock import follow, read_lock, wanted
 
-from .commit import tag, tree
+from .commit import publishing_repository, tag, tree
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -49,7 +49,7 @@ def confusable(name: str) -> str:
 
 
 def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
-    """Check every place that repeats the version."""
+    """Check every place that repeats the version, or the repository."""
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
             yield compare(
@@ -103,6 +103,7 @@ def repository(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     yield from names()
     yield from manifests(root)
     yield from versions(plan, root, cargo)
+    yield from publishing_repository(root)
     try:
         yield from tag(plan, root)
         yield from tree(plan, root)

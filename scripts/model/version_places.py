@@ -1,4 +1,4 @@
-"""Every place that repeats the version. It is defined in the root `pyproject.toml`."""
+"""Every place that repeats the version, or the repository. Both are defined in the root `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
 from .distributions import DISTRIBUTIONS
+from .repository import MENTIONS, Mention, Repository, read_repository
 from .versions import binary_version
 
 OWN = set(DISTRIBUTIONS)
@@ -32,7 +33,7 @@ UNRELEASED = "## [Unreleased]"
 
 @dataclass(frozen=True)
 class Place:
-    """One place that repeats the version: where it is, what it says, what it should say."""
+    """One place that repeats a fact: where it is, what it says, what it should say."""
 
     file: str
     what: str
@@ -64,11 +65,14 @@ def home_version(root: Path = ROOT) -> Version:
 
 def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> list[Edit]:
     """Return each file's new text; raises CommandError if one cannot be read."""
+    own, sources = read_repository(root), read_repository(root, "sources")
     projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
-    edits = [_project(path, version, root) for path in projects]
+    edits = [_project(path, version, own, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
-    edits.append(_server(root / "server.json", version, root))
+    edits.append(_server(root / "server.json", version, own, root))
+    files = dict.fromkeys(mention.file for mention in MENTIONS)
+    edits += [_mentions(file, own, sources, root) for file in files]
     edits += [
         _recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))
     ]
@@ -125,10 +129,10 @@ def _read_toml(path: Path) -> tomlkit.TOMLDocument:
         ) from None
 
 
-def _project(path: Path, version: Version, root: Path) -> Edit:
-    document, text, name = _read_toml(path), str(version), str(path.relative_to(root))
+def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
+    document, text, file = _read_toml(path), str(version), str(path.relative_to(root))
     table: Any = document["project"]
-    places = [Place(name, "version", str(table["version"]), text)]
+    places = [Place(file, "version", str(table["version"]), text)]
     table["version"] = text
     groups = {"dependencies": table.get("dependencies", [])}
     groups |= {
@@ -137,10 +141,16 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
     }
     for group, requirements in groups.items():
         for number, requirement in enumerate(requirements):
-            own = Requirement(str(requirement)).name
-            if own in OWN:
-                places.append(Place(name, group, str(requirement), f"{own}=={text}"))
-                requirements[number] = f"{own}=={text}"
+            name = Requirement(str(requirement)).name
+            if name in OWN:
+                places.append(Place(file, group, str(requirement), f"{name}=={text}"))
+                requirements[number] = f"{name}=={text}"
+    urls, pairs = table.setdefault("urls", {}), [(own.url, own.url)]
+    for key, url in own.project_urls.items():
+        if urls.get(key) != url:
+            pairs.append((str(urls.get(key, "none")), url))
+            urls[key] = url
+    places.append(Place(file, "urls", *pairs[-1]))
     return Edit(
         path,
         _text(path),
@@ -150,20 +160,46 @@ def _project(path: Path, version: Version, root: Path) -> Edit:
     )
 
 
-def _server(path: Path, version: Version, root: Path) -> Edit:
-    """Set the version in what the registry of MCP servers is told."""
+def _server(path: Path, version: Version, own: Repository, root: Path) -> Edit:
+    """Set version and repository in what the registry of MCP servers is told."""
     before, name, text = _text(path), str(path.relative_to(root)), str(version)
     try:
         stated: Any = json.loads(before)
         tables = [stated, *stated["packages"]]
         places = [Place(name, "version", str(table["version"]), text) for table in tables]
+        server = f"{own.namespace}/{stated['name'].rpartition('/')[2]}"
+        places.append(Place(name, "name", stated["name"], server))
+        places.append(Place(name, "repository", stated["repository"]["url"], own.url))
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
         ) from None
     for table in tables:
         table["version"] = text
+    stated["name"], stated["repository"]["url"] = server, own.url
     return Edit(path, before, json.dumps(stated, indent=2) + "\n", places)
+
+
+def _mentions(file: str, own: Repository, sources: Repository, root: Path) -> Edit:
+    """Name the repository in a file that people or programs read."""
+    path = root / file
+    before = text = _text(path)
+    places = []
+    for mention in MENTIONS:
+        if mention.file == file:
+            name = getattr(sources if mention.is_sources else own, mention.attribute)
+            text, place = _name_repository(text, mention, name)
+            places.append(place)
+    return Edit(path, before, text, places)
+
+
+def _name_repository(text: str, mention: Mention, name: str) -> tuple[str, Place]:
+    pattern = re.compile(mention.pattern, re.MULTILINE)
+    match = pattern.search(text)
+    place = Place(mention.file, "repository", match[1] if match else "no such line", name)
+    if match:
+        text = f"{text[: match.start(1)]}{name}{text[match.end(1) :]}"
+    return text, place
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from scripts.cli import root
+from scripts.collect.desktop import REPOSITORY
 from scripts.environment import ROOT
+from scripts.model.repository import read_repository
 from scripts.publish import matrix
 from scripts.publish.matrix import (
     ANNOUNCEMENTS_READ,
@@ -143,7 +145,7 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
     for name, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", text):
         assert output in given[name], output
     assert set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", text)) == set(outputs())
-    assert {step["ref"] for step in checkouts("codervisor/leanspec")} == {
+    assert {step["ref"] for step in checkouts(read_repository(key="sources").slug)} == {
         "${{ steps.plan.outputs.sources }}",
         "${{ needs.plan.outputs.sources }}",
     }
@@ -156,6 +158,15 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
     }
     assert made == {"${{ matrix.artifact }}", "dist"}
     assert all(entry["artifact"].startswith("binaries-") for entry in entries)
+
+
+def test_workflow_checks_out_the_sources_that_the_plan_names() -> None:
+    places = {
+        step["with"]["repository"]
+        for step in steps(FOLDER / "publish.yml")
+        if "repository" in step.get("with", {})
+    }
+    assert places == {read_repository(key="sources").slug, REPOSITORY}
 
 
 def checkouts(repository: str) -> Iterator[dict[str, Any]]:

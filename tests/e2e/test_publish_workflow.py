@@ -30,6 +30,7 @@ from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.families import load_families
 from scripts.model.files import read_files
 from scripts.model.openssl import read_openssl
+from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import git
@@ -142,7 +143,7 @@ def sources(shared: Path, version: str) -> dict[str, Path]:
         _commit(folder, version)
 
     return {
-        "codervisor/leanspec": once(shared / "leanspec", make),
+        read_repository(key="sources").slug: once(shared / "leanspec", make),
         "codervisor/lean-spec-desktop": once(shared / "desktop", make_application),
     }
 

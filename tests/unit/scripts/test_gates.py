@@ -31,6 +31,7 @@ from scripts.index.client import Index, read_index
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, confirm
 from scripts.model.plan import Plan
+from scripts.model.repository import MENTIONS, read_repository
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.publish import publish
 from scripts.tools.processes import capture, own_program
@@ -993,6 +994,41 @@ def test_21_tag_tree_and_heading(tmp_path: Path, plan: Plan) -> None:
     assert wrong(commit.tree(draft, root)) == [f"git status: expected clean, found {found}"]
 
 
+def test_workflow_runs_in_the_repository_of_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    slug = read_repository().slug
+    monkeypatch.setenv("GITHUB_REPOSITORY", slug)
+    assert wrong(commit.publishing_repository(tmp_path)) == []
+    monkeypatch.setenv("GITHUB_REPOSITORY", "example/fork")
+    errors = wrong(tree.repository(Plan(Version(RELEASED), {}, {}), ROOT, None))
+    assert f"repository: expected example/fork, found {slug}" in errors
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_gap"),
+    [
+        ("https://github.com/{}.git", False),
+        ("git@github.com:{}", False),
+        ("https://example.org/other", True),
+        ("", True),
+    ],
+)
+def test_clone_of_another_repository_is_a_remark(
+    origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_gap: bool
+) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    root = committed(
+        tmp_path / "r", ("pyproject.toml", (ROOT / "pyproject.toml").read_bytes())
+    )
+    if origin:
+        url = origin.format(read_repository().slug)
+        subprocess.run(["git", "-C", root, "remote", "add", "origin", url], check=True)
+    (finding,) = commit.publishing_repository(root)
+    assert (finding.passed, finding.is_gap) == (True, is_gap)
+
+
 def test_21_the_changelog_has_no_heading_yet(
     plan: Plan, released_tree: Path, tmp_path: Path
 ) -> None:
@@ -1000,8 +1036,10 @@ def test_21_the_changelog_has_no_heading_yet(
     wheels = "platform_wheels"
     shutil.copytree(released_tree / wheels, tmp_path / wheels, ignore=ignored)
     shutil.copytree(released_tree / "build_backend", tmp_path / "build_backend")
-    for name in ("pyproject.toml", "server.json"):
-        shutil.copy(released_tree / name, tmp_path)
+    names = ["pyproject.toml", "server.json", *(each.file for each in MENTIONS)]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(released_tree / name, tmp_path / name)
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
     (said,) = wrong(tree.versions(plan, tmp_path, None))
     assert said == f"CHANGELOG.md: heading: expected [{RELEASED}], found none"

@@ -7,16 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 import semver
+import tomlkit
 from click.testing import CliRunner
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
+from scripts.model.repository import MENTIONS, read_repository
 from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
 from scripts.publish.cli import bump
@@ -115,6 +118,7 @@ def tree(tmp_path: Path) -> Path:
         *ROOT.glob("*/pyproject.toml"),
         *ROOT.glob("platform_wheels/*/pyproject.toml"),
         *ROOT.glob("docs/recipes/*"),
+        *(ROOT / mention.file for mention in MENTIONS),
     ):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +201,7 @@ def test_a_change_that_fails_half_way_is_undone(
     with pytest.raises(type(error)):
         version_places.apply(version_places.planned(Version("0.2.0"), tree))
     assert {path: path.read_text() for path in tree.rglob("*.toml")} == before
-    assert not [path for path in tree.rglob(".*") if path.is_file()]
+    assert not [path for path in tree.rglob(".*.new") if path.is_file()]
 
 
 @needs("cargo")
@@ -309,7 +313,7 @@ def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
         "its home is the last to change"
     )
     version_places.apply(version_places.planned(Version(after), tree))
-    assert not [path for path in tree.rglob(".*") if path.is_file()], (
+    assert not [path for path in tree.rglob(".*.new") if path.is_file()], (
         "nothing is left beside the files"
     )
     changelog = before.pop(tree / "CHANGELOG.md")
@@ -361,3 +365,67 @@ def test_a_number_is_written_in_plain_digits(number: str) -> None:
         NUMBER.convert(number, None, None)
     assert NUMBER.convert("0", None, None) == 0
     assert NUMBER.convert("1000", None, None) == 1000
+
+
+def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
+    """What still names the old one is about LeanSpec's sources."""
+    copy_tree(tmp_path)
+    old, new = read_repository(), "https://github.com/example/packaging"
+    manifest = tmp_path / "pyproject.toml"
+    line = 'repository = "{}"\n'
+    text = manifest.read_text("utf-8")
+    manifest.write_text(text.replace(line.format(old.url), line.format(new)), "utf-8")
+    edits = version_places.planned(version_places.home_version(), tmp_path)
+    assert {"urls", "name", "repository"} <= {
+        place.what for edit in edits for place in edit.places if not place.agrees
+    }
+    version_places.apply(edits)
+    edits = version_places.planned(version_places.home_version(), tmp_path)
+    assert all(place.agrees for edit in edits for place in edit.places)
+    left = [
+        f"{path.relative_to(tmp_path).as_posix()}: {line.strip()}"
+        for path in tmp_path.rglob("*")
+        if path.is_file() and not path.is_relative_to(tmp_path / "tests")
+        for line in path.read_bytes().decode(errors="replace").splitlines()
+        if old.slug in line or f"{old.namespace}/" in line
+    ]
+    workflow = f".github/workflows/publish.yml: repository: {old.slug}"
+    assert sorted(set(left)) == [
+        f".github/ISSUE_TEMPLATE/config.yml: url: {old.url}/issues",
+        workflow,
+        f'pyproject.toml: sources = "{old.url}"',
+    ]
+    assert f"{new}/releases" in (tmp_path / "docs/verifying.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("key", ["repository", "sources"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "example/packaging",
+        "http://github.com/example/packaging",
+        "https://github.com/example",
+        "https://github.com/example/packaging/",
+        "https://github.com/example/packaging.git",
+        "https://github.com/example/packaging/tree/main",
+    ],
+)
+def test_repository_is_an_address(tree: Path, key: str, text: str) -> None:
+    manifest = tree / "pyproject.toml"
+    document: Any = tomlkit.parse(manifest.read_text("utf-8"))
+    document["tool"]["leanspec-release"][key] = text
+    manifest.write_text(tomlkit.dumps(document), "utf-8")
+    with pytest.raises(CommandError, match=f"`{key}` is `{text}`, not the address"):
+        version_places.planned(Version(BEFORE), tree)
+
+
+def test_line_that_should_name_the_repository_and_is_gone_is_a_difference(
+    tree: Path,
+) -> None:
+    (tree / "docs/verifying.md").write_text("# Verifying\n")
+    edits = version_places.planned(Version(BEFORE), tree)
+    wrong = [place for edit in edits for place in edit.places if not place.agrees]
+    assert {(place.file, place.found) for place in wrong} == {
+        ("docs/verifying.md", "no such line")
+    }

@@ -20,6 +20,7 @@ import pytest
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
+from scripts.model.repository import read_repository
 from tests.support.modules import literals
 from tests.support.versions import RELEASED
 
@@ -105,7 +106,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
             family: {"linux-x64": (path.name, digest(path), path.stat().st_size)}
             for family, path in wheels.items()
         },
-        "FILES": "https://github.com/codervisor/leanspec/releases/download/v{version}/",
+        "FILES": f"{read_repository().url}/releases/download/v{{version}}/",
         "KEYS": (),
     }
 
