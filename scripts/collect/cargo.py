@@ -17,6 +17,7 @@ from scripts.model.families import FamilyProject
 from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
 from scripts.model.version_places import must_be_workspace
 from scripts.tools.console import say
+from scripts.tools.git_files import hidden_files, untracked_files
 from scripts.tools.processes import (
     capture,
     find_program,
@@ -31,6 +32,10 @@ from .staging import Staging, integrity
 
 # The suffix of a commit if the workspace has uncommitted changes.
 DIRTY = "-dirty"
+# The profile of a release.
+PROFILE = "release"
+# What cargo reads wherever it lies in a crate, also if git ignores it.
+READ_BY_CARGO = (".rs", "Cargo.toml", ".cargo/config.toml", ".cargo/config")
 BUILDERS = ("build", "zigbuild")
 
 
@@ -118,6 +123,8 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                 "version": crate.version,
                 "target": str(target) if target else None,
                 "profile": profile,
+                # Without a build, the program may be older than its sources.
+                "built": build,
                 "integrity": workspace.lock,
                 "packages": packages[crate],
             }
@@ -231,12 +238,17 @@ def host() -> Platform:
     return platform
 
 
+def is_target_of(triple: str, platform: Platform) -> bool:
+    """Tell whether a target triple is for a platform, whatever its vendor and its libc."""
+    cpu, _, system, *_ = platform.target.split("-")
+    parts = triple.split("-")
+    return parts[0] == cpu and system in parts[1:]
+
+
 def _platform_of(triple: str) -> Platform:
     """Return the platform of a target triple: CPU and system agree with the table's own triple."""
-    parts = triple.split("-")
     for platform in PLATFORMS.values():
-        cpu, _, system, *_ = platform.target.split("-")
-        if parts[0] == cpu and system in parts[1:]:
+        if is_target_of(triple, platform):
             return platform
     known = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
     raise CommandError(
@@ -272,7 +284,7 @@ def _read_workspace(
         target_directory=Path(metadata["target_directory"]),
         crates=list(_crates(members, projects, folder, all_wanted=all_wanted)),
         lock=locked,
-        commit=_commit(root),
+        commit=_commit(root, Path(metadata["target_directory"])),
     )
 
 
@@ -314,8 +326,11 @@ def _crates(
         )
 
 
-def _commit(root: Path) -> str | None:
-    """Return the commit that the workspace is at, with `-dirty` where files differ from it; None outside git."""
+def _commit(root: Path, output: Path) -> str | None:
+    """Return the commit that the workspace is at, with `-dirty` where files differ from it; None outside git.
+
+    Files that git does not track count too: cargo runs a `build.rs` because it is there.
+    """
     try:
         git = find_program("git", "")
     except CommandError:
@@ -323,10 +338,20 @@ def _commit(root: Path) -> str | None:
     head = capture([git, "-C", str(root), "rev-parse", "HEAD"])
     if head.returncode != 0:
         return None
-    changes = capture(
-        [git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
-    ).stdout.strip()
-    return head.stdout.strip() + (DIRTY if changes else "")
+    status = [git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
+    is_dirty = capture(status).stdout.strip() or hidden_files(root)
+    return head.stdout.strip() + (DIRTY if is_dirty or _additions(root, output) else "")
+
+
+def _additions(root: Path, output: Path) -> list[str]:
+    """Return the files of a workspace that git does not track, and that can change what is built."""
+    listed = set(untracked_files(root, ".", with_ignored=False))
+    return [
+        name
+        for name in untracked_files(root, ".")
+        if (name in listed or name.endswith(READ_BY_CARGO))
+        and not (root / name).is_relative_to(output)
+    ]
 
 
 def _is_linked(

@@ -32,6 +32,8 @@ from scripts.model.plan import REBUILD, SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
+from .provenance import COLLECT, record_differences
+
 # The phrase in the web server's description as long as its wheel has no pages.
 API_ONLY = "API only"
 NO_COMMIT = "none stated"
@@ -154,9 +156,22 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
                 name,
                 "a source with its integrity or commit",
                 source,
-                hint="collect the binaries again: `python -m scripts collect --help`",
+                hint=COLLECT,
             )
         )
+    else:
+        differences = record_differences(record, binary.family, str(binary.file.platform))
+        problems += [
+            problem(
+                "provenance",
+                f"{name}: {each.name}",
+                each.expected,
+                each.found,
+                hint=each.hint,
+            )
+            for each in differences
+            if not (plan.is_draft and each.name == "built")
+        ]
     # A dev version is written into the sources where it is built, and a draft before its commit.
     may_differ = plan.is_draft or plan.version.is_devrelease
     dirty = str(record.get("commit") or "").endswith(DIRTY)
@@ -172,8 +187,13 @@ def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
         )
     grafted = ", grafted" if "grafted" in record else ""
     uncommitted = ", with uncommitted changes" if dirty else ""
-    origin = f"from {kind}{grafted}{uncommitted}"
+    unbuilt = ", built before it was collected" if _is_unbuilt(source) else ""
+    origin = f"from {kind}{grafted}{uncommitted}{unbuilt}"
     yield from confirm_unless("provenance", name, iter(problems), origin)
+
+
+def _is_unbuilt(source: object) -> bool:
+    return isinstance(source, dict) and source.get("built") is False
 
 
 def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:

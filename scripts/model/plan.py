@@ -26,7 +26,21 @@ WORKFLOW_SOURCE = "cargo"
 """The source that publish.yml builds from."""
 REBUILD = "rebuild"
 """The exception that lets a `.postN` have other binaries than the release before it."""
+EXCEPTIONS = ("commits", "sources", "validate", REBUILD)
+"""What a plan can make an exception of."""
+KEYS = {
+    "": (
+        *("repository", "sources", "platforms", "attestations", "signing"),
+        *("public-key", "next-public-key"),
+        *("pages", "desktop", "missing", "openssl", "exceptions"),
+    ),
+    ".pages": ("package", "version", "integrity", "reason", "missing-api"),
+    ".desktop": ("platforms", "absent"),
+    ".exceptions": EXCEPTIONS,
+}
+"""The keys of the plan's tables."""
 TABLE = "`pyproject.toml`, [tool.leanspec-release"
+STILL_HOLDS = "if it still holds, write the present version; else remove the line"
 VERSION_IN_WORDS = re.compile(r"\b\d+\.\d+\.\d+(?:[.-]?[a-z]+\.?\d+)?")
 
 
@@ -101,6 +115,7 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
     table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
         "tool"
     ]["leanspec-release"]
+    _must_have_known_keys(table)
     reasons = _read_reasons(table)
     version, exceptions = home_version(root), dict(table.get("exceptions", {}))
     indices = tuple(table["attestations"])
@@ -120,6 +135,10 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
             f"{TABLE}.exceptions]: `{REBUILD}` is for a `.postN`, and this is {version}",
             hint="remove it",
         )
+    for name, text in exceptions.items():
+        # A rebuild is compared with the release before it.
+        if name != REBUILD:
+            _must_name(version, f"exceptions]: `{name}`", str(text))
     desktop, key = table["desktop"], str(table.get("public-key", ""))
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
@@ -142,6 +161,18 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
         attestations=indices,
     )
     return plan.built_from(kinds)
+
+
+def _must_have_known_keys(table: dict[str, Any]) -> None:
+    """Raise CommandError if a table has a key that nothing reads."""
+    for name, known in KEYS.items():
+        inner = table.get(name[1:], {}) if name else table
+        unknown = sorted(inner.keys() - set(known))
+        if unknown:
+            raise CommandError(
+                f"{TABLE}{name}]: no key is called `{unknown[0]}`",
+                hint=f"there are {', '.join(f'`{key}`' for key in known)}",
+            )
 
 
 def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -187,10 +218,25 @@ def _must_be_of(source: str, key: str, reason: str) -> None:
 
 def _must_be_current(version: Version, place: str, reason: str) -> None:
     """Raise CommandError if a reason names another version than that of its release."""
-    current = {str(version), binary_version(version)}
-    others = [text for text in VERSION_IN_WORDS.findall(reason) if text not in current]
+    others = [name for name in _versions_in(reason) if name not in _names_of(version)]
     if others:
         raise CommandError(
             f"{TABLE}.{place}: the reason names {others[0]}, and this is {version}",
-            hint="if it still holds, write the present version; else remove the line",
+            hint=STILL_HOLDS,
         )
+
+
+def _must_name(version: Version, place: str, reason: str) -> None:
+    """Raise CommandError unless a reason names the version of its release: it must not outlive it."""
+    if not _names_of(version).intersection(_versions_in(reason)):
+        raise CommandError(
+            f"{TABLE}.{place}: the reason does not name {version}", hint=STILL_HOLDS
+        )
+
+
+def _names_of(version: Version) -> set[str]:
+    return {str(version), binary_version(version)}
+
+
+def _versions_in(reason: str) -> list[str]:
+    return VERSION_IN_WORDS.findall(reason)

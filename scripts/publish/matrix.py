@@ -68,7 +68,8 @@ def outputs() -> dict[str, str]:
         "dev": json.dumps(dev),
         "index": "testpypi" if dev else "pypi",
         # Where LeanSpec's sources of this version are: a packaging-only fix has those of its base.
-        "sources": "main" if dev else f"v{binary_version(plan.version)}",
+        # In full, because a branch could have the tag's name, and would be taken before it.
+        "sources": "refs/heads/main" if dev else _tag(binary_version(plan.version)),
         "matrix": json.dumps(build_matrix()),
         "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
         "has-desktop": json.dumps(bool(plan.desktop)),
@@ -95,6 +96,10 @@ def write_outputs(found: dict[str, str]) -> Path:
     with Path(name).open("a", encoding="utf-8") as file:
         file.writelines(f"{key}={value}\n" for key, value in found.items())
     return Path(name)
+
+
+def _tag(version: str) -> str:
+    return f"refs/tags/v{version}"
 
 
 def build_target(key: str) -> str:

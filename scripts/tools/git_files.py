@@ -89,9 +89,10 @@ def hidden_files(root: Path, *paths: str) -> list[str]:
     return [line[2:] for line in listing if line[:1] == "S" or line[:1].islower()]
 
 
-def untracked_files(root: Path, *paths: str) -> list[str]:
-    """Return the files that git does not track, ignored or not."""
-    listing = run_git(root, "ls-files", "--others", "-z", "--", *paths)
+def untracked_files(root: Path, *paths: str, with_ignored: bool = True) -> list[str]:
+    """Return the files that git does not track, and those that it ignores."""
+    rules = [] if with_ignored else ["--exclude-standard"]
+    listing = run_git(root, "ls-files", "--others", "-z", *rules, "--", *paths)
     return [path for path in listing.split("\0") if path]
 
 

@@ -160,6 +160,11 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
     assert all(entry["artifact"].startswith("binaries-") for entry in entries)
 
 
+def test_sources_are_named_in_full() -> None:
+    """A branch that is called like the tag would be taken before it."""
+    assert re.fullmatch(r"refs/(tags/v\d.*|heads/main)", outputs()["sources"])
+
+
 def test_workflow_checks_out_the_sources_that_the_plan_names() -> None:
     places = {
         step["with"]["repository"]

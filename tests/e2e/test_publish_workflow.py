@@ -36,7 +36,7 @@ from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import git
 from tests.support import devpi, openssl, registry
 from tests.support.artifacts import BUILDS as FOREIGN
-from tests.support.artifacts import put_collected
+from tests.support.artifacts import cargo_source, put_collected
 from tests.support.attestation import write_attestation
 from tests.support.desktop import (
     PNPM,
@@ -259,12 +259,12 @@ def stand_in(step: Step, workspace: Path) -> Result | None:
         key for key, each in PLATFORMS.items() if target.startswith(each.target)
     )
     record: dict[str, object] = {
-        "source": {"kind": "cargo", "integrity": "sha256-x", "target": target},
         "commit": commit_of(workspace / "leanspec").name,
         "reported": RELEASED,
     }
     for family in FAMILIES:
         data = FOREIGN[platform] + family.encode()
+        record["source"] = cargo_source(family, target)
         put_collected(workspace / "platform_wheels", family, platform, data, record)
     return Result(step, 0, "", "", {})
 

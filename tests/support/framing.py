@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from leanspec_build.archives import UNREADABLE
+
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 DATA_DESCRIPTOR, ENCRYPTED = 0x08, 0x01
 LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -22,7 +24,7 @@ def framing_problems(path: Path) -> list[str]:
                 return [*_entries(archive), *_frame(path.read_bytes(), archive)]
         with tarfile.open(path, "r:gz") as sdist:
             return list(_members(sdist, path.name.removesuffix(".tar.gz")))
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except UNREADABLE as error:
         return [f"not a whole archive: {error}"]
 
 

@@ -13,7 +13,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher._tables import current
+from scripts.collect import cargo
 from scripts.tools.processes import clean_environment
+from scripts.tools.tree_copy import git
 from tests.support import headers
 from tests.support.preconditions import needs
 from tests.support.workspace import write_workspace
@@ -79,6 +81,7 @@ def test_it_builds_and_collects_what_runs(
         assert record["source"]["kind"] == "cargo"
         assert record["source"]["target"] is None
         assert record["source"]["integrity"].startswith("sha256-")
+        assert record["source"]["built"] is True
     (workspace / "leanspec-cli/src/main.rs").write_text(
         'fn main() { println!("changed"); }\n'
     )
@@ -87,6 +90,46 @@ def test_it_builds_and_collects_what_runs(
         json.loads((folder / "binary.json").read_text("utf-8"))["commit"]
         == f"{head.stdout.strip()}-dirty"
     )
+
+
+def dirty(workspace: Path, target: str = "target") -> bool:
+    commit = cargo._commit(workspace, workspace / target)  # noqa: SLF001 - a build takes seconds
+    assert commit is not None
+    return commit.endswith("-dirty")
+
+
+def ignored_build_script(workspace: Path) -> None:
+    (workspace / ".git/info/exclude").write_text("build.rs\n")
+    (workspace / "leanspec-cli/build.rs").write_text("fn main() {}\n")
+
+
+def hidden_edit(workspace: Path) -> None:
+    name = "leanspec-cli/src/main.rs"
+    git(workspace, "update-index", "--skip-worktree", name)
+    (workspace / name).write_text("fn main() {}\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda workspace: (workspace / "leanspec-cli/build.rs").write_text("fn main() {}"),
+        lambda workspace: (workspace / "leanspec-cli/src/data.json").write_text("{}"),
+        ignored_build_script,
+        hidden_edit,
+    ],
+)
+def test_files_that_git_does_not_show_are_changes(
+    workspace: Path, change: Callable[[Path], object]
+) -> None:
+    git(workspace, "init", "--quiet")
+    git(workspace, "add", "--all")
+    git(workspace, "commit", "--quiet", "--message", "LeanSpec")
+    for name in ("target/release/leanspec", "target/release/build/out/generated.rs"):
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text("")
+    assert not dirty(workspace)
+    change(workspace)
+    assert dirty(workspace)
 
 
 def configured(workspace: Path, text: str) -> None:
@@ -223,6 +266,7 @@ def test_a_target_and_a_profile_have_their_own_folder(
         ARM,
         "dev",
     )
+    assert record["source"]["built"] is False
 
 
 def test_an_unknown_target_is_named(collect: Scripts, tmp_path: Path) -> None:

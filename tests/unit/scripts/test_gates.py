@@ -122,6 +122,7 @@ def test_a_good_release_passes_every_gate_on_its_files(dist: Path, plan: Plan) -
 
 
 INFO = f"leanspec_cli_bin-{RELEASED}.dist-info"
+ONE, OTHER = "c0ffee".ljust(40, "0"), "decaf".ljust(40, "0")
 COMMAND = b"leanspec-mcp=leanspec_launcher:mcp\n"
 MAIN_INFO = f"lean_spec-{RELEASED}.dist-info"
 SDIST = f"lean_spec-{RELEASED}.tar.gz"
@@ -841,13 +842,13 @@ def recorded(wheel: Path, **said: object) -> None:
 @pytest.mark.parametrize(
     ("cli", "mcp", "words"),
     [
-        ({"commit": "c0ffee"}, {"commit": "c0ffee"}, ""),
+        ({"commit": ONE}, {"commit": ONE}, ""),
         (
-            {"commit": "c0ffee"},
-            {"commit": "decaf"},
-            "expected one for all binaries, found c0ffee, decaf",
+            {"commit": ONE},
+            {"commit": OTHER},
+            f"expected one for all binaries, found {ONE}, {OTHER}",
         ),
-        ({"commit": "c0ffee-dirty"}, {}, "expected a commit without uncommitted changes"),
+        ({"commit": f"{ONE}-dirty"}, {}, "expected a commit without uncommitted changes"),
         (
             {"source": None},
             {},
@@ -915,15 +916,15 @@ def test_a_wheel_that_cannot_be_read(
 def test_binaries_are_of_the_sources_that_were_looked_up(dist: Path, plan: Plan) -> None:
     """A tag may move while the jobs of a workflow run: they take the commit that the first one saw."""
     for wheel in (CLI, MCP, CLI.replace("cli", "http")):
-        recorded(dist / wheel, commit="c0ffee")
+        recorded(dist / wheel, commit=ONE)
 
     def of_sources(commit: str) -> list[str]:
         return wrong(binaries.binaries(plan, files(dist), commit))
 
-    assert not [line for line in of_sources("c0ffee") if line.startswith("commits: ")]
-    assert "commits: expected decaf, found c0ffee" in of_sources("decaf")
+    assert not [line for line in of_sources(ONE) if line.startswith("commits: ")]
+    assert f"commits: expected {OTHER}, found {ONE}" in of_sources(OTHER)
     recorded(dist / MCP, commit=None)
-    assert "commits: expected c0ffee, found c0ffee, none stated" in of_sources("c0ffee")
+    assert f"commits: expected {ONE}, found {ONE}, none stated" in of_sources(ONE)
 
 
 @pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
@@ -954,6 +955,80 @@ def test_14_a_platform_that_only_another_source_lacks(dist: Path, plan: Plan) ->
     assert of_set(planned.built_from({"npm"}), dist) == []
 
 
+NPM_SOURCE = {
+    "kind": "npm",
+    "package": "@leanspec/http-linux-x64",
+    "version": RELEASED,
+    "integrity": f"sha512-{'A' * 86}==",
+}
+
+
+def source_of(wheel: Path) -> dict[str, object]:
+    source: dict[str, object] = json.loads(content(wheel, RECORD))["source"]
+    return source
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"kind": "rumour"}, ""),
+        ({"profile": "dev"}, ": profile"),
+        ({"built": False}, ": built"),
+        ({"built": "yes"}, ": built"),
+        ({"crate": "leanspec-mcp"}, ": crate"),
+        ({"version": "0.2.9"}, ": version"),
+        ({"target": "aarch64-unknown-linux-gnu"}, ": target"),
+        ({"integrity": "sha256-x"}, ": integrity"),
+        ({"packages": ["serde"]}, ": packages"),
+        ({"packages": [{"name": "serde", "version": "1", "checksum": "x"}]}, ": packages"),
+        ({"openssl": {"name": "openssl", "version": "3.5.7"}}, ": openssl"),
+        ({"reviewed-by": "everybody"}, ": reviewed-by"),
+        ({"package": "@leanspec/cli-linux-x64"}, ": package"),
+    ],
+)
+def test_invented_source_is_refused_by_name(
+    dist: Path, plan: Plan, changes: dict[str, object], place: str
+) -> None:
+    recorded(dist / CLI, source=source_of(dist / CLI) | changes)
+    errors = wrong(binaries.binaries(plan, files(dist)))
+    assert any(line.startswith(f"{CLI}{place}: expected ") for line in errors), errors
+
+
+@pytest.mark.parametrize("name", ["crate", "profile", "built", "target", "packages"])
+def test_source_states_every_fact(dist: Path, plan: Plan, name: str) -> None:
+    source = source_of(dist / CLI)
+    del source[name]
+    recorded(dist / CLI, source=source)
+    (error,) = wrong(binaries.binaries(plan, files(dist)))
+    assert error.startswith(f"{CLI}: {name}: expected ")
+    assert error.endswith("found not stated")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"commit": "main"}, "commit"),
+        ({"size": "3 MB"}, "size"),
+        ({"reported": "0.2.9"}, "reported"),
+        ({"approved": True}, "approved"),
+    ],
+)
+def test_invented_record_is_refused_by_name(
+    dist: Path, plan: Plan, changes: dict[str, object], place: str
+) -> None:
+    recorded(dist / CLI, **changes)
+    errors = wrong(binaries.binaries(plan, files(dist)))
+    assert any(line.startswith(f"{CLI}: {place}: expected ") for line in errors), errors
+
+
+def test_draft_may_have_binaries_that_were_built_before(dist: Path, plan: Plan) -> None:
+    recorded(dist / CLI, source=source_of(dist / CLI) | {"built": False})
+    draft = replace(plan, is_draft=True)
+    findings = list(binaries.binaries(draft, files(dist)))
+    assert wrong(iter(findings)) == []
+    assert any("built before it was collected" in finding.found for finding in findings)
+
+
 @pytest.mark.parametrize(
     ("kind", "exceptions", "words"),
     [
@@ -966,7 +1041,9 @@ def test_14_a_platform_that_only_another_source_lacks(dist: Path, plan: Plan) ->
 def test_binaries_are_of_one_source_or_the_plan_says_why(
     dist: Path, plan: Plan, kind: str, exceptions: dict[str, str], words: str | None
 ) -> None:
-    recorded(dist / CLI, source={"kind": kind, "integrity": "sha512-x"})
+    http = next(dist.glob("leanspec_http_bin-*linux*.whl"))
+    if kind == "npm":
+        recorded(http, source=NPM_SOURCE)
     planned = binaries.plan_of(replace(plan, exceptions=exceptions), files(dist))
     assert planned.sources == tuple(sorted({kind, "cargo"}, reverse=True))
     errors = wrong(binaries.binaries(planned, files(dist)))

@@ -99,6 +99,27 @@ def remove_platform(table: dict[str, Any]) -> None:
             "the reason for `linux-x64` is empty",
         ),
         (
+            lambda table: table["exceptions"].update(commits="a fix for http in 0.2.9"),
+            f"`commits`: the reason does not name {RELEASED}",
+        ),
+        (
+            lambda table: table["exceptions"].update(sources="npm has one of them"),
+            f"`sources`: the reason does not name {RELEASED}",
+        ),
+        (
+            lambda table: table["exceptions"].update(commit=f"in {RELEASED}"),
+            "no key is called `commit`",
+        ),
+        (lambda table: table.update(platform=[]), "no key is called `platform`"),
+        (
+            lambda table: table["desktop"].update(reason="x"),
+            r"desktop\]: no key is called `reason`",
+        ),
+        (
+            lambda table: table["pages"].update(missing=[]),
+            r"pages\]: no key is called `missing`",
+        ),
+        (
             lambda table: table["exceptions"].update(rebuild="OpenSSL 3.5.9"),
             f"`rebuild` is for a `.postN`, and this is {RELEASED}",
         ),
@@ -130,6 +151,17 @@ def test_reasons_that_name_another_version_do_not_hold(plan: Plan) -> None:
     with pytest.raises(CommandError, match=words):
         later.built_from({"npm"})
     assert later.built_from({"cargo"}).missing == {}
+
+
+@pytest.mark.parametrize("version", [RELEASED, FIX])
+def test_exception_holds_for_the_version_that_it_names(
+    edited: Callable[..., Plan], version: str
+) -> None:
+    reason = f"the fix of http in {RELEASED}, next to 0.2.9"
+    plan = edited(lambda table: table["exceptions"].update(commits=reason), version)
+    assert plan.exceptions["commits"] == reason
+    with pytest.raises(CommandError, match=r"the reason does not name 0\.3\.9"):
+        edited(lambda table: table["exceptions"].update(commits=reason), "0.3.9")
 
 
 def test_rebuild_is_an_exception_of_a_fix(edited: Callable[..., Plan]) -> None:
