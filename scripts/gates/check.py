@@ -23,6 +23,7 @@ from scripts.tools.console import step
 from . import binaries, installation, tree
 from .expected_set import expected_set
 from .index_rules import index_rules
+from .layout import layout
 from .mcp_registry import mcp_registry
 from .openssl import openssl_gate
 from .pages import pages_gate
@@ -53,6 +54,7 @@ def check(
         "binaries": lambda: binaries.binaries(plan, files, sources),
         "OpenSSL": lambda: openssl_gate(read_openssl(root), files),
         "pages": lambda: pages_gate(files),
+        "where files lie": lambda: layout(files),
         "what the index would say": lambda: index_rules(files),
         "the bytes that this tree builds": lambda: same_bytes(
             files, collected, is_draft=plan.is_draft

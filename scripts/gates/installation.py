@@ -23,6 +23,8 @@ from scripts.tools.processes import (
     program_environment,
 )
 
+from .layout import foreign_files
+
 SECONDS = 20
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
@@ -46,6 +48,7 @@ def installed_from(
                 str(error),
             )
             continue
+        yield from foreign_files(environment, f"{gate} by {name}")
         yield from _runs(
             plan,
             environment / SCRIPTS,
