@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -162,6 +165,45 @@ def test_rebuild_is_of_the_commit(
 ) -> None:
     (IGNORED | HIDDEN | NOT_OF_THE_COMMIT)[attack](of_project)
     assert rebuilt_from(of_project, monkeypatch) == FILES
+
+
+BUILDER = b"""from pathlib import Path
+def build_wheel(folder, settings=None, metadata=None):
+    Path(folder, "x.whl").write_text("by the backend of the copy")
+    return "x.whl"
+"""
+PROJECT = b"""[build-system]
+requires = []
+build-backend = "leanspec_build"
+"""
+
+
+def test_rebuild_runs_the_code_of_the_commit(
+    of_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[tuple[Path, str]] = []
+
+    def capture(command: list[str], **options: Any) -> CompletedProcess[str]:  # noqa: ANN401 - as it is called
+        places.append((options["cwd"], options["env"]["PYTHONPATH"]))
+        return CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(rebuild, "capture", capture)
+    with rebuild.rebuilt(of_project / "platform_wheels", None):
+        ((tree, code),) = places
+        assert content(tree) == FILES
+        assert code.split(os.pathsep) == [str(tree), str(tree / "build_backend")]
+
+
+def test_wheels_are_built_by_the_backend_that_git_tracks(
+    of_project: Path, tmp_path: Path
+) -> None:
+    put(of_project, "build_backend/leanspec_build/__init__.py", BUILDER)
+    project = of_project / "platform_wheels/cli"
+    (project / "pyproject.toml").write_bytes(PROJECT)
+    git(of_project, "add", "--all")
+    build._copy_sources(tmp_path / "sources")  # noqa: SLF001 - the build takes seconds
+    wheel, _ = build._call_backend(project, "wheel", tmp_path, "building")  # noqa: SLF001
+    assert wheel.read_text() == "by the backend of the copy"
 
 
 @pytest.mark.parametrize("attack", IGNORED)

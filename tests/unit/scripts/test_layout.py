@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
+from scripts.gates import installation
 from scripts.gates import layout as gate
 from scripts.gates.layout import foreign_files, layout
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.files import read_files
+from scripts.model.plan import Plan
 from scripts.tools.installers import create_environment, pip_install, uv_install
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import rewrite
@@ -111,3 +114,23 @@ def test_startup_file_that_a_record_lists_is_refused(dist: Path, tmp_path: Path)
     by_uv(environment, [str(dist / STUB)])
     (finding,) = foreign_files(environment, "install")
     assert (finding.subject, finding.passed) == ("leanspec_cli_bin.pth", False)
+
+
+def test_check_looks_at_the_environment_that_it_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(environment: Path, *_: object) -> None:
+        site = environment / "lib/python3/site-packages"
+        site.mkdir(parents=True)
+        (site / "start.pth").write_text("")
+
+    monkeypatch.setattr(installation, "_runs", lambda *_: iter(()))
+    monkeypatch.setattr(installation, "pip_install", lambda *_, **__: None)
+    monkeypatch.setattr(installation, "create_environment", install)
+    monkeypatch.setattr(
+        installation, "uv_install", lambda environment, *_, **__: install(environment)
+    )
+    plan = Plan(Version(RELEASED), {}, {})
+    findings = installation.installed_from(plan, {}, tmp_path)
+    wrong = [(each.gate, each.subject) for each in findings if not each.passed]
+    assert wrong == [("install by pip", "start.pth"), ("install by uv", "start.pth")]
