@@ -19,6 +19,8 @@ from scripts.environment import ROOT
 from scripts.gates import installation
 from scripts.gates.check import check
 from scripts.index.built import index_of
+from scripts.index.pins import write_pins
+from scripts.model.distributions import MAIN
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
@@ -27,7 +29,6 @@ from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.version_places import Place, planned
 from scripts.publish.matrix import build_target
 from scripts.tools.console import step
-from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, own_program, program_environment
 from scripts.wheels.build import build_wheels
 
@@ -243,15 +244,14 @@ def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:
     try:
         files, _ = read_files(dist)
         with index_of(files, folder) as index:
-            uv_install(
-                folder / "validate", "--no-cache", f"lean-spec=={plan.version}", env=index
-            )
+            (pins,) = write_pins((f"{MAIN}=={plan.version}",), files, folder)
+            programs = installation.install_by_uv(pins, index, folder / "validate")
     except (CommandError, OSError) as error:
         return problem(VALIDATE, VALIDATE, "installed", error)
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
-    program = folder / "validate" / installation.SCRIPTS / "lean-spec"
+    program = programs / "lean-spec"
     env = program_environment(folder / "home")
     for arguments in (["init", "-y"], ["create", "sample"]):
         capture([str(program), *arguments], cwd=project, env=env)

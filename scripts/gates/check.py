@@ -83,4 +83,4 @@ def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory(prefix="leanspec-check-") as name:
         folder = Path(name)
         with index_of(files, folder) as index:
-            yield from installation.installed_from(plan, index, folder)
+            yield from installation.installed_from(plan, files, index, folder)

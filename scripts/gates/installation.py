@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 import urllib.error
@@ -12,91 +11,112 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
+from scripts.index.pins import Pins, write_pins
+from scripts.model.distributions import MAIN, MCP_COMMAND
+from scripts.model.files import File
 from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.installers import create_environment, pip_install, uv_install
 from scripts.tools.loopback import free_port
 from scripts.tools.mcp_session import list_tools
-from scripts.tools.processes import (
-    capture,
-    program_environment,
-)
+from scripts.tools.processes import capture, program_environment
 
 from .layout import foreign_files
 
 SECONDS = 20
-SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+# Each has to end with 0.
+COMMANDS = (
+    "lean-spec init -y",
+    "lean-spec create first",
+    "lean-spec list",
+    "leanspec-launcher which",
+    "leanspec-launcher verify",
+)
 
 
 def installed_from(
-    plan: Plan, index: dict[str, str], folder: Path, *, gate: str = "install"
+    plan: Plan,
+    files: list[File],
+    index: dict[str, str],
+    folder: Path,
+    *,
+    gate: str = "install",
 ) -> Iterator[Finding]:
-    """Install `lean-spec[ui]` with pip and with uv, from one index only, and run its programs.
+    """Install `lean-spec[ui]` with pip and with uv, and `leanspec-mcp` with uv, and run their programs.
 
-    `index` is the environment that tells both installers which index it is.
+    `index` is the environment that tells both installers which index it is. Of it, nothing but
+    `files` is installed.
     """
-    for name, install in (("pip", _by_pip), ("uv", _by_uv)):
-        environment = folder / name
+    roots = (f"{MAIN}[ui]=={plan.version}", f"{MCP_COMMAND}=={plan.version}")
+    pins, command_pins = write_pins(roots, files, folder)
+    for name, install in (("pip", install_by_pip), ("uv", install_by_uv)):
+        environment, project = folder / name, folder / f"{name}-project"
         try:
-            install(environment, f"lean-spec[ui]=={plan.version}", index)
+            programs = install(pins, index, environment)
         except CommandError as error:
-            yield problem(
-                gate,
-                f"{name} install lean-spec[ui]=={plan.version}",
-                "installed",
-                str(error),
-            )
+            yield problem(gate, f"{name} install {roots[0]}", "installed", str(error))
             continue
         yield from foreign_files(environment, f"{gate} by {name}")
-        yield from _runs(
-            plan,
-            environment / SCRIPTS,
-            folder / f"{name}-project",
-            f"{gate} by {name}",
-        )
+        yield from _runs(plan, programs, project, f"{gate} by {name}")
+    try:
+        # As `uvx leanspec-mcp` does it, which is what the MCP registry tells its clients.
+        programs = install_by_uv(command_pins, index, folder / "uvx")
+    except CommandError as error:
+        yield problem(gate, f"uv install {roots[1]}", "installed", str(error))
+        return
+    project = folder / "uvx-project"
+    project.mkdir()
+    yield from _mcp(plan, programs, project, f"{gate} of {MCP_COMMAND}")
 
 
-def _by_pip(environment: Path, requirement: str, index: dict[str, str]) -> None:
-    pip_install(create_environment(environment), "--no-cache-dir", requirement, env=index)
+def install_by_pip(pins: Pins, index: dict[str, str], environment: Path) -> Path:
+    """Install a distribution of a release with pip; return the folder of its programs."""
+    programs = create_environment(environment)
+    pip_install(programs, *pins.of_others)
+    pip_install(programs, "--no-cache-dir", *pins.of_ours, env=index)
+    return programs
 
 
-def _by_uv(environment: Path, requirement: str, index: dict[str, str]) -> None:
-    uv_install(environment, "--no-cache", requirement, env=index)
+def install_by_uv(pins: Pins, index: dict[str, str], environment: Path) -> Path:
+    """Install a distribution of a release with uv; return the folder of its programs."""
+    uv_install(environment, *pins.of_others)
+    return uv_install(environment, "--no-cache", *pins.of_ours, env=index)
 
 
 def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
     project.mkdir()
-    # The programs of a release get no secret of this process, and leave nothing in this user's
-    # home.
-    env, wanted = (
-        program_environment(project.with_name(f"{project.name}-home")),
-        binary_version(plan.version),
-    )
+    env, wanted = _environment(project), binary_version(plan.version)
     for program in ("lean-spec", "leanspec-http"):
-        said = capture([str(commands / program), "--version"], cwd=project, env=env)
-        yield compare(
-            gate,
-            f"{program} --version",
-            wanted,
-            (said.stdout.split() or [said.stderr.strip()[:200]])[-1],
-        )
-    for arguments in (["init", "-y"], ["create", "first"], ["list"]):
-        done = capture([str(commands / "lean-spec"), *arguments], cwd=project, env=env)
-        found = (
-            "exit 0"
-            if done.returncode == 0
-            else f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[:200]}"
-        )
-        yield compare(gate, f"lean-spec {' '.join(arguments)}", "exit 0", found)
+        done = capture([str(commands / program), "--version"], cwd=project, env=env)
+        words = done.stdout.split() or [done.stderr.strip()[:200]]
+        yield compare(gate, f"{program} --version", wanted, words[-1])
+    for line in COMMANDS:
+        name, *arguments = line.split()
+        done = capture([str(commands / name), *arguments], cwd=project, env=env)
+        text = (done.stderr or done.stdout).strip()[:200]
+        result = f"exit {done.returncode}: {text}" if done.returncode else "exit 0"
+        yield compare(gate, line, "exit 0", result)
+    yield from _mcp(plan, commands, project, gate)
+    yield _health(commands, project, env, wanted, gate)
+
+
+def _environment(project: Path) -> dict[str, str]:
+    """Return the environment of a release's programs: no secret, and a home next to the project."""
+    return program_environment(project.with_name(f"{project.name}-home"))
+
+
+def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
+    """Initialize the MCP server, and ask for its tools."""
+    version = binary_version(plan.version)
     try:
-        server, tools = list_tools([str(commands / "leanspec-mcp")], project, env)
-        yield compare(gate, "leanspec-mcp initialize", wanted, server["version"])
+        command = [str(commands / MCP_COMMAND)]
+        server, tools = list_tools(command, project, _environment(project))
+        yield compare(gate, "leanspec-mcp initialize", version, server["version"])
         offered = "some tools" if tools else "none"
         yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
-        yield problem(gate, "leanspec-mcp initialize", wanted, str(error))
-    yield _health(commands, project, env, wanted, gate)
+        yield problem(gate, "leanspec-mcp initialize", version, str(error))
 
 
 def _health(

@@ -43,9 +43,11 @@ def fetch(
             missing.discard(served.name)
             digest = client.download(served, folder / served.name)
             own = built.get(served.name)
+            if dist and not own:
+                yield problem(GATE, served.name, f"a file of `{dist}`", "none of its name")
+                continue
             stated = served.sha256 or "a stated sha256"
-            wanted = own.sha256() if own else stated
-            yield compare(GATE, served.name, wanted, digest)
+            yield compare(GATE, served.name, own.sha256() if own else stated, digest)
     for name in sorted(missing):
         yield problem(GATE, name, "served", "not listed")
     if not found_any:

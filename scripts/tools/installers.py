@@ -44,13 +44,14 @@ def pip_install(
 def uv_install(
     environment: Path, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Path:
-    """Install with uv into a new environment; return the folder of its programs.
+    """Install with uv into an environment, made if it is missing; return the folder of its programs.
 
     `env` is set in addition to a clean environment. Raises CommandError if uv fails.
     """
     uv, variables = own_program("uv"), clean_environment(**(env or {}))
-    make = [uv, "venv", "--python", sys.executable, str(environment)]
-    must_succeed(capture(make, env=variables), "`uv venv`")
+    if not environment.exists():
+        make = [uv, "venv", "--python", sys.executable, str(environment)]
+        must_succeed(capture(make, env=variables), "`uv venv`")
     programs = Environment(environment).programs
     command = [uv, "pip", "install", "--python", str(programs / "python"), *arguments]
     must_succeed(capture(command, env=variables), "`uv pip install`")

@@ -13,6 +13,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.gates import installation
 from scripts.gates.expected_set import expected
 from scripts.index.client import Index
+from scripts.model.files import File
 from scripts.model.finding import Finding
 from scripts.model.plan import Plan, read_plan
 from scripts.publish import verify
@@ -121,6 +122,26 @@ def test_verify_release_ends_with_what_is_missing(late: SmallIndex, version: str
     findings = verify_release(Version(version), late.place, wait=1)
     (wrong,) = [finding for finding in findings if not finding.passed]
     assert wrong.subject.startswith("leanspec-ui ")
+
+
+def test_verify_release_installs_nothing_but_what_it_compared(
+    late: SmallIndex, stand_in: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late.hidden_looks = 0
+    forged = next(name for name in late.files if name.startswith("leanspec_mcp_bin-"))
+    late.forged.add(forged)
+    installed: list[str] = []
+
+    def install(
+        _: object, files: list[File], *__: object, **___: object
+    ) -> Iterator[Finding]:
+        installed.extend(file.path.name for file in files)
+        yield from ()
+
+    monkeypatch.setattr(installation, "installed_from", install)
+    findings = verify_release(Version(version), late.place, stand_in / "dist")
+    assert forged in {finding.subject for finding in findings if not finding.passed}
+    assert set(installed) == late.files.keys() - {forged}
 
 
 def test_verify_release_of_a_version_that_is_not_there_is_one_line(

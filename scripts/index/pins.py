@@ -1,0 +1,116 @@
+"""Requirements files of a release: each wheel by its hash, and what it requires of others from elsewhere."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from leanspec_launcher.commands import CommandError
+from scripts.environment import Group
+from scripts.locked import EXACTLY, entry
+from scripts.model.distributions import DISTRIBUTIONS
+from scripts.model.files import File, FileKind
+from scripts.model.metadata import read_metadata
+from scripts.tools.lock import Entry, follow, read_lock
+from scripts.tools.processes import capture, clean_environment, must_succeed
+
+LOCK = Group.RELEASE.lock
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The requirements files of one distribution of a release, with all that it requires."""
+
+    ours: Path
+    others: Path
+    wheels: Path
+    """The folder of the wheels of others."""
+
+    @property
+    def of_ours(self) -> tuple[str, ...]:
+        """The options that install our wheels, from an index that may have anything else."""
+        return ("--require-hashes", "--only-binary=:all:", "--requirement", str(self.ours))
+
+    @property
+    def of_others(self) -> tuple[str, ...]:
+        """The options that install the wheels of others, from no index."""
+        links = ("--no-index", "--find-links", str(self.wheels))
+        return (*EXACTLY, *links, "--requirement", str(self.others))
+
+
+def write_pins(roots: tuple[str, ...], files: list[File], folder: Path) -> list[Pins]:
+    """Pin what each root needs of a release's files, and download what it needs of others.
+
+    Anybody may own a foreign name on the index of a release: those come from the index that pip is
+    configured with, as wheels, with the hashes of the lock file. Raises CommandError if something
+    is in neither.
+    """
+    wheels = folder / "others"
+    wheels.mkdir(parents=True)
+    result, others = [], set()
+    for number, root in enumerate(roots):
+        names = _needed(Requirement(root), files)
+        foreign = "".join(entry(LOCK, name) for name in sorted(names - {*DISTRIBUTIONS}))
+        pins = Pins(folder / f"{number}-ours.txt", folder / f"{number}-others.txt", wheels)
+        pins.ours.write_text(_ours(Requirement(root), names, files) + foreign, "utf-8")
+        pins.others.write_text(foreign, "utf-8")
+        others |= names - {*DISTRIBUTIONS}
+        result.append(pins)
+    if others:
+        _download(others, wheels)
+    return result
+
+
+def _needed(root: Requirement, files: list[File]) -> set[str]:
+    """Return the names of everything that a distribution of the release needs here."""
+    wheels = {file.distribution: file for file in files if file.kind != FileKind.SDIST}
+    ours = [Entry(name, Version(file.version), None) for name, file in wheels.items()]
+    others = [each for each in read_lock(LOCK) if each.name not in DISTRIBUTIONS]
+
+    def requirements(package: Entry) -> list[Requirement]:
+        # Of a locked package, this environment has that very version.
+        wheel = wheels.get(package.name)
+        texts = (
+            read_metadata(wheel).get_all("Requires-Dist")
+            if wheel
+            else importlib.metadata.requires(package.name)
+        )
+        return [Requirement(text) for text in texts or []]
+
+    here = {name: str(value) for name, value in default_environment().items()}
+    unmet, names = follow([*ours, *others], [root], requirements, here)
+    if unmet:
+        problem = unmet[0]
+        place = "the release" if problem.requirement.name in DISTRIBUTIONS else LOCK.name
+        raise CommandError(
+            f"{problem.asker} requires `{problem.requirement}`, which {place} does not have",
+            hint=f"if {LOCK.name} is old: `python -m scripts lock`",
+        )
+    return names
+
+
+def _ours(root: Requirement, names: set[str], files: list[File]) -> str:
+    """Return a line per distribution of ours, with the hashes of all its wheels."""
+    lines: dict[str, list[str]] = {}
+    for file in files:
+        if file.kind != FileKind.SDIST and file.distribution in names:
+            is_root = file.distribution == root.name
+            line = str(root) if is_root else f"{file.distribution}=={file.version}"
+            lines.setdefault(line, []).append(f"--hash=sha256:{file.sha256()}")
+    return "".join(f"{line} {' '.join(hashes)}\n" for line, hashes in lines.items())
+
+
+def _download(names: set[str], folder: Path) -> None:
+    """Download locked wheels from the index that pip is configured with."""
+    lock = folder.with_suffix(".lock")
+    lock.write_text("".join(entry(LOCK, name) for name in sorted(names)), "utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", *EXACTLY]
+    command += ["--dest", str(folder), "--requirement", str(lock)]
+    done = capture(command, env=clean_environment())
+    must_succeed(done, "`pip download` of what lean-spec needs")
