@@ -32,7 +32,7 @@ from scripts.model.plan import REBUILD, SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
-from .provenance import COLLECT, record_differences
+from .record import COLLECT, record_differences
 
 # The phrase in the web server's description as long as its wheel has no pages.
 API_ONLY = "API only"

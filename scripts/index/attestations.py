@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import requests
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_der_x509_certificate
 
 from leanspec_launcher.commands import CommandError
-from scripts.model.files import ATTESTATION, File, read_files
-from scripts.model.finding import Finding, compare, problem
+from scripts.model.files import ATTESTATIONS, PUBLISH, SLSA, File, read_files
+from scripts.model.finding import LONGEST_REASON, Finding, compare, problem
 from scripts.model.plan import Plan
-from scripts.tools.processes import capture, must_succeed, own_program
 
 from .client import Index, read_index
 
 GATE = "attestation"
 IDENTITY_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
-# The end of such a statement's type (PEP 740); it begins with the index that defined it.
-PUBLISH_PREDICATE = "/attestations/publish/v1"
+HINT = "let .github/workflows/publish.yml do it"
+STATEMENT = "https://in-toto.io/Statement/v1"
+# The ends of the statements' types (PEP 740, Attestation statement); the index defined the first.
+PREDICATES = {PUBLISH: "/attestations/publish/v1", SLSA: "slsa.dev/provenance/v1"}
+BUILD_TYPE = "https://actions.github.io/buildtypes/workflow/v1"
+WORKFLOW_VARIABLES = (
+    *("SERVER_URL", "REPOSITORY", "REPOSITORY_ID", "REPOSITORY_OWNER_ID", "WORKFLOW_REF"),
+    *("REF", "SHA", "EVENT_NAME", "RUN_ID", "RUN_ATTEMPT"),
+)
 
 
 def attest(dist: Path) -> list[Path]:
     """Attest each file of a release, with the identity of the workflow that runs this.
 
-    Raises CommandError outside a workflow: a person's identity must not sign.
+    Each gets one attestation of each kind. Raises CommandError outside a workflow: a person's
+    identity must not sign.
     """
     files, _ = read_files(dist)
     if not files:
@@ -41,24 +51,125 @@ def attest(dist: Path) -> list[Path]:
     if IDENTITY_VARIABLE not in os.environ:
         raise CommandError(
             "no identity to attest with: this is not a job of a workflow with `id-token: write`",
-            hint="let .github/workflows/publish.yml do it",
+            hint=HINT,
         )
-    made = [_beside(file) for file in files]
-    for path in made:
+    predicate = _build_provenance()
+    paths = [_beside(file, ending) for file in files for ending in ATTESTATIONS]
+    for path in paths:
         path.unlink(missing_ok=True)
-    command = [
-        own_program("pypi-attestations"),
-        "sign",
-        *(str(file.path) for file in files),
+    with signing() as sign:
+        for file in files:
+            _beside(file, PUBLISH).write_text(sign(file, PUBLISH, None), "utf-8")
+            _beside(file, SLSA).write_text(sign(file, SLSA, predicate), "utf-8")
+    return paths
+
+
+def _build_provenance() -> dict[str, Any]:
+    """Return the predicate of SLSA provenance that GitHub's own action writes of a workflow's run."""
+    values = {name: os.environ.get(f"GITHUB_{name}", "") for name in WORKFLOW_VARIABLES}
+    missing = [f"`GITHUB_{name}`" for name, value in values.items() if not value]
+    if missing:
+        raise CommandError(
+            f"the workflow's run is not described: there is no {', '.join(missing)}",
+            hint=HINT,
+        )
+    server = values["SERVER_URL"]
+    repository = f"{server}/{values['REPOSITORY']}"
+    place, _, ref = values["WORKFLOW_REF"].partition("@")
+    path = place.removeprefix(f"{values['REPOSITORY']}/")
+    github = {
+        "event_name": values["EVENT_NAME"],
+        "repository_id": values["REPOSITORY_ID"],
+        "repository_owner_id": values["REPOSITORY_OWNER_ID"],
+        "runner_environment": os.environ.get("RUNNER_ENVIRONMENT", ""),
+    }
+    source = {
+        "uri": f"git+{repository}@{values['REF']}",
+        "digest": {"gitCommit": values["SHA"]},
+    }
+    run = f"{repository}/actions/runs/{values['RUN_ID']}/attempts/{values['RUN_ATTEMPT']}"
+    return {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {
+                "workflow": {"ref": ref, "repository": repository, "path": path}
+            },
+            "internalParameters": {"github": github},
+            "resolvedDependencies": [source],
+        },
+        "runDetails": {
+            "builder": {"id": f"{server}/{values['WORKFLOW_REF']}"},
+            "metadata": {"invocationId": run},
+        },
+    }
+
+
+Sign = Callable[[File, str, dict[str, Any] | None], str]
+
+
+@contextlib.contextmanager
+def signing() -> Iterator[Sign]:
+    """Give a function that signs a statement on a file, by its ending, and returns the attestation."""
+    # Their import takes seconds, which no other command shall wait for.
+    from pypi_attestations import Attestation, AttestationType  # noqa: PLC0415
+    from sigstore.dsse import Statement  # noqa: PLC0415
+    from sigstore.errors import Error  # noqa: PLC0415
+    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
+    from sigstore.oidc import (  # noqa: PLC0415
+        ExpiredIdentity,
+        IdentityToken,
+        detect_credential,
+    )
+    from sigstore.sign import SigningContext  # noqa: PLC0415
+
+    types = {
+        PUBLISH: AttestationType.PYPI_PUBLISH_V1,
+        SLSA: AttestationType.SLSA_PROVENANCE_V1,
+    }
+    try:
+        config = ClientTrustConfig.production()
+        # Attestations hold an entry of this version of the transparency log (pypi-attestations).
+        config.force_tlog_version = 1
+        context = SigningContext.from_trust_config(config)
+        identity = IdentityToken(detect_credential() or "")
+        with context.signer(identity) as signer:
+
+            def sign(file: File, ending: str, predicate: dict[str, Any] | None) -> str:
+                text = statement(file, types[ending].value, predicate)
+                bundle = signer.sign_dsse(Statement(text))
+                return Attestation.from_bundle(bundle).model_dump_json()
+
+            yield sign
+    except (Error, ExpiredIdentity, ValueError, requests.RequestException) as error:
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
+        raise CommandError(f"the files cannot be attested: {reason}", hint=HINT) from None
+
+
+def statement(file: File, predicate_type: str, predicate: dict[str, Any] | None) -> bytes:
+    """Return what an attestation of a file says (PEP 740, Attestation statement)."""
+    subject = {"name": file.path.name, "digest": {"sha256": file.sha256()}}
+    content = {
+        "_type": STATEMENT,
+        "subject": [subject],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    return json.dumps(content).encode()
+
+
+def attestations_of(file: File) -> dict[str, Path]:
+    """Return the paths of a file's attestations, by their ending."""
+    paths = {ending: _beside(file, ending) for ending in ATTESTATIONS}
+    return {ending: path for ending, path in paths.items() if path.is_file()}
+
+
+def predicates_of(file: File) -> frozenset[str]:
+    """Return the types of the statements in the attestations next to a file, which were verified."""
+    texts = [path.read_text("utf-8") for path in attestations_of(file).values()]
+    statements = [
+        base64.b64decode(json.loads(text)["envelope"]["statement"]) for text in texts
     ]
-    must_succeed(capture(command), "`pypi-attestations sign`")
-    return made
-
-
-def attestation_of(file: File) -> Path | None:
-    """Return the path of a file's attestation; None if it has none."""
-    path = _beside(file)
-    return path if path.is_file() else None
+    return frozenset(json.loads(each)["predicateType"] for each in statements)
 
 
 def is_attested(plan: Plan, index: Index) -> bool:
@@ -70,36 +181,41 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     """Verify that each attestation is of its file, and signed with the key of its certificate.
 
     Whose key that is, and when it was signed, is for the index to verify: it knows the publisher.
-    With `required`, every file must have one.
+    With `required`, every file must have one of each kind.
     """
     for file in files:
-        path, wanted = attestation_of(file), f"{file.path.name} {file.sha256()}"
-        if path is None and required:
-            yield problem(
-                GATE,
-                file.path.name,
-                "an attestation next to it",
-                "none",
-                hint="`python -m scripts attest`, in the workflow: it states whose release this is",
-            )
-        if path is None:
-            continue
-        try:
-            yield compare(GATE, file.path.name, wanted, _attested_subject(path))
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            yield problem(
-                GATE, file.path.name, "an attestation", f"{type(error).__name__}: {error}"
-            )
-        except InvalidSignature:
-            yield problem(
-                GATE,
-                file.path.name,
-                "an attestation",
-                "its signature is not of the certificate in it",
-            )
+        content = f"{file.path.name} {file.sha256()}"
+        attestations = attestations_of(file)
+        for ending in ATTESTATIONS:
+            if ending in attestations:
+                yield _attested(attestations[ending], ending, content)
+            elif required:
+                yield problem(
+                    GATE,
+                    f"{file.path.name}{ending}",
+                    "an attestation next to its file",
+                    "none",
+                    hint="`python -m scripts attest`, in the workflow: it states whose release this is",
+                )
 
 
-def _attested_subject(path: Path) -> str:
+def _attested(path: Path, ending: str, content: str) -> Finding:
+    reason = "its content is not that of an attestation"
+    try:
+        return compare(GATE, path.name, content, _attested_subject(path, ending))
+    except InvalidSignature:
+        reason = "its signature is not of the certificate in it"
+    except ValueError as error:
+        # Also said by the decoders of JSON, base64 and certificates, in words of their own.
+        reason = f"{reason}: {error}"
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror}"
+    except (KeyError, IndexError, TypeError):
+        pass
+    return problem(GATE, path.name, "an attestation", reason)
+
+
+def _attested_subject(path: Path, ending: str) -> str:
     """Return name and sha256 of the file that an attestation is of (PEP 740, Attestation objects).
 
     Raises ValueError, KeyError, IndexError, TypeError or InvalidSignature for what is none.
@@ -115,17 +231,17 @@ def _attested_subject(path: Path) -> str:
     if said["version"] != 1 or not material["transparency_entries"]:
         raise ValueError("not of version 1 with its entry in the transparency log")
     if not isinstance(key, EllipticCurvePublicKey):
-        raise TypeError("a certificate with another kind of key")
+        raise ValueError("a certificate with another kind of key")  # noqa: TRY004 - it is data
     # What is signed is the statement with its type and length (DSSE, Protocol).
     kind = b"application/vnd.in-toto+json"
     signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(statement), statement)
     key.verify(signature, signed, ECDSA(SHA256()))
     stated = json.loads(statement)
-    if not str(stated["predicateType"]).endswith(PUBLISH_PREDICATE):
+    if not str(stated["predicateType"]).endswith(PREDICATES[ending]):
         raise ValueError(f"of another kind: {stated['predicateType']}")
     (subject,) = stated["subject"]
     return f"{subject['name']} {subject['digest']['sha256']}"
 
 
-def _beside(file: File) -> Path:
-    return file.path.with_name(file.path.name + ATTESTATION)
+def _beside(file: File, ending: str) -> Path:
+    return file.path.with_name(file.path.name + ending)

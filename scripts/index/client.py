@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -121,6 +123,8 @@ class Served:
     url: str
     is_yanked: bool = False
     uploaded: datetime | None = None
+    provenance: str | None = None
+    """The URL of its provenance (PEP 740)."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,34 @@ class Client:
         with replacing(target) as new:
             return self._patiently(lambda: self._fetch(served, new), ATTEMPTS, what)
 
+    def predicates(self, served: Served) -> frozenset[str]:
+        """Return the types of the statements that the index shows of a file; none without provenance.
+
+        Raises CommandError for a provenance object that cannot be read (PEP 740, Provenance objects).
+        """
+        if not served.provenance:
+            return frozenset()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "provenance")
+            self.download(replace(served, url=served.provenance), path)
+            data = path.read_bytes()
+        try:
+            attestations = [
+                attestation
+                for bundle in json.loads(data)["attestation_bundles"]
+                for attestation in bundle["attestations"]
+            ]
+            statements = [
+                base64.b64decode(attestation["envelope"]["statement"], validate=True)
+                for attestation in attestations
+            ]
+            return frozenset(str(json.loads(text)["predicateType"]) for text in statements)
+        except (ValueError, KeyError, TypeError):
+            raise CommandError(
+                f"the provenance of `{served.name}` on `{self.index}` cannot be read",
+                hint=f"open `{served.provenance}`",
+            ) from None
+
     def _fetch(self, served: Served, target: Path) -> str:
         digest = hashlib.sha256()
         with requests.get(
@@ -245,7 +277,12 @@ def _served(page: ProjectPage) -> dict[str, Served]:
         sha256 = (each.digests or {}).get("sha256")
         uploaded = each.upload_time
         found[each.filename] = Served(
-            each.filename, sha256, each.url, bool(each.is_yanked), uploaded
+            each.filename,
+            sha256,
+            each.url,
+            bool(each.is_yanked),
+            uploaded,
+            each.provenance_url,
         )
     return found
 

@@ -24,7 +24,7 @@ from scripts.model.finding import LONGEST_REASON
 from scripts.tools.console import say
 from scripts.tools.threads import take
 
-from .attestations import attestation_of
+from .attestations import attestations_of
 from .client import (
     ATTEMPTS,
     BACK_OFF,
@@ -188,9 +188,9 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
         repository.session.mount(scheme, _Bounded())
     try:
         package = PackageFile.from_filename(str(file.path), comment=None)
-        attestation = attestation_of(file)
-        if attestation:
-            package.add_attestations([str(attestation)])
+        attestations = attestations_of(file)
+        if attestations:
+            package.add_attestations([str(path) for path in attestations.values()])
         return repository.upload(package, max_redirects=1)
     finally:
         repository.close()

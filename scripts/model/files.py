@@ -20,8 +20,9 @@ SYSTEM_TAGS = {
     "darwin": ("macosx",),
     "win32": ("win",),
 }
-# The ending of an attestation's file (PEP 740), as pypi-attestations names it.
-ATTESTATION = ".publish.attestation"
+# The endings of the attestations' files (PEP 740), one for each kind of statement that an index knows.
+PUBLISH, SLSA = ".publish.attestation", ".slsa.attestation"
+ATTESTATIONS = (PUBLISH, SLSA)
 
 
 class FileKind(StrEnum):
@@ -75,9 +76,10 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
             strange.append(f"{path.name} (not a file of its own)")
         elif file:
             files.append(file)
-        elif (
-            path.name.endswith(ATTESTATION)
-            and path.with_name(path.name.removesuffix(ATTESTATION)).exists()
+        elif any(
+            path.name.endswith(ending)
+            and path.with_name(path.name.removesuffix(ending)).exists()
+            for ending in ATTESTATIONS
         ):
             continue  # goes with its file
         elif not path.name.startswith("."):

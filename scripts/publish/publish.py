@@ -19,8 +19,9 @@ from scripts.gates.binaries import plan_of
 from scripts.gates.commit import tag
 from scripts.gates.expected_set import expected_set
 from scripts.gates.index_state import index_state
+from scripts.gates.provenance import provenance
 from scripts.gates.rebuild import rebuild
-from scripts.index.attestations import attested, is_attested
+from scripts.index.attestations import attested, is_attested, predicates_of
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
 from scripts.index.upload import (
     AGAIN,
@@ -86,6 +87,8 @@ def publish(
         with step(f"what {index} has"):
             found += index_state(client, plan.version, files)
             found += rebuild(client, plan, files)
+            if not dry_run:  # it has no attestations: they are public, and stay
+                found += _provenance(client, plan.version, files)
         _must_pass(found)
         there = _state(client, files, plan.version)
         if resume and not there:
@@ -142,6 +145,16 @@ def _upload(client: Client, files: list[File], there: set[str], wait: int) -> No
                 # wait for a wave may be longer.
                 upload_all(index, client, todo, credentials(index))
         wait_until_served(client, wave, wait)
+
+
+def _provenance(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
+    """Compare the attestations next to the files with those of the release before."""
+
+    def stated(distribution: str) -> dict[str, frozenset[str]]:
+        ours = [file for file in files if file.distribution == distribution]
+        return {file.path.name: predicates_of(file) for file in ours}
+
+    yield from provenance(client, version, {file.distribution for file in files}, stated)
 
 
 def _must_pass(findings: list[Finding]) -> None:

@@ -23,6 +23,7 @@ from scripts.collect.staging import staged
 from scripts.gates import installation
 from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
+from scripts.gates.provenance import provenance, served_provenance
 from scripts.index.built import installer_settings
 from scripts.index.client import BACK_OFF, Client, Index, version_of
 from scripts.index.served import fetch
@@ -67,6 +68,9 @@ def verify_release(
         files, strange = read_files(fetched)
         plan = replace(plan_of(own, files), version=version)
         findings += expected_set(plan, files, strange)
+        findings += to_its_end(
+            "provenance", lambda: _provenance(Client(index), version, files)
+        )
         with step("installing from the index with pip and uv, and running"):
             settings = installer_settings(index.simple, folder)
             gate = "install from the index"
@@ -83,6 +87,13 @@ def verify_release(
         if rebuild:
             findings += to_its_end("rebuilt", lambda: _rebuilt(plan, files, folder))
     return findings
+
+
+def _provenance(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
+    """Compare the provenance that the index shows with that of the release before."""
+    distributions = {file.distribution for file in files}
+    stated = served_provenance(client, version)
+    yield from provenance(client, version, distributions, stated)
 
 
 def _wait_until_listed(

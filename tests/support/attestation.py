@@ -17,10 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from scripts.index.attestations import PUBLISH_PREDICATE
-from scripts.model.files import ATTESTATION, File
+from scripts.index.attestations import PREDICATES as ENDS
+from scripts.model.files import PUBLISH, SLSA, File
 
-PREDICATE = f"https://example.org{PUBLISH_PREDICATE}"
+PREDICATES = {
+    PUBLISH: f"https://example.org{ENDS[PUBLISH]}",
+    SLSA: f"https://{ENDS[SLSA]}",
+}
 KIND = b"application/vnd.in-toto+json"
 
 
@@ -49,14 +52,20 @@ def certificate(key: EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def write_attestation(
-    file: File,
-    name: str = "",
-    sha256: str = "",
-    predicate: str = f"https://example.org{PUBLISH_PREDICATE}",
-) -> Path:
-    """Write the attestation of a file next to it; with another name or digest, it is of another file."""
-    key = generate_private_key(SECP256R1())
+def write_attestation(file: File, name: str = "", sha256: str = "") -> Path:
+    """Write the attestations of a file next to it; with another name or digest, of another file.
+
+    Return the path of the one that is made at publishing.
+    """
+    for ending, predicate in PREDICATES.items():
+        write_statement(file, ending, predicate, name, sha256)
+    return file.path.with_name(file.path.name + PUBLISH)
+
+
+def write_statement(
+    file: File, ending: str, predicate: str, name: str = "", sha256: str = ""
+) -> None:
+    """Write one attestation of a file next to it."""
     subject = {
         "name": name or file.path.name,
         "digest": {"sha256": sha256 or file.sha256()},
@@ -69,10 +78,17 @@ def write_attestation(
             "predicate": None,
         }
     ).encode()
+    path = file.path.with_name(file.path.name + ending)
+    path.write_text(attestation(statement))
+
+
+def attestation(statement: bytes) -> str:
+    """Return the attestation of a statement, signed by a new key."""
+    key = generate_private_key(SECP256R1())
     signed = b"DSSEv1 " + b" ".join(
         [str(len(KIND)).encode(), KIND, str(len(statement)).encode(), statement]
     )
-    said = {
+    content = {
         "version": 1,
         "verification_material": {
             "certificate": base64.b64encode(certificate(key)).decode(),
@@ -83,6 +99,4 @@ def write_attestation(
             "signature": base64.b64encode(key.sign(signed, ECDSA(SHA256()))).decode(),
         },
     }
-    path = file.path.with_name(file.path.name + ATTESTATION)
-    path.write_text(json.dumps(said))
-    return path
+    return json.dumps(content)

@@ -53,6 +53,8 @@ class SmallIndex:
     """The content type and body of every page, instead of its own."""
     headers: dict[str, str] = field(default_factory=dict)
     """Additional headers of an answer to an upload, or of a busy index."""
+    provenance: dict[str, bytes] = field(default_factory=dict)
+    """File -> its provenance object (PEP 740), of the attestations that came with it."""
     yanked: set[str] = field(default_factory=set)
     """The files that are not meant for use any more (PEP 592)."""
 
@@ -78,12 +80,19 @@ class SmallIndex:
 
     def take(self, kind: str, body: bytes) -> None:
         """Keep the file of an upload's form."""
+        name, attestations = "", b""
         for part in MultipartDecoder(body, kind).parts:
             disposition = part.headers[b"Content-Disposition"]
             found = re.search(rb'filename="([^"]+)"', disposition)
+            if b'name="attestations"' in disposition:
+                attestations = part.content
             if found and b'name="content"' in disposition:
-                self.files[found[1].decode()] = part.content
-                self.events.append(f"uploaded {found[1].decode()}")
+                name = found[1].decode()
+                self.files[name] = part.content
+                self.events.append(f"uploaded {name}")
+        if attestations:
+            bundle = b'{"attestations": %s}' % attestations
+            self.provenance[name] = b'{"attestation_bundles": [%s]}' % bundle
 
     def listed(self, project: str) -> list[dict[str, object]]:
         """Return what a project's page lists."""
@@ -107,6 +116,8 @@ class SmallIndex:
                     "upload-time": UPLOADED,
                 }
             )
+            if name in self.provenance:
+                found[-1]["provenance"] = f"{self.url}provenance/{name}"
         return found
 
 
@@ -156,6 +167,9 @@ class _Handler(Silent):
         if kind == "files":
             self._answer_with_file(name)
             return
+        if kind == "provenance":
+            self._answer(200, self.small.provenance[name], {})
+            return
         if self.small.busy:
             self._answer(self.small.busy.pop(0), b"", self.small.headers)
             return
@@ -164,7 +178,7 @@ class _Handler(Silent):
             self._answer(200, body, {"Content-Type": content_type})
             return
         files = self.small.listed(name)
-        page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
+        page = {"meta": {"api-version": "1.3"}, "name": name, "files": files}
         headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
         self._answer(200, json.dumps(page).encode(), headers)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,25 @@ from twine.package import PackageFile
 
 from leanspec_launcher.commands import CommandError
 from scripts.index import attestations, upload
-from scripts.index.attestations import IDENTITY_VARIABLE, attested, is_attested
+from scripts.index.attestations import (
+    IDENTITY_VARIABLE,
+    Sign,
+    attested,
+    is_attested,
+    statement,
+)
+from scripts.index.attestations import PREDICATES as ENDS
 from scripts.index.client import Index, read_index
-from scripts.model.files import File, FileKind, read_files
+from scripts.model.files import ATTESTATIONS, PUBLISH, SLSA, File, FileKind, read_files
 from scripts.model.plan import read_plan
-from tests.support.attestation import write_attestation
+from tests.support.attestation import (
+    PREDICATES,
+    attestation,
+    write_attestation,
+    write_statement,
+)
 
+NO_CONTENT = "its content is not that of an attestation"
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
 
@@ -35,7 +49,8 @@ def good(file: File, *, required: bool = True) -> bool:
 
 def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
     assert [(each.passed, each.found) for each in attested([file], required=True)] == [
-        (False, "none")
+        (False, "none"),
+        (False, "none"),
     ]
     assert good(file, required=False)
     write_attestation(file)
@@ -46,8 +61,9 @@ def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
         assert not good(file, required=False), (
             "garbage is not uploaded, even where nobody asked for an attestation"
         )
-    write_attestation(file, predicate="https://slsa.dev/provenance/v1")
-    assert not good(file)
+    write_attestation(file)
+    write_statement(file, PUBLISH, "https://slsa.dev/provenance/v1")
+    assert not good(file), "one of each kind: the index takes no second one of a kind"
 
 
 def test_attest_needs_the_identity_of_a_workflow(
@@ -80,17 +96,17 @@ def resign(said: dict[str, Any]) -> None:
     [
         (resign, "its signature is not of the certificate in it"),
         (change("envelope.signature", ""), "its signature is not of the certificate in it"),
-        (change("envelope.signature", "***"), "Error: "),
-        (change("envelope.signature", "AA AA"), "Error: "),
-        (change("envelope.statement", "AA AA"), "Error: "),
-        (change("verification_material.certificate", "AA AA"), "Error: "),
+        (change("envelope.signature", "***"), NO_CONTENT),
+        (change("envelope.signature", "AA AA"), NO_CONTENT),
+        (change("envelope.statement", "AA AA"), NO_CONTENT),
+        (change("verification_material.certificate", "AA AA"), NO_CONTENT),
         (change("envelope.statement", ""), "its signature is not of the certificate in it"),
-        (change("verification_material.certificate", ""), "ValueError"),
+        (change("verification_material.certificate", ""), NO_CONTENT),
         (
             change("verification_material.transparency_entries", []),
             "with its entry in the transparency log",
         ),
-        (change("verification_material", {}), "KeyError"),
+        (change("verification_material", {}), NO_CONTENT),
         (change("version", 2), "not of version 1"),
     ],
 )
@@ -170,7 +186,7 @@ def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(PackageFile, "from_filename", lambda *_, **__: Package())
     monkeypatch.setattr(upload, "Repository", Repository)
     upload._send(Index("https://x/simple/", "https://x/"), file, ("user", "secret"))  # noqa: SLF001
-    assert added == [[str(path)]]
+    assert added == [[str(path), str(file.path) + SLSA]]
 
 
 def test_nobody_attests_outside_a_workflow(
@@ -181,32 +197,100 @@ def test_nobody_attests_outside_a_workflow(
         attestations.attest(file.path.parent)
 
 
-def pretend_to_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Put a small program in the place of `pypi-attestations`, which needs an identity."""
-    program = tmp_path / "sign"
-    program.write_text(f"#!/bin/sh\n{text}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv(attestations.IDENTITY_VARIABLE, "https://example.org/")
-    monkeypatch.setattr(attestations, "own_program", lambda _: str(program))
+RUN = {
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "owner/name",
+    "GITHUB_REPOSITORY_ID": "1",
+    "GITHUB_REPOSITORY_OWNER_ID": "2",
+    "GITHUB_WORKFLOW_REF": "owner/name/.github/workflows/publish.yml@refs/tags/v1@2",
+    "GITHUB_REF": "refs/tags/v1@2",
+    "GITHUB_SHA": "c0ffee",
+    "GITHUB_EVENT_NAME": "workflow_dispatch",
+    "GITHUB_RUN_ID": "3",
+    "GITHUB_RUN_ATTEMPT": "4",
+    "RUNNER_ENVIRONMENT": "github-hosted",
+}
 
 
-@pytest.mark.posix
-def test_every_file_is_attested_again(
-    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for a workflow's run, whose identity only a workflow has."""
+    for name, value in RUN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(IDENTITY_VARIABLE, "https://example.org/")
+
+    @contextlib.contextmanager
+    def signing() -> Iterator[Sign]:
+        yield lambda file, ending, predicate: attestation(
+            statement(file, PREDICATES[ending], predicate)
+        )
+
+    monkeypatch.setattr(attestations, "signing", signing)
+
+
+@pytest.mark.usefixtures("workflow")
+def test_attest_makes_one_attestation_of_each_kind(file: File) -> None:
+    write_attestation(file, sha256="0" * 64)
+    paths = attestations.attest(file.path.parent)
+    assert [path.name for path in paths] == [NAME + PUBLISH, NAME + SLSA]
+    assert good(file), "an attestation of an earlier attempt is not taken for one of this"
+
+
+@pytest.mark.usefixtures("workflow")
+def test_attest_describes_the_run_as_githubs_own_action_does(file: File) -> None:
+    attestations.attest(file.path.parent)
+    content = json.loads(file.path.with_name(NAME + SLSA).read_text())
+    predicate = json.loads(base64.b64decode(content["envelope"]["statement"]))["predicate"]
+    definition, details = predicate["buildDefinition"], predicate["runDetails"]
+    assert definition["externalParameters"]["workflow"] == {
+        "ref": "refs/tags/v1@2",
+        "repository": "https://github.example/owner/name",
+        "path": ".github/workflows/publish.yml",
+    }
+    (source,) = definition["resolvedDependencies"]
+    assert source["digest"] == {"gitCommit": "c0ffee"}
+    assert source["uri"] == "git+https://github.example/owner/name@refs/tags/v1@2"
+    run = "https://github.example/owner/name/actions/runs/3/attempts/4"
+    assert details["metadata"]["invocationId"] == run
+    workflow = RUN["GITHUB_WORKFLOW_REF"]
+    assert details["builder"]["id"] == f"https://github.example/{workflow}"
+
+
+@pytest.mark.usefixtures("workflow")
+def test_attest_of_a_run_that_is_not_described_is_an_error(
+    file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attestation of an earlier attempt is not taken for one of this."""
-    write_attestation(file)
-    pretend_to_sign(tmp_path, monkeypatch, f'[ "$1 $2" = "sign {file.path}" ] || exit 9')
-    (path,) = attestations.attest(file.path.parent)
-    assert not path.exists()
+    monkeypatch.delenv("GITHUB_SHA")
+    with pytest.raises(CommandError, match="there is no `GITHUB_SHA`"):
+        attestations.attest(file.path.parent)
 
 
-@pytest.mark.posix
-def test_a_signer_that_fails_is_an_error(
-    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_statements_are_those_that_the_index_knows(file: File) -> None:
+    """The library of the index itself reads them."""
+    from pypi_attestations import AttestationType  # noqa: PLC0415 - takes a second
+    from sigstore.dsse import Statement  # noqa: PLC0415
+
+    known = [each.value for each in AttestationType]
+    assert len(known) == len(ATTESTATIONS), "one file for each"
+    for ending in ATTESTATIONS:
+        (predicate,) = [each for each in known if each.endswith(ENDS[ending])]
+        Statement(statement(file, predicate, None))
+
+
+def test_a_signature_that_is_not_given_is_one_error(
+    file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend_to_sign(tmp_path, monkeypatch, "echo no ticket >&2; exit 1")
-    with pytest.raises(CommandError, match=r"(?s)`pypi-attestations sign`.*no ticket"):
+    from sigstore.errors import Error  # noqa: PLC0415 - takes a second
+    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
+
+    def production() -> None:
+        raise Error("no\nticket")
+
+    for name, value in RUN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(IDENTITY_VARIABLE, "https://example.org/")
+    monkeypatch.setattr(ClientTrustConfig, "production", production)
+    with pytest.raises(CommandError, match="the files cannot be attested: no ticket"):
         attestations.attest(file.path.parent)
 
 

@@ -13,11 +13,12 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
+from scripts.gates.provenance import provenance, served_provenance
 from scripts.index import served, upload
 from scripts.index.client import Client, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
-from scripts.model.files import FileKind, read_files
-from scripts.model.finding import Finding, confirm, problem
+from scripts.model.files import SLSA, FileKind, read_files
+from scripts.model.finding import Finding, confirm, problem, wrong_facts
 from scripts.model.plan import Plan
 from scripts.publish import publish as module
 from scripts.publish.publish import GatesError, Proof, publish
@@ -394,7 +395,9 @@ def test_an_index_of_the_plan_takes_nothing_unattested(
     monkeypatch.setattr(
         module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",))
     )
-    with pytest.raises(GatesError, match="expected an attestation next to it, found none"):
+    with pytest.raises(
+        GatesError, match="expected an attestation next to its file, found none"
+    ):
         release(index, dist)
     assert index.events == []
     release(index, dist, dry_run=True)
@@ -402,6 +405,40 @@ def test_an_index_of_the_plan_takes_nothing_unattested(
         write_attestation(file)
     release(index, dist)
     assert len(index.uploaded) == len(read_files(dist)[0])
+
+
+def test_publish_refuses_files_with_less_provenance_than_the_release_before(
+    index: SmallIndex, dist: Path, plan: Plan
+) -> None:
+    """Whether the plan asks for attestations or not: an installer may compare releases."""
+    wheel = next(dist.glob("leanspec_mcp_bin-*linux*.whl"))
+    former = wheel.name.replace(f"-{plan.version}-", "-0.2.9-")
+    index.files[former] = b""
+    release(index, dist, dry_run=True)
+    files = {file.path.name: file for file in read_files(dist)[0]}
+    old = write_attestation(files[wheel.name])
+    slsa = wheel.with_name(wheel.name + SLSA)
+    index.provenance[former] = (
+        f'{{"attestation_bundles": [{{"attestations": [{old.read_text()}, {slsa.read_text()}]}}]}}'
+    ).encode()
+    for path in (slsa, old):
+        path.unlink()
+        with pytest.raises(GatesError, match=r"provenance: leanspec_mcp_bin-.*as 0\.2\.9"):
+            release(index, dist)
+        assert index.uploaded == []
+    for file in files.values():
+        write_attestation(file)
+    release(index, dist)
+    client = Client(index.place)
+    stated = served_provenance(client, plan.version)
+    names = {file.distribution for file in files.values()}
+    assert wrong_facts(provenance(client, plan.version, names, stated)) == []
+    del index.provenance[wheel.name]
+    (wrong,) = wrong_facts(provenance(client, plan.version, names, stated))
+    assert wrong.startswith(f"provenance: {wheel.name}: expected attested as 0.2.9 is")
+    index.provenance[former] = b"{}"
+    with pytest.raises(CommandError, match=r"the provenance of `.*` cannot be read"):
+        [*provenance(client, plan.version, names, stated)]
 
 
 def test_garbage_for_an_attestation_goes_nowhere(index: SmallIndex, dist: Path) -> None:

@@ -1,0 +1,146 @@
+"""What `binary.json` states of a binary's origin: known fields, of the right form, that fit together.
+
+The record goes into the wheel, the bill of materials and the release's manifest, so what nobody
+can have found out where the binary was built is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from leanspec_launcher._tables import PLATFORMS, Family
+from scripts.collect.cargo import DIRTY, PROFILE, is_target_of
+from scripts.collect.staging import source_kind
+from scripts.model.families import load_families
+
+COLLECT = "collect the binaries again: `python -m scripts collect --help`"
+HINTS = {
+    "built": "an older program may lie in `target`: collect again, with `--build`",
+    "profile": "collect again, without `--profile`",
+}
+BASE64 = "[A-Za-z0-9+/]"
+SHA256, SHA512 = rf"sha256-{BASE64}{{43}}=", rf"sha512-{BASE64}{{86}}=="
+HEX = "[0-9a-f]{64}"
+COMMIT = rf"[0-9a-f]{{40}}([0-9a-f]{{24}})?({DIRTY})?"
+TEXT = ".+"
+# What cargo writes of a package, and what is stated of an OpenSSL.
+PACKAGE = {"name": TEXT, "version": TEXT, "checksum": HEX}
+OPENSSL = {"name": "openssl", "version": TEXT, "sha256": HEX}
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a field of a record may hold."""
+
+    expected: str
+    accepts: Callable[[object], bool]
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is not as it should be."""
+
+    name: str
+    expected: str
+    found: object
+
+    @property
+    def hint(self) -> str:
+        """What to type."""
+        return HINTS.get(self.name, COLLECT)
+
+
+def record_differences(
+    record: dict[str, Any], family: Family, platform: str
+) -> Iterator[Difference]:
+    """Yield what is wrong with the record of a binary whose source is of a known kind."""
+    (project,) = load_families((family.name,))
+    target, version = PLATFORMS[platform], str(record.get("version"))
+    common = {
+        "family": _exactly(family.name),
+        "platform": _exactly(platform),
+        "version": _text(TEXT, "a version"),
+        "size": Field("a number", lambda value: type(value) is int),
+        "sha256": _text(HEX, "a SHA-256"),
+        "source": Field("an object", lambda value: isinstance(value, dict)),
+        "commit": _or_none(_text(COMMIT, "a commit")),
+        "reported": _optional(_exactly(version)),
+        "grafted": _optional(Field("an object", lambda value: isinstance(value, dict))),
+    }
+    kinds = {
+        "npm": {
+            "package": _exactly(project.npm_package(target)),
+            "integrity": _text(SHA512, "a SHA-512 integrity"),
+        },
+        "cargo": {
+            "crate": _exactly(project.crate),
+            "target": _or_none(
+                Field(
+                    f"a target of {platform}",
+                    lambda value: is_target_of(str(value), target),
+                )
+            ),
+            "profile": _exactly(PROFILE),
+            "built": _exactly(value=True),
+            "integrity": _or_none(_text(SHA256, "a SHA-256 integrity")),
+            "packages": Field("a list of packages", _are_packages),
+            "openssl": _optional(Field("an OpenSSL", _is_openssl)),
+        },
+    }
+    kind = source_kind(record)
+    source = {"kind": _exactly(kind), "version": _exactly(version)} | kinds[kind]
+    yield from _differences(record, common)
+    yield from _differences(record["source"], source)
+
+
+def _differences(stated: dict[str, Any], fields: dict[str, Field]) -> Iterator[Difference]:
+    for name, field in fields.items():
+        if name not in stated and not field.is_optional:
+            yield Difference(name, field.expected, "not stated")
+        elif name in stated and not field.accepts(stated[name]):
+            yield Difference(name, field.expected, stated[name])
+    for name in stated.keys() - fields:
+        yield Difference(name, "no such field", stated[name])
+
+
+def _exactly(value: object) -> Field:
+    return Field(str(value), lambda stated: type(stated) is type(value) and stated == value)
+
+
+def _text(pattern: str, expected: str) -> Field:
+    return Field(expected, lambda value: _matches(pattern, value))
+
+
+def _or_none(field: Field) -> Field:
+    return Field(field.expected, lambda value: value is None or field.accepts(value))
+
+
+def _optional(field: Field) -> Field:
+    return Field(field.expected, field.accepts, is_optional=True)
+
+
+def _matches(pattern: str, value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _has_texts(value: object, patterns: dict[str, str]) -> bool:
+    if not isinstance(value, dict) or value.keys() != patterns.keys():
+        return False
+    return all(_matches(pattern, value[name]) for name, pattern in patterns.items())
+
+
+def _are_packages(value: object) -> bool:
+    # A member of the workspace has no checksum.
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and _has_texts(each | {"checksum": each.get("checksum") or "0" * 64}, PACKAGE)
+        for each in value
+    )
+
+
+def _is_openssl(value: object) -> bool:
+    return _has_texts(value, OPENSSL)
