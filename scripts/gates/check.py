@@ -49,7 +49,7 @@ def check(
     plan = binaries.plan_of(plan, files)
     gates: dict[str, Gate] = {
         "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo),
-        "the MCP registry's description": lambda: mcp_registry(plan, root),
+        "the MCP registry's description": lambda: mcp_registry(plan, root, files),
         "the expected set": lambda: expected_set(plan, files, strange),
         "binaries": lambda: binaries.binaries(plan, files, sources),
         "OpenSSL": lambda: openssl_gate(read_openssl(root), files),

@@ -1,42 +1,74 @@
 """The gate on `server.json`, which describes the MCP server to the registry of MCP servers.
 
-The rules are those of the registry's schema of 2025-12-11, and those that it applies in addition
+The rules are those of the registry's newest schema, and those that it applies in addition
 when a server is published. What is wrong here would be public before anybody sees it, and the
 line that proves who owns the package cannot be changed in a published version.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.environment import ROOT
 from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
-from scripts.model.finding import Finding, confirm_unless, problem
+from scripts.model.files import File, FileKind
+from scripts.model.finding import Finding, confirm, confirm_unless, problem
+from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
+from scripts.tools.reasons import reason
 
 GATE = "mcp registry"
 FILE = "server.json"
+SCHEMA = "2025-12-11"
+CONFIRMED = dt.date(2026, 11, 29)
+"""The day on which this schema was still the newest one: the registry refuses older ones."""
+LONGEST = dt.timedelta(days=150)
 NAME = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
 LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_TITLE = 200, 100, 100
 # Clients pass a base address on to the installer, which then finds nothing else there.
 BASE_ADDRESS = "registryBaseUrl"
 
 
-def mcp_registry(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Check `server.json`, and that the package names the server that it is of."""
+def mcp_registry(
+    plan: Plan, root: Path, files: Sequence[File] = (), today: dt.date | None = None
+) -> Iterator[Finding]:
+    """Check `server.json`, and that the package names the server that it is of, in its tree and built.
+
+    Warn if nobody has looked for a newer schema for a long time.
+    """
     path = root / FILE
     readme = root / MCP_COMMAND_PROJECT.relative_to(ROOT) / "README.md"
     try:
         stated = json.loads(path.read_text("utf-8"))
         problems = [*_problems(stated, str(plan.version), readme.read_text("utf-8"))]
     except (OSError, ValueError) as error:
-        problems = [problem(GATE, FILE, "a JSON file", f"{type(error).__name__}: {error}")]
+        problems = [problem(GATE, FILE, "a JSON file", reason(error))]
+    else:
+        problems += _pages(stated, files)
     yield from confirm_unless(GATE, FILE, iter(problems), "as the registry takes it")
+    age = (today or dt.datetime.now(dt.UTC).date()) - CONFIRMED
+    if age > LONGEST:
+        text = f"that of {SCHEMA}, looked at {age.days} days ago: the registry refuses it if there is a newer one"
+        yield replace(confirm(GATE, "age of the schema", text), is_gap=True)
+
+
+def _pages(stated: Any, files: Sequence[File]) -> Iterator[Finding]:  # noqa: ANN401 - JSON
+    """Look for the server's name where the registry does: in the long description on the index."""
+    name = str(stated.get("name")) if isinstance(stated, dict) else ""
+    for file in files:
+        if file.kind == FileKind.MCP_COMMAND:
+            page = str(read_metadata(file).get_payload())
+            if not re.search(rf"mcp-name: {re.escape(name)}(?![a-zA-Z0-9._/-])", page):
+                expected = f"`mcp-name: {name}` in its long description"
+                hint = "build it again: `python -m scripts wheels`"
+                yield problem(GATE, file.path.name, expected, "not there", hint=hint)
 
 
 def _problems(stated: Any, version: str, readme: str) -> Iterator[Finding]:  # noqa: ANN401 - JSON
@@ -68,8 +100,8 @@ def _texts(stated: dict[str, Any]) -> Iterator[Finding]:
         text = stated.get(key)
         if not isinstance(text, str) or not 1 <= len(text) <= longest:
             yield problem(GATE, key, f"1 to {longest} characters", text)
-    if not str(stated.get("$schema", "")).endswith("/2025-12-11/server.schema.json"):
-        yield problem(GATE, "$schema", "that of 2025-12-11", stated.get("$schema"))
+    if not str(stated.get("$schema", "")).endswith(f"/{SCHEMA}/server.schema.json"):
+        yield problem(GATE, "$schema", f"that of {SCHEMA}", stated.get("$schema"))
 
 
 def _owner(stated: dict[str, Any], name: str) -> Iterator[Finding]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,14 @@ import pytest
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.gates.mcp_registry import FILE, mcp_registry
+from scripts.gates.mcp_registry import CONFIRMED, FILE, SCHEMA, mcp_registry
+from scripts.model.files import read_files
 from scripts.model.plan import Plan, read_plan
 from scripts.publish.registry import PUBLISHER, publish_server
 from tests.support.preconditions import missing
+from tests.support.wheel_files import content, rewrite
 
 README = "platform_wheels/mcp-command/README.md"
-SCHEMA = "LEANSPEC_MCP_SCHEMA"
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -88,6 +92,41 @@ def test_the_package_says_which_server_it_is_of(tree: Path, plan: Plan) -> None:
     path = tree / README
     path.write_text(path.read_text().replace("mcp-name: ", "mcp-name: x"))
     assert wrong(tree, plan) == ["README.md of leanspec-mcp"]
+
+
+def test_mcp_registry_looks_for_the_servers_name_in_the_built_wheel(
+    tree: Path, plan: Plan, stand_in: Path, tmp_path: Path
+) -> None:
+    """The registry reads it from the index, after the upload."""
+    (wheel,) = (stand_in / "dist").glob("leanspec_mcp-*.whl")
+    path = Path(shutil.copy(wheel, tmp_path))
+    file = next(file for file in read_files(wheel.parent)[0] if file.path == wheel)
+    name = f"{wheel.name.removesuffix('-py3-none-any.whl')}.dist-info/METADATA"
+    files = [replace(file, path=path)]
+    assert [each for each in mcp_registry(plan, tree, files) if not each.passed] == []
+    metadata = content(path, name)
+    for other in (b"", b"mcp-name: io.github.codervisor/leanspec-other"):
+        rewrite(path, {name: re.sub(rb"mcp-name: [^ ]+", other, metadata)})
+        (wrong,) = [each for each in mcp_registry(plan, tree, files) if not each.passed]
+        assert wrong.subject == wheel.name
+        assert (
+            wrong.expected
+            == "`mcp-name: io.github.codervisor/leanspec` in its long description"
+        )
+
+
+def test_mcp_registry_warns_if_its_schema_is_old(tree: Path, plan: Plan) -> None:
+    """The registry refuses an outdated one; the day is given, as a test must not age."""
+
+    def warnings(days: int) -> list[str]:
+        today = CONFIRMED + dt.timedelta(days=days)
+        findings = [*mcp_registry(plan, tree, today=today)]
+        assert all(finding.passed for finding in findings)
+        return [finding.found for finding in findings if finding.is_gap]
+
+    assert warnings(150) == []
+    (warning,) = warnings(151)
+    assert warning.startswith(f"that of {SCHEMA}, looked at 151 days ago")
 
 
 def test_the_registrys_own_schema_agrees(pytestconfig: pytest.Config) -> None:
