@@ -25,6 +25,7 @@ from scripts.tools.processes import (
     own_program,
     show,
 )
+from scripts.tools.reasons import reason
 
 from .openssl import cargo_environment, static_openssl
 from .reported import reported_here
@@ -208,7 +209,7 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
-            f"`{path}` is not a lock file of cargo: {type(error).__name__}: {error}",
+            f"`{path}` is not a lock file of cargo: {reason(error)}",
             hint="make it again: `cargo generate-lockfile`, or take it from git",
         ) from None
     wanted, seen = [crate], set()

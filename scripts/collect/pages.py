@@ -15,6 +15,7 @@ from leanspec_launcher.web.place import FOLDER
 from scripts.model.pages import PACKAGE, RECORD, Pages, pages_folder, pages_record
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import find_program
+from scripts.tools.reasons import reason
 from scripts.tools.work_folder import work_folder
 
 from .archive import extract_files
@@ -110,7 +111,7 @@ def read_collected_pages(base: Path) -> dict[str, object] | None:
         found, stated = tree_digest(str(folder)), record["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
-            f"`{path}` does not describe the pages: {error}", hint=hint
+            f"`{path}` does not describe the pages: {reason(error)}", hint=hint
         ) from None
     if found != stated:
         raise CommandError(

@@ -30,6 +30,7 @@ from scripts.model.files import File, FileKind
 from scripts.model.finding import LONGEST_REASON, Finding, compare, confirm_unless, problem
 from scripts.model.metadata import dist_info, metadata_bytes
 from scripts.tools.processes import capture, own_program
+from scripts.tools.reasons import reason
 
 GATE = "what the index would say"
 MIB = 1 << 20
@@ -87,7 +88,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
     except CommandError as error:
         yield "content", "a whole archive with metadata", str(error)
     except UNREADABLE as error:
-        yield "content", "a whole archive", f"{type(error).__name__}: {error}"
+        yield "content", "a whole archive", reason(error)
 
 
 def _name(file: File) -> Iterator[Refusal]:

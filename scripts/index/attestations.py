@@ -20,6 +20,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.files import ATTESTATIONS, PUBLISH, SLSA, File, read_files
 from scripts.model.finding import LONGEST_REASON, Finding, compare, problem
 from scripts.model.plan import Plan
+from scripts.tools.reasons import reason
 
 from .client import Index, read_index
 
@@ -141,8 +142,8 @@ def signing() -> Iterator[Sign]:
 
             yield sign
     except (Error, ExpiredIdentity, ValueError, requests.RequestException) as error:
-        reason = " ".join(str(error).split())[:LONGEST_REASON]
-        raise CommandError(f"the files cannot be attested: {reason}", hint=HINT) from None
+        words = reason(error)[:LONGEST_REASON]
+        raise CommandError(f"the files cannot be attested: {words}", hint=HINT) from None
 
 
 def statement(file: File, predicate_type: str, predicate: dict[str, Any] | None) -> bytes:
@@ -200,19 +201,13 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
 
 
 def _attested(path: Path, ending: str, content: str) -> Finding:
-    reason = "its content is not that of an attestation"
     try:
         return compare(GATE, path.name, content, _attested_subject(path, ending))
     except InvalidSignature:
-        reason = "its signature is not of the certificate in it"
-    except ValueError as error:
-        # Also said by the decoders of JSON, base64 and certificates, in words of their own.
-        reason = f"{reason}: {error}"
-    except OSError as error:
-        reason = f"it cannot be read: {error.strerror}"
-    except (KeyError, IndexError, TypeError):
-        pass
-    return problem(GATE, path.name, "an attestation", reason)
+        text = "its signature is not of the certificate in it"
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        text = f"its content is not that of an attestation: {reason(error)}"
+    return problem(GATE, path.name, "an attestation", text)
 
 
 def _attested_subject(path: Path, ending: str) -> str:

@@ -251,7 +251,7 @@ class Client:
                     _must_be_busy(self.index, error.response, pause),
                 )
             except requests.RequestException as error:
-                reason, wait = f"does not answer ({_short(error)})", pause
+                reason, wait = f"does not answer ({short_reason(error)})", pause
         raise IndexUnreachableError(
             f"{what} {reason} after {attempts} attempts", hint="try again later"
         )
@@ -312,7 +312,7 @@ def retry_after(answer: requests.Response) -> float | None:
     return min(float(value), LONGEST_WAIT) if value.isdigit() else None
 
 
-def _short(error: Exception) -> str:
+def short_reason(error: Exception) -> str:
     """Return the reason of a failed request, without the addresses that each layer repeats."""
     cause = error.args[0] if error.args else error
     # urllib3 wraps the reason in an error about its number of attempts.

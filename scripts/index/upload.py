@@ -22,6 +22,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.files import File
 from scripts.model.finding import LONGEST_REASON
 from scripts.tools.console import say
+from scripts.tools.reasons import reason
 from scripts.tools.threads import take
 
 from .attestations import attestations_of
@@ -33,6 +34,7 @@ from .client import (
     Index,
     IndexUnreachableError,
     retry_after,
+    short_reason,
 )
 
 AT_ONCE = 4
@@ -73,7 +75,7 @@ def credentials(index: Index) -> tuple[str, str]:
         ) from None
     except (KeyError, requests.RequestException) as error:
         raise CredentialsError(
-            f"`{index.upload}` did not give a token: {type(error).__name__}: {error}",
+            f"`{index.upload}` did not give a token: {_why_no_token(error)}",
             hint=AGAIN,
         ) from None
     except TwineException:
@@ -84,6 +86,12 @@ def credentials(index: Index) -> tuple[str, str]:
             hint="set `TWINE_USERNAME` (`__token__` for a token) and `TWINE_PASSWORD`, or add them to ~/.pypirc",
         )
     return user, password
+
+
+def _why_no_token(error: Exception) -> str:
+    # twine looks up the field of a token, or that of the errors, in whatever the index answers.
+    is_answer = isinstance(error, KeyError)
+    return "its answer has neither a token nor an error" if is_answer else reason(error)
 
 
 def upload_all(
@@ -131,7 +139,7 @@ def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) ->
         try:
             answer = _send(index, file, secret)
         except requests.RequestException as error:
-            last, was_cut = type(error).__name__, True
+            last, was_cut = f"the connection failed: {short_reason(error)}", True
             wait: float = pause  # the connection broke: the file may have arrived
         else:
             last = _said(answer)

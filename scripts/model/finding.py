@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from leanspec_launcher.commands import CommandError
+from scripts.tools.reasons import reason
 
 # How many characters of another program's words are shown.
 LONGEST_REASON = 400
@@ -115,5 +116,6 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
             title,
             "the gate itself",
             "to come to an end",
-            f"{type(error).__name__}: {error}",
+            f"it stopped: {reason(error)}",
+            hint="build the files again: `python -m scripts wheels`; if that does not help, report it",
         )

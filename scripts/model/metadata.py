@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher.commands import CommandError
+from scripts.tools.reasons import reason
 
 from .files import File, FileKind
 
@@ -22,11 +23,9 @@ def metadata_bytes(file: File) -> bytes:
         with zipfile.ZipFile(file.path) as archive:
             return archive.read(f"{dist_info(file)}/METADATA")
     except UNREADABLE as error:
-        text = (
-            f"`{file.path.name}` has no readable metadata: {type(error).__name__}: {error}"
-        )
         raise CommandError(
-            text, hint="build it again: `python -m scripts wheels`"
+            f"`{file.path.name}` has no readable metadata: {reason(error)}",
+            hint="build it again: `python -m scripts wheels`",
         ) from None
 
 

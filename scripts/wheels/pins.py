@@ -20,6 +20,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.model.families import FamilyProject
 from scripts.model.versions import binary_version
+from scripts.tools.reasons import reason
 
 PINS = "leanspec_launcher/_pins.py"
 # The whole of `leanspec_launcher/_pins.py`.
@@ -129,7 +130,7 @@ def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:
         }
     except (*UNREADABLE, SyntaxError, AttributeError, TypeError) as error:
         raise CommandError(
-            f"`{wheel.name}` has no checksums of its binaries: {error}",
+            f"`{wheel.name}` has no checksums of its binaries: {reason(error)}",
             hint="download the file and compare it with its release",
         ) from None
 

@@ -723,7 +723,7 @@ def test_a_gate_that_a_file_breaks_is_not_passed(
         monkeypatch.setattr(check, name, lambda *_, **__: iter(()))
     said = wrong(iter(check.check(dist)))
     assert (
-        "the gate itself: expected to come to an end, found ZeroDivisionError: division by zero"
+        "the gate itself: expected to come to an end, found it stopped: division by zero"
         in said
     )
 

@@ -165,7 +165,8 @@ def test_an_upload_without_an_answer_has_an_end(
     monkeypatch.setattr(module, "SECONDS_FOR_AN_ANSWER", 0.5)
     before = time.monotonic()
     with pytest.raises(
-        IndexUnreachableError, match=r"in 6 attempts \(the last one: ReadTimeout\)"
+        IndexUnreachableError,
+        match=r"in 6 attempts \(the last one: the connection failed: Read timed out",
     ):
         send(quick_index, file)
     assert time.monotonic() - before < 10
@@ -227,10 +228,13 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
             ),
             "trusted publishing to `https://example.org/` failed: .*`invalid-publisher`: no",
         ),
-        (KeyError("errors"), "did not give a token: KeyError: 'errors'"),
+        (
+            KeyError("errors"),
+            "did not give a token: its answer has neither a token nor an error$",
+        ),
         (
             requests.ConnectionError("refused"),
-            "did not give a token: ConnectionError: refused",
+            "did not give a token: refused$",
         ),
         (TwineException("no terminal"), "there are no credentials"),
     ],
