@@ -15,7 +15,7 @@ from typing import Any
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher.verify.proof import digest
+from leanspec_launcher.verify.proof import MOST_BYTES, digest
 
 SUFFIX = ".dist-info"
 SHA256 = "sha256="
@@ -172,7 +172,11 @@ def _read_commands(record: Distribution, folder: str) -> None:
 
 def recorded_digest(path: str) -> str:
     """Return the SHA-256 of a file in the form of the records (urlsafe base64 without padding)."""
-    return base64.urlsafe_b64encode(bytes.fromhex(digest(path))).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(bytes.fromhex(digest(path, MOST_BYTES)))
+        .rstrip(b"=")
+        .decode()
+    )
 
 
 def pipx_record() -> "dict[str, Any]":

@@ -26,7 +26,7 @@ from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.instead.answer import reported_version
-from leanspec_launcher.verify.proof import digest
+from leanspec_launcher.verify.proof import MOST_BYTES, digest
 from leanspec_launcher.verify.refusal import Refusal
 
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
@@ -114,7 +114,9 @@ def _state(path: Path, family: Family, platform: Platform | None) -> State:
         if text and text == _script(path, family):
             return State.SCRIPT if _has_interpreter(text) else State.DEAD
         target = _target(text) or str(path)
-        is_binary = digest(target) in expected(Place(WHEEL, target), family, platform)
+        is_binary = digest(target, MOST_BYTES) in expected(
+            Place(WHEEL, target), family, platform
+        )
     except Refusal:
         return State.FOREIGN
     except OSError:
@@ -234,7 +236,7 @@ def _make(command: Command, new: Path, binary: Verdict) -> None:
         except OSError:  # another file system, or one without hard links
             shutil.copy2(binary.path, new)
     try:
-        if digest(_target(_read(new)) or str(new)) != binary.sha256:
+        if digest(_target(_read(new)) or str(new), MOST_BYTES) != binary.sha256:
             raise OSError("the copy differs")
         reported_version(command.family, str(new))
     except OSError as error:

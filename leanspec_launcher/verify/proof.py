@@ -52,7 +52,7 @@ class Proof:
 
     def __init__(self, path: str, digests: "tuple[str, ...]") -> None:
         before = state_of(path)
-        self.digest = digest(path)
+        self.digest = digest(path, MOST_BYTES)
         if self.digest not in digests:
             from .refusal import Kind, Refusal
 
@@ -75,7 +75,7 @@ def _prove_library(path: str, pin: str) -> str:
     actual, state = "", ""
     if os.path.isfile(path):
         state = state_of(path)
-        actual = digest(path)
+        actual = digest(path, MOST_BYTES)
     if actual != pin:
         from .refusal import Kind, Refusal
 
@@ -173,22 +173,27 @@ def _refuse_without_digest(place: Place) -> None:
     )
 
 
-def digest(path: str) -> str:
-    """Return the SHA-256 of a regular file, in hexadecimal. Raises Refusal if it is none, or too large."""
+def digest(path: str, limit: "int | None" = None) -> str:
+    """Return the SHA-256 of a regular file, in hexadecimal.
+
+    `limit` is in bytes: a program has one, a file of a release has none. Raises Refusal if the file
+    is not a regular one, or is larger.
+    """
     import hashlib
 
     total = hashlib.sha256()
     # Opening a FIFO would wait for somebody to write to it; opening a device may do anything.
-    _must_be_readable_to_its_end(os.stat(path))
+    _must_be_readable_to_its_end(os.stat(path), limit)
     with open(path, "rb", buffering=0) as file:
-        _must_be_readable_to_its_end(os.fstat(file.fileno()))
+        _must_be_readable_to_its_end(os.fstat(file.fileno()), limit)
         while block := file.read(1 << 20):
             total.update(block)
     return total.hexdigest()
 
 
-def _must_be_readable_to_its_end(state: os.stat_result) -> None:
-    if stat.S_ISREG(state.st_mode) and state.st_size <= MOST_BYTES:
+def _must_be_readable_to_its_end(state: os.stat_result, limit: "int | None") -> None:
+    is_small = limit is None or state.st_size <= limit
+    if stat.S_ISREG(state.st_mode) and is_small:
         return
     from .refusal import Kind, Refusal
 

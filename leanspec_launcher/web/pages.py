@@ -9,7 +9,7 @@ from leanspec_launcher import folders
 from leanspec_launcher._pins import PAGES
 from leanspec_launcher._search import is_absolute, is_trusted, state_of
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.verify.proof import digest, leave_stamps
+from leanspec_launcher.verify.proof import MOST_BYTES, digest, leave_stamps
 from leanspec_launcher.verify.refusal import Refusal
 
 from .place import VARIABLE, chosen_folder, installed_pages, pages_hint
@@ -89,7 +89,10 @@ def tree_digest(folder: str) -> str:
 
     Raises OSError or Refusal for a file that cannot be read to its end.
     """
-    lines = [f"{digest(os.path.join(folder, name))}  {name}\n" for name in files_of(folder)]
+    lines = [
+        f"{digest(os.path.join(folder, name), MOST_BYTES)}  {name}\n"
+        for name in files_of(folder)
+    ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ from leanspec_launcher._search import SITE, is_trusted
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.loader import must_load
-from leanspec_launcher.verify.proof import digest, make_private
+from leanspec_launcher.verify.proof import MOST_BYTES, digest, make_private
 from leanspec_launcher.verify.refusal import Refusal
 
 from .transfer import Progress, save
@@ -218,7 +218,7 @@ def _must_start(program: Path, wheel: Wheel) -> str:
     """Return the SHA-256 of a wheel's program. Raises CommandError if this machine cannot load it."""
     try:
         must_load(str(program))
-        return digest(str(program))
+        return digest(str(program), MOST_BYTES)
     except Refusal as refusal:
         raise CommandError(
             f"`{wheel.name}` would not start on this machine: {refusal.reason}",
@@ -229,7 +229,10 @@ def _must_start(program: Path, wheel: Wheel) -> str:
 def is_intact(entry: Entry) -> bool:
     """Tell whether every file of a wheel in the store is as it was, and its program in its place."""
     try:
-        return is_whole(entry.folder) and digest(str(entry.program)) == entry.folder.name
+        return (
+            is_whole(entry.folder)
+            and digest(str(entry.program), MOST_BYTES) == entry.folder.name
+        )
     except (OSError, Refusal):
         return False
 

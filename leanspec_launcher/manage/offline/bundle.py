@@ -17,7 +17,7 @@ from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.manage.fetch.entries import pinned_wheel
 from leanspec_launcher.processes import interpreter, run_on_terminal
-from leanspec_launcher.verify.proof import digest
+from leanspec_launcher.verify.proof import MOST_BYTES, digest
 
 # The oldest glibc that a wheel's tag names (PEP 600: 2.5 is manylinux1's).
 OLDEST_GLIBC = 5
@@ -144,7 +144,7 @@ def _must_be_this_launcher(wheel: Path) -> None:
 
 def write(folder: Path, extras: tuple[str, ...], targets: list[Target]) -> None:
     """Write a page of links with checksums, which installers take for an index, and what to type."""
-    sums = {path.name: digest(str(path)) for path in sorted(folder.iterdir())}
+    sums = {path.name: digest(str(path), MOST_BYTES) for path in sorted(folder.iterdir())}
     links = [
         f'<a href="{html.escape(name)}#sha256={sha256}">{html.escape(name)}</a>\n'
         for name, sha256 in sums.items()
@@ -161,6 +161,6 @@ def write(folder: Path, extras: tuple[str, ...], targets: list[Target]) -> None:
     texts = {INDEX: "".join(["<!DOCTYPE html>\n", *links]), PAGE: page}
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
-        sums[name] = digest(str(folder / name))
+        sums[name] = digest(str(folder / name), MOST_BYTES)
     lines = [f"{sha256}  {name}\n" for name, sha256 in sums.items()]
     (folder / SUMS).write_bytes("".join(lines).encode())

@@ -29,9 +29,9 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     real = proof.digest
 
-    def counting(path: str) -> str:
+    def counting(path: str, limit: int) -> str:
         calls.append(path)
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(proof, "digest", counting)
     return calls
@@ -294,6 +294,7 @@ def test_what_is_no_file_is_not_read(
     assert kind_of(Place(WHEEL, str(binary))) is None
     monkeypatch.setattr(proof, "MOST_BYTES", binary.stat().st_size - 1)
     assert kind_of(Place(WHEEL, str(binary))) is Kind.TOO_LARGE
+    assert len(proof.digest(str(binary))) == 64, "the bound is one of programs"
 
 
 @pytest.mark.posix
