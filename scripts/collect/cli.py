@@ -46,6 +46,12 @@ def collect() -> None:
 @PLATFORM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
+@click.option(
+    "--all",
+    "asks_for_all",
+    is_flag=True,
+    help="Ask for every platform, those that the plan calls missing too.",
+)
 def npm(
     version: str,
     families: tuple[str, ...],
@@ -53,11 +59,13 @@ def npm(
     into: Path,
     *,
     keep: bool,
+    asks_for_all: bool,
 ) -> None:
     """Collect the binaries of VERSION from npm.
 
     Uses your npm client, with its registry, proxy and login. Each archive must have the SHA-512
-    integrity that the registry states. Missing packages are listed; a package that you ask for
+    integrity that the registry states. Platforms that the release plan calls missing are not asked
+    for, unless you name them or add --all. Missing packages are listed; a package that you ask for
     with --platform must exist.
 
     \b
@@ -72,7 +80,7 @@ def npm(
     from .staging import staged
 
     plan = read_plan()
-    is_planned = version == binary_version(plan.version)
+    is_planned = version == binary_version(plan.version) and not asks_for_all
     reasons = plan.built_from(("npm",)).missing if is_planned else {}
     with staged(into, keep=keep) as staging:
         collect_npm(

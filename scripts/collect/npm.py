@@ -62,24 +62,21 @@ def collect_npm(
 ) -> None:
     """Fetch, verify and stage the packages of a version.
 
-    What the registry lacks is an error with `all_wanted`, and listed otherwise, with the plan's
-    `reasons` by platform.
+    What the registry lacks is an error with `all_wanted`, and listed otherwise. The platforms for
+    whose absence the plan has `reasons` are asked for with `all_wanted` alone.
     """
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
-    wanted = [(project, platform) for project in projects for platform in platforms]
+    planned = [each for each in platforms if all_wanted or each.key not in reasons]
+    for key in (each.key for each in platforms if each not in planned):
+        say(f"not asked for, as the plan says (`--all` asks): {key}: {reasons[key]}")
+    wanted = [(project, platform) for project in projects for platform in planned]
     with step(f"asking {npm} for {len(wanted)} packages of {version}"):
         found = map_in_threads(
             lambda pair: _look_up(npm, pair[0], pair[1], version), wanted, AT_ONCE
         )
     packages = [package for package in found if package is not None]
     missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
-    _tell_missing(
-        missing,
-        version,
-        nothing=not packages,
-        all_wanted=all_wanted,
-        reasons=reasons,
-    )
+    _tell_missing(npm, missing, version, nothing=not packages, all_wanted=all_wanted)
     folder = staging.root / "npm"
     with step(f"fetching {len(packages)} packages"):
         files = map_in_threads(
@@ -98,25 +95,49 @@ def collect_npm(
 
 
 def _tell_missing(
+    npm: str,
     missing: list[tuple[FamilyProject, Platform]],
     version: str,
     *,
     nothing: bool,
     all_wanted: bool,
-    reasons: Mapping[str, str],
 ) -> None:
-    names = [
-        f"`{project.npm_package(platform)}@{version}`" for project, platform in missing
-    ]
-    if missing and (nothing or all_wanted):
+    packages = [project.npm_package(platform) for project, platform in missing]
+    if missing:
+        _must_not_be_staged(npm, packages, version)
+    names = [f"`{package}@{version}`" for package in packages]
+    if nothing or (missing and all_wanted):
         raise NotOnRegistryError(
-            f"the registry has no {', '.join(names)}",
+            f"the registry has no {', '.join(names) or 'package that the plan does not call missing'}",
             hint="build it from a workspace: `python -m scripts collect cargo WORKSPACE --build`",
         )
     if missing:
         say(f"not on the registry, so not collected: {', '.join(names)}")
     for key in dict.fromkeys(platform.key for _, platform in missing):
-        say(f"  {key}: {reasons.get(key, 'the plan of the release gives no reason')}")
+        say(f"  {key}: the plan of the release gives no reason")
+
+
+def _must_not_be_staged(npm: str, packages: list[str], version: str) -> None:
+    """Raise CommandError if a version is not missing but waits for a maintainer's approval.
+
+    Only its maintainers, logged in with npm 11.15 or newer, can see that.
+    """
+    done = capture([npm, "stage", "list", "--json"])
+    try:
+        items = json.loads(done.stdout) if done.returncode == 0 else []
+        staged = {
+            item["packageName"]: item["id"] for item in items if item["version"] == version
+        }
+    except (ValueError, KeyError, TypeError):
+        return
+    waiting = [package for package in packages if package in staged]
+    if waiting:
+        names = ", ".join(f"`{package}@{version}`" for package in waiting)
+        ids = [f"`npm stage approve {staged[package]}`" for package in waiting]
+        raise CommandError(
+            f"staged on the registry, and not published yet: {names}",
+            hint=f"let a maintainer approve it, then try again: {', '.join(ids)}",
+        )
 
 
 def _look_up(

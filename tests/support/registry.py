@@ -28,6 +28,10 @@ class Registry:
     no_integrity: bool = False
     other_bytes: bool = False
     status: int = 200
+    staged: list[dict[str, str]] = field(default_factory=list)
+    """What waits for an approval: `id`, `packageName` and `version` of each."""
+    asked: list[str] = field(default_factory=list)
+    """The paths of all requests, in order."""
 
     def publish(self, name: str, version: str, archive: bytes) -> None:
         self.packages.setdefault(name, {})[version] = archive
@@ -75,6 +79,10 @@ def serving(home: Path) -> Iterator[Registry]:
 
         def _body(self) -> bytes | None:
             path = unquote(self.path).split("?")[0].strip("/")
+            registry.asked.append(path)
+            if path == "-/stage":
+                page = {"items": registry.staged, "total": len(registry.staged)}
+                return json.dumps(page).encode() if registry.staged else None
             if path.startswith("-/"):
                 name, _, file = path.removeprefix("-/").rpartition("/")
                 archive = registry.packages[name][file.removesuffix(".tgz")]

@@ -104,6 +104,39 @@ def test_collect_npm_shows_the_reasons_of_the_plan(
     registry.publish(name, version, package(name, version, program))
     result = collect("--family", "cli", version=version)
     assert f"darwin-arm64: npm has no binaries of {version} for it\n" in result.stderr
+    assert set(registry.asked) == {name, f"-/{name}/{version}.tgz"}
+
+
+def test_collect_npm_asks_for_what_the_plan_calls_missing_if_told_to(
+    collect: Scripts, registry: Registry, version: str
+) -> None:
+    """Npm may have it by now."""
+    other = next(key for key in PLATFORMS if key not in REAL)
+    name = f"@leanspec/cli-{REAL[0]}"
+    registry.publish(
+        name, version, package(name, version, {FAMILIES["cli"].program: headers.elf()})
+    )
+    collect("--family", "cli", "--all", version=version)
+    assert f"@leanspec/cli-{other}" in registry.asked
+
+
+def test_collect_npm_does_not_take_a_staged_version_for_a_missing_one(
+    collect: Scripts, registry: Registry, tmp_path: Path
+) -> None:
+    """A maintainer has to approve it first (npm's staged publishing)."""
+    publish(registry, "cli", "linux-x64", headers.elf())
+    item = {"id": "1de6f3db-2ed9-4d72-b3dd-8f0e2b474a2f", "version": "1.2.3"}
+    registry.staged = [
+        item | {"packageName": "@leanspec/cli-linux-arm64"},
+        item | {"packageName": "@leanspec/cli-darwin-x64", "version": "1.2.4"},
+    ]
+    result = collect("--family", "cli", code=1)
+    staged = (
+        "staged on the registry, and not published yet: `@leanspec/cli-linux-arm64@1.2.3`"
+    )
+    assert f"error: {staged}\nhint: " in result.stderr
+    assert f"`npm stage approve {item['id']}`" in result.stderr
+    assert files(tmp_path / "into") == ["cli/binaries/linux-x64/old"]
 
 
 def test_a_second_collect_keeps_the_first_if_told_to(
