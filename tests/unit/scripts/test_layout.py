@@ -119,18 +119,18 @@ def test_startup_file_that_a_record_lists_is_refused(dist: Path, tmp_path: Path)
 def test_check_looks_at_the_environment_that_it_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def install(environment: Path, *_: object) -> None:
+    def install(_pins: object, _index: object, environment: Path) -> Path:
         site = environment / "lib/python3/site-packages"
         site.mkdir(parents=True)
         (site / "start.pth").write_text("")
+        return environment / "bin"
 
-    monkeypatch.setattr(installation, "_runs", lambda *_: iter(()))
-    monkeypatch.setattr(installation, "pip_install", lambda *_, **__: None)
-    monkeypatch.setattr(installation, "create_environment", install)
-    monkeypatch.setattr(
-        installation, "uv_install", lambda environment, *_, **__: install(environment)
-    )
+    for name in ("_runs", "_mcp"):
+        monkeypatch.setattr(installation, name, lambda *_: iter(()))
+    monkeypatch.setattr(installation, "write_pins", lambda *_: (None, None))
+    for name in ("install_by_pip", "install_by_uv"):
+        monkeypatch.setattr(installation, name, install)
     plan = Plan(Version(RELEASED), {}, {})
-    findings = installation.installed_from(plan, {}, tmp_path)
+    findings = installation.installed_from(plan, [], {}, tmp_path)
     wrong = [(each.gate, each.subject) for each in findings if not each.passed]
     assert wrong == [("install by pip", "start.pth"), ("install by uv", "start.pth")]
