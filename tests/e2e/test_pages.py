@@ -26,7 +26,6 @@ from tests.support.devpi import USER
 from tests.support.github import GitHub, serving
 from tests.support.preconditions import needs, require
 from tests.support.scene import Scene
-from tests.support.versions import RELEASED
 from tests.support.wheel_files import required
 
 pytestmark = [pytest.mark.network, pytest.mark.slow, needs("cargo"), needs("npm")]
@@ -92,18 +91,8 @@ def publish_as_ci(scene: Scene) -> None:
     scene.type("python3 -m scripts publish --index pypi --allow-local")
 
 
-def renew_exceptions(scene: Scene) -> None:
-    """Let the exceptions of the plan hold for the next version, as the page asks for."""
-    manifest = scene.tree / "pyproject.toml"
-    text = manifest.read_text("utf-8")
-    manifest.write_text(
-        text.replace(f"leanspec {RELEASED} answers", f"leanspec {NEXT} answers")
-    )
-
-
 # What others do between two lines of a page, before the line that begins so.
 BETWEEN = {
-    "python3 -m scripts pre-release": renew_exceptions,
     "gh run download": build_as_ci,
     "python3 -m scripts rehearse": publish_as_ci,
 }

@@ -54,7 +54,7 @@ def copy_as_released(folder: Path) -> None:
 
 
 def _write_reasons(path: Path) -> None:
-    """State for which platforms npm has no binaries of the released version, and what that cannot do."""
+    """State for which platforms npm has no binaries of the released version; no other exception is of it."""
     document: Any = tomlkit.parse(path.read_text("utf-8"))
     reason = f"npm has no binaries of {RELEASED} for it"
     reasons = {key: reason for key in PLATFORMS if key not in REAL}
