@@ -9,7 +9,7 @@ from packaging.version import Version
 from scripts.index.client import Client, Served, version_of
 from scripts.model.finding import Finding, confirm, problem
 
-GATE = "provenance"
+GATE = "provenance on the index"
 Predicates = frozenset[str]
 
 

@@ -85,12 +85,15 @@ def _needed(root: Requirement, files: list[File]) -> set[str]:
 
     here = {name: str(value) for name, value in default_environment().items()}
     unmet, names = follow([*ours, *others], [root], requirements, here)
-    if unmet:
-        problem = unmet[0]
-        place = "the release" if problem.requirement.name in DISTRIBUTIONS else LOCK.name
+    for problem in unmet:
+        if problem.requirement.name in DISTRIBUTIONS:
+            raise CommandError(
+                f"the release has no `{problem.requirement}`",
+                hint="build it again: `python -m scripts wheels`",
+            )
         raise CommandError(
-            f"{problem.asker} requires `{problem.requirement}`, which {place} does not have",
-            hint=f"if {LOCK.name} is old: `python -m scripts lock`",
+            f"{problem.asker} requires `{problem.requirement}`, which {LOCK.name} does not have",
+            hint="`python -m scripts lock`, or take the tree of that release",
         )
     return names
 

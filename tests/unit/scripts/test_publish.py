@@ -423,7 +423,9 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
     ).encode()
     for path in (slsa, old):
         path.unlink()
-        with pytest.raises(GatesError, match=r"provenance: leanspec_mcp_bin-.*as 0\.2\.9"):
+        with pytest.raises(
+            GatesError, match=r"provenance on the index: leanspec_mcp_bin-.*as 0\.2\.9"
+        ):
             release(index, dist)
         assert index.uploaded == []
     for file in files.values():
@@ -435,7 +437,9 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
     assert wrong_facts(provenance(client, plan.version, names, stated)) == []
     del index.provenance[wheel.name]
     (wrong,) = wrong_facts(provenance(client, plan.version, names, stated))
-    assert wrong.startswith(f"provenance: {wheel.name}: expected attested as 0.2.9 is")
+    assert wrong.startswith(
+        f"provenance on the index: {wheel.name}: expected attested as 0.2.9 is"
+    )
     index.provenance[former] = b"{}"
     with pytest.raises(CommandError, match=r"the provenance of `.*` cannot be read"):
         [*provenance(client, plan.version, names, stated)]
