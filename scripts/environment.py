@@ -1,7 +1,8 @@
 """The locked development environment: `.venv` in the checkout, made once and reused.
 
 A command gets what it needs: a small environment suffices to build wheels and to publish them, and
-is extended when a command first needs the rest. Runs on the bare Python of a fresh machine: the
+is extended when a command first needs the rest. A command that may refuse before that does so in the
+small one. Runs on the bare Python of a fresh machine: the
 standard library only.
 """
 
@@ -43,11 +44,23 @@ class Group(enum.Enum):
 # the option named here, and `collect` is without the word.
 SMALL_COMMANDS = (
     *("demo", "collect", "wheels", "inspect"),
-    *("bump", "matrix", "attest", "publish-server"),
+    *("bump", "matrix", "attest", "publish-server", "verify-release"),
 )
 SMALL_WITH = {"check": "--bytes", "publish": "--checked"}
-# Cargo may need a compiler for other systems, which is 90 MB.
-LARGE_WITH = {"collect": "cargo"}
+# Cargo may need a compiler for other systems, which is 90 MB; auditwheel grafts again.
+LARGE_WITH = {"collect": "cargo", "verify-release": "--rebuild"}
+# These call `extend` when their usage is right and nothing speaks against them.
+CHECK_FIRST = (
+    "check",
+    "publish",
+    "verify-release",
+    "pre-release",
+    "bench",
+    "rehearse",
+    "lock",
+)
+# Set for a process that extends the environment.
+EXTENDING = "LEANSPEC_EXTENDING"
 HELP_OPTIONS = ("-h", "--help")
 
 
@@ -63,9 +76,29 @@ def needed_group(arguments: list[str]) -> Group:
     return Group.RELEASE if is_small else Group.DEV
 
 
+def first_group(arguments: list[str]) -> Group:
+    """Return the group that a command line is started with."""
+    checks_first = arguments[:1] and arguments[0] in CHECK_FIRST
+    if checks_first and EXTENDING not in os.environ:
+        return Group.RELEASE
+    return needed_group(arguments)
+
+
 def is_active(arguments: list[str]) -> bool:
-    """Tell whether this process runs in a finished environment that serves a command line."""
-    return _runs_inside() and _serves(needed_group(arguments))
+    """Tell whether this process runs in a finished environment that a command line is started in."""
+    return _runs_inside() and _serves(first_group(arguments))
+
+
+def extend() -> None:
+    """Go on in an environment with all that this process's command line needs.
+
+    Called when nothing that is cheap to find out speaks against the command. Starts it again if the
+    environment has to be extended.
+    """
+    arguments = sys.argv[1:]
+    if _runs_inside() and not _serves(needed_group(arguments)):
+        os.environ[EXTENDING] = "1"
+        enter(arguments)
 
 
 def enter(arguments: list[str]) -> NoReturn:
@@ -74,7 +107,8 @@ def enter(arguments: list[str]) -> NoReturn:
         # The environment has to change while this process runs in it: hand over to the Python
         # that it was made with.
         _become([sys._base_executable, "-m", "scripts", *arguments])  # type: ignore[attr-defined] # noqa: SLF001
-    group = needed_group(arguments)
+    group = first_group(arguments)
+    os.environ.pop(EXTENDING, None)
     try:
         with _lock():
             if not _serves(group):

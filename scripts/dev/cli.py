@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from leanspec_launcher.commands import FAILURE
+from leanspec_launcher.commands import FAILURE, CommandError
+from scripts.environment import extend
 from scripts.options import (
     CARGO_OPTION,
     DIST_OPTION,
@@ -63,6 +64,7 @@ def test(arguments: tuple[str, ...], *, fast: bool, coverage: bool) -> None:
 @click.command()
 def lock() -> None:
     """Update the lock files to the newest allowed versions."""
+    extend()
     from scripts.tools.lock import write_locks
 
     for path in write_locks():
@@ -100,6 +102,15 @@ def pre_release(
       python -m scripts pre-release --cargo ../leanspec/rust
       python -m scripts pre-release --skip-rust --repair auditwheel
     """
+    from scripts.model.plan import read_plan
+
+    if cargo is None and not skip_rust:
+        raise CommandError(
+            "no Cargo workspace is named to build from",
+            hint="add `--cargo WORKSPACE`, or `--skip-rust` to take the collected binaries",
+        )
+    read_plan()
+    extend()
     from .pre_release import Sources, State
     from .pre_release import pre_release as run_all
 
@@ -145,6 +156,7 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
       python -m scripts bench
       python -m scripts bench --rounds 500 --json bench.json --docs
     """
+    extend()
     from .bench.measuring import measure
     from .bench.report import as_json, table, write_docs
 
@@ -174,6 +186,7 @@ def rehearse(only: str, *, as_json: bool) -> int:
       python -m scripts rehearse
       python -m scripts rehearse --only killed
     """
+    extend()
     from .rehearsal import rehearse as run
 
     rows = run(only)

@@ -83,14 +83,9 @@ def pre_release(
 
     The binaries are built from `sources` for this machine, as a release builds them, and take the
     place of the collected ones; with `skip_rust`, they are those that are collected already. Raises
-    CommandError if there are neither, or if a place of the version cannot be read.
+    CommandError if a place of the version cannot be read.
     """
     workspace = sources.workspace if sources else None
-    if workspace is None and not skip_rust:
-        raise CommandError(
-            "no Cargo workspace is named to build from",
-            hint="add `--cargo WORKSPACE`, or `--skip-rust` to take the collected binaries",
-        )
     plan = read_plan()
     places = [
         place for edit in planned(plan.version, ROOT, workspace) for place in edit.places

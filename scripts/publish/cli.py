@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher.commands import FAILURE
+from scripts.environment import extend
 from scripts.options import (
     BINARIES_OPTION,
     CARGO_OPTION,
@@ -191,12 +192,18 @@ def check(
       python -m scripts check --dist /tmp/dist --json
       python -m scripts check --bytes
     """
+    from scripts.model.files import read_files
+    from scripts.model.plan import read_plan
+
     if only_bytes:
         if cargo or sources or github_output:
             raise click.UsageError("`--bytes` compares bytes alone: leave out the others")
         from scripts.gates.same_bytes import compare_bytes
 
         return _print_findings(compare_bytes(dist, binaries), as_json=as_json)
+    read_files(dist)
+    read_plan()
+    extend()
     from scripts.gates.check import check_copy
 
     from .matrix import write_outputs
@@ -319,29 +326,32 @@ def publish(
       python -m scripts publish --index pypi
     """
     from scripts.index.client import read_index
+    from scripts.model.files import read_files
+    from scripts.model.plan import read_plan
 
     from .publish import Proof, has_passed, must_be_ci
     from .publish import publish as put
 
     if not (allow_local or dry_run):
         must_be_ci()
+    index = read_index(name, simple)
+    read_files(dist)
     if checked:
         from scripts.index.served import compare_served
 
         proof = Proof(functools.partial(has_passed, checked), compare_served)
         done = "every file was fetched from the index and compared"
     else:
+        # A dry run comes before the tag.
+        plan = replace(read_plan(), is_draft=dry_run)
+        extend()
         from scripts.gates.check import check as look
-        from scripts.model.plan import read_plan
 
         from .verify import verify_release
 
-        # A dry run comes before the tag.
-        plan = replace(read_plan(), is_draft=dry_run)
         gates = functools.partial(look, cargo=cargo, collected=binaries, plan=plan)
         proof = Proof(gates, verify_release)
         done = "every file was fetched from the index, compared, installed and run"
-    index = read_index(name, simple)
     findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
     code = _print_findings(findings, as_json=as_json)
     if code == 0 and not dry_run:
@@ -406,13 +416,17 @@ def verify_release(
       python -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
     """
     from scripts.index.client import read_index
+    from scripts.model.plan import read_plan
     from scripts.model.versions import read_version
 
+    number, index = read_version(version), read_index(name, simple)
+    read_plan()
+    extend()
     from .verify import verify_release as verify
 
     findings = verify(
-        read_version(version),
-        read_index(name, simple),
+        number,
+        index,
         dist,
         against_npm=against == "npm",
         rebuild=rebuild,

@@ -69,7 +69,7 @@ def verify_release(
         plan = replace(plan_of(own, files), version=version)
         findings += expected_set(plan, files, strange)
         findings += to_its_end(
-            "provenance", lambda: _provenance(Client(index), version, files)
+            "provenance on the index", lambda: _provenance(Client(index), version, files)
         )
         with step("installing from the index with pip and uv, and running"):
             settings = installer_settings(index.simple, folder)

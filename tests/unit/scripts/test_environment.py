@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -32,6 +34,8 @@ from tests.support.surroundings import BASE_PYTHON, programs, run
         ("publish -h", Group.RELEASE),
         ("publish --index x", Group.DEV),
         ("publish --index x --checked y", Group.RELEASE),
+        ("verify-release 1.2.3 --index x", Group.RELEASE),
+        ("verify-release 1.2.3 --index x --rebuild", Group.DEV),
         ("attest", Group.RELEASE),
         ("publish-server", Group.RELEASE),
         ("test", Group.DEV),
@@ -44,15 +48,51 @@ def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
 
 def test_the_small_commands_exist() -> None:
     names = {*environment.SMALL_COMMANDS, *environment.SMALL_WITH, *environment.LARGE_WITH}
-    assert names <= set(root.commands)
+    assert {*names, *environment.CHECK_FIRST} <= set(root.commands)
+
+
+def test_a_command_that_may_refuse_starts_small_and_extends_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[list[str]] = []
+
+    def become(command: list[str]) -> NoReturn:
+        started.append(command)
+        raise SystemExit
+
+    line = ["check", "--json"]
+    monkeypatch.setenv(environment.EXTENDING, "")
+    monkeypatch.delenv(environment.EXTENDING)
+    monkeypatch.setattr(sys, "argv", ["scripts", *line])
+    monkeypatch.setattr(environment, "_runs_inside", lambda: True)
+    monkeypatch.setattr(environment, "_become", become)
+    monkeypatch.setattr(environment, "_serves", lambda group: group is Group.RELEASE)
+    assert environment.is_active(line)
+    with pytest.raises(SystemExit):
+        environment.extend()
+    assert [command[1:] for command in started] == [["-m", "scripts", *line]]
+    assert environment.first_group(line) is Group.DEV, "the process that it starts"
+    monkeypatch.setattr(environment, "_serves", lambda _: True)
+    environment.extend()
+
+
+@pytest.mark.parametrize("name", environment.CHECK_FIRST)
+def test_a_command_that_starts_small_does_extend(name: str) -> None:
+    callback = root.commands[name].callback
+    assert callback is not None
+    assert "extend()" in inspect.getsource(inspect.unwrap(callback))
 
 
 def test_the_small_commands_import_nothing_that_their_group_lacks() -> None:
-    larger = ("minisign", "pefile", "validate_pyproject", "trove_classifiers", "yaml")
+    larger = (
+        *("minisign", "pefile", "validate_pyproject", "trove_classifiers", "yaml"),
+        *("auditwheel", "elftools"),
+    )
     hide = "".join(f"sys.modules[{name!r}] = None;" for name in larger)
     modules = (
         *("dev.demo", "wheels.build", "gates.same_bytes", "collect.npm", "collect.pages"),
         *("publish.bump", "publish.matrix", "index.client", "index.attestations"),
+        "publish.verify",
     )
     code = f"import sys;{hide}" + "".join(f"import scripts.{name};" for name in modules)
     run([sys.executable, "-c", code], clean_environment(), cwd=ROOT)
@@ -66,10 +106,10 @@ def tree(tmp_path: Path) -> Path:
 
 
 def command(
-    tree: Path, *arguments: str | Path, code: int = 0
+    tree: Path, *arguments: str | Path, code: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
     program = [BASE_PYTHON, "-m", "scripts", *arguments]
-    return run(program, clean_environment(), cwd=tree, code=code)
+    return run(program, clean_environment(CI=""), cwd=tree, code=code)
 
 
 def shorten(lock: Path, names: list[str]) -> None:
@@ -100,11 +140,24 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
     result = command(tree, "inspect", BASE_PYTHON, "--json")
     assert result.stderr.startswith("updating the development environment")
     assert "packages from" not in result.stderr
-    # What else a command needs is added.
-    result = command(tree, "test", "--", "--version")
+    # What else a command needs is added, once nothing speaks against it.
+    assert "packages from" not in command(tree, "check", code=1).stderr
+    (tree / "dist").mkdir()
+    result = command(tree, "check", code=1)
     assert f"installing {len(small) + 4} packages from dev.lock" in result.stderr
+    assert "packages from" not in command(tree, "test", "--", "--version").stderr
     version = "import importlib.metadata as m; print(m.version('leanspec-build'), m.version('ruff'))"
     assert run([python, "-c", version], clean_environment()).stdout.startswith("9.9.9 ")
+
+
+# Whatever can be known before a large environment is made, and how it is said.
+REFUSED = {
+    "check --dist nowhere": "there is no folder `nowhere`",
+    "publish --index testpypi --dry-run --dist nowhere": "there is no folder `nowhere`",
+    "verify-release nonsense --index testpypi --rebuild": "invalid version: `nonsense`",
+    "pre-release": "no Cargo workspace is named to build from",
+    "rehearse --faults": "no such option",
+}
 
 
 @pytest.mark.network
@@ -117,6 +170,10 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     result = command(tree, *publish, "--allow-local", code=1)
     assert "packages from release.lock" in result.stderr
     assert "checked: the files: expected x" in result.stderr
+    for line, words in REFUSED.items():
+        result = command(tree, *line.split(), code=None)
+        assert "packages from" not in result.stderr, line
+        assert f"error: {words}" in result.stderr
     python = programs(tree / ".venv") / "python"
     modules = ("index.served", "index.upload", "index.attestations", "publish.registry")
     code = "import importlib.util as i, pypi_attestations; "
