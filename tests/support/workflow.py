@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 TOKENS = re.compile(r"\s*('(?:[^']|'')*'|[A-Za-z_][\w.-]*|&&|\|\||==|!=|!|\(|\)|,)")
+OWN_ACTION = "$/"
 SUCCESS, SKIPPED, FAILURE = "success", "skipped", "failure"
 
 
@@ -186,8 +187,23 @@ class Player:
         contexts: dict[str, Any],
     ) -> Iterator[bool]:
         contexts["steps"] = {}
-        for step in job["steps"]:
+        yield from self._sequence(name, job["steps"], workspace, env, contexts)
+
+    def _sequence(
+        self,
+        name: str,
+        steps: list[dict[str, Any]],
+        workspace: Path,
+        env: dict[str, str],
+        contexts: dict[str, Any],
+    ) -> Iterator[bool]:
+        for step in steps:
             if "if" in step and not self._holds(str(step["if"]), contexts):
+                continue
+            if step.get("uses", "").startswith(OWN_ACTION):
+                inner, inputs = self._own_action(step, contexts)
+                own = contexts | {"inputs": inputs}
+                yield from self._sequence(name, inner, workspace, env, own)
                 continue
             if "uses" in step:
                 settings = {
@@ -212,6 +228,18 @@ class Player:
             yield result.exit_code == 0
             if result.exit_code != 0:
                 return
+
+    def _own_action(
+        self, step: dict[str, Any], contexts: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Return the steps of an action of the workflow's repository, and its inputs."""
+        root = self.path.parents[2]
+        path = root / step["uses"].removeprefix(OWN_ACTION) / "action.yml"
+        action = yaml.safe_load(path.read_text("utf-8"))
+        values = {name: entry["default"] for name, entry in action["inputs"].items()}
+        inputs = values | step.get("with", {})
+        texts = {name: self._text(value, contexts) for name, value in inputs.items()}
+        return action["runs"]["steps"], texts
 
     def _run(self, step: Step, workspace: Path) -> Result:
         output = workspace.with_name(f"{workspace.name}.output")
