@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from scripts.environment import ROOT
 from scripts.gates.mcp_registry import CONFIRMED, FILE, SCHEMA, mcp_registry
 from scripts.model.files import read_files
 from scripts.model.plan import Plan, read_plan
-from scripts.publish.registry import PUBLISHER, publish_server
+from scripts.publish.registry import GO_MOD, MODULE, build_publisher, publish_server
 from tests.support.preconditions import missing
 from tests.support.wheel_files import content, rewrite
 
@@ -141,39 +142,59 @@ def test_the_registrys_own_schema_agrees(pytestconfig: pytest.Config) -> None:
     assert list(validator.iter_errors(json.loads((ROOT / FILE).read_text("utf-8")))) == []
 
 
+# A Go that builds a publisher which notes what it is asked.
 GO = """#!/bin/sh
-echo "$*" >> "$0.log"
-echo "published"
-exit {}
+mkdir -p "$GOBIN"
+echo "$*" > "$GOBIN/go.log"
+printf '#!/bin/sh\\necho "$*" >> "$0.log"\\n' > "$GOBIN/publisher"
 """
 
 
-@pytest.mark.posix
-def test_the_registrys_own_publisher_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go = tmp_path / "go"
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    go.write_text(GO.format(0))
-    go.chmod(0o755)
-    publish_server(dry_run=True)
-    assert not (tmp_path / "go.log").exists()
-    publish_server(dry_run=False)
-    told = (tmp_path / "go.log").read_text().splitlines()
-    assert told == [f"run {PUBLISHER} login github-oidc", f"run {PUBLISHER} publish"]
-    go.write_text(GO.format(1))
-    with pytest.raises(CommandError, match="the registry's publisher"):
-        publish_server(dry_run=False)
-    go.unlink()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CommandError, match="`go` is not installed"):
-        publish_server(dry_run=False)
-
-
-def test_a_wrong_description_is_not_published(tree: Path) -> None:
+@pytest.fixture
+def go(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return a stand-in for Go, the first on the search path."""
     shutil.copy(ROOT / "pyproject.toml", tree)
+    path = tmp_path_factory.mktemp("bin") / "go"
+    path.write_text(GO)
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+    return path
+
+
+@pytest.mark.posix
+def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path) -> None:
+    with pytest.raises(CommandError, match="publisher` does not exist") as error:
+        publish_server(tree, dry_run=False)
+    assert "publish-server --build" in str(error.value.hint)
+    publisher = build_publisher(tree)
+    (version,) = re.findall(rf"{MODULE} (v.*)", GO_MOD.read_text())
+    log = publisher.with_name("go.log").read_text()
+    assert log == f"install {MODULE}/cmd/publisher@{version}\n"
+    go.unlink()
+    publisher.chmod(0o644)
+    publish_server(tree, dry_run=True)
+    assert not publisher.with_name("publisher.log").exists()
+    publish_server(tree, dry_run=False)
+    told = publisher.with_name("publisher.log").read_text().splitlines()
+    assert told == ["login github-oidc", "publish"]
+    publisher.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(CommandError, match="the registry's publisher"):
+        publish_server(tree, dry_run=False)
+
+
+@pytest.mark.posix
+def test_publish_server_build_needs_go_and_a_description_that_is_right(
+    tree: Path, go: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go.unlink()
+    monkeypatch.setenv("PATH", str(go.parent))
+    with pytest.raises(CommandError, match="`go` is not installed"):
+        build_publisher(tree)
     publish_server(tree, dry_run=True)
     stated = json.loads((tree / FILE).read_text())
     (tree / FILE).write_text(json.dumps(stated | {"version": "0.0.1"}))
-    with pytest.raises(CommandError, match=r"version: expected .*, found 0\.0\.1"):
-        publish_server(tree, dry_run=False)
+    for command in (build_publisher, partial(publish_server, dry_run=True)):
+        with pytest.raises(CommandError, match=r"version: expected .*, found 0\.0\.1"):
+            command(tree)
