@@ -15,7 +15,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.gates.commit import Commit
 from scripts.model.files import FileKind
-from scripts.model.plan import Plan
+from scripts.model.plan import MINISIGN, UNSIGNED, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
 
@@ -94,6 +94,7 @@ class Listing:
             "binaries": binary_version(plan.version),
             "tag": f"v{plan.version}",
             "commit": commit,
+            "signing": MINISIGN if plan.public_key else UNSIGNED,
             "public_key": plan.public_key or None,
             **facts,
             "assets": [asdict(asset) for asset in assets],
@@ -148,8 +149,8 @@ def must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
     own = key.get_public_key().to_base64().decode()
     if not plan.public_key:
         raise CommandError(
-            "`public-key` in [tool.leanspec-release] of `pyproject.toml` is empty: nobody could check a signature",
-            hint=f'state the key: `public-key = "{own}"`',
+            f'`signing = "{UNSIGNED}"` in [tool.leanspec-release] of `pyproject.toml`: nobody could check a signature',
+            hint=f'state the key in its place: `public-key = "{own}"`',
         )
     if own != plan.public_key:
         raise CommandError(

@@ -19,7 +19,7 @@ LeanSpec {version} for {label}
 They need no installation: put them where your system looks for programs, or start them from here. To have them
 verified, upgraded and repaired, install them with `pipx install lean-spec` or `uv tool install lean-spec` instead.
 
-The checksum of each file of this release is in its SHA256SUMS, which is signed (minisign).
+The checksum of each file of this release is in its SHA256SUMS{signed}.
 """
 # The part of a family's description that is about its wheel.
 # The exceptions of a plan that are about its binaries; each other one has the name of a command.
@@ -28,6 +28,10 @@ OF_BINARIES = {
     "sources": "from several sources",
     REBUILD: "rebuilt from the same LeanSpec",
 }
+NOT_SIGNED = (
+    "`SHA256SUMS` and `release.json` of this release are not signed. Each file is attested:"
+    " `gh attestation verify FILE --repo OWNER/NAME` names the workflow that built it."
+)
 CARRIED = " as a binary, for lean-spec"
 
 
@@ -44,7 +48,7 @@ def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
             end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
             entry = text[heading.end() : end].strip()
             if entry:
-                notes = [entry, *_binaries(plan), *_gaps(plan, bundles), ""]
+                notes = [entry, *_binaries(plan), *_gaps(plan, bundles), *_how(plan), ""]
                 return "\n".join(notes)
             raise CommandError(
                 f"the entry of {plan.version} in `{changelog.name}` is empty",
@@ -64,6 +68,13 @@ def _binaries(plan: Plan) -> list[str]:
         if name in plan.exceptions
     ]
     return ["", "### Binaries", "", *lines] if lines else []
+
+
+def _how(plan: Plan) -> list[str]:
+    """Return how to verify the files of a release that nothing signs."""
+    if plan.public_key:
+        return []
+    return ["", "### Verifying", "", NOT_SIGNED]
 
 
 def _gaps(plan: Plan, bundles: list[str]) -> list[str]:
@@ -90,12 +101,16 @@ def _gaps(plan: Plan, bundles: list[str]) -> list[str]:
     return ["", "### Not in this release", "", *gaps] if gaps else []
 
 
-def archive_readme(version: str, platform: str, suffix: str) -> str:
+def archive_readme(plan: Plan, platform: str, suffix: str) -> str:
     """Return the README of a standalone archive."""
+    signed = ", which is signed (minisign)" if plan.public_key else ""
     lines = [
         f"  {project.family.program + suffix:18} {project.description.removesuffix(CARRIED)}"
         for project in load_families()
     ]
     return README.format(
-        version=version, label=PLATFORMS[platform].label, programs="\n".join(lines)
+        version=plan.version,
+        label=PLATFORMS[platform].label,
+        programs="\n".join(lines),
+        signed=signed,
     )

@@ -44,9 +44,9 @@ def main_project() -> dict[str, Any]:
     return table
 
 
-def release_keys() -> tuple[str, ...]:
+def release_keys(root: Path = ROOT) -> tuple[str, ...]:
     """Return the minisign keys that the users of this release trust: its own, and the one that will follow."""
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    text = (root / "pyproject.toml").read_text("utf-8")
     table = tomllib.loads(text)["tool"]["leanspec-release"]
     keys = (table.get("public-key"), table.get("next-public-key"))
     return tuple(str(key) for key in keys if key)

@@ -24,6 +24,7 @@ SOURCES = ("npm", "cargo")
 """The `source.kind` of a collected binary."""
 WORKFLOW_SOURCE = "cargo"
 """The source that publish.yml builds from."""
+MINISIGN, UNSIGNED = "minisign", "none"
 REBUILD = "rebuild"
 """The exception that lets a `.postN` have other binaries than the release before it."""
 VALIDATE = "validate"
@@ -61,7 +62,7 @@ class Plan:
     no_desktop: str = ""
     """Why there is none, where none is expected."""
     public_key: str = ""
-    """The second line of the minisign key that the files of a release are signed with."""
+    """The second line of the minisign key that the lists of a release are signed with; empty if they are not."""
     attestations: tuple[str, ...] = ()
     """The indices, as `publish --index` names them, that take no file without its attestation."""
     is_draft: bool = False
@@ -141,7 +142,7 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
         # A rebuild is compared with the release before it, and `pre-release` tries `validate`.
         if name not in (REBUILD, VALIDATE):
             _must_name(version, f"exceptions]: `{name}`", str(text))
-    desktop, key = table["desktop"], str(table.get("public-key", ""))
+    desktop, key = table["desktop"], _read_key(table)
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
         raise CommandError(
@@ -175,6 +176,18 @@ def _must_have_known_keys(table: dict[str, Any]) -> None:
                 f"{TABLE}{name}]: no key is called `{unknown[0]}`",
                 hint=f"there are {', '.join(f'`{key}`' for key in known)}",
             )
+
+
+def _read_key(table: dict[str, Any]) -> str:
+    """Return the key that signs a release; empty if the plan says that nothing does."""
+    key, signing = str(table.get("public-key", "")), table.get("signing", MINISIGN)
+    if signing not in (MINISIGN, UNSIGNED) or bool(key) == (signing == UNSIGNED):
+        problem = f"`signing` is `{signing}`, and `public-key` is `{key}`"
+        raise CommandError(
+            f"{TABLE}]: {problem}: a release is signed with a key, or says that it is not",
+            hint=f'state `public-key = "..."`, or only `signing = "{UNSIGNED}"`',
+        )
+    return key
 
 
 def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:

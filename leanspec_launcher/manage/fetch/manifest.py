@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from .signature import verify
 from .transfer import save
 
 NAME, SIGNATURE = "release.json", "release.json.minisig"
+UNSIGNED = "none"
 MOST_BYTES = 1 << 22
 SHA256 = re.compile(r"[0-9a-f]{64}")
 PLATFORM_WHEEL = "platform wheel"
@@ -34,7 +36,7 @@ def wheel_of(
     """
     if not KEYS:
         raise CommandError(
-            "this release carries no key that another release could be verified with",
+            "this release carries no key that another release could be verified with: it is not signed",
             hint=f"install that release instead: `lean-spec=={version}`",
         )
     with tempfile.TemporaryDirectory(dir=store, prefix=".manifest-") as work:
@@ -49,14 +51,25 @@ def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, st
 
     Raises CommandError if it cannot be had, or is not signed for this version by a key of ours.
     """
-    for name in (NAME, SIGNATURE):
-        save(place, name, folder / name, MOST_BYTES)
+    save(place, NAME, folder / NAME, MOST_BYTES)
     data = (folder / NAME).read_bytes()
+    _must_be_signed(data, version)
+    save(place, SIGNATURE, folder / SIGNATURE, MOST_BYTES)
     stated = verify(data, (folder / SIGNATURE).read_text("utf-8", "replace"), KEYS)
     for name, wanted in (("file", NAME), ("version", version), ("platform", "any")):
         if stated.get(name) != wanted:
             raise _refused(f"its signature is for {name} `{stated.get(name)}`", version)
     return data, stated
+
+
+def _must_be_signed(data: bytes, version: str) -> None:
+    """Raise CommandError if a manifest says that its release is not signed: then nothing vouches for it here."""
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        if json.loads(data).get("signing") == UNSIGNED:
+            raise CommandError(
+                f"release {version} is not signed, so it cannot be fetched",
+                hint=f"install it instead: `lean-spec=={version}`",
+            )
 
 
 def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:

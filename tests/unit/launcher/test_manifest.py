@@ -152,6 +152,7 @@ def of(**other: object) -> Callable[[Release], None]:
 EMPTY: dict[str, object] = {"version": OTHER, "assets": []}
 REFUSED: dict[str, tuple[Callable[[Release], None], str]] = {
     "unsigned": (unsigned, "status 404"),
+    "that says so": (state(EMPTY | {"signing": "none"}), f"release {OTHER} is not signed, so"),
     "changed": (changed, "not what this key signed"),
     "of a stranger": (state(EMPTY, key=STRANGE), "does not know"),
     "renamed": (state(EMPTY, claim=Claim("SHA256SUMS", OTHER, "any")), "for file `SHA256SUMS`"),
@@ -202,7 +203,9 @@ def test_a_manifest_older_than_one_that_was_seen(site: Site, release: Release) -
 def test_a_release_without_a_key_fetches_no_other(site: Site, release: Release) -> None:
     site.keys = ()
     site.write_pins()
-    assert "carries no key" in fetch(site, release, 1)
+    error = fetch(site, release, 1)
+    assert "carries no key" in error
+    assert "it is not signed" in error
     assert release.files.asked == []
 
 

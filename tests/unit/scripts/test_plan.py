@@ -123,6 +123,16 @@ def remove_platform(table: dict[str, Any]) -> None:
             lambda table: table["exceptions"].update(rebuild="OpenSSL 3.5.9"),
             f"`rebuild` is for a `.postN`, and this is {RELEASED}",
         ),
+        (
+            lambda table: table.update({"signing": "minisign"}),
+            "`signing` is `minisign`, and `public-key` is ``",
+        ),
+        (lambda table: table.pop("signing"), "`public-key` is ``"),
+        (lambda table: table.update({"signing": "pgp"}), "`signing` is `pgp`"),
+        (
+            lambda table: table.update({"public-key": "RWQ"}),
+            "`signing` is `none`, and `public-key` is `RWQ`",
+        ),
     ],
 )
 def test_plan_refuses_a_reason_that_does_not_hold(
