@@ -29,8 +29,9 @@ LOCAL_PROJECTS = (ROOT / "build_backend", ROOT)
 
 
 class Group(enum.Enum):
-    """A dependency group of `pyproject.toml`, with its lock file. `dev` contains `release`."""
+    """A dependency group of `pyproject.toml`, with its lock file. `dev` contains the others."""
 
+    SIGN = "sign"
     RELEASE = "release"
     DEV = "dev"
 
@@ -39,6 +40,11 @@ class Group(enum.Enum):
         """The lock file."""
         return ROOT / f"{self.value}.lock"
 
+    @property
+    def builds(self) -> bool:
+        """Whether our own projects are installed with it, built from the tree."""
+        return self is not Group.SIGN
+
 
 # The commands that need no more than the `release` group. `publish` and `check` are among them with
 # the option named here, and `collect` is without the word.
@@ -46,7 +52,9 @@ SMALL_COMMANDS = (
     *("demo", "collect", "wheels", "inspect"),
     *("bump", "matrix", "attest", "publish-server", "verify-release"),
 )
-SMALL_WITH = {"check": "--bytes", "publish": "--checked"}
+SMALL_WITH = {"check": ("--bytes",), "publish": ("--checked",)}
+# What runs beside the signing key, or publishes what was signed, needs no more than the `sign` group.
+SIGN_WITH = {"assets": ("--assembled", "--sign", "--upload", "--publish")}
 # Cargo may need a compiler for other systems, which is 90 MB; auditwheel grafts again.
 LARGE_WITH = {"collect": "cargo", "verify-release": "--rebuild"}
 # These call `extend` when their usage is right and nothing speaks against them.
@@ -72,7 +80,10 @@ def needed_group(arguments: list[str]) -> Group:
         return Group.RELEASE
     if LARGE_WITH.get(own[0]) in own:
         return Group.DEV
-    is_small = own[0] in SMALL_COMMANDS or SMALL_WITH.get(own[0]) in own
+    options = {argument.partition("=")[0] for argument in own[1:]}
+    if options.intersection(SIGN_WITH.get(own[0], ())):
+        return Group.SIGN
+    is_small = own[0] in SMALL_COMMANDS or options.intersection(SMALL_WITH.get(own[0], ()))
     return Group.RELEASE if is_small else Group.DEV
 
 
@@ -189,7 +200,7 @@ def _make(group: Group) -> None:
     started = time.monotonic()
     environment = Environment(FOLDER)
     facts = _facts()
-    keeps = _contains(facts, Group.RELEASE)
+    keeps = _contains(facts, Group.RELEASE) or _contains(facts, group)
     # Any Python may start a command later: the environment keeps the one that made it.
     python = facts["python"] if keeps else "{}.{}".format(*sys.version_info[:2])
     doing = "updating" if keeps else "making"
@@ -206,7 +217,8 @@ def _make(group: Group) -> None:
         group = Group(facts["group"])
     else:
         environment.install(group.lock)
-    environment.install_from_tree(*LOCAL_PROJECTS)
+    if group.builds:
+        environment.install_from_tree(*LOCAL_PROJECTS)
     _write_facts(
         state=FINISHED,
         python=python,

@@ -18,9 +18,9 @@ from scripts.environment import ROOT, Group
 from .console import step
 from .processes import capture, must_succeed, own_program
 
-# The backend is installed from the tree: what it needs is locked with the group.
+# The backend is installed from the tree: what it needs is locked with a group that builds.
 BACKEND = ("build_backend/pyproject.toml", "--all-extras")
-# `release` after `dev`, whose versions it shares.
+# `dev` first: the others share its versions.
 SOURCES: dict[Group, tuple[str, ...]] = {
     Group.DEV: (*BACKEND, "--group", "pyproject.toml:dev"),
     Group.RELEASE: (
@@ -28,6 +28,7 @@ SOURCES: dict[Group, tuple[str, ...]] = {
         *("--group", "pyproject.toml:release"),
         *("--constraint", "dev.lock"),
     ),
+    Group.SIGN: ("--group", "pyproject.toml:sign", "--constraint", "dev.lock"),
 }
 # What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
 Environment = Mapping[str, str]
@@ -90,9 +91,11 @@ def read_lock(path: Path) -> list[Entry]:
 
 
 def wanted(group: Group, root: Path = ROOT) -> list[Requirement]:
-    """Return what a group asks for; with it, what the backend needs, its extras included."""
+    """Return what a group asks for; if it builds, also what the backend needs, its extras included."""
     table = _manifest(root / "pyproject.toml")
     requirements = [*_members(table["dependency-groups"], group.value)]
+    if not group.builds:
+        return [Requirement(text) for text in requirements]
     project = _manifest(root / "build_backend/pyproject.toml")["project"]
     requirements += project["dependencies"]
     for extra in project.get("optional-dependencies", {}).values():

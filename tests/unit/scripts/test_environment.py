@@ -36,6 +36,12 @@ from tests.support.surroundings import BASE_PYTHON, programs, run
         ("publish --index x --checked y", Group.RELEASE),
         ("verify-release 1.2.3 --index x", Group.RELEASE),
         ("verify-release 1.2.3 --index x --rebuild", Group.DEV),
+        ("publish --index x --checked=y", Group.RELEASE),
+        ("assets artifacts", Group.DEV),
+        ("assets --assembled x", Group.SIGN),
+        ("assets --sign --key x", Group.SIGN),
+        ("assets --upload --provenance=x", Group.SIGN),
+        ("assets --publish", Group.SIGN),
         ("attest", Group.RELEASE),
         ("publish-server", Group.RELEASE),
         ("test", Group.DEV),
@@ -47,7 +53,8 @@ def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
 
 
 def test_the_small_commands_exist() -> None:
-    names = {*environment.SMALL_COMMANDS, *environment.SMALL_WITH, *environment.LARGE_WITH}
+    tables = (environment.SMALL_WITH, environment.LARGE_WITH, environment.SIGN_WITH)
+    names = {*environment.SMALL_COMMANDS, *(name for table in tables for name in table)}
     assert {*names, *environment.CHECK_FIRST} <= set(root.commands)
 
 
@@ -166,10 +173,10 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     (tree / "dist").mkdir()
     git(tree, "add", "--all")
     git(tree, "commit", "--quiet", "--message", "Release")
-    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "x"]
+    publish = ["publish", "--index", "http://127.0.0.1:9/", "--checked", "0" * 64]
     result = command(tree, *publish, "--allow-local", code=1)
     assert "packages from release.lock" in result.stderr
-    assert "checked: the files: expected x" in result.stderr
+    assert "checked: the files: expected 000" in result.stderr
     for line, words in REFUSED.items():
         result = command(tree, *line.split(), code=None)
         assert "packages from" not in result.stderr, line
@@ -181,6 +188,30 @@ def test_a_job_that_publishes_needs_no_more_than_its_group(tree: Path) -> None:
     code += "print([i.find_spec(name) for name in ('pytest', 'mypy', 'devpi_server')])"
     output = run([python, "-c", code], clean_environment(), cwd=tree).stdout
     assert output == "[None, None, None]\n"
+
+
+@pytest.mark.network
+def test_a_job_that_signs_needs_no_more_than_its_group(tree: Path) -> None:
+    """It holds the signing key: nothing is built, and no program of the release can be started."""
+    result = command(tree, "assets", "--assembled", "0" * 64, code=1)
+    assert "packages from sign.lock" in result.stderr
+    assert "error: nothing is assembled in" in result.stderr
+    python = programs(tree / ".venv") / "python"
+    modules = ("assembled", "signing", "upload")
+    code = "import sys, importlib.util as i; "
+    code += "".join(f"import scripts.github.{name}; " for name in modules)
+    code += (
+        "print([i.find_spec(name) for name in ('leanspec_build', 'requests', 'pytest')], "
+    )
+    code += "[name for name in sys.modules if name.endswith(('mcp_session', 'reported'))])"
+    output = run([python, "-c", code], clean_environment(), cwd=tree).stdout
+    assert output == "[None, None, None] []\n"
+    # A manifest that changes does not empty it.
+    with (tree / "pyproject.toml").open("a") as file:
+        file.write("# changed\n")
+    result = command(tree, "assets", "--assembled", "0" * 64, code=1)
+    assert "error: nothing is assembled in" in result.stderr
+    assert "packages from" not in result.stderr
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
