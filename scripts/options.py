@@ -88,6 +88,15 @@ def print_rows(rows: Iterable[DataclassInstance], *properties: str) -> None:
     click.echo(json.dumps(objects, indent=2))
 
 
+def must_be_fingerprint(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> str | None:
+    """Return a fingerprint. An empty variable is none: what it guards would be left out."""
+    if text is not None and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise click.BadParameter(f"'{text}' is not a fingerprint that `check` printed")
+    return text
+
+
 NUMBER = Number()
 REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")

@@ -33,7 +33,7 @@ from tests.support.pages import put_pages
 from tests.support.preconditions import missing, require
 from tests.support.releases import Scripts, build_small, copy_as_released
 from tests.support.surroundings import BASE_PYTHON, clean, once, run
-from tests.support.versions import OURS, REAL, RELEASED
+from tests.support.versions import REAL, RELEASED
 from tests.support.wheel_files import REQUIRED
 
 # What `lean-spec` needs is locked for Python 3.11 and newer; these serve 3.9 and 3.10.
@@ -226,9 +226,7 @@ def version() -> str:
 
 @pytest.fixture(scope="session")
 def released_tree(shared: Path) -> Path:
-    """Return the project at the version of the real binaries: this tree, a copy after a bump."""
-    if OURS == RELEASED:
-        return ROOT
+    """Return a copy of the project at the version of the real binaries, with its changelog's entry."""
     return once(shared / "tree", copy_as_released)
 
 

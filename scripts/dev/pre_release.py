@@ -18,6 +18,7 @@ from scripts.collect.staging import read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates import installation
 from scripts.gates.check import check
+from scripts.github.gate import GitHubRelease
 from scripts.index.built import index_of
 from scripts.index.pins import write_pins
 from scripts.model.distributions import MAIN
@@ -213,7 +214,8 @@ def _draft(plan: Plan, base: Path) -> Plan:
 
 
 def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[State, str]:
-    findings = check(dist, cargo=workspace, collected=base, plan=plan)
+    github = GitHubRelease(base).check
+    findings = check(dist, cargo=workspace, collected=base, plan=plan, github=github)
     lines = wrong_facts(findings)
     if lines:
         hints = [f"hint: {hint}" for hint in hints_of(findings)]

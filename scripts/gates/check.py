@@ -7,8 +7,9 @@ an index take them?
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from scripts.environment import ROOT
 from scripts.index.built import index_of
@@ -29,8 +30,10 @@ from .openssl import openssl_gate
 from .pages import pages_gate
 from .same_bytes import same_bytes
 
+Further = Callable[[Plan, list[File]], Iterator[Finding]]
 
-def check(
+
+def check(  # noqa: PLR0913 - an argument is an option of the command
     dist: Path,
     root: Path = ROOT,
     cargo: Path | None = None,
@@ -38,11 +41,13 @@ def check(
     collected: Path = PROJECTS,
     sources: str | None = None,
     plan: Plan | None = None,
+    github: Further | None = None,
 ) -> list[Finding]:
     """Run every gate on built files and their tree.
 
     `collected` is where the binaries are that the files were built from, `sources` the commit that
-    they are of. `plan` replaces that of the tree. Raises CommandError if there are no files.
+    they are of. `plan` replaces that of the tree. `github` assembles the release on GitHub. Raises
+    CommandError if there are no files.
     """
     plan = plan or read_plan(root)
     files, strange = read_files(dist)
@@ -61,6 +66,8 @@ def check(
         ),
         "installs and smoke runs": lambda: _installs(plan, files),
     }
+    if github:
+        gates["the GitHub release, assembled"] = lambda: github(plan, files)
     found: list[Finding] = []
     for title, gate in gates.items():
         with step(title) as work:
@@ -70,12 +77,10 @@ def check(
     return found
 
 
-def check_copy(
-    dist: Path, cargo: Path | None, collected: Path, sources: str | None = None
-) -> tuple[list[Finding], str]:
+def check_copy(dist: Path, **options: Any) -> tuple[list[Finding], str]:  # noqa: ANN401 - those of `check`
     """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
     with snapshot(dist) as own:
-        found = check(own, cargo=cargo, collected=collected, sources=sources)
+        found = check(own, **options)
         return found, fingerprint(read_files(own)[0])
 
 

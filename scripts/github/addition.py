@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minisign import SecretKey
-
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
@@ -15,14 +13,13 @@ from scripts.tools.work_folder import work_folder
 
 from .assemble import must_be_artifacts
 from .desktop import DESKTOP, copy_bundles, read_bundles
-from .listing import Listing, must_be_the_stated_key
+from .listing import Listing
 
 
 def assemble_addition(
     artifacts: Path,
     out: Path,
     plan: Plan,
-    key: SecretKey | None,
     listing: Listing,
     root: Path = ROOT,
 ) -> list[Path]:
@@ -33,10 +30,7 @@ def assemble_addition(
     another version.
     """
     must_be_artifacts(artifacts)
-    if key is not None:
-        must_be_the_stated_key(plan, key)
     listing.must_be_ours(out)
-    commit = commit_of(root)
     with work_folder(out) as folder:
         new = folder / "new"
         new.mkdir()
@@ -48,8 +42,7 @@ def assemble_addition(
                     hint=f"`collect desktop DIR --build --into {artifacts}/{DESKTOP}PLATFORM` puts one there",
                 )
             assets = list(copy_bundles(bundles, new, plan))
-        listing.write(new, assets, plan, commit.name, {"addition": listing.addition})
-        if key is not None:
-            listing.sign(new, key, plan, commit)
+        facts = {"addition": listing.addition}
+        listing.write(new, assets, plan, commit_of(root).name, facts)
         listing.take_the_place(new, out)
     return sorted(path for path in out.iterdir() if path.is_file())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minisign import SecretKey
-
-from leanspec_launcher._tables import PLATFORMS, Platform
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.artifacts import PREFIX as BINARIES
@@ -37,47 +36,62 @@ from .desktop import (
     missing_bundles,
     read_bundles,
 )
-from .listing import NOTES, Asset, AssetKind, Listing, describe, must_be_the_stated_key
+from .listing import NOTES, Asset, AssetKind, Listing, describe
 from .mcp_bundle import write_bundles
 from .notes import archive_readme, release_notes
 
 WHEELS = "dist"
+# What later jobs of the run take.
+OTHERS = ("assembled", "publisher", "release")
 # Where the backend puts a wheel's bill of materials (PEP 770).
 BILL = "sboms/leanspec-build.cdx.json"
 
 
-def assemble(
-    artifacts: Path, out: Path, plan: Plan, key: SecretKey | None, root: Path = ROOT
-) -> list[Path]:
-    """Make the folder of a release in `out`; return its files, the manifest and its signatures last.
+@dataclass(frozen=True)
+class Parts:
+    """The folders that a release is assembled from."""
 
-    Without a key nothing is signed. A desktop bundle that the plan expects may be missing, and is
-    named. Raises CommandError, and leaves `out` as it was, if another artifact is missing, or if
-    one is damaged, of another version or for another platform, and where `out` holds anything that
-    is not of such a folder.
+    wheels: Path
+    binaries: Path
+    """What the wheels were built from, with the layout of `platform_wheels/`."""
+    artifacts: Path
+    """The folder with the desktop bundles, in one folder per platform."""
+
+
+def assemble(artifacts: Path, out: Path, plan: Plan, root: Path = ROOT) -> list[Path]:
+    """Make the folder of a release in `out` from the artifacts of a run; return its files.
+
+    A desktop bundle that the plan expects may be missing, and is named. Raises CommandError, and
+    leaves `out` as it was, if another artifact is missing, or if one is damaged, of another version
+    or for another platform, and where `out` holds anything that is not of such a folder.
     """
     must_be_artifacts(artifacts)
     must_have_wheels(artifacts)
-    if key is not None:
-        must_be_the_stated_key(plan, key)
+    plan = plan.built_from(artifact_kinds(artifacts))
+    with tempfile.TemporaryDirectory(prefix="leanspec-assets-") as name:
+        binaries = Path(name, "binaries")
+        with step("binaries"), staged(binaries) as staging:
+            collect_artifacts(artifacts, load_families(), tuple(plan.missing), staging)
+        assemble_parts(Parts(artifacts / WHEELS, binaries, artifacts), out, plan, root)
+    return sorted(path for path in out.iterdir() if path.is_file())
+
+
+def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> list[str]:
+    """Make the folder of a release in `out`; return the platforms whose desktop bundle is missing."""
     listing = Listing()
     listing.must_be_ours(out)
-    commit = commit_of(root)
-    plan = plan.built_from(artifact_kinds(artifacts))
     with work_folder(out) as folder:
         new = folder / "new"
         new.mkdir()
-        binaries = folder / "binaries"
-        with step("binaries"), staged(binaries) as staging:
-            collect_artifacts(artifacts, load_families(), tuple(plan.missing), staging)
         with step("standalone archives"):
             assets = [
-                _archive(PLATFORMS[key], binaries, new, plan) for key in plan.platforms
+                _archive(PLATFORMS[key], parts.binaries, new, plan)
+                for key in plan.platforms
             ]
         with step("wheels and MCP bundles"):
-            assets += _wheels(artifacts / WHEELS, binaries, new, plan)
+            assets += _wheels(parts.wheels, parts.binaries, new, plan)
         with step("desktop bundles"):
-            bundles = read_bundles(artifacts, plan, only_planned=True)
+            bundles = read_bundles(parts.artifacts, plan, only_planned=True)
             assets += copy_bundles(bundles, new, plan)
         missing = missing_bundles(bundles, plan)
         notes = release_notes(root / "CHANGELOG.md", plan, missing)
@@ -88,15 +102,13 @@ def assemble(
             "no_desktop": plan.no_desktop or None,
             "missing_desktop": missing,
         }
-        listing.write(new, assets, plan, commit.name, facts)
-        if key is not None:
-            listing.sign(new, key, plan, commit)
+        listing.write(new, assets, plan, commit_of(root).name, facts)
         listing.take_the_place(new, out)
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         say(f"warning: the desktop bundles for {names} are missing: the release has none")
         say("hint: add them when they are built: `python -m scripts assets DIR --add NAME`")
-    return sorted(path for path in out.iterdir() if path.is_file())
+    return missing
 
 
 def must_be_artifacts(artifacts: Path) -> None:
@@ -108,7 +120,7 @@ def must_be_artifacts(artifacts: Path) -> None:
         )
     of_platforms = [f"{prefix}{key}" for prefix in (BINARIES, DESKTOP) for key in PLATFORMS]
     for path in sorted(artifacts.iterdir()):
-        if path.name not in (WHEELS, *of_platforms):
+        if path.name not in (WHEELS, *OTHERS, *of_platforms):
             raise CommandError(
                 f"`{path}` is not an artifact of a release",
                 hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
@@ -145,9 +157,14 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
                 )
         files[path.name] = (path.read_bytes(), PROGRAM)
         facts[path.name] = _about(collected, path)
+    if len(facts) != len(FAMILIES):
+        raise CommandError(
+            f"`{binaries}` lacks a program for `{platform.key}`",
+            hint="collect it: `python -m scripts collect --help`",
+        )
     version = str(plan.version)
     files["README.md"] = (
-        archive_readme(version, platform.key, platform.suffix).encode(),
+        archive_readme(plan, platform.key, platform.suffix).encode(),
         TEXT,
     )
     root = f"leanspec-{version}-{platform.key}"

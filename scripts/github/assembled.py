@@ -1,34 +1,56 @@
-"""Verifying assembled assets before the upload: their checksums, signatures, and no other file."""
+"""Assembled assets: their fingerprint, their signatures, and what is verified before each of both and the upload."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+
+from minisign import SecretKey
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
+from scripts.environment import ROOT
+from scripts.gates.commit import commit_of
 from scripts.model.plan import Plan
 
-from .listing import NOTES, Listing
+from .listing import NOTES, Listing, must_be_the_stated_key
 from .provenance import write_provenance
 from .signing import SUFFIX, Claim, read_public, verify
 
 AGAIN = "assemble it again: `python -m scripts assets ARTIFACTS`"
 
 
-def verified(folder: Path, plan: Plan, bundle: Path | None, listing: Listing) -> list[Path]:
-    """Return the files in the order of their upload: checksums and manifest come last.
+def fingerprint(folder: Path) -> str:
+    """Return one SHA-256 for everything in the folder of a release but its signatures."""
+    digests = [digest(str(folder / name)) for name in (Listing().sums, NOTES)]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
-    With `bundle`, the provenance of the files is one of them. Raises CommandError for a folder that
-    is not whole, not signed with the key that the plan states, or of another version.
-    """
-    sums = _read_sums(folder, listing)
-    provenance = listing.provenance(plan.version)
-    if not any((folder / name).is_file() for name in listing.signatures):
+
+def must_be_as_checked(folder: Path, plan: Plan, expected: str) -> None:
+    """Raise CommandError unless the folder of a release contains what `check` has assembled."""
+    intact(folder, plan, Listing())
+    actual = fingerprint(folder)
+    if actual != expected:
         raise CommandError(
-            "an unsigned release is not uploaded",
-            hint="sign it: `assets ARTIFACTS --key FILE`",
+            f"the fingerprint of `{folder}` is {actual}, that of what was checked is {expected}",
+            hint="take the files and the fingerprint of the same `check`",
         )
-    known = {*sums, listing.sums, NOTES, provenance, *listing.signatures}
+
+
+def sign_assembled(
+    folder: Path, plan: Plan, key: SecretKey, listing: Listing, root: Path = ROOT
+) -> None:
+    """Sign both lists of an intact folder with the key that the plan states."""
+    must_be_the_stated_key(plan, key)
+    intact(folder, plan, listing)
+    listing.sign(folder, key, plan, commit_of(root))
+
+
+def intact(folder: Path, plan: Plan, listing: Listing) -> dict[str, str]:
+    """Return the checksums of a folder's files. Raises CommandError for other bytes, or another file."""
+    sums = _read_sums(folder, listing)
+    signatures = listing.signatures if plan.public_key else ()
+    known = {*sums, listing.sums, NOTES, listing.provenance(plan.version), *signatures}
     for path in folder.iterdir():
         if path.name not in known:
             raise CommandError(
@@ -42,6 +64,35 @@ def verified(folder: Path, plan: Plan, bundle: Path | None, listing: Listing) ->
             raise CommandError(
                 f"`{path}` is {found}, `{listing.sums}` states {wanted}", hint=AGAIN
             )
+    return sums
+
+
+def verified(folder: Path, plan: Plan, bundle: Path | None, listing: Listing) -> list[Path]:
+    """Return the files in the order of their upload: checksums and manifest come last.
+
+    With `bundle`, the provenance of the files is written first. Raises CommandError for a folder
+    that is not whole, of another version, or not signed with the key that the plan states.
+    """
+    sums = intact(folder, plan, listing)
+    if plan.public_key:
+        _must_be_signed(folder, plan, listing)
+    provenance = folder / listing.provenance(plan.version)
+    if bundle:
+        write_provenance(bundle, provenance, sums)
+    first = [folder / name for name in sorted(set(sums) - {listing.manifest})]
+    first += [provenance] if provenance.is_file() else []
+    suffixes = ("", SUFFIX) if plan.public_key else ("",)
+    lists = (listing.manifest, listing.sums)
+    return first + [folder / f"{name}{suffix}" for name in lists for suffix in suffixes]
+
+
+def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:
+    """Raise CommandError unless the key of the plan has signed both lists."""
+    if not any((folder / name).is_file() for name in listing.signatures):
+        raise CommandError(
+            "an unsigned release is not uploaded",
+            hint="sign it: `python -m scripts assets --sign --key FILE`",
+        )
     for name in (listing.sums, listing.manifest):
         signature = folder / f"{name}{SUFFIX}"
         if not signature.is_file():
@@ -53,12 +104,6 @@ def verified(folder: Path, plan: Plan, bundle: Path | None, listing: Listing) ->
             read_public(plan.public_key),
             claim,
         )
-    if bundle:
-        write_provenance(bundle, folder / provenance, sums)
-    last = [listing.manifest, listing.sums]
-    signed = [name for each in last for name in (each, f"{each}{SUFFIX}")]
-    first = sorted(set(sums) - {listing.manifest}) + ([provenance] if bundle else [])
-    return [folder / name for name in [*first, *signed]]
 
 
 def _read_sums(folder: Path, listing: Listing) -> dict[str, str]:
@@ -67,8 +112,8 @@ def _read_sums(folder: Path, listing: Listing) -> dict[str, str]:
         lines = (folder / listing.sums).read_text("utf-8").splitlines()
     except OSError:
         raise CommandError(
-            f"nothing is assembled in `{folder}`, which is what `--upload` uploads: it has no `{listing.sums}`",
-            hint=f"assemble it first: `python -m scripts assets ARTIFACTS{add} --key FILE`",
+            f"nothing is assembled in `{folder}`: it has no `{listing.sums}`",
+            hint=f"assemble it first: `python -m scripts assets ARTIFACTS{add}`",
         ) from None
     pairs = [line.split("  ", 1) for line in lines]
     if not all(len(pair) == 2 and "/" not in pair[1] for pair in pairs):  # noqa: PLR2004 - digest and name

@@ -12,6 +12,7 @@ import click
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+from scripts.options import must_be_fingerprint
 
 if TYPE_CHECKING:
     from minisign import SecretKey
@@ -85,16 +86,23 @@ def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Li
 )
 @KEY_OPTION
 @click.option(
-    "--unsigned", is_flag=True, help="Sign nothing; unsigned assets cannot be uploaded."
+    "--assembled",
+    metavar="FINGERPRINT",
+    callback=must_be_fingerprint,
+    help="Refuse other assets than those that `check` assembled.",
 )
+@click.option("--sign", is_flag=True, help="Sign the lists of the assembled assets.")
 @click.option(
-    "--upload", is_flag=True, help="Upload the assembled assets to the GitHub release."
+    "--upload", is_flag=True, help="Upload the assembled assets to a draft on GitHub."
 )
 @click.option(
     "--provenance",
     metavar="FILE",
     type=FILE,
     help="With --upload: bundle that `actions/attest` made of these files, one more asset.",
+)
+@click.option(
+    "--publish", is_flag=True, help="Publish the draft, if it has exactly these assets."
 )
 @click.option("--dry-run", is_flag=True, help="With --upload: show what would be uploaded.")
 @click.option(
@@ -105,77 +113,114 @@ def assets(
     out: Path | None,
     listing: Listing,
     key: Path | None,
+    assembled: str | None,
     provenance: Path | None,
     *,
-    unsigned: bool,
+    sign: bool,
     upload: bool,
+    publish: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Assemble and upload the assets of the GitHub release.
+    """Assemble, sign and upload the GitHub release.
 
-    With DIR, assembles them from a CI run's artifacts: binaries-PLATFORM/ as `collect artifacts`
+    With DIR, assembles its assets from a CI run's artifacts: binaries-PLATFORM/ as `collect artifacts`
     takes them, dist/ with the wheels, and desktop-PLATFORM/ with the bundles that the release plan
     expects. A bundle may be missing: the release notes say so. Writes one archive of the programs
     per platform, the wheels, the bundles, MCP bundles, bills of materials, release.json,
-    SHA256SUMS, the signatures of both, and the release notes.
+    SHA256SUMS, and the release notes. Without DIR, works with what is assembled; checksums and
+    signatures are verified each time.
 
-    With --upload, uploads what is assembled: checksums and signatures are verified first. The
-    release of this version is a draft until every file is there. An upload goes on from what the
-    release has, and replaces nothing. Needs GitHub's client, `gh`.
+    With --sign, signs both lists with the key that the plan states; a plan with `signing = "none"`
+    needs none. With --upload, uploads everything to a draft, which nobody sees; goes on from what
+    the draft has, and replaces nothing. With --publish, publishes the draft. Both need GitHub's
+    client, `gh`.
 
-    With --add, both are about the desktop bundles in DIR alone: they are added to a release that is
+    With --add, all are about the desktop bundles in DIR alone: they are added to a release that is
     out, with a signed list of their own. The first list stays as it is.
 
     \b
     Examples:
-      python -m scripts assets artifacts --unsigned
-      python -m scripts assets artifacts --key leanspec.key
+      python -m scripts assets artifacts
+      python -m scripts assets --sign --key leanspec.key
       python -m scripts assets --upload --dry-run
-      python -m scripts assets artifacts --add desktop --key leanspec.key
-      python -m scripts assets --upload --add desktop
+      python -m scripts assets artifacts --add desktop
+      python -m scripts assets --sign --upload --add desktop --key leanspec.key
     """
-    if artifacts is None and not upload:
-        raise click.UsageError("name the artifacts to assemble, or `--upload`")
-    if not upload and (dry_run or provenance):
-        raise click.UsageError("`--dry-run` and `--provenance` need `--upload`")
-    if artifacts is None and (key or unsigned or as_json):
-        raise click.UsageError("`--key`, `--unsigned` and `--json` need the artifacts")
+    works = bool(assembled or sign or upload or publish)
+    problems = {
+        "name the artifacts to assemble, or one of `--sign`, `--upload` and `--publish`": works
+        == (artifacts is not None),
+        "`--dry-run` and `--provenance` need `--upload`": (dry_run or provenance)
+        and not upload,
+        "`--key` needs `--sign`": key and not sign,
+        "`--json` needs the artifacts": as_json and works,
+        "`--add` is for a release that is out": listing.addition and (publish or assembled),
+    }
+    for message, applies in problems.items():
+        if applies:
+            raise click.UsageError(message)
     folder = out or ROOT / ("added-artifacts" if listing.addition else "final-artifacts")
     if artifacts is not None:
-        _assemble(artifacts, folder, listing, key, unsigned=unsigned, as_json=as_json)
+        _assemble(artifacts, folder, listing, as_json=as_json)
+    if assembled:
+        _compare(folder, assembled)
+    if sign:
+        _sign(folder, listing, key)
     if upload:
         _upload(folder, listing, provenance, dry_run=dry_run)
+    if publish:
+        _publish(folder, listing)
 
 
-def _assemble(
-    artifacts: Path,
-    out: Path,
-    listing: Listing,
-    key: Path | None,
-    *,
-    unsigned: bool,
-    as_json: bool,
-) -> None:
+def _assemble(artifacts: Path, out: Path, listing: Listing, *, as_json: bool) -> None:
     from scripts.model.plan import read_plan
 
     from .addition import assemble_addition
-    from .assemble import assemble, must_be_artifacts, must_have_wheels
+    from .assemble import assemble
 
-    # Before anybody types a password.
-    must_be_artifacts(artifacts)
-    if not listing.addition:
-        must_have_wheels(artifacts)
-    secret = None if unsigned else _secret_key(key)
     if listing.addition:
-        paths = assemble_addition(artifacts, out, read_plan(), secret, listing)
+        paths = assemble_addition(artifacts, out, read_plan(), listing)
     else:
-        paths = assemble(artifacts, out, read_plan(), secret)
+        paths = assemble(artifacts, out, read_plan())
     if as_json:
         click.echo((out / listing.manifest).read_text("utf-8"), nl=False)
     else:
         for path in paths:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
+
+
+def _compare(folder: Path, assembled: str) -> None:
+    from scripts.model.plan import read_plan
+
+    from .assembled import must_be_as_checked
+
+    must_be_as_checked(folder, read_plan(), assembled)
+    click.echo(f"`{folder}` contains what was checked", err=True)
+
+
+def _sign(folder: Path, listing: Listing, key: Path | None) -> None:
+    from scripts.model.plan import read_plan
+
+    from .assembled import intact, sign_assembled
+
+    plan = read_plan()
+    # Before anybody types a password.
+    intact(folder, plan, listing)
+    if plan.public_key or key:
+        sign_assembled(folder, plan, _secret_key(key), listing)
+    else:
+        click.echo("the release plan says that nothing is signed", err=True)
+
+
+def _publish(folder: Path, listing: Listing) -> None:
+    from scripts.model.plan import read_plan
+
+    from .assembled import verified
+    from .upload import find_client, publish_release
+
+    plan = read_plan()
+    click.echo(publish_release(find_client(), verified(folder, plan, None, listing), plan))
 
 
 def _upload(

@@ -1,4 +1,4 @@
-"""Uploading a GitHub release with `gh`: a draft until it is complete, and nothing is ever replaced."""
+"""A GitHub release, by `gh`: a draft is filled, and published as it is. Nothing is ever replaced."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ AGAIN = "run the same command again: it goes on from what GitHub has"
 INSTALL = "install GitHub's client: https://cli.github.com"
 NOT_LOGGED_IN = 4  # gh help exit-codes
 FINISHED = "uploaded"
+# A version for those who ask for it is not the one that GitHub shows as the latest.
+EARLY = ("--prerelease", "--latest=false")
 OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
 
 
@@ -49,18 +51,18 @@ def find_client() -> str:
 def upload_release(
     gh: str, files: list[Path], plan: Plan, notes: Path | None, *, dry_run: bool
 ) -> str:
-    """Upload the files that are missing, in their order, and publish the release when all are there.
+    """Upload the files that are missing to the draft of a release, in their order.
 
-    A release that is there already is continued. Without notes, the files are added to a release
+    A draft that is there already is continued. Without notes, the files are added to a release
     that is out. Returns its address. Raises CommandError, before the first upload, if `gh` is not
     logged in, if the release has other bytes under one of the names, or if it cannot be changed.
     """
     tag = f"v{plan.version}"
     release = _find(gh, tag)
     _must_be_open(release, tag, addition=notes is None)
-    there = _same_bytes(gh, release, files) if release else set()
+    there = _same_bytes(gh, tag, release, files) if release else set()
     missing = [path for path in files if path.name not in there]
-    _must_be_mutable(release, tag, missing)
+    _must_be_mutable(release, tag, missing, addition=notes is None)
     table = []
     for path in files:
         state = "there already" if path.name in there else "to be uploaded"
@@ -80,23 +82,40 @@ def upload_release(
                 f"`gh release upload` of `{path.name}`",
                 AGAIN,
             )
-    release = _find(gh, tag)
-    if release is None or _same_bytes(gh, release, files) != {path.name for path in files}:
-        raise CommandError(f"not every file of `{tag}` is shown by GitHub yet", hint=AGAIN)
-    return _publish(gh, tag, release, notes)
-
-
-def _publish(gh: str, tag: str, release: Release, notes: Path | None) -> str:
-    """Publish a draft, and give a release without notes ours; return its address."""
-    changes = ["--draft=false"] if release.draft else []
+    release = _find_complete(gh, tag, files)
     if notes is not None and not release.noted:
-        changes += ["--notes-file", str(notes)]
-    if changes:
-        must_succeed(
-            capture([gh, "release", "edit", tag, *changes]), "`gh release edit`", AGAIN
-        )
-        release = _find(gh, tag) or release
+        _edit(gh, tag, "--notes-file", str(notes))
     return release.url
+
+
+def publish_release(gh: str, files: list[Path], plan: Plan) -> str:
+    """Publish the draft of a release, if it has exactly these files; return its address."""
+    tag = f"v{plan.version}"
+    if _find_complete(gh, tag, files).draft:
+        is_early = plan.version.is_prerelease
+        _edit(gh, tag, "--draft=false", *(EARLY if is_early else ()))
+    release = _find_complete(gh, tag, files)
+    if release.draft:
+        raise CommandError(f"GitHub still shows `{tag}` as a draft", hint=AGAIN)
+    return release.url
+
+
+def _edit(gh: str, tag: str, *changes: str) -> None:
+    command = [gh, "release", "edit", tag, *changes]
+    must_succeed(capture(command), "`gh release edit`", AGAIN)
+
+
+def _find_complete(gh: str, tag: str, files: list[Path]) -> Release:
+    """Return a release with every file; raises CommandError if one is missing, or another is in a draft."""
+    release = _find(gh, tag)
+    there = _same_bytes(gh, tag, release, files) if release else set()
+    missing = [path.name for path in files if path.name not in there]
+    if release is None or missing:
+        raise CommandError(
+            f"`{tag}` on GitHub lacks {len(missing)} of {len(files)} files, such as `{missing[0]}`",
+            hint=f"{AGAIN}; what drafts it is `python -m scripts assets --upload`",
+        )
+    return release
 
 
 def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
@@ -108,9 +127,18 @@ def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
         )
 
 
-def _must_be_mutable(release: Release | None, tag: str, missing: list[Path]) -> None:
-    """Raise CommandError if files are missing in a release that GitHub keeps as it is."""
-    if release is not None and release.immutable and missing:
+def _must_be_mutable(
+    release: Release | None, tag: str, missing: list[Path], *, addition: bool
+) -> None:
+    """Raise CommandError if files are missing in a release that is to stay as it is."""
+    if release is None or release.draft or not missing:
+        return
+    if not addition:
+        raise CommandError(
+            f"the release `{tag}` is out on GitHub, and `{missing[0].name}` is not in it",
+            hint=f"if nobody relies on it: `gh release delete {tag}`; this command then makes a draft",
+        )
+    if release.immutable:
         raise CommandError(
             f"the release `{tag}` on GitHub is immutable, nothing was uploaded",
             details=[f"`{path.name}` is not in it" for path in missing],
@@ -119,21 +147,9 @@ def _must_be_mutable(release: Release | None, tag: str, missing: list[Path]) -> 
 
 
 def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
-    command = [
-        gh,
-        "release",
-        "create",
-        tag,
-        "--draft",
-        "--verify-tag",
-        "--title",
-        f"LeanSpec {plan.version}",
-    ]
-    command += [
-        "--notes-file",
-        str(notes),
-        *(["--prerelease"] if plan.version.is_prerelease else []),
-    ]
+    command = [gh, "release", "create", tag, "--draft", "--verify-tag"]
+    command += ["--title", f"LeanSpec {plan.version}", "--notes-file", str(notes)]
+    command += EARLY if plan.version.is_prerelease else ()
     with step(f"making the draft of {tag}"):
         must_succeed(
             capture(command),
@@ -182,9 +198,15 @@ def _find(gh: str, tag: str) -> Release | None:
     )
 
 
-def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
-    """Return which files GitHub has, byte for byte; raises CommandError if one has other bytes."""
+def _same_bytes(gh: str, tag: str, release: Release, files: list[Path]) -> set[str]:
+    """Return which files GitHub has, byte for byte.
+
+    Raises CommandError if one has other bytes, or if a draft has a file that is not of the release.
+    """
     there, wrong = set(), []
+    if release.draft:
+        strays = release.assets.keys() - {path.name for path in files}
+        wrong += [f"`{name}` is not of this release" for name in sorted(strays)]
     for path in files:
         asset = release.assets.get(path.name)
         if asset is None or asset["state"] != FINISHED:
@@ -199,6 +221,12 @@ def _same_bytes(gh: str, release: Release, files: list[Path]) -> set[str]:
             there.add(path.name)
         else:
             wrong.append(f"`{path.name}`: sha256 `{found}`, ours is `{own}`")
+    if wrong and release.draft:
+        raise CommandError(
+            f"the draft of `{tag}` on GitHub has other files",
+            details=wrong,
+            hint=f"delete it, `gh release delete {tag}`, and let the job that signs make it again",
+        )
     if wrong:
         raise CommandError(
             "the release on GitHub has other bytes, nothing was uploaded",

@@ -42,6 +42,11 @@ AT_ONCE = 4
 SECONDS_FOR_AN_ANSWER = 120
 CREATED = (200, 201, 202, 204)
 REFUSES_US = (401, 403)
+# All jobs of a run build again, and have other bytes then.
+BURNT = (
+    "of a workflow's run, only the failed jobs can be run again (`gh run rerun RUN --failed`), never all;"
+    " if these files were built anew, this version cannot be used any more: bump to a higher one"
+)
 AGAIN = "run the same command again: it goes on from what the index has"
 
 
@@ -233,6 +238,6 @@ def is_there(client: Client, file: File) -> bool:
     if found != own:
         raise BurntError(
             f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",
-            hint="that version is burnt: nothing is uploaded any more; bump to a higher one",
+            hint=BURNT,
         )
     return True

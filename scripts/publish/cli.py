@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher.commands import FAILURE
-from scripts.environment import extend
+from scripts.environment import ROOT, extend
 from scripts.options import (
     BINARIES_OPTION,
     CARGO_OPTION,
     DIST_OPTION,
     NUMBER,
     json_option,
+    must_be_fingerprint,
     print_rows,
 )
 
@@ -133,19 +134,26 @@ def _print_places(places: list[Place], result: str) -> None:
     is_flag=True,
     help="Append the version and the matrices to the file `GITHUB_OUTPUT` instead.",
 )
-def matrix(*, dev: bool, github_output: bool) -> None:
+@click.option("--tagged", is_flag=True, help="Only check the release's tag.")
+def matrix(*, dev: bool, github_output: bool, tagged: bool) -> int:
     """Print the CI build matrix as JSON.
 
     It is derived from the table of platforms and the release plan.
     """
     from .matrix import build_matrix, outputs, write_outputs
 
+    if tagged:
+        from scripts.gates.commit import tag
+        from scripts.model.plan import read_plan
+
+        return _print_findings([*tag(read_plan(), ROOT)], as_json=False)
     if github_output:
         write_outputs(outputs())
         for name, value in outputs().items():
             click.echo(f"{name}={value}")
     else:
         click.echo(json.dumps(build_matrix(dev=dev)))
+    return 0
 
 
 @click.command()
@@ -156,6 +164,19 @@ def matrix(*, dev: bool, github_output: bool) -> None:
     "--sources",
     metavar="COMMIT",
     help="Commit of LeanSpec that every binary must come from.",
+)
+@click.option(
+    "--assemble",
+    "artifacts",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep the assembled GitHub release, with the desktop bundles in DIR.",
+)
+@click.option(
+    "--draft",
+    is_flag=True,
+    envvar="LEANSPEC_DRAFT",
+    help="Before the commit and the tag of the release.",
 )
 @click.option(
     "--bytes",
@@ -174,7 +195,9 @@ def check(
     binaries: Path,
     cargo: Path | None,
     sources: str | None,
+    artifacts: Path | None,
     *,
+    draft: bool,
     only_bytes: bool,
     github_output: bool,
     as_json: bool,
@@ -183,8 +206,9 @@ def check(
 
     Checks the tree (names, versions, tag, uncommitted changes, lock files), compares the files byte
     for byte with what the tree builds from the collected binaries, and applies the rules of the
-    index. Then installs everything from an index on loopback with pip and uv, and runs it. Shows
-    every failure, and the fingerprint for `publish --checked`. Exits with 1 if anything failed.
+    index. Then installs everything from an index on loopback with pip and uv, and runs it. Also
+    assembles the GitHub release, unsigned, as `assets` does. Shows every failure, and the
+    fingerprint for `publish --checked`. Exits with 1 if anything failed.
 
     \b
     Examples:
@@ -196,7 +220,7 @@ def check(
     from scripts.model.plan import read_plan
 
     if only_bytes:
-        if cargo or sources or github_output:
+        if cargo or sources or github_output or artifacts or draft:
             raise click.UsageError("`--bytes` compares bytes alone: leave out the others")
         from scripts.gates.same_bytes import compare_bytes
 
@@ -205,15 +229,28 @@ def check(
     read_plan()
     extend()
     from scripts.gates.check import check_copy
+    from scripts.github.assembled import fingerprint
+    from scripts.github.gate import GitHubRelease
 
     from .matrix import write_outputs
 
-    findings, checked = check_copy(dist, cargo, binaries, sources)
+    plan = replace(read_plan(), is_draft=draft)
+    out = ROOT / "final-artifacts" if artifacts else None
+    findings, checked = check_copy(
+        dist,
+        cargo=cargo,
+        collected=binaries,
+        sources=sources,
+        plan=plan,
+        github=GitHubRelease(binaries, artifacts, out).check,
+    )
     code = _print_findings(findings, as_json=as_json)
     if code == 0:
         click.echo(f"fingerprint: {checked}", err=True)
     if code == 0 and github_output:
-        write_outputs({"checked": checked})
+        is_kept = out is not None and out.is_dir()
+        assembled = fingerprint(out) if out and is_kept else ""
+        write_outputs({"checked": checked, "assembled": assembled})
     return code
 
 
@@ -265,9 +302,9 @@ SIMPLE_OPTION = click.option(
 WAIT_OPTION = click.option(
     "--wait",
     type=click.IntRange(1),
-    default=900,
+    default=480,  # five waves, within an hour's job
     show_default=True,
-    help="Seconds to wait for the index.",
+    help="Seconds to wait for the index; `publish` waits so for each of five waves.",
 )
 
 
@@ -280,6 +317,7 @@ WAIT_OPTION = click.option(
 @click.option(
     "--checked",
     metavar="FINGERPRINT",
+    callback=must_be_fingerprint,
     help="Skip the checks for the files that passed them (see `check`).",
 )
 @click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
@@ -339,17 +377,23 @@ def publish(
     if checked:
         from scripts.index.served import compare_served
 
-        proof = Proof(functools.partial(has_passed, checked), compare_served)
+        proof = Proof(
+            functools.partial(has_passed, checked, is_draft=dry_run), compare_served
+        )
         done = "every file was fetched from the index and compared"
     else:
         # A dry run comes before the tag.
         plan = replace(read_plan(), is_draft=dry_run)
         extend()
         from scripts.gates.check import check as look
+        from scripts.github.gate import GitHubRelease
 
         from .verify import verify_release
 
-        gates = functools.partial(look, cargo=cargo, collected=binaries, plan=plan)
+        github = GitHubRelease(binaries).check
+        gates = functools.partial(
+            look, cargo=cargo, collected=binaries, plan=plan, github=github
+        )
         proof = Proof(gates, verify_release)
         done = "every file was fetched from the index, compared, installed and run"
     findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
@@ -436,20 +480,28 @@ def verify_release(
 
 
 @click.command(name="publish-server", hidden=True)
+@click.option(
+    "--build", is_flag=True, help="Check `server.json`, and only build the publisher."
+)
 @click.option("--dry-run", is_flag=True, help="Show `server.json`; publish nothing.")
-def publish_server(*, dry_run: bool) -> int:
+def publish_server(*, build: bool, dry_run: bool) -> int:
     """Tell the registry of MCP servers of a release.
 
-    Checks `server.json`, then runs the registry's own publisher, which Go builds. Works in a
-    GitHub workflow alone, whose identity the registry accepts; the index has to serve the release.
+    Runs the registry's own publisher, which Go has built with --build. Works in a GitHub workflow
+    alone, whose identity the registry accepts; the index has to serve the release.
 
     \b
     Examples:
       python -m scripts publish-server --dry-run
+      python -m scripts publish-server --build
     """
+    from .registry import build_publisher
     from .registry import publish_server as run
 
-    run(dry_run=dry_run)
+    if build:
+        click.echo(build_publisher())
+    else:
+        run(dry_run=dry_run)
     return 0
 
 

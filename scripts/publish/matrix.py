@@ -6,10 +6,12 @@ import datetime as dt
 import functools
 import json
 import os
+import tomllib
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
+from scripts.environment import ROOT
 from scripts.model.plan import DEV, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say
@@ -43,6 +45,7 @@ NOTICE = dt.timedelta(days=180)
 # Linux is built for the oldest glibc that Rust supports, whatever the runner's is. OpenSSL is linked
 # in statically, built for the same one.
 GLIBC = ".2.17"
+RUST = ROOT / ".github/rust/rust-toolchain.toml"
 OUTPUT_VARIABLE = "GITHUB_OUTPUT"
 Matrix = dict[str, list[dict[str, str]]]
 
@@ -65,7 +68,9 @@ def outputs() -> dict[str, str]:
     dev = plan.version.is_devrelease
     return {
         "version": str(plan.version),
-        "dev": json.dumps(dev),
+        "dev-version": str(plan.version) if dev else "",
+        "is-signed": json.dumps(bool(plan.public_key)),
+        "rust": read_rust(),
         "index": "testpypi" if dev else "pypi",
         # Where LeanSpec's sources of this version are: a packaging-only fix has those of its base.
         # In full, because a branch could have the tag's name, and would be taken before it.
@@ -74,6 +79,12 @@ def outputs() -> dict[str, str]:
         "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
         "has-desktop": json.dumps(bool(plan.desktop)),
     }
+
+
+def read_rust() -> str:
+    """Return the Rust that a release is built with."""
+    table = tomllib.loads(RUST.read_text("utf-8"))
+    return str(table["toolchain"]["channel"])
 
 
 def endings(runners: set[str], today: dt.date) -> list[str]:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,6 +25,7 @@ from scripts.index.attestations import attested, is_attested, predicates_of
 from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
 from scripts.index.upload import (
     AGAIN,
+    BURNT,
     BurntError,
     credentials,
     upload_all,
@@ -46,7 +47,7 @@ WAVES = (
     # Nobody is to find it while what it requires is not there.
     (FileKind.MCP_COMMAND,),
 )
-LONGEST_WAIT = 900
+LONGEST_WAIT = 480
 
 
 class GatesError(CommandError):
@@ -113,13 +114,15 @@ def must_be_ci() -> None:
         )
 
 
-def has_passed(fingerprint_of_check: str, dist: Path) -> list[Finding]:
+def has_passed(
+    fingerprint_of_check: str, dist: Path, *, is_draft: bool = False
+) -> list[Finding]:
     """Check that the files are those that passed, and that this commit still is the release's tag.
 
-    Somebody may have moved the tag or changed a file since the check.
+    Somebody may have moved the tag or changed a file since the check. A draft comes before its tag.
     """
     files, strange = read_files(dist)
-    plan = plan_of(read_plan(), files)
+    plan = replace(plan_of(read_plan(), files), is_draft=is_draft)
     findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
     return [
         *findings,
@@ -197,7 +200,7 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
                 if f"-{version}-" in served.name or f"-{version}.tar" in served.name:
                     raise BurntError(
                         f"`{client.index}` has `{served.name}`, which is not of this release",
-                        hint="that version is burnt: bump to a higher one",
+                        hint=BURNT,
                     )
                 continue
             wanted = file.sha256()
@@ -205,7 +208,7 @@ def _state(client: Client, files: list[File], version: Version) -> set[str]:
             if found != wanted:
                 raise BurntError(
                     f"`{served.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{wanted}`",
-                    hint="that version is burnt: nothing is uploaded; bump to a higher one",
+                    hint=BURNT,
                 )
             there.add(served.name)
     return there
@@ -268,7 +271,7 @@ def _served(client: Client, distribution: str, pending: dict[str, File]) -> list
             if digest != file.sha256():
                 raise BurntError(
                     f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{file.sha256()}`",
-                    hint="that version is burnt: do not go on with it; bump to a higher one",
+                    hint=BURNT,
                 )
             found.append(name)
     return found

@@ -7,6 +7,7 @@ from what it built.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from minisign import KeyPair
 from packaging.version import Version
 
@@ -92,16 +94,21 @@ UV_PLATFORMS = {
     "windows-x64": "x86_64-pc-windows-msvc",
     "windows-arm64": "aarch64-pc-windows-msvc",
 }
-# The steps that build or check files: from which artifact another play of the same commit copies
+# The steps that build files: from which artifact another play of the same commit copies
 # their output, and to which folder of its workspace.
 BUILDS = {
     "collect cargo": (f"binaries-{PLATFORM}", "platform_wheels"),
-    "collect desktop": (f"desktop-{PLATFORM}", "artifacts/desktop"),
-    "collect pages": None,
+    "collect desktop": (f"desktop-{PLATFORM}", "artifacts"),
     "wheels": ("dist", "dist"),
-    "check": None,
 }
-SKIPPED_COMMANDS = (" test", " attest", " publish-server", " --prepare")
+SKIPPED_COMMANDS = (" test", " attest", " --prepare")
+# A Go that builds a publisher which notes what it is asked.
+GO = """#!/bin/sh
+mkdir -p "$GOBIN"
+printf '#!/bin/sh\\necho "$*" >> "%s"\\n' "$HOME/registry.log" > "$GOBIN/publisher"
+"""
+CHECK = 'check --github-output --sources "$SOURCES"'
+PUBLISH = 'publish --index "$INDEX" --checked "$CHECKED"'
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 Play = Callable[..., Player]
 
@@ -176,7 +183,9 @@ def play(
     (programs / "python").write_text(
         PYTHON.replace("PYTHON -c", f"{shlex.quote(sys.executable)} -c")
     )
-    (programs / "python").chmod(0o755)
+    (programs / "go").write_text(GO)
+    for program in programs.iterdir():
+        program.chmod(0o755)
     server.upload(server.make_index("base"), *required(wheelhouse))
 
     def checkout(place: Path, repository: str | None, ref: str | None) -> str:
@@ -186,9 +195,17 @@ def play(
             git(place, "checkout", "--quiet", ref)
         return commit_of(place).name
 
+    def checkout_untagged(place: Path, repository: str | None, ref: str | None) -> str:
+        commit = checkout(place, repository, ref)
+        if repository is None:
+            git(place, "tag", "--delete", f"v{RELEASED}")
+        return commit
+
     def call(
         name: str,
         answer: Callable[[Step, Path], Result | None] = lambda _step, _workspace: None,
+        *,
+        is_tagged: bool = True,
         **inputs: bool,
     ) -> Player:
         github = servers.enter_context(serving(GitHub(tags={f"v{RELEASED}"})))
@@ -227,7 +244,7 @@ def play(
             folder,
             {"inputs": inputs, "github": run, "secrets": secrets},
             env,
-            checkout,
+            checkout if is_tagged else checkout_untagged,
             # The suite is what runs this; a workflow's identity, by which it attests and the
             # registry knows it, only GitHub gives; this machine installs nothing.
             skip=lambda command: command.endswith(SKIPPED_COMMANDS),
@@ -271,15 +288,15 @@ def stand_in(step: Step, workspace: Path) -> Result | None:
 
 def attest_instead(command: str, workspace: Path) -> None:
     """Write attestations by a key that nobody vouches for, where `publish` will look for them."""
-    if " publish " in command:
+    if " publish " in command and not command.endswith("--dry-run"):
         for file in read_files(workspace / "dist")[0]:
             write_attestation(file)
 
 
 @pytest.fixture(scope="module")
 def release(play: Play) -> Player:
-    """Return the play of a release, as a published release starts it: no inputs."""
-    return play("release")
+    """Return the play of a release."""
+    return play("release", dry_run=False, dev=False)
 
 
 def typed(step: Step) -> str:
@@ -295,10 +312,9 @@ def reused(release: Player) -> Callable[[Step, Path], Result | None]:
         same = [result for result in release.steps if result.step == step]
         if build is None or not same or is_foreign(step):
             return None
-        if copied := BUILDS[build]:
-            artifact, place = copied
-            source = release.folder / "artifacts" / artifact
-            shutil.copytree(source, workspace / place, dirs_exist_ok=True)
+        artifact, place = BUILDS[build]
+        source = release.folder / "artifacts" / artifact
+        shutil.copytree(source, workspace / place, dirs_exist_ok=True)
         return same[0]
 
     return answer
@@ -326,6 +342,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
     steps = [(result.step.job, typed(result.step)) for result in release.steps]
     assert sorted(steps) == sorted(
         [
+            ("plan", "matrix --tagged"),
             ("plan", "matrix --github-output"),
             *[
                 ("build", "bump --check --cargo leanspec/rust"),
@@ -333,15 +350,21 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
             ]
             * len(PLATFORMS),
             ("desktop", "matrix --github-output"),
-            ("desktop", "collect desktop leanspec --build"),
+            ("desktop", 'collect desktop leanspec --build --into "artifacts/$ARTIFACT"'),
             ("check", "collect artifacts artifacts --planned"),
             ("check", "collect pages"),
             ("check", "wheels"),
-            ("check", 'check --github-output --sources "$SOURCES"'),
-            ("publish", 'publish --index "$INDEX" --checked "$CHECKED"'),
+            ("check", f"{CHECK} --assemble artifacts"),
+            ("check", f"{PUBLISH} --dry-run"),
+            ("check", "publish-server --build"),
+            ("sign", 'assets --assembled "$ASSEMBLED"'),
+            ("sign", 'assets --assembled "$ASSEMBLED" --sign'),
+            ("sign", 'assets --upload --provenance "$PROVENANCE"'),
+            ("publish", f"{PUBLISH} --dry-run"),
+            ("publish", PUBLISH),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
-            ("github", "assets artifacts"),
-            ("github", 'assets --upload --provenance "$PROVENANCE"'),
+            ("release", "assets --publish"),
+            ("registry", "publish-server"),
         ]
     )
     assert release.passed_over == {
@@ -349,14 +372,13 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
         "re-actors/alls-green",
         "python -m scripts test",
         "python -m scripts attest",
-        "python -m scripts publish-server",
         "python -m scripts collect desktop leanspec --prepare",
     }
     dist = release.folder / "artifacts/dist"
     assert len([*dist.glob(f"*{TAG}.whl")]) == len(FAMILIES), "the pinned glibc"
     github: GitHub = release.contexts["server"]
     assert github.releases[0]["draft"] is False
-    final = release.folder / "github-0/final-artifacts"
+    final = release.folder / "release-0/final-artifacts"
     assets = github.assets(f"v{version}")
     assert assets == {name: (final / name).read_bytes() for name in names(final)}
     desktop = f"leanspec-desktop-{version}-{PLATFORM}.deb"
@@ -364,6 +386,19 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
     assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(assets)
     assert wheels.items() <= assets.items()
     assert reported(release, "mcp") == version, "it was run where it was built"
+    asked = (release.folder / "home/registry.log").read_text().splitlines()
+    assert asked == ["login github-oidc", "publish"]
+
+
+def test_everything_is_drafted_before_the_first_upload(release: Player) -> None:
+    jobs = [result.step.job for result in release.steps]
+    order = ["check", "sign", "publish", "verify", "release", "registry"]
+    places = [(jobs.index(job), len(jobs) - jobs[::-1].index(job)) for job in order]
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(places))
+    asked = release.contexts["server"].asked
+    changes = [line for line in asked if line.startswith(("POST /repos", "PATCH"))]
+    assert changes[-1].startswith("PATCH"), "the draft is published as it is"
+    assert sum(line.startswith("PATCH") for line in changes) == 1
 
 
 def test_release_is_installed_for_every_platform(release: Player, tmp_path: Path) -> None:
@@ -433,31 +468,32 @@ def test_a_published_release_is_installed_fixed_and_removed(
     fix.verify(url)
 
 
-def test_a_dry_run_does_all_but_upload(release: Player, play: Play) -> None:
-    player = play("dry-run", reused(release), dry_run=True, dev=False)
-    assert skipped(player) == ["verify"]
+def test_a_dry_run_comes_before_the_tag_and_uploads_nothing(
+    release: Player, play: Play
+) -> None:
+    player = play("dry-run", reused(release), is_tagged=False, dry_run=True, dev=False)
+    assert skipped(player) == ["sign", "publish", "verify", "release", "registry"]
     built = {id(result) for result in release.steps}
     copied = [typed(result.step) for result in player.steps if id(result) in built]
     assert len(copied) == len(BUILDS), "every build has the same commands and variables"
     outputs = {typed(result.step): result.stdout + result.stderr for result in player.steps}
-    published = outputs['publish --index "$INDEX" --checked "$CHECKED" --dry-run']
+    assert "v0.3.0: comes after this" in outputs[f"{CHECK} --assemble artifacts"]
+    published = outputs[f"{PUBLISH} --dry-run"]
     assert "a dry run: nothing was uploaded" in published
     files = read_files(release.folder / "artifacts/dist")[0]
     assert published.count("to be uploaded") == len(files)
     assert served(player) == []
-    assert "a dry run: nothing was uploaded" in outputs["assets --upload --dry-run"]
-    assert player.contexts["server"].releases == []
-    assert "python -m scripts attest" not in player.passed_over, (
-        "nothing is attested in a dry run: that is public"
-    )
-    registered = outputs["publish-server --dry-run"]
-    assert '"identifier": "leanspec-mcp"' in registered
-    assert "a dry run: nothing was published" in registered
+    assert player.contexts["server"].asked == [], "GitHub is not even asked"
+    workflow = yaml.safe_load(WORKFLOW.read_text("utf-8"))
+    jobs = [workflow["jobs"][name] for name in player.results.keys() - {*skipped(player)}]
+    assert not any("environment" in job for job in jobs), "nobody is asked for approval"
+    assert "secrets." not in yaml.safe_dump(jobs)
+    assert not any("write" in job["permissions"].values() for job in jobs)
 
 
 def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     player = play("dev", dry_run=False, dev=True)
-    assert skipped(player) == ["test", "desktop", "github", "registry"]
+    assert skipped(player) == ["test", "desktop", "sign", "release", "registry"]
     outputs = player.results["plan"]["outputs"]
     dev = next_dev(Version(RELEASED), 7)
     assert (outputs["version"], outputs["index"]) == (str(dev), "testpypi")
@@ -466,9 +502,7 @@ def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
     )
     assert reported(player, "cli") == binary_version(dev)
     (published,) = [
-        result.stderr
-        for result in player.steps
-        if typed(result.step).startswith("publish ")
+        result.stderr for result in player.steps if typed(result.step) == PUBLISH
     ]
     assert "published: every file was fetched from the index" in published
     assert all(f"-{dev}" in name for name in served(player))

@@ -73,7 +73,13 @@ def test_the_plan_names_what_the_real_server_lacks_for_the_real_pages(
         ("check", "--bytes", "--github-output"),
         ("assets",),
         ("assets", "artifacts", "--dry-run"),
-        ("assets", "--upload", "--unsigned"),
+        ("assets", "artifacts", "--sign"),
+        ("assets", "--publish", "--key", "pyproject.toml"),
+        ("assets", "--publish", "--add", "desktop"),
+        ("assets", "--assembled", ""),
+        # An empty variable would let the gates run beside the token.
+        ("publish", "--index", "x", "--checked", ""),
+        ("publish", "--index", "x", "--checked", "x"),
         ("rehearse", "--faults"),
         ("matrix", "--all"),
         ("pre-release", "--repair", "magic"),
@@ -88,6 +94,14 @@ def test_wrong_usage_ends_with_2_and_changes_nothing(
     assert done.stderr.startswith("error: ")
     assert " --help` explains the usage" in done.stderr
     assert tracked_changes() == before
+
+
+def test_matrix_tagged_refuses_a_commit_without_the_tag(
+    scripts: Scripts, version: str
+) -> None:
+    output = scripts("matrix", "--tagged", code=1).stdout
+    assert "1 of 1 fact is wrong" in output
+    assert f"hint: `git tag v{version}`" in output
 
 
 @pytest.mark.parametrize(

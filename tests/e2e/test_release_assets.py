@@ -12,11 +12,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from minisign import KeyPair, SecretKey
+from packaging.version import Version
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import CommandError
@@ -26,9 +28,15 @@ from scripts.collect.bundles import read_bundle, write_checksum
 from scripts.github.addition import assemble_addition
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
-from scripts.github.assembled import verified
+from scripts.github.assembled import (
+    fingerprint,
+    must_be_as_checked,
+    sign_assembled,
+    verified,
+)
 from scripts.github.desktop import copy_bundles, missing_bundles, read_bundles
 from scripts.github.listing import Listing
+from scripts.github.upload import publish_release, upload_release
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import OWN_COMMAND, clean_environment
@@ -42,6 +50,7 @@ from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
 LATER = Listing("desktop")
+LISTS = ("SHA256SUMS", "release.json")
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 
 
@@ -106,7 +115,8 @@ def assets(shared: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path
     """Return the folder of a release of small programs."""
 
     def make(folder: Path) -> None:
-        assemble(artifacts, folder, plan, key, tree)
+        assemble(artifacts, folder, plan, tree)
+        sign_assembled(folder, plan, key, Listing(), tree)
 
     return once(shared / "assets", make)
 
@@ -118,7 +128,8 @@ def real_assets(
     """Return the folder of a release of the real programs."""
 
     def make(folder: Path) -> None:
-        assemble(real_artifacts, folder, plan, key, tree)
+        assemble(real_artifacts, folder, plan, tree)
+        sign_assembled(folder, plan, key, Listing(), tree)
 
     return once(shared / "real-assets", make)
 
@@ -257,7 +268,8 @@ def test_the_same_artifacts_make_the_same_bytes(
     assets: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path, tmp_path: Path
 ) -> None:
     """Signatures included: so that an upload can be continued on another machine."""
-    assemble(artifacts, tmp_path / "again", plan, key, tree)
+    assemble(artifacts, tmp_path / "again", plan, tree)
+    sign_assembled(tmp_path / "again", plan, key, Listing(), tree)
     for path in assets.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -457,7 +469,7 @@ def test_bad_artifacts_make_nothing(
     spoil(spoiled)
     out = tmp_path / "out"
     with pytest.raises(CommandError, match=words) as error:
-        assemble(spoiled, out, plan, None, tree)
+        assemble(spoiled, out, plan, tree)
     assert error.value.hint
     assert not out.exists() or list(out.iterdir()) == []
 
@@ -471,7 +483,7 @@ def test_a_release_goes_without_a_desktop_bundle_that_is_missing(
 ) -> None:
     shutil.rmtree(spoiled / "desktop-linux-x64")
     out = tmp_path / "out"
-    assemble(spoiled, out, plan, None, tree)
+    assemble(spoiled, out, plan, tree)
     assert not list(out.glob("leanspec-desktop-*"))
     assert json.loads((out / "release.json").read_text())["missing_desktop"] == [
         "linux-x64"
@@ -483,20 +495,35 @@ def test_a_release_goes_without_a_desktop_bundle_that_is_missing(
     assert "`python -m scripts assets DIR --add NAME`" in shown
 
 
-def test_a_key_that_nobody_knows_signs_nothing(
-    artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
+def test_assets_sign_refuses_a_key_that_the_plan_does_not_state(
+    few: Path, plan: Plan, tree: Path
 ) -> None:
+    for name in LISTS:
+        (few / f"{name}.minisig").unlink()
+    stranger = KeyPair.generate().secret_key
     with pytest.raises(CommandError, match="the secret key is of"):
-        assemble(artifacts, tmp_path / "out", plan, KeyPair.generate().secret_key, tree)
-    with pytest.raises(CommandError, match="is empty: nobody could check"):
-        assemble(
-            artifacts,
-            tmp_path / "out",
-            replace(plan, public_key=""),
-            KeyPair.generate().secret_key,
-            tree,
-        )
-    assert not (tmp_path / "out").exists()
+        sign_assembled(few, plan, stranger, Listing(), tree)
+    with pytest.raises(CommandError, match="nobody could check a signature"):
+        sign_assembled(few, replace(plan, public_key=""), stranger, Listing(), tree)
+    assert not list(few.glob("*.minisig"))
+
+
+def test_assets_refuses_what_check_did_not_assemble(few: Path, plan: Plan) -> None:
+    checked = fingerprint(few)
+    must_be_as_checked(few, plan, checked)
+    with pytest.raises(CommandError, match="that of what was checked is 0000"):
+        must_be_as_checked(few, plan, "0" * 64)
+    (few / "RELEASE_NOTES.md").write_text("other notes\n")
+    with pytest.raises(CommandError, match=f"that of what was checked is {checked}"):
+        must_be_as_checked(few, plan, checked)
+
+
+def test_assets_sign_refuses_a_folder_that_was_changed(
+    few: Path, plan: Plan, key: SecretKey, tree: Path
+) -> None:
+    another_byte(few)
+    with pytest.raises(CommandError, match=r"linux-x64\.tar\.gz` is "):
+        sign_assembled(few, plan, key, Listing(), tree)
 
 
 def test_a_strangers_folder_is_left_alone(
@@ -504,7 +531,7 @@ def test_a_strangers_folder_is_left_alone(
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CommandError, match=r"holds `mine\.txt`"):
-        assemble(artifacts, tmp_path, plan, None, tree)
+        assemble(artifacts, tmp_path, plan, tree)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -518,7 +545,7 @@ def test_another_release_json_makes_no_folder_ours(
     (tmp_path / "release.json").write_text(manifest)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CommandError, match="which this command did not make"):
-        assemble(artifacts, tmp_path, plan, None, tree)
+        assemble(artifacts, tmp_path, plan, tree)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -542,18 +569,30 @@ def upload(
     """Return `assets --upload` of a few assets, in the copy, as a maintainer runs it."""
 
     def call(
-        *arguments: str | Path, folder: Path = few, **settings: str
+        *arguments: str | Path,
+        folder: Path = few,
+        mode: str = "--upload",
+        **settings: str,
     ) -> CompletedProcess[str]:
         variables = github.environment() | settings
         env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
-        command = [*OWN_COMMAND, "assets", "--upload", "--out", folder, *arguments]
+        command = [*OWN_COMMAND, "assets", mode, "--out", folder, *arguments]
         return run(command, env, cwd=tree, code=None)
 
     return call
 
 
-def test_a_release_is_a_draft_until_all_of_it_is_there(
+@pytest.fixture
+def publish(
     upload: Callable[..., CompletedProcess[str]],
+) -> Callable[..., CompletedProcess[str]]:
+    """Return `assets --publish`, in the same way."""
+    return partial(upload, mode="--publish")
+
+
+def test_assets_fill_a_draft_and_publish_it(
+    upload: Callable[..., CompletedProcess[str]],
+    publish: Callable[..., CompletedProcess[str]],
     github: GitHub,
     few: Path,
     version: str,
@@ -574,7 +613,7 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     again = upload()
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("there already") == 2
-    assert not github.releases[0]["draft"]
+    assert github.releases[0]["draft"], "it is published after the last upload to the index"
     assert github.assets(f"v{version}") == {
         name: (few / name).read_bytes() for name in names(few)
     }
@@ -582,6 +621,20 @@ def test_a_release_is_a_draft_until_all_of_it_is_there(
     third = upload()
     assert third.returncode == 0
     assert "to be uploaded" not in third.stderr
+    no_changes(github)
+    published = publish()
+    assert published.returncode == 0, published.stderr
+    assert published.stdout == f"{github.releases[0]['html_url']}\n"
+    assert not github.releases[0]["draft"]
+    assert not github.releases[0]["prerelease"]
+    github.asked.clear()
+    assert publish().returncode == 0
+    assert upload().returncode == 0
+    no_changes(github)
+
+
+def no_changes(github: GitHub) -> None:
+    """Check that GitHub was only asked, and forget the requests."""
     changes = ("POST /repos", "PATCH", "DELETE")
     assert not [request for request in github.asked if request.startswith(changes)]
 
@@ -606,15 +659,14 @@ def test_assets_downloads_what_github_states_no_digest_of(
 
 
 @pytest.mark.parametrize("notes", ["", " \n", "of a person"])
-def test_a_published_release_is_filled(
+def test_assets_fill_a_draft_that_a_person_made(
     upload: Callable[..., CompletedProcess[str]],
     github: GitHub,
     few: Path,
     version: str,
     notes: str,
 ) -> None:
-    """A workflow that a published release has started finds it there already."""
-    github.create(f"v{version}", draft=False, notes=notes)
+    github.create(f"v{version}", draft=True, notes=notes)
     process = upload()
     assert process.returncode == 0, process.stderr
     assert github.releases[0]["body"] == (
@@ -624,21 +676,91 @@ def test_a_published_release_is_filled(
     assert len(github.releases) == 1
 
 
+def test_assets_upload_refuses_a_release_that_is_out_and_lacks_files(
+    upload: Callable[..., CompletedProcess[str]], github: GitHub, version: str
+) -> None:
+    github.create(f"v{version}", draft=False)
+    process = upload()
+    assert process.returncode == 1
+    assert f"error: the release `v{version}` is out on GitHub, and `" in process.stderr
+    assert f"hint: if nobody relies on it: `gh release delete v{version}`" in process.stderr
+    no_changes(github)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("stray.whl", "`stray.whl` is not of this release"),
+        ("SHA256SUMS", "`SHA256SUMS`: sha256"),
+    ],
+)
+def test_assets_refuse_a_draft_with_another_file(
+    upload: Callable[..., CompletedProcess[str]],
+    publish: Callable[..., CompletedProcess[str]],
+    github: GitHub,
+    version: str,
+    name: str,
+    words: str,
+) -> None:
+    draft = github.create(f"v{version}", draft=True, notes="notes")
+    if name == "stray.whl":
+        assert upload().returncode == 0
+    github.add(draft, name, b"other")
+    github.asked.clear()
+    for command in (upload, publish):
+        process = command()
+        assert process.returncode == 1
+        assert (
+            f"error: the draft of `v{version}` on GitHub has other files" in process.stderr
+        )
+        assert words in process.stderr
+        assert f"hint: delete it, `gh release delete v{version}`" in process.stderr
+    no_changes(github)
+
+
+def test_assets_publish_refuses_a_draft_that_is_not_complete(
+    publish: Callable[..., CompletedProcess[str]], github: GitHub, few: Path, version: str
+) -> None:
+    process = publish()
+    assert process.returncode == 1
+    count = len(names(few))
+    assert f"`v{version}` on GitHub lacks {count} of {count} files" in process.stderr
+    assert "`python -m scripts assets --upload`" in process.stderr
+    no_changes(github)
+
+
+def test_assets_of_a_candidate_are_a_prerelease_and_not_the_latest(
+    github: GitHub, few: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github.environment().items():
+        monkeypatch.setenv(name, value)
+    candidate = replace(plan, version=Version("9.9.9rc1"))
+    github.tags.add("v9.9.9rc1")
+    files, notes = verified(few, plan, None, Listing()), few / "RELEASE_NOTES.md"
+    upload_release("gh", files, candidate, notes, dry_run=False)
+    publish_release("gh", files, candidate)
+    release = github.releases[0]
+    assert (release["draft"], release["prerelease"]) == (False, True)
+    assert release["make_latest"] == "false"
+
+
 @pytest.fixture
 def added(tmp_path: Path, artifacts: Path, plan: Plan, key: SecretKey, tree: Path) -> Path:
     """Return the folder of a desktop bundle that comes later."""
     folder = tmp_path / "added"
-    assemble_addition(artifacts, folder, plan, key, LATER, tree)
+    assemble_addition(artifacts, folder, plan, LATER, tree)
+    sign_assembled(folder, plan, key, LATER, tree)
     return folder
 
 
 def test_a_desktop_bundle_is_added_to_a_release_that_is_out(
     upload: Callable[..., CompletedProcess[str]],
+    publish: Callable[..., CompletedProcess[str]],
     github: GitHub,
     added: Path,
     version: str,
 ) -> None:
-    assert upload().returncode == 0
+    assert upload().returncode == publish().returncode == 0
     before = github.assets(f"v{version}")
     github.cut_after = len(before) + 1
     cut = upload("--add", "desktop", folder=added)
@@ -680,7 +802,7 @@ def test_an_addition_has_a_signed_list_of_its_own(
     assert f"file:{sums}\tversion:{version}\tplatform:any" in process.stdout
 
 
-def test_an_addition_is_assembled_and_uploaded_by_one_command(
+def test_an_addition_is_signed_and_uploaded_by_one_command(
     artifacts: Path,
     github: GitHub,
     tree: Path,
@@ -696,8 +818,9 @@ def test_an_addition_is_assembled_and_uploaded_by_one_command(
     variables = github.environment() | secret
     env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
     out = tmp_path / "out"
-    command: list[str | Path] = [*OWN_COMMAND, "assets", artifacts, "--add", "desktop"]
-    run([*command, "--out", out, "--upload"], env, cwd=tree)
+    command = [*OWN_COMMAND, "assets", "--add", "desktop", "--out", str(out)]
+    run([*command, artifacts], env, cwd=tree)
+    run([*command, "--sign", "--upload"], env, cwd=tree)
     assert set(github.assets(f"v{version}")) == names(out)
     assert github.releases[0]["body"] == "", "an addition has no notes"
 
@@ -729,12 +852,13 @@ def test_a_release_that_is_not_out_takes_no_addition(
 
 def test_an_immutable_release_takes_no_file(
     upload: Callable[..., CompletedProcess[str]],
+    publish: Callable[..., CompletedProcess[str]],
     github: GitHub,
     few: Path,
     added: Path,
     version: str,
 ) -> None:
-    assert upload().returncode == 0
+    assert upload().returncode == publish().returncode == 0
     github.releases[0]["immutable"] = True
     process = upload("--add", "desktop", folder=added)
     assert process.returncode == 1
@@ -748,12 +872,12 @@ def test_an_immutable_release_takes_no_file(
 
 
 def test_artifacts_without_a_desktop_bundle_make_no_addition(
-    spoiled: Path, plan: Plan, key: SecretKey, tree: Path, tmp_path: Path
+    spoiled: Path, plan: Plan, tree: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(spoiled / "desktop-linux-x64")
     out = tmp_path / "out"
     with pytest.raises(CommandError, match="contains no desktop bundle"):
-        assemble_addition(spoiled, out, plan, key, LATER, tree)
+        assemble_addition(spoiled, out, plan, LATER, tree)
     assert list(out.iterdir()) == []
 
 
@@ -811,24 +935,21 @@ def test_assets_needs_a_client_that_is_logged_in(
         (OF_ANOTHER_PASSWORD, "no terminal to ask", "LEANSPEC_SIGNING_PASSWORD"),
     ],
 )
-def test_assets_needs_the_secret_key(
-    artifacts: Path, tree: Path, tmp_path: Path, text: str, words: str, hint: str
+def test_assets_sign_needs_the_secret_key(
+    few: Path, tree: Path, tmp_path: Path, text: str, words: str, hint: str
 ) -> None:
     signing = {"LEANSPEC_SIGNING_KEY": text}
     if words != "no terminal to ask":
         signing["LEANSPEC_SIGNING_PASSWORD"] = PASSWORD
     env = clean(tmp_path / "home", **signing, PYTHONPATH=str(tree))
-    out = tmp_path / "out"
-    command: list[str | Path] = [*OWN_COMMAND, "assets", artifacts, "--out", out]
-    process = run(command, env, cwd=tree, code=1)
+    signature = (few / "SHA256SUMS.minisig").read_text()
+    process = run([*OWN_COMMAND, "assets", "--sign", "--out", few], env, cwd=tree, code=1)
     assert f"error: {words}" in process.stderr
     assert hint in process.stderr
-    assert not (tmp_path / "out").exists()
+    assert (few / "SHA256SUMS.minisig").read_text() == signature
 
 
-def test_assets_looks_at_the_folder_before_it_asks_for_a_key(
-    tree: Path, tmp_path: Path
-) -> None:
+def test_assets_refuses_a_folder_that_has_no_artifacts(tree: Path, tmp_path: Path) -> None:
     env = clean(tmp_path / "home", PYTHONPATH=str(tree))
     for folder, words in (
         (tmp_path / "nowhere", "is not a folder of artifacts"),
@@ -855,7 +976,7 @@ def test_assets_dry_run_names_the_command_that_assembles(
     assert process.returncode == 1
     assert f"nothing is assembled in `{folder}`" in process.stderr
     assert f"it has no `{sums}`\n" in process.stderr
-    words = " ".join(["assets ARTIFACTS", *addition, "--key FILE"])
+    words = " ".join(["assets ARTIFACTS", *addition])
     assert f"hint: assemble it first: `python -m scripts {words}`" in process.stderr
     assert github.asked == []
 
@@ -870,28 +991,31 @@ def test_a_tag_that_is_not_pushed_has_no_release(
     assert github.releases == []
 
 
-def test_an_unsigned_release_stays_here(
-    upload: Callable[..., CompletedProcess[str]],
-    artifacts: Path,
-    github: GitHub,
-    tree: Path,
-    tmp_path: Path,
+def test_a_release_that_is_to_be_signed_is_not_uploaded_unsigned(
+    upload: Callable[..., CompletedProcess[str]], few: Path, github: GitHub
 ) -> None:
-    out = tmp_path / "out"
-    env = clean(tmp_path / "home", PATH=os.environ["PATH"], PYTHONPATH=str(tree))
-    command: list[str | Path] = [
-        *OWN_COMMAND,
-        "assets",
-        artifacts,
-        "--unsigned",
-        "--out",
-        out,
-    ]
-    run(command, env, cwd=tree)
-    process = upload(folder=out)
+    for name in LISTS:
+        (few / f"{name}.minisig").unlink()
+    process = upload()
     assert process.returncode == 1
     assert "error: an unsigned release is not uploaded" in process.stderr
+    assert "`python -m scripts assets --sign --key FILE`" in process.stderr
     assert github.asked == []
+
+
+def test_a_plan_without_a_key_makes_a_release_that_says_so(
+    artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
+) -> None:
+    unsigned, out = replace(plan, public_key=""), tmp_path / "out"
+    assemble(artifacts, out, unsigned, tree)
+    assert json.loads((out / "release.json").read_text())["signing"] == "none"
+    assert "of this release are not signed" in (out / "RELEASE_NOTES.md").read_text()
+    files = verified(out, unsigned, None, Listing())
+    assert [path.name for path in files[-2:]] == ["release.json", "SHA256SUMS"]
+    assert {path.name for path in files} == names(out)
+    (out / "SHA256SUMS.minisig").write_text("of somebody")
+    with pytest.raises(CommandError, match=r"minisig` is not of this release"):
+        verified(out, unsigned, None, Listing())
 
 
 def test_a_dry_run_uploads_nothing(

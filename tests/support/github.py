@@ -20,6 +20,7 @@ from scripts.tools.loopback import Server, Silent, running
 REPOSITORY = "example/leanspec"
 API = f"/repos/{REPOSITORY}/releases"
 ACTIONS = f"/repos/{REPOSITORY}/actions"
+CHANGED = ("draft", "body", "prerelease", "make_latest")
 RUN, WORKFLOW = 7, {"id": 1, "name": "Publish", "path": ".github/workflows/publish.yml"}
 
 
@@ -87,6 +88,7 @@ class GitHub:
             "id": number,
             "tag_name": tag,
             "draft": draft,
+            "prerelease": False,
             "immutable": False,
             "html_url": place,
             "assets": [],
@@ -237,7 +239,7 @@ class _Handler(Silent):
         said = json.loads(self._body())
         release = self._of("id", int(urlsplit(self.path).path.rpartition("/")[2]))
         assert release is not None
-        release |= {key: said[key] for key in ("draft", "body") if key in said}
+        release |= {key: said[key] for key in CHANGED if key in said}
         self._answer(200, release)
 
     def do_DELETE(self) -> None:

@@ -38,14 +38,17 @@ def copy_as_released(folder: Path) -> None:
     copy_tree(folder)
     changelog = folder / "CHANGELOG.md"
     lines = changelog.read_text("utf-8").splitlines(keepends=True)
-    # Everything is unreleased again: the newer heading goes, its entries stay.
+    # Everything is of this version: the newer headings go, their entries stay. The next one has news, too.
     kept = [
         line
         for line in lines
         if not version_places.HEADING.match(line)
         or line.rstrip() == version_places.UNRELEASED
     ]
-    changelog.write_text("".join(kept), "utf-8")
+    news = "A change of the next version."
+    heading = f"{version_places.UNRELEASED}\n\n{news}\n\n## [{RELEASED}] - 2026-01-01"
+    text = "".join(kept).replace(version_places.UNRELEASED, heading)
+    changelog.write_text(text, "utf-8")
     _write_reasons(folder / "pyproject.toml")
     edits = version_places.planned(Version(RELEASED), folder)
     version_places.apply([edit for edit in edits if edit.path != changelog])
@@ -94,12 +97,12 @@ def write_tagged_tree(
     workspace is built `everywhere`, the plan has this machine's platform alone.
     """
     copy_tree(folder, source)
-    manifest, changelog = folder / "pyproject.toml", folder / "CHANGELOG.md"
+    manifest = folder / "pyproject.toml"
     text = manifest.read_text("utf-8")
     integrity = read_pages(folder).integrity
     public = key.to_base64().decode()
     for old, new in (
-        ('\npublic-key = ""', f'\npublic-key = "{public}"'),
+        ('\nsigning = "none"', f'\npublic-key = "{public}"'),
         ('platforms = []\nabsent = "', f'platforms = ["{REAL[0]}"]\n# "'),
         (integrity, pages or integrity),
     ):
@@ -112,9 +115,6 @@ def write_tagged_tree(
         lacking = table["missing"]["npm"].keys() & others.keys()
         table["platforms"] = [key for key in PLATFORMS if key not in lacking]
     manifest.write_text(tomlkit.dumps(document), "utf-8")
-    heading = f"{version_places.UNRELEASED}\n\n## [{RELEASED}] - 2026-01-01"
-    text = changelog.read_text("utf-8")
-    changelog.write_text(text.replace(version_places.UNRELEASED, heading), "utf-8")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Release")
     git(folder, "tag", f"v{RELEASED}")

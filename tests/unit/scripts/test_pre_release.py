@@ -15,6 +15,8 @@ from scripts.collect.staging import read_collected
 from scripts.dev import cli
 from scripts.dev import pre_release as module
 from scripts.dev.suite import CHECKS
+from scripts.gates.check import Further
+from scripts.github.gate import GitHubRelease
 from scripts.model.families import PROJECTS
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import Plan, read_plan
@@ -52,9 +54,10 @@ def release(
         return list(out.iterdir())
 
     def check(
-        out: Path, *, cargo: Path | None, collected: Path, plan: Plan
+        out: Path, *, cargo: Path | None, collected: Path, plan: Plan, github: Further
     ) -> list[Finding]:
         assert (out, cargo, collected) == (dist, None, PROJECTS)
+        assert getattr(github, "__self__", None) == GitHubRelease(PROJECTS)
         assert plan.is_draft, "the commit and the tag come later"
         return findings
 

@@ -236,8 +236,9 @@ def test_publish_fails_if_the_index_serves_other_bytes_than_it_states(
 def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path) -> None:
     name = next(dist.glob("leanspec_cli_bin-*linux*")).name
     index.files[name] = b"other"
-    with pytest.raises(BurntError, match="with other bytes"):
+    with pytest.raises(BurntError, match="with other bytes") as error:
         release(index, dist)
+    assert "only the failed jobs can be run again" in str(error.value.hint)
     assert index.uploaded == []
 
 
