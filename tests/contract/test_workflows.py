@@ -15,16 +15,20 @@ import yaml
 
 from scripts.cli import root
 from scripts.collect.desktop import REPOSITORY
-from scripts.environment import ROOT
+from scripts.environment import ROOT, Group, needed_group
 from scripts.model.repository import read_repository
 from scripts.publish import matrix
 from scripts.publish.matrix import (
     ANNOUNCEMENTS_READ,
     RUNNERS,
+    RUST,
     build_matrix,
     endings,
     outputs,
 )
+from scripts.publish.publish import LONGEST_WAIT, WAVES
+from scripts.publish.registry import GO_MOD
+from scripts.tools.lock import read_lock
 from scripts.tools.processes import own_program
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
@@ -33,18 +37,22 @@ from tests.support.workflow_picture import PICTURE, draw
 
 FOLDER = ROOT / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 RECIPE = ROOT / "docs/recipes/github-action.yml"
 
 
 def steps(path: Path) -> Iterator[dict[str, Any]]:
-    for job in yaml.safe_load(path.read_text("utf-8"))["jobs"].values():
+    """Yield the steps of a workflow's jobs, or of an action."""
+    content = yaml.safe_load(path.read_text("utf-8"))
+    for job in content.get("jobs", {}).values():
         yield from job["steps"]
+    yield from content.get("runs", {}).get("steps", ())
 
 
 def test_every_line_of_a_workflow_is_a_command_of_ours_that_exists() -> None:
     commands = [
         (path.name, line)
-        for path in WORKFLOWS
+        for path in (*WORKFLOWS, *ACTIONS)
         for step in steps(path)
         for line in step.get("run", "").splitlines()
     ]
@@ -64,6 +72,18 @@ def test_every_line_of_a_workflow_is_a_command_of_ours_that_exists() -> None:
 
 def test_actions_are_pinned_and_permissions_are_granted_one_by_one() -> None:
     must_hold(f"{path.name}: {text}" for path in WORKFLOWS for text in liberties(path))
+    must_hold(
+        f"{path}: `{use}` is not pinned"
+        for path in (*WORKFLOWS, *ACTIONS)
+        for use in (step.get("uses", "") for step in steps(path))
+        if use and not re.search(r"@[0-9a-f]{40}$", use) and not is_ours(use)
+    )
+
+
+def is_ours(use: str) -> bool:
+    """Tell whether an action is of the commit that the workflow is of, and exists."""
+    path = ROOT / use.removeprefix("$/") / "action.yml"
+    return use.startswith("$/.github/actions/") and path in ACTIONS
 
 
 def liberties(path: Path) -> Iterator[str]:
@@ -78,9 +98,6 @@ def liberties(path: Path) -> Iterator[str]:
             yield f"{name}: no permissions of its own"
         if job["timeout-minutes"] > 60:
             yield f"{name}: may take more than an hour"
-    for step in steps(path):
-        if "uses" in step and not re.search(r"@[0-9a-f]{40}$", step["uses"]):
-            yield f"`{step['uses']}` is not pinned"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -156,7 +173,13 @@ def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
         for step in steps(FOLDER / "publish.yml")
         if "upload-artifact" in step.get("uses", "")
     }
-    assert made == {"${{ matrix.artifact }}", "dist"}
+    assert made == {"${{ matrix.artifact }}", "dist", "assembled", "publisher", "release"}
+    taken = {
+        step["with"]["name"]
+        for step in steps(FOLDER / "publish.yml")
+        if "download-artifact" in step.get("uses", "") and "name" in step["with"]
+    }
+    assert taken == made - {"${{ matrix.artifact }}"}
     assert all(entry["artifact"].startswith("binaries-") for entry in entries)
 
 
@@ -219,13 +242,129 @@ def test_no_release_job_uses_a_cache() -> None:
 def test_who_publishes_is_an_environment_and_nobody_else_has_a_token() -> None:
     jobs = read("publish.yml")["jobs"]
     writers = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
-    assert writers == {"publish", "github", "registry"}
-    assert all("environment" in jobs[name] for name in writers)
+    assert writers == {"sign", "publish", "release", "registry"}
+    # The draft is published without asking anybody again: its job has no secret, and comes last.
+    assert {name for name in writers if "environment" not in jobs[name]} == {"release"}
+    assert jobs["release"]["permissions"] == {"contents": "write"}
+
+
+# What starts a program of the release, or builds something.
+STARTERS = ("test", "demo", "collect", "wheels", "check", "verify-release", "rehearse")
+TOKEN = re.compile(r"\$\{\{ *(secrets\.|github\.token)")
+
+
+def secret_steps() -> Iterator[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Yield the jobs with a secret or a token: the steps beside it, and all steps."""
+    for path in WORKFLOWS:
+        jobs = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+        for name, job in jobs.items():
+            # An identity is in the environment of every step; a secret is where it is named.
+            has_identity = job["permissions"].get("id-token") == "write"
+            own = [
+                step
+                for step in job["steps"]
+                if has_identity or TOKEN.search(yaml.safe_dump(step))
+            ]
+            if own:
+                yield f"{path.name}: {name}", own, job["steps"]
+
+
+def words_of(step: dict[str, Any]) -> list[str]:
+    return shlex.split(step.get("run", "").removeprefix("python -m scripts "))
+
+
+def test_no_step_beside_a_secret_starts_a_program_of_the_release_or_builds() -> None:
+    jobs = {name: own for name, own, _ in secret_steps()}
+    expected = ("sign", "publish", "release", "registry")
+    assert [*jobs] == [f"publish.yml: {name}" for name in expected]
+    for name, own in jobs.items():
+        for words in map(words_of, own):
+            assert not {"--build", *STARTERS} & set(words), (name, words)
+            if words[:1] == ["publish"]:
+                assert "--checked" in words, "without it, the gates run here"
+
+
+def test_a_step_beside_a_secret_has_no_more_than_its_group() -> None:
+    groups = {
+        name.rpartition(" ")[2]: {
+            needed_group(words) for words in map(words_of, own) if words
+        }
+        for name, own, _ in secret_steps()
+    }
+    assert groups == {
+        "sign": {Group.SIGN},
+        "publish": {Group.RELEASE},
+        "release": {Group.SIGN},
+        "registry": {Group.RELEASE},
+    }
+    assert len(read_lock(Group.SIGN.lock)) <= 16
+
+
+def test_what_signs_is_installed_before_there_is_a_key() -> None:
+    for _, _, job_steps in secret_steps():
+        secret = [step for step in job_steps if "secrets." in yaml.safe_dump(step)]
+        for step in secret:
+            before = job_steps[: job_steps.index(step)]
+            groups = [needed_group(words_of(each)) for each in before if "run" in each]
+            assert needed_group(words_of(step)) in groups
+
+
+def test_a_reviewer_is_asked_before_the_first_upload_alone() -> None:
+    jobs = read("publish.yml")["jobs"]
+    assert {name for name, job in jobs.items() if "environment" in job} == {
+        "sign",
+        "publish",
+        "registry",
+    }
+    later = ("verify", "release", "registry")
+    assert all(
+        jobs[name]["needs"] in (["plan", "publish"], ["plan", "verify"]) for name in later
+    )
+
+
+def test_publish_ends_its_waits_within_its_job() -> None:
+    minutes = read("publish.yml")["jobs"]["publish"]["timeout-minutes"]
+    (wait,) = (
+        option for option in root.commands["publish"].params if option.name == "wait"
+    )
+    assert wait.default == LONGEST_WAIT
+    assert len(WAVES) * LONGEST_WAIT <= (minutes - 15) * 60
+
+
+def test_ci_cancels_the_run_of_a_pull_request_alone() -> None:
+    concurrency = read("ci.yml")["concurrency"]
+    is_pull_request = "github.event_name == 'pull_request'"
+    assert concurrency["cancel-in-progress"] == f"${{{{ {is_pull_request} }}}}"
+    group = f"ci-${{{{ {is_pull_request} && github.ref || github.sha }}}}"
+    assert concurrency["group"] == group, (
+        "a waiting run of the same group would be cancelled"
+    )
+
+
+def test_a_bot_updates_what_the_workflows_name() -> None:
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))[
+        "updates"
+    ]
+    folders = {
+        update["package-ecosystem"]: update.get("directories", [update.get("directory")])
+        for update in updates
+    }
+    assert {
+        ROOT / folder[1:] / "action.yml" for folder in folders["github-actions"][1:]
+    } == {*ACTIONS}
+    assert (ROOT / folders["rust-toolchain"][0][1:]) == RUST.parent
+    assert (ROOT / folders["gomod"][0][1:]) == GO_MOD.parent
+    jobs = read("publish.yml")["jobs"]
+    for name in ("build", "desktop"):
+        assert jobs[name]["env"] == {"RUSTUP_TOOLCHAIN": "${{ needs.plan.outputs.rust }}"}
 
 
 def test_zizmor_finds_nothing(tmp_path: Path) -> None:
     run(
-        [own_program("zizmor"), "--offline", "--pedantic", "--no-progress", FOLDER, RECIPE],
+        [
+            *(own_program("zizmor"), "--offline", "--pedantic", "--no-progress"),
+            *(*WORKFLOWS, *ACTIONS, RECIPE),
+        ],
         clean(tmp_path),
     )
 
@@ -247,6 +386,8 @@ def test_workflows_keep_githubs_schema(tmp_path: Path) -> None:
         RECIPE,
     ]
     run(command, clean(tmp_path))
+    schema = ("--builtin-schema", "vendor.github-actions")
+    run([own_program("check-jsonschema"), *schema, *ACTIONS], clean(tmp_path))
 
 
 def test_the_linters_do_find_something(tmp_path: Path) -> None:
