@@ -109,6 +109,7 @@ def hidden_edit(workspace: Path) -> None:
     (workspace / name).write_text("fn main() {}\n")
 
 
+@needs("git")
 @pytest.mark.parametrize(
     "change",
     [

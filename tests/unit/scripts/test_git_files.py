@@ -22,6 +22,7 @@ from scripts.wheels import build, rebuild
 from tests.support.preconditions import needs
 from tests.support.versions import RELEASED
 
+pytestmark = needs("git")
 MODULE = "leanspec_launcher/_search.py"
 BACKEND = "build_backend/leanspec_build/wheel.py"
 STUB = "platform_wheels/cli/leanspec_cli_bin/__init__.py"

@@ -367,6 +367,7 @@ def test_a_number_is_written_in_plain_digits(number: str) -> None:
     assert NUMBER.convert("1000", None, None) == 1000
 
 
+@needs("git")
 def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
     """What still names the old one is about LeanSpec's sources."""
     copy_tree(tmp_path)
