@@ -1,6 +1,6 @@
 """The pins of a release: its versions, its checksums, the URL of its files, and its keys.
 
-On the hot path. `python -m scripts wheels` writes this file whole into the `lean-spec` that it
+On the hot path. `python3 -m scripts wheels` writes this file whole into the `lean-spec` that it
 builds. In a checkout all of it is empty: a checkout pins nothing.
 """
 

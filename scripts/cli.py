@@ -1,4 +1,4 @@
-"""`python -m scripts`: the commands of each stage, in sections."""
+"""`python3 -m scripts`: the commands of each stage, in sections."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def root() -> None:
     \b
     A first look:          python3 -m scripts demo
     The test suite:        python3 -m scripts test
-    Your own build:        python -m scripts collect cargo WORKSPACE --build
-                           python -m scripts wheels
+    Your own build:        python3 -m scripts collect cargo WORKSPACE --build
+                           python3 -m scripts wheels
     """
 
 
@@ -73,4 +73,4 @@ for command in (*COLLECT, *WHEELS, *PUBLISH, *GITHUB, *DEV):
 def run() -> NoReturn:
     """Run the command line. SIGTERM ends it as Ctrl-C does: children are ended, and what was half done is undone."""
     end_on_signals()
-    run_command(root, "python -m scripts")
+    run_command(root, "python3 -m scripts")

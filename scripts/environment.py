@@ -113,7 +113,7 @@ def extend() -> None:
 
 
 def enter(arguments: list[str]) -> NoReturn:
-    """Run `python -m scripts` in the environment, made first if it is missing or out of date."""
+    """Run `python3 -m scripts` in the environment, made first if it is missing or out of date."""
     if _runs_inside():
         # The environment has to change while this process runs in it: hand over to the Python
         # that it was made with.

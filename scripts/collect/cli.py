@@ -70,8 +70,8 @@ def npm(
 
     \b
     Examples:
-      python -m scripts collect npm 0.3.0
-      python -m scripts collect npm 0.3.0 --family cli --platform linux-x64
+      python3 -m scripts collect npm 0.3.0
+      python3 -m scripts collect npm 0.3.0 --family cli --platform linux-x64
     """
     from scripts.model.plan import read_plan
     from scripts.model.versions import binary_version
@@ -133,9 +133,9 @@ def cargo(
 
     \b
     Examples:
-      python -m scripts collect cargo ../leanspec/rust --target x86_64-unknown-linux-gnu.2.17 --build
-      python -m scripts collect cargo ../leanspec/rust --build
-      python -m scripts collect cargo ../leanspec/rust --target aarch64-unknown-linux-gnu --build --keep
+      python3 -m scripts collect cargo ../leanspec/rust --target x86_64-unknown-linux-gnu.2.17 --build
+      python3 -m scripts collect cargo ../leanspec/rust --build
+      python3 -m scripts collect cargo ../leanspec/rust --target aarch64-unknown-linux-gnu --build --keep
     """
     from .cargo import collect_cargo
     from .staging import staged
@@ -170,7 +170,7 @@ def pages(into: Path, *, notices: bool) -> None:
 
     \b
     Example:
-      python -m scripts collect pages
+      python3 -m scripts collect pages
     """
     from scripts.model.pages import read_pages
 
@@ -216,7 +216,7 @@ def artifacts(
 
     \b
     Example:
-      python -m scripts collect artifacts artifacts/ --allow-missing windows-arm64
+      python3 -m scripts collect artifacts artifacts/ --allow-missing windows-arm64
     """
     from scripts.model.plan import read_plan
 
@@ -256,8 +256,8 @@ def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:
 
     \b
     Examples:
-      python -m scripts collect desktop ../leanspec --prepare
-      python -m scripts collect desktop ../leanspec --build
+      python3 -m scripts collect desktop ../leanspec --prepare
+      python3 -m scripts collect desktop ../leanspec --build
     """
     from .desktop import collect_desktop, prepare_machine
 

@@ -109,7 +109,7 @@ def _tell_missing(
     if nothing or (missing and all_wanted):
         raise NotOnRegistryError(
             f"the registry has no {', '.join(names) or 'package that the plan does not call missing'}",
-            hint="build it from a workspace: `python -m scripts collect cargo WORKSPACE --build`",
+            hint="build it from a workspace: `python3 -m scripts collect cargo WORKSPACE --build`",
         )
     if missing:
         say(f"not on the registry, so not collected: {', '.join(names)}")

@@ -105,7 +105,7 @@ def read_collected_pages(base: Path) -> dict[str, object] | None:
     folder, path = pages_folder(base), pages_record(base)
     if not folder.exists() and not path.exists():
         return None
-    hint = "collect them again: `python -m scripts collect pages`"
+    hint = "collect them again: `python3 -m scripts collect pages`"
     try:
         record: dict[str, object] = json.loads(path.read_text("utf-8"))
         found, stated = tree_digest(str(folder)), record["sha256"]
@@ -134,7 +134,7 @@ def unpack_pages(wheel: Path, base: Path) -> None:
         if not (package / RECORD).is_file():
             raise CommandError(
                 f"`{wheel.name}` has no `{RECORD}`",
-                hint="build it again: `python -m scripts wheels`",
+                hint="build it again: `python3 -m scripts wheels`",
             )
         shutil.copytree(package / FOLDER, pages_folder(base))
         shutil.copyfile(package / RECORD, pages_record(base))

@@ -115,7 +115,7 @@ def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") 
         described = found or f"several CPUs ({', '.join(executable.cpus)})"
         raise CommandError(
             f"{name} is an executable for {described}, not for `{platform.key}`",
-            hint=f"build it: `python -m scripts collect cargo WORKSPACE --target {platform.target} --build`",
+            hint=f"build it: `python3 -m scripts collect cargo WORKSPACE --target {platform.target} --build`",
         )
 
 
@@ -206,7 +206,7 @@ def _must_be_one_release(collected: list[Collected]) -> None:
             raise CommandError(
                 f"`{each.family}` for `{each.platform}` and `{other.family}` for `{other.platform}` have the same"
                 f" bytes (sha256 `{each.sha256}`): one of them is not what it is called",
-                hint="see with `python -m scripts inspect FILE` which one, and rebuild the other",
+                hint="see with `python3 -m scripts inspect FILE` which one, and rebuild the other",
             )
     versions = sorted({each.version for each in collected})
     if len(versions) > 1:

@@ -99,8 +99,8 @@ def pre_release(
 
     \b
     Examples:
-      python -m scripts pre-release --cargo ../leanspec/rust
-      python -m scripts pre-release --skip-rust --repair auditwheel
+      python3 -m scripts pre-release --cargo ../leanspec/rust
+      python3 -m scripts pre-release --skip-rust --repair auditwheel
     """
     from scripts.model.plan import read_plan
 
@@ -153,8 +153,8 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
 
     \b
     Examples:
-      python -m scripts bench
-      python -m scripts bench --rounds 500 --json bench.json --docs
+      python3 -m scripts bench
+      python3 -m scripts bench --rounds 500 --json bench.json --docs
     """
     extend()
     from .bench.measuring import measure
@@ -183,8 +183,8 @@ def rehearse(only: str, *, as_json: bool) -> int:
 
     \b
     Examples:
-      python -m scripts rehearse
-      python -m scripts rehearse --only killed
+      python3 -m scripts rehearse
+      python3 -m scripts rehearse --only killed
     """
     extend()
     from .rehearsal import rehearse as run

@@ -30,7 +30,7 @@ COMMANDS = (
     ("list",),
     ("board",),
 )
-CARGO_HINT = "build the binaries from a workspace: `python -m scripts collect cargo WORKSPACE --build`"
+CARGO_HINT = "build the binaries from a workspace: `python3 -m scripts collect cargo WORKSPACE --build`"
 
 
 def show() -> None:

@@ -139,7 +139,7 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
         raise CommandError(
             "places differ",
             details=lines,
-            hint="set a version everywhere: `python -m scripts bump VERSION --cargo WORKSPACE`",
+            hint="set a version everywhere: `python3 -m scripts bump VERSION --cargo WORKSPACE`",
         )
     return State.PASSED, f"{len(places)} places say {plan.version}"
 
@@ -151,7 +151,7 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
         if not collected:
             raise CommandError(
                 f"no binary is collected in `{base}`",
-                hint="collect them first: `python -m scripts collect --help`",
+                hint="collect them first: `python3 -m scripts collect --help`",
             )
         platforms = dict.fromkeys(each.platform for each in collected)
         return State.PASSED, f"the collected ones, for {', '.join(platforms)}"

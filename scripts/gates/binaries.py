@@ -40,7 +40,7 @@ NO_COMMIT = "none stated"
 ONE_COMMIT = (
     "build all of them from the release's commit of LeanSpec, and collect them again"
 )
-OTHER_VERSION = "collect the binaries of this version: `python -m scripts collect --help`"
+OTHER_VERSION = "collect the binaries of this version: `python3 -m scripts collect --help`"
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def binaries(
                 file.path.name,
                 "a binary and its record",
                 error.message,
-                hint="build it again: `python -m scripts wheels`",
+                hint="build it again: `python3 -m scripts wheels`",
             )
     yield from confirm_unless(
         "binary", f"{len(found)} binaries", _twice(found), "each one of its own"

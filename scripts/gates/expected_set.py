@@ -11,11 +11,11 @@ from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
 from scripts.model.plan import Plan
 
-BUILD = "`python -m scripts wheels`"
+BUILD = "`python3 -m scripts wheels`"
 # What is missing if it was not collected.
 COLLECT = {
     FileKind.PLATFORM: f"collect its binary, then {BUILD}; or state why there is none in `missing` of pyproject.toml",
-    FileKind.PAGES: f"`python -m scripts collect pages`, then {BUILD}",
+    FileKind.PAGES: f"`python3 -m scripts collect pages`, then {BUILD}",
 }
 # kind, distribution, platform
 Member = tuple[FileKind, str, str | None]

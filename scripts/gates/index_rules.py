@@ -46,7 +46,7 @@ PLATFORM_TAGS = re.compile(
     r"|macosx_10_\d+_(?:x86_64|arm64|universal2)|macosx_(?:11|12|13|14|15|26)_0_(?:x86_64|arm64|universal2)"
 )
 # The tag of a program that needs libraries of the system.
-GRAFT = "graft them into the wheel: `python -m scripts wheels --repair auditwheel`"
+GRAFT = "graft them into the wheel: `python3 -m scripts wheels --repair auditwheel`"
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
 

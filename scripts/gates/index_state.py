@@ -44,7 +44,7 @@ def _problems(name: str, project: Project, version: Version) -> Iterator[Finding
             name,
             f"no version above {version}",
             highest,
-            hint="bump to a higher version: `python -m scripts bump VERSION`",
+            hint="bump to a higher version: `python3 -m scripts bump VERSION`",
         )
     own = [each for each in project.files.values() if version_of(each.name) == version]
     for each in own:

@@ -67,7 +67,7 @@ def _pages(stated: Any, files: Sequence[File]) -> Iterator[Finding]:  # noqa: AN
             page = str(read_metadata(file).get_payload())
             if not re.search(rf"mcp-name: {re.escape(name)}(?![a-zA-Z0-9._/-])", page):
                 expected = f"`mcp-name: {name}` in its long description"
-                hint = "build it again: `python -m scripts wheels`"
+                hint = "build it again: `python3 -m scripts wheels`"
                 yield problem(GATE, file.path.name, expected, "not there", hint=hint)
 
 

@@ -49,7 +49,7 @@ def pages_gate(files: list[File]) -> Iterator[Finding]:
         "package",
         _named(planned),
         _stated(record),
-        hint="`python -m scripts collect pages`, then `python -m scripts wheels`",
+        hint="`python3 -m scripts collect pages`, then `python3 -m scripts wheels`",
     )
     server = _server(files)
     if server is None:

@@ -35,7 +35,7 @@ def provenance(
         for name, types in stated(distribution).items():
             lost = sorted(before - types)
             if lost:
-                hint = "`python -m scripts attest`, in the workflow, before the upload"
+                hint = "`python3 -m scripts attest`, in the workflow, before the upload"
                 expected = f"attested as {old} is, by {' and '.join(lost)}"
                 found = " and ".join(sorted(types)) or "no attestation"
                 yield problem(GATE, name, expected, found, hint=hint)

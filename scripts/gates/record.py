@@ -16,7 +16,7 @@ from scripts.collect.cargo import DIRTY, PROFILE, is_target_of
 from scripts.collect.staging import source_kind
 from scripts.model.families import load_families
 
-COLLECT = "collect the binaries again: `python -m scripts collect --help`"
+COLLECT = "collect the binaries again: `python3 -m scripts collect --help`"
 HINTS = {
     "built": "an older program may lie in `target`: collect again, with `--build`",
     "profile": "collect again, without `--profile`",

@@ -21,7 +21,7 @@ from .binaries import was_grafted
 from .expected_set import COLLECT
 
 GATE = "the bytes that this tree builds"
-BUILD = "commit every change, and build again from the same binaries: `python -m scripts wheels`"
+BUILD = "commit every change, and build again from the same binaries: `python3 -m scripts wheels`"
 MOST_NAMED = 3
 
 
@@ -34,7 +34,7 @@ def compare_bytes(dist: Path, binaries: Path) -> list[Finding]:
     if not files:
         raise CommandError(
             f"there is no wheel in `{dist}`",
-            hint="build them first: `python -m scripts wheels`",
+            hint="build them first: `python3 -m scripts wheels`",
         )
     findings = [
         problem(GATE, name, "a file that this tree builds", "a file of another name")

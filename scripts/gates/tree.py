@@ -57,7 +57,7 @@ def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
                 f"{place.file}: {place.what}",
                 place.expected,
                 place.found,
-                hint=f"`python -m scripts bump{f' --cargo {cargo}' if cargo else ''}` writes it",
+                hint=f"`python3 -m scripts bump{f' --cargo {cargo}' if cargo else ''}` writes it",
             )
 
 
@@ -89,7 +89,7 @@ def lock(root: Path) -> Iterator[Finding]:
                 each.requirement.name,
                 each.requirement,
                 each.locked or "not locked",
-                hint="`python -m scripts lock`",
+                hint="`python3 -m scripts lock`",
             )
             for each in problems
         ]

@@ -107,7 +107,9 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         say(f"warning: the desktop bundles for {names} are missing: the release has none")
-        say("hint: add them when they are built: `python -m scripts assets DIR --add NAME`")
+        say(
+            "hint: add them when they are built: `python3 -m scripts assets DIR --add NAME`"
+        )
     return missing
 
 
@@ -160,7 +162,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     if len(facts) != len(FAMILIES):
         raise CommandError(
             f"`{binaries}` lacks a program for `{platform.key}`",
-            hint="collect it: `python -m scripts collect --help`",
+            hint="collect it: `python3 -m scripts collect --help`",
         )
     version = str(plan.version)
     files["README.md"] = (
@@ -203,7 +205,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
         raise CommandError(
             f"`{dist}` is not the release",
             details=lines,
-            hint="`python -m scripts check` shows them too",
+            hint="`python3 -m scripts check` shows them too",
         )
     for file in files:
         shutil.copyfile(file.path, new / file.path.name)

@@ -17,7 +17,7 @@ from .listing import NOTES, Listing, must_be_the_stated_key
 from .provenance import write_provenance
 from .signing import SUFFIX, Claim, read_public, verify
 
-AGAIN = "assemble it again: `python -m scripts assets ARTIFACTS`"
+AGAIN = "assemble it again: `python3 -m scripts assets ARTIFACTS`"
 
 
 def fingerprint(folder: Path) -> str:
@@ -91,7 +91,7 @@ def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:
     if not any((folder / name).is_file() for name in listing.signatures):
         raise CommandError(
             "an unsigned release is not uploaded",
-            hint="sign it: `python -m scripts assets --sign --key FILE`",
+            hint="sign it: `python3 -m scripts assets --sign --key FILE`",
         )
     for name in (listing.sums, listing.manifest):
         signature = folder / f"{name}{SUFFIX}"
@@ -113,7 +113,7 @@ def _read_sums(folder: Path, listing: Listing) -> dict[str, str]:
     except OSError:
         raise CommandError(
             f"nothing is assembled in `{folder}`: it has no `{listing.sums}`",
-            hint=f"assemble it first: `python -m scripts assets ARTIFACTS{add}`",
+            hint=f"assemble it first: `python3 -m scripts assets ARTIFACTS{add}`",
         ) from None
     pairs = [line.split("  ", 1) for line in lines]
     if not all(len(pair) == 2 and "/" not in pair[1] for pair in pairs):  # noqa: PLR2004 - digest and name

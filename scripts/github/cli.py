@@ -141,11 +141,11 @@ def assets(
 
     \b
     Examples:
-      python -m scripts assets artifacts
-      python -m scripts assets --sign --key leanspec.key
-      python -m scripts assets --upload --dry-run
-      python -m scripts assets artifacts --add desktop
-      python -m scripts assets --sign --upload --add desktop --key leanspec.key
+      python3 -m scripts assets artifacts
+      python3 -m scripts assets --sign --key leanspec.key
+      python3 -m scripts assets --upload --dry-run
+      python3 -m scripts assets artifacts --add desktop
+      python3 -m scripts assets --sign --upload --add desktop --key leanspec.key
     """
     works = bool(assembled or sign or upload or publish)
     problems = {

@@ -131,7 +131,7 @@ def _files(wheel: File) -> Files:
         if ENTRY_POINT + suffix not in wanted:
             raise CommandError(
                 f"`{wheel.path.name}` has no `{ENTRY_POINT + suffix}`",
-                hint="build it again: `python -m scripts wheels`",
+                hint="build it again: `python3 -m scripts wheels`",
             )
         return {name: (archive.read(name), PROGRAM) for name in wanted}
 

@@ -56,7 +56,7 @@ def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
             )
     raise CommandError(
         f"`{changelog.name}` has no entry for {plan.version}",
-        hint="`python -m scripts bump` gives what is unreleased its heading",
+        hint="`python3 -m scripts bump` gives what is unreleased its heading",
     )
 
 

@@ -113,7 +113,7 @@ def _find_complete(gh: str, tag: str, files: list[Path]) -> Release:
     if release is None or missing:
         raise CommandError(
             f"`{tag}` on GitHub lacks {len(missing)} of {len(files)} files, such as `{missing[0]}`",
-            hint=f"{AGAIN}; what drafts it is `python -m scripts assets --upload`",
+            hint=f"{AGAIN}; what drafts it is `python3 -m scripts assets --upload`",
         )
     return release
 
@@ -123,7 +123,7 @@ def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
     if addition and (release is None or release.draft):
         raise CommandError(
             f"no release `{tag}` is out on GitHub: nothing can be added to it",
-            hint="upload the release itself first: `python -m scripts assets --upload`",
+            hint="upload the release itself first: `python3 -m scripts assets --upload`",
         )
 
 
@@ -232,7 +232,7 @@ def _same_bytes(gh: str, tag: str, release: Release, files: list[Path]) -> set[s
             "the release on GitHub has other bytes, nothing was uploaded",
             details=wrong,
             hint="a published file is never replaced: bump to a higher version, or, for desktop bundles that came"
-            " later, `python -m scripts assets ARTIFACTS --add NAME`",
+            " later, `python3 -m scripts assets ARTIFACTS --add NAME`",
         )
     return there
 

@@ -47,7 +47,7 @@ def attest(dist: Path) -> list[Path]:
     if not files:
         raise CommandError(
             f"there are no built files in `{dist}`",
-            hint="build first: `python -m scripts wheels`",
+            hint="build first: `python3 -m scripts wheels`",
         )
     if IDENTITY_VARIABLE not in os.environ:
         raise CommandError(
@@ -196,7 +196,7 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
                     f"{file.path.name}{ending}",
                     "an attestation next to its file",
                     "none",
-                    hint="`python -m scripts attest`, in the workflow: it states whose release this is",
+                    hint="`python3 -m scripts attest`, in the workflow: it states whose release this is",
                 )
 
 

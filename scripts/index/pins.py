@@ -89,11 +89,11 @@ def _needed(root: Requirement, files: list[File]) -> set[str]:
         if problem.requirement.name in DISTRIBUTIONS:
             raise CommandError(
                 f"the release has no `{problem.requirement}`",
-                hint="build it again: `python -m scripts wheels`",
+                hint="build it again: `python3 -m scripts wheels`",
             )
         raise CommandError(
             f"{problem.asker} requires `{problem.requirement}`, which {LOCK.name} does not have",
-            hint="`python -m scripts lock`, or take the tree of that release",
+            hint="`python3 -m scripts lock`, or take the tree of that release",
         )
     return names
 

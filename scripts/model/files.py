@@ -67,7 +67,7 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
     """
     if not dist.is_dir():
         raise CommandError(
-            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
+            f"there is no folder `{dist}`", hint="build first: `python3 -m scripts wheels`"
         )
     files, strange = [], []
     for path in sorted(dist.iterdir()):

@@ -117,5 +117,5 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
             "the gate itself",
             "to come to an end",
             f"it stopped: {reason(error)}",
-            hint="build the files again: `python -m scripts wheels`; if that does not help, report it",
+            hint="build the files again: `python3 -m scripts wheels`; if that does not help, report it",
         )

@@ -25,7 +25,7 @@ def metadata_bytes(file: File) -> bytes:
     except UNREADABLE as error:
         raise CommandError(
             f"`{file.path.name}` has no readable metadata: {reason(error)}",
-            hint="build it again: `python -m scripts wheels`",
+            hint="build it again: `python3 -m scripts wheels`",
         ) from None
 
 

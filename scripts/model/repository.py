@@ -12,7 +12,7 @@ from scripts.environment import ROOT
 
 HOST = "https://github.com/"
 ADDRESS = re.compile(rf"{re.escape(HOST)}([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?<!\.git)")
-SET_IT = "set `repository` in [tool.leanspec-release] of `pyproject.toml`, then `python -m scripts bump`"
+SET_IT = "set `repository` in [tool.leanspec-release] of `pyproject.toml`, then `python3 -m scripts bump`"
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ def snapshot(dist: Path) -> Iterator[Path]:
     """
     if not dist.is_dir():
         raise CommandError(
-            f"there is no folder `{dist}`", hint="build first: `python -m scripts wheels`"
+            f"there is no folder `{dist}`", hint="build first: `python3 -m scripts wheels`"
         )
     with tempfile.TemporaryDirectory(prefix="leanspec-release-") as name:
         for path in sorted(dist.iterdir()):
             if path.is_symlink():
                 raise CommandError(
                     f"`{path}` is a symbolic link",
-                    hint="build again: `python -m scripts wheels`",
+                    hint="build again: `python3 -m scripts wheels`",
                 )
             if path.is_file():
                 shutil.copyfile(path, Path(name, path.name))

@@ -77,11 +77,11 @@ def bump(
 
     \b
     Examples:
-      python -m scripts bump 0.3.1
-      python -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
-      python -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
-      python -m scripts bump --dev 7
-      python -m scripts bump --check
+      python3 -m scripts bump 0.3.1
+      python3 -m scripts bump 0.4.0-rc.1 --cargo ../leanspec/rust
+      python3 -m scripts bump 0.3.0.post1        # a packaging-only fix: the binaries of 0.3.0
+      python3 -m scripts bump --dev 7
+      python3 -m scripts bump --check
     """
     from scripts.model.version_places import home_version
     from scripts.model.versions import next_dev, read_version
@@ -212,9 +212,9 @@ def check(
 
     \b
     Examples:
-      python -m scripts check
-      python -m scripts check --dist /tmp/dist --json
-      python -m scripts check --bytes
+      python3 -m scripts check
+      python3 -m scripts check --dist /tmp/dist --json
+      python3 -m scripts check --bytes
     """
     from scripts.model.files import read_files
     from scripts.model.plan import read_plan
@@ -360,8 +360,8 @@ def publish(
 
     \b
     Examples:
-      python -m scripts publish --index testpypi --dry-run
-      python -m scripts publish --index pypi
+      python3 -m scripts publish --index testpypi --dry-run
+      python3 -m scripts publish --index pypi
     """
     from scripts.index.client import read_index
     from scripts.model.files import read_files
@@ -456,8 +456,8 @@ def verify_release(
 
     \b
     Examples:
-      python -m scripts verify-release 0.3.0 --index pypi
-      python -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
+      python3 -m scripts verify-release 0.3.0 --index pypi
+      python3 -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
     """
     from scripts.index.client import read_index
     from scripts.model.plan import read_plan
@@ -492,8 +492,8 @@ def publish_server(*, build: bool, dry_run: bool) -> int:
 
     \b
     Examples:
-      python -m scripts publish-server --dry-run
-      python -m scripts publish-server --build
+      python3 -m scripts publish-server --dry-run
+      python3 -m scripts publish-server --build
     """
     from .registry import build_publisher
     from .registry import publish_server as run

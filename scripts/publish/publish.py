@@ -131,7 +131,7 @@ def has_passed(
             "the files",
             fingerprint_of_check,
             fingerprint(files),
-            hint="run `python -m scripts check` again, and take the fingerprint that it prints",
+            hint="run `python3 -m scripts check` again, and take the fingerprint that it prints",
         ),
     ]
 

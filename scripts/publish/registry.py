@@ -56,7 +56,7 @@ def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
     if not publisher.is_file():
         raise CommandError(
             f"`{publisher}` does not exist",
-            hint="build it first: `python -m scripts publish-server --build`",
+            hint="build it first: `python3 -m scripts publish-server --build`",
         )
     publisher.chmod(0o755)  # an artifact of a run has no run bit
     for step in STEPS:
@@ -70,5 +70,5 @@ def _must_be_right(root: Path) -> None:
         raise CommandError(
             f"`{FILE}` would be refused",
             details=lines,
-            hint="fix it; `python -m scripts check` shows this too",
+            hint="fix it; `python3 -m scripts check` shows this too",
         )

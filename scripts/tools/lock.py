@@ -71,7 +71,7 @@ def write_locks() -> Iterator[Path]:
             "--no-build",
             "--generate-hashes",
         ]
-        command += ["--upgrade", "--custom-compile-command", "python -m scripts lock"]
+        command += ["--upgrade", "--custom-compile-command", "python3 -m scripts lock"]
         command += ["--output-file", group.lock.name]
         with step(f"resolving {group.lock.name}"):
             must_succeed(capture(command, cwd=ROOT), "`uv pip compile`")

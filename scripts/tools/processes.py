@@ -43,7 +43,7 @@ FOR_PROGRAMS = (
     "NO_PROXY",
 )
 # A maintainers' command in this environment, on the tree that is the working directory. (What
-# `python -m scripts` adds is to find or make the environment of that tree.)
+# `python3 -m scripts` adds is to find or make the environment of that tree.)
 OWN_COMMAND = (sys.executable, "-c", "from scripts.cli import run; run()")
 
 

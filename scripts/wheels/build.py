@@ -145,7 +145,7 @@ def _choose(
             raise CommandError(
                 f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
                 f" this is `{wanted_version}`",
-                hint=f"collect {wanted_version}: `python -m scripts collect --help`",
+                hint=f"collect {wanted_version}: `python3 -m scripts collect --help`",
             )
         if each.family in (families or projects) and each.platform in (
             platforms or PLATFORMS
@@ -161,7 +161,7 @@ def _must_be_complete(
     wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
 ) -> None:
     """Raise CommandError if something asked for by name is not collected, or nothing is."""
-    hint = "collect it first: `python -m scripts collect --help`"
+    hint = "collect it first: `python3 -m scripts collect --help`"
     for family in families:
         if not any(each.project.name == family for each in wanted):
             raise CommandError(
@@ -323,7 +323,7 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
     for path in built:
         say(f"  {path.name}  {size(path.stat().st_size)}")
     if not pages:
-        say("    it has no pages of the web UI: `python -m scripts collect pages`")
+        say("    it has no pages of the web UI: `python3 -m scripts collect pages`")
     return built
 
 

@@ -39,9 +39,9 @@ def wheels(
 
     \b
     Examples:
-      python -m scripts wheels
-      python -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
-      python -m scripts wheels --repair auditwheel
+      python3 -m scripts wheels
+      python3 -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
+      python3 -m scripts wheels --repair auditwheel
     """
     from .build import build_wheels
 
@@ -63,8 +63,8 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
 
     \b
     Examples:
-      python -m scripts inspect dist/*.whl
-      python -m scripts inspect /usr/bin/true --json
+      python3 -m scripts inspect dist/*.whl
+      python3 -m scripts inspect /usr/bin/true --json
     """
     from leanspec_build.__main__ import main
 

@@ -47,7 +47,7 @@ def rebuilt(
     if not base.is_dir():
         raise CommandError(
             f"there is no folder `{base}`",
-            hint="collect the binaries first: `python -m scripts collect --help`",
+            hint="collect the binaries first: `python3 -m scripts collect --help`",
         )
     with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as name:
         tree, binaries, out = Path(name, "tree"), Path(name, "in put"), Path(name, "out")
@@ -94,5 +94,5 @@ def _build(
             done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
         )
         raise CommandError(
-            f"the build failed: {message}", hint=hint or "see `python -m scripts wheels`"
+            f"the build failed: {message}", hint=hint or "see `python3 -m scripts wheels`"
         )

@@ -14,7 +14,7 @@ from scripts.cli import root as scripts
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
 
-PROGRAMS = {"python -m scripts": scripts, "leanspec-launcher": launcher}
+PROGRAMS = {"python3 -m scripts": scripts, "leanspec-launcher": launcher}
 WIDTH = 80
 
 

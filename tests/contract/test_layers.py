@@ -37,7 +37,7 @@ def test_the_backend_knows_no_project() -> None:
     """Its own name apart: any project can use it, and none of its messages sends somebody here."""
     files = [*(ROOT / "build_backend").rglob("*.py"), ROOT / "build_backend/README.md"]
     assert len(files) > 10
-    stranger = r"(?!leanspec[-_]build)((?i:leanspec|python -m scripts))"
+    stranger = r"(?!leanspec[-_]build)((?i:leanspec|python3 -m scripts))"
     must_hold(
         f"{place(path, line)}: names `{name}`"
         for path in files

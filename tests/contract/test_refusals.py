@@ -24,7 +24,7 @@ REFUSALS: dict[str, dict[str, tuple[str, ...]]] = {
         "trusted publishing, whose token is requested again for each wave": (
             "there are no credentials for `…`",
             "trusted publishing to `…` failed: …",
-            "`…` did not give a token: …: …",
+            "`…` did not give a token: …",
         ),
         "the index": (
             "`…` did not take `…` in … attempts (the last one: …)",

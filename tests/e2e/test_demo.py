@@ -25,7 +25,7 @@ def test_demo_names_another_source_if_npm_has_no_binary(
         env = clean_environment(**registry.settings())
         error = scripts("demo", code=1, env=env).stderr
     assert f"error: npm has no LeanSpec {RELEASED} for " in error
-    command = "python -m scripts collect cargo"
+    command = "python3 -m scripts collect cargo"
     assert f"hint: build the binaries from a workspace: `{command}" in error
 
 

@@ -181,7 +181,7 @@ def test_a_folder_holds_what_a_release_carries(
     assert "libssl.so.3" in facts["needed"]
     notes = (real_assets / "RELEASE_NOTES.md").read_text()
     assert "Not in this release" in notes
-    assert "- web UI: npm has no pages of 0.3.0" in notes
+    assert "- web UI: npm has no newer pages" in notes
 
 
 def test_an_archive_unpacks_to_programs_that_run(
@@ -492,7 +492,7 @@ def test_a_release_goes_without_a_desktop_bundle_that_is_missing(
     assert "(`linux-x64`): no bundle was built; it can be added later" in notes
     shown = capsys.readouterr().err
     assert "warning: the desktop bundles for `linux-x64` are missing" in shown
-    assert "`python -m scripts assets DIR --add NAME`" in shown
+    assert "`python3 -m scripts assets DIR --add NAME`" in shown
 
 
 def test_assets_sign_refuses_a_key_that_the_plan_does_not_state(
@@ -725,7 +725,7 @@ def test_assets_publish_refuses_a_draft_that_is_not_complete(
     assert process.returncode == 1
     count = len(names(few))
     assert f"`v{version}` on GitHub lacks {count} of {count} files" in process.stderr
-    assert "`python -m scripts assets --upload`" in process.stderr
+    assert "`python3 -m scripts assets --upload`" in process.stderr
     no_changes(github)
 
 
@@ -900,7 +900,7 @@ def test_other_bytes_on_github_stop_everything(
         "error: the release on GitHub has other bytes, nothing was uploaded\n  `SHA256SUMS`: sha256"
         in process.stderr
     )
-    assert "`python -m scripts assets ARTIFACTS --add NAME`" in process.stderr
+    assert "`python3 -m scripts assets ARTIFACTS --add NAME`" in process.stderr
     assert github.assets(f"v{version}") == {"SHA256SUMS": b"other"}
 
 
@@ -977,7 +977,7 @@ def test_assets_dry_run_names_the_command_that_assembles(
     assert f"nothing is assembled in `{folder}`" in process.stderr
     assert f"it has no `{sums}`\n" in process.stderr
     words = " ".join(["assets ARTIFACTS", *addition])
-    assert f"hint: assemble it first: `python -m scripts {words}`" in process.stderr
+    assert f"hint: assemble it first: `python3 -m scripts {words}`" in process.stderr
     assert github.asked == []
 
 
@@ -999,7 +999,7 @@ def test_a_release_that_is_to_be_signed_is_not_uploaded_unsigned(
     process = upload()
     assert process.returncode == 1
     assert "error: an unsigned release is not uploaded" in process.stderr
-    assert "`python -m scripts assets --sign --key FILE`" in process.stderr
+    assert "`python3 -m scripts assets --sign --key FILE`" in process.stderr
     assert github.asked == []
 
 

@@ -276,7 +276,7 @@ def test_a_range_is_no_version(collect: Scripts, registry: Registry, version: st
 def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
     result = collect(*arguments, code=2)
     assert result.stderr.startswith("error: ")
-    assert "hint: `python -m scripts collect npm --help`" in result.stderr
+    assert "hint: `python3 -m scripts collect npm --help`" in result.stderr
 
 
 def test_npm_is_told_to_run_no_script(

@@ -53,7 +53,7 @@ def test_a_gate_that_is_stopped_says_why_in_words(tmp_path: Path) -> None:
     (finding,) = to_its_end("installs", lambda: iter(gate()))
     assert not finding.passed
     assert finding.found == f"it stopped: `{tmp_path / 'index'}`: no such file or directory"
-    assert "python -m scripts wheels" in finding.hint
+    assert "python3 -m scripts wheels" in finding.hint
 
 
 def test_no_message_of_the_commands_names_an_exception_of_python() -> None:
