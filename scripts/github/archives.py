@@ -15,6 +15,11 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 PROGRAM, TEXT = 0o755, 0o644
 
 
+def licences(project: Path) -> dict[str, tuple[bytes, int]]:
+    """Return the licence files of a project, as an archive has them."""
+    return {path.name: (path.read_bytes(), TEXT) for path in project.glob("*LICENSE*")}
+
+
 def write_tar(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> None:
     """Write a `.tar.gz` whose entries, name -> (content, mode), are in the folder `root`."""
     with (

@@ -20,7 +20,7 @@ from scripts.environment import ROOT
 from scripts.gates.binaries import read_binary
 from scripts.gates.commit import commit_of
 from scripts.gates.expected_set import expected_set
-from scripts.model.families import binary_path, load_families
+from scripts.model.families import PROJECTS, binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import wrong_facts
 from scripts.model.plan import Plan
@@ -29,7 +29,7 @@ from scripts.tools.console import say, step
 from scripts.tools.work_folder import work_folder
 from scripts.wheels.inspection import inspect_file
 
-from .archives import PROGRAM, TEXT, write_tar, write_zip
+from .archives import PROGRAM, TEXT, licences, write_tar, write_zip
 from .desktop import (
     DESKTOP,
     copy_bundles,
@@ -140,9 +140,7 @@ def must_have_wheels(artifacts: Path) -> None:
 
 def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
     """Pack the collected programs of a platform with licence and README."""
-    files: dict[str, tuple[bytes, int]] = {
-        "LICENSE": ((ROOT / "LICENSE").read_bytes(), TEXT)
-    }
+    files = licences(PROJECTS / "cli")
     facts: dict[str, Any] = {}
     wanted = binary_version(plan.version)
     for collected in read_collected(binaries):

@@ -21,14 +21,14 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.command import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
-from scripts.model.families import main_project
+from scripts.model.families import PROJECTS, main_project
 from scripts.model.files import File
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import program_environment
 
-from .archives import PROGRAM, TEXT, write_zip
+from .archives import PROGRAM, TEXT, licences, write_zip
 
 SUFFIX = ".mcpb"
 MANIFEST = "manifest.json"
@@ -59,7 +59,7 @@ def write_bundles(
         system = name.partition("-")[0]
         manifest = describe(binary_version(plan.version), system, tools)
         files[MANIFEST] = (f"{json.dumps(manifest, indent=2)}\n".encode(), TEXT)
-        files["LICENSE"] = ((ROOT / "LICENSE").read_bytes(), TEXT)
+        files.update(licences(PROJECTS / FAMILY.name))
         path = folder / f"leanspec-mcp-{plan.version}-{name}{SUFFIX}"
         write_zip(path, "", files)
         yield path, name

@@ -198,7 +198,7 @@ def test_an_archive_unpacks_to_programs_that_run(
         == f"lean-spec {version}\n"
     )
     assert {path.name for path in folder.iterdir()} == {
-        "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "README.md"
+        "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "OpenSSL-LICENSE.txt", "README.md"
     }  # fmt: skip
 
 
