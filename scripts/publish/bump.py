@@ -20,12 +20,12 @@ def change_version(
 
     Raises CommandError if it is not above what the committed changelog and the index have.
     """
-    places = dict.fromkeys(_in_changelog(), "the changelog of the last commit")
-    places |= dict.fromkeys(_on_index(index), f"the index `{index}`")
+    places = dict.fromkeys(_in_changelog(), "the changelog of the last commit has")
+    places |= dict.fromkeys(_on_index(index), f"is published on `{index}`")
     highest = max(places, default=None)
     if highest is not None and version <= highest:
         raise CommandError(
-            f"`{version}` is not above `{highest}`, which {places[highest]} has",
+            f"`{version}` is not above `{highest}`, which {places[highest]}",
             hint="choose a higher version, as none is ever reused; without one, `bump` repeats the present",
         )
     return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)

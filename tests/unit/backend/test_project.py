@@ -60,16 +60,16 @@ from tests.support.tool import Tool
         ('executable = "leanspec"', 'data = ["none/*"]', "has no such file"),
         ('executable = "leanspec"', 'data = []\nrecord = "no.json"', "has no such file"),
         (
-            'license = "MIT"',
+            'license = "MIT AND Apache-2.0"',
             'license = { file = "LICENSE" }',
             "as a table, which is out of date",
         ),
         (
-            'license = "MIT"',
+            'license = "MIT AND Apache-2.0"',
             'license = { text = "MIT" }',
             "as a table, which is out of date",
         ),
-        ('license = "MIT"', 'license = "Free"', "is not an SPDX expression"),
+        ('license = "MIT AND Apache-2.0"', 'license = "Free"', "is not an SPDX expression"),
         ('executable = "leanspec"', 'executable = "lean\\\\spec"', "a file name is wanted"),
         (
             'executable = "leanspec"',
@@ -102,7 +102,11 @@ from tests.support.tool import Tool
             "there is no such folder",
         ),
         ('package = "leanspec_cli_bin"', 'package = "no-name"', "cannot be imported"),
-        ('license-files = ["LICENSE"]', 'license-files = ["../LICENSE"]', "is not valid"),
+        (
+            'license-files = ["LICENSE", "OpenSSL-LICENSE.txt"]',
+            'license-files = ["../LICENSE"]',
+            "is not valid",
+        ),
         ('readme = "README.md"', 'readme = "../README.md"', "lies outside the project"),
         ("[project", "[projekt", "has no `[project]` table"),
         ("[project]", "[project", "cannot read"),

@@ -79,6 +79,7 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
             f"{info}/METADATA",
             f"{info}/WHEEL",
             f"{info}/licenses/LICENSE",
+            f"{info}/licenses/OpenSSL-LICENSE.txt",
             f"{info}/sboms/leanspec-build.cdx.json",
             f"{info}/RECORD",
         ]
@@ -101,7 +102,7 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
     ]
     for line in (
         "Metadata-Version: 2.4",
-        "License-Expression: MIT",
+        "License-Expression: MIT AND Apache-2.0",
         "License-File: LICENSE",
         f"Version: {VERSION}",
     ):
