@@ -455,6 +455,7 @@ def test_a_release_has_the_pinned_openssl_in_it(release: Player) -> None:
     assert re.search(r"(?m)^✓ OpenSSL +all \d facts are right$", checked[0])
 
 
+@pytest.mark.slow
 def test_a_published_release_is_installed_fixed_and_removed(
     release: Player, server: Devpi, npm: Registry, version: str, tmp_path: Path
 ) -> None:
