@@ -2,8 +2,7 @@
 
 A command gets what it needs: a small environment suffices to build wheels and to publish them, and
 is extended when a command first needs the rest. A command that may refuse before that does so in the
-small one. Runs on the bare Python of a fresh machine: the
-standard library only.
+small one. Runs on the bare Python of a fresh machine: the standard library only.
 """
 
 from __future__ import annotations

@@ -98,6 +98,8 @@ def must_be_fingerprint(
 
 
 NUMBER = Number()
+# Seconds that an index is waited for: five waves of uploads, within an hour's job.
+LONGEST_WAIT = 480
 REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
 BINARIES_OPTION = click.option(

@@ -92,10 +92,9 @@ def pre_release(
     """Do all that a release does, except tag and upload.
 
     Builds this machine's programs as a release builds them, into the place of the collected ones
-    (platform_wheels), collects the pages of the web UI, runs
-    lint, types, tests and every check that needs no tag, and `lean-spec validate` by the installed
-    binary. Nothing has to be committed yet. A check that the release plan exempts is shown as an
-    exception, with the reason.
+    (platform_wheels), collects the pages of the web UI, runs lint, types, tests and every check that
+    needs no tag, and `lean-spec validate` by the installed binary. Nothing has to be committed yet.
+    A check that the release plan exempts is shown as an exception, with the reason.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
 from scripts.model.pages import read_pages
-from scripts.model.plan import SOURCES, Plan, read_plan
+from scripts.model.plan import SOURCES, VALIDATE, Plan, read_plan
 from scripts.model.version_places import Place, planned
 from scripts.publish.matrix import build_target
 from scripts.tools.console import step
@@ -45,9 +45,9 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
-VALIDATE = "lean-spec validate --warnings-only"
+VALIDATION = "lean-spec validate --warnings-only"
 # What a step needs of those before it.
-NEEDS = {"wheels": ("binaries", "pages"), "check": ("wheels",), VALIDATE: ("wheels",)}
+NEEDS = {"wheels": ("binaries", "pages"), "check": ("wheels",), VALIDATION: ("wheels",)}
 TAIL = 6
 
 
@@ -93,16 +93,15 @@ def pre_release(
     ]
     with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
         folder = Path(name)
-        base = PROJECTS
         work: dict[str, Work] = {
             "versions in step": lambda: _versions(plan, places),
-            "binaries": lambda: _binaries(None if skip_rust else sources, base),
-            "pages": lambda: _pages(base),
+            "binaries": lambda: _binaries(None if skip_rust else sources, PROJECTS),
+            "pages": lambda: _pages(PROJECTS),
             **{title: _tool(command) for title, command in CHECKS},
             "tests": lambda: _tests(skip_tests=skip_tests),
-            "wheels": lambda: _wheels(base, dist, repair),
-            "check": lambda: _check(_draft(plan, base), dist, workspace, base),
-            VALIDATE: lambda: _validate(plan, dist, folder),
+            "wheels": lambda: _wheels(PROJECTS, dist, repair),
+            "check": lambda: _check(_draft(plan, PROJECTS), dist, workspace, PROJECTS),
+            VALIDATION: lambda: _validate(plan, dist, folder),
         }
         steps: dict[str, Step] = {}
         for title, each in work.items():
@@ -226,7 +225,7 @@ def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[
 
 def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[State, str]:
     """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
-    finding, reason = _validation(plan, dist, folder), plan.exceptions.get("validate")
+    finding, reason = _validation(plan, dist, folder), plan.exceptions.get(VALIDATE)
     if not reason:
         return State.PASSED if finding.passed else State.FAILED, finding.found
     if finding.passed:
@@ -244,7 +243,7 @@ def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:
             (pins,) = write_pins((f"{MAIN}=={plan.version}",), files, folder)
             programs = installation.install_by_uv(pins, index, folder / "validate")
     except (CommandError, OSError) as error:
-        return problem(VALIDATE, VALIDATE, "installed", error)
+        return problem(VALIDATION, VALIDATION, "installed", error)
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
@@ -255,5 +254,5 @@ def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:
     done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
     said = " ".join((done.stdout + done.stderr).split())[:160]
     if done.returncode == 0:
-        return confirm(VALIDATE, VALIDATE, said or "exit 0")
-    return problem(VALIDATE, VALIDATE, "exit 0", f"exit {done.returncode}: {said}")
+        return confirm(VALIDATION, VALIDATION, said or "exit 0")
+    return problem(VALIDATION, VALIDATION, "exit 0", f"exit {done.returncode}: {said}")

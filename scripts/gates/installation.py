@@ -67,6 +67,7 @@ def installed_from(
         return
     project = folder / "uvx-project"
     project.mkdir()
+    yield from foreign_files(folder / "uvx", f"{gate} of {MCP_COMMAND}")
     yield from _mcp(plan, programs, project, f"{gate} of {MCP_COMMAND}")
 
 

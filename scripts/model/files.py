@@ -65,10 +65,7 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
 
     Raises CommandError if there is no such folder.
     """
-    if not dist.is_dir():
-        raise CommandError(
-            f"there is no folder `{dist}`", hint="build first: `python3 -m scripts wheels`"
-        )
+    must_be_built(dist)
     files, strange = [], []
     for path in sorted(dist.iterdir()):
         file = read_name(path)
@@ -85,6 +82,14 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
         elif not path.name.startswith("."):
             strange.append(path.name)
     return files, strange
+
+
+def must_be_built(dist: Path) -> None:
+    """Raise CommandError if there is no folder of built files."""
+    if not dist.is_dir():
+        raise CommandError(
+            f"there is no folder `{dist}`", hint="build first: `python3 -m scripts wheels`"
+        )
 
 
 def read_name(path: Path) -> File | None:

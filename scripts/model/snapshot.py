@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 
-from .files import File
+from .files import File, must_be_built
 
 
 @contextlib.contextmanager
@@ -20,10 +20,7 @@ def snapshot(dist: Path) -> Iterator[Path]:
 
     Raises CommandError if there are none, or if one is a link to something else.
     """
-    if not dist.is_dir():
-        raise CommandError(
-            f"there is no folder `{dist}`", hint="build first: `python3 -m scripts wheels`"
-        )
+    must_be_built(dist)
     with tempfile.TemporaryDirectory(prefix="leanspec-release-") as name:
         for path in sorted(dist.iterdir()):
             if path.is_symlink():

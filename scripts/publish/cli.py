@@ -16,6 +16,7 @@ from scripts.options import (
     BINARIES_OPTION,
     CARGO_OPTION,
     DIST_OPTION,
+    LONGEST_WAIT,
     NUMBER,
     json_option,
     must_be_fingerprint,
@@ -302,7 +303,7 @@ SIMPLE_OPTION = click.option(
 WAIT_OPTION = click.option(
     "--wait",
     type=click.IntRange(1),
-    default=480,  # five waves, within an hour's job
+    default=LONGEST_WAIT,
     show_default=True,
     help="Seconds to wait for the index; `publish` waits so for each of five waves.",
 )

@@ -16,9 +16,7 @@ from scripts.model.plan import DEV, read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say
 
-# Runners are named by version: an image that moves on raises the floor of what it builds. Those of
-# Linux have an OpenSSL that needs glibc 2.34, as the families promise; that of ubuntu-24.04 needs a
-# newer one.
+# Runners are named by version: an image that moves on could change what it builds.
 RUNNERS = {
     "darwin-x64": "macos-15-intel",
     "darwin-arm64": "macos-15",

@@ -34,6 +34,7 @@ from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, compare, counted, hints_of, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
+from scripts.options import LONGEST_WAIT
 from scripts.tools.console import say, size, step
 from scripts.tools.table import aligned
 
@@ -47,7 +48,6 @@ WAVES = (
     # Nobody is to find it while what it requires is not there.
     (FileKind.MCP_COMMAND,),
 )
-LONGEST_WAIT = 480
 
 
 class GatesError(CommandError):

@@ -34,10 +34,9 @@ from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.versions import binary_version
+from scripts.options import LONGEST_WAIT
 from scripts.tools.console import say, step
 from scripts.wheels.build import build_wheels
-
-from .publish import LONGEST_WAIT
 
 
 def verify_release(
@@ -126,8 +125,8 @@ def _wait_until_listed(
                     if newest
                     else f"it has no version of `{MAIN}` at all: compare its address",
                 )
-            state = f"{len(lacking)} files are" if files else "all files are"
-            say(f"  {state} not listed yet, looking again in {pause:g} s")
+            state = f"{len(lacking)} not listed" if files else "nothing is listed"
+            say(f"  {state} yet, looking again in {pause:g} s")
             time.sleep(min(pause, left))
 
 

@@ -17,6 +17,7 @@ from scripts.cli import root
 from scripts.collect.desktop import REPOSITORY
 from scripts.environment import ROOT, Group, needed_group
 from scripts.model.repository import read_repository
+from scripts.options import LONGEST_WAIT
 from scripts.publish import matrix
 from scripts.publish.matrix import (
     ANNOUNCEMENTS_READ,
@@ -26,7 +27,7 @@ from scripts.publish.matrix import (
     endings,
     outputs,
 )
-from scripts.publish.publish import LONGEST_WAIT, WAVES
+from scripts.publish.publish import WAVES
 from scripts.publish.registry import GO_MOD
 from scripts.tools.lock import read_lock
 from scripts.tools.processes import own_program

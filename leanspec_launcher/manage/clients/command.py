@@ -26,7 +26,6 @@ from .table import NAME, Client, Shape
 SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
 # The same where there is no shell, as in an image with nothing but its programs.
 GO_BY_PYTHON = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
-# Keeps the working directory, which a client chooses, out of the folders that Python imports from.
 # Seconds that Goose gives a call.
 GOOSE_TIMEOUT = 300
 

@@ -18,11 +18,11 @@ from .command import GO_BY_PYTHON, GO_THERE, SHELL
 from .table import CLIENTS, Client, user_file
 
 NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
-# A command of ours with a version, as uvx and pipx take it.
 # Options without a value, words of launchers, paths, and names of ours.
 HARMLESS = re.compile(
     r"--?[\w-]*|run|tool|exec|dlx|x|sh|/c|[@\w./\\:~ -]*lean-?spec[@\w./\\:=~ -]*|/[^=]*"
 )
+# A command of ours with a version, as uvx and pipx take it.
 PINNED = re.compile(r"(?:leanspec-mcp|lean-spec)(?:@|==)(.+)")
 
 
