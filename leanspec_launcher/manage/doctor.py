@@ -61,7 +61,7 @@ from leanspec_launcher.web.settings import data_folder, read_settings
 
 from . import link
 from .clients.configured import configured
-from .clients.table import home
+from .clients.places import home
 from .update import index
 from .update.installation import installation
 

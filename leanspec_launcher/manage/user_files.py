@@ -60,8 +60,8 @@ class UserFile:
                 _refuse_others(self.path, self.link, self.link.lstat())
             _must_be_ours(self.path)
 
-    def replace(self, data: bytes) -> Path | None:
-        """Write the file, and return the copy of what it was; None for a new file.
+    def replace(self, data: bytes, *, keeps_copy: bool = True) -> Path | None:
+        """Write the file, and return the copy of what it was; None for a new file, and if none is to be kept.
 
         Raises CommandError, and leaves everything as it was, if that cannot be done, and ChangedError if
         somebody else has changed the file since it was read.
@@ -72,11 +72,21 @@ class UserFile:
                 _create(self.path, data, undo)
                 backup = None
             else:
-                backup = _back_up(self.path, self.content, undo)
+                backup = _back_up(self.path, self.content, undo) if keeps_copy else None
                 if not _exchange(self.path, self.content, data):
                     _overwrite(self.path, self.content, data)
             undo.pop_all()
             return backup
+
+    def remove(self, root: Path) -> None:
+        """Remove the file, and the folders below `root` that are empty without it.
+
+        Raises CommandError like `replace`.
+        """
+        self.check()
+        if self.content:
+            with _naming(self.path, "change"):
+                _remove(self.path, self.content, root)
 
 
 def read(file: Path) -> UserFile:
@@ -198,6 +208,38 @@ def _back_up(path: Path, content: Snapshot, undo: contextlib.ExitStack) -> Path:
         _write(file.fileno(), content.data)
         _keep(original.fileno(), file.fileno())
     return backup
+
+
+def copies_of(path: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the copies that were kept of a file, newest first, with their bytes."""
+    backup = path.with_name(path.name + BACKUP)
+    found = [backup] if os.path.lexists(backup) else []
+    while os.path.lexists(
+        backup := path.with_name(f"{path.name}{BACKUP}.{len(found) + 1}")
+    ):
+        found.append(backup)
+    for each in reversed(found):
+        data = _data(each)
+        if data is not None:
+            yield each, data
+
+
+def _remove(path: Path, content: Snapshot, root: Path) -> None:
+    """Remove a file that is still what was read, and the folders below `root` that it leaves empty."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    sibling = Path(name)
+    with _uninterrupted():
+        # Moved first: what is in the place then can still be looked at, and comes back.
+        path.replace(sibling)
+        if _settled(sibling) != content:
+            sibling.replace(path)
+            raise _change_of(path)
+        sibling.unlink()
+    for folder in path.parents:
+        if root not in folder.parents:
+            break
+        _remove_folder(folder)
 
 
 def _data(backup: Path) -> bytes | None:

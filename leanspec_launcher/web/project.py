@@ -22,13 +22,26 @@ def find_project(named: Path | None, specs: Path | None) -> Path:
     if named is not None:
         return _must_have_specs(_real(named))
     here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if _has_specs(folder):
-            return folder
-    raise CommandError(
-        f"there are no specs in `{here}` or above it",
-        hint="change to a project, name it with `--project DIR`, or begin one: `lean-spec init`",
-    )
+    project = project_above(here)
+    if project is None:
+        raise CommandError(
+            f"there are no specs in `{here}` or above it",
+            hint="change to a project, name it with `--project DIR`, or begin one: `lean-spec init`",
+        )
+    return project
+
+
+def project_above(folder: Path) -> Path | None:
+    """Return the nearest project that a folder is in; None if it is in none."""
+    return next(filter(has_specs, (folder, *folder.parents)), None)
+
+
+def has_specs(folder: Path) -> bool:
+    """Tell whether a folder is a project of LeanSpec."""
+    if (folder / SPECS).is_dir():
+        return True
+    # The settings in the home folder are the user's, and not those of a project.
+    return (folder / SETTINGS).is_dir() and not _is_home(folder)
 
 
 def _real(path: Path) -> Path:
@@ -40,7 +53,7 @@ def _real(path: Path) -> Path:
 
 
 def _must_have_specs(folder: Path) -> Path:
-    if not _has_specs(folder):
+    if not has_specs(folder):
         raise CommandError(
             f"there are no specs in `{folder}`",
             hint=f"begin a project: `{shown([['cd', str(folder)], ['lean-spec', 'init']])}`",
@@ -55,13 +68,6 @@ def _root_of_specs(folder: Path) -> Path:
             hint="name the project's folder: `--project DIR`",
         )
     return folder.parent
-
-
-def _has_specs(folder: Path) -> bool:
-    if (folder / SPECS).is_dir():
-        return True
-    # The settings in the home folder are the user's, and not those of a project.
-    return (folder / SETTINGS).is_dir() and not _is_home(folder)
 
 
 def _is_home(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from leanspec_build.any_program.universal import join
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.clients.command import GO_THERE, SHELL
+from leanspec_launcher.manage.clients.server import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, main_project
@@ -36,6 +36,8 @@ FAMILY = FAMILIES["mcp"]
 ENTRY_POINT = f"{FAMILY.package}/bin/{FAMILY.program}"
 LIBRARIES = f"{FAMILY.package}.libs/"
 SERVER = ROOT / "server.json"  # what the registry of MCP servers is told
+# Claude Desktop for macOS unpacks every file as 0600.
+MAY_RUN = 'test -x "$2" || chmod u+x "$2"; '
 
 Files = dict[str, tuple[bytes, int]]
 
@@ -70,7 +72,7 @@ def describe(version: str, system: str, tools: list[str] | None) -> dict[str, An
     server = json.loads(SERVER.read_text("utf-8"))
     home, project = server["repository"]["url"], main_project()
     start = [
-        *("-c", GO_THERE, "sh"),
+        *("-c", MAY_RUN + GO_THERE, "sh"),
         "${user_config.project}",
         f"${{__dirname}}/{ENTRY_POINT}",
     ]

@@ -202,10 +202,11 @@ def test_an_archive_unpacks_to_programs_that_run(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("mode", [None, 0o600])
 def test_a_bundle_starts_the_server_in_the_chosen_folder(
-    real_assets: Path, tmp_path: Path, version: str
+    mode: int | None, real_assets: Path, tmp_path: Path, version: str
 ) -> None:
-    """Started as a desktop client does it: no environment, in `/`."""
+    """Started as a desktop client does it: no environment, in `/`; Claude Desktop for macOS loses the modes."""
     extension, project = tmp_path / "an extension's é", tmp_path / "a project's $HOME"
     spec = project / "specs/001-first/README.md"
     spec.parent.mkdir(parents=True)
@@ -213,7 +214,7 @@ def test_a_bundle_starts_the_server_in_the_chosen_folder(
     with zipfile.ZipFile(real_assets / f"leanspec-mcp-{version}-linux-x64.mcpb") as bundle:
         for entry in bundle.infolist():
             bundle.extract(entry, extension)
-            (extension / entry.filename).chmod(entry.external_attr >> 16)
+            (extension / entry.filename).chmod(mode or entry.external_attr >> 16)
     manifest = json.loads((extension / "manifest.json").read_text())
     told = manifest["server"]["mcp_config"]
     values = {"${__dirname}": str(extension), "${user_config.project}": str(project)}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.user_files import ChangedError, UserFile, read
+from leanspec_launcher.manage.user_files import ChangedError, UserFile, copies_of, read
 
 from . import json_text, toml_text, yaml_text
 from .difference import difference
+from .entry import describe, is_ours, join, server_of
+from .places import PROJECT, Place
+from .server import Server
 from .table import NAME, Client, Form, name_of
 from .text import BrokenError, Format, Keys
 
@@ -21,8 +24,6 @@ FORMATS: dict[Form, Format] = {
     Form.JSON: json_text,
     Form.TOML: toml_text,
 }
-# What an entry of ours names, whichever of our releases wrote it.
-OUR_WORDS = ("leanspec", "lean-spec")
 TRIES = 5
 
 
@@ -36,9 +37,16 @@ class Change:
     """The lines that change, with nothing of them but our entry; empty if none does."""
     again: Callable[[], Change]
     """Return the same change of the file as it is now."""
+    remarks: tuple[str, ...] = ()
+    """What else becomes of the entry that was there."""
+    root: Path | None = None
+    """For a file that our entry alone has made, and that goes with it: where its folders begin."""
+    copy: Path | None = None
+    """The copy that says the same as the file will, and is not needed then."""
+    keeps_copy: bool = True
 
     def make(self) -> Path | None:
-        """Write the file; return the copy of what it was, or None if it is new.
+        """Write the file; return the copy of what it was, or None if none is kept.
 
         If a client has written it since, starts over, as long as the lines that change are the same.
         Raises CommandError, and changes nothing, if they are not.
@@ -46,59 +54,194 @@ class Change:
         change = self
         for _ in range(TRIES):
             try:
-                return change.file.replace(change.after.encode())
+                return change.write()
             except ChangedError:  # noqa: PERF203 - a few times
                 change = self.again()
                 if not change.difference:
                     return None  # the client has taken the server over
                 if change.difference != self.difference:
                     raise
-        return change.file.replace(change.after.encode())
+        return change.write()
+
+    def write(self) -> Path | None:
+        """Write the file once; see `make`."""
+        if self.root:
+            self.file.remove(self.root)
+            return None
+        copy = self.file.replace(self.after.encode(), keeps_copy=self.keeps_copy)
+        if self.copy:
+            self.copy.unlink()
+        return copy
 
 
-def changed(
-    client: Client, file: Path, entry: dict[str, Any] | None, *, force: bool
+def put_in(
+    client: Client, place: Place, name: str, server: Server, *, enable: bool, force: bool
 ) -> Change:
-    """Return the change that puts a server into a client's file, or takes it out if there is no entry.
+    """Return the change that puts a server into a client's file.
 
     Raises CommandError if the file cannot be read or changed, or, without `force`, if another
     server has the name.
     """
-    keys, form = (*client.table, NAME), FORMATS[client.form]
-    user_file = read(file)
-    with _naming(user_file.path, client):
-        before = _text(user_file)
-        _must_be_ours(form.read(before, keys), user_file.path, force=force)
-        after = form.drop(before, keys) if entry is None else form.put(before, keys, entry)
-        old = form.span(before, _missing(form, after, keys))
-        new = form.span(after, _missing(form, before, keys))
+    form, file = FORMATS[client.form], read(place.path)
+    with _naming(file.path, client):
+        before = _text(file)
+        keys = (*_table(client, place, before), name)
+        old = form.read(before, keys)
+        ours = _is_ours(old)
+        if not ours and not force:
+            raise _other(file.path, name)
+        joined = join(client, old if ours else None, server, enable=enable)
+        gone = () if ours else ("the server that had this name goes",)
+        after = form.put(before, keys, joined.entry)
+        shown = _difference(form, before, after, keys)
     return Change(
-        file=user_file,
+        file=file,
         after=after,
-        difference=difference((before, old), (after, new)),
-        again=functools.partial(changed, client, file, entry, force=force),
+        difference=shown,
+        remarks=(*gone, *joined.remarks),
+        again=functools.partial(
+            put_in, client, place, name, server, enable=enable, force=force
+        ),
     )
 
 
-def entry_in(client: Client, file: Path) -> Any:  # noqa: ANN401 - whatever stands there
-    """Return the server that a client's file has under our name; None if it has none.
+def take_out(client: Client, place: Place, name: str, root: Path, *, force: bool) -> Change:
+    """Return the change that takes a server out of a client's file, and leaves nothing of what put it in.
+
+    Raises CommandError like `put_in`.
+    """
+    form, file = FORMATS[client.form], read(place.path)
+    with _naming(file.path, client):
+        before = _text(file)
+        keys = (*_table(client, place, before), name)
+        old = form.read(before, keys)
+        if not force and not _is_ours(old):
+            raise _other(file.path, name)
+        change = Change(
+            file=file,
+            after=before,
+            difference="",
+            again=functools.partial(take_out, client, place, name, root, force=force),
+        )
+        if not form.has(before, keys):
+            return change
+        copies = _readable(form, copies_of(file.path))
+        change = replace(change, **_left(client, form, before, keys, copies, root))
+        shown = _difference(form, before, change.after, keys)
+    return replace(change, difference=shown)
+
+
+def _left(
+    client: Client,
+    form: Format,
+    before: str,
+    keys: Keys,
+    copies: list[tuple[Path, str]],
+    root: Path,
+) -> dict[str, Any]:
+    """Return what is left of a file without an entry, and what becomes of its copies."""
+    entry = form.read(before, keys)
+    for copy, text in copies:
+        # The bytes of before, if nothing else has changed since.
+        if not form.has(text, keys) and form.put(text, keys, entry) == before:
+            return {"after": text, "copy": copy, "keeps_copy": False}
+    if not copies and form.put("", keys, entry) == before:
+        return {"after": "", "root": root}
+    after = form.drop(before, keys)
+    for copy, text in copies:
+        for end in range(1, len(keys)):
+            if form.read(after, keys[:end]) == {} and not form.has(text, keys[:end]):
+                after = form.drop(after, keys[:end])
+        if form.document(text) == form.document(after):
+            return {"after": after, "copy": copy, "keeps_copy": False}
+    server = server_of(entry)
+    made = {**dict(client.new_entry), **describe(client, server)} if server else {}
+    return {"after": after, "keeps_copy": not entry or entry.keys() - made.keys()}
+
+
+def _readable(form: Format, copies: Iterator[tuple[Path, bytes]]) -> list[tuple[Path, str]]:
+    """Return the copies that can be read, as texts."""
+    texts = []
+    for copy, data in copies:
+        with contextlib.suppress(BrokenError, UnicodeDecodeError):
+            form.document(text := data.decode())
+            texts.append((copy, text))
+    return texts
+
+
+def servers_in(client: Client, place: Place) -> dict[str, Any]:
+    """Return the servers in a client's file by their names; none if it does not exist.
 
     Raises CommandError if the file cannot be read.
     """
-    keys, user_file = (*client.table, NAME), read(file)
-    with _naming(user_file.path, client):
-        text = _text(user_file)
+    file = read(place.path)
+    with _naming(file.path, client):
+        text = _text(file)
         if client.form is Form.YAML:
-            return yaml_text.read(text, keys)
-        return FORMATS[client.form].read(text, keys)
+            entry = yaml_text.read(text, (*place.table, NAME))
+            return {NAME: entry} if entry else {}
+        table = FORMATS[client.form].read(text, _table(client, place, text))
+    return table if isinstance(table, dict) else {}
 
 
-def written(client: Client, entry: dict[str, Any]) -> str:
+def value_at(path: Path, keys: Keys) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return what a file of settings in JSON has at some keys; None if it has nothing, or cannot be read."""
+    with contextlib.suppress(CommandError, BrokenError, RecursionError):
+        return json_text.read(_text(read(path)), keys)
+    return None
+
+
+def refusal(client: Client, place: Place, text: str | None = None) -> str:
+    """Return why a client refuses the whole file, as it is or with a text in its place; empty if it does not."""
+    is_strict = place.scope == PROJECT or client.is_strict_for_users
+    if client.form is not Form.JSON or not is_strict:
+        return ""
+    with _naming(place.path, client):
+        whole = _text(read(place.path)) if text is None else text
+        return " and ".join(
+            f"{what} in line {line}"
+            for what, line in json_text.extensions(whole).items()
+            if what in client.refuses
+        )
+
+
+def written(client: Client, name: str, server: Server) -> str:
     """Return a whole file with nothing but the server."""
-    keys = (*client.table, NAME)
+    keys = (*client.table, name)
+    entry = {**dict(client.new_entry), **describe(client, server)}
     if client.form is Form.YAML:
         return yaml_text.written(keys, entry)
     return FORMATS[client.form].put("", keys, entry)
+
+
+def _table(client: Client, place: Place, text: str) -> Keys:
+    """Return the keys that lead to the servers of a file, in the form that it has."""
+    nested = (*place.table, client.nested)
+    if client.nested and place.table == client.table:
+        inside = FORMATS[client.form].read(text, nested)
+        # Under that name, the older form may have a server.
+        if isinstance(inside, dict) and server_of(inside) is None:
+            return nested
+    return place.table
+
+
+def _is_ours(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
+    """Tell whether an entry is for our server, or for none."""
+    server = server_of(entry)
+    return entry is None or bool(server and is_ours(server))
+
+
+def _other(path: Path, name: str) -> CommandError:
+    return CommandError(
+        f"`{path}` has another server under the name `{name}`",
+        hint="rename that one, or add `--force` to replace it",
+    )
+
+
+def _difference(form: Format, before: str, after: str, keys: Keys) -> str:
+    old = form.span(before, _missing(form, after, keys))
+    new = form.span(after, _missing(form, before, keys))
+    return difference((before, old), (after, new))
 
 
 def _text(file: UserFile) -> str:
@@ -116,7 +259,7 @@ def _text(file: UserFile) -> str:
 def _missing(form: Format, text: str, keys: Keys) -> Keys:
     """Return the way to the outermost part of our entry that a text does not have; else to the entry."""
     for end in range(1, len(keys)):
-        if form.read(text, keys[:end]) is None:
+        if not form.has(text, keys[:end]):
             return keys[:end]
     return keys
 
@@ -132,12 +275,3 @@ def _naming(path: Path, client: Client) -> Iterator[None]:
             f"cannot change `{path}`: {reason}",
             hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints what",
         ) from None
-
-
-def _must_be_ours(entry: Any, path: Path, *, force: bool) -> None:  # noqa: ANN401 - whatever stands there
-    if entry is None or force or any(word in str(entry) for word in OUR_WORDS):
-        return
-    raise CommandError(
-        f"`{path}` has another server under the name `{NAME}`",
-        hint="rename that one, or add `--force` to replace it",
-    )

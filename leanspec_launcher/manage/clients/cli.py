@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -10,16 +11,28 @@ from typing import Any
 
 import click
 
-from leanspec_launcher._tables import current
 from leanspec_launcher.commands import CommandError, echo, echo_text, explained, report
 from leanspec_launcher.manage.options import dry_run
 
-from .change import changed, written
-from .command import describe, install_link, server
-from .table import CLIENTS, NAME, Client, Form, is_present, user_file
+from . import effects
+from .change import Change, put_in, servers_in, take_out, written
+from .choice import Wish, choose
+from .entry import install_link
+from .places import (
+    PROJECT,
+    USER,
+    Place,
+    file_to_change,
+    files,
+    former,
+    home,
+    is_home,
+    is_present,
+)
+from .table import CLIENTS, NAME, Client, Form, name_of
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-SCOPES = ("project", "user")
+SCOPES = (PROJECT, USER)
 
 
 @dataclass(frozen=True)
@@ -28,11 +41,24 @@ class ChangeOptions:
 
     project: Path | None
     scope: str | None
+    name: str
     remove: bool
-    portable: bool
+    portable: bool | None
+    pin: bool
+    enable: bool
     yes: bool
     dry_run: bool
     force: bool
+
+    @property
+    def wish(self) -> Wish:
+        """What was asked for about the command."""
+        return Wish(self.project, self.portable, has_version=self.pin)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the project."""
+        return (self.project or Path.cwd()).absolute()
 
 
 @click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
@@ -42,7 +68,7 @@ class ChangeOptions:
 @click.option(
     "--project",
     type=FOLDER,
-    help="The folder to start the server in, for clients that start it elsewhere.",
+    help="The project: where its file is, and where clients start the server that do not know it.",
 )
 @click.option("--write", is_flag=True, help="Add the server to the client's file.")
 @click.option("--remove", is_flag=True, help="Take the server out of that file again.")
@@ -55,7 +81,18 @@ class ChangeOptions:
     "--all", "every", is_flag=True, help="Every client that this user has; your own files."
 )
 @click.option(
-    "--portable", is_flag=True, help="Name no path of this machine: `uvx leanspec-mcp`."
+    "--portable/--absolute",
+    default=None,
+    help="Name no path of this machine (`uvx leanspec-mcp`), or this installation's own."
+    " Default: portable in a project's file, absolute in yours.",
+)
+@click.option("--pin", is_flag=True, help="With `uvx`: this version, and no newer one.")
+@click.option("--enable", is_flag=True, help="Switch it on, if it is switched off there.")
+@click.option(
+    "--name", default=NAME, show_default=True, help="The server's name in the file."
+)
+@click.option(
+    "--policy", is_flag=True, help="Print what an administrator adds to allow the server."
 )
 @click.option(
     "--link", is_flag=True, help="Print a link that adds the server: vscode, cursor."
@@ -63,62 +100,72 @@ class ChangeOptions:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a file is changed.")
 @dry_run
 @click.option(
-    "--force", is_flag=True, help="Replace another server of the name `leanspec`, too."
+    "--force", is_flag=True, help="Replace another server that has the name, too."
 )
 def command(
     client: str,
     *,
     write: bool,
     every: bool,
+    policy: bool,
     link: bool,
     **values: Any,  # noqa: ANN401 - what click gives by name
 ) -> int:
     """Connect an MCP CLIENT, or print how.
 
-    Prints the configuration that starts the server of this installation by its absolute path,
-    without Node.js. With --write, adds it to the client's file: shows the lines that change, asks,
+    Prints the configuration that starts the server of this installation, without Node.js. With
+    --write, adds it to the client's file: shows the lines that change, what else they do, and asks;
     keeps the rest of the file as it is, and the old file beside it.
 
     \b
     Examples:
       leanspec-launcher mcp-config
       leanspec-launcher mcp-config cursor --write
-      leanspec-launcher mcp-config vscode --write --scope user --project .
+      leanspec-launcher mcp-config vscode --write --scope user
+      leanspec-launcher mcp-config claude-desktop --write --project .
       leanspec-launcher mcp-config --all --write --dry-run
       leanspec-launcher mcp-config cursor --remove
-      leanspec-launcher mcp-config vscode --link
+      leanspec-launcher mcp-config vscode --policy
     """
     options = ChangeOptions(**values)
-    if sum((write, options.remove, link)) > 1:
-        raise click.UsageError("`--write`, `--remove` and `--link` exclude each other")
-    needs_change = every or options.scope or options.yes or options.dry_run or options.force
-    if needs_change and not (write or options.remove):
+    if sum((write, options.remove, link, policy)) > 1:
+        raise click.UsageError(
+            "`--write`, `--remove`, `--policy` and `--link` exclude each other"
+        )
+    needs_change = (every, options.scope, options.yes, options.dry_run, options.force)
+    if any((*needs_change, options.enable)) and not (write or options.remove or policy):
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
+    if options.pin and options.portable is False:
+        raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
+    row = CLIENTS[client]
     if link:
         echo(install_link(client))
-        return 0
-    if not write and not options.remove:
-        echo_text(written(CLIENTS[client], _entry(CLIENTS[client], options)))
-        return 0
-    if not every:
-        _change(CLIENTS[client], options, SCOPES[0])
-        return 0
-    return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
+    elif policy:
+        _print_policy(row, options)
+    elif every:
+        return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
+    elif write or options.remove:
+        _change(row, options, options.scope or _usual_scope(row, options))
+    else:
+        echo_text(written(row, options.name, choose(row, USER, options.wish).server))
+    return 0
 
 
-def _entry(client: Client, options: ChangeOptions) -> dict[str, Any]:
-    """Return the server in a client's own words."""
-    command = server(options.project, current(), portable=options.portable)
-    return describe(client, command)
+def _usual_scope(client: Client, options: ChangeOptions) -> str:
+    """Return the scope of a client's file, if none is asked for: the project's, where there is one."""
+    # In the home folder, a project's file may be the user's own.
+    return PROJECT if client.project and not is_home(options.folder) else USER
 
 
 def _change_all(clients: list[Client], options: ChangeOptions) -> int:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
     code = 0
     for client in clients:
+        if client.ended and not options.remove:
+            continue
         try:
-            _change(client, options, "user")
-        except click.Abort:  # noqa: PERF203 - a few files
+            _change(client, options, USER)
+        except click.Abort:
             raise
         except Exception as error:  # noqa: BLE001 - a few files
             code = report(explained(error))
@@ -127,58 +174,148 @@ def _change_all(clients: list[Client], options: ChangeOptions) -> int:
     return code
 
 
-def _file(client: Client, options: ChangeOptions, scope: str) -> Path:
-    """Return the file to change: of the scope that was asked for, else of `scope` if there is one."""
-    if (options.scope or scope) == "user" or not (client.project or options.scope):
-        return user_file(client)
+def _change(client: Client, options: ChangeOptions, scope: str) -> None:
+    if options.remove:
+        _remove(client, options, scope)
+    else:
+        _write(client, options, scope)
+
+
+def _write(client: Client, options: ChangeOptions, scope: str) -> None:
+    if client.ended:
+        raise CommandError(
+            client.ended,
+            hint=f"leanspec-launcher mcp-config {name_of(client)} --remove",
+        )
+    place = _place(client, options, scope)
+    choice = choose(client, scope, options.wish)
+    if _is_for_hand(client, place):
+        echo(f"{client.title}: add this to `{place.path}` yourself")
+        echo_text(written(client, options.name, choice.server))
+        return
+    change = put_in(
+        client,
+        place,
+        options.name,
+        choice.server,
+        enable=options.enable,
+        force=options.force,
+    )
+    effects.must_be_readable(client, place, change.after)
+    effects.must_hide_nothing(place, options.folder)
+    effects.must_agree(client, place, options.name, options.folder)
+    remarks = [
+        *change.remarks,
+        *effects.remarks(client, place, options.name, options.folder),
+    ]
+    if not change.difference:
+        echo(f"{client.title}: `{change.file.path}` has it already")
+    else:
+        change.file.check()
+        echo(f"{client.title}: `{change.file.path}`")
+        echo_text(change.difference)
+        echo(f"  {choice.reason}")
+    for remark in remarks:
+        echo(f"  {remark}")
+    _make(client, change, options)
+
+
+def _remove(client: Client, options: ChangeOptions, scope: str) -> None:
+    places = [_place(client, options, scope)]
+    old = former(client, scope, options.folder)
+    places += [Place(path, scope, client.table) for path in old if os.path.lexists(path)]
+    if _is_for_hand(client, places[0]):
+        keys = ".".join((*client.table, options.name))
+        echo(f"{client.title}: take `{keys}` out of `{places[0].path}` yourself")
+        return
+    root = options.folder if scope == PROJECT else home()
+    for place in places:
+        change = take_out(client, place, options.name, root, force=options.force)
+        if not change.difference:
+            echo(f"{client.title}: `{change.file.path}` has no such server")
+            continue
+        change.file.check()
+        echo(f"{client.title}: `{change.file.path}`")
+        echo_text(change.difference)
+        for reader in effects.readers(client, place, options.folder):
+            echo(f"  {reader}")
+        _make(client, change, options)
+
+
+def _place(client: Client, options: ChangeOptions, scope: str) -> Place:
+    """Return the file of a scope that decides about a server.
+
+    Raises CommandError if there is none, or if it leads out of the project.
+    """
+    if scope == USER:
+        return _deciding(client, options, USER)
     if not client.project:
         raise CommandError(
             f"there is no file of {client.title} in a project", hint="use `--scope user`"
         )
-    project = (options.project or Path.cwd()).absolute()
-    file = project / client.project
-    # A project may be a stranger's, and what it leads to is not.
-    target = Path(os.path.realpath(file))
-    if Path(os.path.realpath(project)) not in target.parents:
+    if is_home(options.folder):
         raise CommandError(
-            f"`{file}` leads out of the project, to `{target}`",
+            f"`{options.folder}` is your home folder, and no project",
+            hint="use `--scope user`, or name a project: `--project FOLDER`",
+        )
+    place = _deciding(client, options, PROJECT)
+    # A project may be a stranger's, and what it leads to is not.
+    target = Path(os.path.realpath(place.path))
+    if Path(os.path.realpath(options.folder)) not in target.parents:
+        raise CommandError(
+            f"`{place.path}` leads out of the project, to `{target}`",
             hint="use `--scope user`, or remove that link",
         )
-    return file
+    return place
 
 
-def _change(client: Client, options: ChangeOptions, scope: str) -> None:
-    file = _file(client, options, scope)
-    if client.form is Form.YAML:
-        _print_for_hand(client, file, options)
-        return
-    entry = None if options.remove else _entry(client, options)
-    change = changed(client, file, entry, force=options.force)
-    if not change.difference:
-        state = "has no such server" if options.remove else "has it already"
-        echo(f"{client.title}: `{change.file.path}` {state}")
-        return
-    change.file.check()
-    echo(f"{client.title}: `{change.file.path}`")
-    echo_text(change.difference)
-    if options.dry_run:
+def _deciding(client: Client, options: ChangeOptions, scope: str) -> Place:
+    """Return the file in which a server stands, or else the one that decides about a new one."""
+    if client.is_merged:
+        for path in files(client, scope, options.folder):
+            place = Place(path, scope, client.table)
+            if os.path.lexists(path) and options.name in servers_in(client, place):
+                return place
+    return Place(file_to_change(client, scope, options.folder), scope, client.table)
+
+
+def _is_for_hand(client: Client, place: Place) -> bool:
+    """Tell whether nothing here can change a file: it is YAML, or TOML for a Python that cannot read it."""
+    if client.form is Form.TOML and sys.version_info < (3, 11):
+        return os.path.lexists(place.path)
+    return client.form is Form.YAML
+
+
+def _make(client: Client, change: Change, options: ChangeOptions) -> None:
+    """Make a change, if there is one, and the user wants it."""
+    if not change.difference or options.dry_run:
         return
     if not options.yes and not _is_confirmed():
         echo("nothing is changed")
         return
-    backup = change.make()
-    result = f"changed; the old one is `{backup.name}`" if backup else "written"
+    copy = change.make()
+    result = "changed" if change.file.content else "written"
+    if change.root:
+        result = "removed: nothing else was in it"
+    if copy:
+        result += f"; the old one is `{copy.name}`"
     echo(f"{result}. {client.title} reads it when it starts.")
 
 
-def _print_for_hand(client: Client, file: Path, options: ChangeOptions) -> None:
-    """Print what the user has to change in a file."""
-    if options.remove:
-        keys = ".".join((*client.table, NAME))
-        echo(f"{client.title}: take `{keys}` out of `{file}` yourself")
-        return
-    echo(f"{client.title}: add this to `{file}` yourself")
-    echo_text(written(client, _entry(client, options)))
+def _print_policy(client: Client, options: ChangeOptions) -> None:
+    """Print what an administrator adds; raises CommandError for a client without such a list."""
+    if client.policy is None:
+        raise CommandError(
+            f"no list is known by which {client.title} allows servers",
+            hint="see the page of the client: " + client.source,
+        )
+    scope = options.scope or _usual_scope(client, options)
+    server = choose(client, scope, options.wish).server
+    echo(f"# {client.title}: {client.policy.place}")
+    for line in client.policy.lines:
+        text = line.replace("NAME", options.name)
+        text = text.replace("COMMAND", json.dumps(server.words, ensure_ascii=False))
+        echo(text.replace("PROGRAM", json.dumps(server.command, ensure_ascii=False)))
 
 
 def _is_confirmed() -> bool:

@@ -1,4 +1,4 @@
-"""Clients that start the server already, and problems that keep them from it."""
+"""What this user's clients would start: their files read in their own order, and what is wrong there."""
 
 from __future__ import annotations
 
@@ -10,116 +10,217 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._pins import VERSION
 from leanspec_launcher.commands import CommandError, explained
+from leanspec_launcher.web.project import has_specs
 
-from .change import entry_in
-from .command import GO_BY_PYTHON, GO_THERE, SHELL
-from .table import CLIENTS, Client, user_file
+from .change import refusal, servers_in
+from .effects import switched_off
+from .entry import is_by_node, is_ours, server_of, switch
+from .places import MANAGED, PROJECT, USER, Place, former, is_present, places
+from .server import Server, ends, lasting, out_of_folder, version
+from .table import CLIENTS, NAME, Client, Start, name_of
 
-NODE = ("npx", "npm", "bunx", "pnpm", "yarn")
 # Options without a value, words of launchers, paths, and names of ours.
 HARMLESS = re.compile(
-    r"--?[\w-]*|run|tool|exec|dlx|x|sh|/c|[@\w./\\:~ -]*lean-?spec[@\w./\\:=~ -]*|/[^=]*"
+    r"--?[\w-]*|run|tool|exec|dlx|x|sh|/[cd]|cd|&&|[@\w./\\:~ -]*lean-?spec[@\w./\\:=~ -]*|/[^=]*"
+    r"|\$\{[\w:.-]+\}"
 )
 # A command of ours with a version, as uvx and pipx take it.
 PINNED = re.compile(r"(?:leanspec-mcp|lean-spec)(?:@|==)(.+)")
+VARIABLE = re.compile(r"\$\{?\w|\{\w+:")
 
 
 @dataclass(frozen=True)
 class Configured:
-    """A file of a client that names the server."""
+    """A server of ours in a file of a client."""
 
     client: str
     path: Path
     starts: str
-    """The command line."""
-    problem: str
+    """The command line, and where it is started."""
+    problem: str = ""
     """Why it would not start, or not as it should; empty if it does."""
-    hint: str
+    hint: str = ""
 
 
-def configured(folder: Path) -> Iterator[Configured]:
-    """Yield what this user's clients start, from their own files and those of a project."""
-    paths = set()
-    for name, client in CLIENTS.items():
-        for path, scope in _files(client, folder):
-            if path not in paths and os.path.lexists(path):
-                paths.add(path)
-                yield from _look(name, client, path, scope)
+@dataclass(frozen=True)
+class Entry:
+    """An entry that starts our server, or has its name."""
+
+    client: Client
+    place: Place
+    name: str
+    value: Any
+
+    @property
+    def server(self) -> Server | None:
+        """The command that it names."""
+        return server_of(self.value)
+
+    @property
+    def starts(self) -> str:
+        """The command line for people, and where it is started."""
+        if self.server is None:
+            return ""
+        inner, folder = out_of_folder(self.server)
+        where = f"in `{folder}`" if folder else self.start.value
+        return f"`{_shown(inner)}` {where}"
+
+    @property
+    def start(self) -> Start:
+        """Where the client starts it, if it names no folder."""
+        client = self.client
+        return client.start_in_project if self.place.scope == PROJECT else client.start
+
+    @property
+    def command(self) -> str:
+        """The command that changes it."""
+        scope = self.place.scope if self.place.scope in (PROJECT, USER) else USER
+        name = "" if self.name == NAME else f" --name {self.name}"
+        return f"leanspec-launcher mcp-config {name_of(self.client)} --write --scope {scope}{name}"
 
 
-def _files(client: Client, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files that a client may have, with their scopes."""
-    with contextlib.suppress(
-        CommandError
-    ):  # `mcp-config` says that a variable is not a path
-        yield user_file(client), "user"
-    if client.project:
-        yield folder / client.project, "project"
+def configured(project: Path) -> Iterator[Configured]:
+    """Yield what this user's clients start in a project, and what stands in files that do not decide."""
+    paths: set[Path] = set()
+    for client in CLIENTS.values():
+        results = list(_of_client(client, project))
+        # A file with several readers counts once, unless this user has them all.
+        yield from (
+            each for each in results if each.path not in paths or is_present(client)
+        )
+        paths |= {each.path for each in results}
 
 
-def _look(name: str, client: Client, path: Path, scope: str) -> Iterator[Configured]:
+def _of_client(client: Client, project: Path) -> Iterator[Configured]:
+    deciding: dict[str, Path] = {}
+    with contextlib.suppress(CommandError):  # `mcp-config` says that a variable is no path
+        for place in places(client, project):
+            if os.path.lexists(place.path):
+                yield from _of_place(client, place, project, deciding)
+            if place.scope == MANAGED:
+                return
+        for scope in (PROJECT, USER):
+            for path in former(client, scope, project):
+                if os.path.lexists(path):
+                    yield from _no_longer_read(client, Place(path, scope, client.table))
+
+
+def _of_place(
+    client: Client, place: Place, project: Path, deciding: dict[str, Path]
+) -> Iterator[Configured]:
+    name = name_of(client)
     try:
-        entry = entry_in(client, path)
+        entries = list(_entries(client, place))
+        refused = refusal(client, place)
     except Exception as error:  # noqa: BLE001 - one file keeps no other from being looked at
         failure = explained(error)
-        yield Configured(name, path, "", failure.message, failure.hint or "")
+        yield Configured(name, place.path, "", failure.message, failure.hint or "")
         return
-    if entry is None:
+    for entry in entries:
+        decides = deciding.setdefault(entry.name, place.path)
+        if client.ended:
+            hint = f"leanspec-launcher mcp-config {name} --remove"
+            yield Configured(name, place.path, entry.starts, client.ended, hint)
+        elif decides != place.path:
+            yield Configured(name, place.path, f"not used: `{decides}` decides")
+        elif refused:
+            problem = f"{client.title} refuses the whole file: it has {refused}"
+            hint = "take that out of the file"
+            yield Configured(name, place.path, entry.starts, problem, hint)
+        else:
+            problem, hint = _problem(entry, project)
+            yield Configured(name, place.path, entry.starts, problem, hint)
+
+
+def _entries(client: Client, place: Place) -> Iterator[Entry]:
+    """Yield the entries of a file that have our name, or start our server under another one."""
+    for name, value in servers_in(client, place).items():
+        server = server_of(value)
+        if name == NAME or (server and is_ours(server)):
+            yield Entry(client, place, name, value)
+
+
+def _no_longer_read(client: Client, place: Place) -> Iterator[Configured]:
+    try:
+        entries = list(_entries(client, place))
+    except CommandError:
         return
-    words = _words(entry)
-    problem = _problem(words, scope)
-    hint = f"leanspec-launcher mcp-config {name} --write --scope {scope}" if problem else ""
-    yield Configured(name, path, _shown(words), problem, hint)
+    for entry in entries:
+        problem = f"{client.title} reads this file no more"
+        yield Configured(name_of(client), place.path, entry.starts, problem, entry.command)
 
 
-def _words(entry: Any) -> list[str]:  # noqa: ANN401 - whatever stands in a client's file
-    """Return the command line of an entry; empty if it has none."""
-    if not isinstance(entry, dict):
-        return []
-    command, more = entry.get("command"), entry.get("args")
-    parts = command if isinstance(command, list) else [command]
-    parts = parts + (more if isinstance(more, list) else [])
-    return [part for part in parts if isinstance(part, str)]
-
-
-def _shown(words: list[str]) -> str:
+def _shown(server: Server) -> str:
     """Return a command line for people, without arguments that may be secret."""
+    words = server.words
     arguments = [word if HARMLESS.fullmatch(word) else "…" for word in words[1:]]
     return " ".join([*words[:1], *arguments])
 
 
-def _problem(words: list[str], scope: str) -> str:
-    is_by_python = words[1:4] == ["-I", "-c", GO_BY_PYTHON]
-    if is_by_python or words[:4] == [SHELL, "-c", GO_THERE, "sh"]:
-        return _problem_in_folder(words[4:], scope)
-    if not words:
-        return "names no command"
-    return _problem_of_program(words[0], scope) or _problem_of_version(words)
+def _problem(entry: Entry, project: Path) -> tuple[str, str]:
+    """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
+    server, client = entry.server, entry.client
+    if server is None:
+        return "names no command", f"{entry.command} --force"
+    inner, folder = out_of_folder(server)
+    if not is_ours(server):
+        problem = f"starts `{inner.command}`, which is not this server"
+        return problem, f"{entry.command} --force"
+    off = switch(client, entry.value)
+    if off:
+        return f"is switched off, by `{off}`", f"{entry.command} --enable"
+    for path, hint in switched_off(client, entry.name, project):
+        return f"is switched off, by `{path}`", hint
+    problem = (
+        _problem_of_type(entry)
+        or _problem_of_command(inner, entry.place.scope)
+        or _problem_of_version(inner)
+        or _problem_of_folder(entry, folder)
+    )
+    return problem, entry.command if problem else ""
 
 
-def _problem_of_program(program: str, scope: str) -> str:
-    if re.split(r"[/\\]", program)[-1].partition(".")[0] in NODE:
-        return f"starts `{program}`, which needs Node.js and may need the network"
-    if os.path.isabs(program) and not os.path.isfile(program):
-        return f"starts `{program}`, which is not there"
+def _problem_of_type(entry: Entry) -> str:
+    kind, known = entry.value.get("type"), entry.client.types
+    if kind is None or not known or kind in known:
+        return ""
+    return f"has the type `{kind}`, which {entry.client.title} does not know"
+
+
+def _problem_of_command(server: Server, scope: str) -> str:
+    path = server.command
+    if is_by_node(server):
+        return f"starts `{path}`, which needs Node.js and may need the network"
+    if os.path.isabs(path) and not os.path.isfile(path):
+        return f"starts `{path}`, which is not there"
+    if os.path.isabs(path) and not os.access(path, os.X_OK):
+        return f"starts `{path}`, which is not executable"
     # In a project, a name may be meant for other machines too.
-    if not os.path.isabs(program) and scope == "user":
-        return f"starts `{program}` by its name, and a client may not know your `PATH`"
+    if not os.path.isabs(path) and scope != PROJECT and not VARIABLE.match(path):
+        return f"starts `{path}` by its name, and a client may not know your `PATH`"
     return ""
 
 
-def _problem_of_version(words: list[str]) -> str:
-    for word in words:
+def _problem_of_version(server: Server) -> str:
+    for word in server.words:
         pinned = PINNED.fullmatch(word)
-        if pinned and pinned[1] != VERSION:
-            return f"starts version {pinned[1]}, and this is {VERSION}"
+        if pinned and pinned[1] != version():
+            return f"starts version {pinned[1]}, and this is {version()}"
+    if ends(server.command) and lasting(server.command) != server.command:
+        return f"starts `{server.command}`, which is gone after the next upgrade"
     return ""
 
 
-def _problem_in_folder(words: list[str], scope: str) -> str:
-    """Look at a folder and the command that is started in it."""
-    if words and not os.path.isdir(words[0]):
-        return f"starts the server in `{words[0]}`, which is not there"
-    return _problem(words[1:], scope)
+def _problem_of_folder(entry: Entry, folder: str) -> str:
+    """Look at the folder in which a server is started, as it would."""
+    if not folder:
+        if entry.start is Start.PROJECT:
+            return ""
+        return f"is started {entry.start.value}: it names none"
+    if VARIABLE.search(folder) or (os.path.isabs(folder) and has_specs(Path(folder))):
+        return ""
+    reason = "has no specs" if os.path.isdir(folder) else "is not there"
+    if not os.path.isabs(folder):
+        reason = "leads from a folder that is not known"
+    return f"is started in `{folder}`, which {reason}"

@@ -11,7 +11,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .text import BrokenError, Keys, newline_of
+from .text import (
+    BrokenError,
+    Keys,
+    newline_of,
+    read_back,
+    with_entry,
+    without_entry,
+)
 
 DEEPEST = 100
 DECODER = json.JSONDecoder()
@@ -56,15 +63,37 @@ class Member:
 
 def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
     """Return an entry; None if there is none. Raises BrokenError if the text is no JSON."""
-    if _is_empty(text):
-        return None
-    owner, rest = _find(_parse(text), path)
+    owner, rest = _find(_root(text), path)
     return None if rest else owner.data
+
+
+def has(text: str, path: Keys) -> bool:
+    """Tell whether an entry is there, were it only a `null`."""
+    return not _find(_root(text), path)[1]
+
+
+def document(text: str) -> dict[str, Any]:
+    """Return everything that a text says."""
+    data = _root(text).data
+    if not isinstance(data, dict):
+        raise BrokenError("it is not an object")
+    return data
+
+
+def extensions(text: str) -> dict[str, int]:
+    """Return what a text has that RFC 8259 does not, each with the first line of it."""
+    if _is_empty(text):
+        return {}
+    reader = _Reader(text)
+    reader.document()
+    return {
+        what: text.count("\n", 0, place) + 1 for what, place in reader.extensions.items()
+    }
 
 
 def span(text: str, path: Keys) -> tuple[int, int]:
     """Return from where to where an entry goes, with its name; an empty span if there is none."""
-    if read(text, path) is None:
+    if not has(text, path):
         return 0, 0
     owner, _ = _find(_parse(text), path[:-1])
     member = next(member for member in owner.members if member.key == path[-1])
@@ -78,25 +107,38 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     """
     if _is_empty(text):
         text += "{}" + newline_of(text)
+    _find(_parse(text), path)  # no key on the way may be there twice
+    expected = with_entry(document(text), path, entry)
+    return read_back(document, _put(text, path, entry), expected)
+
+
+def _put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     root = _parse(text)
     owner, rest = _find(root, path)
-    if not isinstance(owner.data, dict):
-        raise BrokenError(f"`{'.'.join(path)}` is not an object")
     unit = _unit(text, root)
     if rest:
         for key in reversed(rest[1:]):
             entry = {key: entry}
         return _insert(text, owner, Item(rest[0], entry), unit)
+    if not isinstance(owner.data, dict):
+        return _replace(text, owner, entry, unit)
     for key, value in entry.items():
         if owner.data.get(key, MISSING) != value:
             text = _put_member(text, path, Item(key, value), unit)
+    for key in owner.data.keys() - entry.keys():
+        text = _drop(text, (*path, key))
     return text
 
 
 def drop(text: str, path: Keys) -> str:
     """Return the text without an entry. Raises BrokenError if the text is no JSON."""
-    if read(text, path) is None:
+    if not has(text, path):
         return text
+    expected = without_entry(document(text), path)
+    return read_back(document, _drop(text, path), expected)
+
+
+def _drop(text: str, path: Keys) -> str:
     owner, _ = _find(_parse(text), path[:-1])
     keys = [member.key for member in owner.members]
     index = keys.index(path[-1])
@@ -134,13 +176,15 @@ def _is_empty(text: str) -> bool:
 
 def _put_member(text: str, path: Keys, item: Item, unit: str) -> str:
     owner, _ = _find(_parse(text), path)
-    found = [member.value for member in owner.members if member.key == item.key]
-    if not found:
+    values = [member.value for member in owner.members if member.key == item.key]
+    if not values:
         return _insert(text, owner, item, unit)
-    start, end = found[-1].start, found[-1].end
-    return (
-        text[:start] + _dump(text, item.value, _indent_at(text, start), unit) + text[end:]
-    )
+    return _replace(text, values[-1], item.value, unit)
+
+
+def _replace(text: str, old: Value, new: Any, unit: str) -> str:  # noqa: ANN401 - any JSON
+    indent = _indent_at(text, old.start)
+    return text[: old.start] + _dump(text, new, indent, unit) + text[old.end :]
 
 
 def _insert(text: str, owner: Value, item: Item, unit: str) -> str:
@@ -205,6 +249,11 @@ def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
     return value, ()
 
 
+def _root(text: str) -> Value:
+    """Return the whole document; an empty one for a text that has nothing in it."""
+    return Value(0, 0, {}) if _is_empty(text) else _parse(text)
+
+
 @functools.lru_cache(maxsize=4)
 def _parse(text: str) -> Value:
     return _Reader(text).document()
@@ -216,6 +265,8 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.place = 1 if text.startswith("\ufeff") else 0
+        self.extensions = {"a byte order mark": 0} if self.place else {}
+        """What RFC 8259 does not have, and where it is for the first time."""
 
     def document(self) -> Value:
         value = self.value(0)
@@ -273,7 +324,10 @@ class _Reader:
         self.skip()
         if self.is_at(","):
             self.place += 1
-            return self.place
+            after = self.place
+            if self.ends(close):
+                self.extensions.setdefault("a comma after the last member", after - 1)
+            return after
         if not self.is_at(close):
             raise self.broken(f"no `,` or `{close}`")
         return 0
@@ -290,6 +344,8 @@ class _Reader:
         while True:
             found = NOT_SPACE.search(self.text, self.place)
             self.place = found.start() if found else len(self.text)
+            if self.is_at("/"):
+                self.extensions.setdefault("a comment", self.place)
             if self.is_at("//"):
                 end = self.text.find("\n", self.place)
             elif self.is_at("/*"):

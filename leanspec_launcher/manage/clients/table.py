@@ -1,23 +1,19 @@
-"""The table of MCP clients: where each keeps its servers, and in which form."""
+"""The table of MCP clients: which files each reads, how strictly, what it starts, where, and after which question."""
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-from leanspec_launcher.commands import CommandError
 
 NAME = "leanspec"
-"""Under which name the server stands in every client's file."""
+"""Under which name the server stands in every client's file, unless `--name` says another."""
 
 
 class Form(enum.Enum):
     """What a file is written in."""
 
-    JSON = "JSON"  # with comments, which most of these clients accept
+    JSON = "JSON"  # with comments, unless the client is strict
     TOML = "TOML"
     YAML = "YAML"  # printed for the user to copy: nothing here could change it safely
 
@@ -30,173 +26,522 @@ class Shape(enum.Enum):
     GOOSE = "goose"  # cmd, args, envs
 
 
+class Start(enum.Enum):
+    """Where a client starts a server that names no folder."""
+
+    PROJECT = "in the project that is open"
+    ELSEWHERE = "outside of your project"
+    UNKNOWN = "in a folder that its documentation does not tell"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an administrator adds where only some servers may start."""
+
+    place: str
+    lines: tuple[str, ...]
+    """The lines, with NAME for the server's name, and COMMAND for its command line as a list in JSON."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What switches servers off in a file of settings: a list of their names, or a `false` for one."""
+
+    file: str
+    keys: tuple[str, ...]
+    hint: str
+    """What switches one on again, with NAME for the server's name."""
+    is_of_allowed: bool = False
+    """Whether the list has those that are on, and no other is."""
+
+
 @dataclass(frozen=True)
 class Client:
     """An MCP client."""
 
     title: str
     source: str
-    """The page of the client's own documentation that says all this."""
-    table: tuple[str, ...]
+    """The page of the client's own documentation that says where its servers are."""
+    checked: dt.date
+    """The day on which this row was compared with that page, the sources, or the client itself."""
+    table: tuple[str, ...] = ("mcpServers",)
     """The keys that lead to its servers."""
+
+    scopes: tuple[str, ...] = ("project", "user")
+    """Its files in the order in which they decide about a name."""
     user: tuple[str, ...] = ()
-    """The user's own file; of several, the first that exists is read by the client."""
-    project: str = ""
-    """The file in a project's folder; empty if the client has none."""
-    more: tuple[tuple[str, object], ...] = ()
-    """What a server has to state in addition to its command."""
+    """The user's own files, in that order, too."""
+    project: tuple[str, ...] = ()
+    """The files in a project's folder."""
+    local: tuple[str, ...] = ()
+    """The keys that lead to a project's servers in the user's own file."""
+    managed: tuple[str, ...] = ()
+    """The files of an administrator; if there is one, the client reads no other."""
+    system: tuple[str, ...] = ()
+    """The files that decide before the project's."""
+    new: str = ""
+    """The name of the file that it makes: the last one of that name, if not the first of all."""
+    is_merged: bool = False
+    """Whether it reads all files of a scope, and not just the first that is there."""
+    joins_members: bool = False
+    """Whether it makes one entry of the members that several files have under one name."""
+    nested: str = ""
+    """The key inside its table under which a newer form of the file has the servers."""
+    former: tuple[str, ...] = ()
+    former_project: tuple[str, ...] = ()
+    """Files that it has read once, and reads no more."""
+    parents: str = ""
+    """How far up it looks for a project's file: to the `git` root, to the `top`, or not at all."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Variables that move its files: the name, and the folder or file that it stands for."""
+
     form: Form = Form.JSON
+    refuses: tuple[str, ...] = ()
+    """What it does not take in a file of JSON: it refuses the whole file then."""
+    is_strict_for_users: bool = True
+    """Whether that is so for the user's own file, too."""
     shape: Shape = Shape.PLAIN
-    variable: tuple[str, str] = ("", "")
-    """A variable that moves the user's file: its name, and the folder that it stands for."""
+    kind: tuple[tuple[str, object], ...] = ()
+    """What an entry has to state in addition to its command."""
+    new_entry: tuple[tuple[str, object], ...] = ()
+    """What a new entry states, and the user may change."""
+    types: tuple[str, ...] = ()
+    """The types of a server with a command that it knows; any if empty."""
+    off: tuple[tuple[str, object], ...] = (("disabled", True),)
+    """The members that switch an entry off."""
+    lists: tuple[Switch, ...] = ()
+    """What switches a server off elsewhere."""
+
+    start: Start = Start.UNKNOWN
+    """Where it starts a server of the user's own file."""
+    start_in_project: Start = Start.PROJECT
+    """Where it starts a server of a project's file."""
+    has_cwd: bool = False
+    """Whether it starts a server in the `cwd` of its entry."""
+    folder: str = ""
+    """What the user's own file may say for the folder of the project that is open."""
+    folder_in_project: str = ""
+    """The same for a project's file."""
+
+    expands: bool = False
+    """Whether it puts variables in place of `$NAME`, `${NAME}` or `{env:NAME}`."""
+
+    approval: str = ""
+    """What it asks before it starts a server of a project."""
+    policy: Policy | None = None
+    remark: str = ""
+    """What else decides whether it starts a server."""
+    ended: str = ""
+    """Why there is nothing to write any more."""
+    is_desktop: bool = False
+    """Whether it has windows: in WSL, such a program is one of Windows."""
 
 
-SERVERS = ("mcpServers",)
+def checked(month: int, day: int) -> dt.date:
+    """Return the day of a check in 2026."""
+    return dt.date(2026, month, day)
+
+
+# What RFC 8259 does not have.
+COMMENT, COMMA, MARK = "a comment", "a comma after the last member", "a byte order mark"
 # The settings of VS Code and its extensions.
 CODE = "{settings}/Code/User"
-STORAGE = f"{CODE}/globalStorage"
+BY_NAME_OR_COMMAND = ('{"serverName": "NAME"}', '{"serverCommand": COMMAND}')
+UNLIST = "take NAME out of that list"
+ASKS_FOR_TRUST = "starts it once you trust the folder"
+
+
+def settings_of_gemini(name: str) -> tuple[Switch, ...]:
+    """Return the lists of Gemini CLI, and of what was made of it."""
+    files = (f"{{project}}/.{name}/settings.json", f"~/.{name}/settings.json")
+    excluded = (Switch(file, ("mcp", "excluded"), UNLIST) for file in files)
+    allowed = (
+        Switch(file, ("mcp", "allowed"), "add NAME to that list", is_of_allowed=True)
+        for file in files
+    )
+    return (*excluded, *allowed)
+
 
 CLIENTS: dict[str, Client] = {
     "amp": Client(
         "Amp",
         "https://ampcode.com/manual#mcp",
-        ("amp.mcpServers",),
-        ("~/.config/amp/settings.json", "~/.config/amp/settings.jsonc"),
-        ".amp/settings.json",
+        checked(11, 29),
+        table=("amp.mcpServers",),
+        user=("{xdg}/amp/settings.json", "{xdg}/amp/settings.jsonc"),
+        project=(".amp/settings.json", ".amp/settings.jsonc"),
+        parents="git",
+        variables=(("AMP_SETTINGS_FILE", "{xdg}/amp/settings.json"),),
+        refuses=(MARK,),
+        expands=True,
+        start=Start.PROJECT,
+        approval="starts it once you have typed `amp mcp approve leanspec`",
+        policy=Policy(
+            "`amp.mcpPermissions` in `managed-settings.json`",
+            ('{"matches": {"command": PROGRAM}, "action": "allow"}',),
+        ),
+    ),
+    "antigravity": Client(
+        "Antigravity",
+        "https://antigravity.google/docs/mcp",
+        checked(11, 29),
+        user=("~/.gemini/config/mcp_config.json",),
+        project=(".agents/mcp_config.json",),
+        former=(
+            "~/.gemini/antigravity/mcp_config.json",
+            "~/.gemini/antigravity-cli/mcp_config.json",
+        ),
+        refuses=(COMMENT, COMMA, MARK),
+        start=Start.ELSEWHERE,
+        # Its window starts one in the home folder, its command line in the working directory.
+        start_in_project=Start.ELSEWHERE,
+        is_desktop=True,
     ),
     "claude": Client(
         "Claude Code",
         "https://code.claude.com/docs/en/mcp",
-        SERVERS,
-        ("~/.claude.json",),
-        ".mcp.json",
-        variable=("CLAUDE_CONFIG_DIR", "~"),
+        checked(11, 29),
+        scopes=("managed", "local", "project", "user"),
+        managed=("{claude-code}/managed-mcp.json",),
+        local=("projects", "{project}", "mcpServers"),
+        user=("~/.claude/.config.json", "~/.claude.json"),
+        project=(".mcp.json",),
+        new=".claude.json",
+        parents="top",
+        variables=(("CLAUDE_CONFIG_DIR", "~/.claude"), ("CLAUDE_CONFIG_DIR", "~")),
+        refuses=(COMMENT, COMMA),
+        kind=(("type", "stdio"),),
+        types=("stdio",),
+        off=(),
+        lists=(
+            Switch(
+                "{project}/.claude/settings.local.json", ("disabledMcpjsonServers",), UNLIST
+            ),
+            Switch("{project}/.claude/settings.json", ("disabledMcpjsonServers",), UNLIST),
+            Switch("~/.claude/settings.json", ("disabledMcpjsonServers",), UNLIST),
+            Switch(
+                "~/.claude.json",
+                ("projects", "{project}", "disabledMcpServers"),
+                "type `/mcp` in Claude Code, and enable NAME",
+            ),
+        ),
+        start=Start.PROJECT,
+        approval="leaves it `Pending approval` until you start `claude` there, and approve it",
+        policy=Policy("`allowedMcpServers` in `managed-settings.json`", BY_NAME_OR_COMMAND),
+        expands=True,
     ),
     "claude-desktop": Client(
         "Claude Desktop",
         "https://modelcontextprotocol.io/docs/develop/connect-local-servers",
-        SERVERS,
-        ("{settings}/Claude/claude_desktop_config.json",),
+        checked(11, 29),
+        user=(
+            "{packages}/Claude_*/LocalCache/Roaming/Claude/claude_desktop_config.json",
+            "{settings}/Claude/claude_desktop_config.json",
+        ),
+        refuses=(COMMENT, COMMA, MARK),
+        off=(),
+        start=Start.ELSEWHERE,
+        policy=Policy(
+            "the policy `isLocalDevMcpEnabled` of `com.anthropic.claudefordesktop`",
+            ("true",),
+        ),
+        remark="Quit it first: it writes this file itself, from what it read when it started.",
+        is_desktop=True,
     ),
     "cline": Client(
         "Cline",
         "https://docs.cline.bot/mcp/mcp-overview",
-        SERVERS,
-        (
-            f"{STORAGE}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
-            "~/.cline/data/settings/cline_mcp_settings.json",
+        checked(11, 29),
+        user=("~/.cline/data/settings/cline_mcp_settings.json",),
+        former=(
+            f"{CODE}/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
         ),
+        variables=(
+            ("CLINE_MCP_SETTINGS_PATH", "~/.cline/data/settings/cline_mcp_settings.json"),
+            ("CLINE_DATA_DIR", "~/.cline/data"),
+            ("CLINE_DIR", "~/.cline"),
+        ),
+        refuses=(COMMENT, COMMA, MARK),
+        types=("stdio",),
+        start=Start.ELSEWHERE,
+        has_cwd=True,
+        policy=Policy("`allowedMCPServers` of the organisation", ('{"id": "NAME"}',)),
     ),
     "codex": Client(
         "Codex",
         "https://developers.openai.com/codex/mcp",
-        ("mcp_servers",),
-        ("~/.codex/config.toml",),
-        ".codex/config.toml",
+        checked(11, 29),
+        table=("mcp_servers",),
+        scopes=("system", "project", "user"),
+        system=("{etc}/codex/managed_config.toml",),
+        user=("~/.codex/config.toml",),
+        project=(".codex/config.toml",),
+        joins_members=True,
+        parents="git",
+        variables=(("CODEX_HOME", "~/.codex"),),
         form=Form.TOML,
-        variable=("CODEX_HOME", "~/.codex"),
+        off=(("enabled", False),),
+        start=Start.PROJECT,
+        has_cwd=True,
+        approval="reads this file once you trust the project",
+        policy=Policy(
+            "`/etc/codex/requirements.toml`",
+            ("[mcp_servers.NAME.identity]", "command = PROGRAM"),
+        ),
     ),
     "continue": Client(
         "Continue",
         "https://docs.continue.dev/customize/deep-dives/mcp",
-        SERVERS,
-        ("~/.continue/mcpServers/leanspec.json",),
-        ".continue/mcpServers/leanspec.json",
+        checked(11, 29),
+        user=("~/.continue/mcpServers/leanspec.json",),
+        project=(".continue/mcpServers/leanspec.json",),
+        variables=(("CONTINUE_GLOBAL_DIR", "~/.continue"),),
+        types=("stdio",),
+        off=(),
+        start=Start.PROJECT,
+        remark="Its command `cn` reads `~/.continue/config.yaml` alone.",
     ),
     "copilot": Client(
         "GitHub Copilot CLI",
         "https://docs.github.com/en/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers",
-        SERVERS,
-        ("~/.copilot/mcp-config.json",),
-        ".mcp.json",
-        more=(("type", "local"), ("tools", ["*"])),
+        checked(11, 29),
+        user=("~/.copilot/mcp-config.json",),
+        project=(".mcp.json", ".github/mcp.json"),
+        parents="git",
+        variables=(("COPILOT_HOME", "~/.copilot"),),
+        refuses=(COMMENT, COMMA, MARK),
+        is_strict_for_users=False,
+        # One word that Claude Code knows, too: both read a project's `.mcp.json`.
+        kind=(("type", "stdio"),),
+        types=("local", "stdio"),
+        lists=tuple(
+            Switch(file, ("disabledMcpServers",), "copilot mcp enable NAME")
+            for file in (
+                "~/.copilot/settings.json",
+                "{project}/.github/copilot/settings.json",
+                "{project}/.github/copilot/settings.local.json",
+            )
+        ),
+        start=Start.PROJECT,
+        has_cwd=True,
+        approval="shows it, and starts it, once you trust the folder",
+        policy=Policy(
+            "`allowedMcpServers` in GitHub's `managed-settings.json`", BY_NAME_OR_COMMAND
+        ),
+        expands=True,
     ),
     "cursor": Client(
         "Cursor",
-        "https://cursor.com/docs/context/mcp",
-        SERVERS,
-        ("~/.cursor/mcp.json",),
-        ".cursor/mcp.json",
+        "https://cursor.com/docs/mcp",
+        checked(11, 29),
+        user=("~/.cursor/mcp.json",),
+        project=(".cursor/mcp.json",),
+        types=("stdio",),
+        start=Start.ELSEWHERE,
+        start_in_project=Start.UNKNOWN,
+        folder_in_project="${workspaceFolder}",
+        approval="asks before it starts it; for its command line, type `agent mcp enable NAME`",
+        policy=Policy("the MCP allowlist of the team's dashboard", ("COMMAND",)),
+        is_desktop=True,
+        expands=True,
+    ),
+    "devin": Client(
+        "Devin Desktop",
+        "https://docs.devin.ai/cli/extensibility/mcp/configuration",
+        checked(11, 29),
+        user=("{config}/devin/mcp_config.json",),
+        project=(".devin/mcp_config.local.json", ".devin/mcp_config.json"),
+        is_merged=True,
+        former=(
+            "~/.codeium/windsurf/mcp_config.json",
+            "~/.codeium/mcp_config.json",
+        ),
+        start_in_project=Start.UNKNOWN,
+        policy=Policy(
+            "the whitelist of the team: a server's ID, and a regular expression for each word",
+            ("NAME", "COMMAND"),
+        ),
+        is_desktop=True,
+        expands=True,
     ),
     "gemini": Client(
         "Gemini CLI",
         "https://geminicli.com/docs/tools/mcp-server",
-        SERVERS,
-        ("~/.gemini/settings.json",),
-        ".gemini/settings.json",
+        checked(11, 29),
+        scopes=("system", "project", "user"),
+        system=("{gemini-cli}/settings.json",),
+        user=("~/.gemini/settings.json",),
+        project=(".gemini/settings.json",),
+        variables=(("GEMINI_CLI_HOME", "~"),),
+        refuses=(COMMA, MARK),
+        off=(),
+        lists=(
+            *settings_of_gemini("gemini"),
+            Switch("~/.gemini/mcp-server-enablement.json", ("NAME", "enabled"), UNLIST),
+        ),
+        start=Start.PROJECT,
+        has_cwd=True,
+        policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
+        remark="It starts no server in a folder that you do not trust; personal accounts have Antigravity instead.",
+        expands=True,
     ),
     "goose": Client(
         "Goose",
         "https://block.github.io/goose/docs/guides/config-files",
-        ("extensions",),
-        ("{goose}/config.yaml",),
+        checked(11, 29),
+        table=("extensions",),
+        user=("{goose}/config.yaml",),
+        variables=(("GOOSE_PATH_ROOT", "{goose}/.."),),
         form=Form.YAML,
         shape=Shape.GOOSE,
+        types=("stdio",),
+        off=(("enabled", False),),
+        start=Start.PROJECT,
     ),
     "junie": Client(
         "Junie (JetBrains)",
-        "https://www.jetbrains.com/help/junie/model-context-protocol-mcp.html",
-        SERVERS,
-        ("~/.junie/mcp/mcp.json",),
-        ".junie/mcp/mcp.json",
+        "https://junie.jetbrains.com/docs/junie-cli-mcp-configuration.html",
+        checked(11, 29),
+        user=("~/.junie/mcp/mcp.json",),
+        project=(".junie/mcp/mcp.json",),
+        off=(),
     ),
     "kiro": Client(
         "Kiro",
         "https://kiro.dev/docs/mcp/configuration",
-        SERVERS,
-        ("~/.kiro/settings/mcp.json",),
-        ".kiro/settings/mcp.json",
+        checked(11, 29),
+        user=("~/.kiro/settings/mcp.json",),
+        project=(".kiro/settings/mcp.json",),
+        start=Start.ELSEWHERE,
+        has_cwd=True,
+        policy=Policy(
+            "the registry of MCP servers in the console: its name has to be the registry's",
+            ("NAME",),
+        ),
+        is_desktop=True,
+        expands=True,
     ),
     "lmstudio": Client(
         "LM Studio",
         "https://lmstudio.ai/docs/app/mcp",
-        SERVERS,
-        ("~/.lmstudio/mcp.json",),
+        checked(11, 29),
+        user=("~/.cache/lm-studio/mcp.json", "~/.lmstudio/mcp.json"),
+        new="mcp.json",
+        variables=(("LMSTUDIO_HOME", "~/.lmstudio"),),
+        off=(),
+        remark="It starts the server, without a question, when it starts itself.",
+        is_desktop=True,
     ),
     "opencode": Client(
         "opencode",
         "https://opencode.ai/docs/mcp-servers",
-        ("mcp",),
-        ("{xdg}/opencode/opencode.json", "{xdg}/opencode/opencode.jsonc"),
-        "opencode.json",
-        more=(("type", "local"), ("enabled", True)),
+        checked(11, 29),
+        table=("mcp",),
+        scopes=("system", "project", "user"),
+        system=(
+            "{opencode}/opencode.jsonc",
+            "{opencode}/opencode.json",
+            "{OPENCODE_CONFIG_DIR}/opencode.jsonc",
+            "{OPENCODE_CONFIG_DIR}/opencode.json",
+            "~/.opencode/opencode.jsonc",
+            "~/.opencode/opencode.json",
+        ),
+        user=(
+            "{OPENCODE_CONFIG}",
+            "{xdg}/opencode/opencode.jsonc",
+            "{xdg}/opencode/opencode.json",
+            "{xdg}/opencode/config.json",
+        ),
+        project=(
+            ".opencode/opencode.jsonc",
+            ".opencode/opencode.json",
+            "opencode.jsonc",
+            "opencode.json",
+        ),
+        new="opencode.json",
+        is_merged=True,
+        joins_members=True,
+        nested="servers",
+        parents="git",
+        kind=(("type", "local"),),
+        new_entry=(("enabled", True),),
+        types=("local",),
         shape=Shape.LIST,
+        off=(("enabled", False), ("disabled", True)),
+        start=Start.PROJECT,
+        has_cwd=True,
+        expands=True,
     ),
     "qwen": Client(
         "Qwen Code",
         "https://qwenlm.github.io/qwen-code-docs/en/users/features/mcp",
-        SERVERS,
-        ("~/.qwen/settings.json",),
-        ".qwen/settings.json",
+        checked(11, 29),
+        scopes=("system", "project", "user"),
+        system=("{qwen-code}/settings.json",),
+        user=("~/.qwen/settings.json",),
+        project=(".qwen/settings.json",),
+        variables=(("QWEN_HOME", "~/.qwen"),),
+        off=(),
+        lists=settings_of_gemini("qwen"),
+        start=Start.PROJECT,
+        has_cwd=True,
+        policy=Policy("`mcp.allowed` in `/etc/qwen-code/settings.json`", ('["NAME"]',)),
+        expands=True,
     ),
     "roo": Client(
         "Roo Code",
         "https://docs.roocode.com/features/mcp/using-mcp-in-roo",
-        SERVERS,
-        (f"{STORAGE}/rooveterinaryinc.roo-cline/settings/mcp_settings.json",),
-        ".roo/mcp.json",
+        checked(11, 29),
+        user=(
+            f"{CODE}/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
+        ),
+        project=(".roo/mcp.json",),
+        refuses=(COMMENT, COMMA, MARK),
+        types=("stdio",),
+        start=Start.PROJECT,
+        ended="Roo Code has ended on 2026-05-15",
+        expands=True,
     ),
     "vscode": Client(
         "VS Code",
-        "https://code.visualstudio.com/docs/copilot/customization/mcp-servers",
-        ("servers",),
-        (f"{CODE}/mcp.json",),
-        ".vscode/mcp.json",
-        more=(("type", "stdio"),),
-    ),
-    "windsurf": Client(
-        "Windsurf",
-        "https://docs.windsurf.com/windsurf/cascade/mcp",
-        SERVERS,
-        ("~/.codeium/windsurf/mcp_config.json",),
+        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
+        checked(11, 29),
+        table=("servers",),
+        user=(
+            f"{CODE}/mcp.json",
+            "{settings}/Code - Insiders/User/mcp.json",
+            "{settings}/VSCodium/User/mcp.json",
+            "{flatpak}/com.visualstudio.code/config/Code/User/mcp.json",
+        ),
+        project=(".vscode/mcp.json",),
+        kind=(("type", "stdio"),),
+        types=("stdio",),
+        off=(),
+        start=Start.ELSEWHERE,
+        has_cwd=True,
+        folder="${workspaceFolder}",
+        approval=ASKS_FOR_TRUST,
+        policy=Policy(
+            "`chat.mcp.allowedServers`, by the policy `ChatAllowedMcpServers`",
+            BY_NAME_OR_COMMAND,
+        ),
+        remark="Another profile or a remote window reads another file: see `MCP: Open User Configuration`.",
+        is_desktop=True,
+        expands=True,
     ),
     "zed": Client(
         "Zed",
         "https://zed.dev/docs/ai/mcp",
-        ("context_servers",),
-        ("{zed}/settings.json",),
-        ".zed/settings.json",
-        more=(("source", "custom"),),
+        checked(11, 29),
+        table=("context_servers",),
+        user=("{zed}/settings.json", "{flatpak}/dev.zed.Zed/config/zed/settings.json"),
+        project=(".zed/settings.json",),
+        variables=(("FLATPAK_XDG_CONFIG_HOME", "{zed}/.."),),
+        kind=(("source", "custom"),),
+        off=(("enabled", False),),
+        start=Start.PROJECT,
+        approval=ASKS_FOR_TRUST,
+        is_desktop=True,
     ),
 }
 
@@ -204,78 +549,3 @@ CLIENTS: dict[str, Client] = {
 def name_of(client: Client) -> str:
     """Return what a client is called on the command line."""
     return next(name for name, each in CLIENTS.items() if each is client)
-
-
-def user_file(client: Client) -> Path:
-    """Return the user's file of a client, whether it exists or not."""
-    files = _user_files(client)
-    existing = [file for file in files if os.path.lexists(file)]
-    expected = [file for file in files if _is_expected(file)]
-    return [*existing, *expected, *files][0]
-
-
-def is_present(client: Client) -> bool:
-    """Tell whether this user has a client: a file of its servers, or the folder for it."""
-    return any(os.path.lexists(file) or _is_expected(file) for file in _user_files(client))
-
-
-def _user_files(client: Client) -> list[Path]:
-    return [_expand(template, client) for template in client.user]
-
-
-def _is_expected(file: Path) -> bool:
-    """Tell whether a client has made the folder of a file, which is the client's own."""
-    return file.parent != home() and os.path.isdir(file.parent)
-
-
-def home() -> Path:
-    """Return this user's home folder; raises CommandError if there is none."""
-    try:
-        folder = Path.home()
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute() or os.environ.get("HOME") == "":
-        raise CommandError(
-            "this user has no home folder", hint="set `HOME` to the path of a folder"
-        )
-    return folder
-
-
-def _expand(template: str, client: Client) -> Path:
-    path = template.format(**_folders())
-    variable, folder = client.variable
-    moved = os.environ.get(variable, "") if variable else ""
-    if moved:
-        path = path.replace(folder, moved, 1)
-    home()
-    expanded = Path(path).expanduser()
-    if not expanded.is_absolute():
-        raise CommandError(
-            f"`{variable}` is not an absolute path: `{moved}`",
-            hint="correct the variable: a client takes it from its own working directory",
-        )
-    return expanded
-
-
-def _folders() -> dict[str, str]:
-    """Return this system's folders for settings, by the names that the table uses."""
-    xdg = _absolute("XDG_CONFIG_HOME", "~/.config")
-    if sys.platform == "win32":
-        roaming = _absolute("APPDATA", "~/AppData/Roaming")
-        goose = f"{roaming}/Block/goose/config"
-        return {"settings": roaming, "xdg": xdg, "goose": goose, "zed": f"{roaming}/Zed"}
-    if sys.platform == "darwin":
-        support, own = "~/Library/Application Support", "~/.config"
-        return {
-            "settings": support,
-            "xdg": xdg,
-            "goose": f"{own}/goose",
-            "zed": f"{own}/zed",
-        }
-    return {"settings": xdg, "xdg": xdg, "goose": f"{xdg}/goose", "zed": f"{xdg}/zed"}
-
-
-def _absolute(variable: str, default: str) -> str:
-    """Return a folder that a variable names: the XDG specification ignores one that is not absolute."""
-    folder = os.environ.get(variable, "")
-    return folder if os.path.isabs(folder) else default

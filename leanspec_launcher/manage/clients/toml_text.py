@@ -5,13 +5,19 @@ What comes out is read by the standard library's parser, and is only taken if it
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import sys
 from typing import Any
 
-from .text import BrokenError, Keys, newline_of
+from .text import (
+    BrokenError,
+    Keys,
+    newline_of,
+    read_back,
+    with_entry,
+    without_entry,
+)
 
 BOM = "\ufeff"
 BLANK = f"{BOM} \t\r\n"
@@ -21,6 +27,7 @@ STRING = (
     r'''"""(?:\\.|[^\\])*?(?:"""|\Z)|'{3}.*?(?:'{3}|\Z)|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?'''
 )
 TOKEN = re.compile(rf"{STRING}|#[^\n]*|[\[\]{{}}\n]", re.DOTALL)
+BARE = re.compile(r"[A-Za-z0-9_-]+")
 BETWEEN_KEYS = re.compile(r"[,=\[\]{}\n]")
 
 
@@ -30,6 +37,16 @@ def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def has(text: str, path: Keys) -> bool:
+    """Tell whether an entry is there."""
+    return read(text, path) is not None
+
+
+def document(text: str) -> dict[str, Any]:
+    """Return everything that a text says."""
+    return _parse(text)
 
 
 def span(text: str, path: Keys) -> tuple[int, int]:
@@ -47,8 +64,9 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
 
     Raises BrokenError if the text is no TOML, or has the entry in another form than a table.
     """
-    wanted = _parse(text)
-    _table(wanted, path).update(copy.deepcopy(entry))
+    expected = with_entry(_parse(text), path, entry)
+    old = read(text, path)
+    members = old if isinstance(old, dict) else {}
     newline = newline_of(text)
     is_new = not text.strip(BLANK)
     lines = text.splitlines(keepends=True)
@@ -58,13 +76,16 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
             lines.append(newline)
         if text.strip():
             lines.append(newline)
-        lines += [f"[{'.'.join(path)}]{newline}"]
+        lines += [f"[{'.'.join(map(_key, path))}]{newline}"]
         lines += [_line(key, value) + newline for key, value in entry.items()]
     else:
+        for key in members.keys() - entry.keys():
+            end = _drop_line(lines, start, end, key)
         for key, value in entry.items():
-            end = _put_line(lines, start, end, key, _line(key, value) + newline)
+            if members.get(key) != value:
+                end = _put_line(lines, start, end, key, _line(key, value) + newline)
     # Nothing else is in a new one, so it is also for a Python that cannot read it.
-    return "".join(lines) if is_new else _checked("".join(lines), wanted)
+    return "".join(lines) if is_new else read_back(_parse, "".join(lines), expected)
 
 
 def drop(text: str, path: Keys) -> str:
@@ -72,19 +93,17 @@ def drop(text: str, path: Keys) -> str:
 
     Raises BrokenError if the text is no TOML, or has the entry in another form than a table.
     """
-    wanted = _parse(text)
     if read(text, path) is None:
         return text
-    table = _table(wanted, path[:-1])
-    del table[path[-1]]
+    expected = without_entry(_parse(text), path)
     lines = text.splitlines(keepends=True)
     start, end = _own_lines(lines, path)
     while start > 0 and end == len(lines) and not lines[start - 1].strip():
         start -= 1  # the empty line that `put` makes
     left = "".join(lines[:start] + lines[end:])
-    if not table and read(left, path[:-1]) is None:
-        del wanted[path[0]]  # it had no line of its own
-    return _checked(left, wanted)
+    if not expected[path[0]] and path[0] not in _parse(left):
+        del expected[path[0]]  # it had no line of its own
+    return read_back(_parse, left, expected)
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -102,24 +121,6 @@ def _parse(text: str) -> dict[str, Any]:
         return tomllib.loads(text.removeprefix(BOM))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BrokenError(f"not valid TOML: {error}") from None
-
-
-def _checked(text: str, wanted: dict[str, Any]) -> str:
-    try:
-        is_right = _parse(text) == wanted
-    except BrokenError:
-        is_right = False
-    if not is_right:
-        raise BrokenError("the entry is not a table of its own")
-    return text
-
-
-def _table(document: dict[str, Any], path: Keys) -> dict[str, Any]:
-    for key in path:
-        document = document.setdefault(key, {})
-        if not isinstance(document, dict):
-            raise BrokenError(f"`{key}` is not a table")
-    return document
 
 
 def _own_lines(lines: list[str], path: Keys) -> tuple[int, int]:
@@ -156,6 +157,18 @@ def _put_line(lines: list[str], start: int, end: int, key: str, new: str) -> int
     return end + 1
 
 
+def _drop_line(lines: list[str], start: int, end: int, key: str) -> int:
+    """Take an assignment out of the lines of a table; return where the table ends then."""
+    for first in range(start + 1, end):
+        if lines[first].lstrip().startswith("["):
+            break  # a table inside this one
+        if re.match(rf"\s*{re.escape(key)}\s*=", lines[first]):
+            last = _end_of_assignment(lines, first, end)
+            del lines[first:last]
+            return end - (last - first)
+    return end
+
+
 def _end_of_assignment(lines: list[str], first: int, end: int) -> int:
     """Return the line after an assignment, which may go over several lines."""
     text = "".join(lines[first:end])
@@ -169,6 +182,10 @@ def _end_of_assignment(lines: list[str], first: int, end: int) -> int:
 
 def _line(key: str, value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them
     return f"{key} = {_written(value)}"
+
+
+def _key(name: str) -> str:
+    return name if BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _written(value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them

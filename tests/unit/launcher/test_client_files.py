@@ -104,7 +104,8 @@ def test_comments_stay_where_they_are() -> None:
         ("{}", '{\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}'),
         ('{"x": 1}', '{"x": 1, "a": {"b": {"c": 1}}}'),
         ('{"a": {"b": {"c": 2}}}', '{"a": {"b": {"c": 1}}}'),
-        ('{"a": {"b": {"d": 2}}}', '{"a": {"b": {"d": 2, "c": 1}}}'),
+        ('{"a": {"b": {"d": 2}}}', '{"a": {"b": {"c": 1}}}'),
+        ('{"a": {"b": null, "z": 2}}', '{"a": {"b": {\n  "c": 1\n}, "z": 2}}'),
         ("{ // none\n}", '{ // none\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}'),
     ],
 )
@@ -143,7 +144,6 @@ def test_what_is_left_without_the_server(text: str, left: str) -> None:
         ("[" * 5000, "more than 100 levels"),
         ("[]", "`it` is not an object"),
         ('{"mcpServers": []}', "`mcpServers` is not an object"),
-        ('{"mcpServers": {"leanspec": 3}}', "`mcpServers.leanspec` is not an object"),
         ('{"mcpServers": {}, "mcpServers": {}}', "`mcpServers` stands in it 2 times"),
     ],
 )
@@ -218,7 +218,8 @@ theme = "dark"
 
 
 def test_only_the_lines_of_toml_that_differ_are_changed() -> None:
-    new = toml_text.put(OWN, TOML_PATH, {"command": "new", "args": []})
+    entry = tomllib.loads(OWN)["mcp_servers"]["leanspec"] | {"command": "new", "args": []}
+    new = toml_text.put(OWN, TOML_PATH, entry)
     assert new == OWN.replace('[\n  "old",\n]', "[]").replace('"npx"', '"new"')
     assert toml_text.drop(new, TOML_PATH) == '\n# of the next one\n[tui]\ntheme = "dark"\n'
 
@@ -228,9 +229,15 @@ def test_only_the_lines_of_toml_that_differ_are_changed() -> None:
     [
         ("a = ", "not valid TOML"),
         ("mcp_servers = 3", "`mcp_servers` is not a table"),
-        ('mcp_servers = { leanspec = { command = "x" } }', "not a table of its own"),
-        ('mcp_servers.leanspec.command = "x"', "not a table of its own"),
-        (f'x = """\n[mcp_servers.leanspec]\n"""\n{OWN}', "not a table of its own"),
+        (
+            'mcp_servers = { leanspec = { command = "x" } }',
+            "a form that cannot be changed safely",
+        ),
+        ('mcp_servers.leanspec.command = "x"', "a form that cannot be changed safely"),
+        (
+            f'x = """\n[mcp_servers.leanspec]\n"""\n{OWN}',
+            "a form that cannot be changed safely",
+        ),
     ],
 )
 def test_toml_of_another_form_is_not_changed(text: str, words: str) -> None:

@@ -16,15 +16,16 @@ import yaml
 from click.testing import CliRunner, Result
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.manage.clients import cli, command, table
-from leanspec_launcher.manage.clients.command import Server
+from leanspec_launcher.manage.clients import choice, cli, server
 from leanspec_launcher.manage.clients.configured import configured
-from leanspec_launcher.manage.clients.table import CLIENTS
+from leanspec_launcher.manage.clients.places import file_to_change
+from leanspec_launcher.manage.clients.server import Server
+from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
 from tests.support.preconditions import needs
 
 PROGRAM = "/an environment/bin/leanspec-mcp"
-THERE = ["-c", command.GO_THERE, "sh"]
+THERE = ["-c", server.GO_THERE, "sh"]
 OTHER = {"mcpServers": {"other": {"command": "x", "env": {"KEY": "secret"}}}}
 Ask = Callable[..., Result]
 
@@ -36,11 +37,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     folder, project = tmp_path / "home", tmp_path / "project"
     folder.mkdir()
-    project.mkdir()
+    (project / "specs").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.chdir(project)
-    monkeypatch.setattr(command, "_command", lambda _: Server(PROGRAM, ()))
+    monkeypatch.setattr(choice, "own", lambda _: Server(PROGRAM))
+    monkeypatch.setattr(choice, "has_uvx", lambda: True)
     return folder
 
 
@@ -70,7 +72,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def server_in(path: Path, client: str = "cursor") -> dict[str, object]:
+def server_in(path: Path, client: str = "qwen") -> dict[str, object]:
     found = json.loads(path.read_text())
     for key in CLIENTS[client].table:
         found = found[key]
@@ -78,27 +80,52 @@ def server_in(path: Path, client: str = "cursor") -> dict[str, object]:
     return entry
 
 
-@pytest.mark.parametrize("name", [name for name in CLIENTS if name != "goose"])
-def test_every_client_gets_the_server_in_each_of_its_files(
+LIVING = [name for name, client in CLIENTS.items() if not client.ended]
+FILES = [name for name in LIVING if name != "goose"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder, and every folder, by its name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_write_and_remove_leave_every_folder_as_it_was(
     name: str, ask: Ask, home: Path
 ) -> None:
     client = CLIENTS[name]
     for scope in ["user", *(["project"] if client.project else [])]:
-        file = (
-            table.user_file(client) if scope == "user" else Path(client.project).absolute()
-        )
-        assert ask(name, "--write", "--scope", scope, "--yes").exit_code == 0
-        assert json.dumps(PROGRAM)[1:-1] in file.read_text()
+        before = contents(home.parent)
+        ask(name, "--write", "--scope", scope, "--yes")
+        file = file_to_change(client, scope, Path.cwd())
+        assert "leanspec-mcp" in file.read_text()
         again = ask(name, "--write", "--scope", scope, "--yes")
         assert "has it already" in again.stdout
         ask(name, "--remove", "--scope", scope, "--yes")
-        assert PROGRAM not in file.read_text()
-    assert table.user_file(client).is_relative_to(home)
+        assert contents(home.parent) == before
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_remove_gives_the_bytes_back_that_were_there_before(
+    name: str, ask: Ask, home: Path
+) -> None:
+    client = CLIENTS[name]
+    file = file_to_change(client, "user", Path.cwd())
+    text = "[tui]\n" if client.form is Form.TOML else '{\n    "a": [1]\n}'
+    write(file, text)
+    before = contents(home.parent)
+    ask(name, "--write", "--scope", "user", "--yes")
+    assert file.read_text() != text
+    ask(name, "--remove", "--scope", "user", "--yes")
+    assert contents(home.parent) == before
 
 
 def test_goose_is_told_what_to_add_and_keeps_its_file(ask: Ask, home: Path) -> None:
     """No parser of YAML is at hand, so the file is the user's to change."""
-    file = write(table.user_file(CLIENTS["goose"]), "extensions: {}\n")
+    file = write(file_to_change(CLIENTS["goose"], "user", Path.cwd()), "extensions: {}\n")
     first, entry = ask("goose", "--write", "--yes").stdout.split("\n", 1)
     assert first == f"Goose: add this to `{file}` yourself"
     assert entry == ask("goose").stdout
@@ -114,40 +141,41 @@ def test_every_client_names_the_page_that_says_so() -> None:
     for client in CLIENTS.values():
         assert client.source.startswith("https://")
         assert client.user
-        assert not Path(client.project).is_absolute()
+        assert not any(Path(name).is_absolute() for name in client.project)
 
 
 def test_what_changes_is_shown_and_asked(ask: Ask, home: Path) -> None:
-    file = write(home / ".cursor/mcp.json", json.dumps(OTHER, indent=4) + "\n")
+    file = write(home / ".qwen/settings.json", json.dumps(OTHER, indent=4) + "\n")
     before = file.read_text()
-    said = ask("cursor", "--write", "--scope", "user", answer="n\n", terminal=True)
+    said = ask("qwen", "--write", "--scope", "user", answer="n\n", terminal=True)
     assert "nothing is changed" in said.stdout
     assert "change it? [y/N]" in said.stdout
     assert f'+            "command": "{PROGRAM}",' in said.stdout
     assert "secret" not in said.stdout
     assert file.read_text() == before
-    assert ask("cursor", "--write", "--scope", "user", "--dry-run").exit_code == 0
+    assert ask("qwen", "--write", "--scope", "user", "--dry-run").exit_code == 0
     assert file.read_text() == before
-    ask("cursor", "--write", "--scope", "user", answer="y\n", terminal=True)
+    ask("qwen", "--write", "--scope", "user", answer="y\n", terminal=True)
     assert server_in(file) == {"command": PROGRAM, "args": []}
     assert (
         json.loads(file.read_text())["mcpServers"]["other"] == OTHER["mcpServers"]["other"]
     )
-    assert (home / ".cursor/mcp.json.before-leanspec").read_text() == before
+    assert (home / ".qwen/settings.json.before-leanspec").read_text() == before
     with pytest.raises(CommandError, match="there is no terminal to ask on"):
-        ask("cursor", "--remove", "--scope", "user")
+        ask("qwen", "--remove", "--scope", "user")
 
 
 def test_the_projects_own_file_is_the_default(ask: Ask) -> None:
-    ask("cursor", "--write", "--yes")
-    assert server_in(Path(".cursor/mcp.json"))["command"] == PROGRAM
-    ask("claude", "--write", "--yes", "--portable")
+    ask("qwen", "--write", "--yes", "--absolute")
+    assert server_in(Path(".qwen/settings.json"))["command"] == PROGRAM
+    ask("claude", "--write", "--yes")
     assert server_in(Path(".mcp.json"), "claude") == {
+        "type": "stdio",
         "command": "uvx",
         "args": ["leanspec-mcp"],
     }
-    with pytest.raises(CommandError, match="no file of Windsurf in a project") as error:
-        ask("windsurf", "--write", "--yes", "--scope", "project")
+    with pytest.raises(CommandError, match="no file of Cline in a project") as error:
+        ask("cline", "--write", "--yes", "--scope", "project")
     assert error.value.hint == "use `--scope user`"
 
 
@@ -157,23 +185,29 @@ def test_a_users_own_settings_of_the_entry_stay(ask: Ask, home: Path) -> None:
         home / ".kiro/settings/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}})
     )
     ask("kiro", "--write", "--scope", "user", "--yes")
-    assert server_in(file) == {"command": PROGRAM, "args": [], "disabled": True}
+    folder = str(Path.cwd())
+    assert server_in(file) == {
+        "command": PROGRAM,
+        "args": [],
+        "disabled": True,
+        "cwd": folder,
+    }
 
 
 def test_another_server_of_that_name_is_not_touched(ask: Ask, home: Path) -> None:
     text = json.dumps({"mcpServers": {"leanspec": {"command": "mine"}}})
-    file = write(home / ".cursor/mcp.json", text)
+    file = write(home / ".qwen/settings.json", text)
     for what in ("--write", "--remove"):
         with pytest.raises(CommandError, match="another server under the name `leanspec`"):
-            ask("cursor", what, "--scope", "user", "--yes")
+            ask("qwen", what, "--scope", "user", "--yes")
     assert file.read_text() == text
-    ask("cursor", "--write", "--scope", "user", "--yes", "--force")
+    ask("qwen", "--write", "--scope", "user", "--yes", "--force")
     assert server_in(file)["command"] == PROGRAM
 
 
 def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) -> None:
     assert "no client is found" in ask("--all", "--write", "--yes").stdout
-    (home / ".cursor").mkdir()
+    (home / ".qwen").mkdir()
     write(home / ".gemini/settings.json", "{broken")
     write(home / ".kiro/settings/mcp.json", "[" * 100_000)
     (home / ".junie/mcp/mcp.json").mkdir(parents=True)
@@ -182,16 +216,16 @@ def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) 
     assert said.return_value == 1
     assert "cannot change `" in said.stderr
     assert said.stderr.count("error: ") == 3
-    assert server_in(home / ".cursor/mcp.json")["command"] == PROGRAM
+    assert server_in(home / ".qwen/settings.json")["command"] == PROGRAM
     assert PROGRAM in (home / ".codex/config.toml").read_text()
     assert (home / ".gemini/settings.json").read_text() == "{broken"
-    assert not (home / ".qwen").exists()
+    assert not (home / ".lmstudio").exists()
 
 
 def test_of_several_files_the_one_that_is_there_is_changed(ask: Ask, home: Path) -> None:
-    (home / ".cline/data/settings").mkdir(parents=True)
-    ask("cline", "--write", "--yes")
-    assert server_in(home / ".cline/data/settings/cline_mcp_settings.json", "cline")
+    write(home / ".config/VSCodium/User/mcp.json", "{}")
+    ask("vscode", "--write", "--yes", "--scope", "user")
+    assert server_in(home / ".config/VSCodium/User/mcp.json", "vscode")
     jsonc = write(home / ".config/opencode/opencode.jsonc", "{} // mine\n")
     ask("opencode", "--write", "--scope", "user", "--yes")
     assert PROGRAM in jsonc.read_text()
@@ -214,12 +248,12 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> Non
 
 @pytest.mark.posix
 def test_a_dry_run_refuses_what_a_change_does(ask: Ask, home: Path) -> None:
-    file = write(home / ".cursor/mcp.json", "{}")
+    file = write(home / ".qwen/settings.json", "{}")
     file.chmod(0o444)
     with pytest.raises(CommandError, match="it is read-only"):
-        ask("cursor", "--write", "--scope", "user", "--dry-run")
+        ask("qwen", "--write", "--scope", "user", "--dry-run")
     assert (
-        "has no such server" in ask("cursor", "--remove", "--scope", "user", "--yes").stdout
+        "has no such server" in ask("qwen", "--remove", "--scope", "user", "--yes").stdout
     )
 
 
@@ -228,8 +262,8 @@ def test_a_project_leads_to_no_file_of_the_user(ask: Ask, home: Path) -> None:
     """Neither by a link in the place of its file, nor of the folder, nor of the old file."""
     mine = write(home / "mine", "my own")
     Path(".mcp.json").symlink_to(write(home / ".claude.json", "{}"))
-    Path(".cursor").symlink_to(home)
-    for client in ("claude", "cursor"):
+    Path(".qwen").symlink_to(home)
+    for client in ("claude", "qwen"):
         with pytest.raises(CommandError, match="leads out of the project"):
             ask(client, "--write", "--yes")
     link = write(Path(".vscode/mcp.json"), "{}").with_name("mcp.json.before-leanspec")
@@ -251,43 +285,43 @@ def test_a_project_leads_to_no_file_of_the_user(ask: Ask, home: Path) -> None:
 def test_a_file_that_is_not_understood_is_not_touched(
     data: bytes, words: str, ask: Ask, home: Path
 ) -> None:
-    file = home / ".cursor/mcp.json"
+    file = home / ".qwen/settings.json"
     file.parent.mkdir()
     file.write_bytes(data)
     with pytest.raises(CommandError, match=words) as error:
-        ask("cursor", "--write", "--scope", "user", "--yes")
+        ask("qwen", "--write", "--scope", "user", "--yes")
     assert error.value.hint
-    assert "UTF-8" in words or "`leanspec-launcher mcp-config cursor`" in error.value.hint
+    assert "UTF-8" in words or "`leanspec-launcher mcp-config qwen`" in error.value.hint
     assert file.read_bytes() == data
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_folder_in_place_of_the_file_is_said(ask: Ask, home: Path) -> None:
-    (home / ".cursor/mcp.json").mkdir(parents=True)
+    (home / ".qwen/settings.json").mkdir(parents=True)
     with pytest.raises(CommandError, match="is not a file"):
-        ask("cursor", "--write", "--scope", "user", "--yes")
+        ask("qwen", "--write", "--scope", "user", "--yes")
 
 
 def test_a_file_that_the_client_writes_meanwhile_is_left_alone(
     ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = write(home / ".cursor/mcp.json", "{}")
+    file = write(home / ".qwen/settings.json", "{}")
     monkeypatch.setattr(cli, "_is_confirmed", lambda: file.write_text('{"a": 1}'))
     with pytest.raises(CommandError, match="has changed in the meantime"):
-        ask("cursor", "--write", "--scope", "user")
+        ask("qwen", "--write", "--scope", "user")
     assert file.read_text() == '{"a": 1}'
-    assert sorted(path.name for path in file.parent.iterdir()) == ["mcp.json"]
+    assert [path.name for path in file.parent.iterdir()] == ["settings.json"]
 
 
 @pytest.mark.posix
 @needs("another user than root")
 def test_a_folder_that_may_not_be_written_is_said(ask: Ask, home: Path) -> None:
-    file = write(home / ".cursor/mcp.json", "{}")
+    file = write(home / ".qwen/settings.json", "{}")
     file.parent.chmod(0o500)
     with pytest.raises(
         CommandError, match=r"cannot change `.*/mcp\.json`: permission denied"
     ):
-        ask("cursor", "--write", "--scope", "user", "--yes")
+        ask("qwen", "--write", "--scope", "user", "--yes")
     assert file.read_text() == "{}"
 
 
@@ -314,7 +348,7 @@ def test_each_system_has_its_own_folder(
     system: str, expected: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", system)
-    assert table.user_file(CLIENTS["vscode"]) == home / expected
+    assert file_to_change(CLIENTS["vscode"], "user", Path.cwd()) == home / expected
 
 
 @pytest.mark.posix
@@ -322,84 +356,102 @@ def test_a_path_that_is_not_utf_8_is_an_error(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = os.fsdecode(b"/home/\xff/leanspec-mcp")
-    monkeypatch.setattr(command, "_command", lambda _: Server(path, ()))
+    monkeypatch.setattr(choice, "own", lambda _: Server(path))
     with pytest.raises(CommandError, match=r"/home/\\xff/leanspec-mcp` is not UTF-8"):
-        ask("cursor")
+        ask("qwen")
 
 
 def test_options_that_exclude_each_other(ask: Ask) -> None:
-    wrong = ask("cursor", "--write", "--remove").exception
+    wrong = ask("qwen", "--write", "--remove").exception
     assert isinstance(wrong, click.UsageError)
     assert "exclude each other" in wrong.message
     for option in ("--all", "--yes", "--dry-run", "--force", "--scope=user"):
-        wrong = ask("cursor", option).exception
+        wrong = ask("qwen", option).exception
         assert isinstance(wrong, click.UsageError)
 
 
 def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
-    for name in CLIENTS:
+    for name in LIVING:
         assert json.dumps(PROGRAM) in ask(name).stdout
     assert json.loads(ask("opencode").stdout)["mcp"]["leanspec"]["command"] == [PROGRAM]
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    """Return a program that has the server's name."""
+    path = write(tmp_path / "bin/leanspec-mcp", "")
+    path.chmod(0o755)
+    return str(path)
+
+
 @pytest.mark.parametrize(
-    ("entry", "problem"),
+    ("entry", "problem", "option"),
     [
-        ({"command": sys.executable, "args": []}, ""),
+        ({"command": "PROGRAM", "args": []}, "", ""),
+        ({"command": "/nowhere/leanspec-mcp"}, "`/nowhere/leanspec-mcp`, which is not", ""),
+        ({"command": "npx", "args": ["-y", "@leanspec/mcp"]}, "needs Node.js", ""),
+        ({"command": "C:\\node\\npx.cmd", "args": ["lean-spec"]}, "needs Node.js", ""),
+        ({"command": "leanspec-mcp"}, "may not know your `PATH`", ""),
+        ({"command": "/bin/uvx", "args": ["leanspec-mcp@0.0.1"]}, "`/bin/uvx`, which", ""),
         (
-            {"command": "/nowhere/leanspec-mcp"},
-            "`/nowhere/leanspec-mcp`, which is not there",
-        ),
-        ({"command": "npx", "args": ["-y", "@leanspec/mcp"]}, "needs Node.js"),
-        ({"command": "C:\\node\\npx.cmd"}, "needs Node.js"),
-        ({"command": "leanspec-mcp"}, "may not know your `PATH`"),
-        (
-            {"command": sys.executable, "args": ["leanspec-mcp@0.0.1"]},
+            {"command": "PROGRAM", "args": ["leanspec-mcp@0.0.1"]},
             "starts version 0.0.1",
+            "",
         ),
-        ({"args": []}, "names no command"),
-        ({"command": "/bin/sh", "args": [*THERE, "/nowhere", "x"]}, "in `/nowhere`, which"),
+        ({"args": []}, "names no command", " --force"),
+        (3, "names no command", " --force"),
+        ({"command": "/bin/cat"}, "`/bin/cat`, which is not this server", " --force"),
         (
-            {"command": "/bin/sh", "args": [*THERE, "/", "/nowhere/x"]},
-            "`/nowhere/x`, which",
+            {"command": "npx", "args": ["-y", "@x/files", "/home/u/lean-spec"]},
+            "`npx`, which is not this server",
+            " --force",
         ),
-        ({"command": "/bin/sh", "args": [*THERE, "/", sys.executable]}, ""),
-        (3, "names no command"),
+        ({"command": "/bin/sh", "args": [*THERE, "/nowhere", "PROGRAM"]}, "not there", ""),
+        ({"command": "/bin/sh", "args": [*THERE, "/", "PROGRAM"]}, "has no specs", ""),
+        ({"command": "/bin/sh", "args": [*THERE, ".", "PROGRAM"]}, "not known", ""),
+        ({"command": "/bin/sh", "args": [*THERE, "PROJECT", "PROGRAM"]}, "", ""),
+        ({"command": "PROGRAM", "cwd": "/"}, "has no specs", ""),
+        ({"command": "PROGRAM", "cwd": "PROJECT"}, "", ""),
     ],
 )
 def test_doctor_says_what_keeps_a_client_from_the_server(
-    entry: object, problem: str, home: Path
+    entry: object, problem: str, option: str, program: str, home: Path
 ) -> None:
-    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}}))
-    (found,) = configured(Path.cwd())
-    assert found.client == "cursor"
-    assert problem in found.problem
-    assert bool(found.problem) == bool(problem)
+    text = json.dumps({"mcpServers": {"leanspec": entry}})
+    text = text.replace("PROGRAM", program).replace("PROJECT", str(Path.cwd()))
+    write(home / ".qwen/settings.json", text)
+    (finding,) = configured(Path.cwd())
+    assert finding.client == "qwen"
+    assert problem in finding.problem
+    assert bool(finding.problem) == bool(problem)
     if problem:
-        assert found.hint == "leanspec-launcher mcp-config cursor --write --scope user"
+        command = "leanspec-launcher mcp-config qwen --write --scope user"
+        assert finding.hint == command + option
 
 
 def test_doctor_reads_every_form_and_file(ask: Ask, home: Path) -> None:
     assert list(configured(Path.cwd())) == []
-    for name in CLIENTS:
+    for name in LIVING:
         ask(name, "--write", "--yes", "--scope", "user")
-    write(table.user_file(CLIENTS["goose"]), ask("goose").stdout)
-    ask("claude", "--write", "--yes", "--portable")
+    write(file_to_change(CLIENTS["goose"], "user", Path.cwd()), ask("goose").stdout)
+    ask("claude", "--write", "--yes")
     write(home / ".qwen/settings.json", "{")
-    found = list(configured(Path.cwd()))
-    assert {each.client for each in found} == set(CLIENTS)
+    results = list(configured(Path.cwd()))
+    assert {each.client for each in results} == set(LIVING)
     wrong = {
-        each.client: each.problem for each in found if "is not there" not in each.problem
+        each.client: each.problem
+        for each in results
+        if "is not there" not in each.problem and "not used" not in each.starts
     }
-    assert list(wrong) == ["claude", "qwen"]
+    assert list(wrong) == ["claude", "copilot", "qwen"]
     assert wrong["claude"] == "", "a project's file may name a command"
     assert "not valid JSON" in wrong["qwen"]
 
 
 @pytest.mark.posix
 def test_links_that_lead_to_themselves_keep_no_other_client(ask: Ask, home: Path) -> None:
-    loop = home / ".cursor/mcp.json"
-    loop.parent.mkdir()
+    loop = home / ".kiro/settings/mcp.json"
+    loop.parent.mkdir(parents=True)
     loop.symlink_to(loop)
     Path(".mcp.json").symlink_to(".mcp.json")
     write(home / ".qwen/settings.json", "{}")
@@ -410,8 +462,8 @@ def test_links_that_lead_to_themselves_keep_no_other_client(ask: Ask, home: Path
     with pytest.raises(CommandError, match="cannot read"):
         ask("claude", "--write", "--yes")
     clients = {each.client: each.problem for each in configured(Path.cwd())}
-    assert list(clients) == ["claude", "cursor", "qwen"]
-    assert clients["cursor"].startswith(f"cannot read `{loop}`: too many levels")
+    assert list(clients) == ["claude", "kiro", "qwen"]
+    assert clients["kiro"].startswith(f"cannot read `{loop}`: too many levels")
 
 
 SECRET = {"command": "x", "env": {"KEY": "secret"}}
@@ -422,10 +474,10 @@ SHARED = '{"mcpServers": {"other": {"KEY": "secret"}, "leanspec": {\n  "command"
 
 @pytest.mark.parametrize("text", [ONE_LINE, LINES, SHARED, '{"token": "secret"}'])
 def test_a_difference_shows_our_entry_and_no_other(text: str, ask: Ask, home: Path) -> None:
-    file = write(home / ".cursor/mcp.json", text)
+    file = write(home / ".qwen/settings.json", text)
     for option in ("--write", "--remove"):
         for more in ("--dry-run", "--yes"):
-            output = ask("cursor", option, more, "--scope", "user", "--force").stdout
+            output = ask("qwen", option, more, "--scope", "user", "--force").stdout
             assert "secret" not in output
             assert "other" not in output
             assert json.dumps(PROGRAM) in output
@@ -433,10 +485,10 @@ def test_a_difference_shows_our_entry_and_no_other(text: str, ask: Ask, home: Pa
 
 
 def test_a_difference_of_one_line_masks_the_rest_of_it(ask: Ask, home: Path) -> None:
-    write(home / ".cursor/mcp.json", ONE_LINE)
-    output = ask("cursor", "--write", "--dry-run", "--scope", "user").stdout
+    write(home / ".qwen/settings.json", ONE_LINE)
+    output = ask("qwen", "--write", "--dry-run", "--scope", "user").stdout
     entry = f'"leanspec": {{"command": "{PROGRAM}", "args": []}}'
-    assert output.splitlines()[1:] == ["-{…}", f"+{{…}}}}, {entry}}}, …}}"]
+    assert output.splitlines()[1:3] == ["-{…}", f"+{{…}}}}, {entry}}}, …}}"]
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -444,9 +496,9 @@ def test_a_difference_shows_no_variable_of_an_entry(
     ask: Ask, home: Path, indent: int | None
 ) -> None:
     servers = {"leanspec": SECRET, "other": SECRET}
-    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": servers}, indent=indent))
+    write(home / ".qwen/settings.json", json.dumps({"mcpServers": servers}, indent=indent))
     for option in ("--write", "--remove"):
-        command = ("cursor", option, "--dry-run", "--scope", "user", "--force")
+        command = ("qwen", option, "--dry-run", "--scope", "user", "--force")
         output = ask(*command).stdout
         assert '"command"' in output
         assert "secret" not in output
@@ -454,9 +506,9 @@ def test_a_difference_shows_no_variable_of_an_entry(
 
 def test_doctor_shows_no_argument_that_may_be_secret(home: Path) -> None:
     entry = {"command": "other", "args": ["--key", "s3cret", "--token=s3cret", "/a/b"]}
-    write(home / ".cursor/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
     (result,) = configured(Path.cwd())
-    assert result.starts == "other --key … … /a/b"
+    assert result.starts == "`other --key … … /a/b` in the project that is open"
 
 
 def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
@@ -465,13 +517,13 @@ def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
     for variable in ("XDG_CONFIG_HOME", "APPDATA", "CODEX_HOME"):
         monkeypatch.setenv(variable, "relative")
     ask("vscode", "--write", "--scope", "user", "--yes")
-    assert table.user_file(CLIENTS["vscode"]).is_relative_to(home)
+    assert file_to_change(CLIENTS["vscode"], "user", Path.cwd()).is_relative_to(home)
     with pytest.raises(
         CommandError, match="`CODEX_HOME` is not an absolute path: `relative`"
     ):
         ask("codex", "--write", "--scope", "user", "--yes")
     assert list(configured(Path.cwd())), "the others are still examined"
-    assert list(Path.cwd().iterdir()) == []
+    assert [path.name for path in Path.cwd().iterdir()] == ["specs"]
 
 
 def start(call: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

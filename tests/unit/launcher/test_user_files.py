@@ -20,7 +20,9 @@ import pytest
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage import user_files
-from leanspec_launcher.manage.clients.change import changed
+from leanspec_launcher.manage.clients.change import put_in
+from leanspec_launcher.manage.clients.places import Place
+from leanspec_launcher.manage.clients.server import Server
 from leanspec_launcher.manage.clients.table import CLIENTS
 from leanspec_launcher.manage.user_files import ChangedError, UserFile, read
 from tests.support.preconditions import needs, require
@@ -370,8 +372,13 @@ def test_no_change_of_a_client_that_writes_at_the_same_time_is_lost(
             file.write_text(text)
             if is_linked:
                 os.link(file, file.with_name("dotfile"))
-            change = changed(
-                CLIENTS["cursor"], file, {"command": "leanspec-mcp"}, force=False
+            change = put_in(
+                CLIENTS["qwen"],
+                Place(file, "user", ("mcpServers",)),
+                "leanspec",
+                Server("leanspec-mcp"),
+                enable=False,
+                force=False,
             )
             client.stdin.write(f"{chance.random() * LONGEST_PAUSE}\n")
             time.sleep(chance.random() * LONGEST_PAUSE / 4)

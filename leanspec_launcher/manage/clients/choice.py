@@ -1,0 +1,108 @@
+"""Choice of the command that a file gets: this machine's or anybody's, and in which folder it starts."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leanspec_launcher._tables import current
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.project import project_above
+
+from .places import PROJECT
+from .server import PORTABLE, Server, ends, has_uvx, in_folder, must_be_utf_8, own, pinned
+from .table import Client, Start, name_of
+
+VARIABLE = re.compile(r"\$\w|\$\{|\{env:|\{file:")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line; None for what was not."""
+
+    project: Path | None = None
+    is_portable: bool | None = None
+    has_version: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A command for a client's file, and why it is this one."""
+
+    server: Server
+    reason: str
+
+
+def choose(client: Client, scope: str, wish: Wish) -> Choice:
+    """Return the command for a client's file of a scope.
+
+    Raises CommandError if this installation has no such command, or if a folder is needed, and none is
+    known.
+    """
+    folder = _folder(client, scope, wish)
+    is_of_a_machine = os.path.isabs(folder)
+    is_portable = wish.is_portable
+    if is_portable is None:
+        is_portable = scope == PROJECT and not is_of_a_machine and has_uvx()
+    server = PORTABLE if is_portable else own(current())
+    if is_portable and wish.has_version:
+        server = pinned(server)
+    if folder:
+        server = (
+            replace(server, cwd=folder) if client.has_cwd else in_folder(server, folder)
+        )
+    must_be_utf_8(server)
+    if client.expands:
+        _must_be_literal(client, server)
+    return Choice(server, _reason(server, scope, folder, is_portable=is_portable))
+
+
+def _must_be_literal(client: Client, server: Server) -> None:
+    """Raise CommandError if a client would read a path as something else than it is."""
+    for text in (*server.words, server.cwd):
+        if os.path.isabs(text) and VARIABLE.search(text):
+            raise CommandError(
+                f"{client.title} reads a variable in `{text}`",
+                hint="keep the project, and install lean-spec, in a folder without `$` and `{`",
+            )
+
+
+def _folder(client: Client, scope: str, wish: Wish) -> str:
+    """Return the folder that an entry has to name; empty if the client starts the server in the project."""
+    start, variable = client.start, client.folder
+    if scope == PROJECT:
+        start, variable = client.start_in_project, client.folder_in_project
+    if wish.project and scope != PROJECT:
+        return str(wish.project.absolute())
+    if start is Start.PROJECT:
+        return ""
+    if variable:
+        return variable
+    if scope == PROJECT:
+        return str((wish.project or Path.cwd()).absolute())
+    project = project_above(Path.cwd())
+    if project is None:
+        name = name_of(client)
+        raise CommandError(
+            f"{client.title} starts servers {start.value}, and `{Path.cwd()}` is no project",
+            hint=f"leanspec-launcher mcp-config {name} --write --project FOLDER",
+        )
+    return str(project)
+
+
+def _reason(server: Server, scope: str, folder: str, *, is_portable: bool) -> str:
+    """Return why a file gets this command, for the one who is asked."""
+    if is_portable:
+        return "`uvx` finds the server on every machine that has uv (`--absolute` names this installation)"
+    if ends(server.command):
+        return (
+            "no path of this installation stays: after an upgrade, type this command again"
+        )
+    if scope != PROJECT:
+        return "it is this installation's own path: an editor may not know your `PATH`"
+    if os.path.isabs(folder):
+        return f"it names `{folder}`, so it is for this machine only: keep it out of version control"
+    reason = "" if has_uvx() else ": `uvx` is not on this one"
+    return f"it is for this machine only{reason} (`--portable` is for any)"

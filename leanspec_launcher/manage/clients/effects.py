@@ -1,0 +1,136 @@
+"""Effects of a change beyond its file: who else reads it, what hides it, and what the client asks before it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from leanspec_launcher.commands import CommandError
+
+from .change import refusal, servers_in, value_at
+from .entry import OF_ANOTHER_KIND, server_of
+from .places import (
+    LOCAL,
+    MANAGED,
+    PROJECT,
+    Place,
+    file_to_change,
+    files,
+    is_in_wsl,
+    places,
+    root_of,
+    switches,
+)
+from .table import CLIENTS, Client, name_of
+
+
+def must_be_readable(client: Client, place: Place, after: str) -> None:
+    """Raise CommandError if a client would refuse the whole file with a text in it."""
+    refused = refusal(client, place, after)
+    if refused:
+        raise CommandError(
+            f"{client.title} refuses the whole of `{place.path}`: it has {refused}",
+            hint="take that out of the file, and type this command again",
+        )
+
+
+def must_hide_nothing(place: Place, project: Path) -> None:
+    """Raise CommandError if a new file would keep a client from reading another one."""
+    if place.scope != PROJECT or os.path.lexists(place.path):
+        return
+    for client in CLIENTS.values():
+        paths = files(client, PROJECT, project)
+        if client.is_merged or place.path not in paths:
+            continue
+        hidden = file_to_change(client, PROJECT, project)
+        if hidden != place.path:
+            raise CommandError(
+                f"a new `{place.path}` would keep {client.title} from reading `{hidden}`",
+                hint="write your own file, `--scope user`, or move that one's servers to the new file",
+            )
+
+
+def must_agree(client: Client, place: Place, name: str, project: Path) -> None:
+    """Raise CommandError if a client would join an entry with one of another kind, and start nothing then."""
+    for other in places(client, project) if client.joins_members else ():
+        if other.path == place.path or not os.path.lexists(other.path):
+            continue
+        entry = servers_in(client, other).get(name)
+        surplus = [
+            key for key in OF_ANOTHER_KIND if isinstance(entry, dict) and key in entry
+        ]
+        if surplus:
+            raise CommandError(
+                f"{client.title} joins `{name}` of this file with the one in `{other.path}`, whose"
+                f" `{surplus[0]}` belongs to a server of another kind",
+                hint="rename that one, or choose another name: `--name NAME`",
+            )
+
+
+def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
+    """Yield what someone who changes this file has to know, a sentence each."""
+    yield from readers(client, place, project)
+    yield from _hidden(client, place, name, project)
+    for path, hint in switched_off(client, name, project):
+        yield f"it stays switched off, by `{path}`: {hint}"
+    if place.scope == PROJECT and client.approval:
+        yield f"{client.title} {client.approval}"
+    if client.is_desktop and is_in_wsl():
+        yield (
+            f"on Windows, {client.title} reads a file of Windows: type this command there, too, if"
+            " it runs there"
+        )
+    if client.remark:
+        yield client.remark
+
+
+def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files of settings that switch a server off, each with what switches it on again."""
+    for switch, path in switches(client, project):
+        keys = tuple(
+            key.replace("{project}", str(root_of(project))).replace("NAME", name)
+            for key in switch.keys
+        )
+        value = value_at(path, keys)
+        names = [str(each).lower() for each in value] if isinstance(value, list) else None
+        if (
+            names is not None and (name.lower() in names) is not switch.is_of_allowed
+        ) or value is False:
+            yield path, switch.hint.replace("NAME", f"`{name}`")
+
+
+def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
+    """Yield the other clients that read a file, and why one of them refuses it."""
+    for other in CLIENTS.values():
+        with contextlib.suppress(CommandError):  # a variable of that one is no path
+            if other is client or place.path not in files(other, place.scope, project):
+                continue
+            refused = refusal(other, place)
+            yield f"{other.title} reads this file, too" + (
+                f", and refuses the whole of it: it has {refused}" if refused else ""
+            )
+
+
+def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
+    """Name what decides about a server before a file is asked."""
+    for other in places(client, project):
+        if other == place:
+            return
+        if not os.path.lexists(other.path):
+            continue
+        if other.scope == MANAGED:
+            yield f"an administrator decides alone, by `{other.path}`: {client.title} reads no other file"
+            return
+        entry = servers_in(client, other).get(name)
+        if entry is not None:
+            server = server_of(entry)
+            starts = f", and starts `{server.command}`" if server else ""
+            yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {_remedy(client, other, name)}"
+
+
+def _remedy(client: Client, place: Place, name: str) -> str:
+    if place.scope == LOCAL:
+        return f"claude mcp remove {name} -s local"
+    return f"leanspec-launcher mcp-config {name_of(client)} --remove --scope {place.scope}"

@@ -1,0 +1,162 @@
+"""Entry of the server in a client's own words: made, joined with what is there, and read again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from leanspec_launcher.commands import CommandError
+
+from .server import PORTABLE, PROGRAM, Server, out_of_folder
+from .table import NAME, Client, Shape
+
+# Members of an entry for a server of another kind: one that is reached by an address.
+OF_ANOTHER_KIND = (
+    *("url", "serverUrl", "httpUrl", "uri", "tcp", "headers", "http_headers"),
+    *("env_http_headers", "bearer_token_env_var", "bearer_token", "oauth", "oauthClient"),
+    *("requestOptions", "authProviderType", "transport", "transportType"),
+)
+# Seconds that Goose gives a call.
+GOOSE_TIMEOUT = 300
+# Programs that start a package of a registry.
+RUNNERS = ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "uvx", "uv", "pipx")
+PACKAGE = re.compile(
+    r"(?:@leanspec/[\w-]+|lean-?spec(?:-mcp)?)(?:\[[\w,]*\])?(?:(?:@|==).*)?"
+)
+OF_NODE = re.compile(r".*[/\\](?:@leanspec[/\\]mcp|leanspec-mcp)[/\\].*")
+LAUNCHER = ["-m", "leanspec_launcher"]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An entry that takes the place of another, and what is to be said of the difference."""
+
+    entry: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+def describe(client: Client, server: Server) -> dict[str, Any]:
+    """Return a server in a client's own words."""
+    env = dict(server.env)
+    entry: dict[str, Any] = dict(client.kind)
+    if client.shape is Shape.LIST:
+        entry["command"] = server.words
+        entry |= {"environment": env} if env else {}
+    elif client.shape is Shape.GOOSE:
+        entry |= {"name": NAME, "type": "stdio", "enabled": True}
+        entry |= {"cmd": server.command, "args": list(server.args), "envs": env}
+        entry["timeout"] = GOOSE_TIMEOUT
+    else:
+        entry |= {"command": server.command, "args": list(server.args)}
+        entry |= {"env": env} if env else {}
+    if server.cwd:
+        entry["cwd"] = server.cwd
+    return entry
+
+
+def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  # noqa: ANN401 - whatever stands there
+    """Return the entry of a server for the place of an older one: what the user has added stays.
+
+    A switch stays off, unless it is to be switched on.
+    """
+    new = describe(client, server)
+    if not isinstance(old, dict):
+        return Joined({**dict(client.new_entry), **new})
+    remarks = []
+    kept = dict(old)
+    for key in OF_ANOTHER_KIND:
+        if key in kept and key not in new:
+            del kept[key]
+            remarks.append(f"`{key}` goes: it belongs to a server of another kind")
+    if "cwd" in kept and "cwd" not in new and out_of_folder(server)[1]:
+        del kept["cwd"]
+        remarks.append("`cwd` goes: the command names its folder")
+    off = switch(client, kept)
+    if off and enable:
+        del kept[off]
+        new = {**{key: on for key, on in client.new_entry if key == off}, **new}
+        remarks.append("it is switched on")
+    elif off:
+        remarks.append(f"it stays switched off, by `{off}`: `--enable` switches it on")
+    return Joined(kept | new, tuple(remarks))
+
+
+def switch(client: Client, entry: Any) -> str:  # noqa: ANN401 - whatever stands there
+    """Return the member that switches an entry off; empty if none does."""
+    for key, value in client.off:
+        if isinstance(entry, dict) and entry.get(key) is value:
+            return key
+    return ""
+
+
+def server_of(entry: Any) -> Server | None:  # noqa: ANN401 - whatever stands there
+    """Return the command that an entry names, in whichever client's words; None if it names none."""
+    if not isinstance(entry, dict):
+        return None
+    transport = entry.get("transport")
+    members: dict[str, Any] = dict(entry)
+    if isinstance(transport, dict):
+        members.update(transport)
+    command, more = members.get("command") or members.get("cmd"), members.get("args")
+    if isinstance(command, dict):  # Zed, before 2025-11
+        members = command
+        command, more = members.get("path"), members.get("args")
+    words = command if isinstance(command, list) else [command]
+    words = words + (more if isinstance(more, list) else [])
+    texts = [word for word in words if isinstance(word, str)]
+    cwd = members.get("cwd")
+    if not texts:
+        return None
+    return Server(texts[0], tuple(texts[1:]), cwd=cwd if isinstance(cwd, str) else "")
+
+
+def is_ours(server: Server) -> bool:
+    """Tell whether a command starts this server, whichever release or package of it."""
+    words = out_of_folder(server)[0].words
+    name = _name(words[0])
+    if name == PROGRAM:
+        return True
+    if name in RUNNERS:
+        return any(PACKAGE.fullmatch(word) for word in words[1:])
+    if name.startswith("python"):
+        return LAUNCHER in (words[start : start + 2] for start in range(1, len(words)))
+    if name.startswith("node"):
+        return any(OF_NODE.fullmatch(word) for word in words[1:])
+    return name == "lean-spec" and words[1:2] == ["mcp"]
+
+
+def is_by_node(server: Server) -> bool:
+    """Tell whether a command needs Node.js."""
+    return _name(server.command) in ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "node")
+
+
+def _name(path: str) -> str:
+    """Return the name of a program, on whichever system: without its folder, and without `.exe` or `.cmd`."""
+    name = re.split(r"[/\\]", path)[-1].lower()
+    return re.sub(r"\.(?:exe|cmd|bat|ps1)$", "", name)
+
+
+def install_link(client: str) -> str:
+    """Return the address of a page that offers to add the server to a client.
+
+    It starts `uvx leanspec-mcp`: a link is for any machine, so it names no path of this one. Raises
+    CommandError for a client that has no such page.
+    """
+    entry = {"command": PORTABLE.command, "args": list(PORTABLE.args)}
+    text = json.dumps(entry, separators=(",", ":"))
+    if client == "vscode":
+        query = urlencode({"name": NAME, "config": text})
+        return f"https://vscode.dev/redirect/mcp/install?{query}"
+    if client == "cursor":
+        query = urlencode(
+            {"name": NAME, "config": base64.b64encode(text.encode()).decode()}
+        )
+        return f"https://cursor.com/install-mcp?{query}"
+    raise CommandError(
+        f"`{client}` has no page that adds a server",
+        hint=f"leanspec-launcher mcp-config {client}",
+    )

@@ -1,0 +1,218 @@
+"""Places of a client: the files from which it reads its servers, in the order in which they decide."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanspec_launcher.commands import CommandError
+
+from .table import Client, Switch
+from .text import Keys
+
+MANAGED, SYSTEM, LOCAL, PROJECT, USER = "managed", "system", "local", "project", "user"
+IN_PROJECT = "{project}/"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file from which a client reads servers."""
+
+    path: Path
+    scope: str
+    table: Keys
+    """The keys that lead to the servers in it."""
+
+
+def places(client: Client, project: Path) -> Iterator[Place]:
+    """Yield where a client looks for servers in a project: the first that has one decides about it."""
+    for scope in client.scopes:
+        if scope == LOCAL:
+            root = str(root_of(project))
+            table = tuple(key.replace("{project}", root) for key in client.local)
+            yield Place(file_to_change(client, USER, project), scope, table)
+        folders = _upwards(client, project) if scope == PROJECT else [project]
+        for folder in folders if scope != LOCAL else ():
+            paths = files(client, scope, folder)
+            if not client.is_merged:
+                paths = [path for path in paths if os.path.lexists(path)][:1]
+            for path in paths:
+                yield Place(path, scope, client.table)
+
+
+def _upwards(client: Client, project: Path) -> list[Path]:
+    """Return the folders in which a client looks for a project's file: this one, and some above it."""
+    above = [project, *project.parents]
+    if client.parents == "top":
+        return above
+    if client.parents == "git":
+        return above[: above.index(root_of(project)) + 1]
+    return [project]
+
+
+def files(client: Client, scope: str, project: Path) -> list[Path]:
+    """Return the files of one scope, the deciding one first, whether they exist or not."""
+    if scope == PROJECT:
+        return [project / name for name in client.project]
+    templates = {MANAGED: client.managed, SYSTEM: client.system, USER: client.user}
+    return _expand(templates[scope], client)
+
+
+def switches(client: Client, project: Path) -> Iterator[tuple[Switch, Path]]:
+    """Yield what may switch a server off elsewhere, each with its file."""
+    for switch in client.lists:
+        if switch.file.startswith(IN_PROJECT):
+            yield switch, project / switch.file.removeprefix(IN_PROJECT)
+        else:
+            for path in _expand((switch.file,), client):
+                yield switch, path
+
+
+def root_of(project: Path) -> Path:
+    """Return the folder that has the repository of a project; the project's if there is none."""
+    above = (project, *project.parents)
+    return next((folder for folder in above if (folder / ".git").exists()), project)
+
+
+def former(client: Client, scope: str, project: Path) -> list[Path]:
+    """Return the files of one scope that a client has read once, and reads no more."""
+    if scope == PROJECT:
+        return [project / name for name in client.former_project]
+    return _expand(client.former, client)
+
+
+def is_home(folder: Path) -> bool:
+    """Tell whether a folder is this user's home, whose files are no project's."""
+    return os.path.realpath(folder) == os.path.realpath(home())
+
+
+def file_to_change(client: Client, scope: str, project: Path) -> Path:
+    """Return the file of a scope that decides: one that is there, or else the one that a client makes."""
+    paths = files(client, scope, project)
+    for path in paths:
+        if os.path.lexists(path):
+            return path
+    named = [path for path in paths if path.name == client.new] or paths
+    expected = [path for path in named if scope == USER and _is_expected(path)]
+    return expected[0] if expected else named[-1 if client.new else 0]
+
+
+def is_present(client: Client) -> bool:
+    """Tell whether this user has a client: a file of its servers, or the folder for it."""
+    return any(
+        os.path.lexists(path) or _is_expected(path) for path in _expand(client.user, client)
+    )
+
+
+def home() -> Path:
+    """Return this user's home folder; raises CommandError if there is none."""
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute() or os.environ.get("HOME") == "":
+        raise CommandError(
+            "this user has no home folder", hint="set `HOME` to the path of a folder"
+        )
+    return folder
+
+
+def is_in_wsl() -> bool:
+    """Tell whether this is Linux inside Windows, whose own programs read other files."""
+    return sys.platform == "linux" and "microsoft" in os.uname().release.lower()
+
+
+def _is_expected(path: Path) -> bool:
+    """Tell whether a client has made the folder of a file, which is the client's own."""
+    return path.parent != home() and os.path.isdir(path.parent)
+
+
+def _expand(templates: tuple[str, ...], client: Client) -> list[Path]:
+    folders, paths = {**os.environ, **_folders()}, []
+    for template in templates:
+        name = template[1:].partition("}")[0]
+        if template.startswith("{") and not os.path.isabs(
+            os.path.expanduser(folders.get(name, ""))
+        ):
+            continue  # of another system, or a variable that is not set
+        path = _moved(template, client).format(**folders)
+        home()
+        # A package of Windows has a folder with the publisher's number in its name.
+        paths += (
+            [Path(each) for each in glob.glob(path)]
+            if "*" in path
+            else [Path(path).expanduser()]
+        )
+    return paths
+
+
+def _moved(template: str, client: Client) -> str:
+    """Return a template with the folder that a variable moves; raises CommandError for a relative one."""
+    for variable, folder in client.variables:
+        moved = os.environ.get(variable, "")
+        if not moved or not f"{template}/".startswith(f"{folder}/"):
+            continue
+        if not os.path.isabs(os.path.expanduser(moved)):
+            raise CommandError(
+                f"`{variable}` is not an absolute path: `{moved}`",
+                hint="correct the variable: a client takes it from its own working directory",
+            )
+        # What is in the variable is no template.
+        return moved.replace("{", "{{").replace("}", "}}") + template.removeprefix(folder)
+    return template
+
+
+def _folders() -> dict[str, str]:
+    """Return this system's folders for settings, by the names that the table uses."""
+    xdg = _absolute("XDG_CONFIG_HOME", "~/.config")
+    if sys.platform == "win32":
+        roaming = _absolute("APPDATA", "~/AppData/Roaming")
+        local = _absolute("LOCALAPPDATA", "~/AppData/Local")
+        return {
+            "settings": roaming,
+            "xdg": xdg,
+            "goose": f"{roaming}/Block/goose/config",
+            "zed": f"{roaming}/Zed",
+            "packages": f"{local}/Packages",
+            "config": roaming,
+            **_administrators(_absolute("ProgramData", "C:/ProgramData")),
+            "claude-code": f"{_absolute('ProgramFiles', 'C:/Program Files')}/ClaudeCode",
+        }
+    if sys.platform == "darwin":
+        return {
+            "settings": "~/Library/Application Support",
+            "xdg": xdg,
+            "goose": "~/.config/goose",
+            "zed": "~/.config/zed",
+            "config": xdg,
+            **_administrators("/Library/Application Support"),
+            "etc": "/etc",
+            "claude-code": "/Library/Application Support/ClaudeCode",
+            "gemini-cli": "/Library/Application Support/GeminiCli",
+            "qwen-code": "/Library/Application Support/QwenCode",
+        }
+    return {
+        "settings": xdg,
+        "xdg": xdg,
+        "goose": f"{xdg}/goose",
+        "zed": f"{xdg}/zed",
+        "config": xdg,
+        "flatpak": "~/.var/app",
+        "etc": "/etc",
+        **_administrators("/etc"),
+    }
+
+
+def _administrators(folder: str) -> dict[str, str]:
+    names = ("claude-code", "gemini-cli", "opencode", "qwen-code")
+    return {name: f"{folder}/{name}" for name in names}
+
+
+def _absolute(variable: str, default: str) -> str:
+    """Return a folder that a variable names: the XDG specification ignores one that is not absolute."""
+    folder = os.environ.get(variable, "")
+    return folder if os.path.isabs(folder) else default
