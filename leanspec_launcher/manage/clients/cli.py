@@ -143,7 +143,7 @@ def command(
     elif policy:
         _print_policy(row, options)
     elif every:
-        return _change_all([each for each in CLIENTS.values() if is_present(each)], options)
+        return _change_all(options)
     elif write or options.remove:
         _change(row, options, options.scope or _usual_scope(row, options))
     else:
@@ -157,19 +157,22 @@ def _usual_scope(client: Client, options: ChangeOptions) -> str:
     return PROJECT if client.project and not is_home(options.folder) else USER
 
 
-def _change_all(clients: list[Client], options: ChangeOptions) -> int:
+def _change_all(options: ChangeOptions) -> int:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
-    code = 0
-    for client in clients:
-        if client.ended and not options.remove:
-            continue
+    code, number = 0, 0
+    home()  # without one, each client would say so
+    for client in CLIENTS.values():
         try:
-            _change(client, options, USER)
+            if not is_present(client, for_removal=options.remove):
+                continue
+            if not client.ended or options.remove:
+                number += 1
+                _change(client, options, USER)
         except click.Abort:
             raise
         except Exception as error:  # noqa: BLE001 - a few files
             code = report(explained(error))
-    if not clients:
+    if not number and not code:
         echo("no client is found: none of them has a folder for its settings")
     return code
 
@@ -221,9 +224,13 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
 
 
 def _remove(client: Client, options: ChangeOptions, scope: str) -> None:
+    paths = [
+        path for path in former(client, scope, options.folder) if os.path.lexists(path)
+    ]
     places = [_place(client, options, scope)]
-    old = former(client, scope, options.folder)
-    places += [Place(path, scope, client.table) for path in old if os.path.lexists(path)]
+    places += [Place(path, scope, client.table) for path in paths]
+    if paths and not os.path.lexists(places[0].path):
+        del places[0]
     if _is_for_hand(client, places[0]):
         keys = ".".join((*client.table, options.name))
         echo(f"{client.title}: take `{keys}` out of `{places[0].path}` yourself")
@@ -240,6 +247,8 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> None:
         for reader in effects.readers(client, place, options.folder):
             echo(f"  {reader}")
         _make(client, change, options)
+    for remark in effects.left(client, options.name, options.folder):
+        echo(remark)
 
 
 def _place(client: Client, options: ChangeOptions, scope: str) -> Place:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError, explained
+from leanspec_launcher.installers.detect import program
 from leanspec_launcher.web.project import has_specs
 
 from .change import refusal, servers_in
-from .effects import switched_off
+from .effects import conditions, switched_off
 from .entry import is_by_node, is_ours, server_of, switch
 from .places import MANAGED, PROJECT, USER, Place, former, is_present, places
 from .server import Server, ends, lasting, out_of_folder, version
@@ -98,12 +99,21 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
         for place in places(client, project):
             if os.path.lexists(place.path):
                 yield from _of_place(client, place, project, deciding)
-            if place.scope == MANAGED:
-                return
+                if place.scope == MANAGED:
+                    if not deciding:
+                        yield _left_out(client, place)
+                    return
         for scope in (PROJECT, USER):
             for path in former(client, scope, project):
                 if os.path.lexists(path):
                     yield from _no_longer_read(client, Place(path, scope, client.table))
+
+
+def _left_out(client: Client, place: Place) -> Configured:
+    name = name_of(client)
+    problem = f"{client.title} starts what this file has, and nothing else"
+    hint = f"an administrator adds it: leanspec-launcher mcp-config {name} --policy"
+    return Configured(name, place.path, "", problem, hint)
 
 
 def _of_place(
@@ -130,7 +140,8 @@ def _of_place(
             yield Configured(name, place.path, entry.starts, problem, hint)
         else:
             problem, hint = _problem(entry, project)
-            yield Configured(name, place.path, entry.starts, problem, hint)
+            starts = "; ".join([entry.starts, *conditions(client, place)])
+            yield Configured(name, place.path, starts, problem, hint)
 
 
 def _entries(client: Client, place: Place) -> Iterator[Entry]:
@@ -196,10 +207,12 @@ def _problem_of_command(server: Server, scope: str) -> str:
         return f"starts `{path}`, which is not there"
     if os.path.isabs(path) and not os.access(path, os.X_OK):
         return f"starts `{path}`, which is not executable"
+    if os.path.isabs(path) or VARIABLE.match(path):
+        return ""
     # In a project, a name may be meant for other machines too.
-    if not os.path.isabs(path) and scope != PROJECT and not VARIABLE.match(path):
+    if scope != PROJECT:
         return f"starts `{path}` by its name, and a client may not know your `PATH`"
-    return ""
+    return "" if program(path) else f"starts `{path}`, which is not in `PATH`"
 
 
 def _problem_of_version(server: Server) -> str:

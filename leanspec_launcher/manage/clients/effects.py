@@ -15,6 +15,7 @@ from .places import (
     LOCAL,
     MANAGED,
     PROJECT,
+    USER,
     Place,
     file_to_change,
     files,
@@ -75,15 +76,32 @@ def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[
     yield from _hidden(client, place, name, project)
     for path, hint in switched_off(client, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
-    if place.scope == PROJECT and client.approval:
-        yield f"{client.title} {client.approval}"
-    if client.is_desktop and is_in_wsl():
-        yield (
-            f"on Windows, {client.title} reads a file of Windows: type this command there, too, if"
-            " it runs there"
-        )
+    yield from conditions(client, place)
+    for path in files(client, USER, project) if place.scope == USER else ():
+        if path != place.path and os.path.lexists(path) and not client.is_merged:
+            yield f"`{path}` is there, too: it is of another installation, and not changed"
     if client.remark:
         yield client.remark
+
+
+def conditions(client: Client, place: Place) -> Iterator[str]:
+    """Yield what a client asks before it starts a server of a file, and where it reads another one."""
+    if place.scope == PROJECT and client.approval:
+        yield f"{client.title} {client.approval}"
+    if place.scope == USER and client.is_desktop and is_in_wsl():
+        yield (
+            f"on Windows, {client.title} reads a file of Windows: if it runs there, type this"
+            " command there"
+        )
+
+
+def left(client: Client, name: str, project: Path) -> Iterator[str]:
+    """Yield the files that have a server still, each with the command that takes it out."""
+    for place in places(client, project):
+        with contextlib.suppress(CommandError):
+            if os.path.lexists(place.path) and name in servers_in(client, place):
+                remedy = _remedy(client, place, name)
+                yield f"{client.title}: `{place.path}` has one, too: {remedy}"
 
 
 def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:

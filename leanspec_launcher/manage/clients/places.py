@@ -101,8 +101,14 @@ def file_to_change(client: Client, scope: str, project: Path) -> Path:
     return expected[0] if expected else named[-1 if client.new else 0]
 
 
-def is_present(client: Client) -> bool:
-    """Tell whether this user has a client: a file of its servers, or the folder for it."""
+def is_present(client: Client, *, for_removal: bool = False) -> bool:
+    """Tell whether this user has a client: a file of its servers, or the folder for it.
+
+    For a removal, a file that the client has read once counts, and a folder does not.
+    """
+    if for_removal:
+        paths = [*_expand(client.user, client), *_expand(client.former, client)]
+        return any(map(os.path.lexists, paths))
     return any(
         os.path.lexists(path) or _is_expected(path) for path in _expand(client.user, client)
     )
@@ -132,21 +138,19 @@ def _is_expected(path: Path) -> bool:
 
 
 def _expand(templates: tuple[str, ...], client: Client) -> list[Path]:
-    folders, paths = {**os.environ, **_folders()}, []
+    folders, paths = _folders(), []
+    home()
     for template in templates:
-        name = template[1:].partition("}")[0]
-        if template.startswith("{") and not os.path.isabs(
-            os.path.expanduser(folders.get(name, ""))
-        ):
+        name = template[1:].partition("}")[0] if template.startswith("{") else ""
+        value = os.environ.get(name, "") if name.isupper() else folders.get(name, "")
+        if name and not os.path.isabs(os.path.expanduser(value)):
             continue  # of another system, or a variable that is not set
-        path = _moved(template, client).format(**folders)
-        home()
+        path = _moved(template, client).format(**{**folders, name: value})
+        if name.isupper() and not client.is_merged:
+            return [Path(path)]
         # A package of Windows has a folder with the publisher's number in its name.
-        paths += (
-            [Path(each) for each in glob.glob(path)]
-            if "*" in path
-            else [Path(path).expanduser()]
-        )
+        named = glob.glob(path) if "*" in path else [path]
+        paths += [Path(each).expanduser() for each in named]
     return paths
 
 

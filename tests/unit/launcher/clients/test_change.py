@@ -7,13 +7,11 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, cli, server
@@ -22,54 +20,11 @@ from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.server import Server
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
+from tests.support.clients import PROGRAM, Ask, contents, write
 from tests.support.preconditions import needs
 
-PROGRAM = "/an environment/bin/leanspec-mcp"
 THERE = ["-c", server.GO_THERE, "sh"]
 OTHER = {"mcpServers": {"other": {"command": "x", "env": {"KEY": "secret"}}}}
-Ask = Callable[..., Result]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a user's own folder; the working directory is a project's next to it."""
-    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "APPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    folder, project = tmp_path / "home", tmp_path / "project"
-    folder.mkdir()
-    (project / "specs").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("USERPROFILE", str(folder))
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(choice, "own", lambda _: Server(PROGRAM))
-    monkeypatch.setattr(choice, "has_uvx", lambda: True)
-    return folder
-
-
-@pytest.fixture
-def ask(home: Path) -> Ask:
-    """Run the command in this process; what it cannot do is raised as the launcher would say it."""
-
-    def run(*arguments: str, answer: str | None = None, terminal: bool = False) -> Result:
-        runner = CliRunner()
-        with pytest.MonkeyPatch.context() as patch:
-            if terminal:
-                patch.setattr(cli, "_is_a_terminal", lambda: True)
-            result = runner.invoke(
-                cli.command, arguments, input=answer, standalone_mode=False
-            )
-        if isinstance(result.exception, CommandError):
-            raise result.exception
-        return result
-
-    assert home.is_dir()
-    return run
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
 
 
 def server_in(path: Path, client: str = "qwen") -> dict[str, object]:
@@ -82,14 +37,6 @@ def server_in(path: Path, client: str = "qwen") -> dict[str, object]:
 
 LIVING = [name for name, client in CLIENTS.items() if not client.ended]
 FILES = [name for name in LIVING if name != "goose"]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder, and every folder, by its name."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
-        for path in folder.rglob("*")
-    }
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -429,7 +376,12 @@ def test_doctor_says_what_keeps_a_client_from_the_server(
         assert finding.hint == command + option
 
 
-def test_doctor_reads_every_form_and_file(ask: Ask, home: Path) -> None:
+def test_doctor_reads_every_form_and_file(
+    ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uvx = write(home.parent / "bin/uvx", "")
+    uvx.chmod(0o755)
+    monkeypatch.setenv("PATH", str(uvx.parent))
     assert list(configured(Path.cwd())) == []
     for name in LIVING:
         ask(name, "--write", "--yes", "--scope", "user")

@@ -1,0 +1,61 @@
+"""A user with no file of any client, in a project, and the command `mcp-config` in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.manage.clients import choice, cli
+from leanspec_launcher.manage.clients.server import Server
+from tests.support.clients import PROGRAM, Ask
+
+# Variables that move the files of a client.
+MOVING = (
+    "_CONFIG_HOME",
+    "_CONFIG_DIR",
+    "_HOME",
+    "APPDATA",
+    "_DIR",
+    "_SETTINGS_PATH",
+    "_PATH_ROOT",
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a user's own folder; the working directory is a project's next to it."""
+    for name in [name for name in os.environ if name.endswith(MOVING)]:
+        monkeypatch.delenv(name)
+    folder, project = tmp_path / "home", tmp_path / "project"
+    folder.mkdir()
+    (project / "specs").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(choice, "own", lambda _: Server(PROGRAM))
+    monkeypatch.setattr(choice, "has_uvx", lambda: True)
+    return folder
+
+
+@pytest.fixture
+def ask(home: Path) -> Ask:
+    """Run the command in this process; what it cannot do is raised as the launcher would say it."""
+
+    def run(*arguments: str, answer: str | None = None, terminal: bool = False) -> Result:
+        runner = CliRunner()
+        with pytest.MonkeyPatch.context() as patch:
+            if terminal:
+                patch.setattr(cli, "_is_a_terminal", lambda: True)
+            result = runner.invoke(
+                cli.command, arguments, input=answer, standalone_mode=False
+            )
+        if isinstance(result.exception, CommandError):
+            raise result.exception
+        return result
+
+    assert home.is_dir()
+    return run
