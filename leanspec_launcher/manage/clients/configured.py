@@ -94,7 +94,7 @@ def configured(project: Path) -> Iterator[Configured]:
 
 
 def _of_client(client: Client, project: Path) -> Iterator[Configured]:
-    deciding: dict[str, Path] = {}
+    deciding: dict[str, Place] = {}
     with contextlib.suppress(CommandError):  # `mcp-config` says that a variable is no path
         for place in places(client, project):
             if os.path.lexists(place.path):
@@ -117,7 +117,7 @@ def _left_out(client: Client, place: Place) -> Configured:
 
 
 def _of_place(
-    client: Client, place: Place, project: Path, deciding: dict[str, Path]
+    client: Client, place: Place, project: Path, deciding: dict[str, Place]
 ) -> Iterator[Configured]:
     name = name_of(client)
     try:
@@ -128,12 +128,12 @@ def _of_place(
         yield Configured(name, place.path, "", failure.message, failure.hint or "")
         return
     for entry in entries:
-        decides = deciding.setdefault(entry.name, place.path)
+        decides = deciding.setdefault(entry.name, place)
         if client.ended:
             hint = f"leanspec-launcher mcp-config {name} --remove"
             yield Configured(name, place.path, entry.starts, client.ended, hint)
-        elif decides != place.path:
-            yield Configured(name, place.path, f"not used: `{decides}` decides")
+        elif decides != place:
+            yield Configured(name, place.path, f"not used: `{decides.path}` decides")
         elif refused:
             problem = f"{client.title} refuses the whole file: it has {refused}"
             hint = "take that out of the file"

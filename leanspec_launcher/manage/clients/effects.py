@@ -28,8 +28,8 @@ from .table import CLIENTS, Client, name_of
 
 
 def must_be_readable(client: Client, place: Place, after: str) -> None:
-    """Raise CommandError if a client would refuse the whole file with a text in it."""
-    refused = refusal(client, place, after)
+    """Raise CommandError if a client refuses the whole file, or would with a text in it."""
+    refused = refusal(client, place) or refusal(client, place, after)
     if refused:
         raise CommandError(
             f"{client.title} refuses the whole of `{place.path}`: it has {refused}",

@@ -138,19 +138,20 @@ def _is_expected(path: Path) -> bool:
 
 
 def _expand(templates: tuple[str, ...], client: Client) -> list[Path]:
-    folders, paths = _folders(), []
+    known, paths = folders(), []
     home()
     for template in templates:
         name = template[1:].partition("}")[0] if template.startswith("{") else ""
-        value = os.environ.get(name, "") if name.isupper() else folders.get(name, "")
+        value = os.environ.get(name, "") if name.isupper() else known.get(name, "")
         if name and not os.path.isabs(os.path.expanduser(value)):
             continue  # of another system, or a variable that is not set
-        path = _moved(template, client).format(**{**folders, name: value})
+        path = _moved(template, client).format(**{**known, name: value})
         if name.isupper() and not client.is_merged:
             return [Path(path)]
+        folder, file = os.path.split(os.path.expanduser(path))
         # A package of Windows has a folder with the publisher's number in its name.
-        named = glob.glob(path) if "*" in path else [path]
-        paths += [Path(each).expanduser() for each in named]
+        parents = glob.glob(folder) if "*" in folder else [folder]
+        paths += [Path(each, file) for each in parents]
     return paths
 
 
@@ -170,7 +171,7 @@ def _moved(template: str, client: Client) -> str:
     return template
 
 
-def _folders() -> dict[str, str]:
+def folders() -> dict[str, str]:
     """Return this system's folders for settings, by the names that the table uses."""
     xdg = _absolute("XDG_CONFIG_HOME", "~/.config")
     if sys.platform == "win32":

@@ -76,7 +76,12 @@ def own(platform: Platform | None) -> Server:
 
 
 def pinned(server: Server) -> Server:
-    """Return the portable command for the version that is installed here, and no other."""
+    """Return the portable command for the version that is installed here, and no other.
+
+    Raises CommandError in a checkout, which has none.
+    """
+    if not version():
+        raise CommandError("this is a source checkout, which has no version to name")
     return replace(server, args=(f"{PROGRAM}@{version()}",))
 
 
