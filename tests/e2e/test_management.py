@@ -192,7 +192,7 @@ def test_link_and_mcp_config_without_a_shell(
 
 @pytest.mark.parametrize(
     ("client", "table"),
-    [("claude", "mcpServers"), ("vscode", "servers"), ("cursor", "mcpServers")],
+    [("claude", "mcpServers"), ("vscode", "servers"), ("qwen", "mcpServers")],
 )
 def test_mcp_config_prints_a_command_that_starts_the_server(
     client: str, table: str, manage: Manage, tmp_path: Path, version: str

@@ -15,8 +15,6 @@ from .places import PROJECT
 from .server import PORTABLE, Server, ends, has_uvx, in_folder, must_be_utf_8, own, pinned
 from .table import Client, Start, name_of
 
-VARIABLE = re.compile(r"\$\w|\$\{|\{env:|\{file:")
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -62,10 +60,10 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
 def _must_be_literal(client: Client, server: Server) -> None:
     """Raise CommandError if a client would read a path as something else than it is."""
     for text in (*server.words, server.cwd):
-        if os.path.isabs(text) and VARIABLE.search(text):
+        if os.path.isabs(text) and re.search(client.expands, text):
             raise CommandError(
                 f"{client.title} reads a variable in `{text}`",
-                hint="keep the project, and install lean-spec, in a folder without `$` and `{`",
+                hint="keep the project, and install lean-spec, in a folder without such a sign",
             )
 
 

@@ -123,8 +123,8 @@ class Client:
     folder_in_project: str = ""
     """The same for a project's file."""
 
-    expands: bool = False
-    """Whether it puts variables in place of `$NAME`, `${NAME}` or `{env:NAME}`."""
+    expands: str = ""
+    """What a variable begins with in its entries, as a regular expression; none if empty."""
 
     approval: str = ""
     """What it asks before it starts a server of a project."""
@@ -142,6 +142,8 @@ def checked(month: int, day: int) -> dt.date:
     return dt.date(2026, month, day)
 
 
+# What a variable begins with.
+BRACED, DOLLAR = r"\$\{", r"\$\w|\$\{"
 # What RFC 8259 does not have.
 COMMENT, COMMA, MARK = "a comment", "a comma after the last member", "a byte order mark"
 # The settings of VS Code and its extensions.
@@ -173,7 +175,7 @@ CLIENTS: dict[str, Client] = {
         parents="git",
         variables=(("AMP_SETTINGS_FILE", "{xdg}/amp/settings.json"),),
         refuses=(MARK,),
-        expands=True,
+        expands=BRACED,
         start=Start.PROJECT,
         approval="starts it once you have typed `amp mcp approve leanspec`",
         policy=Policy(
@@ -228,7 +230,7 @@ CLIENTS: dict[str, Client] = {
         start=Start.PROJECT,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
         policy=Policy("`allowedMcpServers` in `managed-settings.json`", BY_NAME_OR_COMMAND),
-        expands=True,
+        expands=BRACED,
     ),
     "claude-desktop": Client(
         "Claude Desktop",
@@ -328,7 +330,7 @@ CLIENTS: dict[str, Client] = {
         policy=Policy(
             "`allowedMcpServers` in GitHub's `managed-settings.json`", BY_NAME_OR_COMMAND
         ),
-        expands=True,
+        expands=DOLLAR,
     ),
     "cursor": Client(
         "Cursor",
@@ -343,7 +345,7 @@ CLIENTS: dict[str, Client] = {
         approval="asks before it starts it; for its command line, type `agent mcp enable NAME`",
         policy=Policy("the MCP allowlist of the team's dashboard", ("COMMAND",)),
         is_desktop=True,
-        expands=True,
+        expands=BRACED,
     ),
     "devin": Client(
         "Devin Desktop",
@@ -362,7 +364,7 @@ CLIENTS: dict[str, Client] = {
             ("NAME", "COMMAND"),
         ),
         is_desktop=True,
-        expands=True,
+        expands=BRACED,
     ),
     "gemini": Client(
         "Gemini CLI",
@@ -383,7 +385,7 @@ CLIENTS: dict[str, Client] = {
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
         remark="It starts no server in a folder that you do not trust; personal accounts have Antigravity instead.",
-        expands=True,
+        expands=DOLLAR,
     ),
     "goose": Client(
         "Goose",
@@ -418,7 +420,7 @@ CLIENTS: dict[str, Client] = {
             ("NAME",),
         ),
         is_desktop=True,
-        expands=True,
+        expands=BRACED,
     ),
     "lmstudio": Client(
         "LM Studio",
@@ -469,7 +471,7 @@ CLIENTS: dict[str, Client] = {
         off=(("enabled", False), ("disabled", True)),
         start=Start.PROJECT,
         has_cwd=True,
-        expands=True,
+        expands=r"\{env:|\{file:",
     ),
     "qwen": Client(
         "Qwen Code",
@@ -485,7 +487,7 @@ CLIENTS: dict[str, Client] = {
         start=Start.PROJECT,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/qwen-code/settings.json`", ('["NAME"]',)),
-        expands=True,
+        expands=DOLLAR,
     ),
     "roo": Client(
         "Roo Code",
@@ -499,7 +501,7 @@ CLIENTS: dict[str, Client] = {
         types=("stdio",),
         start=Start.PROJECT,
         ended="Roo Code has ended on 2026-05-15",
-        expands=True,
+        expands=BRACED,
     ),
     "vscode": Client(
         "VS Code",
@@ -528,7 +530,7 @@ CLIENTS: dict[str, Client] = {
         ),
         remark="Another profile or a remote window reads another file: see `MCP: Open User Configuration`.",
         is_desktop=True,
-        expands=True,
+        expands=BRACED,
     ),
     "zed": Client(
         "Zed",

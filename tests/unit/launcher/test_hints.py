@@ -25,7 +25,7 @@ from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import INSTALLERS, in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import link, repair
-from leanspec_launcher.manage.clients import command
+from leanspec_launcher.manage.clients import server
 from leanspec_launcher.manage.update import index
 from leanspec_launcher.manage.update.installation import installation
 from leanspec_launcher.web.place import UI
@@ -279,7 +279,7 @@ def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a release", lambda: index.newest(installation(), NEWER)
     yield "all of a release", lambda: index.complete(installation(), NEWER)
     yield "link", lambda: link.link_all(current(), dry_run=True)
-    yield "server", lambda: command.server(None, current())
+    yield "server", lambda: server.own(current())
 
 
 def answer(machine: Machine, call: Callable[[], object]) -> str:

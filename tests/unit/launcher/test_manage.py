@@ -693,6 +693,7 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
                 "type": "stdio",
                 "command": str(made.scripts / "leanspec-mcp"),
                 "args": [],
+                "cwd": "${workspaceFolder}",
             }
         }
     }

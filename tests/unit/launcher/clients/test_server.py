@@ -97,7 +97,7 @@ def test_cmd_enters_a_folder_on_windows(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_path_that_reads_as_a_variable_is_refused(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "a $HOME"
+    folder = tmp_path / "a ${HOME}"
     (folder / "specs").mkdir(parents=True)
     monkeypatch.chdir(folder)
     with pytest.raises(CommandError, match="VS Code reads a variable in"):
