@@ -280,14 +280,31 @@ def test_no_page_names_a_literal_that_is_gone() -> None:
     )
 
 
+# What the page says of Linux, by the names that the table uses.
+LINUX = {"{settings}": "~/.config", "{xdg}": "~/.config", "{config}": "~/.config"}
+LINUX |= {"{zed}": "~/.config/zed", "{goose}": "~/.config/goose", "{flatpak}": "~/.var/app"}
+
+
+def on_linux(templates: tuple[str, ...]) -> str:
+    """Return the files of a row of the table as the page has them."""
+    names = []
+    for template in templates:
+        folder, brace, rest = template.partition("}")
+        if not brace or folder + brace in LINUX:
+            names.append(f"`{LINUX.get(folder + brace, folder)}{rest}`")
+    return " or ".join(names)
+
+
 def test_the_page_lists_every_client_as_the_table_has_it() -> None:
     page = (ROOT / "docs/mcp-clients.md").read_text("utf-8").splitlines()
-    rows = [line.split(" | ") for line in page if line.startswith("| [")]
-    assert [row[1] for row in rows] == [f"`{name}`" for name in CLIENTS]
-    for row, client in zip(rows, CLIENTS.values(), strict=True):
-        assert row[0] == f"| [{client.title}]({client.source})"
-        assert row[2].count("`") == 2 * len(client.user)
-        for template in client.user:
-            assert f"{template.rpartition('}')[2]}`" in row[2]
-        project = f"`{client.project}`" if client.project else ""
-        assert row[3].strip(" |") == project
+    files, starts = [], []
+    for name, client in CLIENTS.items():
+        link = f"[{client.title}]({client.source})"
+        project = on_linux(client.project)
+        files.append(f"| {link} | `{name}` | {on_linux(client.user)} | {project} |")
+        asks = client.approval or client.ended
+        day = f"{client.checked:%Y-%m-%d}"
+        starts.append(f"| {client.title} | {client.start.value} | {asks} | {day} |")
+    assert [line for line in page if line.startswith("| [")] == files
+    first = page.index("| client | starts a server of your own file | asks | checked |")
+    assert page[first + 2 : first + 2 + len(starts)] == starts

@@ -29,7 +29,7 @@ from .places import (
     is_home,
     is_present,
 )
-from .table import CLIENTS, NAME, Client, Form, name_of
+from .table import CLIENTS, NAME, RENAMED, Client, Form, name_of
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SCOPES = (PROJECT, USER)
@@ -63,7 +63,7 @@ class ChangeOptions:
 
 @click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
 @click.argument(
-    "client", type=click.Choice(list(CLIENTS)), default="claude", metavar="[CLIENT]"
+    "client", type=click.Choice([*CLIENTS, *RENAMED]), default="claude", metavar="[CLIENT]"
 )
 @click.option(
     "--project",
@@ -137,7 +137,7 @@ def command(
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
-    row = CLIENTS[client]
+    row = CLIENTS[RENAMED.get(client, client)]
     if link:
         echo(install_link(client))
     elif policy:

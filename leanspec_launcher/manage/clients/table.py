@@ -31,7 +31,7 @@ class Start(enum.Enum):
 
     PROJECT = "in the project that is open"
     ELSEWHERE = "outside of your project"
-    UNKNOWN = "in a folder that its documentation does not tell"
+    UNKNOWN = "in a folder that is not documented"
 
 
 @dataclass(frozen=True)
@@ -354,10 +354,8 @@ CLIENTS: dict[str, Client] = {
         user=("{config}/devin/mcp_config.json",),
         project=(".devin/mcp_config.local.json", ".devin/mcp_config.json"),
         is_merged=True,
-        former=(
-            "~/.codeium/windsurf/mcp_config.json",
-            "~/.codeium/mcp_config.json",
-        ),
+        # Its older agent alone still reads this one.
+        former=("~/.codeium/windsurf/mcp_config.json",),
         start_in_project=Start.UNKNOWN,
         policy=Policy(
             "the whitelist of the team: a server's ID, and a regular expression for each word",
@@ -500,7 +498,7 @@ CLIENTS: dict[str, Client] = {
         refuses=(COMMENT, COMMA, MARK),
         types=("stdio",),
         start=Start.PROJECT,
-        ended="Roo Code has ended on 2026-05-15",
+        ended="Roo Code ended on 2026-05-15",
         expands=BRACED,
     ),
     "vscode": Client(
@@ -546,6 +544,10 @@ CLIENTS: dict[str, Client] = {
         is_desktop=True,
     ),
 }
+
+
+RENAMED = {"windsurf": "devin"}
+"""What clients were called before."""
 
 
 def name_of(client: Client) -> str:

@@ -295,7 +295,7 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
     )
     (finding,) = of("devin")
     assert finding.problem == "Devin Desktop reads this file no more"
-    ask("devin", "--write", "--scope", "user", "--yes")
+    ask("windsurf", "--write", "--scope", "user", "--yes")
     new = home / ".config/devin/mcp_config.json"
     assert PROGRAM in new.read_text()
     ask("devin", "--remove", "--scope", "user", "--yes")
@@ -305,7 +305,7 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
 
 def test_an_ended_client_is_only_removed_from(ask: Ask) -> None:
     file = write(Path(".roo/mcp.json"), json.dumps({"mcpServers": {"leanspec": NPX}}))
-    with pytest.raises(CommandError, match="Roo Code has ended on 2026-05-15") as error:
+    with pytest.raises(CommandError, match="Roo Code ended on 2026-05-15") as error:
         ask("roo", "--write", "--yes")
     assert error.value.hint == "leanspec-launcher mcp-config roo --remove"
     (finding,) = of("roo")
