@@ -62,7 +62,7 @@ def _must_be_literal(client: Client, server: Server) -> None:
     for text in (*server.words, server.cwd):
         if os.path.isabs(text) and re.search(client.expands, text):
             raise CommandError(
-                f"{client.title} reads a variable in `{text}`",
+                f"`{text}` contains a variable for {client.title}",
                 hint="keep the project, and install lean-spec, in a folder without such a sign",
             )
 
@@ -84,7 +84,7 @@ def _folder(client: Client, scope: str, wish: Wish) -> str:
     if project is None:
         name = name_of(client)
         raise CommandError(
-            f"{client.title} starts servers {start.value}, and `{Path.cwd()}` is no project",
+            f"`{Path.cwd()}` is not in a project, and {client.title} starts servers {start.value}",
             hint=f"leanspec-launcher mcp-config {name} --write --project FOLDER",
         )
     return str(project)

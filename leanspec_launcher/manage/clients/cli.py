@@ -187,7 +187,7 @@ def _change(client: Client, options: ChangeOptions, scope: str) -> None:
 def _write(client: Client, options: ChangeOptions, scope: str) -> None:
     if client.ended:
         raise CommandError(
-            client.ended,
+            f"cannot add a server to {client.title}: {client.ended}",
             hint=f"leanspec-launcher mcp-config {name_of(client)} --remove",
         )
     place = _place(client, options, scope)

@@ -15,7 +15,7 @@ from leanspec_launcher.installers.detect import program
 from leanspec_launcher.web.project import has_specs
 
 from .change import refusal, servers_in
-from .effects import conditions, switched_off
+from .effects import conditions, remedy, switched_off
 from .entry import is_by_node, is_ours, server_of, switch
 from .places import MANAGED, PROJECT, USER, Place, former, is_present, places
 from .server import Server, ends, lasting, out_of_folder, version
@@ -75,10 +75,16 @@ class Entry:
 
     @property
     def command(self) -> str:
-        """The command that changes it."""
-        scope = self.place.scope if self.place.scope in (PROJECT, USER) else USER
+        """What puts it right: the command that changes it, or the one that takes it out."""
+        if self.place.scope not in (PROJECT, USER):
+            return remedy(self.client, self.place, self.name)
         name = "" if self.name == NAME else f" --name {self.name}"
-        return f"leanspec-launcher mcp-config {name_of(self.client)} --write --scope {scope}{name}"
+        scope = f"--write --scope {self.place.scope}"
+        return f"leanspec-launcher mcp-config {name_of(self.client)} {scope}{name}"
+
+    def command_with(self, option: str) -> str:
+        """Return the command that changes it, with an option."""
+        return f"{self.command} {option}" if "--write" in self.command else self.command
 
 
 def configured(project: Path) -> Iterator[Configured]:
@@ -131,7 +137,8 @@ def _of_place(
         decides = deciding.setdefault(entry.name, place)
         if client.ended:
             hint = f"leanspec-launcher mcp-config {name} --remove"
-            yield Configured(name, place.path, entry.starts, client.ended, hint)
+            problem = f"{client.title}: {client.ended}"
+            yield Configured(name, place.path, entry.starts, problem, hint)
         elif decides != place:
             yield Configured(name, place.path, f"not used: `{decides.path}` decides")
         elif refused:
@@ -173,14 +180,14 @@ def _problem(entry: Entry, project: Path) -> tuple[str, str]:
     """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
     server, client = entry.server, entry.client
     if server is None:
-        return "names no command", f"{entry.command} --force"
+        return "names no command", entry.command_with("--force")
     inner, folder = out_of_folder(server)
     if not is_ours(server):
         problem = f"starts `{inner.command}`, which is not this server"
-        return problem, f"{entry.command} --force"
+        return problem, entry.command_with("--force")
     off = switch(client, entry.value)
     if off:
-        return f"is switched off, by `{off}`", f"{entry.command} --enable"
+        return f"is switched off, by `{off}`", entry.command_with("--enable")
     for path, hint in switched_off(client, entry.name, project):
         return f"is switched off, by `{path}`", hint
     problem = (

@@ -32,7 +32,7 @@ def must_be_readable(client: Client, place: Place, after: str) -> None:
     refused = refusal(client, place) or refusal(client, place, after)
     if refused:
         raise CommandError(
-            f"{client.title} refuses the whole of `{place.path}`: it has {refused}",
+            f"the whole of `{place.path}` is refused by {client.title}: it has {refused}",
             hint="take that out of the file, and type this command again",
         )
 
@@ -64,7 +64,7 @@ def must_agree(client: Client, place: Place, name: str, project: Path) -> None:
         ]
         if surplus:
             raise CommandError(
-                f"{client.title} joins `{name}` of this file with the one in `{other.path}`, whose"
+                f"`{name}` would be joined by {client.title} with the one in `{other.path}`, whose"
                 f" `{surplus[0]}` belongs to a server of another kind",
                 hint="rename that one, or choose another name: `--name NAME`",
             )
@@ -100,8 +100,8 @@ def left(client: Client, name: str, project: Path) -> Iterator[str]:
     for place in places(client, project):
         with contextlib.suppress(CommandError):
             if os.path.lexists(place.path) and name in servers_in(client, place):
-                remedy = _remedy(client, place, name)
-                yield f"{client.title}: `{place.path}` has one, too: {remedy}"
+                command = remedy(client, place, name)
+                yield f"{client.title}: `{place.path}` has one, too: {command}"
 
 
 def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:
@@ -145,10 +145,13 @@ def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[
         if entry is not None:
             server = server_of(entry)
             starts = f", and starts `{server.command}`" if server else ""
-            yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {_remedy(client, other, name)}"
+            yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {remedy(client, other, name)}"
 
 
-def _remedy(client: Client, place: Place, name: str) -> str:
+def remedy(client: Client, place: Place, name: str) -> str:
+    """Return what takes a server out of a place."""
     if place.scope == LOCAL:
         return f"claude mcp remove {name} -s local"
+    if place.scope not in (PROJECT, USER):
+        return f"take `{name}` out of that file"
     return f"leanspec-launcher mcp-config {name_of(client)} --remove --scope {place.scope}"

@@ -498,7 +498,7 @@ CLIENTS: dict[str, Client] = {
         refuses=(COMMENT, COMMA, MARK),
         types=("stdio",),
         start=Start.PROJECT,
-        ended="Roo Code ended on 2026-05-15",
+        ended="it ended on 2026-05-15",
         expands=BRACED,
     ),
     "vscode": Client(

@@ -305,7 +305,9 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
 
 def test_an_ended_client_is_only_removed_from(ask: Ask) -> None:
     file = write(Path(".roo/mcp.json"), json.dumps({"mcpServers": {"leanspec": NPX}}))
-    with pytest.raises(CommandError, match="Roo Code ended on 2026-05-15") as error:
+    with pytest.raises(
+        CommandError, match="cannot add a server to Roo Code: it ended on 2026-05-15"
+    ) as error:
         ask("roo", "--write", "--yes")
     assert error.value.hint == "leanspec-launcher mcp-config roo --remove"
     (finding,) = of("roo")

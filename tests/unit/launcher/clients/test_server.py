@@ -51,7 +51,7 @@ def test_a_client_that_starts_servers_elsewhere_needs_a_project(
     for name, client in CLIENTS.items():
         if client.ended or client.start is Start.PROJECT or client.folder:
             continue
-        with pytest.raises(CommandError, match="is no project") as error:
+        with pytest.raises(CommandError, match="is not in a project") as error:
             ask(name, "--write", "--yes", "--scope", "user")
         command = f"leanspec-launcher mcp-config {name} --write --project FOLDER"
         assert error.value.hint == command
@@ -100,7 +100,7 @@ def test_a_path_that_reads_as_a_variable_is_refused(
     folder = tmp_path / "a ${HOME}"
     (folder / "specs").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    with pytest.raises(CommandError, match="VS Code reads a variable in"):
+    with pytest.raises(CommandError, match="contains a variable for VS Code"):
         ask("vscode", "--write", "--yes", "--scope", "user", "--project", ".")
     ask("claude-desktop", "--write", "--yes")
 
