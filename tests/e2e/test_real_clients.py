@@ -31,10 +31,13 @@ class Real:
 
     package: str
     connected: str
+    words: tuple[str, ...] = ("mcp", "list")
 
 
 # Codex and Copilot list without starting any. Qwen Code asks `ping`, which the server of 0.3.0 refuses.
 REAL = {
+    "amp": Real("@sourcegraph/amp@0.0.1790142911-g7618fb", "leanspec-mcp"),
+    "cline": Real("cline@3.0.65", "[stdio]", ("config", "mcp")),
     "claude": Real("@anthropic-ai/claude-code@2.1.197", "Connected"),
     "codex": Real("@openai/codex@0.169.0", "enabled"),
     "copilot": Real("@github/copilot@1.0.102", "local"),
@@ -100,8 +103,15 @@ def servers() -> set[str]:
     return processes
 
 
-@pytest.mark.parametrize("scope", ["user", "project"])
-@pytest.mark.parametrize("client", list(REAL))
+@pytest.mark.parametrize(
+    ("client", "scope"),
+    [
+        (client, scope)
+        for client in REAL
+        for scope in ("user", "project")
+        if scope == "user" or CLIENTS[client].project
+    ],
+)
 def test_a_client_lists_what_it_listed_and_one_server_more(
     client: str,
     scope: str,
@@ -115,18 +125,23 @@ def test_a_client_lists_what_it_listed_and_one_server_more(
     (project / "specs").mkdir(parents=True)
     server = installed.commands / "leanspec-mcp"
     row = CLIENTS[client]
-    of_user = {"claude": ".claude.json"}.get(client) or row.user[-1].removeprefix("~/")
+    of_user = (
+        row.user[-1]
+        .removeprefix("~/")
+        .replace("{xdg}/amp/settings.jsonc", ".config/amp/settings.json")
+    )
     of_user = of_user.replace(
         "{xdg}/opencode/config.json", ".config/opencode/opencode.jsonc"
     )
-    of_project = row.project[1] if client == "copilot" else row.project[0]
     trust(client, home, project)
     trusted = f'[projects."{project}"]\ntrust_level = "trusted"\n'
     fill(client, "other-user", home / of_user, server, trusted)
-    fill(client, "other-project", project / of_project, server)
+    if row.project:
+        of_project = row.project[1] if client == "copilot" else row.project[0]
+        fill(client, "other-project", project / of_project, server)
 
     def listed() -> dict[str, str]:
-        output = run([program, "mcp", "list"], env, cwd=project, timeout=120, code=None)
+        output = run([program, *real.words], env, cwd=project, timeout=120, code=None)
         text = ANSI.sub("", output.stdout + output.stderr)
         names = ("leanspec", "other-user", "other-project")
         lines = [(name, line) for line in text.splitlines() for name in names]
@@ -138,7 +153,7 @@ def test_a_client_lists_what_it_listed_and_one_server_more(
         }
 
     before, running = listed(), servers()
-    assert set(before) == {"other-user", "other-project"}
+    assert set(before) == {"other-user", *(["other-project"] if row.project else [])}
     launcher = installed.commands / "leanspec-launcher"
     options = [client, "--scope", scope, "--yes"]
     run([launcher, "mcp-config", *options, "--write"], env, cwd=project)

@@ -137,6 +137,8 @@ def command(
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
+    if not options.name.isprintable() or not options.name.strip():
+        raise click.UsageError("`--name` is not a name")
     row = CLIENTS[RENAMED.get(client, client)]
     if link:
         echo(install_link(client))

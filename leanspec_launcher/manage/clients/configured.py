@@ -179,13 +179,15 @@ def _shown(server: Server) -> str:
 def _problem(entry: Entry, project: Path) -> tuple[str, str]:
     """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
     server, client = entry.server, entry.client
+    off = switch(client, entry.value)
+    if server is None and off:
+        return f"is switched off, by `{off}`", entry.command_with("--enable")
     if server is None:
         return "names no command", entry.command_with("--force")
     inner, folder = out_of_folder(server)
     if not is_ours(server):
         problem = f"starts `{inner.command}`, which is not this server"
         return problem, entry.command_with("--force")
-    off = switch(client, entry.value)
     if off:
         return f"is switched off, by `{off}`", entry.command_with("--enable")
     for path, hint in switched_off(client, entry.name, project):

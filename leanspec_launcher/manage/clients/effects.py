@@ -10,7 +10,7 @@ from pathlib import Path
 from leanspec_launcher.commands import CommandError
 
 from .change import refusal, servers_in, value_at
-from .entry import OF_ANOTHER_KIND, server_of
+from .entry import OF_ANOTHER_KIND, server_of, switch
 from .places import (
     LOCAL,
     MANAGED,
@@ -74,6 +74,8 @@ def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[
     """Yield what someone who changes this file has to know, a sentence each."""
     yield from readers(client, place, project)
     yield from _hidden(client, place, name, project)
+    for path, key in _switched_off_by_another(client, place, name, project):
+        yield f"it stays switched off, by `{key}` in `{path}`"
     for path, hint in switched_off(client, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
     yield from conditions(client, place)
@@ -104,6 +106,17 @@ def left(client: Client, name: str, project: Path) -> Iterator[str]:
                 yield f"{client.title}: `{place.path}` has one, too: {command}"
 
 
+def _switched_off_by_another(
+    client: Client, place: Place, name: str, project: Path
+) -> Iterator[tuple[Path, str]]:
+    """Yield the files whose entry of the name is joined with this one, and switches it off."""
+    for other in places(client, project) if client.joins_members else ():
+        if other.path != place.path and os.path.lexists(other.path):
+            key = switch(client, servers_in(client, other).get(name))
+            if key and key not in dict(client.new_entry):
+                yield other.path, key
+
+
 def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of settings that switch a server off, each with what switches it on again."""
     for switch, path in switches(client, project):
@@ -123,7 +136,9 @@ def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
     """Yield the other clients that read a file, and why one of them refuses it."""
     for other in CLIENTS.values():
         with contextlib.suppress(CommandError):  # a variable of that one is no path
-            if other is client or place.path not in files(other, place.scope, project):
+            paths = files(other, place.scope, project)
+            paths += [project / name for name in other.other_project]
+            if other is client or place.path not in paths:
                 continue
             refused = refusal(other, place)
             yield f"{other.title} reads this file, too" + (

@@ -20,6 +20,8 @@ OF_ANOTHER_KIND = (
     *("env_http_headers", "bearer_token_env_var", "bearer_token", "oauth", "oauthClient"),
     *("requestOptions", "authProviderType", "transport", "transportType"),
 )
+# The types of a server that a client starts.
+STARTED = ("stdio", "local")
 # Seconds that Goose gives a call.
 GOOSE_TIMEOUT = 300
 # Programs that start a package of a registry.
@@ -72,6 +74,9 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
         if key in kept and key not in new:
             del kept[key]
             remarks.append(f"`{key}` goes: it belongs to a server of another kind")
+    if "type" in kept and "type" not in new and kept["type"] not in STARTED:
+        del kept["type"]
+        remarks.append("`type` goes: it is that of a server of another kind")
     if "cwd" in kept and "cwd" not in new and out_of_folder(server)[1]:
         del kept["cwd"]
         remarks.append("`cwd` goes: the command names its folder")

@@ -32,7 +32,7 @@ def places(client: Client, project: Path) -> Iterator[Place]:
     """Yield where a client looks for servers in a project: the first that has one decides about it."""
     for scope in client.scopes:
         if scope == LOCAL:
-            root = str(root_of(project))
+            root = os.path.realpath(root_of(project))
             table = tuple(key.replace("{project}", root) for key in client.local)
             yield Place(file_to_change(client, USER, project), scope, table)
         folders = _upwards(client, project) if scope == PROJECT else [project]

@@ -73,6 +73,8 @@ class Client:
     """The user's own files, in that order, too."""
     project: tuple[str, ...] = ()
     """The files in a project's folder."""
+    other_project: tuple[str, ...] = ()
+    """Files there that it reads as another client's."""
     local: tuple[str, ...] = ()
     """The keys that lead to a project's servers in the user's own file."""
     managed: tuple[str, ...] = ()
@@ -515,6 +517,7 @@ CLIENTS: dict[str, Client] = {
             "~/.vscode-server/data/User/mcp.json",
         ),
         project=(".vscode/mcp.json",),
+        other_project=(".mcp.json",),
         kind=(("type", "stdio"),),
         types=("stdio",),
         off=(),

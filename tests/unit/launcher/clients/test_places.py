@@ -43,7 +43,8 @@ def test_each_row_was_checked_in_the_last_120_days() -> None:
 
 def test_claude_and_copilot_accept_the_same_entry_in_one_file(ask: Ask) -> None:
     first = ask("claude", "--write", "--yes").stdout
-    assert "GitHub Copilot CLI reads this file, too" in first
+    for reader in ("GitHub Copilot CLI", "VS Code"):
+        assert f"{reader} reads this file, too" in first
     assert json.loads(Path(".mcp.json").read_text())["mcpServers"]["leanspec"] == STDIO
     assert "has it already" in ask("copilot", "--write", "--yes").stdout
     assert "Claude Code reads this file, too" in ask("copilot", "--remove", "--yes").stdout
@@ -149,6 +150,15 @@ def test_codex_is_not_given_two_kinds_of_server_under_one_name(
     ):
         ask("codex", "--write", "--yes")
     assert not Path(".codex").exists()
+
+
+def test_a_switch_of_another_file_that_is_joined_is_said(ask: Ask, home: Path) -> None:
+    write(home / ".codex/config.toml", "[mcp_servers.leanspec]\nenabled = false\n")
+    output = ask("codex", "--write", "--yes").stdout
+    assert "it stays switched off, by `enabled` in " in output
+    write(Path("opencode.jsonc"), '{"mcp": {"leanspec": {"enabled": false}}}')
+    (finding,) = of("opencode")
+    assert finding.problem == "is switched off, by `enabled`"
 
 
 def test_files_above_the_project_are_looked_at(ask: Ask) -> None:
@@ -263,11 +273,13 @@ def test_a_list_that_switches_the_server_off_is_said(
 
 def test_members_of_another_kind_of_server_go_with_a_word(ask: Ask) -> None:
     entry = NPX | {"url": "https://x", "headers": {"Key": "secret"}, "timeout": 9}
+    entry |= {"type": "http"}
     file = write(
         Path(".gemini/settings.json"), json.dumps({"mcpServers": {"leanspec": entry}})
     )
     output = ask("gemini", "--write", "--yes").stdout
     assert "`url` goes: it belongs to a server of another kind" in output
+    assert "`type` goes" in output
     assert "secret" not in output
     server = json.loads(file.read_text())["mcpServers"]["leanspec"]
     assert server == {"command": "uvx", "args": ["leanspec-mcp"], "timeout": 9}
