@@ -119,17 +119,17 @@ def _switched_off_by_another(
 
 def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of settings that switch a server off, each with what switches it on again."""
-    for switch, path in switches(client, project):
+    for row, path in switches(client, project):
         keys = tuple(
             key.replace("{project}", str(root_of(project))).replace("NAME", name)
-            for key in switch.keys
+            for key in row.keys
         )
         value = value_at(path, keys)
         names = [str(each).lower() for each in value] if isinstance(value, list) else None
         if (
-            names is not None and (name.lower() in names) is not switch.is_of_allowed
+            names is not None and (name.lower() in names) is not row.is_of_allowed
         ) or value is False:
-            yield path, switch.hint.replace("NAME", f"`{name}`")
+            yield path, row.hint.replace("NAME", f"`{name}`")
 
 
 def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
