@@ -7,7 +7,7 @@ import sys
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
-from leanspec_launcher._tables import PLATFORMS, Family
+from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
 from leanspec_launcher.processes import interpreter
 
 from .detect import MAIN, has_pip, unpacked
@@ -122,6 +122,19 @@ def hint(family: Family) -> str:
         return filled(installer.hint, family)
     wheel = exactly(family.distribution)
     return f"install {wheel} again from your file of hashes: your installer demands them"
+
+
+def main_hint() -> str:
+    """Say what installs `lean-spec` itself again, which writes its commands."""
+    if not VERSION:
+        return "install these sources again, as you did before"
+    family, template = FAMILIES["cli"], usable(in_use().reinstall)
+    steps = [
+        words(step, family, wheel=[exactly(MAIN)])
+        for step in template.split(" && ")
+        if template
+    ]
+    return _typed(_with_pip(steps)) if steps else filled(in_use().hint, family)
 
 
 def filled(text: str, family: Family) -> str:

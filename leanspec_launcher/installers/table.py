@@ -73,6 +73,8 @@ class Installer:
     entry: tuple[str, str] = ("", "")
     # Whether others use the same files.
     is_shared: bool = False
+    # Whether it links the commands into a folder of the user's.
+    makes_links: bool = False
 
 
 CHECKOUT = Installer(
@@ -119,6 +121,7 @@ PIPX = Installer(
     exact=(f"{PIPX_INSTALL} {{version}}",),
     unpin="pipx install --force {extras}",
     resolve=(f"{RUNPIP} {REPORT}", COMPILE, f"{RUNPIP} {REPORT}"),
+    makes_links=True,
 )
 PIPX_RUN = Installer(
     "pipx run",
@@ -143,6 +146,7 @@ UV_TOOL = Installer(
     update="uv tool upgrade {environment}",
     unpin="uv tool install --force {extras}",
     resolve=(COMPILE, f"{{pip}} {REPORT}"),
+    makes_links=True,
 )
 UVX = Installer(
     "uvx",

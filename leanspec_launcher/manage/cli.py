@@ -27,6 +27,7 @@ from . import options
 if TYPE_CHECKING:
     from .doctor import Finding
     from .link import Command
+    from .missing import MissingCommand
     from .which import Search
 
 MARKS = {Outcome.TAKEN: ("✓", "green"), Outcome.REFUSED: ("✗", "red")}
@@ -41,6 +42,8 @@ PACKAGES = {
     "mcp-config": "clients",
     "update": "update",
 }
+# These report missing commands in their own output.
+REPORT_MISSING = ("doctor", "repair", "verify")
 
 
 class Commands(Group):
@@ -66,8 +69,17 @@ class Commands(Group):
     "--version",
     message="leanspec-launcher %(version)s",
 )
-def root() -> None:
+@click.pass_context
+def root(context: click.Context) -> None:
     """Inspect, verify and update a LeanSpec installation."""
+    if context.invoked_subcommand in REPORT_MISSING:
+        return
+    from .missing import missing_commands, missing_hint
+
+    for command in missing_commands():
+        mark = styled("warning", fg="yellow", bold=True)
+        echo(mark, f": {command.text}", err=True)
+        echo(styled("hint", fg="cyan", bold=True), f": {missing_hint()}", err=True)
 
 
 @root.command()
@@ -155,11 +167,11 @@ def verify(family: str | None, *, as_json: bool) -> int:
     """Recompute the checksum of each installed binary.
 
     Cached results are ignored. Exits with 1 if a binary is missing, is not the one of this
-    release, or could not be started.
+    release, or could not be started, and if a command is missing.
     """
-    from .repair import check_all
+    from .repair import check_all, check_missing
 
-    checks = check_all(family)
+    checks = [*check_all(family), *check_missing(family)]
     if as_json:
         options.print_json([dataclasses.asdict(check) for check in checks])
     else:
@@ -176,11 +188,15 @@ def verify(family: str | None, *, as_json: bool) -> int:
 @options.place("A folder or URL to take the wheels from.")
 @options.dry_run
 def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
-    """Reinstall damaged or missing binaries.
+    """Repair damaged or missing binaries, and missing commands.
 
     Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
     release's wheel has, and takes no other. Each command is shown before it is run. Intact binaries
     are not touched. Where no installer can work, `fetch` downloads them.
+
+    A command may be missing because another package had it too (leanspec-mcp, leanspec-ui) and was
+    uninstalled. It is made again without an installer and without a network; on Windows, the
+    installer's own command is shown.
 
     \b
     Examples:
@@ -188,13 +204,18 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
       leanspec-launcher repair mcp
       leanspec-launcher repair --from /media/usb/lean-spec
     """
+    from .missing import missing_commands
     from .repair import check_binaries, must_be_good, place_for_installers, repair_binary
 
     place = place_for_installers(origin)
+    missing = missing_commands(family)
     damaged = [check for check in check_binaries(family) if not check.good]
-    if not damaged:
-        echo("nothing to repair: every installed binary is the one of this release")
-    code = 0
+    if not damaged and not missing:
+        echo(
+            "nothing to repair: every installed binary is the one of this release, and"
+            " every command is there"
+        )
+    code = max([0, *(_restore(command, dry_run=dry_run) for command in missing)])
     for check in damaged:
         echo(f"{check.family}: {check.reason}", err=True)
         try:
@@ -205,6 +226,20 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
             # One that cannot be repaired keeps no other from it.
             code = report(explained(error))
     return code
+
+
+def _restore(command: MissingCommand, *, dry_run: bool) -> int:
+    """Bring a missing command back; return the exit code."""
+    from .missing import restore
+
+    try:
+        if not dry_run:
+            restore(command)
+    except (CommandError, OSError) as error:
+        return report(explained(error))
+    result = "would be made again" if dry_run else "is there again"
+    echo(f"{command.path}: {result}")
+    return 0
 
 
 @root.command()

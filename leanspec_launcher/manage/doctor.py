@@ -62,6 +62,7 @@ from leanspec_launcher.web.settings import data_folder, read_settings
 from . import link
 from .clients.configured import configured
 from .clients.places import home
+from .missing import missing_commands, missing_hint
 from .update import index
 from .update.installation import installation
 
@@ -363,8 +364,11 @@ def _commands() -> Iterator[Finding]:
         finding = warning if VERSION else ok
         yield finding("scripts", cause.message, cause.hint or "")
         return
+    for missing in missing_commands():
+        yield error(missing.script.name, missing.text, missing_hint())
     for command in commands:
         yield from _command(command)
+    yield from _second_owners()
     yield from _slow([each for each in commands if each.state is link.State.SCRIPT])
 
 
@@ -372,11 +376,9 @@ def _command(command: link.Command) -> Iterator[Finding]:
     path, name = f"`{command.path}`", command.name
     if command.state is link.State.LINKED:
         yield _linked(command)
-    elif command.state is link.State.ABSENT:
-        yield warning(name, f"{path} is not there", link.REINSTALL)
     elif command.state is link.State.UNREADABLE:
         yield error(name, f"{path} cannot be read", hints.open_hint(str(command.path)))
-    elif command.state is not link.State.SCRIPT and VERSION:
+    elif command.state in (link.State.DEAD, link.State.FOREIGN) and VERSION:
         yield error(name, f"{path} is {command.state.value}", link.REINSTALL)
 
 
@@ -388,6 +390,17 @@ def _linked(command: link.Command) -> Finding:
             hint = "`leanspec-launcher unlink` if the variable is to count"
             return warning(command.name, text, hint)
     return ok(command.name, text)
+
+
+def _second_owners() -> Iterator[Finding]:
+    """Find the packages with the name of a command, which they have too."""
+    for script in link.scripts():
+        if not in_use().is_shared and distribution(script.name) is not None:
+            text = (
+                f"in the package `{script.name}` too: uninstalling that removes the command,"
+                " and `leanspec-launcher repair` brings it back"
+            )
+            yield ok(script.name, text)
 
 
 def _slow(scripts: list[link.Command]) -> Iterator[Finding]:
@@ -411,6 +424,7 @@ def _path() -> Iterator[Finding]:
         if os.path.isabs(folder)
     ]
     ours = _own_folders()
+    removed = [command.path.name for command in missing_commands()]
     missing = []
     for name in _names():
         paths = [
@@ -425,7 +439,7 @@ def _path() -> Iterator[Finding]:
             yield warning(name, text, PATH_HINT)
         elif own_paths:
             yield ok(name, own_paths[0])
-        elif ours:
+        elif ours and name not in removed:
             missing.append(f"`{name}`")
     if missing:
         text = f"no folder of `PATH` has {', '.join(missing)}"

@@ -42,7 +42,10 @@ MOST_SCRIPT = 100_000
 # What takes the place of a script whose binary has to stay where it is.
 SHELL = "/bin/sh"
 SHELL_SCRIPT = f'#!{SHELL}\nexec {{}} "$@"\n'
-REINSTALL = "reinstall lean-spec: that writes its scripts"
+REINSTALL = (
+    "reinstall lean-spec, which writes its commands;"
+    " `leanspec-launcher repair` brings back one that is missing"
+)
 
 
 class State(enum.Enum):
@@ -54,6 +57,16 @@ class State(enum.Enum):
     FOREIGN = "neither the installer's script nor the binary of this release"
     UNREADABLE = "unreadable"
     ABSENT = "missing"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A console script of `lean-spec`, as its record lists it."""
+
+    name: str
+    # `module:function`
+    target: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,21 @@ class Command:
 def commands(platform: Platform | None) -> list[Command]:
     """Return the console scripts of this installation that start a binary.
 
+    Raises CommandError as `scripts` does.
+    """
+    result = []
+    for script in scripts():
+        # Any other entry point is not ours to judge.
+        if script.target in ENTRY_POINTS:
+            family = ENTRY_POINTS[script.target]
+            state = _state(script, family, platform)
+            result.append(Command(script.name, family, script.path, state))
+    return result
+
+
+def scripts() -> list[Script]:
+    """Return the console scripts of this installation, whether they are there or not.
+
     Raises CommandError if no record says which files they are: then none of them is provably ours.
     """
     record = distribution(MAIN)
@@ -78,14 +106,12 @@ def commands(platform: Platform | None) -> list[Command]:
     if not record.files or not record.commands:
         text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
         raise CommandError(text, hint=REINSTALL)
-    scripts = {match[1]: match[0] for match in map(SCRIPT.fullmatch, record.files) if match}
-    result = []
-    for name, target in record.commands.items():
-        # Any other entry point is not ours to judge.
-        if name in scripts and target in ENTRY_POINTS:
-            path, family = _place(scripts[name]), ENTRY_POINTS[target]
-            result.append(Command(name, family, path, _state(path, family, platform)))
-    return result
+    paths = {match[1]: match[0] for match in map(SCRIPT.fullmatch, record.files) if match}
+    return [
+        Script(name, target, _place(paths[name]))
+        for name, target in record.commands.items()
+        if name in paths
+    ]
 
 
 def commands_if_recorded(platform: Platform | None) -> list[Command]:
@@ -104,15 +130,16 @@ def _place(relative: str) -> Path:
     return moved if is_moved else path
 
 
-def _state(path: Path, family: Family, platform: Platform | None) -> State:
+def _state(script: Script, family: Family, platform: Platform | None) -> State:
+    path = script.path
     try:
         if not path.is_file():
             return State.ABSENT
         if sys.platform == "win32":
             return State.SCRIPT  # an `.exe` of the installer, which nothing here replaces
         text = _read(path)
-        if text and text == _script(path, family):
-            return State.SCRIPT if _has_interpreter(text) else State.DEAD
+        if text and text == script_text(path, script.target):
+            return State.SCRIPT if has_interpreter(text) else State.DEAD
         target = _target(text) or str(path)
         is_binary = digest(target, MOST_BYTES) in expected(
             Place(WHEEL, target), family, platform
@@ -131,14 +158,14 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _has_interpreter(script: bytes) -> bool:
+def has_interpreter(script: bytes) -> bool:
     """Tell whether the Python that a script names is there."""
     match = INTERPRETER.match(script)
     return match is None or os.path.exists(match[2])
 
 
-def _script(path: Path, family: Family) -> bytes:
-    """Return what the installer writes into a family's script; nothing if that cannot be said.
+def script_text(path: Path, target: str) -> bytes:
+    """Return what the installer writes into the script of an entry point; nothing if that cannot be said.
 
     It is the text of our own command, which is never linked, for another function. The record of
     installed files is no help: pipx changes the first line afterwards (`python -E`).
@@ -147,9 +174,10 @@ def _script(path: Path, family: Family) -> bytes:
         text = _read(path.with_name(OWN))
     except OSError:
         return b""
-    own_import = f"{LAUNCH} import {family.name}\n".encode()
+    module, _, function = target.partition(":")
+    own_import = f"{module} import {function}\n".encode()
     text = text.replace(OWN_IMPORT, own_import)
-    text = text.replace(b"main()", f"{family.name}()".encode())
+    text = text.replace(b"main()", f"{function}()".encode())
     return text if text.startswith(b"#!") and own_import in text else b""
 
 
@@ -264,17 +292,23 @@ def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comm
     writes them.
     """
     linked = [command for command in commands(platform) if command.state is State.LINKED]
-    scripts = {command: _script(command.path, command.family) for command in linked}
-    for command, text in scripts.items():
-        if not text or not _has_interpreter(text):
+    texts = {
+        command: script_text(command.path, f"{LAUNCH}:{command.family.name}")
+        for command in linked
+    }
+    for command, text in texts.items():
+        if not text or not has_interpreter(text):
             raise CommandError(
                 f"the script `{command.path}` cannot be restored as it was", hint=REINSTALL
             )
     if not dry_run:
-        _replace(linked, lambda command, new: _restore(new, command, scripts[command]))
+        _replace(
+            linked, lambda command, new: write_script(new, command.path, texts[command])
+        )
     return linked
 
 
-def _restore(new: Path, command: Command, script: bytes) -> None:
+def write_script(new: Path, path: Path, script: bytes) -> None:
+    """Write a script that is to take the place `path`, with the mode of our own command."""
     new.write_bytes(script)
-    new.chmod(command.path.with_name(OWN).stat().st_mode & 0o777)
+    new.chmod(path.with_name(OWN).stat().st_mode & 0o777)

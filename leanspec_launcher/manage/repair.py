@@ -21,6 +21,7 @@ from leanspec_launcher.processes import run_on_terminal
 from . import link
 from .fetch.transfer import place_of
 from .fetch.transfer import shown as shown_url
+from .missing import missing_commands
 from .which import families
 
 INSTALL_SECONDS = 1800
@@ -55,6 +56,19 @@ def check_all(name: str | None) -> list[Check]:
             for command in link.commands_if_recorded(current())
             if command.state in bad and name in (None, command.family.name)
         ],
+    ]
+
+
+def check_missing(name: str | None) -> list[Check]:
+    """Return the commands that are missing."""
+    return [
+        Check(
+            family=command.family,
+            path=str(command.path),
+            good=False,
+            reason="it is missing; `leanspec-launcher repair` brings it back",
+        )
+        for command in missing_commands(name)
     ]
 
 

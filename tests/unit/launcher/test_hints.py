@@ -24,7 +24,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import INSTALLERS, in_use
 from leanspec_launcher.installers.words import shown
-from leanspec_launcher.manage import link, repair
+from leanspec_launcher.manage import link, missing, repair
 from leanspec_launcher.manage.clients import server
 from leanspec_launcher.manage.update import index
 from leanspec_launcher.manage.update.installation import installation
@@ -279,7 +279,14 @@ def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a release", lambda: index.newest(installation(), NEWER)
     yield "all of a release", lambda: index.complete(installation(), NEWER)
     yield "link", lambda: link.link_all(current(), dry_run=True)
+    yield "a missing command", restore_all
     yield "server", lambda: server.own(current())
+
+
+def restore_all() -> None:
+    """Bring back the command that no machine here has, nor anything that says how it was."""
+    for removed in missing.missing_commands():
+        missing.restore(removed)
 
 
 def answer(machine: Machine, call: Callable[[], object]) -> str:

@@ -1,0 +1,98 @@
+"""Commands of `lean-spec` that are missing, and their repair.
+
+Two packages have the command `leanspec-mcp`, and two have `leanspec-ui`: uninstalling one of the
+two removes the command of both. No installer says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanspec_launcher.commands import CommandError
+from leanspec_launcher.installers.reinstall import main_hint
+from leanspec_launcher.installers.table import in_use
+
+from . import link
+
+
+@dataclass(frozen=True)
+class MissingCommand:
+    """A command that the installer made, and that is no longer there."""
+
+    script: link.Script
+    path: Path
+    # Whether it was a link to the script, in the folder of a tool's commands.
+    is_link: bool = False
+
+    @property
+    def family(self) -> str:
+        """The family that it starts; empty for a command without a binary."""
+        family = link.ENTRY_POINTS.get(self.script.target)
+        return family.name if family else ""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, for people."""
+        return f"`{self.path}` is missing, which lean-spec was installed with"
+
+
+def missing_commands(name: str | None = None) -> list[MissingCommand]:
+    """Return the missing commands of a family, or all; none if no record lists them."""
+    try:
+        scripts = link.scripts()
+    except CommandError:
+        return []
+    missing = [*_scripts(scripts), *_links(scripts)]
+    return [command for command in missing if name in (None, command.family)]
+
+
+def _scripts(scripts: list[link.Script]) -> Iterator[MissingCommand]:
+    for script in scripts:
+        if not os.path.exists(script.path):
+            yield MissingCommand(script, script.path)
+
+
+def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
+    """Yield the links that are missing in the folder where pipx or uv made those of this tool."""
+    if not in_use().makes_links or sys.platform == "win32":
+        return
+    own = next((script.path for script in scripts if script.name == link.OWN), None)
+    folders = [os.path.dirname(sys.argv[0]), *os.environ.get("PATH", "").split(os.pathsep)]
+    for folder in dict.fromkeys(filter(os.path.isabs, folders)):
+        path = os.path.join(folder, link.OWN)
+        if own is None or not os.path.islink(path):
+            continue
+        if os.path.realpath(path) != os.path.realpath(own):
+            continue
+        for script in scripts:
+            command = Path(folder, script.name)
+            if not os.path.exists(command):
+                yield MissingCommand(script, command, is_link=True)
+
+
+def missing_hint() -> str:
+    """Say what brings missing commands back."""
+    return main_hint() if sys.platform == "win32" else "leanspec-launcher repair"
+
+
+def restore(command: MissingCommand) -> None:
+    """Make a command again, byte for byte as the installer made it.
+
+    Raises CommandError if only the installer can.
+    """
+    text = link.script_text(command.path, command.script.target)
+    if not command.is_link and not (text and link.has_interpreter(text)):
+        raise CommandError(command.text, hint=main_hint())
+    folder = command.path.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".lean-spec-") as work:
+        new = Path(work, command.path.name)
+        if command.is_link:
+            new.symlink_to(command.script.path)
+        else:
+            link.write_script(new, command.path, text)
+        new.replace(command.path)
