@@ -18,6 +18,8 @@ from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
+from scripts.model.distributions import DISTRIBUTIONS
+from scripts.model.families import main_project
 from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import GAP, Message, explained, raised
 from tests.support.rules import must_hold, numbered, place
@@ -308,3 +310,10 @@ def test_the_page_lists_every_client_as_the_table_has_it() -> None:
     assert [line for line in page if line.startswith("| [")] == files
     first = page.index("| client | starts a server of your own file | asks | checked |")
     assert page[first + 2 : first + 2 + len(starts)] == starts
+
+
+def test_names_to_reserve_are_the_commands_without_a_package() -> None:
+    page = (ROOT / "docs/publishing.md").read_text("utf-8")
+    (listed,) = re.findall(r"Reserve (.*?) in the same way", page)
+    commands = {*main_project()["scripts"]}
+    assert {*re.findall(r"`(.*?)`", listed)} == commands - {*DISTRIBUTIONS}
