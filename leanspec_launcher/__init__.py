@@ -61,6 +61,10 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
     from ._search import first_place, needs_proof
     from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
 
+    if family.ended:
+        from .instead.ended import say_ended
+
+        return say_ended(family)
     is_for_old = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
     if is_for_old and family.typescript:
         from .instead.typescript import become

@@ -3,10 +3,10 @@
 import sys
 
 from . import run
-from ._tables import FAMILIES
+from ._tables import ENDED, FAMILIES
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in FAMILIES:
+    if sys.argv[1:2] and sys.argv[1] in {**FAMILIES, **ENDED}:
         sys.exit(run(sys.argv[1], sys.argv[2:]))
 
     from ._say import USAGE, say

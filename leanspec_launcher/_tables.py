@@ -21,7 +21,7 @@ ON = ("1", "true", "yes", "on")
 class Family:
     """A program of LeanSpec, and what its parts are called."""
 
-    __slots__ = ("answers", "extra", "name", "program", "typescript")
+    __slots__ = ("answers", "ended", "extra", "name", "program", "typescript")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Family:
         extra: str = "",
         answers: "tuple[str, ...]" = (),
         typescript: str = "",
+        ended: str = "",
     ) -> None:
         self.name = name
         # The executable's name without `.exe`, and the command that starts it.
@@ -42,6 +43,9 @@ class Family:
         self.answers = answers
         # The npm package and version of its last release in TypeScript, which 0.3 can still start.
         self.typescript = typescript
+        # The first version of LeanSpec without it; empty if this one has it. Its row stays, and its
+        # command says what happened.
+        self.ended = ended
 
     @property
     def package(self) -> str:
@@ -64,11 +68,21 @@ class Family:
         return f"lean-spec[{self.extra}]" if self.extra else "lean-spec"
 
 
-FAMILIES = {
-    "cli": Family("cli", "leanspec", typescript="lean-spec@0.2.9"),
-    "mcp": Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
-    "http": Family("http", "leanspec-http", extra="ui"),
-}
+class Families(dict[str, Family]):
+    """The programs of this release. One that LeanSpec no longer has is found by its name alone."""
+
+    def __missing__(self, name: str) -> Family:
+        """Return a program that LeanSpec no longer has."""
+        return ENDED[name]
+
+
+_FAMILIES = (
+    Family("cli", "leanspec", typescript="lean-spec@0.2.9"),
+    Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
+    Family("http", "leanspec-http", extra="ui"),
+)
+FAMILIES = Families({family.name: family for family in _FAMILIES if not family.ended})
+ENDED = {family.name: family for family in _FAMILIES if family.ended}
 
 
 class Platform:

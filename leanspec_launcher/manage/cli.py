@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher._tables import current
+from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.commands import (
     FAILURE,
     CommandError,
@@ -59,7 +60,22 @@ class Commands(Group):
             return super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"{__package__}.{PACKAGES[cmd_name]}.cli")
         command: click.Command = module.command
+        if cmd_name == "mcp-config" and FAMILIES["mcp"].ended:
+            command.callback = _only_removing(command.callback)
         return command
+
+
+def _only_removing(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return `mcp-config` for a release without a server: it only removes what is configured."""
+    from leanspec_launcher.instead import ended
+
+    def call(*, remove: bool, **options: object) -> Any:  # noqa: ANN401 - what click returns
+        family = FAMILIES["mcp"]
+        if not remove or callback is None:
+            raise CommandError(ended.reason(family), hint=ended.hint(family))
+        return callback(remove=remove, **options)
+
+    return call
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

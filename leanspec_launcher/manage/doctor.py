@@ -50,6 +50,7 @@ from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.installers.words import shown
+from leanspec_launcher.instead import ended
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.verify.loader import loader_of
 from leanspec_launcher.verify.proof import count_scripts
@@ -261,7 +262,12 @@ def _clients() -> Iterator[Finding]:
     except CommandError as cause:
         # Only this user's own files are left out then.
         yield warning("home", cause.message, cause.hint)
-    clients = list(configured(Path.cwd()))
+    clients, server = list(configured(Path.cwd())), FAMILIES["mcp"]
+    if server.ended:
+        for client in clients:
+            text = f"`{client.path}`: {ended.reason(server)}"
+            yield warning(client.client, text, ended.hint(server))
+        return
     for client in clients:
         finding = warning if client.problem else ok
         text = f"`{client.path}`: {client.problem or client.starts}"

@@ -14,6 +14,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
+from scripts.model.distributions import HAS_MCP
 from scripts.model.families import load_families, main_project
 from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
@@ -46,12 +47,17 @@ def show() -> None:
     environment = clean_environment(PYTHONDONTWRITEBYTECODE="")
     for command in COMMANDS:
         _run(scripts / "lean-spec", command, project, environment)
+    if HAS_MCP:
+        _start_server(scripts, project, environment)
+    _sum_up(version, wheels, scripts, time.monotonic() - started)
+
+
+def _start_server(scripts: Path, project: Path, environment: dict[str, str]) -> None:
     with step("MCP: initialize and tools/list with leanspec-mcp"):
         server, tools = list_tools([str(scripts / "leanspec-mcp")], project, environment)
     say(
         f"  {server['name']} {server['version']} offers {len(tools)} tools: {', '.join(tools)}"
     )
-    _sum_up(version, wheels, scripts, time.monotonic() - started)
 
 
 def _make_wheels(version: str, platform: Platform) -> list[Path]:

@@ -10,9 +10,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from leanspec_launcher._say import NOT_FOUND
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.instead import ended
 from scripts.index.pins import Pins, write_pins
-from scripts.model.distributions import MAIN, MCP_COMMAND
+from scripts.model.distributions import HAS_MCP, MAIN, MCP_COMMAND
 from scripts.model.files import File
 from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
@@ -48,8 +51,10 @@ def installed_from(
     `index` is the environment that tells both installers which index it is. Of it, nothing but
     `files` is installed.
     """
-    roots = (f"{MAIN}[ui]=={plan.version}", f"{MCP_COMMAND}=={plan.version}")
-    pins, command_pins = write_pins(roots, files, folder)
+    roots = [f"{MAIN}[ui]=={plan.version}"]
+    if HAS_MCP:
+        roots.append(f"{MCP_COMMAND}=={plan.version}")
+    pins, *command_pins = write_pins(tuple(roots), files, folder)
     for name, install in (("pip", install_by_pip), ("uv", install_by_uv)):
         environment, project = folder / name, folder / f"{name}-project"
         try:
@@ -59,11 +64,18 @@ def installed_from(
             continue
         yield from foreign_files(environment, f"{gate} by {name}")
         yield from _runs(plan, programs, project, f"{gate} by {name}")
+    if command_pins:
+        yield from _runs_by_uvx(plan, command_pins[0], index, folder, gate)
+
+
+def _runs_by_uvx(
+    plan: Plan, pins: Pins, index: dict[str, str], folder: Path, gate: str
+) -> Iterator[Finding]:
+    """Start the MCP server as `uvx leanspec-mcp` does, which is what its registry tells clients."""
     try:
-        # As `uvx leanspec-mcp` does it, which is what the MCP registry tells its clients.
-        programs = install_by_uv(command_pins, index, folder / "uvx")
+        programs = install_by_uv(pins, index, folder / "uvx")
     except CommandError as error:
-        yield problem(gate, f"uv install {roots[1]}", "installed", str(error))
+        yield problem(gate, f"uv install {MCP_COMMAND}", "installed", str(error))
         return
     project = folder / "uvx-project"
     project.mkdir()
@@ -109,9 +121,14 @@ def _environment(project: Path) -> dict[str, str]:
 
 def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
     """Initialize the MCP server, and ask for its tools."""
-    version = binary_version(plan.version)
+    version, command = binary_version(plan.version), [str(commands / MCP_COMMAND)]
+    if not HAS_MCP:
+        done = capture(command, cwd=project, env=_environment(project))
+        expected = f"exit {NOT_FOUND}: error: {ended.reason(FAMILIES['mcp'])}"
+        actual = f"exit {done.returncode}: {done.stderr.partition(chr(10))[0]}"
+        yield compare(gate, MCP_COMMAND, expected, actual)
+        return
     try:
-        command = [str(commands / MCP_COMMAND)]
         server, tools = list_tools(command, project, _environment(project))
         yield compare(gate, "leanspec-mcp initialize", version, server["version"])
         offered = "some tools" if tools else "none"

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.environment import ROOT
-from scripts.model.distributions import MCP_COMMAND, MCP_COMMAND_PROJECT
+from scripts.model.distributions import HAS_MCP, MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, confirm_unless, problem
 from scripts.model.metadata import read_metadata
@@ -43,6 +43,9 @@ def mcp_registry(
 
     Warn if nobody has looked for a newer schema for a long time.
     """
+    if not HAS_MCP:
+        yield confirm(GATE, FILE, "not published: this release has no MCP server")
+        return
     path = root / FILE
     readme = root / MCP_COMMAND_PROJECT.relative_to(ROOT) / "README.md"
     try:

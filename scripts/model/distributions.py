@@ -8,8 +8,10 @@ from scripts.environment import ROOT
 
 MAIN = "lean-spec"
 PAGES = UI.distribution
-# The MCP server under the name of its command, so that `uvx leanspec-mcp` starts it.
+# The MCP server under the name of its command, so that `uvx leanspec-mcp` starts it. Nothing of it
+# is released while LeanSpec has no server: on the index, the last one goes on working.
 MCP_COMMAND = FAMILIES["mcp"].program
+HAS_MCP = not FAMILIES["mcp"].ended
 MCP_COMMAND_PROJECT = ROOT / "platform_wheels/mcp-command"
 OF_PROGRAMS = tuple(family.distribution for family in FAMILIES.values())
-DISTRIBUTIONS = (MAIN, *OF_PROGRAMS, PAGES, MCP_COMMAND)
+DISTRIBUTIONS = (MAIN, *OF_PROGRAMS, PAGES, *([MCP_COMMAND] if HAS_MCP else []))

@@ -12,7 +12,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 
-from .distributions import MAIN, MCP_COMMAND, PAGES
+from .distributions import HAS_MCP, MAIN, MCP_COMMAND, PAGES
 
 # How platform tags begin, by `sys.platform` (Platform compatibility tags).
 SYSTEM_TAGS = {
@@ -40,8 +40,9 @@ class FileKind(StrEnum):
 OF_ONE_WHEEL = {
     MAIN: FileKind.MAIN,
     PAGES: FileKind.PAGES,
-    MCP_COMMAND: FileKind.MCP_COMMAND,
 }
+if HAS_MCP:
+    OF_ONE_WHEEL[MCP_COMMAND] = FileKind.MCP_COMMAND
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 from tomlkit.exceptions import TOMLKitError
 
+from leanspec_launcher._tables import ENDED, FAMILIES
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
@@ -145,6 +146,8 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
             if name in OWN:
                 places.append(Place(file, group, str(requirement), f"{name}=={text}"))
                 requirements[number] = f"{name}=={text}"
+    if path == root / "pyproject.toml":
+        places += _follow_families(groups["dependencies"], text)
     urls, pairs = table.setdefault("urls", {}), [(own.url, own.url)]
     for key, url in own.project_urls.items():
         if urls.get(key) != url:
@@ -158,6 +161,21 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
         places,
         is_home=path == root / "pyproject.toml",
     )
+
+
+def _follow_families(requirements: Any, version: str) -> Iterator[Place]:  # noqa: ANN401 - TOML
+    """Require the wheel of each program without an extra, and of none that LeanSpec no longer has."""
+    names = [Requirement(str(each)).name for each in requirements]
+    for family in ENDED.values():
+        if family.distribution in names:
+            number = names.index(family.distribution)
+            yield Place("pyproject.toml", "dependencies", str(requirements[number]), "none")
+            del requirements[number], names[number]
+    for family in FAMILIES.values():
+        if not family.extra and family.distribution not in names:
+            requirement = f"{family.distribution}=={version}"
+            yield Place("pyproject.toml", "dependencies", "none", requirement)
+            requirements.insert(1, requirement)
 
 
 def _server(path: Path, version: Version, own: Repository, root: Path) -> Edit:

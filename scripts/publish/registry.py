@@ -9,6 +9,7 @@ from pathlib import Path
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import FILE, mcp_registry
+from scripts.model.distributions import HAS_MCP
 from scripts.model.finding import wrong_facts
 from scripts.model.plan import read_plan
 from scripts.tools.console import say
@@ -51,6 +52,9 @@ def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
         _must_be_right(root)
         say((root / FILE).read_text("utf-8").rstrip())
         say("a dry run: nothing was published")
+        return
+    if not HAS_MCP:
+        say("this release has no MCP server: the registry keeps the last one")
         return
     publisher = root / FOLDER / "publisher"
     if not publisher.is_file():

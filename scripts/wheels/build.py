@@ -23,6 +23,7 @@ from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model.distributions import (
     DISTRIBUTIONS,
+    HAS_MCP,
     MCP_COMMAND,
     MCP_COMMAND_PROJECT,
 )
@@ -109,7 +110,7 @@ def build_wheels(
             built += _build_main(folder, pins, digest)
             for line in _gaps(pins, plan):
                 say(f"    {line}")
-            built += _build_mcp_command(folder)
+            built += _build_mcp_command(folder) if HAS_MCP else []
         return _publish(built, out, () if narrowed else DISTRIBUTIONS)
 
 
