@@ -11,7 +11,7 @@ FILES = {
 
 def reason(family: Family) -> str:
     """Say what happened to a program."""
-    return f"LeanSpec has no `{family.program}` since {family.ended}"
+    return f"`{family.program}` was removed in LeanSpec {family.ended}"
 
 
 def hint(family: Family) -> str:

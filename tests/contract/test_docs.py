@@ -18,7 +18,7 @@ from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
-from scripts.model.distributions import DISTRIBUTIONS
+from scripts.model.distributions import DISTRIBUTIONS, MCP_COMMAND
 from scripts.model.families import main_project
 from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import GAP, Message, explained, raised
@@ -316,4 +316,4 @@ def test_names_to_reserve_are_the_commands_without_a_package() -> None:
     page = (ROOT / "docs/publishing.md").read_text("utf-8")
     (listed,) = re.findall(r"Reserve (.*?) in the same way", page)
     commands = {*main_project()["scripts"]}
-    assert {*re.findall(r"`(.*?)`", listed)} == commands - {*DISTRIBUTIONS}
+    assert {*re.findall(r"`(.*?)`", listed)} == commands - {*DISTRIBUTIONS, MCP_COMMAND}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import FAMILIES
+from tests.support.modules import write_module
 from tests.support.preconditions import needs
 from tests.support.site import HOST, Site, script, settle
 from tests.support.surroundings import run
@@ -331,6 +332,22 @@ def test_python_dash_m_starts_a_family(site: Site) -> None:
     )
     wrong = run([*python, "htttp"], site.env, cwd=site.root, code=2)
     assert "error: `htttp` is not a family\nhint: " in wrong.stderr
+
+
+@pytest.mark.posix
+def test_a_removed_program_says_so_whatever_is_there(site: Site) -> None:
+    """Also as the Windows configuration of a client starts it. For all of it: tests/e2e/test_removal.py."""
+    site.pin("mcp", GOOD)
+    site.wheel("mcp", GOOD)
+    table = site.root / "leanspec_launcher/_tables.py"
+    text = table.read_text("utf-8")
+    row = '"leanspec-mcp", answers'
+    assert row in text
+    write_module(table, text.replace(row, '"leanspec-mcp", ended="9.0.0", answers'))
+    message = "error: `leanspec-mcp` was removed in LeanSpec 9.0.0\nhint: `leanspec-launcher mcp-config --remove --all`"
+    assert site.start("mcp", "--version", code=127).stderr.startswith(message)
+    command = [sys.executable, "-m", "leanspec_launcher", "mcp"]
+    assert run(command, site.env, cwd=site.root, code=127).stderr.startswith(message)
 
 
 MCP = script(

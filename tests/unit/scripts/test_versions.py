@@ -16,6 +16,7 @@ import tomlkit
 from click.testing import CliRunner
 from packaging.version import Version
 
+from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
@@ -38,6 +39,30 @@ PAIRS = {
     "1.2.3b10": "1.2.3-beta.10",
     "0.1.3.dev7": "0.1.3-dev.7",
 }
+
+
+def test_bump_drops_the_wheel_of_a_removed_program_and_takes_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_tree(tmp_path)
+    manifest = tmp_path / "pyproject.toml"
+    before = read_requirements(manifest)
+    version, families = version_places.home_version(tmp_path), dict(FAMILIES)
+    server = families.pop("mcp")
+    with monkeypatch.context() as patch:
+        patch.setattr(version_places, "FAMILIES", families)
+        patch.setattr(version_places, "ENDED", {"mcp": server})
+        version_places.apply(version_places.planned(version, tmp_path))
+        remaining = [each for each in before if not each.startswith(server.distribution)]
+        assert len(remaining) == len(before) - 1
+        assert read_requirements(manifest) == remaining
+    version_places.apply(version_places.planned(version, tmp_path))
+    assert read_requirements(manifest) == before
+
+
+def read_requirements(manifest: Path) -> list[str]:
+    document: Any = tomlkit.parse(manifest.read_text("utf-8"))
+    return sorted(map(str, document["project"]["dependencies"]))
 
 
 @pytest.mark.parametrize(("python", "cargo"), PAIRS.items())
