@@ -1,4 +1,4 @@
-"""The gate on `server.json`, which describes the MCP server to the registry of MCP servers.
+"""The gate on what the registry of MCP servers is told: `server.json`, and the MCP bundles of a release.
 
 The rules are those of the registry's newest schema, and those that it applies in addition
 when a server is published. What is wrong here would be public before anybody sees it, and the
@@ -22,7 +22,10 @@ from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, confirm_unless, problem
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
+from scripts.model.repository import HOST, Repository
 from scripts.tools.reasons import reason
+
+Package = dict[str, Any]
 
 GATE = "mcp registry"
 FILE = "server.json"
@@ -32,6 +35,8 @@ CONFIRMED = dt.date(2026, 11, 29)
 LONGEST = dt.timedelta(days=150)
 NAME = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
 LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_TITLE = 200, 100, 100
+BUNDLE_SUFFIX = ".mcpb"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 # Clients pass a base address on to the installer, which then finds nothing else there.
 BASE_ADDRESS = "registryBaseUrl"
 
@@ -55,7 +60,8 @@ def mcp_registry(
         problems = [problem(GATE, FILE, "a JSON file", reason(error))]
     else:
         problems += _pages(stated, files)
-    yield from confirm_unless(GATE, FILE, iter(problems), "as the registry takes it")
+    right = f"as the registry takes it, by its schema of {SCHEMA}, the newest one on {CONFIRMED}"
+    yield from confirm_unless(GATE, FILE, iter(problems), right)
     age = (today or dt.datetime.now(dt.UTC).date()) - CONFIRMED
     if age > LONGEST:
         text = f"that of {SCHEMA}, looked at {age.days} days ago: the registry refuses it if there is a newer one"
@@ -92,6 +98,40 @@ def _problems(stated: Any, version: str, readme: str) -> Iterator[Finding]:  # n
         yield problem(GATE, "packages", "one package", packages)
         return
     yield from _package(packages[0], version)
+
+
+def bundle_package(sha256: str, name: str, repository: Repository, version: str) -> Package:
+    """Return what the registry is told of an MCP bundle: the file of the release, and its digest."""
+    return {
+        "registryType": "mcpb",
+        "identifier": f"{repository.url}/releases/download/v{version}/{name}",
+        "fileSha256": sha256,
+        "transport": {"type": "stdio"},
+    }
+
+
+def bundle_problems(packages: Sequence[Package]) -> Iterator[Finding]:
+    """Yield what the registry refuses in the packages that are MCP bundles.
+
+    It asks for each file, so the release has to be public. A bundle's address is whole, without a
+    base, and has `mcp` in it.
+    """
+    addresses = [str(package.get("identifier")) for package in packages]
+    if len(set(addresses)) != len(addresses):
+        yield problem(GATE, "bundles", "each bundle once", addresses)
+    for package, address in zip(packages, addresses, strict=True):
+        path = urlsplit(address).path
+        is_asset = re.fullmatch(
+            rf"(/[^/]+){{2}}/releases/download/v[^/]+/[^/]+{BUNDLE_SUFFIX}", path
+        )
+        if not address.startswith(HOST) or not is_asset or "mcp" not in address.lower():
+            yield problem(
+                GATE, "bundles: identifier", f"an `{BUNDLE_SUFFIX}` of a release", address
+            )
+        if not DIGEST.fullmatch(str(package.get("fileSha256"))):
+            yield problem(
+                GATE, "bundles: fileSha256", "a SHA-256", package.get("fileSha256")
+            )
 
 
 def _texts(stated: dict[str, Any]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.server import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
+from scripts.gates.mcp_registry import BUNDLE_SUFFIX
 from scripts.model.families import PROJECTS, main_project
 from scripts.model.files import File
 from scripts.model.plan import Plan
@@ -30,7 +31,6 @@ from scripts.tools.processes import program_environment
 
 from .archives import PROGRAM, TEXT, licences, write_zip
 
-SUFFIX = ".mcpb"
 MANIFEST = "manifest.json"
 FAMILY = FAMILIES["mcp"]
 ENTRY_POINT = f"{FAMILY.package}/bin/{FAMILY.program}"
@@ -62,7 +62,7 @@ def write_bundles(
         manifest = describe(binary_version(plan.version), system, tools)
         files[MANIFEST] = (f"{json.dumps(manifest, indent=2)}\n".encode(), TEXT)
         files.update(licences(PROJECTS / FAMILY.name))
-        path = folder / f"leanspec-mcp-{plan.version}-{name}{SUFFIX}"
+        path = folder / f"leanspec-mcp-{plan.version}-{name}{BUNDLE_SUFFIX}"
         write_zip(path, "", files)
         yield path, name
 

@@ -482,27 +482,36 @@ def verify_release(
 
 @click.command(name="publish-server", hidden=True)
 @click.option(
-    "--build", is_flag=True, help="Check `server.json`, and only build the publisher."
+    "--build", is_flag=True, help="Check the entry, and only build the publisher."
 )
-@click.option("--dry-run", is_flag=True, help="Show `server.json`; publish nothing.")
-def publish_server(*, build: bool, dry_run: bool) -> int:
+@click.option("--dry-run", is_flag=True, help="Show the entry; publish nothing.")
+@click.option(
+    "--bundles",
+    "assembled",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="List the MCP bundles of the release that is assembled there.",
+)
+def publish_server(*, build: bool, dry_run: bool, assembled: Path | None) -> int:
     """Tell the registry of MCP servers of a release.
+
+    The entry is `server.json`, which names the index's package, with each MCP bundle of the GitHub
+    release and its digest. The registry asks for these files, so the release has to be public.
 
     Runs the registry's own publisher, which Go has built with --build. Works in a GitHub workflow
     alone, whose identity the registry accepts; the index has to serve the release.
 
     \b
     Examples:
-      python3 -m scripts publish-server --dry-run
+      python3 -m scripts publish-server --dry-run --bundles final-artifacts
       python3 -m scripts publish-server --build
     """
     from .registry import build_publisher
     from .registry import publish_server as run
 
     if build:
-        click.echo(build_publisher())
+        click.echo(build_publisher(assembled=assembled))
     else:
-        run(dry_run=dry_run)
+        run(assembled=assembled, dry_run=dry_run)
     return 0
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
-from scripts.gates.mcp_registry import FILE, mcp_registry
+from scripts.gates.mcp_registry import (
+    BUNDLE_SUFFIX,
+    FILE,
+    bundle_package,
+    bundle_problems,
+    mcp_registry,
+)
 from scripts.model.distributions import HAS_MCP
 from scripts.model.finding import wrong_facts
 from scripts.model.plan import read_plan
+from scripts.model.repository import read_repository
 from scripts.tools.console import say
 from scripts.tools.processes import find_program, must_succeed, show
 
@@ -19,16 +29,17 @@ MODULE = "github.com/modelcontextprotocol/registry"
 # Its version is where a bot updates it.
 GO_MOD = ROOT / ".github/mcp-publisher/go.mod"
 FOLDER = "mcp-publisher"
+SUMS = "SHA256SUMS"
 STEPS = (("login", "github-oidc"), ("publish",))
 
 
-def build_publisher(root: Path = ROOT) -> Path:
+def build_publisher(root: Path = ROOT, assembled: Path | None = None) -> Path:
     """Build the registry's publisher, so that the job with a token starts it and builds nothing.
 
-    Raises CommandError if the gate finds `server.json` wrong, or if Go is not installed. Go compares
+    Raises CommandError if the gate finds the entry wrong, or if Go is not installed. Go compares
     the sources with the public checksum database.
     """
-    _must_be_right(root)
+    entry(root, assembled)
     found = re.search(
         rf"^require {MODULE} (v\S+)$", GO_MOD.read_text("utf-8"), re.MULTILINE
     )
@@ -43,18 +54,20 @@ def build_publisher(root: Path = ROOT) -> Path:
     return root / FOLDER / "publisher"
 
 
-def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
-    """Publish `server.json` by the identity of this workflow, or show it.
+def publish_server(
+    root: Path = ROOT, assembled: Path | None = None, *, dry_run: bool
+) -> None:
+    """Publish the entry of this release by the identity of this workflow, or show it.
 
     Raises CommandError if the publisher was not built, or if the registry refuses.
     """
-    if dry_run:
-        _must_be_right(root)
-        say((root / FILE).read_text("utf-8").rstrip())
-        say("a dry run: nothing was published")
-        return
     if not HAS_MCP:
         say("this release has no MCP server: the registry keeps the last one")
+        return
+    text = json.dumps(entry(root, assembled), indent=2)
+    if dry_run:
+        say(text)
+        say("a dry run: nothing was published")
         return
     publisher = root / FOLDER / "publisher"
     if not publisher.is_file():
@@ -63,16 +76,50 @@ def publish_server(root: Path = ROOT, *, dry_run: bool) -> None:
             hint="build it first: `python3 -m scripts publish-server --build`",
         )
     publisher.chmod(0o755)  # an artifact of a run has no run bit
+    (publisher.parent / FILE).write_text(f"{text}\n", "utf-8")
     for step in STEPS:
-        done = show([str(publisher), *step], cwd=root)
+        done = show([str(publisher), *step], cwd=publisher.parent)
         must_succeed(done, f"the registry's publisher (`{' '.join(step)}`)")
 
 
-def _must_be_right(root: Path) -> None:
-    lines = wrong_facts(mcp_registry(read_plan(root), root))
+def entry(root: Path, assembled: Path | None) -> dict[str, Any]:
+    """Return what the registry is told: `server.json`, and each MCP bundle of an assembled release.
+
+    Raises CommandError if the registry would refuse it, or if a bundle is not as it was assembled.
+    """
+    plan = read_plan(root)
+    bundles = [
+        bundle_package(sha256, name, read_repository(root), str(plan.version))
+        for name, sha256 in _bundles(assembled).items()
+    ]
+    findings = [*mcp_registry(plan, root), *bundle_problems(bundles)]
+    lines = wrong_facts(iter(findings))
     if lines:
         raise CommandError(
             f"`{FILE}` would be refused",
             details=lines,
             hint="fix it; `python3 -m scripts check` shows this too",
         )
+    server: dict[str, Any] = json.loads((root / FILE).read_text("utf-8"))
+    server["packages"] += bundles
+    return server
+
+
+def _bundles(assembled: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of each MCP bundle in the folder of an assembled release, by its name."""
+    if assembled is None:
+        return {}
+    lines = (assembled / SUMS).read_text("utf-8").splitlines()
+    sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+    bundles = {
+        path.name: digest(str(path))
+        for path in sorted(assembled.iterdir())
+        if path.suffix == BUNDLE_SUFFIX
+    }
+    listed = {name: sums[name] for name in sorted(sums) if name.endswith(BUNDLE_SUFFIX)}
+    if bundles != listed:
+        raise CommandError(
+            f"the MCP bundles in `{assembled}` are not those of its `{SUMS}`",
+            hint="assemble it again: `python3 -m scripts assets ARTIFACTS`",
+        )
+    return bundles

@@ -7,6 +7,7 @@ from what it built.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -102,11 +103,12 @@ BUILDS = {
     "wheels": ("dist", "dist"),
 }
 SKIPPED_COMMANDS = (" test", " attest", " --prepare")
-# A Go that builds a publisher which notes what it is asked.
+# A Go that builds a publisher which notes what it is asked, and keeps what it is told.
 GO = """#!/bin/sh
 mkdir -p "$GOBIN"
-printf '#!/bin/sh\\necho "$*" >> "%s"\\n' "$HOME/registry.log" > "$GOBIN/publisher"
+printf '#!/bin/sh\\necho "$*" >> "%s/registry.log"\\ncp server.json "%s"\\n' "$HOME" "$HOME" > "$GOBIN/publisher"
 """
+BUNDLES = "--bundles final-artifacts"
 CHECK = 'check --github-output --sources "$SOURCES"'
 PUBLISH = 'publish --index "$INDEX" --checked "$CHECKED"'
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
@@ -365,7 +367,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
             ("check", "wheels"),
             ("check", f"{CHECK} --assemble artifacts"),
             ("check", f"{PUBLISH} --dry-run"),
-            ("check", "publish-server --build"),
+            ("check", f"publish-server --build {BUNDLES}"),
             ("sign", 'assets --assembled "$ASSEMBLED"'),
             ("sign", 'assets --assembled "$ASSEMBLED" --sign'),
             ("sign", 'assets --upload --provenance "$PROVENANCE"'),
@@ -373,7 +375,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
             ("publish", PUBLISH),
             ("verify", 'verify-release "$VERSION" --index "$INDEX" --dist dist'),
             ("release", "assets --publish"),
-            ("registry", "publish-server"),
+            ("registry", f"publish-server {BUNDLES}"),
         ]
     )
     assert release.passed_over == {
@@ -397,6 +399,16 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
     assert reported(release, "mcp") == version, "it was run where it was built"
     asked = (release.folder / "home/registry.log").read_text().splitlines()
     assert asked == ["login github-oidc", "publish"]
+    entry = json.loads((release.folder / "home/server.json").read_text())
+    package, *bundles = entry["packages"]
+    assert (package["identifier"], package["version"]) == ("leanspec-mcp", version)
+    assert {
+        each["identifier"].rpartition("/")[2]: each["fileSha256"] for each in bundles
+    } == {
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in assets.items()
+        if name.endswith(".mcpb")
+    }
 
 
 def test_everything_is_drafted_before_the_first_upload(release: Player) -> None:

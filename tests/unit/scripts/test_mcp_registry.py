@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import re
@@ -16,11 +17,26 @@ from typing import Any
 import pytest
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
-from scripts.gates.mcp_registry import CONFIRMED, FILE, SCHEMA, mcp_registry
+from scripts.gates.mcp_registry import (
+    CONFIRMED,
+    FILE,
+    SCHEMA,
+    bundle_package,
+    bundle_problems,
+    mcp_registry,
+)
 from scripts.model.files import read_files
 from scripts.model.plan import Plan, read_plan
-from scripts.publish.registry import GO_MOD, MODULE, build_publisher, publish_server
+from scripts.model.repository import read_repository
+from scripts.publish.registry import (
+    GO_MOD,
+    MODULE,
+    build_publisher,
+    entry,
+    publish_server,
+)
 from tests.support.preconditions import missing
 from tests.support.wheel_files import content, rewrite
 
@@ -130,7 +146,9 @@ def test_mcp_registry_warns_if_its_schema_is_old(tree: Path, plan: Plan) -> None
     assert warning.startswith(f"that of {SCHEMA}, looked at 151 days ago")
 
 
-def test_the_registrys_own_schema_agrees(pytestconfig: pytest.Config) -> None:
+def test_the_registrys_own_schema_agrees(
+    pytestconfig: pytest.Config, assembled: Path
+) -> None:
     """Where it is given: it names hosts of registries, so it is not in this repository."""
     path = pytestconfig.getoption("--mcp-schema")
     if not path:
@@ -139,14 +157,14 @@ def test_the_registrys_own_schema_agrees(pytestconfig: pytest.Config) -> None:
     from jsonschema import Draft7Validator  # noqa: PLC0415
 
     validator = Draft7Validator(json.loads(Path(path).read_text("utf-8")))
-    assert list(validator.iter_errors(json.loads((ROOT / FILE).read_text("utf-8")))) == []
+    assert list(validator.iter_errors(entry(ROOT, assembled))) == []
 
 
 # A Go that builds a publisher which notes what it is asked.
 GO = """#!/bin/sh
 mkdir -p "$GOBIN"
 echo "$*" > "$GOBIN/go.log"
-printf '#!/bin/sh\\necho "$*" >> "$0.log"\\n' > "$GOBIN/publisher"
+printf '#!/bin/sh\\necho "$* in $PWD" >> "$0.log"\\n' > "$GOBIN/publisher"
 """
 
 
@@ -177,11 +195,103 @@ def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path
     publish_server(tree, dry_run=True)
     assert not publisher.with_name("publisher.log").exists()
     publish_server(tree, dry_run=False)
-    told = publisher.with_name("publisher.log").read_text().splitlines()
-    assert told == ["login github-oidc", "publish"]
+    told = publisher.with_name("publisher.log").read_text()
+    assert re.findall(r"(.*) in ", told) == ["login github-oidc", "publish"]
     publisher.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(CommandError, match="the registry's publisher"):
         publish_server(tree, dry_run=False)
+
+
+@pytest.fixture
+def assembled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a release with two MCP bundles, and a file that is none."""
+    folder = tmp_path_factory.mktemp("final-artifacts")
+    version = read_plan().version
+    names = [f"leanspec-mcp-{version}-{key}.mcpb" for key in ("darwin", "linux-x64")]
+    for name in (*names, "release.json"):
+        (folder / name).write_text(name)
+    write_sums(folder)
+    return folder
+
+
+def write_sums(folder: Path) -> None:
+    lines = [f"{digest(str(path))}  {path.name}\n" for path in folder.glob("[!S]*")]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def test_the_entry_lists_the_package_and_each_bundle_with_its_digest(
+    tree: Path, assembled: Path
+) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    stated = json.loads((tree / FILE).read_text())
+    version, url = stated["version"], stated["repository"]["url"]
+    package, *bundles = entry(tree, assembled)["packages"]
+    assert package == stated["packages"][0]
+    assert bundles == [
+        {
+            "registryType": "mcpb",
+            "identifier": f"{url}/releases/download/v{version}/{path.name}",
+            "fileSha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "transport": {"type": "stdio"},
+        }
+        for path in sorted(assembled.glob("*.mcpb"))
+    ]
+    assert len(bundles) == 2
+    assert entry(tree, None) == stated, "without a release, what the tree has"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: next(folder.glob("*.mcpb")).write_text("changed"),
+        lambda folder: next(folder.glob("*.mcpb")).unlink(),
+        lambda folder: (folder / "leanspec-mcp-1-other.mcpb").write_text("x"),
+    ],
+)
+def test_a_bundle_that_is_not_of_the_release_is_no_entry(
+    tree: Path, assembled: Path, change: Callable[[Path], object]
+) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    change(assembled)
+    with pytest.raises(CommandError, match="are not those of its `SHA256SUMS`"):
+        entry(tree, assembled)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("identifier", "https://example.org/o/r/releases/download/v1/leanspec-mcp-1.mcpb"),
+        ("identifier", "http://github.com/o/r/releases/download/v1/leanspec-mcp-1.mcpb"),
+        ("identifier", "https://github.com/o/r/releases/tag/v1/leanspec-mcp-1.mcpb"),
+        ("identifier", "https://github.com/o/r/releases/download/v1/leanspec-mcp-1.zip"),
+        ("fileSha256", ""),
+        ("fileSha256", "A" * 64),
+    ],
+)
+def test_a_bundle_that_the_registry_refuses_is_named(key: str, value: str) -> None:
+    name, sha256 = "leanspec-mcp-1-darwin.mcpb", "a" * 64
+    bundle = bundle_package(sha256, name, read_repository(), "1")
+    assert [*bundle_problems([bundle])] == []
+    (wrong,) = bundle_problems([bundle | {key: value}])
+    assert wrong.subject == f"bundles: {key}"
+    (wrong,) = bundle_problems([bundle, bundle])
+    assert wrong.subject == "bundles"
+
+
+@pytest.mark.posix
+def test_the_publisher_reads_the_entry_with_the_bundles(
+    tree: Path, go: Path, assembled: Path
+) -> None:
+    assert go.is_file()
+    publisher = build_publisher(tree, assembled)
+    before = (tree / FILE).read_bytes()
+    publish_server(tree, assembled, dry_run=False)
+    assert json.loads((publisher.parent / FILE).read_text()) == entry(tree, assembled)
+    assert (tree / FILE).read_bytes() == before
+    assert publisher.with_name("publisher.log").read_text().splitlines() == [
+        f"login github-oidc in {publisher.parent}",
+        f"publish in {publisher.parent}",
+    ]
 
 
 @pytest.mark.posix
