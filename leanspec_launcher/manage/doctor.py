@@ -399,9 +399,11 @@ def _linked(command: link.Command) -> Finding:
 
 
 def _second_owners() -> Iterator[Finding]:
-    """Find the packages with the name of a command, which they have too."""
+    """Find the other packages with the name of a command, which they have too."""
+    if in_use().is_shared:
+        return
     for script in link.scripts():
-        if not in_use().is_shared and distribution(script.name) is not None:
+        if script.name != MAIN and distribution(script.name) is not None:
             text = (
                 f"in the package `{script.name}` too: uninstalling that removes the command,"
                 " and `leanspec-launcher repair` brings it back"
