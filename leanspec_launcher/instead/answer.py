@@ -3,11 +3,9 @@
 The version is the one that the server itself announces to a client, so that the two cannot differ.
 """
 
-import json
 import os
 import subprocess  # noqa: TID251 - LeanSpec's own programs work in the user's folder
 import sys
-from typing import Any
 
 from leanspec_launcher._say import printable, say
 from leanspec_launcher._tables import Family
@@ -18,28 +16,6 @@ if sys.platform != "win32":
 SECONDS = 10
 KILLED = -9
 WRITE_FAILED = 1
-IDENTITY = {"name": "leanspec-launcher", "version": "0"}
-# What a client asks: since MCP 2026-07-28, which has no handshake; and before (Lifecycle,
-# Initialization).
-META = "io.modelcontextprotocol/"
-DISCOVER = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "server/discover",
-    "params": {
-        "_meta": {
-            f"{META}protocolVersion": "2026-07-28",
-            f"{META}clientInfo": IDENTITY,
-            f"{META}clientCapabilities": {},
-        }
-    },
-}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": IDENTITY},
-}
 HELP = """\
 LeanSpec's MCP server, on standard input and output
 
@@ -83,51 +59,10 @@ def _print(text: str) -> int:
 
 
 def announced_version(path: str, env: "dict[str, str] | None" = None) -> str:
-    """Ask a server for its version, in both ways that clients do. Raises OSError if it does not answer."""
-    found, words = "", ""
-    for request in (DISCOVER, INITIALIZE):
-        found, words = _ask(path, request, env)
-        if found:
-            return found
-    raise OSError(f"the server answered neither `server/discover` nor `initialize`{words}")
+    """Ask a server for its version, as clients do. Raises OSError if it does not answer."""
+    from leanspec_launcher.protocol import ask
 
-
-def _ask(
-    path: str, request: "dict[str, object]", env: "dict[str, str] | None"
-) -> "tuple[str, str]":
-    """Return the version in a server's answer, or nothing and its last words."""
-    line = json.dumps(request) + "\n"
-    try:
-        done = subprocess.run(
-            [path],
-            input=line.encode(),
-            capture_output=True,
-            check=False,
-            timeout=SECONDS,
-            env=env,
-        )
-    except subprocess.TimeoutExpired:
-        return "", f" within {SECONDS} s"
-    said = done.stderr.decode(errors="replace").splitlines()[-1:]
-    return _version_in(done.stdout), "".join([f": {each}" for each in said])
-
-
-def _answer_in(output: bytes) -> "dict[str, Any]":
-    """Return the answer to our one request; a server may say other things before it (notifications)."""
-    for line in output.splitlines():
-        message = json.loads(line)
-        if message.get("id") == 1:
-            return dict(message)
-    return {}
-
-
-def _version_in(output: bytes) -> str:
-    try:
-        result = _answer_in(output)["result"]
-        information = result.get("serverInfo") or result["_meta"][f"{META}serverInfo"]
-        return str(information["version"])
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return ""
+    return ask([path], env=env).version
 
 
 def reported_version(family: Family, path: str, env: "dict[str, str] | None" = None) -> str:

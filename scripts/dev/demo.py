@@ -53,11 +53,10 @@ def show() -> None:
 
 
 def _start_server(scripts: Path, project: Path, environment: dict[str, str]) -> None:
-    with step("MCP: initialize and tools/list with leanspec-mcp"):
-        server, tools = list_tools([str(scripts / "leanspec-mcp")], project, environment)
-    say(
-        f"  {server['name']} {server['version']} offers {len(tools)} tools: {', '.join(tools)}"
-    )
+    with step("MCP: tools/list with leanspec-mcp"):
+        server = list_tools([str(scripts / "leanspec-mcp")], project, environment)
+    names = [tool["name"] for tool in server.tools]
+    say(f"  {server.name} {server.version} offers {len(names)} tools: {', '.join(names)}")
 
 
 def _make_wheels(version: str, platform: Platform) -> list[Path]:

@@ -120,7 +120,7 @@ def _environment(project: Path) -> dict[str, str]:
 
 
 def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
-    """Initialize the MCP server, and ask for its tools."""
+    """Ask the MCP server for its version and its tools, as a client does."""
     version, command = binary_version(plan.version), [str(commands / MCP_COMMAND)]
     if not HAS_MCP:
         done = capture(command, cwd=project, env=_environment(project))
@@ -129,12 +129,12 @@ def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Findi
         yield compare(gate, MCP_COMMAND, expected, actual)
         return
     try:
-        server, tools = list_tools(command, project, _environment(project))
-        yield compare(gate, "leanspec-mcp initialize", version, server["version"])
-        offered = "some tools" if tools else "none"
+        server = list_tools(command, project, _environment(project))
+        yield compare(gate, "leanspec-mcp version", version, server.version)
+        offered = "some tools" if server.tools else "none"
         yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
-        yield problem(gate, "leanspec-mcp initialize", version, str(error))
+        yield problem(gate, "leanspec-mcp version", version, str(error))
 
 
 def _health(

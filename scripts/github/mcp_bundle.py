@@ -150,5 +150,6 @@ def _tools(of_server: dict[str, Files]) -> list[str] | None:
                 (folder / path).write_bytes(data)
                 (folder / path).chmod(mode)
             command, env = [str(folder / ENTRY_POINT)], program_environment(folder / "home")
-            return list_tools(command, folder, env)[1]
+            server = list_tools(command, folder, env)
+            return [tool["name"] for tool in server.tools]
     return None

@@ -11,20 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from leanspec_launcher.protocol import handshake
 from scripts.tools.mcp_session import list_tools
 from tests.support.installers import Installation, Lend, Pip, UvPip
 
 AT_ONCE = 200
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2024-11-05",
-        "capabilities": {},
-        "clientInfo": {"name": "t", "version": "0"},
-    },
-}
 
 
 def test_200_first_starts_at_once(installed: Installation, version: str) -> None:
@@ -96,7 +87,7 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps(INITIALIZE) + "\n")
+            process.stdin.write(json.dumps(handshake()) + "\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
             assert answer["result"]["serverInfo"]["name"] == "leanspec-mcp"
@@ -127,10 +118,10 @@ def test_a_server_outlives_a_hundred_upgrades(lend: Lend) -> None:
         assert process.stdout is not None
         for number in range(100):
             installation.reinstall("leanspec-mcp-bin")
-            process.stdin.write(json.dumps(INITIALIZE | {"id": number}) + "\n")
+            process.stdin.write(json.dumps(handshake() | {"id": number}) + "\n")
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["id"] == number
         process.stdin.close()
         assert process.wait(20) == 0
     command = [str(installation.commands / "leanspec-mcp")]
-    assert list_tools(command, installation.packages, installation.env)[1]
+    assert list_tools(command, installation.packages, installation.env).tools

@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.protocol import handshake
 from leanspec_launcher.verify.proof import digest
 from scripts.tools.mcp_session import list_tools
 from tests.support.installers import (
@@ -186,8 +186,8 @@ def test_link_and_mcp_config_without_a_shell(
     output = installation.start("leanspec-launcher", *project).stdout
     server = json.loads(output)["mcpServers"]["leanspec"]
     command = [*installation.prefix, server["command"], *server["args"]]
-    announced, tools = list_tools(command, Path("/"), installation.env)
-    assert (announced["version"], len(tools) > 5) == (version, True)
+    announced = list_tools(command, Path("/"), installation.env)
+    assert (announced.version, len(announced.tools) > 5) == (version, True)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_mcp_config_prints_a_command_that_starts_the_server(
     server = json.loads(manage("mcp-config", client).stdout)[table]["leanspec"]
     assert Path(server["command"]).is_absolute()
     command = [server["command"], *server["args"]]
-    announced, tools = list_tools(command, tmp_path, {"HOME": str(tmp_path / "home")})
-    assert (announced["version"], len(tools) > 5) == (version, True)
+    announced = list_tools(command, tmp_path, {"HOME": str(tmp_path / "home")})
+    assert (announced.version, len(announced.tools) > 5) == (version, True)
 
 
 def test_mcp_config_names_the_project_for_a_client_that_starts_elsewhere(
@@ -227,7 +227,7 @@ def test_mcp_config_names_the_project_for_a_client_that_starts_elsewhere(
         [server["command"], *server["args"]],
         {"HOME": str(tmp_path)},
         cwd=Path("/"),
-        text=f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n",
+        text=f"{json.dumps(handshake())}\n{json.dumps(call)}\n",
     )
     answer = json.loads(result.stdout.splitlines()[-1])
     assert answer["result"]["structuredContent"]["count"] == 1

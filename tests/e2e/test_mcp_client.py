@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.tools.mcp_session import MESSAGES
+from leanspec_launcher.protocol import INITIALIZED, handshake
 from tests.support.installers import Installation
 from tests.support.surroundings import run
 
@@ -46,7 +46,9 @@ def test_the_server_makes_no_specs_in_the_home_folder(
 ) -> None:
     call = {"name": "create_spec", "arguments": {"title": "First"}}
     request = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": call}
-    text = "".join(f"{json.dumps(message)}\n" for message in (*MESSAGES, request))
+    text = "".join(
+        f"{json.dumps(message)}\n" for message in (handshake(), INITIALIZED, request)
+    )
     env, command = (
         installed.env | {"HOME": str(tmp_path)},
         installed.commands / "leanspec-mcp",

@@ -22,8 +22,8 @@ from packaging.version import Version
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.instead.answer import INITIALIZE
 from leanspec_launcher.manage.fetch import entries, manifest
+from leanspec_launcher.protocol import handshake
 from scripts.collect.bundles import read_bundle, write_checksum
 from scripts.github.addition import assemble_addition
 from scripts.github.archives import write_zip
@@ -221,9 +221,10 @@ def test_a_bundle_starts_the_server_in_the_chosen_folder(
     command = [told["command"], *told["args"]]
     for name, value in values.items():
         command = [word.replace(name, value) for word in command]
-    announced, tools = list_tools(command, Path("/"), {})
-    assert announced["version"] == manifest["version"] == version
-    assert [tool["name"] for tool in manifest["tools"]] == tools
+    announced = list_tools(command, Path("/"), {})
+    assert announced.version == manifest["version"] == version
+    names = [tool["name"] for tool in announced.tools]
+    assert [tool["name"] for tool in manifest["tools"]] == names
     assert (extension / manifest["server"]["entry_point"]).stat().st_mode & 0o111
     call = {
         "jsonrpc": "2.0",
@@ -231,7 +232,7 @@ def test_a_bundle_starts_the_server_in_the_chosen_folder(
         "method": "tools/call",
         "params": {"name": "list_specs", "arguments": {}},
     }
-    text = f"{json.dumps(INITIALIZE)}\n{json.dumps(call)}\n"
+    text = f"{json.dumps(handshake())}\n{json.dumps(call)}\n"
     done = subprocess.run(
         command, env={}, cwd="/", input=text, capture_output=True, text=True, check=True
     )

@@ -451,9 +451,9 @@ def must_work(installation: Installation, project: Path, version: str) -> None:
     start("lean-spec", "create", "first", cwd=project)
     assert "001-first" in start("lean-spec", "list", cwd=project).stdout
     command = [str(word) for word in installation.command("leanspec-mcp")]
-    server, tools = list_tools(command, project, installation.variables)
-    assert (server["name"], server["version"]) == ("leanspec-mcp", version)
-    assert "list_specs" in tools
+    server = list_tools(command, project, installation.variables)
+    assert (server.name, server.version) == ("leanspec-mcp", version)
+    assert "list_specs" in {tool["name"] for tool in server.tools}
     searches = json.loads(start("leanspec-launcher", "which", "--json").stdout)
     paths = {search["family"]: search["taken"] for search in searches}
     assert paths["cli"] is not None

@@ -21,7 +21,9 @@ fn main() {
 
 fn speak() {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let result = if line.contains("\"initialize\"") {
+        let result = if line.contains("server/discover") {
+            r#""id":1,"error":{"code":-32601,"message":"method not found"}"#.to_string()
+        } else if line.contains("\"initialize\"") {
             format!(r#""id":1,"result":{{"protocolVersion":"2024-11-05","capabilities":{{}},"serverInfo":{{"name":"{NAME}","version":"{VERSION}"}}}}"#)
         } else if line.contains("tools/list") {
             r#""id":2,"result":{"tools":[{"name":"list","inputSchema":{"type":"object"}}]}"#.to_string()

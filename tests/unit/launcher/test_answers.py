@@ -30,7 +30,8 @@ NEW = script(
     """read line || exit 3
 case "$line" in
 *'"server/discover"'*'io.modelcontextprotocol/protocolVersion'*)
-    echo '{"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"version":"2.0.0"}}}}' ;;
+    echo '{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"_meta":{' \
+        '"io.modelcontextprotocol/serverInfo":{"version":"2.0.0"}}}}' ;;
 *) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found"}}' ;;
 esac"""
 )
