@@ -20,7 +20,7 @@ from rich.progress import track
 
 from leanspec_launcher._tables import FAMILIES, Family
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.protocol import handshake
 from leanspec_launcher.verify.proof import SETTLED_NANOSECONDS
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
@@ -100,6 +100,11 @@ class Report:
                 found["MCP `initialize`, launcher / npm wrapper"] = (
                     ours.handshake_median / node.handshake_median
                 )
+        probed = {each.through: each.probed for each in self.sessions}
+        if linked_times := probed.get(Through.LINKED):
+            found["MCP `tools/list` after a probe, linked / the server itself"] = (
+                statistics.median(linked_times) / statistics.median(probed[Through.BARE])
+            )
         return found
 
 
@@ -130,7 +135,8 @@ def measure(rounds: int) -> Report:
         for _ in track(range(rounds), "measuring", console=console(), transient=True):
             _one_round(bench, rows)
             for through in random.sample([*bench.clients], len(bench.clients)):
-                hold(sessions[through], bench.clients[through], bench.env)
+                for probe in (False, True):
+                    hold(sessions[through], bench.clients[through], bench.env, probe=probe)
         for way, command in bench.servers.items():
             rows[way].beside = _beside(command, bench.env)
         machine = _machine(bench.commands)
@@ -154,7 +160,7 @@ def _prepare(folder: Path) -> Bench:
     env, fresh = _environment(folder / "home"), _environment(folder / "new")
     place = folder / "clients"
     place.mkdir()
-    clients = session_commands(place, dist, commands, servers.get(Start.NODE))
+    clients = session_commands(place, dist, servers)
     return Bench(commands, programs, servers, clients, env, fresh)
 
 
@@ -271,7 +277,7 @@ def _server(command: Command, env: Mapping[str, str]) -> subprocess.Popen[bytes]
 def _talk(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is None or process.stdout is None:
         raise CommandError("the server has no pipes")
-    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
+    process.stdin.write(json.dumps(handshake()).encode() + b"\n")
     process.stdin.flush()
     if b"serverInfo" not in process.stdout.readline():
         raise CommandError("the server did not answer `initialize`")

@@ -14,27 +14,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.instead.answer import INITIALIZE
+from leanspec_launcher.protocol import INITIALIZED, handshake, modern_request, request
 from scripts.github.mcp_bundle import ENTRY_POINT, write_bundles
 from scripts.model.distributions import MCP_COMMAND
 from scripts.model.files import FileKind, read_files
 from scripts.model.plan import read_plan
 from scripts.tools.processes import capture, must_succeed, own_program
 
-from .starts import Command
+from .starts import Command, Start
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-LIST_TOOLS = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+DISCOVER = modern_request(0, "server/discover")
+LIST_TOOLS = request(2, "tools/list")
+TOOLS = b'"tools":['
 
 
 class Through(StrEnum):
     """What a client starts."""
 
+    BARE = "the server itself"
+    LINKED = "linked (`leanspec-launcher link`)"
     INSTALLED = "the installed command"
     UVX = "`uvx leanspec-mcp`, in its cache"
     BUNDLE = "an MCP bundle"
@@ -50,6 +52,8 @@ class Session:
     """From the start to the answer to `initialize`."""
     tools: list[float] = field(default_factory=list)
     """From the start to the list of tools."""
+    probed: list[float] = field(default_factory=list)
+    """The same, of a client that asks for `server/discover` first, and falls back."""
     end: list[float] = field(default_factory=list)
     """From the end of the input to the end of the process."""
     stray: int = 0
@@ -58,23 +62,25 @@ class Session:
     """Processes that are still there afterwards."""
 
     @property
-    def medians(self) -> tuple[float, float, float]:
-        """Return the medians of the three times."""
-        times = (self.answer, self.tools, self.end)
-        answer, tools, end = (statistics.median(each) for each in times)
-        return answer, tools, end
+    def medians(self) -> list[float]:
+        """Return the medians of the four times."""
+        times = (self.answer, self.tools, self.probed, self.end)
+        return [statistics.median(each) for each in times]
 
 
 def commands(
-    folder: Path, dist: Path, installed: Path, node: Command | None
+    folder: Path, dist: Path, servers: Mapping[Start, Command]
 ) -> dict[Through, Command]:
     """Prepare each way to start the server of a release; return their commands."""
-    found = {
-        Through.INSTALLED: (str(installed / FAMILIES["mcp"].program),),
+    node = servers.get(Start.NODE)
+    commands = {
+        Through.BARE: servers[Start.DIRECT],
+        Through.LINKED: servers[Start.LINKED],
+        Through.INSTALLED: servers[Start.OURS],
         Through.UVX: _by_uvx(folder, dist),
         Through.BUNDLE: _of_bundle(folder, dist),
     }
-    return found | ({Through.NODE: node} if node else {})
+    return commands | ({Through.NODE: node} if node else {})
 
 
 def _by_uvx(folder: Path, dist: Path) -> Command:
@@ -110,10 +116,13 @@ def _replaced(text: str, told: Mapping[str, str]) -> str:
     return text
 
 
-def hold(session: Session, command: Command, env: Mapping[str, str]) -> None:
+def hold(
+    session: Session, command: Command, env: Mapping[str, str], *, probe: bool
+) -> None:
     """Hold one session as a client does, and add what it took.
 
-    Raises CommandError if the server does not answer.
+    With `probe`, the client asks first whether the server speaks the newest protocol. Raises
+    CommandError if the server does not answer.
     """
     started = time.perf_counter_ns()
     process = subprocess.Popen(
@@ -128,22 +137,35 @@ def hold(session: Session, command: Command, env: Mapping[str, str]) -> None:
         stdin, stdout = process.stdin, process.stdout
         if stdin is None or stdout is None:
             raise CommandError("the server has no pipes")
-        stdin.write(_line(INITIALIZE))
-        stdin.flush()
-        lines = [stdout.readline()]
-        session.answer.append((time.perf_counter_ns() - started) / 1e6)
-        stdin.write(_line(INITIALIZED) + _line(LIST_TOOLS))
+        lines = []
+        if probe:
+            stdin.write(_line(DISCOVER))
+            stdin.flush()
+            lines.append(stdout.readline())
+        stdin.write(_line(handshake()))
         stdin.flush()
         lines.append(stdout.readline())
-        session.tools.append((time.perf_counter_ns() - started) / 1e6)
+        answered = time.perf_counter_ns()
+        stdin.write(_line(INITIALIZED) + _line(LIST_TOOLS))
+        stdin.flush()
+        # 0.3.0 answers the notification, too.
+        while lines[-1] and TOOLS not in lines[-1]:
+            lines.append(stdout.readline())
+        listed = (time.perf_counter_ns() - started) / 1e6
         closed = time.perf_counter_ns()
         stdin.close()
         process.wait()
-        session.end.append((time.perf_counter_ns() - closed) / 1e6)
+        ended = time.perf_counter_ns()
         lines += stdout.readlines()
+    if probe:
+        session.probed.append(listed)
+    else:
+        session.answer.append((answered - started) / 1e6)
+        session.tools.append(listed)
+        session.end.append((ended - closed) / 1e6)
     session.stray += sum(len(line) for line in lines if not _is_message(line))
     session.left += len([*_of_session(process.pid)])
-    if b'"tools"' not in b"".join(lines):
+    if TOOLS not in b"".join(lines):
         raise CommandError(f"`{' '.join(command)}` listed no tools: it cannot be measured")
 
 
