@@ -17,5 +17,7 @@ PAGES = ""
 WHEELS: "dict[str, dict[str, tuple[str, str, int]]]" = {}
 # URL of a release's files, for any version.
 FILES = ""
+# adapter -> tool of the MCP server -> its outline: see `leanspec_launcher/tools.py`
+TOOLS: "dict[str, dict[str, str]]" = {}
 # The minisign public keys that may sign a release's manifest.
 KEYS: "tuple[str, ...]" = ()

@@ -33,13 +33,14 @@ MOST_RECORD = 100_000
 DIGEST_LENGTH = 64
 ONCE, OFF = "once", "off"
 # What the MCP server looks for in its working directory, to find a project's specs.
-PROJECT_MARKS = (
-    "specs",
+# The server reads the first of them that is there.
+ADAPTER_FILES = (
     "leanspec.adapter.yaml",
-    "leanspec.provider.yaml",
     os.path.join(".lean-spec", "adapter.yaml"),
+    "leanspec.provider.yaml",
     os.path.join(".lean-spec", "provider.yaml"),
 )
+PROJECT_MARKS = ("specs", *ADAPTER_FILES)
 
 
 class Place:

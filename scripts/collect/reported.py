@@ -1,11 +1,32 @@
-"""Asking a binary for its version, if this machine can run it."""
+"""Asking a binary for its version and its tools, if this machine can run it."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+from leanspec_launcher._search import ADAPTER_FILES
 from leanspec_launcher._tables import Family, Platform, current
 from leanspec_launcher.instead.answer import reported_version
+from leanspec_launcher.protocol import ask
+from leanspec_launcher.tools import MARKDOWN, outlines
+from scripts.tools.processes import program_environment
+
+# adapter -> what a project has to say of it. Nobody is asked: no such project exists.
+ADAPTERS = {
+    MARKDOWN: "",
+    "github": "owner: example\nrepo: example\n",
+    "ado": "organization: example\nproject: example\n",
+    "jira": "host: example.invalid\nproject: EXAMPLE\nemail: user@example.invalid\n",
+}
+# A server asks the issue tracker of a project which labels and states it has, and takes those that
+# LeanSpec knows if it cannot reach it. The port is reserved, and nothing listens on it.
+WITHOUT_NETWORK = {
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "GITHUB_TOKEN": "none",
+    "ADO_TOKEN": "none",
+    "JIRA_TOKEN": "none",
+}
 
 
 def runs_here(platform: Platform) -> bool:
@@ -21,3 +42,21 @@ def reported_here(family: Family, platform: Platform, program: Path) -> str | No
         return reported_version(family, str(program))
     except OSError:
         return None
+
+
+def reported_tools(program: Path) -> dict[str, dict[str, str]]:
+    """Return the outlines of the tools of an MCP server: adapter -> tool -> outline.
+
+    Each adapter has a project of its own, without specs, schemas or a network. Raises OSError if the
+    server cannot be started, or does not list its tools.
+    """
+    tools = {}
+    for adapter, settings in ADAPTERS.items():
+        with tempfile.TemporaryDirectory(prefix="leanspec-tools-") as name:
+            Path(name, ADAPTER_FILES[0]).write_text(
+                f"adapter: {adapter}\n{settings}", "utf-8"
+            )
+            env = program_environment(Path(name, "home")) | WITHOUT_NETWORK
+            server = ask([str(program)], name, env, tools=True)
+            tools[adapter] = outlines(server.tools)
+    return tools

@@ -14,9 +14,11 @@ from leanspec_launcher._say import NOT_FOUND
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead import ended
+from leanspec_launcher.tools import AS_RELEASED, change
+from scripts.collect.reported import reported_tools
 from scripts.index.pins import Pins, write_pins
 from scripts.model.distributions import HAS_MCP, MAIN, MCP_COMMAND
-from scripts.model.files import File
+from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
@@ -24,6 +26,7 @@ from scripts.tools.installers import create_environment, pip_install, uv_install
 from scripts.tools.loopback import free_port
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import capture, program_environment
+from scripts.wheels.pins import pinned_tools
 
 from .layout import foreign_files
 
@@ -55,6 +58,7 @@ def installed_from(
     if HAS_MCP:
         roots.append(f"{MCP_COMMAND}=={plan.version}")
     pins, *command_pins = write_pins(tuple(roots), files, folder)
+    released = _released_tools(files)
     for name, install in (("pip", install_by_pip), ("uv", install_by_uv)):
         environment, project = folder / name, folder / f"{name}-project"
         try:
@@ -64,6 +68,8 @@ def installed_from(
             continue
         yield from foreign_files(environment, f"{gate} by {name}")
         yield from _runs(plan, programs, project, f"{gate} by {name}")
+        if HAS_MCP:
+            yield from compare_tools(programs, released, f"{gate} by {name}")
     if command_pins:
         yield from _runs_by_uvx(plan, command_pins[0], index, folder, gate)
 
@@ -81,6 +87,7 @@ def _runs_by_uvx(
     project.mkdir()
     yield from foreign_files(folder / "uvx", f"{gate} of {MCP_COMMAND}")
     yield from _mcp(plan, programs, project, f"{gate} of {MCP_COMMAND}")
+    yield from compare_tools(programs, released, f"{gate} of {MCP_COMMAND}")
 
 
 def install_by_pip(pins: Pins, index: dict[str, str], environment: Path) -> Path:
@@ -135,6 +142,31 @@ def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Findi
         yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
         yield problem(gate, "leanspec-mcp version", version, str(error))
+
+
+def _released_tools(files: list[File]) -> dict[str, dict[str, str]]:
+    """Return the tools that the `lean-spec` of a release pins: adapter -> tool -> outline."""
+    main = [file.path for file in files if file.kind == FileKind.MAIN]
+    return pinned_tools(main[0]) if main else {}
+
+
+def compare_tools(
+    commands: Path, released: dict[str, dict[str, str]], gate: str
+) -> Iterator[Finding]:
+    """Compare the tools of the installed server with those that its release states."""
+    try:
+        listed = reported_tools(commands / MCP_COMMAND)
+    except OSError as error:
+        yield problem(gate, "leanspec-mcp tools", AS_RELEASED, str(error))
+        return
+    for adapter, tools in listed.items():
+        subject = f"leanspec-mcp tools of a {adapter} project"
+        if adapter in released:
+            yield compare(gate, subject, AS_RELEASED, change(released[adapter], tools))
+        else:
+            yield problem(
+                gate, subject, AS_RELEASED, f"`{MAIN}` does not state the released ones"
+            )
 
 
 def _health(

@@ -12,6 +12,7 @@ from typing import Any
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.tools import digest as tools_digest
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.artifacts import PREFIX as BINARIES
 from scripts.collect.artifacts import artifact_kinds, collect_artifacts
@@ -28,6 +29,7 @@ from scripts.model.versions import binary_version
 from scripts.tools.console import say, step
 from scripts.tools.work_folder import work_folder
 from scripts.wheels.inspection import inspect_file
+from scripts.wheels.pins import pinned_tools
 
 from .archives import PROGRAM, TEXT, licences, write_tar, write_zip
 from .desktop import (
@@ -101,6 +103,7 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
             "exceptions": plan.exceptions,
             "no_desktop": plan.no_desktop or None,
             "missing_desktop": missing,
+            "tools": _tools(parts.wheels),
         }
         listing.write(new, assets, plan, commit_of(root).name, facts)
         listing.take_the_place(new, out)
@@ -111,6 +114,16 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
             "hint: add them when they are built: `python3 -m scripts assets DIR --add NAME`"
         )
     return missing
+
+
+def _tools(dist: Path) -> dict[str, Any]:
+    """Return the digest and the outlines of the MCP server's tools, for each adapter of a project."""
+    files, _ = read_files(dist)
+    main = next(file.path for file in files if file.kind == FileKind.MAIN)
+    return {
+        adapter: {"sha256": tools_digest(tools), "tools": tools}
+        for adapter, tools in pinned_tools(main).items()
+    }
 
 
 def must_be_artifacts(artifacts: Path) -> None:

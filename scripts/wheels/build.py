@@ -19,6 +19,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
 from scripts.collect.pages import read_collected_pages
+from scripts.collect.reported import reported_tools, runs_here
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model.distributions import (
@@ -107,7 +108,7 @@ def build_wheels(
             built += _build_stubs(wanted, built, folder)
             built += _build_pages(base, folder) if pages else []
             digest = str(pages["sha256"]) if pages else ""
-            built += _build_main(folder, pins, digest)
+            built += _build_main(folder, pins, digest, _tools(wanted))
             for line in _gaps(pins, plan):
                 say(f"    {line}")
             built += _build_mcp_command(folder) if HAS_MCP else []
@@ -304,7 +305,24 @@ def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]
     return pins
 
 
-def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list[Path]:
+def _tools(wanted: list[Wanted]) -> dict[str, dict[str, str]]:
+    """Ask the MCP server for its tools; none if no binary of it runs on this machine."""
+    for each in wanted:
+        if each.project.family is not FAMILIES["mcp"] or not runs_here(each.platform):
+            continue
+        try:
+            return reported_tools(each.binary.absolute())
+        except OSError as error:
+            say(f"    its tools are not listed: {error}")
+    return {}
+
+
+def _build_main(
+    out: Path,
+    pins: dict[str, dict[str, Pins]],
+    pages: str,
+    tools: dict[str, dict[str, str]],
+) -> list[Path]:
     """Build `lean-spec` with the checksums added to the copy of its sources."""
     project = main_project()
     version, repository = project["version"], project["urls"]["Repository"]
@@ -315,7 +333,7 @@ def _build_main(out: Path, pins: dict[str, dict[str, Pins]], pages: str) -> list
             for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
         )
         files = f"{repository}/releases/download/v{{version}}/"
-        text = render_pins(version, pins, pages, files, release_keys())
+        text = render_pins(version, pins, pages, files, release_keys(), tools)
         (source / MAIN_PACKAGE / "_pins.py").write_text(text, "utf-8")
         built = [
             _call_backend(ROOT, "wheel", out, "building `lean-spec`")[0],

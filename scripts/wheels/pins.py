@@ -7,9 +7,10 @@ import hashlib
 import json
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from leanspec_build.archives import UNREADABLE
@@ -43,6 +44,8 @@ PAGES = {pages}
 WHEELS: "dict[str, dict[str, tuple[str, str, int]]]" = {wheels}
 # URL of a release's files, for any version.
 FILES = {files}
+# adapter -> tool of the MCP server -> its outline: see `leanspec_launcher/tools.py`
+TOOLS: "dict[str, dict[str, str]]" = {tools}
 # The minisign public keys that may sign a release's manifest.
 KEYS: "tuple[str, ...]" = {keys}
 '''
@@ -85,11 +88,12 @@ def render_pins(
     pages: str = "",
     files: str = "",
     keys: tuple[str, ...] = (),
+    tools: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> str:
     """Return the text of `_pins.py` for a release; `pins` is program -> platform -> pins of its wheel.
 
-    `pages` is the digest of the web UI's pages, `files` the URL of a release's files; each is empty
-    if there are none.
+    `pages` is the digest of the web UI's pages, `files` the URL of a release's files, `tools` the
+    outlines of the server's tools for each adapter; each is empty if there are none.
     """
     every = [wheel for family in pins.values() for wheel in family.values()]
     values = {
@@ -108,6 +112,7 @@ def render_pins(
             for name, family in pins.items()
         },
         "files": files,
+        "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},
         "keys": keys,
     }
     return TEMPLATE.format(**{name: _literal(value) for name, value in values.items()})
@@ -119,9 +124,7 @@ def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:
     Raises CommandError if the wheel has no pins.
     """
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            tree = ast.parse(archive.read(PINS))
-        values = dict(_constants(tree))
+        values = _values(wheel)
         libraries = values["LIBRARIES"]
         return {
             f"{program} for {platform}": (sha256, libraries.get(sha256, {}))
@@ -133,6 +136,19 @@ def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:
             f"`{wheel.name}` has no checksums of its binaries: {reason(error)}",
             hint="download the file and compare it with its release",
         ) from None
+
+
+def pinned_tools(wheel: Path) -> dict[str, dict[str, str]]:
+    """Return the tools that a `lean-spec` wheel pins: adapter -> tool -> outline; none if it has no such pin."""
+    try:
+        return dict(_values(wheel).get("TOOLS", {}))
+    except (*UNREADABLE, SyntaxError, TypeError):
+        return {}
+
+
+def _values(wheel: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(wheel) as archive:
+        return dict(_constants(ast.parse(archive.read(PINS))))
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, Any]]:

@@ -146,13 +146,16 @@ def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
     libraries = {"../../leanspec_cli_bin.libs/libssl.so.3": "1" * 64}
     own = Pins("0" * 64, libraries, wheel)
     pins = {"mcp": {"linux-x64": own}, "cli": {"linux-x64": own, "darwin-x64": own}}
-    text = render_pins("9.9.9rc1", pins, "3" * 64, "https://{version}/", ("key", "next"))
+    tools = {"markdown": {"list": f"{'4' * 64} status* tags"}, "ado": {}}
+    keys = ("key", "next")
+    text = render_pins("9.9.9rc1", pins, "3" * 64, "https://{version}/", keys, tools)
     values = literals(text)
     assert (values["VERSION"], values["BINARIES"]) == ("9.9.9rc1", "9.9.9-rc.1")
     assert values["SHA256"]["cli"] == {"darwin-x64": "0" * 64, "linux-x64": "0" * 64}
     assert values["LIBRARIES"] == {"0" * 64: libraries}
     assert values["WHEELS"]["mcp"] == {"linux-x64": tuple(wheel)}
     assert values["KEYS"] == ("key", "next")
+    assert values["TOOLS"] == tools
     formatter = [
         sys.executable,
         "-m",

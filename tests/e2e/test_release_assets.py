@@ -24,6 +24,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries, manifest
 from leanspec_launcher.protocol import handshake
+from leanspec_launcher.tools import digest as digest_of_tools
 from scripts.collect.bundles import read_bundle, write_checksum
 from scripts.github.addition import assemble_addition
 from scripts.github.archives import write_zip
@@ -179,6 +180,9 @@ def test_a_folder_holds_what_a_release_carries(
         ).hexdigest()
     )
     assert "libssl.so.3" in facts["needed"]
+    tools = manifest["tools"]["markdown"]
+    assert tools["sha256"] == digest_of_tools(tools["tools"])
+    assert {"list_specs", "create_spec"} <= set(tools["tools"])
     notes = (real_assets / "RELEASE_NOTES.md").read_text()
     assert "Not in this release" in notes
     assert "- web UI: npm has no newer pages" in notes

@@ -83,6 +83,8 @@ class Site:
     """Where the files of releases are."""
     keys: tuple[str, ...] = ()
     """The keys that manifests may be signed with."""
+    tools: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The outlines of the MCP server's tools, for each adapter."""
 
     def pin(
         self, family: str, data: bytes, libraries: dict[str, bytes] | None = None
@@ -100,7 +102,9 @@ class Site:
 
     def write_pins(self) -> None:
         """Give the launcher the digests of programs and wheels, and the keys."""
-        text = render_pins("9.9.9", self.pins, self.pages, self.files, self.keys)
+        text = render_pins(
+            "9.9.9", self.pins, self.pages, self.files, self.keys, self.tools
+        )
         write_module(self.root / "leanspec_launcher/_pins.py", text)
 
     def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:

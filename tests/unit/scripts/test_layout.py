@@ -125,7 +125,7 @@ def test_check_looks_at_the_environment_that_it_installed(
         (site / "start.pth").write_text("")
         return environment / "bin"
 
-    for name in ("_runs", "_mcp"):
+    for name in ("_runs", "_mcp", "compare_tools"):
         monkeypatch.setattr(installation, name, lambda *_: iter(()))
     monkeypatch.setattr(installation, "write_pins", lambda *_: (None, None))
     for name in ("install_by_pip", "install_by_uv"):

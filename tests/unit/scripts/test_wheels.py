@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher.tools import digest as digest_of_tools
 from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
 from scripts.model.repository import read_repository
@@ -96,7 +97,14 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
         file = sdist.extractfile(f"lean_spec-{version}/leanspec_launcher/_pins.py")
         assert file is not None
         assert file.read().decode() == wheel
+    # What the real server lists, in a project of each adapter: the schemas are the project's.
+    tools = pins(dist)["TOOLS"]
+    assert set(tools) == {"markdown", "github", "ado", "jira"}
+    assert {len(listed) for listed in tools.values()} == {11}
+    assert tools["markdown"]["create_spec"].endswith(" status* tags title*")
+    assert digest_of_tools(tools["github"]) != digest_of_tools(tools["markdown"])
     assert pins(dist) == {
+        "TOOLS": tools,
         "VERSION": version,
         "BINARIES": RELEASED,
         "SHA256": expected,

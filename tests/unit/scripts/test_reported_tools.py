@@ -1,0 +1,70 @@
+"""Tools of a release: asked of the server for each adapter, and compared after an installation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from leanspec_launcher.tools import AS_RELEASED
+from scripts.collect.reported import ADAPTERS, reported_tools
+from scripts.gates.installation import compare_tools
+from tests.support.surroundings import shebang
+
+if sys.platform == "win32":
+    pytest.skip("the server is a script", allow_module_level=True)
+
+SERVER = """
+import json, os, pathlib, sys
+
+adapter = pathlib.Path("leanspec.adapter.yaml").read_text().split()[1]
+names = ["list", adapter, os.environ["HTTPS_PROXY"]]
+identity = {"name": "leanspec-mcp", "version": "1.2.3"}
+for line in sys.stdin:
+    message = json.loads(line)
+    answer = {"error": {"code": -32601}}
+    if message["method"] == "initialize":
+        answer = {"result": {"serverInfo": identity}}
+    if message["method"] == "tools/list":
+        answer = {"result": {"tools": [{"name": name} for name in names]}}
+    print(json.dumps({"id": message.get("id")} | answer), flush=True)
+"""
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """Return a folder with a server that has a tool for its project's adapter."""
+    path = tmp_path / "leanspec-mcp"
+    path.write_text(f"{shebang()}{SERVER}")
+    path.chmod(0o755)
+    return tmp_path
+
+
+def test_each_adapter_is_asked_in_its_own_project_without_a_network(commands: Path) -> None:
+    tools = reported_tools(commands / "leanspec-mcp")
+    assert [*tools] == [*ADAPTERS]
+    for adapter, outlines in tools.items():
+        assert [*outlines] == ["list", adapter, "http://127.0.0.1:9"]
+
+
+def test_an_installed_server_is_as_released_or_its_change_is_named(commands: Path) -> None:
+    tools = reported_tools(commands / "leanspec-mcp")
+    findings = [*compare_tools(commands, tools, "gate")]
+    assert [(each.passed, each.found) for each in findings] == [(True, AS_RELEASED)] * 4
+    released = json.loads(json.dumps(tools))
+    released["github"]["board"] = released["github"].pop("list")
+    del released["jira"]
+    findings = [*compare_tools(commands, released, "gate")]
+    wrong = {each.subject: each.found for each in findings if not each.passed}
+    assert wrong == {
+        "leanspec-mcp tools of a github project": "tool `board` is gone; tool `list` is new",
+        "leanspec-mcp tools of a jira project": "`lean-spec` does not state the released ones",
+    }
+
+
+def test_a_server_that_does_not_start_is_a_finding(tmp_path: Path) -> None:
+    (finding,) = compare_tools(tmp_path, {}, "gate")
+    assert not finding.passed
+    assert "leanspec-mcp" in str(finding.found)
