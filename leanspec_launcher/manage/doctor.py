@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanspec_launcher import folders
-from leanspec_launcher._pins import BINARIES, VERSION
+from leanspec_launcher._pins import BINARIES, SHA256, TOOLS, VERSION
 from leanspec_launcher._release import is_newer
 from leanspec_launcher._search import (
     OFF,
@@ -52,8 +52,10 @@ from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.instead import ended
 from leanspec_launcher.instead.answer import reported_version
+from leanspec_launcher.protocol import Server, ask, refusing_clients
+from leanspec_launcher.tools import AS_RELEASED, adapter, change, outlines
 from leanspec_launcher.verify.loader import loader_of
-from leanspec_launcher.verify.proof import count_scripts
+from leanspec_launcher.verify.proof import count_scripts, digest
 from leanspec_launcher.verify.refusal import Refusal
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
 from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
@@ -293,7 +295,7 @@ def _binary(family: Family) -> Iterator[Finding]:
     yield from _wheel(family)
     yield _stamp(family, first)
     yield _libraries(first)
-    yield _speaks(family, first)
+    yield from _speaks(family, first)
 
 
 def _absent(family: Family) -> Finding:
@@ -345,22 +347,69 @@ def _libraries(verdict: Verdict) -> Finding:
     return ok("libraries", "none are needed but the system's own")
 
 
-def _speaks(family: Family, verdict: Verdict) -> Finding:
+def _speaks(family: Family, verdict: Verdict) -> Iterator[Finding]:
     """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
-    name = "handshake" if "--version" in family.answers else "says"
+    is_server = "--version" in family.answers
+    name = "handshake" if is_server else "says"
+    server = None
     start = time.monotonic()
     hint = reinstall.hint(family)
     try:
         if verdict.origin == VARIABLE:
             hint = f"`unset {family.variable}`, which names it"
             count_scripts()  # it may start this command
-        version = reported_version(family, verdict.path)
+        if is_server:
+            server = ask([verdict.path], tools=True, every=True)
+        version = server.version if server else reported_version(family, verdict.path)
     except (OSError, Refusal) as cause:
-        return error(name, str(cause), hint)
+        yield error(name, str(cause), hint)
+        return
     milliseconds = (time.monotonic() - start) * 1000
     if BINARIES and version != BINARIES:
-        return error(name, f"`{version}`, expected {BINARIES}", hint)
-    return ok(name, f"{version} ({milliseconds:.0f} ms)")
+        yield error(name, f"`{version}`, expected {BINARIES}", hint)
+    else:
+        yield ok(name, f"{version} ({milliseconds:.0f} ms)")
+    if server:
+        yield _protocol(server)
+        yield from _tools(family, verdict, server, hint)
+
+
+def _protocol(server: Server) -> Finding:
+    """Report which versions of the protocol the server speaks, and who would refuse it for that."""
+    text = f"MCP {', '.join(server.protocols)}"
+    names = [client.client for client in configured(Path.cwd())]
+    clients = ", ".join(refusing_clients(names, server.protocols))
+    if not clients:
+        return ok("protocol", text)
+    hint = "update that client, or take it out of `leanspec-launcher mcp-config`"
+    return warning("protocol", f"{text}: {clients} would refuse this server", hint)
+
+
+def _tools(
+    family: Family, verdict: Verdict, server: Server, hint: str | None
+) -> Iterator[Finding]:
+    """Compare the tools with those of the release. A project's own schema may change them, too."""
+    project = adapter(Path.cwd())
+    if not TOOLS:
+        return
+    count = f"{len(server.tools)} tools"
+    if project not in TOOLS:
+        yield ok("tools", f"{count}; the release states none for this project's adapter")
+        return
+    words = change(TOOLS[project], outlines(server.tools))
+    if words == AS_RELEASED:
+        yield ok("tools", f"{count}, {words}")
+    elif _is_pinned(family, verdict.path):
+        yield ok("tools", f"{count}; by this project's schema, {words}")
+    else:
+        yield warning("tools", f"{count}, not {AS_RELEASED}: {words}", hint)
+
+
+def _is_pinned(family: Family, path: str) -> bool:
+    """Tell whether a binary is that of the release."""
+    platform = current()
+    pin = SHA256.get(family.name, {}).get(platform.key) if platform else None
+    return pin is not None and digest(path) == pin
 
 
 def _commands() -> Iterator[Finding]:
