@@ -13,7 +13,7 @@ import queue
 import subprocess  # noqa: TID251 - LeanSpec's own programs work in the user's folder
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -255,9 +255,8 @@ def _identity(value: object) -> tuple[str, str] | None:
 def _exchange(
     process: subprocess.Popen[bytes], messages: Sequence[Message], seconds: float
 ) -> Exchange:
-    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-    if stdin is None or stdout is None or stderr is None:
-        raise OSError("the server has no pipes")
+    pipes = (process.stdin, process.stdout, process.stderr)
+    stdin, stdout, stderr = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
     deadline = time.monotonic() + seconds
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     errors: list[bytes] = []

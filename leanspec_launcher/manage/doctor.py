@@ -381,7 +381,7 @@ def _protocol(server: Server) -> Finding:
     clients = ", ".join(refusing_clients(names, server.protocols))
     if not clients:
         return ok("protocol", text)
-    hint = "update that client, or take it out of `leanspec-launcher mcp-config`"
+    hint = "update the client; `leanspec-launcher mcp-config CLIENT --remove` takes the server out"
     return warning("protocol", f"{text}: {clients} would refuse this server", hint)
 
 
