@@ -11,10 +11,11 @@ import pytest
 from leanspec_launcher.tools import AS_RELEASED
 from scripts.collect.reported import ADAPTERS, reported_tools
 from scripts.gates.installation import compare_tools
+from tests.support.preconditions import missing
 from tests.support.surroundings import shebang
 
 if sys.platform == "win32":
-    pytest.skip("the server is a script", allow_module_level=True)
+    missing("POSIX", "the server is a script")
 
 SERVER = """
 import json, os, pathlib, sys
