@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,10 +311,15 @@ def _tools(wanted: list[Wanted]) -> dict[str, dict[str, str]]:
     for each in wanted:
         if each.project.family is not FAMILIES["mcp"] or not runs_here(each.platform):
             continue
-        try:
-            return reported_tools(each.binary.absolute())
-        except OSError as error:
-            say(f"    its tools are not listed: {error}")
+        # A collected file need not be executable: a copy is started.
+        with tempfile.TemporaryDirectory(prefix="leanspec-server-") as folder:
+            program = Path(folder, each.binary.name)
+            shutil.copyfile(each.binary, program)
+            program.chmod(0o700)
+            try:
+                return reported_tools(program)
+            except OSError as error:
+                say(f"the tools of `{program.name}` are not listed: {error}")
     return {}
 
 
