@@ -71,23 +71,22 @@ def installed_from(
         if HAS_MCP:
             yield from compare_tools(programs, released, f"{gate} by {name}")
     if command_pins:
-        yield from _runs_by_uvx(plan, command_pins[0], index, folder, gate)
+        of_uvx = f"{gate} of {MCP_COMMAND}"
+        try:
+            programs = install_by_uv(command_pins[0], index, folder / "uvx")
+        except CommandError as error:
+            yield problem(gate, f"uv install {MCP_COMMAND}", "installed", str(error))
+            return
+        yield from _runs_by_uvx(plan, programs, folder, of_uvx)
+        yield from compare_tools(programs, released, of_uvx)
 
 
-def _runs_by_uvx(
-    plan: Plan, pins: Pins, index: dict[str, str], folder: Path, gate: str
-) -> Iterator[Finding]:
+def _runs_by_uvx(plan: Plan, programs: Path, folder: Path, gate: str) -> Iterator[Finding]:
     """Start the MCP server as `uvx leanspec-mcp` does, which is what its registry tells clients."""
-    try:
-        programs = install_by_uv(pins, index, folder / "uvx")
-    except CommandError as error:
-        yield problem(gate, f"uv install {MCP_COMMAND}", "installed", str(error))
-        return
     project = folder / "uvx-project"
     project.mkdir()
-    yield from foreign_files(folder / "uvx", f"{gate} of {MCP_COMMAND}")
-    yield from _mcp(plan, programs, project, f"{gate} of {MCP_COMMAND}")
-    yield from compare_tools(programs, released, f"{gate} of {MCP_COMMAND}")
+    yield from foreign_files(folder / "uvx", gate)
+    yield from _mcp(plan, programs, project, gate)
 
 
 def install_by_pip(pins: Pins, index: dict[str, str], environment: Path) -> Path:
