@@ -38,7 +38,16 @@ class MissingCommand:
     @property
     def text(self) -> str:
         """What is wrong, for people."""
+        if self.is_occupied:
+            return (
+                f"`{self.path}` is not a file, and lean-spec was installed with one there"
+            )
         return f"`{self.path}` is missing, which lean-spec was installed with"
+
+    @property
+    def is_occupied(self) -> bool:
+        """Whether something else has its place: a folder, a pipe."""
+        return os.path.exists(self.path)
 
 
 def missing_commands(name: str | None = None) -> list[MissingCommand]:
@@ -53,7 +62,7 @@ def missing_commands(name: str | None = None) -> list[MissingCommand]:
 
 def _scripts(scripts: list[link.Script]) -> Iterator[MissingCommand]:
     for script in scripts:
-        if not os.path.exists(script.path):
+        if not os.path.isfile(script.path):
             yield MissingCommand(script, script.path)
 
 
@@ -85,6 +94,10 @@ def restore(command: MissingCommand) -> None:
 
     Raises CommandError if only the installer can.
     """
+    if command.is_occupied:
+        raise CommandError(
+            command.text, hint="move it away, and type `leanspec-launcher repair`"
+        )
     text = link.script_text(command.path, command.script.target)
     if not command.is_link and not (text and link.has_interpreter(text)):
         raise CommandError(command.text, hint=main_hint())

@@ -361,6 +361,12 @@ def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -
         "lean-spec",
         "leanspec-mcp",
     ]
+    failed = site.manage("repair", code=1).stderr
+    assert (
+        f"`{site.root / 'bin/lean-spec'}` is not a file, and lean-spec was installed"
+        in failed
+    )
+    assert (site.root / "bin/lean-spec").is_dir()
 
 
 def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> None:
