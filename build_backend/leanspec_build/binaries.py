@@ -67,7 +67,7 @@ class Binary:
         try:
             return platform_tags(self.executable, self.bundled)
         except BuildError as error:
-            raise BuildError(
+            raise type(error)(
                 f"no wheel can carry `{self.path}`: {error.message}", hint=error.hint
             ) from None
 

@@ -18,6 +18,10 @@ class BuildError(Exception):
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
 
 
+class NoTagError(BuildError):
+    """A sound program for a machine that no installer of wheels has a name for."""
+
+
 class NotAProgramError(BuildError):
     """A sound file of another kind: a script, a library, debug information."""
 

@@ -7,28 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .elf_file import PT_DYNAMIC, PT_INTERP, ElfFile
-from .view import View
+from .elf_file import DT_NEEDED, PT_INTERP, ElfFile
+from .view import View, unsigned_number
 
 EF_ARM_ABI_FLOAT_HARD = 0x400  # e_flags
-ARM_V7 = 10  # Tag_CPU_arch
+# The CPU of a program that does not say which Arm it needs.
+UNKNOWN = "arm"
+# Older ones first: each runs what is for those before it.
+CPUS = ("armv5", "armv6l", "armv7l", "armv8")
+# Tag_CPU_arch -> CPU. What is missing is older, or newer.
+ARCHITECTURES = {6: "armv6l", 7: "armv6l", 8: "armv7l", 9: "armv6l", 10: "armv7l"}
+GO_CPUS = {"5": "armv5", "6": "armv6l", "7": "armv7l"}
 SHT_ARM_ATTRIBUTES = 0x70000003
 LARGEST_ATTRIBUTES = 1 << 16
 
 
-def arm_cpu(file: ElfFile) -> str:
-    """Tell 32-bit Arm with hardware floating point (armv7l, armv6l) from that without."""
-    version = _arm_version(file)
+def arm_cpu(file: ElfFile, go_version: str | None) -> str:
+    """Return the kind of 32-bit Arm: `armv7l` and `armv6l`, or one that no tag is for.
+
+    `go_version` is the `GOARM` of a Go program, as `7` or `7,softfloat`.
+    """
     if file.view.order == ">":
         return "armeb"
     hard = file.header.flags & EF_ARM_ABI_FLOAT_HARD
     # A static program calls no library: how others pass floating point does not concern it.
-    static = not file.of_kind(PT_INTERP, PT_DYNAMIC)
+    static = not file.of_kind(PT_INTERP) and file.value(DT_NEEDED) is None
     if not hard and not static:
         return "armel"
+    statements = [_attributed_cpu(file), GO_CPUS.get((go_version or "").partition(",")[0])]
+    # A Go program with C code states both, and needs the newer one.
+    cpus = [cpu for cpu in statements if cpu is not None]
+    return max(cpus, key=CPUS.index, default=UNKNOWN)
+
+
+def _attributed_cpu(file: ElfFile) -> str | None:
+    version = _arm_version(file)
     if version is None:
-        return "armv7l" if hard else "armel"
-    return "armv7l" if version >= ARM_V7 else "armv6l"
+        return None
+    other = CPUS[0] if version < min(ARCHITECTURES) else CPUS[-1]
+    return ARCHITECTURES.get(version, other)
 
 
 def _arm_version(file: ElfFile) -> int | None:
@@ -64,22 +81,10 @@ def _arm_architecture(data: bytes, order: str) -> int | None:
 def _attributes(data: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the attributes that are numbers; those that are texts are passed over."""
     while place < end:
-        tag, place = _uleb(data, place, end)
+        tag, place = unsigned_number(data, place, end)
         has_number = tag not in (4, 5, 65, 67) and (tag <= 32 or tag % 2 == 0)  # noqa: PLR2004 - the standard's rule
         if has_number or tag == 32:  # noqa: PLR2004 - a number and a text
-            value, place = _uleb(data, place, end)
+            value, place = unsigned_number(data, place, end)
             yield tag, value
         if not has_number or tag == 32:  # noqa: PLR2004
             place = data.find(b"\0", place, end) + 1 or end
-
-
-def _uleb(data: bytes, place: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while place < end and shift < 64:  # noqa: PLR2004 - bits of the largest number
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            break
-    return value, place

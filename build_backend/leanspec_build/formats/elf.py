@@ -12,9 +12,10 @@ from typing import NoReturn
 from leanspec_build.errors import NotAProgramError
 
 from .arm import arm_cpu
-from .elf_file import PT_INTERP, PT_LOAD, ElfFile, Note
+from .elf_file import DT_NEEDED, PT_INTERP, PT_LOAD, ElfFile, Note
 from .elf_symbols import imports, version_needs
 from .facts import Executable, FileFormat
+from .go_build import build_settings
 from .view import Bytes, View
 
 KINDS = {1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
@@ -68,11 +69,25 @@ CPUS = {
     (22, 64, ">"): "s390x",
     (243, 64, "<"): "riscv64",
     (258, 64, "<"): "loongarch64",
+    # No installer names these.
+    (8, 32, "<"): "mipsel",
+    (8, 32, ">"): "mips",
+    (8, 64, "<"): "mips64el",
+    (8, 64, ">"): "mips64",
+    (20, 32, ">"): "ppc",
+    (43, 64, ">"): "sparc64",
 }
 PF_X = 1
-DT_NEEDED, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_FLAGS_1 = 1, 14, 15, 29, 0x6FFFFFFB
+DT_SONAME, DT_RPATH, DT_RUNPATH, DT_FLAGS_1 = 14, 15, 29, 0x6FFFFFFB
 DF_1_PIE = 0x08000000
 NT_GNU_PROPERTY, X86_ISA_NEEDED = 5, 0xC0008002
+# What Go builds for if nothing else is said, which each machine of the CPU has.
+GO_BASELINES = {
+    "GOAMD64": "v1",
+    "GOARM64": "v8.0",
+    "GOPPC64": "power8",
+    "GORISCV64": "rva20u64",
+}
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
 
@@ -100,10 +115,11 @@ def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
         file.string(value) for tag, value in file.entries if tag in (DT_RPATH, DT_RUNPATH)
     ]
     notes = list(file.notes())
+    settings = build_settings(file)
     return Executable(
         format=FileFormat.ELF,
-        system=_system(file, loader, notes),
-        cpus=(_cpu(file),),
+        system=_system(file, loader, notes, settings),
+        cpus=(_cpu(file, settings),),
         bits=file.bits,
         byte_order={"<": "little", ">": "big"}[file.view.order],
         loader=loader,
@@ -113,7 +129,7 @@ def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
         run_path=tuple(part for path in paths for part in path.split(":")),
         imports=frozenset(imports(file)),
         packed=_is_packed(file),
-        instructions=_instructions(file, notes),
+        instructions=_instructions(file, notes) or _go_instructions(settings),
     )
 
 
@@ -150,20 +166,22 @@ def _refuse(kind: str) -> NoReturn:
     raise NotAProgramError(f"is an ELF file of the type `{kind}`, not of the wanted one")
 
 
-def _system(file: ElfFile, loader: str | None, notes: list[Note]) -> str:
+def _system(
+    file: ElfFile, loader: str | None, notes: list[Note], settings: Mapping[str, str]
+) -> str:
     for note in notes:
         if note.name in NOTED_SYSTEMS:
             return NOTED_SYSTEMS[note.name]
-    return FOREIGN_LOADERS.get(loader or "") or SYSTEMS.get(
-        file.osabi, f"osabi-{file.osabi}"
-    )
+    if loader in FOREIGN_LOADERS:
+        return FOREIGN_LOADERS[loader]
+    return settings.get("GOOS") or SYSTEMS.get(file.osabi, f"osabi-{file.osabi}")
 
 
-def _cpu(file: ElfFile) -> str:
+def _cpu(file: ElfFile, settings: Mapping[str, str]) -> str:
     """Return the CPU, with its ABI where that decides on which systems the program runs."""
     machine = file.header.machine
     if machine == EM_ARM:
-        return arm_cpu(file)
+        return arm_cpu(file, settings.get("GOARM"))
     cpu = CPUS.get((machine, file.bits, file.view.order))
     return cpu or f"{MACHINES.get(machine, f'machine{machine}')}_{file.bits}"
 
@@ -191,6 +209,14 @@ def _instructions(file: ElfFile, notes: list[Note]) -> str | None:
             size = 8 if file.bits == 64 else 4  # noqa: PLR2004 - the class
             needed |= _needed_levels(View(note.content, file.view.order), size)
     return next((level for bit, level in LEVELS.items() if needed & bit), None)
+
+
+def _go_instructions(settings: Mapping[str, str]) -> str | None:
+    """Return the setting of a Go program that makes it need a newer CPU, as `GOAMD64=v3`."""
+    for name, baseline in GO_BASELINES.items():
+        if settings.get(name, baseline) != baseline:
+            return f"{name}={settings[name]}"
+    return None
 
 
 def _needed_levels(properties: View, alignment: int) -> int:

@@ -15,7 +15,7 @@ ELF_MAGIC = b"\x7fELF"
 CLASSES = {1: 32, 2: 64}
 ORDERS = {1: "<", 2: ">"}
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_PROPERTY = 1, 2, 3, 4, 0x6474E553
-DT_NULL, DT_STRTAB, DT_STRSZ = 0, 5, 10
+DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ = 0, 1, 5, 10
 # A large program has some ten segments and some hundred entries.
 MOST_SEGMENTS, MOST_ENTRIES, MOST_NOTES = 128, 10_000, 1_000
 LARGEST_NOTE = 1 << 16

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from leanspec_build.errors import BuildError, NotAProgramError
+from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
 from .facts import Executable, FileFormat, Signature
@@ -189,7 +189,7 @@ def _take(result: Slice, command: View, kind: int, whole: View) -> None:
     elif kind == LC_BUILD_VERSION:
         system, minimum, sdk = command.unpack("3I", 8, "the system's version")
         if system != MACOS:
-            raise BuildError(
+            raise NoTagError(
                 f"is for another system of Apple's than macOS (platform {system})"
             )
         result.minimum, result.sdk = _version(minimum), _version(sdk)
@@ -197,7 +197,7 @@ def _take(result: Slice, command: View, kind: int, whole: View) -> None:
         minimum, sdk = command.unpack("2I", 8, "the system's version")
         result.minimum, result.sdk = _version(minimum), _version(sdk)
     elif kind in OTHER_SYSTEMS:
-        raise BuildError(
+        raise NoTagError(
             f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"
         )
 

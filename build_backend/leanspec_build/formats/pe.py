@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from leanspec_build.errors import BuildError, NotAProgramError
+from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
 from .facts import Executable, FileFormat
@@ -80,7 +80,7 @@ def parse_program(data: Bytes) -> Executable:
     )  # the one directory that states an offset
     (entry,) = view.unpack("I", optional + 16, "the optional header")
     if machine == X64 and _is_hybrid(view, sections, directories):
-        raise BuildError("is an ARM64EC program, for which there is no platform tag")
+        raise NoTagError("is an ARM64EC program, for which there is no platform tag")
     cpu = CPUS.get(machine, f"machine-{machine:#x}")
     signed = signatures.of_pe(
         view,
@@ -115,7 +115,7 @@ def section(data: Bytes, name: str) -> bytes | None:
 def _must_run_as_program(subsystem: int) -> None:
     if subsystem not in SUBSYSTEMS:
         other = OTHER_SUBSYSTEMS.get(subsystem, f"for the subsystem {subsystem}")
-        raise BuildError(f"is {other}, not a program that Windows starts")
+        raise NotAProgramError(f"is {other}, not a program that Windows starts")
 
 
 def _sections(view: View, start: int, count: int) -> Iterator[Section]:

@@ -86,3 +86,16 @@ class View:
         return all(
             len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples
         )
+
+
+def unsigned_number(data: Bytes, place: int, end: int) -> tuple[int, int]:
+    """Return a number in 7 bits per byte (ULEB128), and where it ends."""
+    value = shift = 0
+    while place < end and shift < 64:  # noqa: PLR2004 - bits of the largest number
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            break
+    return value, place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable, FileFormat, Signature
 
 from .linux import linux_tags
@@ -19,7 +19,7 @@ def platform_tags(
     """Derive the platform tags of an executable.
 
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
-    BuildError where no tag exists for its system or CPU, or where no machine would run it.
+    NoTagError if there is no tag for its system or CPU, BuildError if no machine would run it.
     """
     if Signature.BROKEN in executable.signatures.values():
         raise BuildError(
@@ -31,5 +31,5 @@ def platform_tags(
     if executable.format is FileFormat.MACH_O:
         return macos_tags(executable)
     if executable.system != "linux":
-        raise BuildError(f"there is no platform tag for the system `{executable.system}`")
+        raise NoTagError(f"there is no platform tag for the system `{executable.system}`")
     return linux_tags(executable, bundled or {})

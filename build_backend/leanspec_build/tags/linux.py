@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from leanspec_build.errors import NoTagError
+from leanspec_build.formats.arm import UNKNOWN as UNKNOWN_ARM
 from leanspec_build.formats.facts import Executable
 
 from .model import Tags
@@ -28,6 +30,8 @@ GLIBC_LOADERS = {
     "riscv64": "/lib/ld-linux-riscv64-lp64d.so.1",
     "loongarch64": "/lib64/ld-linux-loongarch-lp64d.so.1",
 }
+# The CPUs whose machines name themselves so; an installer has no name for any other.
+LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
 MUSL_LOADER = re.compile(r"/lib/ld-musl-[a-z0-9_]+\.so\.1")
 LOADER_LIBRARY = re.compile(
     r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1"
@@ -37,6 +41,7 @@ LOADER_LIBRARY = re.compile(
 def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     """Return the tags of an ELF file with the libraries that the wheel brings along."""
     cpu = executable.cpus[0]
+    _must_have_tag(cpu)
     if executable.packed:
         return _local_only(
             cpu,
@@ -73,6 +78,17 @@ def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tag
                 reason = "it is linked to musl, whose version the bytes do not say"
             return Tags(_names(policy, cpu), (reason,))
     return _local_only(cpu, *dict.fromkeys(objections))
+
+
+def _must_have_tag(cpu: str) -> None:
+    """Raise NoTagError if installers have no name for the machines of a CPU."""
+    if cpu == UNKNOWN_ARM:
+        raise NoTagError(
+            "it does not say which Arm it needs",
+            hint="leave the section `.ARM.attributes` in, or build with Go 1.18 or newer",
+        )
+    if cpu not in LINUX_CPUS:
+        raise NoTagError(f"there is no Linux platform tag for the CPU `{cpu}`")
 
 
 def _lowest(policy: str, cpu: str, lower: list[str]) -> str:

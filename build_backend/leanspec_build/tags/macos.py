@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable, Signature
 
 from .model import Tags, dotted, must_need_nothing_else
@@ -48,7 +48,7 @@ def _foreign(executable: Executable) -> list[str]:
 def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
     """Return the oldest macOS that a slice may be promised to, in the numbers that tags use."""
     if cpu not in MACOS_CPUS:
-        raise BuildError(f"there is no macOS platform tag for the CPU `{cpu}`")
+        raise NoTagError(f"there is no macOS platform tag for the CPU `{cpu}`")
     if cpu not in executable.macos_minimum:
         raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
     if cpu == "aarch64" and executable.signatures[cpu] is Signature.NONE:

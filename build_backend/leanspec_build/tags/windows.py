@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable
 
 from .model import Tags, must_need_nothing_else
@@ -38,7 +38,7 @@ def windows_tags(executable: Executable) -> Tags:
     """Return the tags of a PE file; raises BuildError where no clean Windows runs it."""
     cpu = executable.cpus[0]
     if cpu not in WINDOWS_TAGS:
-        raise BuildError(f"there is no Windows platform tag for the CPU `{cpu}`")
+        raise NoTagError(f"there is no Windows platform tag for the CPU `{cpu}`")
     if executable.packed:
         raise BuildError(
             "it is packed (by UPX, or another packer), which hides the libraries that it needs",

@@ -448,9 +448,15 @@ V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
         (b"A" + attributes(V7), False, True, "armel"),
         (b"A" + attributes(V7), False, False, "armv7l"),
         (b"A" + attributes(V6), False, False, "armv6l"),
-        (b"", True, True, "armv7l"),
-        (b"", False, False, "armel"),
-        (b"B" + attributes(V6), True, True, "armv7l"),
+        (b"A" + attributes(bytes([CPU_ARCH, 9])), True, True, "armv6l"),
+        (b"A" + attributes(bytes([CPU_ARCH, 8])), True, True, "armv7l"),
+        (b"A" + attributes(bytes([CPU_ARCH, 4])), False, False, "armv5"),
+        (b"A" + attributes(bytes([CPU_ARCH, 14])), True, True, "armv8"),
+        # An absent statement is not a statement.
+        (b"", True, True, "arm"),
+        (b"", False, False, "arm"),
+        (b"A" + attributes(b"\x08\1"), True, True, "arm"),
+        (b"B" + attributes(V6), True, True, "arm"),
         # Another vendor's come first; texts, numbers and the one with both are passed over.
         (b"A" + attributes(V7, vendor=b"gnu") + attributes(V6), True, True, "armv6l"),
         (b"A" + attributes(b"\5text\0", V6), True, True, "armv6l"),
@@ -463,8 +469,8 @@ V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
         (b"A" + attributes(b"\5\0", V6), True, True, "armv6l"),
         (b"A" + attributes(b"\x08\x86\x01", V6), True, True, "armv6l"),
         # Cut short, or of no length: no attribute is known.
-        (b"A" + attributes(V6)[:-1], True, True, "armv7l"),
-        (b"A" + struct.pack("<I", 4) + b"aeabi\0", True, True, "armv7l"),
+        (b"A" + attributes(V6)[:-1], True, True, "arm"),
+        (b"A" + struct.pack("<I", 4) + b"aeabi\0", True, True, "arm"),
     ],
 )
 def test_arm_is_told_apart_by_its_build_attributes(

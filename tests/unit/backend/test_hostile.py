@@ -302,7 +302,7 @@ def many_libraries() -> bytes:
         (large_hash_table, "tags "),
         (large_old_hash_table, "more than 1000000 dynamic symbols"),
         (overlapping_versions, "needs more than 20000 symbol versions"),
-        (many_arm_attributes, "tags linux_arm"),
+        (many_arm_attributes, "does not say which Arm it needs"),
         (many_notes, "60001 program headers"),
         (many_names, "tags "),
         (many_code_segments, "tags "),

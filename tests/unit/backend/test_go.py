@@ -1,0 +1,129 @@
+"""What a Go program says of its build: the Arm that it needs, its system, newer instructions."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from leanspec_build.errors import NoTagError
+from leanspec_build.formats.executable import parse_executable
+from leanspec_build.tags.derive import platform_tags
+
+ARM, X86_64, AARCH64 = 40, 62, 183
+LOADED, WRITABLE, READ_ONLY = 1, 6, 5
+IS_INLINE = 2
+SENTINEL = bytes(range(16))
+
+
+def length(size: int) -> bytes:
+    """Return a number in 7 bits per byte."""
+    low, rest = size & 0x7F, size >> 7
+    return bytes([low | 0x80]) + length(rest) if rest else bytes([low])
+
+
+def build_information(*settings: str, flags: int = IS_INLINE) -> bytes:
+    """Return what Go's linker writes: a header, its version, modules and settings."""
+    lines = ["path\texample.com/tool", "dep\tGOARM=7\tv1.0.0"]
+    lines += [f"build\t{setting}" for setting in settings]
+    text = SENTINEL + "".join(f"{line}\n" for line in lines).encode() + SENTINEL
+    header = b"\xff Go buildinf:" + bytes([8, flags])
+    return header.ljust(32, b"\0") + b"\x08go1.27.3" + length(len(text)) + text
+
+
+def program(machine: int, data: bytes, *, flags: int = WRITABLE) -> bytes:
+    """Return a static program for a machine, of one segment with data."""
+    is_wide = machine != ARM
+    start = 128
+    size = start + len(data)
+    if is_wide:
+        segment = struct.pack("<IIQQQQQQ", LOADED, flags, 0, 0, 0, size, size, 1)
+        fields = (2, machine, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+        header = struct.pack("<HHIQQQIHHHHHH", *fields)
+    else:
+        segment = struct.pack("<8I", LOADED, 0, 0, 0, size, size, flags, 1)
+        fields = (2, machine, 1, 0, 52, 0, 0, 52, 32, 1, 40, 0, 0)
+        header = struct.pack("<HHIIIIIHHHHHH", *fields)
+    ident = b"\x7fELF" + bytes([2 if is_wide else 1, 1, 1]) + bytes(9)
+    return (ident + header + segment).ljust(start, b"\0") + data
+
+
+@pytest.mark.parametrize(
+    ("setting", "tag"),
+    [
+        ("GOARM=7", "manylinux_2_17_armv7l"),
+        ("GOARM=7,softfloat", "manylinux_2_17_armv7l"),
+        ("GOARM=6", "linux_armv6l"),
+    ],
+)
+def test_an_arm_program_of_go_gets_the_arm_that_it_was_built_for(
+    setting: str, tag: str
+) -> None:
+    data = program(ARM, build_information("GOOS=linux", setting))
+    tags = platform_tags(parse_executable(data, "it"))
+    assert tag in tags.platforms
+    assert tags.publishable
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (build_information("GOARM=5"), "no Linux platform tag for the CPU `armv5`"),
+        (build_information("GOOS=linux"), "does not say which Arm it needs"),
+        (build_information("GOARM=8"), "does not say which Arm it needs"),
+        # Older ones point to their texts, which have no settings.
+        (build_information("GOARM=7", flags=0), "does not say which Arm it needs"),
+        # A text of a program that reads such lists.
+        (b"a" + build_information("GOARM=7"), "does not say which Arm it needs"),
+        (build_information("GOARM=7")[:40], "does not say which Arm it needs"),
+        (b"\xff Go buildinf:", "does not say which Arm it needs"),
+    ],
+)
+def test_an_arm_program_without_a_version_that_has_a_tag_gets_none(
+    data: bytes, words: str
+) -> None:
+    with pytest.raises(NoTagError, match=words):
+        platform_tags(parse_executable(program(ARM, data), "it"))
+
+
+def test_settings_are_read_from_data_alone_not_from_code() -> None:
+    data = program(ARM, build_information("GOARM=7"), flags=READ_ONLY)
+    with pytest.raises(NoTagError):
+        platform_tags(parse_executable(data, "it"))
+
+
+def test_a_text_before_the_settings_hides_nothing() -> None:
+    text = b"-\xff Go buildinf:".ljust(64, b"-")
+    data = program(ARM, text + build_information("GOARM=6"))
+    assert parse_executable(data, "it").cpus == ("armv6l",)
+
+
+@pytest.mark.parametrize(
+    ("machine", "setting", "instructions"),
+    [
+        (X86_64, "GOAMD64=v1", None),
+        (X86_64, "GOAMD64=v3", "GOAMD64=v3"),
+        (AARCH64, "GOARM64=v8.0", None),
+        (AARCH64, "GOARM64=v8.1,lse", "GOARM64=v8.1,lse"),
+    ],
+)
+def test_a_program_of_go_for_newer_cpus_is_local(
+    machine: int, setting: str, instructions: str | None
+) -> None:
+    data = program(machine, build_information(setting))
+    executable = parse_executable(data, "it")
+    assert executable.instructions == instructions
+    assert platform_tags(executable).publishable is (instructions is None)
+
+
+def test_a_program_of_go_names_its_system() -> None:
+    data = program(X86_64, build_information("GOOS=illumos"))
+    executable = parse_executable(data, "it")
+    assert executable.system == "illumos"
+    with pytest.raises(NoTagError, match="no platform tag for the system `illumos`"):
+        platform_tags(executable)
+
+
+@pytest.mark.parametrize(("machine", "cpu"), [(8, "mips64el"), (2, "machine2_64")])
+def test_a_cpu_that_no_installer_names_gets_no_tag(machine: int, cpu: str) -> None:
+    with pytest.raises(NoTagError, match=f"no Linux platform tag for the CPU `{cpu}`"):
+        platform_tags(parse_executable(program(machine, b""), "it"))
