@@ -73,7 +73,22 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = ALL, ALL_EXAMPLES
     parser.add_argument("--project", type=Path, default=Path(), help="default: this folder")
     parser.add_argument(
-        "--from", dest="place", default="", help="default: `from` of the project"
+        "--from",
+        dest="places",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="repeatable; default: `from` of the project",
+    )
+    parser.add_argument(
+        "--platform",
+        dest="platforms",
+        action="append",
+        default=[],
+        help="repeatable; default: all",
+    )
+    parser.add_argument(
+        "--local", action="store_true", help="make wheels that no public index takes, too"
     )
     parser.add_argument("--out", type=Path, default=Path("dist"), help="default: dist")
     parser.add_argument("--version", default="", help="of a project that calls it dynamic")

@@ -14,7 +14,9 @@ from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.wheel import Content, wheel_name, write_wheel
 
+from .program_set import ProgramSet
 from .programs import content_of
+from .selection import choose_platforms
 from .sets import find_sets
 from .stub import stub_content
 
@@ -29,13 +31,16 @@ def make_all(options: argparse.Namespace) -> int:
         )
     for line in project.left_out_notes():
         note(line)
-    sets = find_sets(project, options.place)
+    sets = find_sets(project, options.places)
+    chosen = choose_platforms(sets, project, options.platforms)
     wheels: list[tuple[str | None, Content]] = [
-        (programs.place, content_of(project, programs)) for programs in sets
+        (programs.place, content_of(project, programs)) for programs in chosen
     ]
     if project.has_stub:
         tags = [tag for programs in sets for tag in programs.tags.platforms]
         wheels.append((None, stub_content(project, tags)))
+    if not options.local and not options.dry_run:
+        _must_be_publishable(chosen)
     facts = []
     # Compressing lets other threads run.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -48,7 +53,24 @@ def make_all(options: argparse.Namespace) -> int:
                 _show(path, place, content)
     if options.json:
         print(json.dumps(facts, indent=2))  # noqa: T201
+    if not options.local:
+        _must_be_publishable(chosen)
     return 0
+
+
+def _must_be_publishable(sets: list[ProgramSet]) -> None:
+    """Raise BuildError for wheels that a public index would refuse, after it took others."""
+    lines = [
+        f"\n  `{programs.place}` ({', '.join(programs.tags.platforms)}): {reason}"
+        for programs in sets
+        if not programs.tags.publishable
+        for reason in programs.tags.reasons
+    ]
+    if lines:
+        raise BuildError(
+            f"no public index takes the wheels of these programs:{''.join(lines)}",
+            hint="leave their places out by `exclude`, or make the wheels for machines of your own: `--local`",
+        )
 
 
 def _make(project: Project, content: Content, options: argparse.Namespace) -> str:

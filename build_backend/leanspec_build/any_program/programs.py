@@ -16,7 +16,8 @@ from leanspec_build.wheel import (
     source_date_epoch,
 )
 
-from .sets import ProgramSet, find_sets, set_for_platform, set_for_this_machine
+from .program_set import ProgramSet
+from .sets import find_sets, set_for_platform, set_for_this_machine
 
 # Settings of the other mode, and what to do instead.
 ABSENT = {
@@ -53,7 +54,8 @@ def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
                 f"the config setting `{name}` is not for a project with `programs`",
                 hint=hint,
             )
-    sets = find_sets(project, settings.get("from", ""))
+    places = [settings["from"]] if "from" in settings else []
+    sets = find_sets(project, places)
     if "platform" in settings:
         return set_for_platform(sets, settings["platform"])
     return set_for_this_machine(sets)

@@ -10,87 +10,114 @@ from __future__ import annotations
 import dataclasses
 import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from packaging.tags import sys_tags
 
 from leanspec_build.archives import ARCHIVES, Member, read_members
 from leanspec_build.binaries import Binary, must_keep_floor
-from leanspec_build.errors import BuildError, NotAProgramError, note
+from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
 from leanspec_build.formats.executable import load_executable, parse_executable
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
-from leanspec_build.tags.model import Tags, of_all
-from leanspec_build.tags.platforms import platform_keys
+from leanspec_build.tags.model import of_all
 
+from .overlap import is_debug, without_overlap
+from .program_set import ProgramSet
 from .universal import join
 
 MACOS = ("darwin-x64", "darwin-arm64")
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
+DEBUG_REMARK = "its folder says that it is a debug build, which is large and slow: name another one under `from`"
 ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
 # File name -> its content, or its path.
 Files = Mapping[str, bytes | Path]
 
 
-@dataclasses.dataclass(frozen=True)
-class ProgramSet:
-    """The programs of one wheel."""
+@dataclasses.dataclass
+class Search:
+    """A walk through what a build left."""
 
-    place: str
-    """The folder or archive that they are from, for people."""
-    binaries: Mapping[str, Binary]
-    """By the name that the project states, in its order."""
-    tags: Tags
-
-    @property
-    def contents(self) -> list[bytes]:
-        """The bytes of each program."""
-        return [binary.data for binary in self.binaries.values()]
-
-    @property
-    def platforms(self) -> set[str]:
-        """The platforms that they are for, as `linux-x64`; several for universal files."""
-        executables = (binary.executable for binary in self.binaries.values())
-        return {key for executable in executables for key in platform_keys(executable)}
+    names: tuple[str, ...]
+    excluded: set[str]
+    passed_by: list[str] = dataclasses.field(default_factory=list)
+    """What has no programs although it could, for people."""
 
 
-def find_sets(project: Project, place: str) -> list[ProgramSet]:
-    """Return every complete set of a project's programs, by its tags.
+def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
+    """Return every complete set of a project's programs, by its tags; no two are for the same machines.
 
-    They are in `place`, or where the project says. A note names each file of the same name that is
-    no program. Raises BuildError if there is no set, if two are for the same machines and differ,
-    or if a program is damaged.
+    They are in `places`, or where the project says. A note names each file of the same name that is
+    no program, or is for a machine that no tag names. Raises BuildError if a place has no set, if
+    two are for the same machines and differ, or if a program is damaged.
     """
-    places = _places(project, place)
-    sets: dict[tuple[str, ...], ProgramSet] = {}
-    skipped = []
-    for origin, files in _complete_folders(places, project.programs):
+    # What is given is relative to where it was typed, what the project states to the project.
+    root = Path() if places else project.root
+    patterns = places or project.places
+    if not patterns:
+        raise BuildError(
+            "nothing says where the programs are",
+            hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
+        )
+    search = Search(project.programs, _excluded(project))
+    sets = [
+        programs
+        for pattern in patterns
+        for programs in _sets_in(project, search, root, pattern)
+    ]
+    if not sets:
+        raise _nothing_found(search, patterns, search.passed_by)
+    for message in search.passed_by:
+        note(f"note: {message}: passed by")
+    separate = without_overlap(sets, root)
+    in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
+    return _joined(in_order) if project.is_universal2 else in_order
+
+
+def _sets_in(
+    project: Project, search: Search, root: Path, pattern: str
+) -> list[ProgramSet]:
+    """Return the sets of one place; raises BuildError if there is nothing for any machine."""
+    sets = []
+    has_others = False
+    first_message = len(search.passed_by)
+    for origin, files in _complete_folders(search, _paths(root, pattern)):
         try:
             programs = _read_set(project, origin, files)
         except NotAProgramError as error:
             # A folder of completions has files of the program's name, and one of debug symbols.
-            skipped.append(error.message)
+            search.passed_by.append(error.message)
             continue
-        other = sets.setdefault(programs.tags.platforms, programs)
-        if other.contents != programs.contents:
-            raise BuildError(
-                f"`{other.place}` and `{programs.place}` have different programs for the same machines",
-                hint="name one of them: `--from PLACE`",
-            )
-    if not sets:
-        names = ", ".join(f"`{name}`" for name in project.programs)
-        shown = ", ".join(f"`{path}`" for path in places)
-        lines = "".join(f"\n  {message}" for message in skipped)
-        raise BuildError(
-            f"no folder or archive in {shown} has {names}{lines}",
-            hint='build first, or name what was built: `programs = ["example"]` under `[tool.leanspec-build]`',
-        )
-    for message in skipped:
-        note(f"note: {message}: passed by")
-    in_order = [sets[tags] for tags in sorted(sets)]
-    return _joined(in_order) if project.is_universal2 else in_order
+        except NoTagError as error:
+            search.passed_by.append(error.message)
+            has_others = True
+            continue
+        if "debug" not in pattern.casefold() and is_debug(Path(origin), root):
+            programs = _remarked(programs, DEBUG_REMARK)
+        sets.append(programs)
+    if not sets and not has_others:
+        raise _nothing_found(search, [pattern], search.passed_by[first_message:])
+    return sets
+
+
+def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
+    tags = programs.tags
+    new = dataclasses.replace(tags, remarks=(*tags.remarks, remark))
+    return dataclasses.replace(programs, tags=new)
+
+
+def _nothing_found(
+    search: Search, patterns: Sequence[str], messages: list[str]
+) -> BuildError:
+    names = ", ".join(f"`{name}`" for name in search.names)
+    shown = ", ".join(f"`{pattern}`" for pattern in patterns)
+    lines = "".join(f"\n  {message}" for message in messages)
+    return BuildError(
+        f"no folder or archive in {shown} has {names}{lines}",
+        hint='build first, or name what was built: `programs = ["example"]` under `[tool.leanspec-build]`',
+    )
 
 
 def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
@@ -172,22 +199,33 @@ def _read_set(project: Project, place: str, files: Files) -> ProgramSet:
     return ProgramSet(place, binaries, tags)
 
 
-def _places(project: Project, place: str) -> list[Path]:
-    """Return where the programs are: the given place, or that of the project, which may be a glob.
+def _excluded(project: Project) -> set[str]:
+    """Return the paths that the project leaves out."""
+    paths = set()
+    for pattern in project.exclude:
+        names = _glob(project.root, pattern)
+        if not names:
+            note(f"note: `exclude` names `{pattern}`, which does not exist")
+        paths |= {_identity(project.root / name) for name in names}
+    return paths
 
-    Raises BuildError if there is neither, or nothing is there.
-    """
-    # What is given is relative to where it was typed, what the project states to the project.
-    root = Path() if place else project.root
-    pattern = place or project.place
-    if not pattern:
-        raise BuildError(
-            "nothing says where the programs are",
-            hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
-        )
+
+def _glob(root: Path, pattern: str) -> list[str]:
+    return sorted(
+        glob.glob(pattern, root_dir=root, recursive=True, include_hidden=True)  # noqa: PTH207 - absolute ones, too
+    )
+
+
+def _identity(path: Path) -> str:
+    """Return a path in the one form that tells whether two are the same."""
+    return os.path.normcase(path.absolute())
+
+
+def _paths(root: Path, pattern: str) -> list[Path]:
+    """Return what a place names, which may be a glob; raises BuildError if nothing is there."""
     if (root / pattern).exists():
         return [root / pattern]
-    names = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - absolute ones, too
+    names = _glob(root, pattern)
     if not names:
         raise BuildError(
             f"`{root / pattern}` does not exist",
@@ -196,44 +234,56 @@ def _places(project: Project, place: str) -> list[Path]:
     return [root / name for name in names]
 
 
-def _complete_folders(
-    places: list[Path], names: tuple[str, ...]
-) -> Iterator[tuple[str, Files]]:
-    """Yield each folder that has all of the names, on the disk and in archives; or the file that is given."""
-    for place in places:
-        if not place.is_file():
-            yield from _in_folder(place, names)
-        elif place.name.endswith(ARCHIVES):
-            yield from _in_archive(place, names)
-        elif len(names) == 1:
+def _complete_folders(search: Search, paths: list[Path]) -> Iterator[tuple[str, Files]]:
+    """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
+    for path in paths:
+        if _identity(path) in search.excluded:
+            continue
+        if not path.is_file():
+            folders = list(_in_folder(search, path))
+            yield from folders
+            if not folders and len(paths) > 1:
+                search.passed_by.append(f"`{path}` has no {_names(search)}")
+        elif path.name.endswith(ARCHIVES):
+            yield from _in_archive(search, path)
+        elif len(search.names) == 1:
             # A program that is given may have any name.
-            yield str(place), {names[0]: place}
+            yield str(path), {search.names[0]: path}
         else:
             raise BuildError(
-                f"`{place}` is one file, and there are to be {len(names)} programs",
+                f"`{path}` is one file, and there are to be {len(search.names)} programs",
                 hint="name the folder or archive that has them",
             )
 
 
-def _in_folder(place: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Files]]:
+def _names(search: Search) -> str:
+    return " and ".join(f"`{name}`" for name in search.names)
+
+
+def _in_folder(search: Search, place: Path) -> Iterator[tuple[str, Files]]:
     count = 0
-    for folder, folders, files in os.walk(place):
-        folders.sort()
-        count += len(files)
+    for folder, folders, names in os.walk(place):
+        paths = {name: Path(folder, name) for name in sorted([*folders, *names])}
+        included = {
+            name for name, path in paths.items() if _identity(path) not in search.excluded
+        }
+        folders[:] = sorted(included & set(folders))
+        count += len(names)
         if count > MOST_FILES:
             raise BuildError(
                 f"`{place}` has more than {MOST_FILES} files",
                 hint="name a folder inside of it",
             )
-        for programs in _complete({file: Path(folder, file) for file in files}, names):
+        files = {name: paths[name] for name in sorted(included - set(folders))}
+        for programs in _complete(search, folder, files):
             yield folder, programs
-        for file in sorted(files):
+        for file, path in files.items():
             if file.endswith(ARCHIVES):
-                yield from _in_archive(Path(folder, file), names)
+                yield from _in_archive(search, path)
 
 
-def _in_archive(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Files]]:
-    files = {name + suffix for name in names for suffix in ("", WINDOWS_SUFFIX)}
+def _in_archive(search: Search, path: Path) -> Iterator[tuple[str, Files]]:
+    files = {name + suffix for name in search.names for suffix in ("", WINDOWS_SUFFIX)}
     folders: dict[str, dict[str, bytes]] = {}
 
     def is_chosen(member: Member) -> bool:
@@ -243,14 +293,22 @@ def _in_archive(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Files
         place = PurePosixPath(member.name)
         folders.setdefault(str(place.parent), {})[place.name] = data
     for folder, members in sorted(folders.items()):
-        for programs in _complete(members, names):
+        for programs in _complete(search, str(path / folder), members):
             # The archive itself, if they are at its top.
             yield str(path / folder), programs
+    if not folders:
+        search.passed_by.append(f"`{path}` has no {_names(search)}")
 
 
-def _complete(files: Files, names: tuple[str, ...]) -> Iterator[Files]:
+def _complete(search: Search, place: str, files: Files) -> Iterator[Files]:
     """Yield the programs of a folder if all of them are there: those of Windows apart from any others."""
     for suffix in ("", WINDOWS_SUFFIX):
-        programs = {name: files[name + suffix] for name in names if name + suffix in files}
-        if len(programs) == len(names):
-            yield programs
+        names = [name + suffix for name in search.names]
+        missing = [f"`{name}`" for name in names if name not in files]
+        if not missing:
+            yield {name: files[name + suffix] for name in search.names}
+        elif len(missing) < len(names):
+            present = [f"`{name}`" for name in names if name in files]
+            search.passed_by.append(
+                f"`{place}` has {', '.join(present)}, but not {', '.join(missing)}"
+            )

@@ -17,7 +17,8 @@ TABLE = "[tool.leanspec-build]"
 REPAIRS = ("auditwheel",)
 WINDOWS_SUFFIX = ".exe"
 # The CPUs in the names of platforms: as Node has two of them, and as Linux has the rest.
-CPUS = "x64|arm64|i686|armv7l|armv6l|ppc64le|s390x|riscv64|loongarch64"
+CPUS = "x64|arm64|i686|armv7l|armv6l|ppc64le|ppc64|s390x|riscv64|loongarch64"
+PLATFORMS = rf"linux-({CPUS})(-musl)?|darwin-(x64|arm64)|windows-(x64|arm64|i686)"
 
 
 class ValueKind(enum.StrEnum):
@@ -25,6 +26,7 @@ class ValueKind(enum.StrEnum):
 
     TEXT = "a text"
     TEXTS = "a list of texts"
+    TEXT_OR_TEXTS = "a text, or a list of texts"
     FLAG = "`true` or `false`"
     TABLE_OF_TEXT = "a table of texts"
     TABLE_OF_TEXTS = "a table of lists of texts"
@@ -41,7 +43,9 @@ class Key:
 
 KEYS = {
     "programs": Key(ValueKind.TEXTS, 'programs = ["example"]'),
-    "from": Key(ValueKind.TEXT, 'from = "dist"'),
+    "from": Key(ValueKind.TEXT_OR_TEXTS, 'from = "dist"'),
+    "exclude": Key(ValueKind.TEXTS, 'exclude = ["target/debug"]'),
+    "platforms": Key(ValueKind.TEXTS, 'platforms = ["linux-x64", "darwin-arm64"]'),
     "package": Key(ValueKind.TEXT, 'package = "example"'),
     "executable": Key(ValueKind.TEXT, 'executable = "example"'),
     "data": Key(ValueKind.TEXTS, 'data = ["templates/**/*"]'),
@@ -57,6 +61,8 @@ KEYS = {
 # A key -> the one that has to stand beside it, and those that may not.
 NEEDS = {
     "stub": "from",
+    "exclude": "from",
+    "platforms": "from",
     "universal2": "from",
     "executable": "package",
     "data": "package",
@@ -99,6 +105,8 @@ def read_keys(table: object, path: Path) -> dict[str, Any]:
             _must_stay_inside(place, "data-files", path)
     _must_be_floors(table.get("floors", {}), path)
     must_be_a_repair(table.get("repair"), f"`{path}`")
+    for name in table.get("platforms", []):
+        must_be_a_platform(name, f"`{path}`")
     return dict(table)
 
 
@@ -123,6 +131,8 @@ def _is(value: object, kind: ValueKind) -> bool:
         return isinstance(value, str) and bool(value)
     if kind is ValueKind.TEXTS:
         return isinstance(value, list) and all(_is(item, ValueKind.TEXT) for item in value)
+    if kind is ValueKind.TEXT_OR_TEXTS:
+        return _is(value, ValueKind.TEXT) or (bool(value) and _is(value, ValueKind.TEXTS))
     inner = ValueKind.TEXT if kind is ValueKind.TABLE_OF_TEXT else ValueKind.TEXTS
     return isinstance(value, dict) and all(_is(item, inner) for item in value.values())
 
@@ -211,6 +221,15 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
                 f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",
                 hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",
             )
+
+
+def must_be_a_platform(name: str, source: str) -> None:
+    """Raise BuildError unless this is the name of a platform that a wheel can be for."""
+    if not re.fullmatch(PLATFORMS, name):
+        raise BuildError(
+            f"{source} names the platform `{name}`, which is not a known one",
+            hint="platforms look like `linux-x64`, `linux-x64-musl`, `darwin-arm64`, `windows-x64`",
+        )
 
 
 def must_be_a_repair(value: str | None, source: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,12 @@ class Project:
     """What may graft foreign libraries into the wheel: `auditwheel`, or None."""
     programs: tuple[str, ...] = ()
     """The programs that an installation puts on the path, without `.exe`."""
-    place: str = ""
-    """The folder or archive that has the programs, or a glob of them, relative to the project."""
+    places: tuple[str, ...] = ()
+    """The folders and archives that have the programs, or globs of them, relative to the project."""
+    exclude: tuple[str, ...] = ()
+    """Globs of what of these is left out, relative to the project."""
+    platforms: tuple[str, ...] = ()
+    """The platforms that there are to be programs for, as `linux-x64`; empty for those that there are."""
     data_files: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """Folder of an environment, as `share/man/man1` -> globs of the files for it, relative to the project."""
     has_stub: bool = False
@@ -138,7 +142,9 @@ def load_project(root: Path, version: str = "") -> Project:
         floors=keys.get("floors", {}),
         repair=keys.get("repair"),
         programs=tuple(programs),
-        place=keys.get("from", ""),
+        places=_as_texts(keys.get("from", ())),
+        exclude=tuple(keys.get("exclude", ())),
+        platforms=tuple(keys.get("platforms", ())),
         data_files={
             folder.strip("/"): tuple(globs) for folder, globs in data_files.items()
         },
@@ -150,6 +156,10 @@ def load_project(root: Path, version: str = "") -> Project:
         _must_be_a_package(project, path)
     _must_be_commands(project, path)
     return project
+
+
+def _as_texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _must_be_commands(project: Project, path: Path) -> None:

@@ -7,8 +7,18 @@ import sys
 
 from leanspec_build.formats.facts import Executable
 
+from .model import Promise
+
 # Our platform keys name CPUs as Node does, and everything else as Linux does.
 KEY_CPUS = {"x86_64": "x64", "aarch64": "arm64"}
+# What names of platforms begin with, by the family of systems that a tag promises.
+FAMILY_SYSTEMS = {
+    "manylinux": "linux",
+    "musllinux": "linux",
+    "macosx": "darwin",
+    "win": "windows",
+    "win32": "windows",
+}
 MACHINE_ALIASES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -24,6 +34,18 @@ def platform_key(executable: Executable) -> str | None:
 def platform_keys(executable: Executable) -> dict[str, str]:
     """Return the names of all platforms that an executable is for, each with its CPU."""
     return {f"{executable.system}-{KEY_CPUS.get(cpu, cpu)}": cpu for cpu in executable.cpus}
+
+
+def machine_names(machines: Promise) -> set[str]:
+    """Return the names of the platforms of machines, as `linux-x64`, or `linux-x64-musl` for those with musl."""
+    return {_machine_name(family, cpu) for family, cpu in machines}
+
+
+def _machine_name(family: str, cpu: str) -> str:
+    # Windows and macOS have names of their own for the CPUs; `win32` has its CPU in its family.
+    cpu = MACHINE_ALIASES.get(cpu, cpu) or "i686"
+    libc = "-musl" if family == "musllinux" else ""
+    return f"{FAMILY_SYSTEMS[family]}-{KEY_CPUS.get(cpu, cpu)}{libc}"
 
 
 def host_platform_key() -> str:

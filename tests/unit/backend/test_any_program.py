@@ -294,7 +294,7 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
     "a path": (edited('["tool"]', '["../tool"]'), "a file name is wanted"),
     "an executable too": (edited("from", 'executable = "a"\nfrom'), "has both `programs` and `executable`"),
     "no place": (edited('from = "dist"', ""), "nothing says where the programs are"),
-    "a number as place": (edited('from = "dist"', "from = 3"), "wants a text as `from`"),
+    "a number as place": (edited('from = "dist"', "from = 3"), "wants a text, or a list of texts as `from`"),
     "a script of the name": (edited("[tool.lean", SCRIPT), "both as a program and as a script"),
     "several systems": (two_systems, "run on no common system"),
     "one file for two": (one_file_for_two, "is one file, and there are to be 2 programs"),

@@ -1,0 +1,108 @@
+"""Programs from two places for the same machines, of which installers would choose one or the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from leanspec_build.errors import BuildError, note
+
+from .program_set import ProgramSet
+
+
+def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
+    """Return the sets with each machine's newest tag in one of them alone.
+
+    A set for more machines than another one leaves to that what it has, as a static program does
+    beside one for glibc. A note names each set that is left with nothing. Raises BuildError for
+    two sets that are for the same machines and differ.
+    """
+    different = _without_copies(sets)
+    result = []
+    for programs in different:
+        others = [other for other in different if other is not programs]
+        smaller = [other for other in others if _is_broader(programs, other, root)]
+        remaining = _leave_to(programs, smaller)
+        if remaining.tags.platforms:
+            result.append(remaining)
+        else:
+            places = " and ".join(f"`{other.place}`" for other in smaller)
+            note(
+                f"note: all machines of `{programs.place}` have programs in {places}: passed by"
+            )
+    return result
+
+
+def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
+    different: list[ProgramSet] = []
+    for programs in sets:
+        for other in different:
+            if other.contents == programs.contents:
+                note(
+                    f"note: `{programs.place}` has the same programs as `{other.place}`: passed by"
+                )
+                break
+        else:
+            different.append(programs)
+    return different
+
+
+def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
+    """Tell whether a set has all machines of another one, and more; raises BuildError if no set of two does."""
+    ours, theirs = set(programs.machines), set(other.machines)
+    if ours > theirs:
+        return True
+    if ours & theirs and not theirs > ours:
+        common = ", ".join(sorted(programs.platforms & other.platforms))
+        raise BuildError(
+            f"`{programs.place}` and `{other.place}` have different programs for the same machines ({common})",
+            hint=_exclude_hint(programs, other, root),
+        )
+    return False
+
+
+def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
+    """Return a hint that names one of two places, and a debug build rather than another one."""
+    place = min(
+        (Path(programs.place), Path(other.place)), key=lambda path: not is_debug(path, root)
+    )
+    # What is in an archive cannot be named without it.
+    path = next(path for path in (place, *place.parents) if path.exists())
+    if path.is_relative_to(root):
+        path = path.relative_to(root)
+    return f'leave one of them out, as `exclude = ["{path.as_posix()}"]` does, or name one: `--from PLACE`'
+
+
+def is_debug(place: Path, root: Path) -> bool:
+    """Tell a debug build by its folder, as cargo, CMake and Swift call it."""
+    place, root = place.resolve(), root.resolve()
+    inner = place.relative_to(root) if place.is_relative_to(root) else place
+    return any(part.casefold() == "debug" for part in inner.parts)
+
+
+def _leave_to(programs: ProgramSet, others: list[ProgramSet]) -> ProgramSet:
+    """Return a set without the tags that an installer could take instead of those of others."""
+    tags, remarks = programs.tags, list(programs.tags.remarks)
+    remaining = tags.platforms
+    for other in others:
+        left = tuple(_common_tags(programs, other))
+        if left:
+            remarks.append(
+                f"it leaves {', '.join(left)} to the programs of `{other.place}`"
+            )
+        remaining = tuple(tag for tag in remaining if tag not in left)
+    new = dataclasses.replace(tags, platforms=remaining, remarks=tuple(remarks))
+    return dataclasses.replace(programs, tags=new)
+
+
+def _common_tags(programs: ProgramSet, other: ProgramSet) -> Iterator[str]:
+    """Yield the tags that are not older than those of another set.
+
+    Installers prefer the newer tag: an older one is what they take where the other one does not fit.
+    """
+    for tag in programs.tags.platforms:
+        for machine, number in programs.machines_of(tag).items():
+            if machine in other.machines and number >= other.machines[machine]:
+                yield tag
+                break

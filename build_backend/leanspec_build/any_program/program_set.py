@@ -1,0 +1,68 @@
+"""The programs of one wheel, and the machines that they are for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from leanspec_build.binaries import Binary
+from leanspec_build.tags.model import Promise, Tags, split_tag
+from leanspec_build.tags.platforms import machine_names
+
+# The families of systems whose C library a program for this machine alone may be linked to.
+LIBC_FAMILIES = {
+    "glibc": ("manylinux",),
+    "musl": ("musllinux",),
+    None: ("manylinux", "musllinux"),
+}
+FIRST_ARM_MACOS = (11, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramSet:
+    """The programs of one wheel."""
+
+    place: str
+    """The folder or archive that they are from, for people."""
+    binaries: Mapping[str, Binary]
+    """By the name that the project states, in its order."""
+    tags: Tags
+
+    @property
+    def contents(self) -> list[bytes]:
+        """The bytes of each program."""
+        return [binary.data for binary in self.binaries.values()]
+
+    @property
+    def machines(self) -> Promise:
+        """The machines of the tags, by the C library and the CPU, each with its oldest system."""
+        oldest: Promise = {}
+        for tag in self.tags.platforms:
+            for machine, number in self.machines_of(tag).items():
+                oldest[machine] = min(number, oldest.get(machine, number))
+        return oldest
+
+    def machines_of(self, tag: str) -> Promise:
+        """Return the machines of one of the tags: of both CPUs, and of each C library that it may be for."""
+        family, number, cpu = split_tag(tag)
+        if cpu == "universal2":
+            return {
+                (family, "x86_64"): number,
+                (family, "arm64"): max(number, FIRST_ARM_MACOS),
+            }
+        if family != "linux":
+            return {(family, cpu): number}
+        libcs = {binary.executable.libc for binary in self.binaries.values()}
+        # A static program among others runs where they do.
+        libc = next(iter(libcs - {None}), None)
+        return {(name, cpu): number for name in LIBC_FAMILIES[libc]}
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the programs run with any C library."""
+        return all(binary.executable.static for binary in self.binaries.values())
+
+    @property
+    def platforms(self) -> set[str]:
+        """The names of the platforms of the tags, as `linux-x64`."""
+        return machine_names(self.machines)

@@ -1,0 +1,54 @@
+"""The platforms that a project states, or whoever builds asks for, held against what was built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leanspec_build.errors import BuildError
+from leanspec_build.project.keys import must_be_a_platform
+from leanspec_build.project.manifest import Project
+
+from .program_set import ProgramSet
+
+MUSL = "-musl"
+
+
+def choose_platforms(
+    sets: list[ProgramSet], project: Project, requested: Sequence[str]
+) -> list[ProgramSet]:
+    """Return the sets for the requested platforms, or all of them.
+
+    Raises BuildError if a platform that is requested, or stated by the project, has none; without a
+    request, also for a set that is for none of the project's.
+    """
+    for name in requested:
+        must_be_a_platform(name, "`--platform`")
+    expected = requested or project.platforms
+    available = {name for programs in sets for name in programs.platforms}
+    missing = [name for name in expected if name not in available]
+    if missing:
+        raise BuildError(
+            f"there are no programs for {_listed(missing)}, only for {_listed(sorted(available))}",
+            hint="build them, or take the platform out of `platforms` under `[tool.leanspec-build]`",
+        )
+    if requested:
+        return [programs for programs in sets if programs.platforms & set(requested)]
+    if project.platforms:
+        for programs in sets:
+            _must_be_stated(programs, project.platforms)
+    return sets
+
+
+def _must_be_stated(programs: ProgramSet, platforms: Sequence[str]) -> None:
+    # Whoever states no musl is content with a static program, which runs there, too.
+    names = programs.platforms
+    plain = {name.removesuffix(MUSL) for name in names if programs.is_static}
+    if not (names | plain) & set(platforms):
+        raise BuildError(
+            f"`{programs.place}` is for {_listed(sorted(names))}, which is not among the `platforms` of the project",
+            hint=f'write `platforms = ["{min(names)}", ...]`, or leave the place out by `exclude`',
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
