@@ -60,15 +60,15 @@ def make_all(options: argparse.Namespace) -> int:
 
 def _must_be_publishable(sets: list[ProgramSet]) -> None:
     """Raise BuildError for wheels that a public index would refuse, after it took others."""
+    refused = [programs for programs in sets if not programs.tags.publishable]
     lines = [
-        f"\n  `{programs.place}` ({', '.join(programs.tags.platforms)}): {reason}"
-        for programs in sets
-        if not programs.tags.publishable
+        f"\n  {', '.join(programs.tags.platforms)} of `{programs.place}`, because {reason}"
+        for programs in refused
         for reason in programs.tags.reasons
     ]
-    if lines:
+    if refused:
         raise BuildError(
-            f"no public index takes the wheels of these programs:{''.join(lines)}",
+            f"no public index takes wheels with these tags:{''.join(lines)}",
             hint="leave their places out by `exclude`, or make the wheels for machines of your own: `--local`",
         )
 

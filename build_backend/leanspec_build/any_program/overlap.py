@@ -63,10 +63,12 @@ def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
 
 
 def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
-    """Return a hint that names one of two places, and a debug build rather than another one."""
-    place = min(
-        (Path(programs.place), Path(other.place)), key=lambda path: not is_debug(path, root)
-    )
+    """Return a hint that names one of two places: a debug build, or what no index takes, rather than the other."""
+
+    def is_wanted(each: ProgramSet) -> bool:
+        return each.tags.publishable and not is_debug(Path(each.place), root)
+
+    place = Path(min((other, programs), key=is_wanted).place)
     # What is in an archive cannot be named without it.
     path = next(path for path in (place, *place.parents) if path.exists())
     if path.is_relative_to(root):

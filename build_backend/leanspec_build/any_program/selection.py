@@ -24,12 +24,15 @@ def choose_platforms(
     for name in requested:
         must_be_a_platform(name, "`--platform`")
     expected = requested or project.platforms
+    hint = "build them, or take them out of `platforms` under `[tool.leanspec-build]`"
+    if requested:
+        hint = "build them, or ask for one of the others: `--platform NAME`"
     available = {name for programs in sets for name in programs.platforms}
     missing = [name for name in expected if name not in available]
     if missing:
         raise BuildError(
             f"there are no programs for {_listed(missing)}, only for {_listed(sorted(available))}",
-            hint="build them, or take the platform out of `platforms` under `[tool.leanspec-build]`",
+            hint=hint,
         )
     if requested:
         return [programs for programs in sets if programs.platforms & set(requested)]

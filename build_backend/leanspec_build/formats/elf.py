@@ -172,9 +172,12 @@ def _system(
     for note in notes:
         if note.name in NOTED_SYSTEMS:
             return NOTED_SYSTEMS[note.name]
-    if loader in FOREIGN_LOADERS:
-        return FOREIGN_LOADERS[loader]
-    return settings.get("GOOS") or SYSTEMS.get(file.osabi, f"osabi-{file.osabi}")
+    go_system = settings.get("GOOS", "linux")
+    if go_system != "linux":
+        return go_system
+    return FOREIGN_LOADERS.get(loader or "") or SYSTEMS.get(
+        file.osabi, f"osabi-{file.osabi}"
+    )
 
 
 def _cpu(file: ElfFile, settings: Mapping[str, str]) -> str:

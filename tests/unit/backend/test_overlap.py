@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import leanspec_build
 import pytest
 from leanspec_build.tags.linux import GLIBC_LOADERS
 
+from scripts.tools.processes import clean_environment, own_program
 from tests.support import headers
+from tests.support.surroundings import run
 from tests.support.tool import Tool
 
 OLD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
@@ -22,6 +25,7 @@ FOREIGN = headers.elf(needed=("libother.so.1", "libc.so.6"))
 ARM_MAC, INTEL_MAC = headers.mach_o(), headers.mach_o("x86_64", minimum=(10, 12))
 BOTH_MACS = headers.universal(INTEL_MAC, ARM_MAC)
 WINDOWS = headers.pe()
+OLD_MAC = headers.mach_o("x86_64", signed=False).replace(b"\7\0\0\1", b"\7\0\0\0", 1)
 FREEBSD = headers.elf(osabi=9)
 
 
@@ -113,11 +117,12 @@ def test_two_programs_for_the_same_machines_are_refused_with_both_places(
 
 
 def test_an_archive_can_be_excluded(tool: Tool) -> None:
-    tool.put("release", tool=OLD)
-    with zipfile.ZipFile(tool.dist / "older.zip", "w") as archive:
-        archive.writestr("bin/tool", NEW)
+    tool.dist.mkdir()
+    for name, program in {"new": OLD, "older": NEW}.items():
+        with zipfile.ZipFile(tool.dist / f"{name}.zip", "w") as archive:
+            archive.writestr("bin/tool", program)
     assert 'exclude = ["dist/older.zip"]' in tool.build("all", code=1).stderr
-    tool.edit('from = "dist"', 'from = "dist"\nexclude = ["dist/*.zip", "gone/*"]')
+    tool.edit('from = "dist"', 'from = "dist"\nexclude = ["dist/old*.zip", "gone/*"]')
     result = tool.build("all", "--out", "out")
     assert "note: `exclude` names `gone/*`, which does not exist" in result.stderr
 
@@ -186,7 +191,7 @@ def test_an_archive_or_folder_without_all_programs_is_named(tool: Tool) -> None:
     ("program", "words"),
     [
         (FREEBSD, "no platform tag for the system `freebsd`"),
-        (headers.mach_o("x86_64", signed=False).replace(b"\x07\0\0\1", b"\x07\0\0\0", 1), "no macOS platform tag for the CPU `i686`"),
+        (OLD_MAC, "no macOS platform tag for the CPU `i686`"),
         (headers.pe().replace(b"\x64\x86", b"\xc4\x01", 1), "no Windows platform tag for the CPU `machine-0x1c4`"),
         (headers.pe("x86_64").replace(b"\3\0\0\0\0\0\x10", b"\x0a\0\0\0\0\0\x10", 1), "an EFI program"),
     ],
@@ -208,7 +213,7 @@ def test_a_program_that_no_wheel_can_carry_is_passed_by(
 def test_a_wheel_that_no_index_takes_is_made_if_asked_for(tool: Tool) -> None:
     tool.put("linux", tool=FOREIGN)
     tool.put("windows", tool=WINDOWS)
-    words = "error: no public index takes the wheels of these programs:\n"
+    words = "error: no public index takes wheels with these tags:\n"
     result = tool.build("all", "--out", "out", code=1)
     assert result.stderr.startswith(words)
     assert "`libother.so.1` is not among the libraries" in result.stderr
@@ -312,3 +317,24 @@ def test_a_platform_with_two_sets_wants_one_named(
     assert "musllinux" in build(str(tool.root), {"platform": "linux-x64-musl"})
     place = {"platform": "linux-x64", "from": "dist/glibc"}
     assert "manylinux_2_34" in build(str(tool.root), place)
+
+
+@pytest.mark.parametrize("cpu", ["x86_64", "aarch64"])
+def test_pip_and_uv_choose_the_same_program(tool: Tool, tmp_path: Path, cpu: str) -> None:
+    tool.put("glibc", tool=dynamic(cpu))
+    tool.put("static", tool=headers.elf(cpu, loader=None, needed=()))
+    tool.all()
+    index = ("--no-index", "--find-links", tool.root / "out")
+    policies = [f"manylinux_2_{minor}_{cpu}" for minor in (34, 17, 12, 5)]
+    platforms = [option for tag in policies for option in ("--platform", tag)]
+    pip = (sys.executable, "-m", "pip", "download", "--only-binary", ":all:")
+    run([*pip, *index, *platforms, "--dest", tmp_path, "a-tool"], clean_environment())
+    (wheel,) = tmp_path.glob("*.whl")
+    uv = (own_program("uv"), "pip", "install", "--python", sys.executable)
+    platform = ("--python-platform", f"{cpu}-manylinux_2_34")
+    env = clean_environment(UV_CACHE_DIR=str(tmp_path / "cache"))
+    run([*uv, *index, *platform, "--target", tmp_path / "uv", "a-tool"], env)
+    with zipfile.ZipFile(wheel) as archive:
+        program = archive.read("a_tool-1.2.3.data/scripts/tool")
+    assert program == dynamic(cpu)
+    assert (tmp_path / "uv/bin/tool").read_bytes() == program
