@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,15 @@ from scripts.environment import ROOT
 from scripts.model.distributions import DISTRIBUTIONS, MCP_COMMAND
 from scripts.model.families import main_project
 from tests.support.command_lines import code_lines, unknown_words
-from tests.support.messages import GAP, Message, explained, raised
+from tests.support.messages import (
+    GAP,
+    Message,
+    explained,
+    raised,
+    sentences,
+    word_groups,
+    words,
+)
 from tests.support.rules import must_hold, numbered, place
 
 PAGES = sorted(
@@ -30,41 +39,21 @@ PAGES = sorted(
 TROUBLES = ROOT / "docs/troubleshooting.md"
 # A defect that cannot be met: the call ends the process.
 UNREACHABLE = {"ExitProcess returned"}
-# The shortest text of a test, and the shortest part of a message, that are compared.
-SENTENCE, PART = 8, 6
-# Messages that no test produces: most are of systems and policies that no machine of the tests has.
+# The same of the backend: auditwheel would have to fail without a word, or write what is no program.
+NOT_PRODUCED_BY_THE_BACKEND = {"it gave no reason", "`…`, as auditwheel changed it,"}
+# Messages that no test asserts. The list only shrinks: the test fails for one that a test asserts, too.
 NOT_PRODUCED = {
     "`--version` ended with …: …",
-    "`…` has another server under the name `…`",
-    "`…` is not UTF-8, and a configuration is",
-    "`…` is not called `specs`, and the web server finds no other folder",
-    "`…` is set, and the pages send no key: every request would be refused",
-    "`…` is `…`, which has no `…`",
-    "`…` is …",
     "`…` was ended by Windows (…): …",
-    "Windows does not let a program be replaced while it runs",
-    "Windows wants an administrator for it",
-    (
-        "a command cannot be linked on Windows: it is an `.exe` of the installer, which nothing but"
-        " the installer can bring back"
-    ),
-    "a policy of this computer forbids it",
-    "access is denied: antivirus software or a policy may hold it",
-    "it is for another CPU",
-    "its path, or the command line, is longer than Windows allows",
-    "macOS killed it at once: quarantined (`…`), or its signature is broken",
-    "antivirus software took it for a virus",
     "no port from … to … is free",
+    "release … has no build of `…` for this machine",
     "the launcher itself failed: …: …",
-    "the policy on application control forbids it",
     "the server did not answer within … s",
-    "the system does not let it run",
-    "the system has no memory left for it",
-    "the system's policy does not let it run",
     "this installer cannot be told where to take a wheel from",
-    "this pip does not say what it would install",
     "this user may not listen on port …",
 }
+# The same of the backend: auditwheel would have to fail without a word, or write what is no program.
+NOT_PRODUCED_BY_THE_BACKEND = {"it gave no reason", "`…`, as auditwheel changed it,"}
 # Set for others, or by the system; nobody is to set them for us.
 NOT_OURS = {
     "PROCESSOR_ARCHITECTURE",
@@ -88,30 +77,59 @@ def launcher_messages() -> list[Message]:
     return [message for message in messages if message.text not in UNREACHABLE]
 
 
-def strings_in_tests() -> set[str]:
-    """Return the sentences that tests contain, as they read: without escapes of patterns."""
-    sentences = set()
+def words_in_tests() -> set[tuple[str, ...]]:
+    """Return the words of all strings of tests, but for docstrings, by one, two and three."""
+    groups: set[tuple[str, ...]] = set()
+    hints = (ROOT / "tests/unit/launcher/hints.json").read_text("utf-8")
+    for text in [*strings_in_tests(), hints]:
+        in_order = words(text.replace("`", ""))
+        for size in (1, 2, 3):
+            starts = range(len(in_order) - size + 1)
+            groups |= {tuple(in_order[start : start + size]) for start in starts}
+    return groups
+
+
+def strings_in_tests() -> Iterator[str]:
+    """Yield the strings of tests, as they read: without escapes of patterns."""
     for path in (ROOT / "tests").rglob("*.py"):
         if path == Path(__file__):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                text = squeezed(re.sub(r"\\(.)", r"\1", node.value))
-                if len(text) >= SENTENCE and " " in text:
-                    sentences.add(text)
-    return sentences
+        tree = ast.parse(path.read_text("utf-8"))
+        lines = (node for node in ast.walk(tree) if isinstance(node, ast.Expr))
+        docstrings = {line.value for line in lines}
+        for node in ast.walk(tree):
+            if node in docstrings or not isinstance(node, ast.Constant):
+                continue
+            if isinstance(node.value, str):
+                yield re.sub(r"\\(.)", r"\1", node.value)
 
 
-def is_named(message: Message, sentences: set[str], hints: str) -> bool:
-    """Tell whether a test names a part of a message that is not computed."""
-    parts = [part.strip(" :") for part in squeezed(message.text).split(GAP)]
-    if not any(map(str.isalpha, "".join(parts))):
-        return True  # all words are the system's
-    return any(
-        part in hints or any(part in text or text in part for text in sentences)
-        for part in parts
-        if len(part) >= PART
-    )
+def unasserted(messages: list[Message], groups: set[tuple[str, ...]]) -> set[str]:
+    """Return the messages of which no test names three words in a row that no other message has."""
+    by_text = {message.text: word_groups(message.text) for message in messages}
+    counts = Counter(group for own in by_text.values() for group in own)
+    texts = set()
+    for text, own in by_text.items():
+        distinctive = {group for group in own if counts[group] == 1} or own
+        # Of some, all words are the system's.
+        if distinctive and not distinctive & groups:
+            texts.add(text)
+    return texts
+
+
+def must_be_asserted(messages: list[Message], exceptions: set[str]) -> None:
+    """Fail for each message that no test asserts, and for each exception that is none."""
+    groups = words_in_tests()
+    unknown = Message("no test names this one", "")
+    assert unasserted([unknown], groups) == {unknown.text}
+    texts = unasserted(messages, groups)
+    lines = [
+        f"{message.place}: no test asserts `{message.text}`"
+        for message in messages
+        if message.text in texts - exceptions
+    ]
+    lines += [f"`{text}` is no exception any more" for text in exceptions - texts]
+    must_hold(lines)
 
 
 def test_every_message_of_the_launcher_is_produced_by_a_test() -> None:
@@ -125,14 +143,20 @@ def test_every_message_of_the_launcher_is_produced_by_a_test() -> None:
         "its file system is mounted `noexec`",
         "there is no such file",
     } <= texts
-    sentences = strings_in_tests()
-    hints = squeezed((ROOT / "tests/unit/launcher/hints.json").read_text("utf-8"))
-    assert not is_named(Message("no test names this one", ""), sentences, hints)
-    must_hold(
-        f"{message.place}: `{message.text}`"
-        for message in messages
-        if message.text not in NOT_PRODUCED and not is_named(message, sentences, hints)
-    )
+    must_be_asserted(messages, NOT_PRODUCED)
+
+
+def test_every_message_of_the_backend_is_produced_by_a_test() -> None:
+    """Errors, reasons, notes and remarks."""
+    folder = ROOT / "build_backend/leanspec_build"
+    messages = [*raised(folder), *sentences(folder)]
+    assert {
+        "there are no programs for this machine, only for …",
+        "it leaves … to the programs of `…`",
+        "`…` of `…` is newer than `…`",
+        "note: `exclude` names `…`, which does not exist",
+    } <= {message.text for message in messages}
+    must_be_asserted(messages, NOT_PRODUCED_BY_THE_BACKEND)
 
 
 def test_the_page_on_problems_quotes_messages_of_the_launcher() -> None:

@@ -1,4 +1,4 @@
-"""The messages of the launcher, read from its source."""
+"""The messages of the launcher and the backend, read from their source."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tests.support.rules import place
 RAISED = (
     "CommandError",
     "BuildError",
+    "NoTagError",
+    "NotAProgramError",
     "BurntError",
     "ChangedError",
     "CredentialsError",
@@ -82,6 +84,57 @@ def _text(node: ast.expr) -> str:
             return GAP
 
 
+# Arguments of these name a part of a file, which a message then contains.
+NAMES_OF_PARTS = {"must_hold", "unpack", "table", "take", "text"}
+FEWEST_WORDS = 4
+
+
+def sentences(folder: Path) -> Iterator[Message]:
+    """Yield every sentence in the strings of code below a folder, but for docstrings, hints and help."""
+    for path in sorted(folder.rglob("*.py")):
+        if path.name == "__main__.py":
+            continue  # the help of commands
+        tree = ast.parse(path.read_text("utf-8"))
+        others = set(_not_messages(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr | ast.Constant) and node not in others:
+                text = _text(node)
+                is_line = "\n" not in text and re.search(r"\w \w+ \w", text)
+                if is_line and len(words(text)) >= FEWEST_WORDS:
+                    yield Message(text, place(path, node.lineno))
+
+
+def _not_messages(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant() as docstring):
+                yield docstring
+            case ast.ClassDef(body=body):
+                yield from (line.value for line in body if isinstance(line, ast.Assign))
+            case ast.keyword(arg="hint" | "help", value=value):
+                yield from ast.walk(value)
+            case ast.Call(func=ast.Attribute(attr=name), args=args) if (
+                name in NAMES_OF_PARTS
+            ):
+                yield from args
+            case ast.JoinedStr(values=values):
+                yield from values
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, without the punctuation around them."""
+    return re.findall(r"[\w'.-]*\w", text)
+
+
+def word_groups(text: str) -> set[tuple[str, ...]]:
+    """Return the words of a message in threes, as they follow one another; of a shorter one, its words."""
+    parts = [words(part) for part in text.replace("`", "").split(GAP)]
+    threes = {
+        tuple(part[start : start + 3]) for part in parts for start in range(len(part) - 2)
+    }
+    return threes or {tuple(part) for part in parts if re.search("[a-z]", "".join(part))}
+
+
 def explained(folder: Path) -> Iterator[Message]:
     """Yield what a start may say: why it failed, in all its parts."""
     for path in sorted(folder.rglob("*.py")):
@@ -111,7 +164,7 @@ def _explanations(node: ast.AST) -> Iterator[ast.expr]:
             )
         case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
             yield text
-        case ast.Call(func=ast.Name(id="say"), args=[text]):
+        case ast.Call(func=ast.Name(id="say"), args=[text, *_]):
             if _text(text).startswith("error: "):
                 yield text
         case ast.Call(func=ast.Name(id="OSError"), args=[text]):

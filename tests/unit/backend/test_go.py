@@ -64,6 +64,12 @@ def test_an_arm_program_of_go_gets_the_arm_that_it_was_built_for(
     assert tags.publishable
 
 
+def test_an_armv6_program_is_local_to_linux_without_a_policy() -> None:
+    data = program(ARM, build_information("GOARM=6"))
+    reason = "there is no manylinux policy for the CPU `armv6l`"
+    assert platform_tags(parse_executable(data, "it")).reasons == (reason,)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

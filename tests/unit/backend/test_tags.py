@@ -153,7 +153,9 @@ def test_a_runtime_of_visual_cpp_is_remarked() -> None:
     plain = parse_executable(headers.pe("x86_64"), "it")
     assert platform_tags(plain).remarks == ()
     needs = platform_tags(replace(plain, needed=("KERNEL32.dll", "VCRUNTIME140.dll")))
-    assert "`VCRUNTIME140.dll`" in needs.remarks[0]
+    remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
+    words = "it needs `VCRUNTIME140.dll`, which a clean Windows lacks: "
+    assert needs.remarks == (words + remedy,)
 
 
 def test_windows_tags() -> None:
@@ -211,7 +213,8 @@ NOISE = random.Random(1).randbytes(300_000)  # noqa: S311 - the same bytes each 
     ],
 )
 def test_a_packed_program_of_windows_is_refused(data: bytes) -> None:
-    with pytest.raises(BuildError, match="it is packed") as error:
+    words = "it is packed .*, which hides the libraries that it needs"
+    with pytest.raises(BuildError, match=words) as error:
         tags_of(data)
     assert error.value.hint
 
@@ -241,7 +244,7 @@ def test_compressed_data_beside_code_packs_nothing() -> None:
             headers.elf(
                 kind=3, loader=None, needed=[], code=b"\0\0\0\0UPX!", code_first=True
             ),
-            "it is packed",
+            "another packer), which hides the libc and the libraries that it needs",
         ),
         (headers.elf(kind=2, loader=None, needed=[], code=NOISE), "it is packed"),
         (
@@ -432,7 +435,8 @@ def test_a_program_for_newer_machines_alone_is_promised_to_none() -> None:
     executable = replace(parse_executable(headers.elf(), "it"), instructions="x86-64-v3")
     tags = platform_tags(executable)
     assert tags.platforms == ("linux_x86_64",)
-    assert "x86-64-v3" in tags.reasons[0]
+    needed = "it says that it needs x86-64-v3, which older machines do not have"
+    assert tags.reasons == (needed,)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,9 @@ def test_root_refuses_a_users_file_and_a_new_one_in_a_users_folder(file: Path) -
     shutil.chown(file, USER)
     file.chmod(0o600)
     before = state_of(file)
-    with pytest.raises(CommandError, match=rf"mcp\.json` belongs to user {USER}") as error:
+    with pytest.raises(
+        CommandError, match=rf"refusing to change `.*mcp\.json` belongs to user {USER}"
+    ) as error:
         read(file).replace(NEW)
     assert error.value.hint == "type the command as that user, without `sudo`"
     shutil.chown(file.parent, USER)

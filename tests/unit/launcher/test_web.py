@@ -601,6 +601,22 @@ def test_pages_of_another_release_are_refused(web: Web) -> None:
     assert "cannot verify the pages in" in web.run("--dry-run").stderr
 
 
+def test_pages_without_a_checksum_are_refused(web: Web) -> None:
+    pins = web.site.root / "leanspec_launcher/_pins.py"
+    text = re.sub(r"(?m)^PAGES = .*", 'PAGES = ""', pins.read_text("utf-8"))
+    write_module(pins, text)
+    words = "this lean-spec has no checksum for the pages of the web UI"
+    assert f"error: {words}\nhint: install a release" in web.run().stderr
+
+
+def test_a_changed_server_is_refused(web: Web) -> None:
+    server = web.site.root / "leanspec_http_bin/bin/leanspec-http"
+    server.write_bytes(server.read_bytes() + b"\n")
+    result = web.run()
+    assert "error: refusing to run the web server: " in result.stderr
+    assert "`leanspec-launcher which http` shows why, and what to type" in result.stderr
+
+
 def test_missing_pages_and_a_missing_server_are_named(web: Web) -> None:
     (web.site.root / "leanspec_http_bin/bin/leanspec-http").unlink()
     assert "no `leanspec-http` is installed" in web.run().stderr
