@@ -20,7 +20,7 @@ from .project.settings import read_settings
 from .wheel import Content, dist_info, metadata_entries, write_wheel
 
 Settings = Mapping[str, object] | None
-WAYS_OUT = "link the library in (vendored OpenSSL, rustls, static musl), or graft it with `-C repair=auditwheel`"
+LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -160,7 +160,9 @@ def _explain_tags(project: Project, content: Content) -> None:
     for line in tags.explanation():
         note(f"  {line}")
     if not tags.publishable:
-        note(f"  hint: {WAYS_OUT}")
+        # A program on the path has no place for libraries beside it.
+        graft = "" if project.programs else ", or graft it with `-C repair=auditwheel`"
+        note(f"  hint: {LINK}{graft}")
 
 
 def _link(place: Path, target: Path) -> None:

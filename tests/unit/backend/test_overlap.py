@@ -321,6 +321,9 @@ def test_a_platform_with_two_sets_wants_one_named(
     with pytest.raises(SystemExit):
         build(str(tool.root), {"platform": "linux-x64"})
     assert "there has to be one set of programs for `linux-x64`" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        build(str(tool.root), {"platform": "darwin-arm64"})
+    assert "for `darwin-arm64`, and there is: none\n" in capsys.readouterr().err
     assert "musllinux" in build(str(tool.root), {"platform": "linux-x64-musl"})
     place = {"platform": "linux-x64", "from": "dist/glibc"}
     assert "manylinux_2_34" in build(str(tool.root), place)
