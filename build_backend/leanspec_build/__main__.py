@@ -18,6 +18,7 @@ ALL_EXAMPLES = """\
 examples:
   python -m leanspec_build all
   python -m leanspec_build all --from target/distrib --out wheels --json
+  python -m leanspec_build all --platform linux-x64 --platform darwin-arm64
   python -m leanspec_build all --dry-run
 """
 INSPECT = """\
@@ -85,6 +86,7 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
         dest="platforms",
         action="append",
         default=[],
+        metavar="NAME",
         help="repeatable; default: all",
     )
     parser.add_argument(

@@ -45,6 +45,12 @@ class Search:
     passed_by: list[str] = dataclasses.field(default_factory=list)
     """What has no programs although it could, for people."""
 
+    def included(self, folder: str, names: list[str]) -> list[str]:
+        """Return the names in a folder that are not left out."""
+        return [
+            name for name in names if _identity(Path(folder, name)) not in self.excluded
+        ]
+
 
 def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
     """Return every complete set of a project's programs, by its tags; no two are for the same machines.
@@ -240,9 +246,11 @@ def _complete_folders(search: Search, paths: list[Path]) -> Iterator[tuple[str, 
         if _identity(path) in search.excluded:
             continue
         if not path.is_file():
-            folders = list(_in_folder(search, path))
-            yield from folders
-            if not folders and len(paths) > 1:
+            is_empty = True
+            for programs in _in_folder(search, path):
+                is_empty = False
+                yield programs
+            if is_empty and len(paths) > 1:
                 search.passed_by.append(f"`{path}` has no {_names(search)}")
         elif path.name.endswith(ARCHIVES):
             yield from _in_archive(search, path)
@@ -263,23 +271,19 @@ def _names(search: Search) -> str:
 def _in_folder(search: Search, place: Path) -> Iterator[tuple[str, Files]]:
     count = 0
     for folder, folders, names in os.walk(place):
-        paths = {name: Path(folder, name) for name in sorted([*folders, *names])}
-        included = {
-            name for name, path in paths.items() if _identity(path) not in search.excluded
-        }
-        folders[:] = sorted(included & set(folders))
+        folders[:] = sorted(search.included(folder, folders))
         count += len(names)
         if count > MOST_FILES:
             raise BuildError(
                 f"`{place}` has more than {MOST_FILES} files",
                 hint="name a folder inside of it",
             )
-        files = {name: paths[name] for name in sorted(included - set(folders))}
+        files = {name: Path(folder, name) for name in search.included(folder, names)}
         for programs in _complete(search, folder, files):
             yield folder, programs
-        for file, path in files.items():
+        for file in sorted(files):
             if file.endswith(ARCHIVES):
-                yield from _in_archive(search, path)
+                yield from _in_archive(search, files[file])
 
 
 def _in_archive(search: Search, path: Path) -> Iterator[tuple[str, Files]]:
