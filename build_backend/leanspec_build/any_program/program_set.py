@@ -58,6 +58,11 @@ class ProgramSet:
         return {(name, cpu): number for name in LIBC_FAMILIES[libc]}
 
     @property
+    def is_thin(self) -> bool:
+        """Whether each program is for one CPU alone."""
+        return all(len(binary.executable.cpus) == 1 for binary in self.binaries.values())
+
+    @property
     def is_static(self) -> bool:
         """Whether the programs run with any C library."""
         return all(binary.executable.static for binary in self.binaries.values())

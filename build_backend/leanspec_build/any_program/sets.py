@@ -157,7 +157,10 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
     Raises BuildError if there is one for one of them only.
     """
     thin = {
-        key: programs for key in MACOS for programs in sets if programs.platforms == {key}
+        key: programs
+        for key in MACOS
+        for programs in sets
+        if programs.platforms == {key} and programs.is_thin
     }
     if not thin:
         return sets

@@ -77,7 +77,7 @@ def test_an_armv6_program_is_local_to_linux_without_a_policy() -> None:
         (build_information("GOOS=linux"), "does not say which Arm it needs"),
         (build_information("GOARM=8"), "does not say which Arm it needs"),
         # Older ones point to their texts, which have no settings.
-        (build_information("GOARM=7", flags=0), "does not say which Arm it needs"),
+        (build_information("GOARM=7", flags=1), "does not say which Arm it needs"),
         # A text of a program that reads such lists.
         (b"a" + build_information("GOARM=7"), "does not say which Arm it needs"),
         (build_information("GOARM=7")[:40], "does not say which Arm it needs"),

@@ -91,6 +91,19 @@ def test_a_universal_program_beside_both_thin_ones_is_passed_by(tool: Tool) -> N
     assert "have programs in `" in result.stderr
 
 
+def test_a_universal_program_is_not_joined_with_a_thin_one(tool: Tool) -> None:
+    tool.edit('from = "dist"', 'from = "dist"\nuniversal2 = true')
+    tool.put("both", tool=BOTH_MACS)
+    tool.put("arm", tool=ARM_MAC)
+    words = (
+        "`universal2` wants programs for darwin-x64 and darwin-arm64, and there are none"
+    )
+    assert f"{words} for `darwin-x64`" in tool.build("all", code=1).stderr
+    tool.put("intel", tool=INTEL_MAC)
+    (wheel,) = tool.all()
+    assert "macosx_10_12_universal2" in tags(wheel)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
