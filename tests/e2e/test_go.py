@@ -1,4 +1,4 @@
-"""Real programs of Go for many systems and CPUs: each gets its tag, or a note. A minute."""
+"""Real programs of Go for many systems and CPUs: each gets its tag, or a note. A minute and a half of CPU time."""
 
 from __future__ import annotations
 
