@@ -37,7 +37,7 @@ Files = Mapping[str, bytes | Path]
 
 
 @dataclasses.dataclass
-class Search:
+class Walk:
     """A walk through what a build left."""
 
     names: tuple[str, ...]
@@ -67,44 +67,42 @@ def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
             "nothing says where the programs are",
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
-    search = Search(project.programs, _excluded(project))
+    walk = Walk(project.programs, _excluded(project))
     sets = [
         programs
         for pattern in patterns
-        for programs in _sets_in(project, search, root, pattern)
+        for programs in _sets_in(project, walk, root, pattern)
     ]
     if not sets:
-        raise _nothing_found(search, patterns, search.passed_by)
-    for message in search.passed_by:
+        raise _nothing_found(walk, patterns, walk.passed_by)
+    for message in walk.passed_by:
         note(f"note: {message}: passed by")
     separate = without_overlap(sets, root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
 
 
-def _sets_in(
-    project: Project, search: Search, root: Path, pattern: str
-) -> list[ProgramSet]:
+def _sets_in(project: Project, walk: Walk, root: Path, pattern: str) -> list[ProgramSet]:
     """Return the sets of one place; raises BuildError if there is nothing for any machine."""
     sets = []
     has_others = False
-    first_message = len(search.passed_by)
-    for origin, files in _complete_folders(search, _paths(root, pattern)):
+    first_message = len(walk.passed_by)
+    for origin, files in _complete_folders(walk, _paths(root, pattern)):
         try:
             programs = _read_set(project, origin, files)
         except NotAProgramError as error:
             # A folder of completions has files of the program's name, and one of debug symbols.
-            search.passed_by.append(error.message)
+            walk.passed_by.append(error.message)
             continue
         except NoTagError as error:
-            search.passed_by.append(error.message)
+            walk.passed_by.append(error.message)
             has_others = True
             continue
         if "debug" not in pattern.casefold() and is_debug(Path(origin), root):
             programs = _remarked(programs, DEBUG_REMARK)
         sets.append(programs)
     if not sets and not has_others:
-        raise _nothing_found(search, [pattern], search.passed_by[first_message:])
+        raise _nothing_found(walk, [pattern], walk.passed_by[first_message:])
     return sets
 
 
@@ -114,10 +112,8 @@ def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
     return dataclasses.replace(programs, tags=new)
 
 
-def _nothing_found(
-    search: Search, patterns: Sequence[str], messages: list[str]
-) -> BuildError:
-    names = ", ".join(f"`{name}`" for name in search.names)
+def _nothing_found(walk: Walk, patterns: Sequence[str], messages: list[str]) -> BuildError:
+    names = ", ".join(f"`{name}`" for name in walk.names)
     shown = ", ".join(f"`{pattern}`" for pattern in patterns)
     lines = "".join(f"\n  {message}" for message in messages)
     return BuildError(
@@ -243,54 +239,54 @@ def _paths(root: Path, pattern: str) -> list[Path]:
     return [root / name for name in names]
 
 
-def _complete_folders(search: Search, paths: list[Path]) -> Iterator[tuple[str, Files]]:
+def _complete_folders(walk: Walk, paths: list[Path]) -> Iterator[tuple[str, Files]]:
     """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
     for path in paths:
-        if _identity(path) in search.excluded:
+        if _identity(path) in walk.excluded:
             continue
         if not path.is_file():
             is_empty = True
-            for programs in _in_folder(search, path):
+            for programs in _in_folder(walk, path):
                 is_empty = False
                 yield programs
             if is_empty and len(paths) > 1:
-                search.passed_by.append(f"`{path}` has no {_names(search)}")
+                walk.passed_by.append(f"`{path}` has no {_names(walk)}")
         elif path.name.endswith(ARCHIVES):
-            yield from _in_archive(search, path)
-        elif len(search.names) == 1:
+            yield from _in_archive(walk, path)
+        elif len(walk.names) == 1:
             # A program that is given may have any name.
-            yield str(path), {search.names[0]: path}
+            yield str(path), {walk.names[0]: path}
         else:
             raise BuildError(
-                f"`{path}` is one file, and there are to be {len(search.names)} programs",
+                f"`{path}` is one file, and there are to be {len(walk.names)} programs",
                 hint="name the folder or archive that has them",
             )
 
 
-def _names(search: Search) -> str:
-    return " and ".join(f"`{name}`" for name in search.names)
+def _names(walk: Walk) -> str:
+    return " and ".join(f"`{name}`" for name in walk.names)
 
 
-def _in_folder(search: Search, place: Path) -> Iterator[tuple[str, Files]]:
+def _in_folder(walk: Walk, place: Path) -> Iterator[tuple[str, Files]]:
     count = 0
     for folder, folders, names in os.walk(place):
-        folders[:] = sorted(search.included(folder, folders))
+        folders[:] = sorted(walk.included(folder, folders))
         count += len(names)
         if count > MOST_FILES:
             raise BuildError(
                 f"`{place}` has more than {MOST_FILES} files",
                 hint="name a folder inside of it",
             )
-        files = {name: Path(folder, name) for name in search.included(folder, names)}
-        for programs in _complete(search, folder, files):
+        files = {name: Path(folder, name) for name in walk.included(folder, names)}
+        for programs in _complete(walk, folder, files):
             yield folder, programs
         for file in sorted(files):
             if file.endswith(ARCHIVES):
-                yield from _in_archive(search, files[file])
+                yield from _in_archive(walk, files[file])
 
 
-def _in_archive(search: Search, path: Path) -> Iterator[tuple[str, Files]]:
-    files = {name + suffix for name in search.names for suffix in ("", WINDOWS_SUFFIX)}
+def _in_archive(walk: Walk, path: Path) -> Iterator[tuple[str, Files]]:
+    files = {name + suffix for name in walk.names for suffix in ("", WINDOWS_SUFFIX)}
     folders: dict[str, dict[str, bytes]] = {}
 
     def is_chosen(member: Member) -> bool:
@@ -300,22 +296,22 @@ def _in_archive(search: Search, path: Path) -> Iterator[tuple[str, Files]]:
         place = PurePosixPath(member.name)
         folders.setdefault(str(place.parent), {})[place.name] = data
     for folder, members in sorted(folders.items()):
-        for programs in _complete(search, str(path / folder), members):
+        for programs in _complete(walk, str(path / folder), members):
             # The archive itself, if they are at its top.
             yield str(path / folder), programs
     if not folders:
-        search.passed_by.append(f"`{path}` has no {_names(search)}")
+        walk.passed_by.append(f"`{path}` has no {_names(walk)}")
 
 
-def _complete(search: Search, place: str, files: Files) -> Iterator[Files]:
+def _complete(walk: Walk, place: str, files: Files) -> Iterator[Files]:
     """Yield the programs of a folder if all of them are there: those of Windows apart from any others."""
     for suffix in ("", WINDOWS_SUFFIX):
-        names = [name + suffix for name in search.names]
+        names = [name + suffix for name in walk.names]
         missing = [f"`{name}`" for name in names if name not in files]
         if not missing:
-            yield {name: files[name + suffix] for name in search.names}
+            yield {name: files[name + suffix] for name in walk.names}
         elif len(missing) < len(names):
             present = [f"`{name}`" for name in names if name in files]
-            search.passed_by.append(
+            walk.passed_by.append(
                 f"`{place}` has {', '.join(present)}, but not {', '.join(missing)}"
             )
