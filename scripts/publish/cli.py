@@ -482,7 +482,7 @@ def verify_release(
 
 @click.command(name="publish-server", hidden=True)
 @click.option(
-    "--build", is_flag=True, help="Check the entry, and only build the publisher."
+    "--build", is_flag=True, help="Only build the publisher, and write the entry for it."
 )
 @click.option("--dry-run", is_flag=True, help="Show the entry; publish nothing.")
 @click.option(
@@ -503,15 +503,18 @@ def publish_server(*, build: bool, dry_run: bool, assembled: Path | None) -> int
     \b
     Examples:
       python3 -m scripts publish-server --dry-run --bundles final-artifacts
-      python3 -m scripts publish-server --build
+      python3 -m scripts publish-server --build --bundles final-artifacts
+      python3 -m scripts publish-server
     """
-    from .registry import build_publisher
-    from .registry import publish_server as run
+    from . import registry
 
-    if build:
-        click.echo(build_publisher(assembled=assembled))
+    if dry_run:
+        click.echo(registry.shown_entry(ROOT, assembled), nl=False)
+        click.echo("a dry run: nothing was published", err=True)
+    elif build:
+        click.echo(registry.build_publisher(assembled=assembled))
     else:
-        run(assembled=assembled, dry_run=dry_run)
+        registry.publish_server()
     return 0
 
 

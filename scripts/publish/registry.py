@@ -34,12 +34,12 @@ STEPS = (("login", "github-oidc"), ("publish",))
 
 
 def build_publisher(root: Path = ROOT, assembled: Path | None = None) -> Path:
-    """Build the registry's publisher, so that the job with a token starts it and builds nothing.
+    """Build the registry's publisher, and write the entry next to it, so that the job with a token does neither.
 
     Raises CommandError if the gate finds the entry wrong, or if Go is not installed. Go compares
     the sources with the public checksum database.
     """
-    entry(root, assembled)
+    text = shown_entry(root, assembled)
     found = re.search(
         rf"^require {MODULE} (v\S+)$", GO_MOD.read_text("utf-8"), re.MULTILINE
     )
@@ -51,23 +51,17 @@ def build_publisher(root: Path = ROOT, assembled: Path | None = None) -> Path:
     env = os.environ | {"GOBIN": str(root / FOLDER)}
     command = [go, "install", f"{MODULE}/cmd/publisher@{found[1]}"]
     must_succeed(show(command, cwd=root, env=env), f"`{' '.join(command[1:])}`")
+    (root / FOLDER / FILE).write_text(text, "utf-8")
     return root / FOLDER / "publisher"
 
 
-def publish_server(
-    root: Path = ROOT, assembled: Path | None = None, *, dry_run: bool
-) -> None:
-    """Publish the entry of this release by the identity of this workflow, or show it.
+def publish_server(root: Path = ROOT) -> None:
+    """Publish the entry of this release by the identity of this workflow.
 
     Raises CommandError if the publisher was not built, or if the registry refuses.
     """
     if not HAS_MCP:
         say("this release has no MCP server: the registry keeps the last one")
-        return
-    text = json.dumps(entry(root, assembled), indent=2)
-    if dry_run:
-        say(text)
-        say("a dry run: nothing was published")
         return
     publisher = root / FOLDER / "publisher"
     if not publisher.is_file():
@@ -76,10 +70,14 @@ def publish_server(
             hint="build it first: `python3 -m scripts publish-server --build`",
         )
     publisher.chmod(0o755)  # an artifact of a run has no run bit
-    (publisher.parent / FILE).write_text(f"{text}\n", "utf-8")
     for step in STEPS:
         done = show([str(publisher), *step], cwd=publisher.parent)
         must_succeed(done, f"the registry's publisher (`{' '.join(step)}`)")
+
+
+def shown_entry(root: Path, assembled: Path | None) -> str:
+    """Return what the registry is told, as text; raises CommandError like `entry`."""
+    return f"{json.dumps(entry(root, assembled), indent=2)}\n"
 
 
 def entry(root: Path, assembled: Path | None) -> dict[str, Any]:

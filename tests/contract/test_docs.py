@@ -48,7 +48,6 @@ NOT_PRODUCED = {
     "no port from … to … is free",
     "release … has no build of `…` for this machine",
     "the launcher itself failed: …: …",
-    "the server did not answer within … s",
     "this installer cannot be told where to take a wheel from",
     "this user may not listen on port …",
 }

@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from scripts.publish.registry import (
     build_publisher,
     entry,
     publish_server,
+    shown_entry,
 )
 from tests.support.preconditions import missing
 from tests.support.wheel_files import content, rewrite
@@ -184,7 +184,7 @@ def go(
 @pytest.mark.posix
 def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path) -> None:
     with pytest.raises(CommandError, match="publisher` does not exist") as error:
-        publish_server(tree, dry_run=False)
+        publish_server(tree)
     assert "publish-server --build" in str(error.value.hint)
     publisher = build_publisher(tree)
     (version,) = re.findall(rf"{MODULE} (v.*)", GO_MOD.read_text())
@@ -192,14 +192,12 @@ def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path
     assert log == f"install {MODULE}/cmd/publisher@{version}\n"
     go.unlink()
     publisher.chmod(0o644)
-    publish_server(tree, dry_run=True)
-    assert not publisher.with_name("publisher.log").exists()
-    publish_server(tree, dry_run=False)
+    publish_server(tree)
     told = publisher.with_name("publisher.log").read_text()
     assert re.findall(r"(.*) in ", told) == ["login github-oidc", "publish"]
     publisher.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(CommandError, match="the registry's publisher"):
-        publish_server(tree, dry_run=False)
+        publish_server(tree)
 
 
 @pytest.fixture
@@ -285,7 +283,7 @@ def test_the_publisher_reads_the_entry_with_the_bundles(
     assert go.is_file()
     publisher = build_publisher(tree, assembled)
     before = (tree / FILE).read_bytes()
-    publish_server(tree, assembled, dry_run=False)
+    publish_server(tree)
     assert json.loads((publisher.parent / FILE).read_text()) == entry(tree, assembled)
     assert (tree / FILE).read_bytes() == before
     assert publisher.with_name("publisher.log").read_text().splitlines() == [
@@ -302,9 +300,9 @@ def test_publish_server_build_needs_go_and_a_description_that_is_right(
     monkeypatch.setenv("PATH", str(go.parent))
     with pytest.raises(CommandError, match="`go` is not installed"):
         build_publisher(tree)
-    publish_server(tree, dry_run=True)
+    shown_entry(tree, None)
     stated = json.loads((tree / FILE).read_text())
     (tree / FILE).write_text(json.dumps(stated | {"version": "0.0.1"}))
-    for command in (build_publisher, partial(publish_server, dry_run=True)):
+    for command in (build_publisher, shown_entry):
         with pytest.raises(CommandError, match=r"version: expected .*, found 0\.0\.1"):
-            command(tree)
+            command(tree, None)

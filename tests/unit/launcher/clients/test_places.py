@@ -183,7 +183,8 @@ def test_a_file_that_a_client_refuses_is_not_added_to(
     client: str, text: str, reason: str, ask: Ask
 ) -> None:
     file = write(Path(".mcp.json"), text)
-    with pytest.raises(CommandError, match=reason):
+    refused = f"is refused by {CLIENTS[client].title}: {reason}"
+    with pytest.raises(CommandError, match=refused):
         ask(client, "--write", "--yes")
     assert file.read_text() == text
 
