@@ -39,8 +39,10 @@ class Change:
     """Return the same change of the file as it is now."""
     remarks: tuple[str, ...] = ()
     """What else becomes of the entry that was there."""
-    root: Path | None = None
-    """For a file that our entry alone has made, and that goes with it: where its folders begin."""
+    root: Path = Path()
+    """The folder of the project, or of the user."""
+    is_ours: bool = False
+    """Whether the file has nothing but our entry, and goes with it."""
     copy: Path | None = None
     """The copy that says the same as the file will, and is not needed then."""
     keeps_copy: bool = True
@@ -65,7 +67,7 @@ class Change:
 
     def write(self) -> Path | None:
         """Write the file once; see `make`."""
-        if self.root:
+        if self.is_ours:
             self.file.remove(self.root)
             return None
         copy = self.file.replace(self.after.encode(), keeps_copy=self.keeps_copy)
@@ -121,33 +123,33 @@ def take_out(client: Client, place: Place, name: str, root: Path, *, force: bool
             file=file,
             after=before,
             difference="",
+            root=root,
             again=functools.partial(take_out, client, place, name, root, force=force),
         )
         if not form.has(before, keys):
             return change
-        copies = _readable(form, copies_of(file.path))
-        change = replace(change, **_left(client, form, before, keys, copies, root))
+        change = replace(change, **_left(client, form, file.path, before, keys))
         shown = _difference(form, before, change.after, keys)
     return replace(change, difference=shown)
 
 
 def _left(
-    client: Client,
-    form: Format,
-    before: str,
-    keys: Keys,
-    copies: list[tuple[Path, str]],
-    root: Path,
+    client: Client, form: Format, file: Path, before: str, keys: Keys
 ) -> dict[str, Any]:
     """Return what is left of a file without an entry, and what becomes of its copies."""
+    copies = _readable(form, copies_of(file))
     entry = form.read(before, keys)
     for copy, text in copies:
         # The bytes of before, if nothing else has changed since.
         if not form.has(text, keys) and form.put(text, keys, entry) == before:
             return {"after": text, "copy": copy, "keeps_copy": False}
     if not copies and form.put("", keys, entry) == before:
-        return {"after": "", "root": root}
+        return {"after": "", "is_ours": True}
     after = form.drop(before, keys)
+    # Without a copy, the table came with the server; a file of nothing but servers has to keep it.
+    is_only_ours = not copies and "mcp" not in file.name
+    if is_only_ours and form.read(after, keys[:1]) == {} and len(form.document(after)) > 1:
+        after = form.drop(after, keys[:1])
     for copy, text in copies:
         for end in range(1, len(keys)):
             if form.read(after, keys[:end]) == {} and not form.has(text, keys[:end]):
@@ -185,9 +187,10 @@ def servers_in(client: Client, place: Place) -> dict[str, Any]:
 
 
 def value_at(path: Path, keys: Keys) -> Any:  # noqa: ANN401 - whatever stands there
-    """Return what a file of settings in JSON has at some keys; None if it has nothing, or cannot be read."""
+    """Return what a file of settings has at some keys; None if it has nothing, or cannot be read."""
+    form = toml_text if path.suffix == ".toml" else json_text
     with contextlib.suppress(CommandError, BrokenError, RecursionError):
-        return json_text.read(_text(read(path)), keys)
+        return form.read(_text(read(path)), keys)
     return None
 
 

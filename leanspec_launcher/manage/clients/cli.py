@@ -306,7 +306,7 @@ def _make(client: Client, change: Change, options: ChangeOptions) -> None:
         return
     copy = change.make()
     result = "changed" if change.file.content else "written"
-    if change.root:
+    if change.is_ours:
         result = "removed: nothing else was in it"
     if copy:
         result += f"; the old one is `{copy.name}`"

@@ -15,9 +15,9 @@ from leanspec_launcher.installers.detect import program
 from leanspec_launcher.web.project import has_specs
 
 from .change import refusal, servers_in
-from .effects import conditions, remedy, switched_off
+from .effects import conditions, remedy, switched_off, waits
 from .entry import is_by_node, is_ours, server_of, switch
-from .places import MANAGED, PROJECT, USER, Place, former, is_present, places
+from .places import LOCAL, MANAGED, PROJECT, USER, Place, former, is_present, places
 from .server import Server, ends, lasting, out_of_folder, version
 from .table import CLIENTS, NAME, Client, Start, name_of
 
@@ -65,7 +65,8 @@ class Entry:
             return ""
         inner, folder = out_of_folder(self.server)
         where = f"in `{folder}`" if folder else self.start.value
-        return f"`{_shown(inner)}` {where}"
+        name = "" if self.name == NAME else f"`{self.name}` starts "
+        return f"{name}`{_shown(inner)}` {where}"
 
     @property
     def start(self) -> Start:
@@ -134,20 +135,26 @@ def _of_place(
         yield Configured(name, place.path, "", failure.message, failure.hint or "")
         return
     for entry in entries:
-        decides = deciding.setdefault(entry.name, place)
+        decides = deciding.get(entry.name, place)
+        if not waits(client, place, entry.name, project):
+            decides = deciding.setdefault(entry.name, place)
         if client.ended:
             hint = f"leanspec-launcher mcp-config {name} --remove"
             problem = f"{client.title}: {client.ended}"
             yield Configured(name, place.path, entry.starts, problem, hint)
         elif decides != place:
-            yield Configured(name, place.path, f"not used: `{decides.path}` decides")
+            local = " for this project" if decides.scope == LOCAL else ""
+            starts = f"`{entry.name}` is not used: `{decides.path}` decides{local}"
+            yield Configured(name, place.path, starts)
         elif refused:
             problem = f"{client.title} refuses the whole file: it has {refused}"
             hint = "take that out of the file"
             yield Configured(name, place.path, entry.starts, problem, hint)
         else:
             problem, hint = _problem(entry, project)
-            starts = "; ".join([entry.starts, *conditions(client, place)])
+            starts = "; ".join(
+                [entry.starts, *conditions(client, place, entry.name, project)]
+            )
             yield Configured(name, place.path, starts, problem, hint)
 
 
@@ -190,7 +197,7 @@ def _problem(entry: Entry, project: Path) -> tuple[str, str]:
         return problem, entry.command_with("--force")
     if off:
         return f"is switched off, by `{off}`", entry.command_with("--enable")
-    for path, hint in switched_off(client, entry.name, project):
+    for path, hint in switched_off(client, entry.place.scope, entry.name, project):
         return f"is switched off, by `{path}`", hint
     problem = (
         _problem_of_type(entry)

@@ -22,9 +22,11 @@ from .places import (
     is_in_wsl,
     places,
     root_of,
-    switches,
+    settings_files,
 )
 from .table import CLIENTS, Client, name_of
+
+APPROVED = ("trusted", "TRUST_FOLDER", "TRUST_PARENT")
 
 
 def must_be_readable(client: Client, place: Place, after: str) -> None:
@@ -76,9 +78,9 @@ def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[
     yield from _hidden(client, place, name, project)
     for path, key in _switched_off_by_another(client, place, name, project):
         yield f"it stays switched off, by `{key}` in `{path}`"
-    for path, hint in switched_off(client, name, project):
+    for path, hint in switched_off(client, place.scope, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
-    yield from conditions(client, place)
+    yield from conditions(client, place, name, project)
     for path in files(client, USER, project) if place.scope == USER else ():
         if path != place.path and os.path.lexists(path) and not client.is_merged:
             yield f"`{path}` is there, too: it is of another installation, and not changed"
@@ -86,15 +88,22 @@ def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[
         yield client.remark
 
 
-def conditions(client: Client, place: Place) -> Iterator[str]:
+def conditions(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
     """Yield what a client asks before it starts a server of a file, and where it reads another one."""
-    if place.scope == PROJECT and client.approval:
+    asks = place.scope == PROJECT or client.asks_for_users
+    if asks and client.approval and not is_approved(client, name, project):
         yield f"{client.title} {client.approval}"
     if place.scope == USER and client.is_desktop and is_in_wsl():
         yield (
             f"on Windows, {client.title} reads a file of Windows: if it runs there, type this"
             " command there"
         )
+
+
+def waits(client: Client, place: Place, name: str, project: Path) -> bool:
+    """Tell whether a project's file does not decide yet, because the user has not approved it."""
+    is_asked = place.scope == PROJECT and bool(client.approvals)
+    return is_asked and not is_approved(client, name, project)
 
 
 def left(client: Client, name: str, project: Path) -> Iterator[str]:
@@ -117,19 +126,41 @@ def _switched_off_by_another(
                 yield other.path, key
 
 
-def switched_off(client: Client, name: str, project: Path) -> Iterator[tuple[Path, str]]:
+def switched_off(
+    client: Client, scope: str, name: str, project: Path
+) -> Iterator[tuple[Path, str]]:
     """Yield the files of settings that switch a server off, each with what switches it on again."""
-    for row, path in switches(client, project):
-        keys = tuple(
-            key.replace("{project}", str(root_of(project))).replace("NAME", name)
-            for key in row.keys
-        )
-        value = value_at(path, keys)
-        names = [str(each).lower() for each in value] if isinstance(value, list) else None
-        if (
-            names is not None and (name.lower() in names) is not row.is_of_allowed
-        ) or value is False:
-            yield path, row.hint.replace("NAME", f"`{name}`")
+    for row in client.lists:
+        if scope not in row.scopes:
+            continue
+        for path in settings_files(client, row.file, project):
+            value = value_at(path, _filled(row.keys, name, root_of(project)))
+            is_off = value is False
+            if isinstance(value, list):
+                names = [str(each).lower() for each in value]
+                is_off = (name.lower() in names) is not row.is_of_allowed
+            if is_off:
+                yield path, row.hint.replace("NAME", f"`{name}`")
+
+
+def is_approved(client: Client, name: str, project: Path) -> bool:
+    """Tell whether the user has approved a project's server, or its folder or one above it."""
+    folders = [project, *project.parents]
+    for row in client.approvals:
+        for path in settings_files(client, row.file, project):
+            for folder in folders:
+                value = value_at(path, _filled(row.keys, name, folder))
+                if isinstance(value, list):
+                    value = name in value or str(folder) in value
+                if value is True or value in APPROVED:
+                    return True
+    return False
+
+
+def _filled(keys: tuple[str, ...], name: str, folder: Path) -> tuple[str, ...]:
+    return tuple(
+        key.replace("{project}", str(folder)).replace("NAME", name) for key in keys
+    )
 
 
 def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
@@ -160,6 +191,8 @@ def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[
         if entry is not None:
             server = server_of(entry)
             starts = f", and starts `{server.command}`" if server else ""
+            if waits(client, other, name, project):
+                starts += ", once it is approved"
             yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {remedy(client, other, name)}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 
-from .table import Client, Switch
+from .table import Client
 from .text import Keys
 
 MANAGED, SYSTEM, LOCAL, PROJECT, USER = "managed", "system", "local", "project", "user"
@@ -39,7 +39,10 @@ def places(client: Client, project: Path) -> Iterator[Place]:
         for folder in folders if scope != LOCAL else ():
             paths = files(client, scope, folder)
             if not client.is_merged:
-                paths = [path for path in paths if os.path.lexists(path)][:1]
+                existing = [path for path in paths if os.path.lexists(path)]
+                is_first = paths and folder == project
+                new = [file_to_change(client, scope, project)] if is_first else []
+                paths = (existing or new)[:1]
             for path in paths:
                 yield Place(path, scope, client.table)
 
@@ -62,14 +65,11 @@ def files(client: Client, scope: str, project: Path) -> list[Path]:
     return _expand(templates[scope], client)
 
 
-def switches(client: Client, project: Path) -> Iterator[tuple[Switch, Path]]:
-    """Yield what may switch a server off elsewhere, each with its file."""
-    for switch in client.lists:
-        if switch.file.startswith(IN_PROJECT):
-            yield switch, project / switch.file.removeprefix(IN_PROJECT)
-        else:
-            for path in _expand((switch.file,), client):
-                yield switch, path
+def settings_files(client: Client, template: str, project: Path) -> list[Path]:
+    """Return the files of settings that a template of a row names."""
+    if template.startswith(IN_PROJECT):
+        return [project / template.removeprefix(IN_PROJECT)]
+    return _expand((template,), client)
 
 
 def root_of(project: Path) -> Path:

@@ -53,6 +53,16 @@ class Switch:
     """What switches one on again, with NAME for the server's name."""
     is_of_allowed: bool = False
     """Whether the list has those that are on, and no other is."""
+    scopes: tuple[str, ...] = ("project", "local", "user")
+    """The files of servers for which it counts."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Where a client keeps what the user approved: `true`, a word, or a list of servers or folders."""
+
+    file: str
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,10 @@ class Client:
 
     approval: str = ""
     """What it asks before it starts a server of a project."""
+    asks_for_users: bool = False
+    """Whether it asks that for the user's own servers, too."""
+    approvals: tuple[Approval, ...] = ()
+    """Where the answers are; until there is one, a project's file does not decide."""
     policy: Policy | None = None
     remark: str = ""
     """What else decides whether it starts a server."""
@@ -151,6 +165,11 @@ COMMENT, COMMA, MARK = "a comment", "a comma after the last member", "a byte ord
 # The settings of VS Code and its extensions.
 CODE = "{settings}/Code/User"
 BY_NAME_OR_COMMAND = ('{"serverName": "NAME"}', '{"serverCommand": COMMAND}')
+SETTINGS_OF_CLAUDE = (
+    "{project}/.claude/settings.local.json",
+    "{project}/.claude/settings.json",
+    "~/.claude/settings.json",
+)
 UNLIST = "take NAME out of that list"
 ASKS_FOR_TRUST = "starts it once you trust the folder"
 
@@ -218,16 +237,24 @@ CLIENTS: dict[str, Client] = {
         types=("stdio",),
         off=(),
         lists=(
-            Switch(
-                "{project}/.claude/settings.local.json", ("disabledMcpjsonServers",), UNLIST
+            *(
+                Switch(file, ("disabledMcpjsonServers",), UNLIST, scopes=("project",))
+                for file in SETTINGS_OF_CLAUDE
             ),
-            Switch("{project}/.claude/settings.json", ("disabledMcpjsonServers",), UNLIST),
-            Switch("~/.claude/settings.json", ("disabledMcpjsonServers",), UNLIST),
             Switch(
                 "~/.claude.json",
                 ("projects", "{project}", "disabledMcpServers"),
                 "type `/mcp` in Claude Code, and enable NAME",
+                scopes=("local", "user"),
             ),
+        ),
+        approvals=(
+            *(
+                Approval(file, (key,))
+                for file in SETTINGS_OF_CLAUDE
+                for key in ("enabledMcpjsonServers", "enableAllProjectMcpServers")
+            ),
+            Approval("~/.claude.json", ("projects", "{project}", "enabledMcpjsonServers")),
         ),
         start=Start.PROJECT,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
@@ -288,6 +315,9 @@ CLIENTS: dict[str, Client] = {
         start=Start.PROJECT,
         has_cwd=True,
         approval="reads this file once you trust the project",
+        approvals=(
+            Approval("~/.codex/config.toml", ("projects", "{project}", "trust_level")),
+        ),
         policy=Policy(
             "`/etc/codex/requirements.toml`",
             ("[mcp_servers.NAME.identity]", "command = PROGRAM"),
@@ -329,6 +359,10 @@ CLIENTS: dict[str, Client] = {
         start=Start.PROJECT,
         has_cwd=True,
         approval="shows it, and starts it, once you trust the folder",
+        approvals=(
+            Approval("~/.copilot/config.json", ("trusted_folders",)),
+            Approval("~/.copilot/config.json", ("trustedFolders",)),
+        ),
         policy=Policy(
             "`allowedMcpServers` in GitHub's `managed-settings.json`", BY_NAME_OR_COMMAND
         ),
@@ -384,7 +418,10 @@ CLIENTS: dict[str, Client] = {
         start=Start.PROJECT,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
-        remark="It starts no server in a folder that you do not trust; personal accounts have Antigravity instead.",
+        approval="starts no server, not even your own, in a folder that you do not trust",
+        asks_for_users=True,
+        approvals=(Approval("~/.gemini/trustedFolders.json", ("{project}",)),),
+        remark="Personal accounts have Antigravity instead.",
         expands=DOLLAR,
     ),
     "goose": Client(

@@ -115,7 +115,8 @@ def test_a_server_of_the_local_scope_is_said_to_decide(ask: Ask, home: Path) -> 
         assert "claude mcp remove leanspec -s local" in output
     local_one, project, user = of("claude")
     assert "needs Node.js" in local_one.problem
-    assert project.starts == user.starts == f"not used: `{home / '.claude.json'}` decides"
+    decides = f"`leanspec` is not used: `{home / '.claude.json'}` decides for this project"
+    assert project.starts == user.starts == decides
 
 
 def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None:
@@ -123,7 +124,7 @@ def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
     assert "`.qwen/settings.json` decides" in output.replace(f"{Path.cwd()}/", "")
     project, user = of("qwen")
-    assert user.starts == f"not used: `{project.path}` decides"
+    assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
     left = ask("qwen", "--remove", "--scope", "project", "--yes").stdout
     assert "has one, too: leanspec-launcher mcp-config qwen --remove --scope user" in left
 
