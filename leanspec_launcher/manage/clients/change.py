@@ -14,7 +14,7 @@ from leanspec_launcher.manage.user_files import ChangedError, UserFile, copies_o
 
 from . import json_text, toml_text, yaml_text
 from .difference import difference
-from .entry import describe, is_ours, join, server_of
+from .entry import describe, is_ours, is_server, join, server_of
 from .places import PROJECT, Place
 from .server import Server
 from .table import NAME, Client, Form, name_of
@@ -219,6 +219,8 @@ def written(client: Client, name: str, server: Server) -> str:
 
 def _table(client: Client, place: Place, text: str) -> Keys:
     """Return the keys that lead to the servers of a file, in the form that it has."""
+    if client.takes_bare and place.scope == PROJECT and is_bare(text, place.table):
+        return ()
     nested = (*place.table, client.nested)
     if client.nested and place.table == client.table:
         inside = FORMATS[client.form].read(text, nested)
@@ -226,6 +228,22 @@ def _table(client: Client, place: Place, text: str) -> Keys:
         if isinstance(inside, dict) and server_of(inside) is None:
             return nested
     return place.table
+
+
+def is_bare(text: str, table: Keys) -> bool:
+    """Tell whether a file of JSON has servers at its top level, in no table."""
+    members = json_text.document(text)
+    return (
+        bool(members) and table[0] not in members and all(map(is_server, members.values()))
+    )
+
+
+def has_bare_servers(place: Place) -> bool:
+    """Tell whether a file of JSON has servers at its top level, in no table."""
+    file = read(place.path)
+    with contextlib.suppress(BrokenError, RecursionError):
+        return is_bare(_text(file), place.table)
+    return False
 
 
 def _is_ours(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there

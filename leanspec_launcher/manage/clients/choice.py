@@ -79,7 +79,8 @@ def _folder(client: Client, scope: str, wish: Wish) -> str:
     if variable:
         return variable
     if scope == PROJECT:
-        return str((wish.project or Path.cwd()).absolute())
+        here = Path.cwd()
+        return str((wish.project or project_above(here) or here).absolute())
     project = project_above(Path.cwd())
     if project is None:
         name = name_of(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 
 from leanspec_launcher.commands import CommandError, echo, echo_text, explained, report
 from leanspec_launcher.manage.options import dry_run
+from leanspec_launcher.web.project import project_above
 
 from . import effects
 from .change import Change, put_in, servers_in, take_out, written
@@ -33,6 +35,9 @@ from .table import CLIENTS, NAME, RENAMED, Client, Form, name_of
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SCOPES = (PROJECT, USER)
+SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+# Names of Claude Code's own, of opencode's newer form, and of JavaScript's objects.
+RESERVED = ("workspace", "claude-in-chrome", "servers", "constructor", "prototype")
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ class ChangeOptions:
 
     @property
     def folder(self) -> Path:
-        """The folder of the project."""
-        return (self.project or Path.cwd()).absolute()
+        """The folder of the project: the one that is named, or that this folder is in."""
+        here = Path.cwd()
+        return (self.project or project_above(here) or here).absolute()
 
 
 @click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
@@ -137,8 +143,8 @@ def command(
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
-    if not options.name.isprintable() or not options.name.strip():
-        raise click.UsageError("`--name` is not a name")
+    if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
+        raise click.UsageError(f"no client takes a server with the name `{options.name}`")
     row = CLIENTS[RENAMED.get(client, client)]
     if link:
         echo(install_link(client))
@@ -207,7 +213,7 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
         force=options.force,
     )
     effects.must_be_readable(client, place, change.after)
-    effects.must_hide_nothing(place, options.folder)
+    effects.must_hide_nothing(client, place, options.folder)
     effects.must_agree(client, place, options.name, options.folder)
     remarks = [
         *change.remarks,
@@ -264,9 +270,9 @@ def _place(client: Client, options: ChangeOptions, scope: str) -> Place:
         raise CommandError(
             f"there is no file of {client.title} in a project", hint="use `--scope user`"
         )
-    if is_home(options.folder):
+    if is_home(options.folder) or options.folder == Path(options.folder.anchor):
         raise CommandError(
-            f"`{options.folder}` is your home folder, and no project",
+            f"`{options.folder}` is not the folder of a project",
             hint="use `--scope user`, or name a project: `--project FOLDER`",
         )
     place = _deciding(client, options, PROJECT)

@@ -12,11 +12,12 @@ from typing import Any
 
 from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.installers.detect import program
-from leanspec_launcher.web.project import has_specs
+from leanspec_launcher.manage.missing import missing_commands, missing_hint
+from leanspec_launcher.web.project import has_specs, project_above
 
 from .change import refusal, servers_in
 from .effects import conditions, remedy, switched_off, waits
-from .entry import is_by_node, is_ours, server_of, switch
+from .entry import address_of, is_by_node, is_ours, server_of, switch
 from .places import LOCAL, MANAGED, PROJECT, USER, Place, former, is_present, places
 from .server import Server, ends, lasting, out_of_folder, version
 from .table import CLIENTS, NAME, Client, Start, name_of
@@ -88,8 +89,9 @@ class Entry:
         return f"{self.command} {option}" if "--write" in self.command else self.command
 
 
-def configured(project: Path) -> Iterator[Configured]:
+def configured(here: Path) -> Iterator[Configured]:
     """Yield what this user's clients start in a project, and what stands in files that do not decide."""
+    project = project_above(here) or here
     paths: set[Path] = set()
     for client in CLIENTS.values():
         results = list(_of_client(client, project))
@@ -185,27 +187,38 @@ def _shown(server: Server) -> str:
 
 def _problem(entry: Entry, project: Path) -> tuple[str, str]:
     """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
+    return next(_problems(entry, project), ("", ""))
+
+
+def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
     server, client = entry.server, entry.client
     off = switch(client, entry.value)
-    if server is None and off:
-        return f"is switched off, by `{off}`", entry.command_with("--enable")
-    if server is None:
-        return "names no command", entry.command_with("--force")
-    inner, folder = out_of_folder(server)
-    if not is_ours(server):
+    if server is None and not off:
+        yield "names no command", entry.command_with("--force")
+    elif server and not is_ours(server):
+        inner, _ = out_of_folder(server)
         problem = f"starts `{inner.command}`, which is not this server"
-        return problem, entry.command_with("--force")
+        yield problem, entry.command_with("--force")
     if off:
-        return f"is switched off, by `{off}`", entry.command_with("--enable")
+        yield f"is switched off, by `{off}`", entry.command_with("--enable")
     for path, hint in switched_off(client, entry.place.scope, entry.name, project):
-        return f"is switched off, by `{path}`", hint
+        yield f"is switched off, by `{path}`", hint
+    if server is None:
+        return
+    inner, folder = out_of_folder(server)
+    address = address_of(entry.value)
+    if address:
+        yield f"has `{address}`, too, by which a client may go instead", entry.command
+    if any(str(missing.path) == inner.command for missing in missing_commands()):
+        yield f"starts `{inner.command}`, which is not there", missing_hint()
     problem = (
         _problem_of_type(entry)
         or _problem_of_command(inner, entry.place.scope)
         or _problem_of_version(inner)
         or _problem_of_folder(entry, folder)
     )
-    return problem, entry.command if problem else ""
+    if problem:
+        yield problem, entry.command
 
 
 def _problem_of_type(entry: Entry) -> str:

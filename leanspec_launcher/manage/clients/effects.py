@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.project import has_specs
 
-from .change import refusal, servers_in, value_at
-from .entry import OF_ANOTHER_KIND, server_of, switch
+from .change import has_bare_servers, refusal, servers_in, value_at
+from .entry import OF_ANOTHER_KIND, is_ours, server_of, switch
 from .places import (
     LOCAL,
     MANAGED,
@@ -24,7 +25,7 @@ from .places import (
     root_of,
     settings_files,
 )
-from .table import CLIENTS, Client, name_of
+from .table import CLIENTS, NAME, Client, name_of
 
 APPROVED = ("trusted", "TRUST_FOLDER", "TRUST_PARENT")
 
@@ -39,13 +40,21 @@ def must_be_readable(client: Client, place: Place, after: str) -> None:
         )
 
 
-def must_hide_nothing(place: Place, project: Path) -> None:
-    """Raise CommandError if a new file would keep a client from reading another one."""
-    if place.scope != PROJECT or os.path.lexists(place.path):
+def must_hide_nothing(writer: Client, place: Place, project: Path) -> None:
+    """Raise CommandError if a file would keep another client from servers that it reads now."""
+    if place.scope != PROJECT:
         return
     for client in CLIENTS.values():
         paths = files(client, PROJECT, project)
         if client.is_merged or place.path not in paths:
+            continue
+        if client.takes_bare and client is not writer and has_bare_servers(place):
+            raise CommandError(
+                f"a table of servers in `{place.path}` would hide those at its top level from"
+                f" {client.title}",
+                hint=f"move them into `{place.table[0]}`, and type this command again",
+            )
+        if os.path.lexists(place.path):
             continue
         hidden = file_to_change(client, PROJECT, project)
         if hidden != place.path:
@@ -74,7 +83,10 @@ def must_agree(client: Client, place: Place, name: str, project: Path) -> None:
 
 def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
     """Yield what someone who changes this file has to know, a sentence each."""
+    yield from twice(client, place, name)
     yield from readers(client, place, project)
+    if place.scope == PROJECT and not has_specs(project):
+        yield f"there are no specs in `{project}` yet: `lean-spec init` begins them"
     yield from _hidden(client, place, name, project)
     for path, key in _switched_off_by_another(client, place, name, project):
         yield f"it stays switched off, by `{key}` in `{path}`"
@@ -107,12 +119,26 @@ def waits(client: Client, place: Place, name: str, project: Path) -> bool:
 
 
 def left(client: Client, name: str, project: Path) -> Iterator[str]:
-    """Yield the files that have a server still, each with the command that takes it out."""
+    """Yield the files that have a server of ours still, each with the command that takes it out."""
     for place in places(client, project):
         with contextlib.suppress(CommandError):
-            if os.path.lexists(place.path) and name in servers_in(client, place):
-                command = remedy(client, place, name)
-                yield f"{client.title}: `{place.path}` has one, too: {command}"
+            servers = servers_in(client, place) if os.path.lexists(place.path) else {}
+            for other, entry in servers.items():
+                server = server_of(entry)
+                if other == name or (server and is_ours(server)):
+                    command = remedy(client, place, other)
+                    yield f"{client.title}: `{other}` in `{place.path}` is left: {command}"
+
+
+def twice(client: Client, place: Place, name: str) -> Iterator[str]:
+    """Yield the other names under which a file starts our server."""
+    for other, entry in servers_in(client, place).items():
+        server = server_of(entry)
+        if other != name and server and is_ours(server):
+            yield (
+                f"`{other}` in this file starts this server, too: `--remove --name {other}` takes it"
+                " out"
+            )
 
 
 def _switched_off_by_another(
@@ -202,4 +228,6 @@ def remedy(client: Client, place: Place, name: str) -> str:
         return f"claude mcp remove {name} -s local"
     if place.scope not in (PROJECT, USER):
         return f"take `{name}` out of that file"
-    return f"leanspec-launcher mcp-config {name_of(client)} --remove --scope {place.scope}"
+    more = "" if name == NAME else f" --name {name}"
+    command = f"leanspec-launcher mcp-config {name_of(client)} --remove"
+    return f"{command} --scope {place.scope}{more}"

@@ -134,6 +134,17 @@ def is_ours(server: Server) -> bool:
     return name == "lean-spec" and words[1:2] == ["mcp"]
 
 
+def address_of(entry: Any) -> str:  # noqa: ANN401 - whatever stands there
+    """Return the member by which an entry names an address, and not a command alone; empty if none does."""
+    members = entry if isinstance(entry, dict) else {}
+    return next((key for key in ("url", "httpUrl", "serverUrl") if key in members), "")
+
+
+def is_server(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
+    """Tell whether something is an entry of a server, of whichever kind."""
+    return server_of(entry) is not None or bool(address_of(entry))
+
+
 def is_by_node(server: Server) -> bool:
     """Tell whether a command needs Node.js."""
     return _name(server.command) in ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "node")

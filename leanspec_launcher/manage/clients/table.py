@@ -97,6 +97,8 @@ class Client:
     """Whether it reads all files of a scope, and not just the first that is there."""
     joins_members: bool = False
     """Whether it makes one entry of the members that several files have under one name."""
+    takes_bare: bool = False
+    """Whether a project's file may have the servers at its top level, in no table."""
     nested: str = ""
     """The key inside its table under which a newer form of the file has the servers."""
     former: tuple[str, ...] = ()
@@ -345,6 +347,7 @@ CLIENTS: dict[str, Client] = {
         variables=(("COPILOT_HOME", "~/.copilot"),),
         refuses=(COMMENT, COMMA, MARK),
         is_strict_for_users=False,
+        takes_bare=True,
         # One word that Claude Code knows, too: both read a project's `.mcp.json`.
         kind=(("type", "stdio"),),
         types=("local", "stdio"),
@@ -519,6 +522,7 @@ CLIENTS: dict[str, Client] = {
         user=("~/.qwen/settings.json",),
         project=(".qwen/settings.json",),
         variables=(("QWEN_HOME", "~/.qwen"),),
+        refuses=(COMMA, MARK),
         off=(),
         lists=settings_of_gemini("qwen"),
         start=Start.PROJECT,

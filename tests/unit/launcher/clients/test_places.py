@@ -126,7 +126,7 @@ def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None
     project, user = of("qwen")
     assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
     left = ask("qwen", "--remove", "--scope", "project", "--yes").stdout
-    assert "has one, too: leanspec-launcher mcp-config qwen --remove --scope user" in left
+    assert "is left: leanspec-launcher mcp-config qwen --remove --scope user" in left
 
 
 def test_an_administrators_file_decides_alone(
@@ -395,7 +395,7 @@ def test_the_home_folder_is_no_project(
     monkeypatch.chdir(home)
     ask("qwen", "--write", "--yes")
     assert PROGRAM in (home / ".qwen/settings.json").read_text()
-    with pytest.raises(CommandError, match="is your home folder, and no project"):
+    with pytest.raises(CommandError, match="is not the folder of a project"):
         ask("qwen", "--write", "--yes", "--scope", "project")
 
 
@@ -416,3 +416,121 @@ def test_copies_go_with_the_server_even_if_the_client_writes_its_file_anew(
     ask("claude", "--remove", "--scope", "user", "--yes")
     assert json.loads(file.read_text()) == {"a": 1}
     assert list(contents(home)) == [".claude.json"]
+
+
+# What people asked of an approval, and of a second entry.
+
+
+def test_a_projects_server_decides_once_it_is_approved(ask: Ask, home: Path) -> None:
+    ask("claude", "--write", "--yes")
+    ask("claude", "--write", "--scope", "user", "--yes")
+    project, user = of("claude")
+    assert "`Pending approval`" in project.starts
+    assert user.starts == f"`{PROGRAM}` in the project that is open"
+    write(home / ".claude/settings.json", '{"enabledMcpjsonServers": ["leanspec"]}')
+    project, user = of("claude")
+    assert "Pending" not in project.starts
+    assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
+
+
+@pytest.mark.parametrize(
+    ("client", "file", "text"),
+    [
+        ("copilot", ".copilot/config.json", '{"trusted_folders": ["PLACE"]}'),
+        ("codex", ".codex/config.toml", '[projects."PLACE"]\ntrust_level = "trusted"\n'),
+        ("gemini", ".gemini/trustedFolders.json", '{"PLACE": "TRUST_FOLDER"}'),
+    ],
+)
+def test_a_folder_that_is_trusted_is_no_longer_asked_about(
+    client: str, file: str, text: str, ask: Ask, home: Path
+) -> None:
+    question = CLIENTS[client].approval
+    assert question in ask(client, "--write", "--yes").stdout
+    write(home / file, text.replace("PLACE", str(Path.cwd().parent)))
+    assert question not in ask(client, "--write", "--yes").stdout
+
+
+def test_a_list_of_the_projects_servers_is_not_one_of_the_users(
+    ask: Ask, home: Path
+) -> None:
+    write(home / ".claude/settings.json", '{"disabledMcpjsonServers": ["leanspec"]}')
+    ask("claude", "--write", "--scope", "user", "--yes")
+    (finding,) = of("claude")
+    assert "switched off" not in finding.problem
+
+
+def test_a_second_entry_of_the_server_is_said(ask: Ask, home: Path) -> None:
+    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"specs": NPX}}))
+    output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
+    assert "`specs` in this file starts this server, too" in output
+    first, second = of("qwen")
+    assert first.starts.startswith("`specs` starts ")
+    assert second.starts.startswith(f"`{PROGRAM}`")
+    output = ask("qwen", "--remove", "--scope", "user", "--yes").stdout
+    assert "`specs` in " in output
+    assert "mcp-config qwen --remove --scope user --name specs" in output
+
+
+def test_an_entry_that_names_an_address_too_is_said(home: Path) -> None:
+    entry = {
+        "command": sys.executable,
+        "args": ["-m", "leanspec_launcher"],
+        "url": "https://x",
+    }
+    write(home / ".gemini/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    (finding,) = of("gemini")
+    assert finding.problem == "has `url`, too, by which a client may go instead"
+
+
+def test_a_file_below_the_project_is_the_projects(
+    ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, below = Path.cwd(), Path.cwd() / "specs/001-first"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    ask("kiro", "--write", "--yes")
+    assert (project / ".kiro/settings/mcp.json").is_file()
+    assert [each.client for each in configured(below)] == ["kiro"]
+    monkeypatch.chdir("/")
+    with pytest.raises(CommandError, match="`/` is not the folder of a project"):
+        ask("kiro", "--write", "--yes")
+    monkeypatch.chdir(home.parent)
+    output = ask("kiro", "--write", "--dry-run").stdout
+    assert "there are no specs in" in output
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "__proto__", "constructor", "workspace"])
+def test_a_name_that_no_client_takes_is_refused(name: str, ask: Ask) -> None:
+    error = ask("claude", "--write", "--yes", "--name", name).exception
+    assert "no client takes a server with the name" in str(error)
+
+
+BARE = {"other": {"command": "/bin/true"}}
+
+
+def test_servers_at_the_top_level_stay_there_for_copilot(ask: Ask, home: Path) -> None:
+    (home / ".copilot").mkdir()
+    file = write(Path(".mcp.json"), json.dumps(BARE))
+    ask("copilot", "--write", "--yes")
+    assert list(json.loads(file.read_text())) == ["other", "leanspec"]
+    (finding,) = of("copilot")
+    assert finding.path == file.absolute()
+    ask("copilot", "--remove", "--yes")
+    assert json.loads(file.read_text()) == BARE
+
+
+def test_servers_at_the_top_level_are_hidden_by_no_table(ask: Ask) -> None:
+    file = write(Path(".mcp.json"), json.dumps(BARE))
+    with pytest.raises(CommandError, match="would hide those at its top level from GitHub"):
+        ask("claude", "--write", "--yes")
+    assert json.loads(file.read_text()) == BARE
+
+
+def test_a_table_goes_that_came_with_the_server(ask: Ask) -> None:
+    """The client has added a member of its own meanwhile."""
+    ask("opencode", "--write", "--yes")
+    file = Path("opencode.json")
+    document = json.loads(file.read_text()) | {"$schema": "https://x"}
+    file.write_text(json.dumps(document))
+    ask("opencode", "--remove", "--yes")
+    assert json.loads(file.read_text()) == {"$schema": "https://x"}
