@@ -124,7 +124,8 @@ def test_a_client_lists_what_it_listed_and_one_server_more(
     home, project = tmp_path / "home", tmp_path / "a project's é"
     env = clean(home, GEMINI_CLI_TRUST_WORKSPACE="true")
     (project / "specs").mkdir(parents=True)
-    server = installed.commands / "leanspec-mcp"
+    server = tmp_path / "other-server"
+    server.symlink_to(installed.commands / "leanspec-mcp")
     row = CLIENTS[client]
     of_user = (
         row.user[-1]

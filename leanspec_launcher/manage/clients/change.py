@@ -14,11 +14,11 @@ from leanspec_launcher.manage.user_files import ChangedError, UserFile, copies_o
 
 from . import json_text, toml_text, yaml_text
 from .difference import difference
-from .entry import describe, is_ours, is_server, join, server_of
+from .entry import address_of, describe, is_ours, is_server, join, server_of
 from .places import PROJECT, Place
 from .server import Server
 from .table import NAME, Client, Form, name_of
-from .text import BrokenError, Format, Keys
+from .text import BrokenError, Format, Keys, with_entry, with_table
 
 FORMATS: dict[Form, Format] = {
     Form.JSON: json_text,
@@ -96,10 +96,12 @@ def put_in(
         gone = () if ours else ("the server that had this name goes",)
         after = form.put(before, keys, joined.entry)
         shown = _difference(form, before, after, keys)
+        keeps_copy = not _has_copy(client, form, file.path, before, keys[:-1])
     return Change(
         file=file,
         after=after,
         difference=shown,
+        keeps_copy=keeps_copy,
         remarks=(*gone, *joined.remarks),
         again=functools.partial(
             put_in, client, place, name, server, enable=enable, force=force
@@ -156,9 +158,35 @@ def _left(
                 after = form.drop(after, keys[:end])
         if form.document(text) == form.document(after):
             return {"after": after, "copy": copy, "keeps_copy": False}
+    return {"after": after, "keeps_copy": not _is_made(client, entry)}
+
+
+def _is_made(client: Client, entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
+    """Tell whether an entry has nothing but what `--write` puts into it."""
     server = server_of(entry)
-    made = {**dict(client.new_entry), **describe(client, server)} if server else {}
-    return {"after": after, "keeps_copy": not entry or entry.keys() - made.keys()}
+    if server is None or not is_ours(server):
+        return False
+    made = {**dict(client.new_entry), **describe(client, server)}
+    return not entry.keys() - made.keys()
+
+
+def _has_copy(client: Client, form: Format, file: Path, before: str, table: Keys) -> bool:
+    """Tell whether what a file says without our servers is kept already, or nothing."""
+    if not before.strip():
+        return False
+    rest = before
+    servers = form.read(before, table)
+    for name, entry in servers.items() if isinstance(servers, dict) else ():
+        if _is_made(client, entry):
+            rest = form.drop(rest, (*table, name))
+    if rest == before:
+        return False
+    kept = [form.document(text) for _, text in _readable(form, copies_of(file))]
+    empty = with_entry({}, table, {}) if table else {}
+    without = form.document(rest)
+    return without in ({}, empty) or any(
+        without in (document, with_table(document, table)) for document in kept
+    )
 
 
 def _readable(form: Format, copies: Iterator[tuple[Path, bytes]]) -> list[tuple[Path, str]]:
@@ -249,7 +277,9 @@ def has_bare_servers(place: Place) -> bool:
 def _is_ours(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
     """Tell whether an entry is for our server, or for none."""
     server = server_of(entry)
-    return entry is None or bool(server and is_ours(server))
+    if server is None:
+        return entry is None or (isinstance(entry, dict) and not address_of(entry))
+    return is_ours(server)
 
 
 def _other(path: Path, name: str) -> CommandError:

@@ -43,7 +43,8 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     is_of_a_machine = os.path.isabs(folder)
     is_portable = wish.is_portable
     if is_portable is None:
-        is_portable = scope == PROJECT and not is_of_a_machine and has_uvx()
+        is_shared = scope == PROJECT and not is_of_a_machine and has_uvx()
+        is_portable = is_shared or wish.has_version
     server = PORTABLE if is_portable else own(current())
     if is_portable and wish.has_version:
         server = pinned(server)

@@ -214,10 +214,10 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
     )
     effects.must_be_readable(client, place, change.after)
     effects.must_hide_nothing(client, place, options.folder)
-    effects.must_agree(client, place, options.name, options.folder)
+    effects.must_agree(client, place, options.name, choice.server, options.folder)
     remarks = [
         *change.remarks,
-        *effects.remarks(client, place, options.name, options.folder),
+        *effects.remarks(client, place, options.name, choice.server, options.folder),
     ]
     if not change.difference:
         echo(f"{client.title}: `{change.file.path}` has it already")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from leanspec_launcher.manage.missing import missing_commands, missing_hint
 from leanspec_launcher.web.project import has_specs, project_above
 
 from .change import refusal, servers_in
-from .effects import conditions, remedy, switched_off, waits
+from .effects import (
+    change_command,
+    conditions,
+    refused_by_policy,
+    remedy,
+    switched_off,
+    waits,
+)
 from .entry import address_of, is_by_node, is_ours, server_of, switch
 from .places import LOCAL, MANAGED, PROJECT, USER, Place, former, is_present, places
 from .server import Server, ends, lasting, out_of_folder, version
@@ -80,9 +87,7 @@ class Entry:
         """What puts it right: the command that changes it, or the one that takes it out."""
         if self.place.scope not in (PROJECT, USER):
             return remedy(self.client, self.place, self.name)
-        name = "" if self.name == NAME else f" --name {self.name}"
-        scope = f"--write --scope {self.place.scope}"
-        return f"leanspec-launcher mcp-config {name_of(self.client)} {scope}{name}"
+        return change_command(self.client, self.place, self.name, "--write")
 
     def command_with(self, option: str) -> str:
         """Return the command that changes it, with an option."""
@@ -104,10 +109,11 @@ def configured(here: Path) -> Iterator[Configured]:
 
 def _of_client(client: Client, project: Path) -> Iterator[Configured]:
     deciding: dict[str, Place] = {}
+    joined = _joined(client, project)
     with contextlib.suppress(CommandError):  # `mcp-config` says that a variable is no path
         for place in places(client, project):
             if os.path.lexists(place.path):
-                yield from _of_place(client, place, project, deciding)
+                yield from _of_place(client, place, project, deciding, joined)
                 if place.scope == MANAGED:
                     if not deciding:
                         yield _left_out(client, place)
@@ -118,6 +124,17 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
                     yield from _no_longer_read(client, Place(path, scope, client.table))
 
 
+def _joined(client: Client, project: Path) -> dict[str, Any]:
+    """Return the entries that a client makes of the members of several files, by their names."""
+    joined: dict[str, Any] = {}
+    with contextlib.suppress(CommandError):
+        for place in places(client, project) if client.joins_members else ():
+            for name, entry in servers_in(client, place).items():
+                if isinstance(entry, dict) and not waits(client, place, name, project):
+                    joined[name] = {**entry, **joined.get(name, {})}
+    return joined
+
+
 def _left_out(client: Client, place: Place) -> Configured:
     name = name_of(client)
     problem = f"{client.title} starts what this file has, and nothing else"
@@ -126,7 +143,11 @@ def _left_out(client: Client, place: Place) -> Configured:
 
 
 def _of_place(
-    client: Client, place: Place, project: Path, deciding: dict[str, Place]
+    client: Client,
+    place: Place,
+    project: Path,
+    deciding: dict[str, Place],
+    joined: dict[str, Any],
 ) -> Iterator[Configured]:
     name = name_of(client)
     try:
@@ -153,7 +174,8 @@ def _of_place(
             hint = "take that out of the file"
             yield Configured(name, place.path, entry.starts, problem, hint)
         else:
-            problem, hint = _problem(entry, project)
+            whole = replace(entry, value=joined.get(entry.name, entry.value))
+            problem, hint = _problem(whole, project)
             starts = "; ".join(
                 [entry.starts, *conditions(client, place, entry.name, project)]
             )
@@ -206,6 +228,9 @@ def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
     if server is None:
         return
     inner, folder = out_of_folder(server)
+    for path in refused_by_policy(client, entry.name, server, project):
+        hint = f"an administrator adds it: leanspec-launcher mcp-config {name_of(client)} --policy"
+        yield f"is left out by the lists in `{path}`", hint
     address = address_of(entry.value)
     if address:
         yield f"has `{address}`, too, by which a client may go instead", entry.command

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.web.project import has_specs
+from leanspec_launcher.installers.words import shown
+from leanspec_launcher.web.project import has_specs, project_above
 
 from .change import has_bare_servers, refusal, servers_in, value_at
 from .entry import OF_ANOTHER_KIND, is_ours, server_of, switch
@@ -25,6 +26,7 @@ from .places import (
     root_of,
     settings_files,
 )
+from .server import Server
 from .table import CLIENTS, NAME, Client, name_of
 
 APPROVED = ("trusted", "TRUST_FOLDER", "TRUST_PARENT")
@@ -64,24 +66,28 @@ def must_hide_nothing(writer: Client, place: Place, project: Path) -> None:
             )
 
 
-def must_agree(client: Client, place: Place, name: str, project: Path) -> None:
-    """Raise CommandError if a client would join an entry with one of another kind, and start nothing then."""
+def must_agree(
+    client: Client, place: Place, name: str, server: Server, project: Path
+) -> None:
+    """Raise CommandError if a client would join an entry with another one, and start something else then."""
+    harmful = (*OF_ANOTHER_KIND, *([] if server.cwd else ["cwd"]))
     for other in places(client, project) if client.joins_members else ():
         if other.path == place.path or not os.path.lexists(other.path):
             continue
         entry = servers_in(client, other).get(name)
-        surplus = [
-            key for key in OF_ANOTHER_KIND if isinstance(entry, dict) and key in entry
-        ]
+        members = entry if isinstance(entry, dict) else {}
+        surplus = [key for key in harmful if key in members]
         if surplus:
             raise CommandError(
                 f"`{name}` would be joined by {client.title} with the one in `{other.path}`, whose"
-                f" `{surplus[0]}` belongs to a server of another kind",
+                f" `{surplus[0]}` would count for both",
                 hint="rename that one, or choose another name: `--name NAME`",
             )
 
 
-def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
+def remarks(
+    client: Client, place: Place, name: str, server: Server, project: Path
+) -> Iterator[str]:
     """Yield what someone who changes this file has to know, a sentence each."""
     yield from twice(client, place, name)
     yield from readers(client, place, project)
@@ -92,6 +98,8 @@ def remarks(client: Client, place: Place, name: str, project: Path) -> Iterator[
         yield f"it stays switched off, by `{key}` in `{path}`"
     for path, hint in switched_off(client, place.scope, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
+    for path in refused_by_policy(client, name, server, project):
+        yield f"{client.title} does not start it: the lists in `{path}` leave it out (`--policy`)"
     yield from conditions(client, place, name, project)
     for path in files(client, USER, project) if place.scope == USER else ():
         if path != place.path and os.path.lexists(path) and not client.is_merged:
@@ -163,10 +171,31 @@ def switched_off(
             value = value_at(path, _filled(row.keys, name, root_of(project)))
             is_off = value is False
             if isinstance(value, list):
-                names = [str(each).lower() for each in value]
-                is_off = (name.lower() in names) is not row.is_of_allowed
+                names = [str(each) for each in value]
+                if row.ignores_case:
+                    names = [each.lower() for each in names]
+                listed = (name.lower() if row.ignores_case else name) in names
+                is_off = listed is not row.is_of_allowed
             if is_off:
-                yield path, row.hint.replace("NAME", f"`{name}`")
+                yield path, row.hint.replace("NAME", name)
+
+
+def refused_by_policy(
+    client: Client, name: str, server: Server, project: Path
+) -> Iterator[Path]:
+    """Yield the files in which a list of servers leaves this one out."""
+    by_name, by_command = {"serverName": name}, {"serverCommand": server.words}
+    for template in client.policy.files if client.policy else ():
+        for path in settings_files(client, template, project):
+            denied = value_at(path, ("deniedMcpServers",))
+            allowed = value_at(path, ("allowedMcpServers",))
+            if isinstance(denied, list) and (by_name in denied or by_command in denied):
+                yield path
+            elif isinstance(allowed, list) and by_command not in allowed:
+                names_commands = any("serverCommand" in each for each in allowed)
+                # One command in the list, and a name is no longer enough.
+                if names_commands or by_name not in allowed:
+                    yield path
 
 
 def is_approved(client: Client, name: str, project: Path) -> bool:
@@ -228,6 +257,16 @@ def remedy(client: Client, place: Place, name: str) -> str:
         return f"claude mcp remove {name} -s local"
     if place.scope not in (PROJECT, USER):
         return f"take `{name}` out of that file"
-    more = "" if name == NAME else f" --name {name}"
-    command = f"leanspec-launcher mcp-config {name_of(client)} --remove"
-    return f"{command} --scope {place.scope}{more}"
+    return change_command(client, place, name, "--remove")
+
+
+def change_command(client: Client, place: Place, name: str, change: str) -> str:
+    """Return the command that changes a server in a file, typed in this folder."""
+    words = ["leanspec-launcher", "mcp-config", name_of(client), change]
+    words += ["--scope", place.scope]
+    here = Path.cwd()
+    if place.scope == PROJECT and place.folder not in (Path(), project_above(here) or here):
+        words += ["--project", str(place.folder)]
+    if name != NAME:
+        words += ["--name", name]
+    return shown([words])

@@ -76,7 +76,7 @@ def document(text: str) -> dict[str, Any]:
     """Return everything that a text says."""
     data = _root(text).data
     if not isinstance(data, dict):
-        raise BrokenError("it is not an object")
+        raise BrokenError("its content is not an object")
     return data
 
 
@@ -239,7 +239,8 @@ def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
     value = root
     for index, key in enumerate(path):
         if not isinstance(value.data, dict):
-            raise BrokenError(f"`{'.'.join(path[:index]) or 'it'}` is not an object")
+            name = f"`{'.'.join(path[:index])}`" if index else "its content"
+            raise BrokenError(f"{name} is not an object")
         found = [member.value for member in value.members if member.key == key]
         if len(found) > 1:
             raise BrokenError(f"`{key}` stands in it {len(found)} times")

@@ -26,6 +26,8 @@ class Place:
     scope: str
     table: Keys
     """The keys that lead to the servers in it."""
+    folder: Path = Path()
+    """The folder of the project that it is of, which may be above the one that is looked at."""
 
 
 def places(client: Client, project: Path) -> Iterator[Place]:
@@ -44,7 +46,7 @@ def places(client: Client, project: Path) -> Iterator[Place]:
                 new = [file_to_change(client, scope, project)] if is_first else []
                 paths = (existing or new)[:1]
             for path in paths:
-                yield Place(path, scope, client.table)
+                yield Place(path, scope, client.table, folder)
 
 
 def _upwards(client: Client, project: Path) -> list[Path]:

@@ -41,6 +41,8 @@ class Policy:
     place: str
     lines: tuple[str, ...]
     """The lines, with NAME for the server's name, and COMMAND for its command line as a list in JSON."""
+    files: tuple[str, ...] = ()
+    """The files in which such lines can be read here."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Switch:
     keys: tuple[str, ...]
     hint: str
     """What switches one on again, with NAME for the server's name."""
+    ignores_case: bool = False
     is_of_allowed: bool = False
     """Whether the list has those that are on, and no other is."""
     scopes: tuple[str, ...] = ("project", "local", "user")
@@ -172,16 +175,24 @@ SETTINGS_OF_CLAUDE = (
     "{project}/.claude/settings.json",
     "~/.claude/settings.json",
 )
-UNLIST = "take NAME out of that list"
+UNLIST = "take `NAME` out of that list"
 ASKS_FOR_TRUST = "starts it once you trust the folder"
 
 
 def settings_of_gemini(name: str) -> tuple[Switch, ...]:
     """Return the lists of Gemini CLI, and of what was made of it."""
     files = (f"{{project}}/.{name}/settings.json", f"~/.{name}/settings.json")
-    excluded = (Switch(file, ("mcp", "excluded"), UNLIST) for file in files)
+    excluded = (
+        Switch(file, ("mcp", "excluded"), UNLIST, ignores_case=True) for file in files
+    )
     allowed = (
-        Switch(file, ("mcp", "allowed"), "add NAME to that list", is_of_allowed=True)
+        Switch(
+            file,
+            ("mcp", "allowed"),
+            "add `NAME` to that list",
+            ignores_case=True,
+            is_of_allowed=True,
+        )
         for file in files
     )
     return (*excluded, *allowed)
@@ -260,7 +271,11 @@ CLIENTS: dict[str, Client] = {
         ),
         start=Start.PROJECT,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
-        policy=Policy("`allowedMcpServers` in `managed-settings.json`", BY_NAME_OR_COMMAND),
+        policy=Policy(
+            "`allowedMcpServers` in `managed-settings.json`",
+            BY_NAME_OR_COMMAND,
+            ("{claude-code}/managed-settings.json", "~/.claude/settings.json"),
+        ),
         expands=BRACED,
     ),
     "claude-desktop": Client(
@@ -351,13 +366,18 @@ CLIENTS: dict[str, Client] = {
         # One word that Claude Code knows, too: both read a project's `.mcp.json`.
         kind=(("type", "stdio"),),
         types=("local", "stdio"),
-        lists=tuple(
-            Switch(file, ("disabledMcpServers",), "copilot mcp enable NAME")
-            for file in (
+        lists=(
+            Switch(
                 "~/.copilot/settings.json",
-                "{project}/.github/copilot/settings.json",
-                "{project}/.github/copilot/settings.local.json",
-            )
+                ("disabledMcpServers",),
+                "copilot mcp enable NAME",
+            ),
+            *(
+                Switch(
+                    f"{{project}}/.github/copilot/{file}", ("disabledMcpServers",), UNLIST
+                )
+                for file in ("settings.json", "settings.local.json")
+            ),
         ),
         start=Start.PROJECT,
         has_cwd=True,

@@ -69,6 +69,17 @@ def with_entry(
     return changed
 
 
+def with_table(document: dict[str, Any], path: Keys) -> dict[str, Any]:
+    """Return a document that has a table at least, were it empty."""
+    changed = copy.deepcopy(document)
+    table = changed
+    for key in path:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            break
+    return changed
+
+
 def without_entry(document: dict[str, Any], path: Keys) -> dict[str, Any]:
     """Return a document without an entry that is there."""
     changed = copy.deepcopy(document)

@@ -142,7 +142,7 @@ def test_what_is_left_without_the_server(text: str, left: str) -> None:
         ("{} /* ", "column 4: a comment without an end"),
         ("{'a': 1}", "column 2: no name in double quotes"),
         ("[" * 5000, "more than 100 levels"),
-        ("[]", "`it` is not an object"),
+        ("[]", "its content is not an object"),
         ('{"mcpServers": []}', "`mcpServers` is not an object"),
         ('{"mcpServers": {}, "mcpServers": {}}', "`mcpServers` stands in it 2 times"),
     ],

@@ -20,6 +20,8 @@ from tests.support.clients import PROGRAM, Ask, contents, write
 LONGEST = dt.timedelta(days=120)
 NPX = {"command": "npx", "args": ["-y", "@leanspec/mcp"]}
 TEAM = {"mcpServers": {"team": {"type": "local", "command": "/bin/cat", "args": []}}}
+# A program that is there, and is called like ours.
+ENDURING = "${HOME}/leanspec-mcp"
 STDIO = {"type": "stdio", "command": "uvx", "args": ["leanspec-mcp"]}
 
 
@@ -146,11 +148,28 @@ def test_codex_is_not_given_two_kinds_of_server_under_one_name(
     ask: Ask, home: Path
 ) -> None:
     write(home / ".codex/config.toml", '[mcp_servers.leanspec]\nurl = "https://x"\n')
-    with pytest.raises(
-        CommandError, match="whose `url` belongs to a server of another kind"
-    ):
+    with pytest.raises(CommandError, match="whose `url` would count for both"):
         ask("codex", "--write", "--yes")
     assert not Path(".codex").exists()
+
+
+def test_a_joined_entry_is_examined_as_the_client_joins_it(ask: Ask, home: Path) -> None:
+    ask("opencode", "--write", "--yes", "--absolute")
+    entry = {"enabled": True, "cwd": "/"}
+    user = write(
+        home / ".config/opencode/opencode.json", json.dumps({"mcp": {"leanspec": entry}})
+    )
+    project, _ = of("opencode")
+    assert "which is not there" in project.problem
+    write(
+        Path("opencode.json"), Path("opencode.json").read_text().replace(PROGRAM, ENDURING)
+    )
+    project, _ = of("opencode")
+    assert project.problem == "is started in `/`, which has no specs"
+    Path("opencode.json").unlink()
+    with pytest.raises(CommandError, match="whose `cwd` would count for both"):
+        ask("opencode", "--write", "--yes")
+    assert user.exists()
 
 
 def test_a_switch_of_another_file_that_is_joined_is_said(ask: Ask, home: Path) -> None:
@@ -497,6 +516,63 @@ def test_a_file_below_the_project_is_the_projects(
     monkeypatch.chdir(home.parent)
     output = ask("kiro", "--write", "--dry-run").stdout
     assert "there are no specs in" in output
+
+
+def test_a_list_of_a_policy_that_leaves_the_server_out_is_said(
+    ask: Ask, home: Path
+) -> None:
+    settings = home / ".claude/settings.json"
+    policies: list[dict[str, object]] = [
+        {"deniedMcpServers": [{"serverName": "leanspec"}]},
+        {"allowedMcpServers": [{"serverName": "other"}]},
+        {"allowedMcpServers": [{"serverName": "leanspec"}, {"serverCommand": ["x"]}]},
+        {"allowedMcpServers": []},
+    ]
+    for policy in policies:
+        write(settings, json.dumps(policy))
+        output = ask("claude", "--write", "--yes", "--scope", "user").stdout
+        assert f"the lists in `{settings}` leave it out" in output
+        (finding,) = of("claude")
+        assert finding.problem == f"is left out by the lists in `{settings}`"
+    lines = ask("claude", "--policy", "--scope", "user").stdout.splitlines()[1:]
+    write(settings, json.dumps({"allowedMcpServers": [json.loads(line) for line in lines]}))
+    (finding,) = of("claude")
+    assert "lists" not in finding.problem
+
+
+def test_an_entry_with_nothing_but_a_switch_is_completed(ask: Ask, home: Path) -> None:
+    servers = {"mcpServers": {"leanspec": {"disabled": True}}}
+    file = write(home / ".kiro/settings/mcp.json", json.dumps(servers))
+    (finding,) = of("kiro")
+    assert finding.hint.endswith("--enable")
+    ask("kiro", "--write", "--yes", "--scope", "user", "--enable")
+    entry = json.loads(file.read_text())["mcpServers"]["leanspec"]
+    assert (entry["command"], "disabled" in entry) == (PROGRAM, False)
+
+
+@pytest.mark.parametrize("text", ["", '{\n  "a": 1\n}\n'])
+def test_several_changes_leave_nothing_either(text: str, ask: Ask, home: Path) -> None:
+    if text:
+        write(home / ".qwen/settings.json", text)
+    before = contents(home)
+    for options in ((), ("--portable",), ("--name", "b"), ("--name", "b", "--portable")):
+        ask("qwen", "--write", "--yes", "--scope", "user", *options)
+    ask("qwen", "--remove", "--yes", "--scope", "user")
+    ask("qwen", "--remove", "--yes", "--scope", "user", "--name", "b")
+    assert contents(home) == before
+
+
+def test_a_hint_names_the_project_of_a_file_above(ask: Ask) -> None:
+    above, below = Path.cwd(), Path.cwd() / "below"
+    entry = {"mcpServers": {"leanspec": NPX}}
+    write(above / ".mcp.json", json.dumps(entry))
+    (below / "specs").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(below)
+        (finding,) = of("claude")
+    assert finding.hint.endswith(f"--write --scope project --project {above}")
+    ask(*finding.hint.split()[2:], "--yes")
+    assert "npx" not in (above / ".mcp.json").read_text()
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "__proto__", "constructor", "workspace"])
