@@ -111,7 +111,8 @@ def test_the_command_says_what_happened_and_what_to_do(
     file = installed.home / ".cursor/mcp.json"
     file.parent.mkdir(parents=True)
     server = {"command": str(installed.commands / "leanspec-mcp"), "args": []}
-    file.write_text(json.dumps({"mcpServers": {"leanspec": server, "other": server}}))
+    other = {"command": "/bin/cat", "args": []}
+    file.write_text(json.dumps({"mcpServers": {"leanspec": server, "other": other}}))
     start = installed.start
     report = start("leanspec-launcher", "doctor").stdout
     assert f"cursor `{file}`: {REASON}" in " ".join(report.split())

@@ -192,7 +192,8 @@ def refused_by_policy(
             if isinstance(denied, list) and (by_name in denied or by_command in denied):
                 yield path
             elif isinstance(allowed, list) and by_command not in allowed:
-                names_commands = any("serverCommand" in each for each in allowed)
+                rows = [each for each in allowed if isinstance(each, dict)]
+                names_commands = any("serverCommand" in row for row in rows)
                 # One command in the list, and a name is no longer enough.
                 if names_commands or by_name not in allowed:
                     yield path

@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
@@ -26,7 +26,7 @@ class Place:
     scope: str
     table: Keys
     """The keys that lead to the servers in it."""
-    folder: Path = Path()
+    folder: Path = field(default=Path(), compare=False)
     """The folder of the project that it is of, which may be above the one that is looked at."""
 
 

@@ -125,6 +125,8 @@ def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None
     ask("qwen", "--write", "--yes")
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
     assert "`.qwen/settings.json` decides" in output.replace(f"{Path.cwd()}/", "")
+    again = ask("qwen", "--write", "--yes").stdout
+    assert "decides" not in again, "it is this file that does"
     project, user = of("qwen")
     assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
     left = ask("qwen", "--remove", "--scope", "project", "--yes").stdout
