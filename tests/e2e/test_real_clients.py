@@ -149,7 +149,7 @@ def test_a_client_lists_what_it_listed_and_one_server_more(
         lines = [(name, line) for line in text.splitlines() for name in names]
         pattern = r"(?<![\w/-]){}(?![\w/-])"
         return {
-            name: line.strip()
+            name: " ".join(line.split())  # columns are as wide as the longest name
             for name, line in lines
             if re.search(pattern.format(name), line)
         }
