@@ -13,6 +13,8 @@ from leanspec_build.errors import BuildError
 from .version import find_version
 
 METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
+# Where a project does not say what its licence files are (PEP 639, License Files).
+LICENSE_FILES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 
 
 def read_metadata(
@@ -37,7 +39,7 @@ def read_metadata(
             )
     _must_be_a_licence_expression(project.get("license"), path)
     try:
-        return pyproject_metadata.StandardMetadata.from_pyproject(
+        metadata = pyproject_metadata.StandardMetadata.from_pyproject(
             table | {"project": project},
             root,
             metadata_version=METADATA_VERSION,
@@ -45,6 +47,19 @@ def read_metadata(
         )
     except (pyproject_metadata.ConfigurationError, OSError, UnicodeDecodeError) as error:
         raise BuildError(f"`{path}` is not valid: {error}") from None
+    if metadata.license_files is None:
+        metadata.license_files = _default_license_files(root)
+    return metadata
+
+
+def _default_license_files(root: Path) -> list[Path] | None:
+    files = {
+        file.relative_to(root)
+        for pattern in LICENSE_FILES
+        for file in root.glob(pattern)
+        if file.is_file()
+    }
+    return sorted(files) or None
 
 
 def _with_version(
