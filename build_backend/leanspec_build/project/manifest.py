@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyproject_metadata
@@ -14,6 +16,8 @@ from leanspec_build.errors import BuildError
 
 from .keys import read_keys
 from .metadata import read_metadata
+
+WILDCARD = re.compile(r"[*?[]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Project:
         placed = set()
         for folder, patterns in self.data_files.items():
             for pattern in patterns:
-                paths = [path for path in self.root.glob(pattern) if path.is_file()]
+                base, paths = _matches(self.root, pattern)
                 if not paths:
                     raise BuildError(
                         f"no file matches `{pattern}`, which `data-files` names for `{folder}`",
@@ -106,7 +110,10 @@ class Project:
                     )
                 files = [path.relative_to(self.root) for path in paths]
                 _must_stay_inside(self.root, files)
-                placed |= {(f"{folder}/{path.name}", path) for path in paths}
+                placed |= {
+                    (f"{folder}/{path.relative_to(base).as_posix()}", path)
+                    for path in paths
+                }
         return sorted(placed)
 
     def license_files(self) -> list[Path]:
@@ -220,6 +227,19 @@ def _readme(table: dict[str, Any]) -> list[Path]:
     if isinstance(readme, dict):
         readme = readme.get("file")
     return [Path(readme)] if readme else []
+
+
+def _matches(root: Path, pattern: str) -> tuple[Path, list[Path]]:
+    """Return the files that a glob matches, or all files of a folder, and where the tree begins that is kept."""
+    if (root / pattern).is_dir():
+        pattern = f"{pattern}/**"
+    parts = PurePosixPath(pattern).parts
+    # Before Python 3.13, two stars match folders alone.
+    if parts[-1] == "**":
+        parts = (*parts, "*")
+    fixed = list(itertools.takewhile(lambda part: not WILDCARD.search(part), parts[:-1]))
+    paths = [path for path in root.glob("/".join(parts)) if path.is_file()]
+    return root.joinpath(*fixed), paths
 
 
 def _must_stay_inside(root: Path, files: list[Path]) -> None:
