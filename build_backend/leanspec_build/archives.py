@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import functools
 import gzip
+import importlib
 import io
 import lzma
+import posixpath
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from .errors import BuildError
 from .formats.executable import LARGEST_FILE
 
-ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
+TARS = (
+    *(".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2"),
+    *(".tar.zst", ".tzst"),
+)
+ARCHIVES = (*TARS, ".zip")
 ZIPS = (".zip", ".whl")
+# One compressed file, without a name of its own.
+SINGLES = (".gz", ".xz", ".bz2", ".zst")
+# Archives that programs are released in as well, and that are not read here.
+OTHERS = (".7z", ".rar", ".tar.lz", ".tar.lz4", ".tar.Z")
 # What reading an archive raises: damaged, encrypted, compressed in a way that this Python does not
 # know, or without the member that is asked for.
 UNREADABLE = (
@@ -33,12 +46,22 @@ UNREADABLE = (
     ValueError,
 )
 # By the first bytes: a name may say anything.
-DECOMPRESSORS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b\x08": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7z": lzma.LZMAFile,
 }
+ZSTANDARD = b"\x28\xb5\x2f"
+# Modules that read Zstandard alike: Python's own since 3.14, and its copy for older ones.
+ZSTANDARD_MODULES = ("compression.zstd", "backports.zstd")
+ZIP = b"PK\x03"
 FILE, FOLDER = "a file", "a folder"
+# A header has a name of some hundred bytes, and attributes of a few thousand.
+LARGEST_HEADER = 1 << 20
+HEADER_BYTES = 1 << 12
+# The directory of a zip archive has 46 bytes for a member, its name, and a few dozen more.
+DIRECTORY_BYTES = 1 << 8
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,8 @@ class Member:
     size: int
     kind: str
     """FILE, FOLDER, or what else it is, in words."""
+    target: str = ""
+    """The name of the member that a link leads to."""
 
 
 @dataclass(frozen=True)
@@ -72,56 +97,126 @@ def read_members(
 
     Raises BuildError with the hint for an archive that is damaged, or larger than the bounds.
     """
-    members = _zip_members if path.suffix in ZIPS else _tar_members
-    count = content = unpacked = 0
+    with readable(path, hint):
+        for member, file in open_members(path, is_chosen, bounds):
+            yield member, file.read()
+
+
+@contextlib.contextmanager
+def readable(path: Path, hint: str | None = None) -> Iterator[None]:
+    """Raise BuildError with the hint for whatever reading an archive raises."""
     try:
-        for member, read in members(path, bounds):
-            is_read = is_chosen(member) and member.kind == FILE
-            count += 1
-            unpacked += member.size
-            content += member.size * is_read
-            if count > bounds.members:
-                raise BuildError(f"`{path}` has more than {bounds.members} members")
-            if content > bounds.content:
-                raise BuildError(
-                    f"`{member.name}` in `{path}` is more than the {bounds.content} bytes that are read"
-                )
-            if unpacked > bounds.unpacked:
-                raise BuildError(f"`{path}` unpacks to more than {bounds.unpacked} bytes")
-            if is_read:
-                yield member, read()
+        yield
     except BuildError as error:
-        raise BuildError(error.message, hint=hint) from None
+        raise BuildError(error.message, hint=error.hint or hint) from None
     except UNREADABLE as error:
         raise BuildError(f"`{path}` is not a whole archive: {error}", hint=hint) from None
 
 
-# A member, and how to read it.
-Readable = tuple[Member, Callable[[], bytes]]
+def open_members(
+    path: Path, is_chosen: Callable[[Member], bool], bounds: Bounds = Bounds()
+) -> Iterator[tuple[Member, IO[bytes]]]:
+    """Yield the files that are chosen, each open until the next one; each member is offered.
+
+    To be called where the archive is `readable`: what is wrong with it may show in any read.
+    """
+    content = unpacked = 0
+    for count, (member, opened) in enumerate(_members(path, bounds), 1):
+        is_read = is_chosen(member) and member.kind == FILE
+        unpacked += member.size
+        content += member.size * is_read
+        if count > bounds.members:
+            raise BuildError(f"`{path}` has more than {bounds.members} members")
+        if content > bounds.content:
+            raise BuildError(
+                f"`{member.name}` in `{path}` is more than the {bounds.content} bytes that are read"
+            )
+        if unpacked > bounds.unpacked:
+            raise BuildError(f"`{path}` unpacks to more than {bounds.unpacked} bytes")
+        if is_read:
+            with opened() as file:
+                yield member, file
 
 
-def _zip_members(path: Path, _bounds: Bounds) -> Iterator[Readable]:
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            kind = FOLDER if info.is_dir() else FILE
-            member = Member(info.filename, info.file_size, kind)
-            yield member, functools.partial(archive.read, info)
+# A member, and how to open it.
+Openable = tuple[Member, Callable[[], IO[bytes]]]
 
 
-def _tar_members(path: Path, bounds: Bounds) -> Iterator[Readable]:
+def _members(path: Path, bounds: Bounds) -> Iterator[Openable]:
+    # Opening a pipe waits for whoever writes to it, and a device may have no end.
+    if path.exists() and not path.is_file():
+        raise BuildError(f"`{path}` is not a regular file")
     with path.open("rb") as packed:
         magic = packed.read(3)
-    file = DECOMPRESSORS[magic](path) if magic in DECOMPRESSORS else path.open("rb")
-    stream = _Stream(path, file, bounds)
-    with file, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for info in archive:
-            member = Member(info.name, info.size, _kind(info))
-            yield member, functools.partial(_tar_content, archive, info)
+    if path.suffix in ZIPS or magic == ZIP:
+        return _zip_members(path, bounds)
+    if path.name.endswith(SINGLES) and not path.name.endswith(TARS):
+        return _single_member(path, magic, bounds)
+    return _tar_members(path, magic, bounds)
 
 
-def _tar_content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(info)
-    return file.read() if file else b""
+def _zip_members(path: Path, bounds: Bounds) -> Iterator[Openable]:
+    with _ZipFile(path, bounds) as file, zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            # As the `Compress-Archive` of Windows PowerShell writes them.
+            name = info.filename.replace("\\", "/")
+            kind, target = FILE, ""
+            if name.endswith("/"):
+                kind = FOLDER
+            elif stat.S_ISLNK(info.external_attr >> 16):
+                text = archive.read(info) if info.file_size < HEADER_BYTES else b""
+                target = _linked(name, text.decode("utf-8", "replace"))
+                kind = f"a link to `{target}`"
+            member = Member(name, info.file_size, kind, target)
+            yield member, functools.partial(archive.open, info)
+
+
+class _ZipFile(io.FileIO):
+    """A zip archive whose directory is read up to a size."""
+
+    def __init__(self, path: Path, bounds: Bounds) -> None:
+        super().__init__(path)
+        self._most = bounds.members * DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._most:
+            raise BuildError(f"`{self.name!s}` has a directory of {size} bytes")
+        return super().read(size) or b""
+
+
+def _single_member(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]:
+    size = 0
+    with _unpacked(path, magic) as file:
+        while piece := file.read(PIECE):
+            size += len(piece)
+            if size > bounds.content:
+                break
+    with _unpacked(path, magic) as file:
+        yield Member(path.stem, size, FILE), lambda: file
+
+
+def _tar_members(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]:
+    stream = _Stream(path, _unpacked(path, magic), bounds)
+    with stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        while info := archive.next():
+            target = ""
+            if info.issym():
+                target = _linked(info.name, info.linkname)
+            elif info.islnk():
+                target = posixpath.normpath(info.linkname)
+            member = Member(info.name, info.size, _kind(info), target)
+            yield member, functools.partial(_open_tar_member, archive, info, stream)
+            stream.expect_header()
+            # Nothing is looked up in them, and an archive may have many.
+            archive.members.clear()  # type: ignore[attr-defined]
+        stream.must_end()
+
+
+def _open_tar_member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, stream: _Stream
+) -> IO[bytes]:
+    stream.expect_content()
+    return archive.extractfile(info) or io.BytesIO()
 
 
 def _kind(info: tarfile.TarInfo) -> str:
@@ -134,20 +229,96 @@ def _kind(info: tarfile.TarInfo) -> str:
     return "neither a file nor a folder"
 
 
-class _Stream(io.BufferedIOBase):
-    """An unpacked archive, as far as the bounds: a header may claim a name of any size."""
+def _linked(name: str, target: str) -> str:
+    """Return the name of the member that a symbolic link leads to."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
 
-    def __init__(self, path: Path, file: io.BufferedIOBase, bounds: Bounds) -> None:
+
+def _unpacked(path: Path, magic: bytes) -> IO[bytes]:
+    if magic in DECOMPRESSORS:
+        file: IO[bytes] = DECOMPRESSORS[magic](path)
+        return file
+    if magic != ZSTANDARD:
+        return path.open("rb")
+    for name in ZSTANDARD_MODULES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        file = module.ZstdFile(path)
+        break
+    else:
+        raise BuildError(
+            f"`{path}` is compressed by Zstandard, which this Python cannot read",
+            hint="Python 3.14 can, and others with `pip install backports.zstd`; or unpack it: `zstd -d`",
+        )
+    return file
+
+
+class _Stream(io.BufferedIOBase):
+    """An unpacked archive, as far as the bounds, which is only read forwards.
+
+    A header may claim a name of any size, or a thousand attributes: what is read between two
+    members is bounded, too.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes], bounds: Bounds) -> None:
         self._path = path
         self._file = file
         self._bounds = bounds
-        self._size = 0
+        self._position = 0
+        self._headers = LARGEST_HEADER
+        self._is_header = True
+        self._block = b""
 
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._file.read(size)
-        self._size += len(data)
-        if self._size > self._bounds.unpacked:
+    def expect_header(self) -> None:
+        """Count what is read from now on as part of a header."""
+        self._is_header = True
+        self._headers += HEADER_BYTES
+
+    def expect_content(self) -> None:
+        """Count what is read from now on as content."""
+        self._is_header = False
+
+    def must_end(self) -> None:
+        """Raise an error if the archive ends with anything but a block of zeros, or its check sum is wrong."""
+        if self._block.strip(b"\0"):
+            raise tarfile.ReadError("it has a damaged header")
+        self._is_header = False
+        while self.read(PIECE):
+            pass
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = PIECE if size is None or size < 0 else size
+        if self._is_header:
+            self._headers -= wanted
+            if self._headers < 0:
+                raise BuildError(
+                    f"`{self._path}` has a header of more than {LARGEST_HEADER} bytes"
+                )
+        data = self._file.read(wanted)
+        self._position += len(data)
+        if self._is_header:
+            self._block = data
+        if self._position > self._bounds.unpacked:
             raise BuildError(
                 f"`{self._path}` unpacks to more than {self._bounds.unpacked} bytes"
             )
         return data
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence or offset < self._position:
+            raise tarfile.StreamError("its parts are not in order")
+        is_header, self._is_header = self._is_header, False
+        while self._position < offset:
+            if not self.read(min(PIECE, offset - self._position)):
+                break
+        self._is_header = is_header
+        return self._position
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,13 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
-from .formats.executable import load_executable, parse_executable
+from .formats.crates import EmbeddedCrate, embedded_crates
+from .formats.executable import load_file, parse_executable
 from .formats.facts import Executable, FileFormat
+from .formats.view import Bytes
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
+from .source import Source, source_of
 from .tags.derive import platform_tags
 from .tags.floors import exceeds, read_floor
 from .tags.model import Tags
@@ -36,11 +38,13 @@ class SystemPackage:
 
 @dataclasses.dataclass(frozen=True)
 class Binary:
-    """An executable as it goes into a wheel: its bytes, and the facts in them."""
+    """An executable as it goes into a wheel: where its bytes are, and the facts in them."""
 
     path: Path
-    data: bytes
+    source: Source
     executable: Executable
+    crates: tuple[EmbeddedCrate, ...] = ()
+    """The crates that it lists itself."""
     record: bytes | None = None
     """`binary.json` as it lies next to the executable."""
     libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
@@ -72,6 +76,20 @@ class Binary:
             ) from None
 
 
+def read_binary(path: Path) -> Binary:
+    """Return the facts of an executable; raises BuildError for anything but a complete one."""
+    data = load_file(path)
+    read = functools.partial(load_file, path)
+    return binary_of(path, data, source_of(f"`{path}`", data, read))
+
+
+def binary_of(path: Path, data: Bytes, source: Source) -> Binary:
+    """Return the facts of an executable whose bytes are loaded from their source."""
+    executable = parse_executable(data, source.name)
+    crates = tuple(embedded_crates(data, executable))
+    return Binary(path, source, executable, crates)
+
+
 def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:
     """Read the executable that the config settings ask for, or the one for this machine.
 
@@ -83,21 +101,21 @@ def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:
     else:
         platform = settings.get("platform") or host_platform_key()
         path = _collected(project, platform)
-    data, executable = load_executable(path)
-    key = platform_key(executable)
+    binary = read_binary(path)
+    key = platform_key(binary.executable)
     if platform is not None and key != platform:
-        platforms = key or f"several CPUs ({', '.join(executable.cpus)})"
+        platforms = key or f"several CPUs ({', '.join(binary.executable.cpus)})"
         raise BuildError(f"`{path}` is an executable for {platforms}, not for `{platform}`")
     record_path = path.with_name(RECORD_NAME)
     record = record_path.read_bytes() if record_path.is_file() else None
     if record is not None:
-        _must_match(record, record_path, data, key, project)
+        _must_match(record, record_path, binary.source, key, project)
     elif platform is not None:
         raise BuildError(
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
             hint="write one, or name the executable itself: `-C binary=/path`",
         )
-    binary = Binary(path, data, executable, record)
+    binary = dataclasses.replace(binary, record=record)
     must_keep_floor(project, binary)
     return binary
 
@@ -134,7 +152,7 @@ def _collected(project: Project, platform: str) -> Path:
 
 
 def _must_match(
-    record: bytes, path: Path, data: bytes, platform: str | None, project: Project
+    record: bytes, path: Path, source: Source, platform: str | None, project: Project
 ) -> None:
     """Compare an executable with the `binary.json` next to it."""
     try:
@@ -144,8 +162,8 @@ def _must_match(
     except (ValueError, KeyError, TypeError, InvalidVersion) as error:
         raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
     actual = {
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "size": len(data),
+        "sha256": source.sha256,
+        "size": source.size,
         "platform": platform,
     }
     for key, value in actual.items():

@@ -7,6 +7,7 @@ as a traceback.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from .any_program import programs
 from .errors import BuildError, note
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
-from .wheel import Content, dist_info, metadata_entries, write_wheel
+from .wheel import LOCAL_LEVEL, Content, dist_info, metadata_entries, write_wheel
 
 Settings = Mapping[str, object] | None
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
@@ -76,7 +77,8 @@ def build_editable(
     project, content = _load_editable(config_settings)
     for place, target in content.links.items():
         _link(place, target)
-    return write_wheel(Path(wheel_directory), project, content)
+    local = dataclasses.replace(content, level=LOCAL_LEVEL)
+    return write_wheel(Path(wheel_directory), project, local)
 
 
 @_reporting
@@ -143,7 +145,7 @@ def _write_metadata(directory: str, project: Project, content: Content) -> str:
     for entry in metadata_entries(project, content):
         path = Path(directory, entry.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(entry.data)
+        path.write_bytes(entry.load())
     return dist_info(project)
 
 

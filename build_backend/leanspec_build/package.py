@@ -47,10 +47,10 @@ def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
 
 def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
     """Return a wheel that leads to the package, and the link from there to its binary."""
-    entries = editable_entries(project)
     if not project.executable_name:
-        return Content(entries)
+        return Content(editable_entries(project))
     binary = choose_binary(project, settings)
+    entries = editable_entries(project, is_windows=bool(binary.suffix))
     place = project.root / _place(project, binary)
     return Content(entries, binary.tags, links={place: binary.path})
 
@@ -76,8 +76,9 @@ def _place(project: Project, binary: Binary) -> str:
 
 def _binary_content(project: Project, binary: Binary) -> Content:
     """Return the package with its binary, 0755, and the libraries that it brings along."""
-    entries = [*package_entries(project), *data_entries(project)]
-    entries.append(WheelEntry(_place(project, binary), binary.data, 0o755))
+    is_windows = bool(binary.suffix)
+    entries = package_entries(project) + data_entries(project, is_windows=is_windows)
+    entries.append(WheelEntry(_place(project, binary), binary.source, 0o755))
     for name, data in binary.libraries.items():
         entries.append(WheelEntry(f"{project.libraries_folder}/{name}", data))
     if binary.record is not None:
@@ -91,7 +92,7 @@ def _binary_content(project: Project, binary: Binary) -> Content:
 def _data_content(project: Project) -> Content:
     entries = [*package_entries(project), *data_entries(project)]
     sums = [
-        f"{hashlib.sha256(entry.data).hexdigest()}  {entry.name}\n" for entry in entries
+        f"{hashlib.sha256(entry.load()).hexdigest()}  {entry.name}\n" for entry in entries
     ]
     record = b""
     if project.record:

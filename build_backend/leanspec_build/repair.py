@@ -18,6 +18,7 @@ from .errors import BuildError
 from .formats.executable import parse_executable
 from .formats.facts import FileFormat
 from .project.manifest import Project
+from .source import kept
 from .wheel import Content, write_wheel
 
 # Where auditwheel says which packages of the system it took the libraries from.
@@ -38,7 +39,7 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
         raw, out = Path(folder, "raw"), Path(folder, "out")
         raw.mkdir()
         # Unpacked again at once: compressing it would be in vain.
-        wheel = write_wheel(raw, project, content, level=0)
+        wheel = write_wheel(raw, project, replace(content, level=0))
         _run_auditwheel(raw / wheel, out)
         repaired = next(out.glob("*.whl"))
         with zipfile.ZipFile(repaired) as archive:
@@ -54,7 +55,7 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
     record = _record(binary, data, libraries) if binary.record is not None else None
     grafted = replace(
         binary,
-        data=data,
+        source=kept(f"`{binary.path}`, as auditwheel changed it,", data),
         executable=executable,
         record=record,
         libraries=libraries,

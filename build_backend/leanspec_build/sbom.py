@@ -22,7 +22,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from .binaries import Binary
-from .formats.crates import EmbeddedCrate, embedded_crates
+from .formats.crates import EmbeddedCrate
 from .project.manifest import Project
 
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
@@ -47,7 +47,7 @@ def bill_of_materials(
     contents = []
     digests = []
     for name, binary in binaries.items():
-        sha256 = hashlib.sha256(binary.data).hexdigest()
+        sha256 = binary.source.sha256
         digests.append(sha256)
         program = Component(
             name=name,
@@ -123,7 +123,7 @@ def _sha256(digest: str) -> list[HashType]:
 def _sources(binary: Binary) -> Iterator[Component]:
     """Return what a program was made from, by its record, or else by what cargo left in the program."""
     recorded = [*_recorded(binary.record)]
-    yield from recorded or map(_crate, embedded_crates(binary.data, binary.executable))
+    yield from recorded or map(_crate, binary.crates)
 
 
 def _crate(crate: EmbeddedCrate) -> Component:

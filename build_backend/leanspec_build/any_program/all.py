@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,16 @@ from typing import Any
 from leanspec_build.errors import BuildError, note
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import Project, load_project
-from leanspec_build.wheel import Content, wheel_name, write_wheel
+from leanspec_build.wheel import Content, wheel_entries, wheel_name, write_wheel
 
 from .program_set import ProgramSet
 from .programs import content_of
 from .selection import choose_platforms
 from .sets import find_sets
 from .stub import stub_content
+
+# Several programs up to this are compressed at the same time.
+SMALL = 32 << 20
 
 
 def make_all(options: argparse.Namespace) -> int:
@@ -42,10 +48,16 @@ def make_all(options: argparse.Namespace) -> int:
     if not options.local and not options.dry_run:
         _must_be_publishable(chosen)
     facts = []
+    contents = [content for _, content in wheels]
+    memory = Memory(max(map(_largest_entry, contents)))
+
+    def make(content: Content) -> str:
+        with memory.reserved(_largest_entry(content)):
+            return _make(project, content, options)
+
     # Compressing lets other threads run.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        contents = [content for _, content in wheels]
-        names = pool.map(lambda content: _make(project, content, options), contents)
+        names = pool.map(make, contents)
         for (place, content), name in zip(wheels, names, strict=True):
             path = str(options.out / name)
             facts.append(_facts(path, place, content))
@@ -73,9 +85,36 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
         )
 
 
+class Memory:
+    """Memory for the wheels that are made at the same time: of several small programs, or of one large one."""
+
+    def __init__(self, size: int) -> None:
+        self._free = max(size, SMALL)
+        self._condition = threading.Condition()
+
+    @contextlib.contextmanager
+    def reserved(self, size: int) -> Iterator[None]:
+        """Wait until there is as much, and take it meanwhile."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._free += size
+                self._condition.notify_all()
+
+
+def _largest_entry(content: Content) -> int:
+    """Return the size of what is in memory while a wheel is made: one file at a time."""
+    return max((entry.size for entry in content.entries), default=0)
+
+
 def _make(project: Project, content: Content, options: argparse.Namespace) -> str:
     """Write a wheel, unless nothing is to be written; return its file name."""
     if options.dry_run:
+        wheel_entries(project, content)
         return wheel_name(project, content)
     out: Path = options.out
     try:

@@ -65,22 +65,33 @@ def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
 def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
     """Return a hint that names one of two places: a debug build, or what no index takes, rather than the other."""
 
-    def is_wanted(each: ProgramSet) -> bool:
-        return each.tags.publishable and not is_debug(Path(each.place), root)
+    def is_wanted(programs: ProgramSet) -> bool:
+        return programs.tags.publishable and not is_debug(programs, root)
 
-    place = Path(min((other, programs), key=is_wanted).place)
-    # What is in an archive cannot be named without it.
+    places = min((other, programs), key=is_wanted).places
+    names = ", ".join(f'"{_nameable(Path(place), root)}"' for place in places)
+    return (
+        f"leave one of them out, as `exclude = [{names}]` does, or name one: `--from PLACE`"
+    )
+
+
+def _nameable(place: Path, root: Path) -> str:
+    """Return the path of a folder, or of the archive around it, as the project may name it."""
     path = next(path for path in (place, *place.parents) if path.exists())
-    if path.is_relative_to(root):
-        path = path.relative_to(root)
-    return f'leave one of them out, as `exclude = ["{path.as_posix()}"]` does, or name one: `--from PLACE`'
+    return _inside(path, root).as_posix()
 
 
-def is_debug(place: Path, root: Path) -> bool:
+def is_debug(programs: ProgramSet, root: Path) -> bool:
     """Tell a debug build by its folder, as cargo, CMake and Swift call it."""
-    place, root = place.resolve(), root.resolve()
-    inner = place.relative_to(root) if place.is_relative_to(root) else place
-    return any(part.casefold() == "debug" for part in inner.parts)
+    return any(
+        part.casefold() == "debug"
+        for place in programs.places
+        for part in _inside(Path(place).resolve(), root.resolve()).parts
+    )
+
+
+def _inside(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _leave_to(programs: ProgramSet, others: list[ProgramSet]) -> ProgramSet:

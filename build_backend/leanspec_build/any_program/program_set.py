@@ -22,16 +22,21 @@ FIRST_ARM_MACOS = (11, 0)
 class ProgramSet:
     """The programs of one wheel."""
 
-    place: str
-    """The folder or archive that they are from, for people."""
+    places: tuple[str, ...]
+    """The folders and archives that they are from, mostly one."""
     binaries: Mapping[str, Binary]
     """By the name that the project states, in its order."""
     tags: Tags
 
     @property
-    def contents(self) -> list[bytes]:
-        """The bytes of each program."""
-        return [binary.data for binary in self.binaries.values()]
+    def place(self) -> str:
+        """Where they are from, for people."""
+        return " and ".join(self.places)
+
+    @property
+    def contents(self) -> list[str]:
+        """The digest of each program."""
+        return [binary.source.sha256 for binary in self.binaries.values()]
 
     @property
     def machines(self) -> Promise:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import Project
 from leanspec_build.sbom import bill_of_materials
 from leanspec_build.wheel import (
+    LOCAL_LEVEL,
     Content,
     WheelEntry,
     data_entries,
     editable_entries,
     package_entries,
+    scripts_folder,
     source_date_epoch,
 )
 
@@ -29,19 +32,23 @@ ABSENT = {
 
 def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
     """Return the programs that the settings ask for, or those for this machine, and the package."""
-    return content_of(project, _choose_set(project, settings))
+    content = content_of(project, _choose_set(project, settings))
+    # What is published, `all` makes.
+    return dataclasses.replace(content, level=LOCAL_LEVEL)
 
 
 def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
     """Return a wheel that leads to the package; programs are as in any other wheel."""
     programs = _choose_set(project, settings)
-    entries = [*editable_entries(project), *_program_entries(project, programs)]
+    entries = editable_entries(project, is_windows=_are_of_windows(programs))
+    entries += _program_entries(project, programs)
     return Content(entries, programs.tags)
 
 
 def content_of(project: Project, programs: ProgramSet) -> Content:
     """Return the programs, 0755, where an installer takes those for the path (Binary distribution format)."""
-    entries = [*package_entries(project), *data_entries(project)]
+    entries = package_entries(project)
+    entries += data_entries(project, is_windows=_are_of_windows(programs))
     entries += _program_entries(project, programs)
     sbom = bill_of_materials(project, programs.binaries, source_date_epoch())
     return Content(entries, programs.tags, sbom)
@@ -61,9 +68,13 @@ def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
     return set_for_this_machine(sets)
 
 
+def _are_of_windows(programs: ProgramSet) -> bool:
+    return any(binary.suffix for binary in programs.binaries.values())
+
+
 def _program_entries(project: Project, programs: ProgramSet) -> list[WheelEntry]:
-    folder = f"{project.name}-{project.version}.data/scripts"
+    folder = scripts_folder(project)
     return [
-        WheelEntry(f"{folder}/{name}{binary.suffix}", binary.data, 0o755)
+        WheelEntry(f"{folder}/{name}{binary.suffix}", binary.source, 0o755)
         for name, binary in programs.binaries.items()
     ]

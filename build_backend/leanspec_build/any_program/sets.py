@@ -8,48 +8,29 @@ folder, of a disk or of an archive, under the names that the project states.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from packaging.tags import sys_tags
 
-from leanspec_build.archives import ARCHIVES, Member, read_members
-from leanspec_build.binaries import Binary, must_keep_floor
+from leanspec_build.binaries import Binary, binary_of, must_keep_floor
 from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
-from leanspec_build.formats.executable import load_executable, parse_executable
-from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
+from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 
 from .overlap import is_debug, without_overlap
+from .packed import Reader
+from .parts import joined_parts
 from .program_set import ProgramSet
-from .universal import join
+from .search import Search, complete_folders, identity
+from .universal import join_loaded
 
 MACOS = ("darwin-x64", "darwin-arm64")
-# What a build leaves besides programs can be a lot, and none of it is read.
-MOST_FILES = 200_000
 DEBUG_REMARK = "its folder says that it is a debug build, which is large and slow: name another one under `from`"
-ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
-# File name -> its content, or its path.
-Files = Mapping[str, bytes | Path]
-
-
-@dataclasses.dataclass
-class Walk:
-    """A walk through what a build left."""
-
-    names: tuple[str, ...]
-    excluded: set[str]
-    passed_by: list[str] = dataclasses.field(default_factory=list)
-    """What has no programs although it could, for people."""
-
-    def included(self, folder: str, names: list[str]) -> list[str]:
-        """Return the names in a folder that are not left out."""
-        return [
-            name for name in names if _identity(Path(folder, name)) not in self.excluded
-        ]
 
 
 def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
@@ -67,42 +48,45 @@ def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
             "nothing says where the programs are",
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
-    walk = Walk(project.programs, _excluded(project))
-    sets = [
-        programs
-        for pattern in patterns
-        for programs in _sets_in(project, walk, root, pattern)
-    ]
+    excluded = _excluded(project)
+    sets: list[ProgramSet] = []
+    messages: list[str] = []
+    for pattern in patterns:
+        search = Search(project.programs, excluded)
+        sets += _sets_in(project, search, root, pattern)
+        messages += search.passed_by
     if not sets:
-        raise _nothing_found(walk, patterns, walk.passed_by)
-    for message in walk.passed_by:
+        raise _nothing_found(project.programs, patterns, messages)
+    for message in messages:
         note(f"note: {message}: passed by")
     separate = without_overlap(sets, root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
 
 
-def _sets_in(project: Project, walk: Walk, root: Path, pattern: str) -> list[ProgramSet]:
+def _sets_in(
+    project: Project, search: Search, root: Path, pattern: str
+) -> list[ProgramSet]:
     """Return the sets of one place; raises BuildError if there is nothing for any machine."""
     sets = []
-    has_others = False
-    first_message = len(walk.passed_by)
-    for origin, files in _complete_folders(walk, _paths(root, pattern)):
+    whole = complete_folders(search, _paths(root, pattern))
+    for places, files in itertools.chain(whole, joined_parts(search)):
         try:
-            programs = _read_set(project, origin, files)
+            programs = _read_set(project, places, files)
         except NotAProgramError as error:
             # A folder of completions has files of the program's name, and one of debug symbols.
-            walk.passed_by.append(error.message)
+            search.passed_by.append(error.message)
             continue
         except NoTagError as error:
-            walk.passed_by.append(error.message)
-            has_others = True
+            search.passed_by.append(error.message)
+            search.has_others = True
             continue
-        if "debug" not in pattern.casefold() and is_debug(Path(origin), root):
+        search.machines |= programs.platforms
+        if "debug" not in pattern.casefold() and is_debug(programs, root):
             programs = _remarked(programs, DEBUG_REMARK)
         sets.append(programs)
-    if not sets and not has_others:
-        raise _nothing_found(walk, [pattern], walk.passed_by[first_message:])
+    if not sets and not search.has_others:
+        raise _nothing_found(project.programs, [pattern], search.passed_by)
     return sets
 
 
@@ -112,8 +96,10 @@ def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
     return dataclasses.replace(programs, tags=new)
 
 
-def _nothing_found(walk: Walk, patterns: Sequence[str], messages: list[str]) -> BuildError:
-    names = ", ".join(f"`{name}`" for name in walk.names)
+def _nothing_found(
+    programs: Sequence[str], patterns: Sequence[str], messages: list[str]
+) -> BuildError:
+    names = ", ".join(f"`{name}`" for name in programs)
     shown = ", ".join(f"`{pattern}`" for pattern in patterns)
     lines = "".join(f"\n  {message}" for message in messages)
     return BuildError(
@@ -167,41 +153,37 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
                 hint="build them, or take `universal2` out of `[tool.leanspec-build]`",
             )
     intel, arm = (thin[key] for key in MACOS)
-    place = f"{intel.place} and {arm.place}"
+    places = intel.places + arm.places
     binaries = {
-        name: _join(place, binary, arm.binaries[name])
+        name: _join(" and ".join(places), binary, arm.binaries[name])
         for name, binary in intel.binaries.items()
     }
     tags = of_all([binary.tags for binary in binaries.values()])
     others = [programs for programs in sets if programs not in (intel, arm)]
-    return [*others, ProgramSet(place, binaries, tags)]
+    return [*others, ProgramSet(places, binaries, tags)]
 
 
 def _join(place: str, intel: Binary, arm: Binary) -> Binary:
-    data = join([intel.data, arm.data])
     path = Path(place, intel.path.name)
-    return Binary(path, data, parse_executable(data, f"`{path}`"))
+    read = functools.partial(join_loaded, [intel.source.load, arm.source.load])
+    data = read()
+    return binary_of(path, data, source_of(f"`{path}`", data, read))
 
 
-def _read_set(project: Project, place: str, files: Files) -> ProgramSet:
-    binaries = {}
-    for name in project.programs:
-        source = files[name]
-        if isinstance(source, Path):
-            path = source
-            data, executable = load_executable(path)
-        else:
-            path, data = Path(place, name), source
-            executable = parse_executable(data, f"`{name}` in `{place}`")
-        binaries[name] = Binary(path, data, executable)
-        must_keep_floor(project, binaries[name])
+def _read_set(
+    project: Project, places: tuple[str, ...], files: Mapping[str, Reader]
+) -> ProgramSet:
+    binaries = {name: files[name]() for name in project.programs}
+    for binary in binaries.values():
+        must_keep_floor(project, binary)
     tags = of_all([binary.tags for binary in binaries.values()])
+    programs = ProgramSet(places, binaries, tags)
     if not tags.platforms:
         raise BuildError(
-            f"the programs in `{place}` run on no common system",
+            f"the programs in `{programs.place}` run on no common system",
             hint="build them for one, or name another place: `--from PLACE`",
         )
-    return ProgramSet(place, binaries, tags)
+    return programs
 
 
 def _excluded(project: Project) -> set[str]:
@@ -211,7 +193,7 @@ def _excluded(project: Project) -> set[str]:
         names = _glob(project.root, pattern)
         if not names:
             note(f"note: `exclude` names `{pattern}`, which does not exist")
-        paths |= {_identity(project.root / name) for name in names}
+        paths |= {identity(project.root / name) for name in names}
     return paths
 
 
@@ -219,11 +201,6 @@ def _glob(root: Path, pattern: str) -> list[str]:
     return sorted(
         glob.glob(pattern, root_dir=root, recursive=True, include_hidden=True)  # noqa: PTH207 - absolute ones, too
     )
-
-
-def _identity(path: Path) -> str:
-    """Return a path in the one form that tells whether two are the same."""
-    return os.path.normcase(path.absolute())
 
 
 def _paths(root: Path, pattern: str) -> list[Path]:
@@ -237,81 +214,3 @@ def _paths(root: Path, pattern: str) -> list[Path]:
             hint="name what the build left: `--from PLACE`, or `from` under `[tool.leanspec-build]`",
         )
     return [root / name for name in names]
-
-
-def _complete_folders(walk: Walk, paths: list[Path]) -> Iterator[tuple[str, Files]]:
-    """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
-    for path in paths:
-        if _identity(path) in walk.excluded:
-            continue
-        if not path.is_file():
-            is_empty = True
-            for programs in _in_folder(walk, path):
-                is_empty = False
-                yield programs
-            if is_empty and len(paths) > 1:
-                walk.passed_by.append(f"`{path}` has no {_names(walk)}")
-        elif path.name.endswith(ARCHIVES):
-            yield from _in_archive(walk, path)
-        elif len(walk.names) == 1:
-            # A program that is given may have any name.
-            yield str(path), {walk.names[0]: path}
-        else:
-            raise BuildError(
-                f"`{path}` is one file, and there are to be {len(walk.names)} programs",
-                hint="name the folder or archive that has them",
-            )
-
-
-def _names(walk: Walk) -> str:
-    return " and ".join(f"`{name}`" for name in walk.names)
-
-
-def _in_folder(walk: Walk, place: Path) -> Iterator[tuple[str, Files]]:
-    count = 0
-    for folder, folders, names in os.walk(place):
-        folders[:] = sorted(walk.included(folder, folders))
-        count += len(names)
-        if count > MOST_FILES:
-            raise BuildError(
-                f"`{place}` has more than {MOST_FILES} files",
-                hint="name a folder inside of it",
-            )
-        files = {name: Path(folder, name) for name in walk.included(folder, names)}
-        for programs in _complete(walk, folder, files):
-            yield folder, programs
-        for file in sorted(files):
-            if file.endswith(ARCHIVES):
-                yield from _in_archive(walk, files[file])
-
-
-def _in_archive(walk: Walk, path: Path) -> Iterator[tuple[str, Files]]:
-    files = {name + suffix for name in walk.names for suffix in ("", WINDOWS_SUFFIX)}
-    folders: dict[str, dict[str, bytes]] = {}
-
-    def is_chosen(member: Member) -> bool:
-        return PurePosixPath(member.name).name in files
-
-    for member, data in read_members(path, is_chosen, ANOTHER):
-        place = PurePosixPath(member.name)
-        folders.setdefault(str(place.parent), {})[place.name] = data
-    for folder, members in sorted(folders.items()):
-        for programs in _complete(walk, str(path / folder), members):
-            # The archive itself, if they are at its top.
-            yield str(path / folder), programs
-    if not folders:
-        walk.passed_by.append(f"`{path}` has no {_names(walk)}")
-
-
-def _complete(walk: Walk, place: str, files: Files) -> Iterator[Files]:
-    """Yield the programs of a folder if all of them are there: those of Windows apart from any others."""
-    for suffix in ("", WINDOWS_SUFFIX):
-        names = [name + suffix for name in walk.names]
-        missing = [f"`{name}`" for name in names if name not in files]
-        if not missing:
-            yield {name: files[name + suffix] for name in walk.names}
-        elif len(missing) < len(names):
-            present = [f"`{name}`" for name in names if name in files]
-            walk.passed_by.append(
-                f"`{place}` has {', '.join(present)}, but not {', '.join(missing)}"
-            )

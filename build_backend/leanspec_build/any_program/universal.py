@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+import functools
+import mmap
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from leanspec_build.formats.mach_o import CPUS, FAT_ENTRIES, FAT_MAGIC
+from leanspec_build.formats.view import Bytes
 
 # A slice starts where a page of its CPU does; as a power of two.
 ALIGNMENTS = {"x86_64": 12, "aarch64": 14}
 ENTRY = struct.Struct(f">{FAT_ENTRIES[FAT_MAGIC]}")
 
 
-def join(programs: Iterable[bytes]) -> bytes:
+class Slice(NamedTuple):
+    """A thin program in a universal file, in the file's order."""
+
+    power: int
+    cpu: int
+    subtype: int
+    size: int
+    load: Callable[[], Bytes]
+
+
+def join(programs: Iterable[Bytes]) -> bytes:
     """Return a universal file of thin programs for different CPUs; their signatures stay true."""
-    slices = []
-    for data in programs:
-        cpu, subtype = struct.unpack_from("<2I", data, 4)
-        slices.append((ALIGNMENTS[CPUS[cpu]], cpu, subtype, data))
-    slices.sort()
-    table, content = b"", bytearray()
-    start = 8 + ENTRY.size * len(slices)
-    for power, cpu, subtype, data in slices:
-        content += bytes(-(start + len(content)) % (1 << power))
-        table += ENTRY.pack(cpu, subtype, start + len(content), len(data), power)
-        content += data
-    return struct.pack(">4sI", FAT_MAGIC, len(slices)) + table + content
+    return join_loaded([functools.partial(bytes, data) for data in programs])[:]
+
+
+def join_loaded(programs: Iterable[Callable[[], Bytes]]) -> Bytes:
+    """Return a universal file of programs, one of which is loaded at a time."""
+    slices = sorted(map(_slice, programs), key=lambda each: each[:3])
+    table, starts = b"", []
+    end = 8 + ENTRY.size * len(slices)
+    for each in slices:
+        start = end + -end % (1 << each.power)
+        table += ENTRY.pack(each.cpu, each.subtype, start, each.size, each.power)
+        starts.append(start)
+        end = start + each.size
+    file = mmap.mmap(-1, end)
+    file.write(struct.pack(">4sI", FAT_MAGIC, len(slices)) + table)
+    for start, each in zip(starts, slices, strict=True):
+        file.seek(start)
+        file.write(each.load())
+    return file
+
+
+def _slice(load: Callable[[], Bytes]) -> Slice:
+    data = load()
+    cpu, subtype = struct.unpack_from("<2I", data, 4)
+    return Slice(ALIGNMENTS[CPUS[cpu]], cpu, subtype, len(data), load)

@@ -15,6 +15,7 @@ from leanspec_build.errors import BuildError
 from . import mach_o, pe
 from .elf_file import ElfFile
 from .facts import Executable, FileFormat
+from .view import Bytes
 
 SECTION = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.
@@ -30,7 +31,7 @@ class EmbeddedCrate:
     is_of_registry: bool
 
 
-def embedded_crates(data: bytes, executable: Executable) -> list[EmbeddedCrate]:
+def embedded_crates(data: Bytes, executable: Executable) -> list[EmbeddedCrate]:
     """Return the crates that a program lists, without itself; none if it has no list, or a damaged one."""
     try:
         packed = _section(data, executable)
@@ -50,7 +51,7 @@ def embedded_crates(data: bytes, executable: Executable) -> list[EmbeddedCrate]:
         return []
 
 
-def _section(data: bytes, executable: Executable) -> bytes | None:
+def _section(data: Bytes, executable: Executable) -> bytes | None:
     if executable.format is FileFormat.ELF:
         return ElfFile(data).section(SECTION)
     if executable.format is FileFormat.PE:

@@ -11,13 +11,14 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from . import elf, mach_o, pe
 from .elf_file import ELF_MAGIC
 from .facts import Executable
-from .view import Bytes
+from .view import Bytes, load_bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
 
@@ -27,16 +28,21 @@ def read_executable(path: Path) -> Executable:
 
     Raises BuildError for anything but a complete executable, and says what the file is instead.
     """
-    with _opened(path) as data:
+    with _mapped(path) as data:
         return parse_executable(data, f"`{path}`")
 
 
-def load_executable(path: Path) -> tuple[bytes, Executable]:
+def load_executable(path: Path) -> tuple[Bytes, Executable]:
     """Return the bytes of the executable at `path`, and what its headers say; raises BuildError for anything else."""
-    with _opened(path) as mapped:
-        # What goes into a wheel is what is looked at, whoever writes to the file meanwhile.
-        data = mapped[:]
+    # What goes into a wheel is what is looked at, whoever writes to the file meanwhile.
+    data = load_file(path)
     return data, parse_executable(data, f"`{path}`")
+
+
+def load_file(path: Path) -> Bytes:
+    """Return the bytes of a regular file; raises BuildError if it cannot be read, or is too large."""
+    with _opened(path) as (file, size):
+        return load_bytes(file, size)
 
 
 def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Executable:
@@ -57,8 +63,19 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Bytes]:
+def _mapped(path: Path) -> Iterator[Bytes]:
     """Give the bytes of a regular file, of which only what is looked at is read."""
+    with _opened(path) as (file, size):
+        if not size:  # an empty file cannot be mapped
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+            yield data
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a regular file, and give its size."""
     _must_be_file(path)
     try:
         with path.open("rb") as file:
@@ -67,12 +84,10 @@ def _opened(path: Path) -> Iterator[Bytes]:
                 raise BuildError(
                     f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
                 )
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-                yield data
-    except ValueError:  # an empty file cannot be mapped
-        yield b""
-    except OSError as error:
-        raise BuildError(f"cannot read `{path}`: {error.strerror}") from None
+            yield file, size
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BuildError(f"cannot read `{path}`: {reason}") from None
 
 
 def _must_be_file(path: Path) -> None:

@@ -10,7 +10,7 @@ import mmap
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from leanspec_build.errors import BuildError
 
@@ -20,6 +20,26 @@ LONGEST_NAME = 4096  # PATH_MAX of Linux, and more than any other system takes
 PACKED_RATIO = 0.93
 SAMPLE = 1 << 16
 FEW_BYTES = 1 << 12
+PIECE = 1 << 20
+
+
+def load_bytes(file: IO[bytes], size: int) -> Bytes:
+    """Return the next bytes of a file, in memory that the system has back as soon as they are dropped.
+
+    Raises EOFError if there are fewer.
+    """
+    if size <= PIECE:
+        small = file.read(size)
+        if len(small) < size:
+            raise EOFError(f"it ends after {len(small)} of {size} bytes")
+        return small
+    data = mmap.mmap(-1, size)
+    while data.tell() < size:
+        piece = file.read(min(PIECE, size - data.tell()))
+        if not piece:
+            raise EOFError(f"it ends after {data.tell()} of {size} bytes")
+        data.write(piece)
+    return data
 
 
 class View:

@@ -145,7 +145,8 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
 def test_a_file_of_more_than_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(headers.elf())
-    assert load_executable(path) == (headers.elf(), read_executable(path))
+    data, executable = load_executable(path)
+    assert (data, executable) == (headers.elf(), read_executable(path))
     os.truncate(path, LARGEST_FILE + 1)
     for read in (read_executable, load_executable):
         with pytest.raises(BuildError, match="more than the 536870912 that are read"):

@@ -94,15 +94,93 @@ def test_an_editable_installation_has_the_programs(
         assert run([programs(prefix) / "more"], clean_environment()).stdout == "new\n"
 
 
-def test_two_files_with_one_place_are_refused(tool: Tool) -> None:
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("files", "keys"),
+    [
+        (("a/Notes", "b/notes"), 'data-files.share = ["a/*", "b/*"]'),
+        (("a/x", "b/x/y"), 'data-files.share = ["a/*", "b/**/*"]'),
+        (("more",), 'package = "a_tool"\ndata-files.bin = ["more"]'),
+        (("tool.exe",), 'data-files.bin = ["tool.exe"]'),
+    ],
+)
+def test_two_files_with_one_place_are_refused(
+    tool: Tool, files: tuple[str, ...], keys: str, arguments: tuple[str, ...]
+) -> None:
+    """Of a data file and another, a folder, a command, or the program."""
+    tool.put("x", tool_exe=WINDOWS)
+    if "package" in keys:
+        put_package(tool)
+        keys = keys.partition("\n")[2]
+    tool.edit('from = "dist"', f'from = "dist"\n{keys}')
+    put_files(tool, *files)
+    assert "have one place" in tool.build("all", *arguments, code=1).stderr
+
+
+def put_files(tool: Tool, *names: str) -> None:
+    for name in names:
+        path = tool.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+def test_a_data_file_that_two_globs_match_is_packed_once(tool: Tool) -> None:
     tool.put("x", tool=WINDOWS)
-    tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["a/*", "b/*"]')
-    for name in ("a/Notes", "b/notes"):
-        (tool.root / name).parent.mkdir()
-        (tool.root / name).write_text(name)
-    assert "have one place" in tool.build("all", code=1).stderr
-    tool.edit('"a/*", "b/*"', '"a/*", "a/N*"')
+    tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["a/*", "a/N*"]')
+    put_files(tool, "a/Notes")
     assert tool.all()
+
+
+def packed_names(tool: Tool) -> set[str]:
+    """Make the one wheel; return the names in it, without what all wheels have in common."""
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        return {name.partition("/")[2] for name in archive.namelist()}
+
+
+def test_data_files_keep_the_tree(tool: Tool) -> None:
+    """As CMake's modules, the headers of protoc and the library of Zig lie in folders."""
+    tool.put("x", tool=WINDOWS)
+    lines = [
+        'data-files.share = ["share/**/*.txt"]',
+        'data-files.include = ["include"]',
+        'data-files."lib/tool" = ["lib/**"]',
+    ]
+    tool.edit('from = "dist"', "\n".join(['from = "dist"', *lines]))
+    put_files(tool, "share/a/x.txt", "share/b/x.txt", "share/y.md")
+    put_files(tool, "include/x.h", "include/deep/x.h", "lib/a/b/.hidden", "lib/c")
+    names = packed_names(tool)
+    assert {name.removeprefix("data/") for name in names if name.startswith("data/")} == {
+        *("share/a/x.txt", "share/b/x.txt", "include/x.h", "include/deep/x.h"),
+        *("lib/tool/a/b/.hidden", "lib/tool/c"),
+    }
+
+
+@pytest.mark.parametrize(("program", "folder"), [(WINDOWS, "Scripts"), (MACOS, "bin")])
+def test_files_beside_the_program_are_beside_it(
+    tool: Tool, program: bytes, folder: str
+) -> None:
+    tool.put("x", tool=program)
+    lines = 'from = "dist"\ndata-files.bin = ["x.dat"]\ndata-files."bin/deep" = ["y/**"]'
+    tool.edit('from = "dist"', lines)
+    put_files(tool, "x.dat", "y/z/y.dat")
+    assert {"scripts/x.dat", f"data/{folder}/deep/z/y.dat"} < packed_names(tool)
+
+
+def test_licences_are_packed_by_the_default_globs(tool: Tool) -> None:
+    """As PEP 639 has them: MIT and Apache ask for the text beside each copy."""
+    tool.put("x", tool=WINDOWS)
+    files = {"LICENSE", "LICENCE.txt", "COPYING.LESSER", "NOTICE", "AUTHORS.md"}
+    put_files(tool, *files, "LICENSES/MIT.txt", "README.md")
+    assert {f"licenses/{name}" for name in files} == {
+        name for name in packed_names(tool) if name.startswith("licenses/")
+    }
+    (wheel,) = (tool.root / "out").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        lines = archive.read("a_tool-1.2.3.dist-info/METADATA").decode().splitlines()
+    assert {f"License-File: {name}" for name in files} < set(lines)
+    tool.edit('version = "1.2.3"', 'version = "1.2.3"\nlicense-files = []')
+    assert not [name for name in packed_names(tool) if name.startswith("licenses/")]
 
 
 def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
@@ -113,8 +191,8 @@ def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
     (wheel,) = tool.all()
     with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
         modes = {each.filename: each.external_attr >> 16 for each in archive.infolist()}
-    assert modes["a_tool-1.2.3.data/data/bin/helper"] & 0o777 == 0o755
-    assert modes["a_tool-1.2.3.data/data/bin/helper.1"] & 0o777 == 0o644
+    assert modes["a_tool-1.2.3.data/scripts/helper"] & 0o777 == 0o755
+    assert modes["a_tool-1.2.3.data/scripts/helper.1"] & 0o777 == 0o644
 
 
 def test_what_is_not_packed_of_a_package_is_said(tool: Tool) -> None:

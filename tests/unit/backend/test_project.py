@@ -327,7 +327,7 @@ def test_a_binary_above_its_promised_floor_is_refused(sample: Sample) -> None:
         in error.value.message
     )
     sample.edit("glibc 2.34", "glibc 2.39")
-    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).data
+    assert choose_binary(load_project(sample.root), {"platform": "linux-x64"}).source.size
 
 
 def test_a_collected_binary_without_its_record_is_refused(sample: Sample) -> None:

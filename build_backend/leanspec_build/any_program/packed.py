@@ -1,0 +1,261 @@
+"""Programs in an archive, or in the archives in it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple, NoReturn
+
+from leanspec_build.archives import (
+    ARCHIVES,
+    FILE,
+    SINGLES,
+    Bounds,
+    Member,
+    open_members,
+    readable,
+)
+from leanspec_build.binaries import Binary, binary_of
+from leanspec_build.errors import BuildError
+from leanspec_build.formats.executable import LARGEST_FILE
+from leanspec_build.formats.view import PIECE, Bytes, load_bytes
+from leanspec_build.source import Source, source_of
+
+from .names import program_of
+
+ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
+# A source archive of a large project has tens of thousands of files.
+BOUNDS = Bounds(members=100_000, content=8 * LARGEST_FILE)
+# An archive of archives is what services wrap around the output of a build.
+DEEPEST = 2
+# Links may lead to links.
+MOST_PASSES = 4
+
+# Return a program, or raise BuildError.
+Reader = Callable[[], Binary]
+
+
+class Place(NamedTuple):
+    """The place of a member in its archive."""
+
+    number: int
+    name: str
+    """A file name for the member, which says how to unpack it."""
+
+
+@dataclass
+class PackedPrograms:
+    """The programs of an archive."""
+
+    path: Path
+    names: tuple[str, ...]
+    folders: dict[str, dict[str, Reader]] = field(default_factory=dict)
+    """Folder of the archive -> file name -> program."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, for people."""
+    digests: dict[str, str] = field(default_factory=dict)
+    unpacked: int = 0
+
+    def add(self, name: str, read: Callable[[], Bytes], data: Bytes) -> None:
+        """Add a program with its bytes; raises BuildError if another one has its name."""
+        source = source_of(f"`{name}` in `{self.path}`", data, read)
+        if self.digests.setdefault(name, source.sha256) != source.sha256:
+            raise BuildError(
+                f"`{self.path}` has two different files `{name}`", hint=ANOTHER
+            )
+        place = PurePosixPath(name)
+        files = self.folders.setdefault(str(place.parent), {})
+        files[place.name] = _attempt(self.path / place, data, source)
+
+    def count(self, member: Member) -> None:
+        """Raise BuildError if an archive with those in it unpacks to more than is read."""
+        self.unpacked += member.size
+        if self.unpacked > BOUNDS.unpacked:
+            raise BuildError(f"`{self.path}` unpacks to more than {BOUNDS.unpacked} bytes")
+
+
+def programs_in(path: Path, names: tuple[str, ...]) -> PackedPrograms:
+    """Return the programs of an archive.
+
+    Raises BuildError for one that is damaged, or larger than is read, unless nothing says that it
+    has programs: that is a problem of the result.
+    """
+    programs = PackedPrograms(path, names)
+    _search(programs, path, str(path), "", ())
+    return programs
+
+
+def _search(
+    programs: PackedPrograms,
+    archive: Path,
+    name: str,
+    prefix: str,
+    outer: tuple[Place, ...],
+) -> None:
+    """Add the programs of an archive; `name` stands for it in messages, and `prefix` begins the names in it."""
+    count = len(programs.digests)
+    try:
+        with readable(archive, ANOTHER):
+            _add_programs(programs, archive, prefix, outer)
+    except BuildError as error:
+        message = error.message.replace(str(archive), name)
+        has_programs = len(programs.digests) > count
+        if has_programs or any(program in Path(name).name for program in programs.names):
+            raise BuildError(message, hint=error.hint) from None
+        programs.problems.append(message)
+
+
+def _add_programs(
+    programs: PackedPrograms, archive: Path, prefix: str, outer: tuple[Place, ...]
+) -> None:
+    """Add the programs of an archive, and those that links of their names lead to."""
+    links = _Pass(programs, prefix, outer, {}).run(archive)
+    for _ in range(MOST_PASSES):
+        if links:
+            links = _Pass(programs, prefix, outer, links).run(archive)
+    programs.problems += [
+        f"`{name}` in `{programs.path}` is a link to a link to a link"
+        for names in links.values()
+        for name in names
+    ]
+
+
+class _Pass:
+    """A pass over an archive: the first one by the names of programs, others by those that links lead to."""
+
+    def __init__(
+        self,
+        programs: PackedPrograms,
+        prefix: str,
+        outer: tuple[Place, ...],
+        targets: dict[str, list[str]],
+    ) -> None:
+        self._programs = programs
+        self._prefix = prefix
+        self._outer = outer
+        self._targets = targets
+        self._missing = dict(targets)
+        self._links: dict[str, list[str]] = {}
+        self._number = -1
+
+    def run(self, archive: Path) -> dict[str, list[str]]:
+        """Add the programs; return the names that links lead to, with those of the links."""
+        for member, file in open_members(archive, self._is_chosen, BOUNDS):
+            name = _plain(member.name)
+            if self._is_archive(name):
+                self._search_inner(name, file)
+            else:
+                self._add(name, load_bytes(file, member.size))
+        self._programs.problems += [
+            f"`{alias}` in `{self._programs.path}` is a link to `{target}`, which is not there"
+            for target, aliases in self._missing.items()
+            for alias in aliases
+        ]
+        return self._links
+
+    def _add(self, name: str, data: Bytes) -> None:
+        places = (*self._outer, Place(self._number, name))
+        read = functools.partial(_load, self._programs.path, places)
+        for alias in self._targets.get(name, [name]):
+            self._programs.add(self._prefix + alias, read, data)
+
+    def _is_chosen(self, member: Member) -> bool:
+        self._number += 1
+        name = _plain(member.name)
+        is_searched = self._is_searched(name)
+        if is_searched and member.size > LARGEST_FILE:
+            raise BuildError(
+                f"`{name}` in `{self._programs.path}` is more than the {LARGEST_FILE} bytes that are read"
+            )
+        self._programs.count(member)
+        if not is_searched:
+            return False
+        self._missing.pop(name, None)
+        if member.target:
+            aliases = self._targets.get(name, [name])
+            self._links.setdefault(member.target, []).extend(aliases)
+        return member.kind == FILE
+
+    def _is_searched(self, name: str) -> bool:
+        if self._targets:
+            return name in self._targets
+        file = posixpath.basename(name)
+        return bool(program_of(file, self._programs.names)) or self._is_archive(name)
+
+    def _is_archive(self, name: str) -> bool:
+        if self._targets or len(self._outer) >= DEEPEST - 1:
+            return False
+        return is_archive(posixpath.basename(name), self._programs.names)
+
+    def _search_inner(self, name: str, file: IO[bytes]) -> None:
+        ending = next(filter(name.endswith, (*ARCHIVES, *SINGLES)))
+        is_one = ending in SINGLES
+        place = Place(
+            self._number, posixpath.basename(name) if is_one else f"inner{ending}"
+        )
+        prefix = posixpath.dirname(name) if is_one else name
+        prefix = f"{self._prefix}{prefix}/".lstrip("/")
+        full_name = f"{self._programs.path}/{self._prefix}{name}"
+        with _spooled(file, place.name) as path:
+            _search(self._programs, path, full_name, prefix, (*self._outer, place))
+
+
+def is_archive(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file may have programs in it; one that is only compressed has to have a program's name."""
+    if file.endswith(ARCHIVES):
+        return True
+    stem, dot, ending = file.rpartition(".")
+    return dot + ending in SINGLES and bool(program_of(stem, names))
+
+
+def _plain(name: str) -> str:
+    """Return the name of a member in the one form that links lead to."""
+    return posixpath.normpath(name.replace("\\", "/")).lstrip("/")
+
+
+@contextlib.contextmanager
+def _spooled(file: IO[bytes], name: str) -> Iterator[Path]:
+    """Give a file of its own to an archive in an archive: most kinds cannot be read in place."""
+    with tempfile.TemporaryDirectory(prefix="leanspec-build-") as folder:
+        path = Path(folder, name)
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target, PIECE)
+        yield path
+
+
+def _attempt(path: Path, data: Bytes, source: Source) -> Reader:
+    """Read the facts while the bytes are there; what is wrong with them matters once they are wanted."""
+    try:
+        binary = binary_of(path, data, source)
+    except BuildError as problem:
+        error = problem
+
+        def refuse() -> NoReturn:
+            raise error
+
+        return refuse
+    return lambda: binary
+
+
+def _load(path: Path, places: tuple[Place, ...]) -> Bytes:
+    """Load a member of an archive, or of an archive in it, again."""
+    place, *inner = places
+    numbers = itertools.count()
+
+    def is_chosen(_: Member) -> bool:
+        return next(numbers) == place.number
+
+    with readable(path, ANOTHER):
+        for member, file in open_members(path, is_chosen, BOUNDS):
+            if not inner:
+                return load_bytes(file, member.size)
+            with _spooled(file, place.name) as archive:
+                return _load(archive, tuple(inner))
+    raise BuildError(f"`{path}` changed while it was read", hint=ANOTHER)

@@ -1,0 +1,89 @@
+"""Programs that lie alone, in a folder each, and belong together all the same.
+
+`goreleaser build` leaves a folder per program and machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from leanspec_build.errors import BuildError, NoTagError
+from leanspec_build.tags.platforms import platform_keys
+
+from .search import Folder, Part, Search
+
+# The platforms of a program, and the C library that it is linked to.
+Machine = tuple[tuple[str, ...], str | None]
+# Name of a program -> digest -> the program.
+Candidates = dict[str, dict[str, Part]]
+
+
+def joined_parts(search: Search) -> Iterator[Folder]:
+    """Yield the programs for each machine that has all of them, and no folder with all of them.
+
+    Raises BuildError if a machine has two of a name.
+    """
+    remaining = list(search.parts)
+    machines = _by_machine(search, remaining)
+    for machine in sorted(machines, key=str):
+        candidates = machines[machine]
+        platforms = _platforms(machine)
+        if len(candidates) < len(search.names) or platforms <= search.machines:
+            continue
+        programs = {}
+        for name in search.names:
+            part, *others = candidates[name].values()
+            if others:
+                raise BuildError(
+                    f"`{part.place}` and `{others[0].place}` both have `{name}` for {' and '.join(sorted(platforms))}",
+                    hint="leave one of them out by `exclude` under `[tool.leanspec-build]`",
+                )
+            programs[name] = part
+        remaining = [part for part in remaining if part not in programs.values()]
+        places = dict.fromkeys(part.place for part in programs.values())
+        yield tuple(places), {name: part.read for name, part in programs.items()}
+    search.passed_by += _messages(search, remaining)
+
+
+def _by_machine(search: Search, remaining: list[Part]) -> dict[Machine, Candidates]:
+    """Return the programs by machine; those that cannot be read do not remain."""
+    machines: dict[Machine, Candidates] = {}
+    for part in search.parts:
+        try:
+            binary = part.read()
+        except BuildError as error:
+            search.passed_by.append(error.message)
+            search.has_others |= isinstance(error, NoTagError)
+            remaining.remove(part)
+            continue
+        machine = tuple(platform_keys(binary.executable)), binary.executable.libc
+        programs = machines.setdefault(machine, {}).setdefault(part.name, {})
+        programs.setdefault(binary.source.sha256, part)
+    for (platforms, libc), candidates in machines.items():
+        static = machines.get((platforms, None), {})
+        if libc and len(static) < len(search.names):
+            # A static program among others runs where they do.
+            for name, programs in static.items():
+                candidates.setdefault(name, {}).update(programs)
+    return machines
+
+
+def _platforms(machine: Machine) -> set[str]:
+    """Return the names of the platforms of a machine, as `linux-x64-musl`."""
+    platforms, libc = machine
+    suffix = "-musl" if libc == "musl" else ""
+    return {platform + suffix for platform in platforms}
+
+
+def _messages(search: Search, parts: Iterable[Part]) -> Iterator[str]:
+    """Yield what each folder has, and what it lacks."""
+    by_folder: dict[tuple[str, str], list[str]] = {}
+    for part in parts:
+        by_folder.setdefault((part.place, part.ending), []).append(part.name)
+    for (place, ending), present in by_folder.items():
+        missing = [name for name in search.names if name not in present]
+        yield f"`{place}` has {_files(present, ending)}, but not {_files(missing, ending)}"
+
+
+def _files(names: Iterable[str], ending: str) -> str:
+    return ", ".join(f"`{name}{ending}`" for name in names)

@@ -1,0 +1,144 @@
+"""A walk through what a build left, for folders that have all programs of a project: on the disk, and in archives."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
+from leanspec_build.binaries import read_binary
+from leanspec_build.errors import BuildError
+from leanspec_build.project.keys import WINDOWS_SUFFIX
+
+from .names import program_of
+from .packed import Reader, is_archive, programs_in
+
+# What a build leaves besides programs can be a lot, and none of it is read.
+MOST_FILES = 200_000
+# The folders and archives of the programs of one wheel, and how to read each program.
+Folder = tuple[tuple[str, ...], Mapping[str, Reader]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program in a folder without the others."""
+
+    place: str
+    name: str
+    ending: str
+    """The rest of its file name, as `.exe`."""
+    read: Reader
+
+
+@dataclass
+class Search:
+    """A search of one place."""
+
+    names: tuple[str, ...]
+    excluded: set[str]
+    """The paths that are left out."""
+    parts: list[Part] = field(default_factory=list)
+    machines: set[str] = field(default_factory=set)
+    """The platforms that whole folders are for."""
+    has_others: bool = False
+    """Whether there are programs for machines that no tag names."""
+    passed_by: list[str] = field(default_factory=list)
+    """What has no programs although it could, for people."""
+
+    def included(self, folder: str, names: list[str]) -> list[str]:
+        """Return the names in a folder that are not left out."""
+        return [name for name in names if identity(Path(folder, name)) not in self.excluded]
+
+
+def identity(path: Path) -> str:
+    """Return a path in the one form that tells whether two are the same."""
+    return os.path.normcase(path.absolute())
+
+
+def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
+    """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
+    for path in paths:
+        if identity(path) in search.excluded:
+            continue
+        if not path.is_file():
+            count = len(search.parts)
+            is_empty = True
+            for folder in _in_folder(search, path):
+                is_empty = False
+                yield folder
+            if is_empty and len(paths) > 1 and len(search.parts) == count:
+                search.passed_by.append(f"`{path}` has no {_names(search)}")
+        elif path.name.endswith((*ARCHIVES, *OTHERS)):
+            yield from _in_archive(search, path)
+        elif len(search.names) == 1:
+            # A program that is given may have any name.
+            yield (str(path),), {search.names[0]: _reader_of(path)}
+        else:
+            raise BuildError(
+                f"`{path}` is one file, and there are to be {len(search.names)} programs",
+                hint="name the folder or archive that has them",
+            )
+
+
+def _names(search: Search) -> str:
+    return " and ".join(f"`{name}`" for name in search.names)
+
+
+def _reader_of(file: Path) -> Reader:
+    """Return how to read a program that is given, which may be compressed."""
+    if not file.name.endswith(SINGLES):
+        return functools.partial(read_binary, file)
+    name = file.stem.removesuffix(WINDOWS_SUFFIX)
+    ((_, reader),) = programs_in(file, (name,)).folders["."].items()
+    return reader
+
+
+def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
+    count = 0
+    for folder, folders, names in os.walk(place):
+        folders[:] = sorted(search.included(folder, folders))
+        count += len(names)
+        if count > MOST_FILES:
+            raise BuildError(
+                f"`{place}` has more than {MOST_FILES} files",
+                hint="name a folder inside of it",
+            )
+        files = sorted(search.included(folder, names))
+        readers = {
+            file: functools.partial(read_binary, Path(folder, file)) for file in files
+        }
+        yield from _complete(search, folder, readers)
+        for file in files:
+            if is_archive(file, search.names) or file.endswith(OTHERS):
+                yield from _in_archive(search, Path(folder, file))
+
+
+def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
+    if path.name.endswith(OTHERS):
+        search.passed_by.append(f"`{path}` is an archive of a kind that is not read")
+        return
+    packed = programs_in(path, search.names)
+    search.passed_by += packed.problems
+    for folder, files in sorted(packed.folders.items()):
+        # The archive itself, if they are at its top.
+        yield from _complete(search, str(path / folder), files)
+    if not packed.folders and not packed.problems:
+        search.passed_by.append(f"`{path}` has no {_names(search)}")
+
+
+def _complete(search: Search, place: str, files: Mapping[str, Reader]) -> Iterator[Folder]:
+    """Yield the programs of a folder if all of them are there: those for each machine that their names say."""
+    by_ending: dict[str, dict[str, Part]] = {}
+    for file, read in files.items():
+        match = program_of(file, search.names)
+        if match:
+            name, ending = match
+            by_ending.setdefault(ending, {})[name] = Part(place, name, ending, read)
+    for parts in by_ending.values():
+        if len(parts) == len(search.names):
+            yield (place,), {name: part.read for name, part in parts.items()}
+        else:
+            search.parts += parts.values()

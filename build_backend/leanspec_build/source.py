@@ -1,0 +1,45 @@
+"""Bytes for a wheel, which stay where they are until it is written.
+
+A release has programs for a dozen machines, of a hundred megabytes each: what is kept of each is where it
+is, its digest and its facts, and one at a time is in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import BuildError
+from .formats.view import Bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes that can be loaded, again and again."""
+
+    name: str
+    """For messages."""
+    sha256: str
+    size: int
+    read: Callable[[], Bytes]
+
+    def load(self) -> Bytes:
+        """Return the bytes; raises BuildError if they are not those of the first time."""
+        data = self.read()
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise BuildError(
+                f"{self.name} changed while its wheel was made",
+                hint="run this again when nothing writes to it",
+            )
+        return data
+
+
+def source_of(name: str, data: Bytes, read: Callable[[], Bytes]) -> Source:
+    """Return the source of bytes that were loaded; `read` loads them again."""
+    return Source(name, hashlib.sha256(data).hexdigest(), len(data), read)
+
+
+def kept(name: str, data: Bytes) -> Source:
+    """Return the source of bytes that are nowhere else."""
+    return source_of(name, data, lambda: data)

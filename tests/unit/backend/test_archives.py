@@ -1,0 +1,269 @@
+"""Archives as builds and services leave them: understood, or named with the reason."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import types
+import zipfile
+from pathlib import Path
+
+import pytest
+from leanspec_build.archives import Bounds, read_members
+from leanspec_build.errors import BuildError
+
+from tests.support import headers
+from tests.support.tool import Tool
+
+LINUX = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
+ARM = headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1")
+WINDOWS, MACOS = headers.pe(), headers.mach_o()
+FOLDER = "a_tool-1.2.3.data/scripts/"
+
+
+def tarred(*files: tuple[str, bytes], **links: str) -> bytes:
+    """Return a tar with files, and links that lead somewhere; a name with `hard` is a hard link."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, target in links.items():
+            member = tarfile.TarInfo(name.removesuffix("_hard"))
+            member.type = tarfile.LNKTYPE if name.endswith("_hard") else tarfile.SYMTYPE
+            member.linkname = target
+            archive.addfile(member)
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+# In the second header.
+DAMAGED = tarred(("x", b""), ("y", b"")).replace(b"y\0", b"z\0")
+
+
+def zipped(*files: tuple[str, bytes], mode: int = 0) -> bytes:
+    """Return a zip with files whose names are taken as they are."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            info.external_attr = mode << 16
+            archive.writestr(info, data)
+    return out.getvalue()
+
+
+def contents(tool: Tool) -> set[bytes]:
+    """Make all wheels; return the programs in them."""
+    programs = set()
+    for wheel in tool.all():
+        with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+            names = [name for name in archive.namelist() if name.startswith(FOLDER)]
+            programs |= {archive.read(name) for name in names}
+    return programs
+
+
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("backslashes.zip", zipped(("bin\\tool.exe", WINDOWS))),
+        ("link.tar", tarred(("lib/tool-1.2", LINUX), tool="now", now="lib/tool-1.2")),
+        ("hard.tar", tarred(("./lib/tool-1.2", LINUX), tool_hard="lib/tool-1.2")),
+        ("machine.tar", tarred(("tool-v1.2-x86_64-unknown-linux-gnu", LINUX))),
+        ("absolute.tar", tarred(("/usr/bin/tool", LINUX))),
+        ("twice.tar", tarred(("tool", LINUX), ("tool", LINUX))),
+        ("artifact.zip", zipped(("tool.tar.gz", gzip.compress(tarred(("tool", LINUX)))))),
+        ("artifact.tar", tarred(("tool.zip", zipped(("tool.exe", WINDOWS))))),
+        ("inner.zip", zipped(("x/tool-linux-amd64.gz", gzip.compress(LINUX)))),
+        ("tool.gz", gzip.compress(LINUX)),
+        ("tool-linux-amd64.xz", lzma.compress(LINUX)),
+        ("named.tar.gz", zipped(("tool", LINUX))),
+    ],
+)
+def test_all_understands_an_archive(tool: Tool, file: str, data: bytes) -> None:
+    tool.put("", **{file: data})
+    (program,) = contents(tool)
+    assert program in (LINUX, WINDOWS)
+
+
+def test_all_follows_a_link_in_a_zip(tool: Tool) -> None:
+    out = io.BytesIO(zipped(("bin/tool", b"../lib/real"), mode=stat.S_IFLNK | 0o777))
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("lib/real", LINUX)
+    tool.put("", **{"a.zip": out.getvalue()})
+    assert contents(tool) == {LINUX}
+
+
+def test_all_takes_one_compressed_file_of_any_name(tool: Tool) -> None:
+    tool.put(
+        "", **{"other.gz": gzip.compress(LINUX), "other_exe.gz": gzip.compress(WINDOWS)}
+    )
+    tool.edit('from = "dist"', 'from = "dist/*.gz"')
+    assert contents(tool) == {LINUX, WINDOWS}
+
+
+def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool", "tool-x"]')
+    for ending, data in {"-linux_amd64": LINUX, "_1.2.3_Darwin_arm64": MACOS}.items():
+        tool.put("", **{f"tool{ending}": data, f"tool-x{ending}": data})
+    tool.put(
+        "", **{"tool-1.2.3": ARM, "tool-helper-linux": ARM, "tool-linux_amd64.sha256": b"0"}
+    )
+    assert contents(tool) == {LINUX, MACOS}
+
+
+def test_all_joins_programs_of_a_folder_each(tool: Tool) -> None:
+    """As `goreleaser build` leaves two builds."""
+    tool.edit('["tool"]', '["tool", "server"]')
+    static = headers.elf(loader=None, needed=())
+    for machine, data, other in (
+        ("linux_amd64_v1", LINUX, static),
+        ("darwin_arm64", MACOS, MACOS),
+    ):
+        tool.put(f"tool_{machine}", tool=data)
+        tool.put(f"server_{machine}", server=other)
+    tool.put("tool_linux_arm64", tool=ARM)
+    assert contents(tool) == {LINUX, static, MACOS}
+    assert (
+        "has `tool`, but not `server`: passed by" in tool.build("all", "--dry-run").stderr
+    )
+    tool.put("server_linux_amd64_v3", server=LINUX)
+    assert "both have `server` for linux-x64" in tool.build("all", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "words"),
+    [
+        ("x.tar", tarred(tool="/nowhere"), "is a link to `/nowhere`, which is not there"),
+        ("x.zip", b"not a zip", "is not a whole archive"),
+        (
+            "x.tar.gz",
+            gzip.compress(tarred(("x", bytes(9999))))[:-20],
+            "is not a whole archive",
+        ),
+        ("x.tar", DAMAGED, "it has a damaged header"),
+        ("x.7z", b"7z", "is an archive of a kind that is not read"),
+        (
+            "x.zip",
+            zipped(("x.tar", b"damaged")),
+            "`dist/x.zip/x.tar` is not a whole archive",
+        ),
+    ],
+)
+def test_all_names_what_it_passes_by(
+    tool: Tool, file: str, data: bytes, words: str
+) -> None:
+    tool.put("", **{file: data})
+    assert words in tool.build("all", code=1).stderr.replace(os.sep, "/")
+    tool.put("good", tool=LINUX)
+    result = tool.build("all", "--out", "out").stderr
+    assert words in result.replace(os.sep, "/")
+    assert result.endswith(": passed by\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "words"),
+    [
+        ("tool-linux.tar", tarred(("x", bytes(9999)))[:5000], "is not a whole archive"),
+        (
+            "x.tar",
+            tarred(("tool", ARM), ("x", bytes(9999)))[:9000],
+            "is not a whole archive",
+        ),
+        ("x.tar", tarred(("tool", ARM), ("tool", LINUX)), "two different files `tool`"),
+    ],
+)
+def test_all_refuses_a_damaged_archive_of_the_program(
+    tool: Tool, file: str, data: bytes, words: str
+) -> None:
+    tool.put("good", tool=LINUX)
+    tool.put("", **{file: data})
+    assert words in tool.build("all", code=1).stderr
+
+
+@pytest.mark.posix
+def test_all_passes_by_what_is_no_file(tool: Tool) -> None:
+    tool.put("good", tool=LINUX)
+    os.mkfifo(tool.dist / "x.tar.gz")
+    (tool.dist / "x.zip").symlink_to("/dev/zero")
+    result = tool.build("all", "--out", "out").stderr
+    assert result.count("is not a regular file: passed by") == 2
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME]
+)
+def test_archives_have_headers_of_a_bounded_size(tmp_path: Path, kind: bytes) -> None:
+    """1 GiB of attributes fits into 4.7 MB, and into 3.2 GB of memory."""
+    member = tarfile.TarInfo("x")
+    member.size, member.type = 1 << 30, kind
+    (tmp_path / "x.tar").write_bytes(tarred(("tool", LINUX))[:512] + bytes(len(LINUX)))
+    (tmp_path / "x.tar").write_bytes(member.tobuf() + bytes(1 << 21))
+    with pytest.raises(BuildError, match="has a header of more than 1048576 bytes"):
+        list(read_members(tmp_path / "x.tar", lambda _: True))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (Bounds(members=8), "more than 8 members"),
+        (Bounds(members=1), "has a directory of"),
+        (Bounds(unpacked=8), "unpacks to more than 8 bytes"),
+        (Bounds(content=8), "is more than the 8 bytes"),
+    ],
+)
+def test_archives_are_read_up_to_bounds(tmp_path: Path, bounds: Bounds, words: str) -> None:
+    files = [(str(number), b"1") for number in range(9)]
+    (tmp_path / "x.zip").write_bytes(zipped(*files))
+    with pytest.raises(BuildError, match=words):
+        list(read_members(tmp_path / "x.zip", lambda _: True, bounds=bounds))
+
+
+def test_all_says_how_to_read_zstandard(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = subprocess.run(
+        ["zstd", "-c"], input=tarred(("tool", LINUX)), capture_output=True, check=True
+    ).stdout
+    tool.put("", **{"tool.tar.zst": packed})
+    if sys.version_info < (3, 14):
+        for name in ("compression.zstd", "backports.zstd"):
+            monkeypatch.setitem(sys.modules, name, None)
+        result = tool.build("all", code=1).stderr
+        assert "is compressed by Zstandard, which this Python cannot read" in result
+        assert "`pip install backports.zstd`" in result
+        monkeypatch.setitem(sys.modules, "backports.zstd", ZstandardModule())
+    assert contents(tool) == {LINUX}
+
+
+class ZstandardModule(types.ModuleType):
+    """Stands for the module that newer Pythons have."""
+
+    def __init__(self) -> None:
+        super().__init__("backports.zstd")
+
+    @staticmethod
+    def ZstdFile(path: Path) -> io.BytesIO:  # noqa: N802 - its name there
+        unpacked = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True)
+        return io.BytesIO(unpacked.stdout)
+
+
+def test_all_refuses_an_archive_that_changes(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.put("", **{"x.tar": tarred(("tool", LINUX))})
+
+    def change(*_: object) -> bytes:
+        tool.put("", **{"x.tar": tarred(("tool", LINUX[:-1] + b"x"))})
+        return b"{}"
+
+    monkeypatch.setattr("leanspec_build.any_program.programs.bill_of_materials", change)
+    result = tool.build("all", "--out", "out", code=1)
+    assert "changed while its wheel was made" in result.stderr
+    assert not list((tool.root / "out").iterdir())
