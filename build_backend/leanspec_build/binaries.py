@@ -14,7 +14,7 @@ from .errors import BuildError
 from .formats.crates import EmbeddedCrate, embedded_crates
 from .formats.executable import load_file, parse_executable
 from .formats.facts import Executable, FileFormat
-from .formats.view import Bytes
+from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .source import Source, source_of
@@ -85,8 +85,9 @@ def read_binary(path: Path) -> Binary:
 
 def binary_of(path: Path, data: Bytes, source: Source) -> Binary:
     """Return the facts of an executable whose bytes are loaded from their source."""
-    executable = parse_executable(data, source.name)
-    crates = tuple(embedded_crates(data, executable))
+    with in_little_memory(data):
+        executable = parse_executable(data, source.name)
+        crates = tuple(embedded_crates(data, executable))
     return Binary(path, source, executable, crates)
 
 

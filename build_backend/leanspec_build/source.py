@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import BuildError
-from .formats.view import Bytes
+from .formats.view import Bytes, in_little_memory
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Source:
     def load(self) -> Bytes:
         """Return the bytes; raises BuildError if they are not those of the first time."""
         data = self.read()
-        if hashlib.sha256(data).hexdigest() != self.sha256:
+        if sha256_of(data) != self.sha256:
             raise BuildError(
                 f"{self.name} changed while its wheel was made",
                 hint="run this again when nothing writes to it",
@@ -37,9 +37,15 @@ class Source:
 
 def source_of(name: str, data: Bytes, read: Callable[[], Bytes]) -> Source:
     """Return the source of bytes that were loaded; `read` loads them again."""
-    return Source(name, hashlib.sha256(data).hexdigest(), len(data), read)
+    return Source(name, sha256_of(data), len(data), read)
 
 
 def kept(name: str, data: Bytes) -> Source:
     """Return the source of bytes that are nowhere else."""
     return source_of(name, data, lambda: data)
+
+
+def sha256_of(data: Bytes) -> str:
+    """Return the digest of bytes."""
+    with in_little_memory(data):
+        return hashlib.sha256(data).hexdigest()

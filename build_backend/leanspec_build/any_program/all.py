@@ -49,10 +49,10 @@ def make_all(options: argparse.Namespace) -> int:
         _must_be_publishable(chosen)
     facts = []
     contents = [content for _, content in wheels]
-    memory = Memory(max(map(_largest_entry, contents)))
+    memory = Memory(2 * max(map(_needed_memory, contents)))
 
     def make(content: Content) -> str:
-        with memory.reserved(_largest_entry(content)):
+        with memory.reserved(_needed_memory(content)):
             return _make(project, content, options)
 
     # Compressing lets other threads run.
@@ -86,7 +86,7 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
 
 
 class Memory:
-    """Memory for the wheels that are made at the same time: of several small programs, or of one large one."""
+    """Memory for the wheels that are made at the same time: of several small programs, or of two large ones."""
 
     def __init__(self, size: int) -> None:
         self._free = max(size, SMALL)
@@ -106,9 +106,9 @@ class Memory:
                 self._condition.notify_all()
 
 
-def _largest_entry(content: Content) -> int:
-    """Return the size of what is in memory while a wheel is made: one file at a time."""
-    return max((entry.size for entry in content.entries), default=0)
+def _needed_memory(content: Content) -> int:
+    """Return what is in memory while a wheel is made: half of a program, which is more than it shrinks to."""
+    return max((entry.size for entry in content.entries), default=0) // 2
 
 
 def _make(project: Project, content: Content, options: argparse.Namespace) -> str:

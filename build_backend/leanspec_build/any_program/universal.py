@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import mmap
 import struct
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from leanspec_build.formats.mach_o import CPUS, FAT_ENTRIES, FAT_MAGIC
-from leanspec_build.formats.view import Bytes
+from leanspec_build.formats.view import Bytes, mapped
 
 # A slice starts where a page of its CPU does; as a power of two.
 ALIGNMENTS = {"x86_64": 12, "aarch64": 14}
@@ -41,12 +41,12 @@ def join_loaded(programs: Iterable[Callable[[], Bytes]]) -> Bytes:
         table += ENTRY.pack(each.cpu, each.subtype, start, each.size, each.power)
         starts.append(start)
         end = start + each.size
-    file = mmap.mmap(-1, end)
-    file.write(struct.pack(">4sI", FAT_MAGIC, len(slices)) + table)
-    for start, each in zip(starts, slices, strict=True):
-        file.seek(start)
-        file.write(each.load())
-    return file
+    with tempfile.TemporaryFile() as file:
+        file.write(struct.pack(">4sI", FAT_MAGIC, len(slices)) + table)
+        for start, each in zip(starts, slices, strict=True):
+            file.seek(start)
+            file.write(each.load())
+        return mapped(file)
 
 
 def _slice(load: Callable[[], Bytes]) -> Slice:

@@ -6,8 +6,12 @@ answered at once.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
+import sys
+import tempfile
+import threading
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any
@@ -21,10 +25,11 @@ PACKED_RATIO = 0.93
 SAMPLE = 1 << 16
 FEW_BYTES = 1 << 12
 PIECE = 1 << 20
+GIVE_BACK_SECONDS = 0.01
 
 
 def load_bytes(file: IO[bytes], size: int) -> Bytes:
-    """Return the next bytes of a file, in memory that the system has back as soon as they are dropped.
+    """Return the next bytes of a file; of many, a private copy on the disk, which is read as it is used.
 
     Raises EOFError if there are fewer.
     """
@@ -33,13 +38,45 @@ def load_bytes(file: IO[bytes], size: int) -> Bytes:
         if len(small) < size:
             raise EOFError(f"it ends after {len(small)} of {size} bytes")
         return small
-    data = mmap.mmap(-1, size)
-    while data.tell() < size:
-        piece = file.read(min(PIECE, size - data.tell()))
-        if not piece:
-            raise EOFError(f"it ends after {data.tell()} of {size} bytes")
-        data.write(piece)
-    return data
+    with tempfile.TemporaryFile() as copy:
+        while copy.tell() < size:
+            piece = file.read(min(PIECE, size - copy.tell()))
+            if not piece:
+                raise EOFError(f"it ends after {copy.tell()} of {size} bytes")
+            copy.write(piece)
+        return mapped(copy)
+
+
+def mapped(file: IO[bytes]) -> mmap.mmap:
+    """Return the bytes of a private file, which lives as long as they do."""
+    file.flush()
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+@contextlib.contextmanager
+def in_little_memory(data: Bytes) -> Iterator[None]:
+    """Give back what was read of a large file while others read on.
+
+    Hashing and compressing want all of it at once, go through it once, and let other threads run.
+    What is given back is read again from the disk's cache where it is needed after all.
+    """
+    if sys.platform == "win32" or not isinstance(data, mmap.mmap):
+        yield
+        return
+    is_over = threading.Event()
+
+    def give_back() -> None:
+        while not is_over.wait(GIVE_BACK_SECONDS):
+            data.madvise(mmap.MADV_DONTNEED)
+
+    thread = threading.Thread(target=give_back)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 class View:

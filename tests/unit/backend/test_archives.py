@@ -18,7 +18,10 @@ import pytest
 from leanspec_build.archives import Bounds, read_members
 from leanspec_build.errors import BuildError
 
+from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.preconditions import needs
+from tests.support.surroundings import run
 from tests.support.tool import Tool
 
 LINUX = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
@@ -267,3 +270,29 @@ def test_all_refuses_an_archive_that_changes(
     result = tool.build("all", "--out", "out", code=1)
     assert "changed while its wheel was made" in result.stderr
     assert not list((tool.root / "out").iterdir())
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from leanspec_build.__main__ import main
+code = main(["all", "--out", "out"])
+lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(lines["VmHWM"].split()[0], file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@needs("Linux")
+def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
+    large = bytes(64 << 20)
+    names = {
+        "x86_64": headers.elf(code=large),
+        "aarch64": headers.elf("aarch64", code=large),
+    }
+    packed = tarred(*((f"{name}/tool", data) for name, data in names.items()))
+    tool.put("", **{"x.tar.gz": gzip.compress(packed, 1)})
+    result = run([sys.executable, "-c", PEAK], clean_environment(), cwd=tool.root)
+    assert len(list((tool.root / "out").iterdir())) == 2
+    kilobytes = int(result.stderr.splitlines()[-1])
+    assert kilobytes < len(large) * 1.5 / 1024
