@@ -109,6 +109,8 @@ def _search(
         has_programs = len(programs.digests) > count
         if has_programs or any(program in Path(name).name for program in programs.names):
             raise BuildError(message, hint=error.hint) from None
+        if error.hint not in (None, ANOTHER):
+            message += f" ({error.hint})"
         programs.problems.append(message)
 
 

@@ -241,6 +241,8 @@ def test_all_says_how_to_read_zstandard(
         result = tool.build("all", code=1).stderr
         assert "is compressed by Zstandard, which this Python cannot read" in result
         assert "`pip install backports.zstd`" in result
+        (tool.dist / "tool.tar.zst").rename(tool.dist / "x.tar.zst")
+        assert "`pip install backports.zstd`" in tool.build("all", code=1).stderr
         monkeypatch.setitem(sys.modules, "backports.zstd", ZstandardModule())
     assert contents(tool) == {LINUX}
 
