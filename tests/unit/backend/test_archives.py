@@ -287,7 +287,7 @@ sys.exit(code)
 
 @needs("Linux")
 def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
-    large = bytes(64 << 20)
+    large = bytes(48 << 20)
     names = {
         "x86_64": headers.elf(code=large),
         "aarch64": headers.elf("aarch64", code=large),
