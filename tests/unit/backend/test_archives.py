@@ -7,7 +7,6 @@ import io
 import lzma
 import os
 import stat
-import subprocess
 import sys
 import tarfile
 import types
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 from leanspec_build.archives import Bounds, read_members
 from leanspec_build.errors import BuildError
+from leanspec_build.formats.view import load_bytes
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
@@ -60,6 +60,21 @@ def zipped(*files: tuple[str, bytes], mode: int = 0) -> bytes:
             info.external_attr = mode << 16
             archive.writestr(info, data)
     return out.getvalue()
+
+
+def zstandard(data: bytes) -> bytes:
+    """Return a frame with one block that is not compressed (RFC 8878, section 3.1.1)."""
+    single_segment = b"\xa0" + len(data).to_bytes(4, "little")
+    last_block = (1 | len(data) << 3).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd" + single_segment + last_block + data
+
+
+def sparse() -> bytes:
+    """Return a tar whose one file is of no size, and has a list of its parts all the same."""
+    member = tarfile.TarInfo("tool")
+    numbers = {"major": "1", "minor": "0", "realsize": "0"}
+    member.pax_headers = {f"GNU.sparse.{key}": value for key, value in numbers.items()}
+    return member.tobuf(tarfile.PAX_FORMAT) + b"1\n0\n0\n".ljust(2048, b"\0")
 
 
 def contents(tool: Tool) -> set[bytes]:
@@ -121,25 +136,6 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
     assert contents(tool) == {LINUX, MACOS}
 
 
-def test_all_joins_programs_of_a_folder_each(tool: Tool) -> None:
-    """As `goreleaser build` leaves two builds."""
-    tool.edit('["tool"]', '["tool", "server"]')
-    static = headers.elf(loader=None, needed=())
-    for machine, data, other in (
-        ("linux_amd64_v1", LINUX, static),
-        ("darwin_arm64", MACOS, MACOS),
-    ):
-        tool.put(f"tool_{machine}", tool=data)
-        tool.put(f"server_{machine}", server=other)
-    tool.put("tool_linux_arm64", tool=ARM)
-    assert contents(tool) == {LINUX, static, MACOS}
-    assert (
-        "has `tool`, but not `server`: passed by" in tool.build("all", "--dry-run").stderr
-    )
-    tool.put("server_linux_amd64_v3", server=LINUX)
-    assert "both have `server` for linux-x64" in tool.build("all", code=1).stderr
-
-
 @pytest.mark.parametrize(
     ("file", "data", "words"),
     [
@@ -180,6 +176,7 @@ def test_all_names_what_it_passes_by(
             "is not a whole archive",
         ),
         ("x.tar", tarred(("tool", ARM), ("tool", LINUX)), "two different files `tool`"),
+        ("tool.tar", sparse(), "archive: its parts are not in order"),
     ],
 )
 def test_all_refuses_a_damaged_archive_of_the_program(
@@ -190,8 +187,15 @@ def test_all_refuses_a_damaged_archive_of_the_program(
     assert words in tool.build("all", code=1).stderr
 
 
+@pytest.mark.parametrize("size", [3, 1 << 21])
+def test_fewer_bytes_than_stated_are_an_error(size: int) -> None:
+    with pytest.raises(EOFError, match=f"it ends after 2 of {size} bytes"):
+        load_bytes(io.BytesIO(b"12"), size)
+
+
 @pytest.mark.posix
 def test_all_passes_by_what_is_no_file(tool: Tool) -> None:
+    assert sys.platform != "win32"
     tool.put("good", tool=LINUX)
     os.mkfifo(tool.dist / "x.tar.gz")
     (tool.dist / "x.zip").symlink_to("/dev/zero")
@@ -231,10 +235,7 @@ def test_archives_are_read_up_to_bounds(tmp_path: Path, bounds: Bounds, words: s
 def test_all_says_how_to_read_zstandard(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = subprocess.run(
-        ["zstd", "-c"], input=tarred(("tool", LINUX)), capture_output=True, check=True
-    ).stdout
-    tool.put("", **{"tool.tar.zst": packed})
+    tool.put("", **{"tool.tar.zst": zstandard(tarred(("tool", LINUX)))})
     if sys.version_info < (3, 14):
         for name in ("compression.zstd", "backports.zstd"):
             monkeypatch.setitem(sys.modules, name, None)
@@ -255,22 +256,28 @@ class ZstandardModule(types.ModuleType):
 
     @staticmethod
     def ZstdFile(path: Path) -> io.BytesIO:  # noqa: N802 - its name there
-        unpacked = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True)
-        return io.BytesIO(unpacked.stdout)
+        return io.BytesIO(path.read_bytes()[len(zstandard(b"")) :])
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (tarred(("tool", LINUX[:-1] + b"x")), "` changed while its wheel was made"),
+        (tarred(), "x.tar` changed while it was read"),
+    ],
+)
 def test_all_refuses_an_archive_that_changes(
-    tool: Tool, monkeypatch: pytest.MonkeyPatch
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, changed: bytes, words: str
 ) -> None:
     tool.put("", **{"x.tar": tarred(("tool", LINUX))})
 
     def change(*_: object) -> bytes:
-        tool.put("", **{"x.tar": tarred(("tool", LINUX[:-1] + b"x"))})
+        tool.put("", **{"x.tar": changed})
         return b"{}"
 
     monkeypatch.setattr("leanspec_build.any_program.programs.bill_of_materials", change)
     result = tool.build("all", "--out", "out", code=1)
-    assert "changed while its wheel was made" in result.stderr
+    assert words in result.stderr
     assert not list((tool.root / "out").iterdir())
 
 
@@ -290,7 +297,7 @@ def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
     large = bytes(48 << 20)
     names = {
         "x86_64": headers.elf(code=large),
-        "aarch64": headers.elf("aarch64", code=large),
+        "aarch64": headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1", code=large),
     }
     packed = tarred(*((f"{name}/tool", data) for name, data in names.items()))
     tool.put("", **{"x.tar.gz": gzip.compress(packed, 1)})
