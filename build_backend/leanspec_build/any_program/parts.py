@@ -23,12 +23,14 @@ def joined_parts(search: Search) -> Iterator[Folder]:
 
     Raises BuildError if a machine has two of a name.
     """
+    # Of whole folders alone, without those that are joined meanwhile.
+    in_folders = set(search.machines)
     remaining = list(search.parts)
     machines = _by_machine(search, remaining)
     for machine in sorted(machines, key=str):
         candidates = machines[machine]
         platforms = _platforms(machine)
-        if len(candidates) < len(search.names) or platforms <= search.machines:
+        if len(candidates) < len(search.names) or platforms <= in_folders:
             continue
         programs = {}
         for name in search.names:
