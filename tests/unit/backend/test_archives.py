@@ -195,9 +195,9 @@ def test_fewer_bytes_than_stated_are_an_error(size: int) -> None:
 
 @pytest.mark.posix
 def test_all_passes_by_what_is_no_file(tool: Tool) -> None:
-    assert sys.platform != "win32"
     tool.put("good", tool=LINUX)
-    os.mkfifo(tool.dist / "x.tar.gz")
+    if sys.platform != "win32":
+        os.mkfifo(tool.dist / "x.tar.gz")
     (tool.dist / "x.zip").symlink_to("/dev/zero")
     result = tool.build("all", "--out", "out").stderr
     assert result.count("is not a regular file: passed by") == 2
