@@ -217,7 +217,14 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
     effects.must_agree(client, place, options.name, choice.server, options.folder)
     remarks = [
         *change.remarks,
-        *effects.remarks(client, place, options.name, choice.server, options.folder),
+        *effects.remarks(
+            client,
+            place,
+            options.name,
+            choice.server,
+            options.folder,
+            enable=options.enable,
+        ),
     ]
     if not change.difference:
         echo(f"{client.title}: `{change.file.path}` has it already")

@@ -174,7 +174,10 @@ def _of_place(
             hint = "take that out of the file"
             yield Configured(name, place.path, entry.starts, problem, hint)
         else:
-            whole = replace(entry, value=joined.get(entry.name, entry.value))
+            value = joined.get(entry.name, entry.value)
+            if waits(client, place, entry.name, project):
+                value = entry.value
+            whole = replace(entry, value=value)
             problem, hint = _problem(whole, project)
             starts = "; ".join(
                 [entry.starts, *conditions(client, place, entry.name, project)]

@@ -86,7 +86,13 @@ def must_agree(
 
 
 def remarks(
-    client: Client, place: Place, name: str, server: Server, project: Path
+    client: Client,
+    place: Place,
+    name: str,
+    server: Server,
+    project: Path,
+    *,
+    enable: bool,
 ) -> Iterator[str]:
     """Yield what someone who changes this file has to know, a sentence each."""
     yield from twice(client, place, name)
@@ -94,7 +100,11 @@ def remarks(
     if place.scope == PROJECT and not has_specs(project):
         yield f"there are no specs in `{project}` yet: `lean-spec init` begins them"
     yield from _hidden(client, place, name, project)
+    own = servers_in(client, place).get(name)
+    explicit = own if isinstance(own, dict) else {}
     for path, key in _switched_off_by_another(client, place, name, project):
+        if key in explicit or enable:
+            continue
         yield f"it stays switched off, by `{key}` in `{path}`"
     for path, hint in switched_off(client, place.scope, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
@@ -201,8 +211,9 @@ def refused_by_policy(
 
 def is_approved(client: Client, name: str, project: Path) -> bool:
     """Tell whether the user has approved a project's server, or its folder or one above it."""
-    folders = [project, *project.parents]
     for row in client.approvals:
+        root = root_of(project)
+        folders = [project, *project.parents] if row.covers_below else [root]
         for path in settings_files(client, row.file, project):
             for folder in folders:
                 value = value_at(path, _filled(row.keys, name, folder))
@@ -235,10 +246,13 @@ def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
 
 def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
     """Name what decides about a server before a file is asked."""
+    is_above = True
     for other in places(client, project):
         if other == place:
-            return
-        if not os.path.lexists(other.path):
+            is_above = False
+            if not waits(client, place, name, project):
+                return
+        if other == place or not os.path.lexists(other.path):
             continue
         if other.scope == MANAGED:
             yield f"an administrator decides alone, by `{other.path}`: {client.title} reads no other file"
@@ -247,7 +261,9 @@ def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[
         if entry is not None:
             server = server_of(entry)
             starts = f", and starts `{server.command}`" if server else ""
-            if waits(client, other, name, project):
+            if not is_above:
+                starts += ", until you approve this one"
+            elif waits(client, other, name, project):
                 starts += ", once it is approved"
             yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {remedy(client, other, name)}"
 

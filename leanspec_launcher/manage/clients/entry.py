@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.project import has_specs
 
 from .server import PORTABLE, PROGRAM, Server, out_of_folder
 from .table import NAME, Client, Shape
@@ -77,9 +80,15 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
     if "type" in kept and "type" not in new and kept["type"] not in STARTED:
         del kept["type"]
         remarks.append("`type` goes: it is that of a server of another kind")
-    if "cwd" in kept and "cwd" not in new and out_of_folder(server)[1]:
-        del kept["cwd"]
-        remarks.append("`cwd` goes: the command names its folder")
+    cwd = kept.get("cwd")
+    if isinstance(cwd, str) and "cwd" not in new:
+        is_wrong = os.path.isabs(cwd) and not has_specs(Path(cwd))
+        if is_wrong or out_of_folder(server)[1]:
+            del kept["cwd"]
+            remarks.append(f"`cwd` goes: `{cwd}` is not the project")
+    if enable and client.joins_members:
+        # Another file may switch it off.
+        new = {**{key: True for key, value in client.off if value is False}, **new}
     off = switch(client, kept)
     if off and enable:
         del kept[off]

@@ -66,6 +66,8 @@ class Approval:
 
     file: str
     keys: tuple[str, ...]
+    covers_below: bool = True
+    """Whether the approval of a folder is one of those below it."""
 
 
 @dataclass(frozen=True)
@@ -267,14 +269,18 @@ CLIENTS: dict[str, Client] = {
                 for file in SETTINGS_OF_CLAUDE
                 for key in ("enabledMcpjsonServers", "enableAllProjectMcpServers")
             ),
-            Approval("~/.claude.json", ("projects", "{project}", "enabledMcpjsonServers")),
+            Approval(
+                "~/.claude.json",
+                ("projects", "{project}", "enabledMcpjsonServers"),
+                covers_below=False,
+            ),
         ),
         start=Start.PROJECT,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
         policy=Policy(
             "`allowedMcpServers` in `managed-settings.json`",
             BY_NAME_OR_COMMAND,
-            ("{claude-code}/managed-settings.json", "~/.claude/settings.json"),
+            ("{claude-code}/managed-settings.json", *SETTINGS_OF_CLAUDE),
         ),
         expands=BRACED,
     ),

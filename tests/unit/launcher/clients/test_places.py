@@ -174,6 +174,53 @@ def test_a_joined_entry_is_examined_as_the_client_joins_it(ask: Ask, home: Path)
     assert user.exists()
 
 
+TRUSTED = '[projects."{}"]\ntrust_level = "trusted"\n'
+
+
+def test_what_another_file_switches_off_is_switched_on_by_this_one(
+    ask: Ask, home: Path
+) -> None:
+    text = TRUSTED.format(Path.cwd())
+    write(home / ".codex/config.toml", f"{text}[mcp_servers.leanspec]\nenabled = false\n")
+    ask("codex", "--write", "--yes", "--absolute")
+    project, _ = of("codex")
+    assert project.problem == "is switched off, by `enabled`"
+    output = ask(*project.hint.split()[2:], "--yes", "--absolute").stdout
+    assert "stays switched off" not in output
+    project, _ = of("codex")
+    assert "switched off" not in project.problem
+    assert "stays" not in ask("codex", "--write", "--yes", "--absolute").stdout
+
+
+def test_the_users_own_server_counts_until_the_projects_is_approved(
+    ask: Ask, home: Path
+) -> None:
+    user = write(
+        home / ".codex/config.toml", '[mcp_servers.leanspec]\ncommand = "/bin/true"\n'
+    )
+    output = ask("codex", "--write", "--yes", "--absolute").stdout
+    assert "starts `/bin/true`, until you approve this one" in output
+    project, own = of("codex")
+    assert "which is not there" in project.problem
+    assert (own.path, own.problem) == (
+        user,
+        "starts `/bin/true`, which is not this server",
+    )
+
+
+def test_a_folder_that_is_no_project_goes_out_of_an_entry(ask: Ask, home: Path) -> None:
+    entry = NPX | {"cwd": "/"}
+    file = write(
+        home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}})
+    )
+    output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
+    assert "`cwd` goes: `/` is not the project" in output
+    entry["cwd"] = str(Path.cwd())
+    write(file, json.dumps({"mcpServers": {"leanspec": entry}}))
+    ask("qwen", "--write", "--scope", "user", "--yes")
+    assert json.loads(file.read_text())["mcpServers"]["leanspec"]["cwd"] == entry["cwd"]
+
+
 def test_a_switch_of_another_file_that_is_joined_is_said(ask: Ask, home: Path) -> None:
     write(home / ".codex/config.toml", "[mcp_servers.leanspec]\nenabled = false\n")
     output = ask("codex", "--write", "--yes").stdout
@@ -271,7 +318,7 @@ def test_a_server_that_is_off_stays_off_and_is_said(
     assert finding.problem == f"is switched off, by `{key}`"
     assert finding.hint.endswith("--enable")
     assert "it is switched on" in ask(client, "--write", "--yes", "--enable").stdout
-    assert key not in written.read_text()
+    assert not any("switched off" in each.problem for each in of(client))
 
 
 @pytest.mark.parametrize(
