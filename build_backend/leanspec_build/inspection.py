@@ -176,7 +176,9 @@ def _notes(executable: Executable) -> Iterator[str]:
         if highest:
             yield f"needs {prefix}_{highest}"
     if executable.run_path:
-        yield f"run path {':'.join(executable.run_path)}"
+        yield f"run path {', '.join(f'`{folder}`' for folder in executable.run_path)}"
+    for library in executable.audit_libraries:
+        yield f"audit library {library}"
     for cpu, (major, minor) in executable.macos_sdk.items():
         yield f"{cpu}: SDK {major}.{minor}"
 

@@ -20,6 +20,9 @@ DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RUNPATH, DT_FLAGS_1 = (
     0x6FFFFFFB,
 )
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+DT_DEPAUDIT, DT_AUDIT = 0x6FFFFEFB, 0x6FFFFEFC
+# An instruction that returns, where a program starts.
+CODE = b"\xc3"
 
 
 class _Strings:
@@ -44,6 +47,8 @@ def elf(
     osabi: int = 0,
     soname: str | None = None,
     run_path: str | None = None,
+    audit: str | None = None,
+    alignment: int = 1 << 16,
     code: bytes = b"",
     code_first: bool = False,
 ) -> bytes:
@@ -53,8 +58,10 @@ def elf(
     tags = [(DT_NEEDED, strings.add(name)) for name in needed]
     if soname:
         tags.append((DT_SONAME, strings.add(soname)))
-    if run_path:
+    if run_path is not None:
         tags.append((DT_RUNPATH, strings.add(run_path)))
+    if audit:
+        tags.append((DT_AUDIT, strings.add(audit)))
     needs = _version_needs(versions or {}, strings, order)
     interp = (loader or "").encode() + b"\0"
     count = 1 + (loader is not None) + bool(tags)
@@ -72,7 +79,7 @@ def elf(
         else b""
     )
     size = at_dynamic + len(dynamic) + len(code)
-    segments = [_segment(order, PT_LOAD, 0, size)]
+    segments = [_segment(order, PT_LOAD, 0, size, alignment)]
     if loader is not None:
         segments.append(_segment(order, PT_INTERP, at_interp, len(interp)))
     if len(segments) < count:
@@ -106,10 +113,10 @@ def elf(
     )
 
 
-def _segment(order: str, kind: int, offset: int, size: int) -> bytes:
+def _segment(order: str, kind: int, offset: int, size: int, alignment: int = 1) -> bytes:
     flags = 5 if kind == PT_LOAD else 4  # the code is in the one segment that is loaded
     return struct.pack(
-        f"{order}IIQQQQQQ", kind, flags, offset, offset, offset, size, size, 1
+        f"{order}IIQQQQQQ", kind, flags, offset, offset, offset, size, size, alignment
     )
 
 
@@ -137,10 +144,11 @@ def mach_o(
     kind: int = 2,
     signed: bool = True,
     cms: bytes | None = None,
+    commands: Sequence[bytes] = (),
 ) -> bytes:
     """Return a thin 64-bit Mach-O file; `old` states the minimum as before macOS 10.14, `kind` 2 is a program.
 
-    It is signed ad hoc, or by an identity with a message `cms`.
+    It is signed ad hoc, or by an identity with a message `cms`. `commands` are further load commands.
     """
     packed = minimum[0] << 16 | minimum[1] << 8
     if old:
@@ -150,12 +158,15 @@ def mach_o(
     name = b"/usr/lib/libSystem.B.dylib\0".ljust(32, b"\0")
     dylib = struct.pack("<IIIIII", 0xC, 24 + len(name), 24, 0, 0, 0) + name
     length = len(code_signature(b"", cms)) if signed else 0
-    size = 32 + 72 + len(version) + len(dylib) + 16 * signed
+    # It starts in its own header.
+    more = struct.pack("<IIQQ", 0x80000028, 24, 0, 0) + b"".join(commands)
+    size = 32 + 72 + len(version) + len(dylib) + len(more) + 16 * signed
     signature = struct.pack("<IIII", 0x1D, 16, size, length) if signed else b""
     text = struct.pack("<II16sQQQQIIII", 0x19, 72, b"__TEXT", 0, size, 0, size, 5, 5, 0, 0)
-    commands = text + version + dylib + signature
-    counts = (MACH_O_CPUS[cpu], 0, kind, 3 + signed, len(commands), 0, 0)
-    code = struct.pack("<IIIIIIII", 0xFEEDFACF, *counts) + commands
+    content = text + version + dylib + more + signature
+    count = 4 + len(commands) + signed
+    counts = (MACH_O_CPUS[cpu], 0, kind, count, len(content), 0, 0)
+    code = struct.pack("<IIIIIIII", 0xFEEDFACF, *counts) + content
     return code + code_signature(code, cms) if signed else code
 
 
@@ -199,13 +210,18 @@ def universal(*slices: bytes) -> bytes:
 
 
 def pe(
-    cpu: str = "x86_64", *, dll: bool = False, flags: int = 0x60000020, code: bytes = b""
+    cpu: str = "x86_64",
+    *,
+    dll: bool = False,
+    flags: int = 0x60000020,
+    code: bytes = CODE,
+    data: bytes = b"",
 ) -> bytes:
-    """Return a PE32+ file with one section, of these flags, and no imports."""
+    """Return a PE32+ file with one section, of these flags, and perhaps one of data, and no imports."""
     size = -(-max(len(code), 512) // 512) * 512
     dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
     kind = 0x0022 | (0x2000 if dll else 0)
-    coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1, 0, 0, 0, 240, kind)
+    coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1 + bool(data), 0, 0, 0, 240, kind)
     optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, size, 0, 0, 0x1000, 0x1000)
     optional += struct.pack(
         "<QIIHHHHHHIIIIHH",
@@ -231,6 +247,11 @@ def pe(
     section = struct.pack(
         "<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags
     )
-    return (dos + b"PE\0\0" + coff + optional + section).ljust(512, b"\0") + code.ljust(
-        size, b"\0"
-    )
+    if data:
+        place = (512 + size, 0, 0, 0, 0, 0x40000040)
+        address = 0x1000 + -(-size // 0x1000) * 0x1000
+        section += struct.pack(
+            "<8sIIIIIIHHI", b".data", len(data), address, len(data), *place
+        )
+    head = dos + b"PE\0\0" + coff + optional + section
+    return head.ljust(512, b"\0") + code.ljust(size, b"\0") + data

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from leanspec_build.errors import NotAProgramError
+from leanspec_build.errors import BuildError, NotAProgramError
 
 from .arm import arm_cpu
-from .elf_file import DT_NEEDED, PT_INTERP, PT_LOAD, ElfFile, Note
+from .elf_damage import must_be_whole, must_have_code, must_start
+from .elf_file import DT_NEEDED, PF_X, PT_INTERP, PT_LOAD, ElfFile, Note
 from .elf_symbols import imports, version_needs
 from .facts import Executable, FileFormat
 from .go_build import build_settings
@@ -77,8 +78,9 @@ CPUS = {
     (20, 32, ">"): "ppc",
     (43, 64, ">"): "sparc64",
 }
-PF_X = 1
 DT_SONAME, DT_RPATH, DT_RUNPATH, DT_FLAGS_1 = 14, 15, 29, 0x6FFFFFFB
+# Names of libraries that the loader runs before the program.
+DT_DEPAUDIT, DT_AUDIT = 0x6FFFFEFB, 0x6FFFFEFC
 DF_1_PIE = 0x08000000
 NT_GNU_PROPERTY, X86_ISA_NEEDED = 5, 0xC0008002
 # What Go builds for if nothing else is said, which each machine of the CPU has.
@@ -107,13 +109,12 @@ def parse_library(data: Bytes) -> Executable:
 
 def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
     """Return what the file says of itself."""
+    must_have_code(file)
+    must_be_whole(file)
     loader = _loader(file)
     must_be_wanted(file, KINDS.get(file.header.kind, str(file.header.kind)), loader)
-    needed = tuple(file.string(value) for tag, value in file.entries if tag == DT_NEEDED)
+    needed = tuple(file.name(value) for tag, value in file.entries if tag == DT_NEEDED)
     versions = version_needs(file)
-    paths = [
-        file.string(value) for tag, value in file.entries if tag in (DT_RPATH, DT_RUNPATH)
-    ]
     notes = list(file.notes())
     settings = build_settings(file)
     return Executable(
@@ -126,18 +127,29 @@ def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
         libc=_libc(loader, needed, versions),
         needed=needed,
         symbol_versions=versions,
-        run_path=tuple(part for path in paths for part in path.split(":")),
+        run_path=_listed(file, DT_RPATH, DT_RUNPATH),
+        audit_libraries=_listed(file, DT_DEPAUDIT, DT_AUDIT),
+        alignment=min(segment.alignment for segment in file.of_kind(PT_LOAD)),
         imports=frozenset(imports(file)),
         packed=_is_packed(file),
         instructions=_instructions(file, notes) or _go_instructions(settings),
     )
 
 
+def _listed(file: ElfFile, *kinds: int) -> tuple[str, ...]:
+    """Return the parts of dynamic entries that are lists with colons."""
+    texts = [file.string(value) for tag, value in file.entries if tag in kinds]
+    return tuple(part for text in texts for part in text.split(":"))
+
+
 def _loader(file: ElfFile) -> str | None:
     for segment in file.of_kind(PT_INTERP):
-        return file.view.text(
+        name = file.view.text(
             segment.offset, segment.offset + segment.size, "the loader's name"
         )
+        if not name:
+            raise BuildError("is damaged: the name of its loader is empty")
+        return name
     return None
 
 
@@ -147,19 +159,24 @@ def _must_be_program(file: ElfFile, kind: str, loader: str | None) -> None:
     A library may name a loader too (libc does), but only a program carries DF_1_PIE, or has a
     loader without a soname, or (packed) no dynamic segment at all.
     """
-    if kind == "ET_EXEC":
-        return
-    if kind != "ET_DYN":
+    if kind not in ("ET_EXEC", "ET_DYN"):
         _refuse(kind)
-    pie = bool((file.value(DT_FLAGS_1) or 0) & DF_1_PIE)
     named = file.value(DT_SONAME) is not None
-    if file.entries and not pie and (loader is None or named):
+    is_library = kind == "ET_DYN" and file.entries and not _is_pie(file)
+    if is_library and (loader is None or named):
         raise NotAProgramError("is a shared library, not a program")
+    must_start(file)
 
 
-def _must_be_library(_file: ElfFile, kind: str, _loader: str | None) -> None:
+def _must_be_library(file: ElfFile, kind: str, _loader: str | None) -> None:
     if kind != "ET_DYN":
         _refuse(kind)
+    if _is_pie(file):
+        raise NotAProgramError("is a program, not a shared library")
+
+
+def _is_pie(file: ElfFile) -> bool:
+    return bool((file.value(DT_FLAGS_1) or 0) & DF_1_PIE)
 
 
 def _refuse(kind: str) -> NoReturn:

@@ -15,6 +15,7 @@ ELF_MAGIC = b"\x7fELF"
 CLASSES = {1: 32, 2: 64}
 ORDERS = {1: "<", 2: ">"}
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_PROPERTY = 1, 2, 3, 4, 0x6474E553
+PF_X = 1
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ = 0, 1, 5, 10
 # A large program has some ten segments and some hundred entries.
 MOST_SEGMENTS, MOST_ENTRIES, MOST_NOTES = 128, 10_000, 1_000
@@ -47,6 +48,7 @@ class Segment(NamedTuple):
     offset: int
     address: int
     size: int
+    alignment: int
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,11 @@ class ElfFile:
             self.layout.segment, header.segments_at, header.segments, table
         ):
             if self.bits == 64:  # noqa: PLR2004 - the class
-                kind, flags, offset, address, _, size, _, _ = fields
+                kind, flags, offset, address, _, size, _, alignment = fields
             else:
-                kind, offset, address, _, size, _, flags, _ = fields
+                kind, offset, address, _, size, _, flags, alignment = fields
             self.view.must_hold(offset + size, f"segment {len(segments)}")
-            segments.append(Segment(kind, flags, offset, address, size))
+            segments.append(Segment(kind, flags, offset, address, size, alignment))
         for kind, name in ((PT_DYNAMIC, "dynamic segments"), (PT_INTERP, "loaders")):
             count = sum(segment.kind == kind for segment in segments)
             if count > 1:
@@ -171,6 +173,13 @@ class ElfFile:
         if place >= size:
             raise BuildError("is damaged: a name is outside of its string table")
         return self.view.text(start + place, start + size, "a name")
+
+    def name(self, place: int) -> str:
+        """Return a name of the string table that is not empty."""
+        name = self.string(place)
+        if not name:
+            raise BuildError("is damaged: a name in its string table is empty")
+        return name
 
     def sections(self) -> Iterator[tuple[Any, ...]]:
         """Yield the section headers; none if their size is not that of the class."""

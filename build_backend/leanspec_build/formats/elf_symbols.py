@@ -9,6 +9,8 @@ from leanspec_build.errors import BuildError
 from .elf_file import DT_STRTAB, ElfFile
 
 DT_HASH, DT_SYMTAB, DT_VERNEED, DT_VERNEEDNUM = 4, 6, 0x6FFFFFFE, 0x6FFFFFFF
+# Of the records of what is needed (`VER_NEED_CURRENT`).
+VERSION_OF_NEEDS = 1
 SHT_DYNSYM, STB_WEAK, SHN_UNDEF = 11, 2, 0
 # A large program has some hundred versions and some hundred thousand symbols.
 MOST_VERSIONS, MOST_SYMBOLS = 20_000, 1_000_000
@@ -22,22 +24,24 @@ def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
     if address is None:
         return versions
     offset, left = file.offset(address), MOST_VERSIONS
-    for _ in range(needs):
-        _, count, name, first, following = file.view.unpack(
+    if not needs:
+        raise BuildError("is damaged: it does not say how many version needs it has")
+    for number in range(needs):
+        version, count, name, first, following = file.view.unpack(
             "HHIII", offset, "the version needs"
         )
+        if version != VERSION_OF_NEEDS:
+            raise BuildError(f"is damaged: its version needs are of the kind {version}")
         left -= count + 1
         if left < 0:
             raise BuildError(
                 f"is damaged: it needs more than {MOST_VERSIONS} symbol versions"
             )
-        library = file.string(name)
+        library = file.name(name)
         versions[library] = versions.get(library, ()) + tuple(
             _versions(file, offset + first, count)
         )
-        if not following:
-            break
-        offset += following
+        offset = _following(offset, following, needs - number)
     return versions
 
 
@@ -67,12 +71,17 @@ def imports(file: ElfFile) -> Iterator[str]:
 
 
 def _versions(file: ElfFile, offset: int, count: int) -> Iterator[str]:
-    for _ in range(count):
+    for number in range(count):
         _, _, _, name, following = file.view.unpack("IHHII", offset, "the version needs")
-        yield file.string(name)
-        if not following:
-            return
-        offset += following
+        yield file.name(name)
+        offset = _following(offset, following, count - number)
+
+
+def _following(offset: int, distance: int, left: int) -> int:
+    """Return where the next of the records is that are left, this one among them."""
+    if left > 1 and not distance:
+        raise BuildError("is damaged: its version needs end early")
+    return offset + distance
 
 
 def _symbols(file: ElfFile, offset: int, names: int) -> int:

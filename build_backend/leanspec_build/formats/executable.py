@@ -18,7 +18,7 @@ from leanspec_build.errors import BuildError, NotAProgramError
 from . import elf, mach_o, pe
 from .elf_file import ELF_MAGIC
 from .facts import Executable
-from .view import Bytes, load_bytes
+from .view import Bytes, ends_in_zeros, load_bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
 
@@ -53,13 +53,21 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
     """
     _must_look_like_one(data, name)
     try:
-        if data[:4] == ELF_MAGIC:
-            return elf.parse_library(data) if library else elf.parse_program(data)
-        if data[:2] == pe.MAGIC:
-            return pe.parse_program(data)
-        return mach_o.parse_program(data)
+        return _parsed(data, library=library)
     except BuildError as error:
         raise type(error)(f"{name} {error.message}", hint=error.hint) from None
+
+
+def _parsed(data: Bytes, *, library: bool) -> Executable:
+    if data[:4] == ELF_MAGIC:
+        executable = elf.parse_library(data) if library else elf.parse_program(data)
+    elif data[:2] == pe.MAGIC:
+        executable = pe.parse_program(data)
+    else:
+        executable = mach_o.parse_program(data)
+    if ends_in_zeros(data):
+        raise BuildError("is damaged: its end is zeros", hint="build or fetch it again")
+    return executable
 
 
 @contextlib.contextmanager

@@ -50,6 +50,11 @@ class Executable:
     symbol_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Library -> the symbol versions needed of it, as in `{"libc.so.6": ("GLIBC_2.34",)}`."""
     run_path: tuple[str, ...] = ()
+    """The folders that libraries are looked for in before those of the system."""
+    audit_libraries: tuple[str, ...] = ()
+    """The libraries that an ELF file has the loader run before it."""
+    alignment: int | None = None
+    """The least alignment of an ELF file's segments: a system with larger pages cannot load it."""
     imports: frozenset[str] = frozenset()
     """The symbols that an ELF file must find in libraries; a weak one may be missing."""
     packed: bool = False

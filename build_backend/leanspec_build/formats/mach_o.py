@@ -51,15 +51,15 @@ SEGMENT_64 = 0x19
 SECTION = "16s16s2Q8I"
 # LC_SEGMENT and LC_SEGMENT_64 -> form and place of the offset and size of what they load.
 SEGMENTS = {0x1: ("2I", 32), 0x19: ("2Q", 40)}
-LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_RPATH = (
-    0xC,
-    0x80000018,
-    0x8000001F,
-    0x8000001C,
-)
+LC_RPATH = 0x8000001C
+# LC_LOAD_DYLIB, and those that are weak, exported again, lazy or upward.
+DYLIBS = (0xC, 0x80000018, 0x8000001F, 0x20, 0x80000023)
+LC_UNIXTHREAD, LC_MAIN = 0x5, 0x80000028
+LC_ENCRYPTION_INFO, LC_ENCRYPTION_INFO_64 = 0x21, 0x2C
+# The longest instruction has 15 bytes.
+FIRST_CODE = 16
 LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION, MACOS = 0x24, 0x32, 1
 OTHER_SYSTEMS = {0x25: "iOS", 0x2F: "tvOS", 0x30: "watchOS"}
-DYLIBS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB)
 
 Version = tuple[int, int]
 
@@ -71,6 +71,7 @@ class Slice:
     cpu: str
     order: str
     bits: int
+    has_entry: bool = False
     needed: list[str] = field(default_factory=list)
     run_path: list[str] = field(default_factory=list)
     minimum: Version | None = None
@@ -107,7 +108,8 @@ def _places(data: Bytes) -> list[tuple[int, int]]:
     (count,) = view.unpack("I", 4, "the header of a universal file")
     if not 0 < count <= MOST_SLICES:
         raise BuildError(f"is a universal file with {count} slices")
-    places = [fields[2:4] for fields in view.table(entry, 8, count, "the table of slices")]
+    table = list(view.table(entry, 8, count, "the table of slices"))
+    places = [fields[2:4] for fields in table]
     end = 0
     for offset, size in sorted(places):
         view.must_hold(offset + size, "a slice")
@@ -115,7 +117,17 @@ def _places(data: Bytes) -> list[tuple[int, int]]:
         if offset < end:
             raise BuildError("is damaged: its slices overlap")
         end = offset + size
+    for cpu, subtype, offset, *_ in table:
+        _must_be_for(data, offset, _cpu(cpu, subtype))
     return places
+
+
+def _must_be_for(data: Bytes, offset: int, stated: str) -> None:
+    """Raise BuildError if a slice is not for the CPU that the table states: the system goes by the table."""
+    order, _ = MAGICS.get(data[offset : offset + 4], ("<", 64))
+    actual = _cpu(*View(data, order, offset).unpack("2I", 4, "the Mach-O header"))
+    if actual != stated:
+        raise BuildError(f"is damaged: its table calls a slice {stated}, which is {actual}")
 
 
 def _slice(data: Bytes, offset: int, size: int) -> Slice:
@@ -135,7 +147,13 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
     view.must_hold(start + length, "the load commands")
     result = Slice(_cpu(cpu, subtype), order, bits)
     for command, part in _commands(view, start, count, length):
+        if command in OTHER_SYSTEMS:
+            raise NoTagError(
+                f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[command]})"
+            )
         _take(result, part, command, view)
+    if not result.has_entry:
+        raise BuildError(f"is damaged: its {result.cpu} code starts nowhere")
     return result
 
 
@@ -178,6 +196,10 @@ def _take(result: Slice, command: View, kind: int, whole: View) -> None:
         result.needed.append(_text(command))
     elif kind == LC_RPATH:
         result.run_path.append(_text(command))
+    elif kind in (LC_UNIXTHREAD, LC_MAIN):
+        result.has_entry = kind == LC_UNIXTHREAD or _has_code(command, whole)
+    elif kind in (LC_ENCRYPTION_INFO, LC_ENCRYPTION_INFO_64):
+        _must_be_readable(command)
     elif kind == LC_CODE_SIGNATURE:
         start, size = command.unpack("2I", 8, "the code signature")
         whole.must_hold(start + size, "the code signature")
@@ -196,9 +218,20 @@ def _take(result: Slice, command: View, kind: int, whole: View) -> None:
     elif kind == LC_VERSION_MIN_MACOSX and result.minimum is None:
         minimum, sdk = command.unpack("2I", 8, "the system's version")
         result.minimum, result.sdk = _version(minimum), _version(sdk)
-    elif kind in OTHER_SYSTEMS:
-        raise NoTagError(
-            f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[kind]})"
+
+
+def _has_code(command: View, whole: View) -> bool:
+    (entry,) = command.unpack("Q", 8, "the entry")
+    size = min(FIRST_CODE, whole.size - entry)
+    return any(whole.take(entry, size, "the first code"))
+
+
+def _must_be_readable(command: View) -> None:
+    _, _, key = command.unpack("3I", 8, "the encryption")
+    if key:
+        raise BuildError(
+            "is encrypted: it starts on the Mac alone that it was bought for",
+            hint="package the program as the compiler left it",
         )
 
 

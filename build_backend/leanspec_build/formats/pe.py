@@ -27,7 +27,9 @@ OTHER_SUBSYSTEMS = {
     12: "an EFI driver",
     13: "an EFI image",
 }
-EXPORTS, IMPORTS, SIGNATURE, LOAD_CONFIG = 0, 1, 4, 10
+EXPORTS, IMPORTS, SIGNATURE, LOAD_CONFIG, NET = 0, 1, 4, 10, 14
+# The longest instruction has 15 bytes.
+FIRST_CODE = 16
 # Where the load configuration of an x86-64 file points to its Arm half: such a file is ARM64EC.
 HYBRID_POINTER = 0xC8
 SECTION_EXECUTES, SECTION_WRITES = 0x20000000, 0x80000000
@@ -88,6 +90,8 @@ def parse_program(data: Bytes) -> Executable:
         optional + DIRECTORIES[magic] + 4 + 8 * SIGNATURE,
         *signature,
     )
+    if entry or not directories.get(NET, Directory(0, 0)).address:
+        _must_start(view, sections, entry)
     return Executable(
         format=FileFormat.PE,
         system="windows",
@@ -169,6 +173,21 @@ def _is_hybrid(
     if size < HYBRID_POINTER + 8:
         return False
     return bool(view.unpack("Q", start + HYBRID_POINTER, "the load configuration")[0])
+
+
+def _must_start(view: View, sections: list[Section], entry: int) -> None:
+    """Raise BuildError unless a program has code where it starts; a packer's is made at the start only."""
+    for section in sections:
+        place = entry - section.address
+        if not 0 <= place < max(section.size, section.virtual_size):
+            continue
+        size = min(FIRST_CODE, section.size - place)
+        has_code = size <= 0 or any(
+            view.take(section.offset + place, size, "its first code")
+        )
+        if section.flags & SECTION_EXECUTES and has_code:
+            return
+    raise BuildError(f"is damaged: there is no code at {entry:#x}, where it starts")
 
 
 def _is_packed(view: View, section: Section, entry: int) -> bool:

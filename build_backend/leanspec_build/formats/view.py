@@ -26,6 +26,8 @@ SAMPLE = 1 << 16
 FEW_BYTES = 1 << 12
 PIECE = 1 << 20
 GIVE_BACK_SECONDS = 0.01
+# The end of a file that is looked at for zeros: a quarter, of small files a half.
+SMALL_END, ZEROS_SAMPLE, ZEROS_SAMPLES = 1 << 14, 1 << 12, 256
 
 
 def load_bytes(file: IO[bytes], size: int) -> Bytes:
@@ -143,6 +145,22 @@ class View:
         return all(
             len(zlib.compress(sample, 1)) > PACKED_RATIO * len(sample) for sample in samples
         )
+
+
+def ends_in_zeros(data: Bytes) -> bool:
+    """Tell whether the last part of a file is zeros, as of a download that broke off in a reserved place.
+
+    Samples decide, so that a sparse file is not read. No program ends so: its last bytes are tables,
+    or a signature.
+    """
+    size = len(data)
+    if size < FEW_BYTES:
+        return False
+    end = max(size // 4, min(size // 2, SMALL_END))
+    step = max(end // ZEROS_SAMPLES, ZEROS_SAMPLE)
+    places = range(size - ZEROS_SAMPLE, size - end - ZEROS_SAMPLE, -step)
+    samples = (data[max(place, size - end) : place + ZEROS_SAMPLE] for place in places)
+    return not any(sample.strip(b"\0") for sample in samples)
 
 
 def unsigned_number(data: Bytes, place: int, end: int) -> tuple[int, int]:

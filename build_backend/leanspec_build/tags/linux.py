@@ -5,6 +5,7 @@ Standards: PEP 600 (manylinux) and PEP 656 (musllinux). The policies are auditwh
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.resources
 import json
@@ -17,6 +18,7 @@ from leanspec_build.formats.arm import UNKNOWN as UNKNOWN_ARM
 from leanspec_build.formats.facts import Executable
 
 from .model import Tags
+from .run_path import run_path_remarks, unsafe_folders
 
 # The loader that every system of a CPU has (the psABI of each); another one is there on the build
 # machine alone.
@@ -32,6 +34,9 @@ GLIBC_LOADERS = {
 }
 # The CPUs whose machines name themselves so; an installer has no name for any other.
 LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
+# The CPUs of which some systems have large pages.
+LARGE_PAGES = ("aarch64", "ppc64", "ppc64le")
+LARGEST_PAGE = 1 << 16
 MUSL_LOADER = re.compile(r"/lib/ld-musl-[a-z0-9_]+\.so\.1")
 LOADER_LIBRARY = re.compile(
     r"ld-linux.*\.so\.\d|ld64\.so\.\d|ld-musl-.*\.so\.1|libc\.musl-.*\.so\.1"
@@ -40,18 +45,18 @@ LOADER_LIBRARY = re.compile(
 
 def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     """Return the tags of an ELF file with the libraries that the wheel brings along."""
+    tags = _tags(executable, bundled)
+    remarks = _remarks(executable)
+    return dataclasses.replace(tags, remarks=remarks)
+
+
+def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     cpu = executable.cpus[0]
     _must_have_tag(cpu)
-    if executable.packed:
-        return _local_only(
-            cpu,
-            "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs",
-        )
-    if executable.instructions:
-        return _local_only(
-            cpu,
-            f"it says that it needs {executable.instructions}, which older machines do not have",
-        )
+    parts = [executable, *bundled.values()]
+    obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
+    if obstacles:
+        return _local_only(cpu, *obstacles)
     if executable.static:
         return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
@@ -61,7 +66,6 @@ def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tag
         policies = policies[-1:]
     if not policies:
         return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
-    parts = [executable, *bundled.values()]
     versions = _versions_of_all(parts)
     objections: list[str] = []
     for policy in policies:
@@ -89,6 +93,35 @@ def _must_have_tag(cpu: str) -> None:
         )
     if cpu not in LINUX_CPUS:
         raise NoTagError(f"there is no Linux platform tag for the CPU `{cpu}`")
+
+
+def _remarks(executable: Executable) -> tuple[str, ...]:
+    cpu, alignment = executable.cpus[0], executable.alignment
+    remarks = () if executable.static else run_path_remarks(executable)
+    if cpu not in LARGE_PAGES or alignment is None or alignment >= LARGEST_PAGE:
+        return remarks
+    pages = (
+        f"its segments are aligned to {alignment} bytes, so it does not start on {cpu} systems"
+        f" with larger pages: link it with `-Wl,-z,max-page-size={LARGEST_PAGE}`"
+    )
+    return (*remarks, pages)
+
+
+def _obstacles(executable: Executable) -> Iterator[str]:
+    """Say why an executable cannot be promised to any other machine."""
+    if executable.packed:
+        yield "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs"
+    if executable.instructions:
+        yield f"it says that it needs {executable.instructions}, which older machines do not have"
+    if executable.static:
+        return
+    for folder in unsafe_folders(executable):
+        yield (
+            f"it looks for libraries in {folder} first, where others may put one:"
+            " `patchelf --remove-rpath` takes it out"
+        )
+    for library in executable.audit_libraries:
+        yield f"it has the loader run the audit library `{library}`, which other systems do not have"
 
 
 def _lowest(policy: str, cpu: str, lower: list[str]) -> str:

@@ -6,6 +6,7 @@ from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable, Signature
 
 from .model import Tags, dotted, must_need_nothing_else
+from .run_path import run_path_remarks, unsafe_folders
 
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
 FIRST_ARM_MACOS = (11, 0)
@@ -19,6 +20,7 @@ SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
 def macos_tags(executable: Executable) -> Tags:
     """Return the tags of a Mach-O file; raises BuildError where no clean macOS runs it."""
     must_need_nothing_else(_foreign(executable), "a macOS without Homebrew and the like")
+    _must_have_safe_run_path(executable)
     floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
     reasons = tuple(
         f"its {cpu} code needs macOS {dotted(executable.macos_minimum[cpu])}"
@@ -34,7 +36,7 @@ def macos_tags(executable: Executable) -> Tags:
         FIRST_ARM_MACOS, floors["x86_64"]
     ):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
-    return Tags(tuple(tags), reasons)
+    return Tags(tuple(tags), reasons, run_path_remarks(executable))
 
 
 def _foreign(executable: Executable) -> list[str]:
@@ -43,6 +45,15 @@ def _foreign(executable: Executable) -> list[str]:
     if SWIFT_FOLDER in executable.run_path:
         folders = (*MACOS_FOLDERS, SWIFT)
     return [name for name in executable.needed if not name.startswith(folders)]
+
+
+def _must_have_safe_run_path(executable: Executable) -> None:
+    folders = unsafe_folders(executable)
+    if folders:
+        raise BuildError(
+            f"it looks for libraries in {', '.join(folders)} first, where others may put one",
+            hint="take the run path out: `install_name_tool -delete_rpath FOLDER PROGRAM`, and sign it again",
+        )
 
 
 def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:

@@ -194,7 +194,9 @@ def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
             continue
         try:
             found = parse_executable(data, "it")
-        except BuildError:
+        except BuildError as error:
+            if "debug information" in error.message:
+                continue
             found = parse_executable(data, "it", library=True)
         dynamic = next(
             (each for each in read.iter_segments() if isinstance(each, DynamicSegment)),
@@ -319,7 +321,7 @@ def entry(name: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (with_imports(0x9000, b""), "nothing is loaded at the address 0x9000"),
+        (with_imports(0x9000, headers.CODE), "nothing is loaded at the address 0x9000"),
         (
             with_imports(FIRST_SECTION, entry(0x9000)),
             "nothing is loaded at the address 0x9000",
@@ -376,7 +378,7 @@ def test_windows_loads_96_sections(count: int, *, is_loaded: bool) -> None:
     one = headers.pe()
     start = OPTIONAL + 240
     table = one[start : start + 40] * count
-    data = bytearray(one[:start] + table + one[512:] + bytes(8192))
+    data = bytearray(one[:start] + table + one[512:] + headers.CODE * 8192)
     struct.pack_into("<H", data, COUNT, count)
     if is_loaded:
         assert parse_executable(bytes(data), "it").system == "windows"
@@ -425,17 +427,18 @@ def attributes(*of_file: bytes, vendor: bytes = b"aeabi") -> bytes:
 
 def arm(table: bytes, *, hard: bool = True, loader: bool = False) -> bytes:
     """Return a 32-bit Arm program with build attributes in its only section."""
-    segments = struct.pack("<8I", 3, 84, 84, 84, 4, 4, 4, 1) if loader else b""
-    at_table = 52 + 32 + 4
+    at_table = 52 + 2 * 32 + 4
+    size = at_table + len(table)
+    segments = struct.pack("<8I", 1, 0, 0, 0, size, size, 5, 1)
+    if loader:
+        segments += struct.pack("<8I", 3, 116, 116, 116, 4, 4, 4, 1)
     header = b"\x7fELF\1\1\1".ljust(16, b"\0")
-    header += struct.pack(
-        "<HHIIIII", 2, EM_ARM, 1, 0, 52, at_table + len(table), HARD_FLOAT * hard
-    )
-    header += struct.pack("<HHHHHH", 52, 32, int(loader), 40, 1, 0)
+    header += struct.pack("<HHIIIII", 2, EM_ARM, 1, 0, 52, size, HARD_FLOAT * hard)
+    header += struct.pack("<HHHHHH", 52, 32, 1 + loader, 40, 1, 0)
     section = struct.pack(
         "<10I", 0, SHT_ARM_ATTRIBUTES, 0, 0, at_table, len(table), 0, 0, 1, 0
     )
-    return header + segments.ljust(32, b"\0") + b"/ld\0" + table + section
+    return header + segments.ljust(64, b"\0") + b"/ld\0" + table + section
 
 
 V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
@@ -500,7 +503,8 @@ def test_a_packer_starts_in_room_that_the_file_does_not_have() -> None:
     struct.pack_into("<I", data, OPTIONAL + 16, FIRST_SECTION + 0x4000)  # where it starts
     assert parse_executable(bytes(data), "it").packed
     struct.pack_into("<I", data, OPTIONAL + 16, FIRST_SECTION + 0x8000)
-    assert not parse_executable(bytes(data), "it").packed
+    with pytest.raises(BuildError, match="there is no code at 0x9000, where it starts"):
+        parse_executable(bytes(data), "it")
 
 
 def note(name: bytes, content: bytes, kind: int = 1) -> bytes:
@@ -517,9 +521,10 @@ def note(name: bytes, content: bytes, kind: int = 1) -> bytes:
 def test_every_note_of_a_program_is_read() -> None:
     """The system is named by the second one, behind a content of three bytes."""
     notes = note(b"GNU\0", b"abc") + note(b"NetBSD\0", b"\0" * 4)
-    segment = struct.pack("<IIQQQQQQ", 4, 4, 120, 120, 120, len(notes), len(notes), 4)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 176, 176, 4)
+    segment += struct.pack("<IIQQQQQQ", 4, 4, 176, 176, 176, len(notes), len(notes), 4)
     header = b"\x7fELF\2\1\1".ljust(16, b"\0")
-    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
     assert parse_executable(header + segment + notes, "it").system == "netbsd"
 
 

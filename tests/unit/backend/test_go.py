@@ -10,7 +10,7 @@ from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import platform_tags
 
 ARM, X86_64, AARCH64 = 40, 62, 183
-LOADED, WRITABLE, READ_ONLY = 1, 6, 5
+LOADED, WRITABLE, READ_ONLY = 1, 7, 5
 IS_INLINE = 2
 SENTINEL = bytes(range(16))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import struct
 import subprocess
 import sys
 import zipfile
@@ -221,7 +223,7 @@ def test_a_packed_program_of_windows_is_refused(data: bytes) -> None:
 
 def test_compressed_data_beside_code_packs_nothing() -> None:
     """As Go and Rust embed assets."""
-    assert tags_of(headers.pe(flags=0x40000040, code=NOISE)) == ("win_amd64",)
+    assert tags_of(headers.pe(data=NOISE)) == ("win_amd64",)
     code = b"".join(number.to_bytes(2, "little") for number in range(60_000))
     half = headers.elf(kind=2, loader=None, needed=[], code=code + NOISE[:100_000])
     assert "manylinux_2_5_x86_64" in tags_of(half)
@@ -479,3 +481,133 @@ def test_a_universal_tag_is_true_of_both(
 )
 def test_what_the_public_index_takes(tag: str, *, taken: bool) -> None:
     assert Tags((tag,), ()).publishable is taken
+
+
+TEMPORARY = "/tmp"  # noqa: S108 - in a run path
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        (TEMPORARY, "it looks for libraries in `/tmp` first, where others may put one"),
+        ("/usr/../tmp/build", "in `/usr/../tmp/build` first"),
+        ("//var/tmp/x", "in `//var/tmp/x` first"),
+        ("$ORIGIN:", "in the current folder first"),
+        ("", "in the current folder first"),
+        ("lib", "in `lib` first"),
+        ("$LIB/tool", "in `$LIB/tool` first"),
+    ],
+)
+def test_a_run_path_that_others_write_to_makes_a_program_local(
+    folder: str, words: str
+) -> None:
+    tags = platform_tags(parse_executable(headers.elf(run_path=folder), "it"))
+    assert (tags.platforms, tags.publishable) == (("linux_x86_64",), False)
+    assert words in tags.reasons[0]
+    assert tags.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "remark"),
+    [
+        ("$ORIGIN/../lib", None),
+        ("/usr/lib/x86_64-linux-gnu", None),
+        (
+            "/home/me/lib:/opt/x",
+            "it looks for libraries in `/home/me/lib`, `/opt/x` first: link it without that run path",
+        ),
+    ],
+)
+def test_a_run_path_of_the_build_machine_is_remarked(
+    folder: str, remark: str | None
+) -> None:
+    tags = platform_tags(parse_executable(headers.elf(run_path=folder), "it"))
+    assert tags.publishable
+    assert tags.remarks == ((remark,) if remark else ())
+
+
+def test_a_run_path_of_a_static_program_is_not_used() -> None:
+    static = parse_executable(
+        headers.elf(kind=2, loader=None, needed=[], run_path=TEMPORARY), "it"
+    )
+    assert platform_tags(static).publishable
+
+
+def test_a_library_beside_a_program_has_a_safe_run_path_too() -> None:
+    program = parse_executable(headers.elf(needed=["libown.so", "libc.so.6"]), "it")
+    library = headers.elf(soname="libown.so", loader=None, run_path=TEMPORARY)
+    bundled = {"libown.so": parse_executable(library, "it", library=True)}
+    assert platform_tags(program, bundled).platforms == ("linux_x86_64",)
+
+
+def test_an_audit_library_makes_a_program_local() -> None:
+    tags = platform_tags(parse_executable(headers.elf(audit="libspy.so"), "it"))
+    assert tags.platforms == ("linux_x86_64",)
+    words = "it has the loader run the audit library `libspy.so`, which other systems do not have"
+    assert tags.reasons == (words,)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "loader", "alignment", "is_remarked"),
+    [
+        ("aarch64", "/lib/ld-linux-aarch64.so.1", 1 << 12, True),
+        ("aarch64", "/lib/ld-linux-aarch64.so.1", 1 << 14, True),
+        ("aarch64", "/lib/ld-linux-aarch64.so.1", 1 << 16, False),
+        ("x86_64", headers.GLIBC_LOADER, 1 << 12, False),
+    ],
+)
+def test_segments_that_large_pages_do_not_fit_are_remarked(
+    cpu: str, loader: str, alignment: int, *, is_remarked: bool
+) -> None:
+    data = headers.elf(cpu, loader=loader, alignment=alignment)
+    tags = platform_tags(parse_executable(data, "it"))
+    assert tags.publishable
+    remark = (
+        f"its segments are aligned to {alignment} bytes, so it does not start on {cpu} systems"
+        " with larger pages: link it with `-Wl,-z,max-page-size=65536`"
+    )
+    assert tags.remarks == ((remark,) if is_remarked else ())
+
+
+def load_command(kind: int, text: str) -> bytes:
+    """Return a load command of macOS that is a text: a run path, or a library."""
+    start = 12 if kind == 0x8000001C else 24
+    content = bytes(start - 12) + text.encode() + b"\0"
+    content += bytes(-len(content) - 12 & 7)
+    return struct.pack("<III", kind, 12 + len(content), start) + content
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        (f"{TEMPORARY}/lib", "in `/tmp/lib` first"),
+        ("/private/tmp", "in `/private/tmp` first"),
+        ("lib", "in `lib` first, where others may put one"),
+    ],
+)
+def test_a_run_path_of_macos_that_others_write_to_is_refused(
+    folder: str, words: str
+) -> None:
+    data = headers.mach_o(commands=[load_command(0x8000001C, folder)])
+    with pytest.raises(BuildError) as error:
+        tags_of(data)
+    assert words in error.value.message
+    assert "install_name_tool -delete_rpath" in (error.value.hint or "")
+
+
+def test_a_run_path_of_macos_outside_of_the_system_is_remarked() -> None:
+    folders = ("@executable_path/../lib", "/usr/lib/swift", "/Users/me/lib")
+    commands = [load_command(0x8000001C, folder) for folder in folders]
+    tags = platform_tags(parse_executable(headers.mach_o(commands=commands), "it"))
+    assert tags.publishable
+    assert tags.remarks == (
+        "it looks for libraries in `/Users/me/lib` first: link it without that run path",
+    )
+
+
+@pytest.mark.parametrize("kind", [0xC, 0x80000018, 0x8000001F, 0x20, 0x80000023])
+def test_each_kind_of_library_of_macos_is_needed(kind: int) -> None:
+    """Loaded, weak, exported again, lazy and upward (mach-o/loader.h)."""
+    data = headers.mach_o(commands=[load_command(kind, "/opt/x/libx.dylib")])
+    with pytest.raises(BuildError, match=re.escape("it needs `/opt/x/libx.dylib`")):
+        tags_of(data)

@@ -1,0 +1,45 @@
+"""Run paths of a program: the folders in which its loader looks for libraries before those of the system."""
+
+from __future__ import annotations
+
+import posixpath
+
+from leanspec_build.formats.facts import Executable
+
+TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/private/tmp", "/private/var/tmp", "/dev/shm")  # noqa: S108 - to refuse them
+# Temporary ones are refused.
+USUAL_FOLDERS = ("/lib", "/lib32", "/lib64", "/usr", "/System", *TEMPORARY_FOLDERS)
+# What a loader replaces with the folder of the program.
+PROGRAM_FOLDERS = ("$ORIGIN", "${ORIGIN}", "@executable_path", "@loader_path")
+
+
+def unsafe_folders(executable: Executable) -> list[str]:
+    """Return the folders of a run path that others than the system's owner write to, for people."""
+    return [
+        f"`{folder}`" if folder else "the current folder"
+        for folder in executable.run_path
+        if _is_inside(folder, TEMPORARY_FOLDERS) or _is_relative(folder)
+    ]
+
+
+def run_path_remarks(executable: Executable) -> tuple[str, ...]:
+    """Remark on folders of a run path that are those of the machine that built the program."""
+    folders = [
+        f"`{folder}`"
+        for folder in executable.run_path
+        if folder.startswith("/") and not _is_inside(folder, USUAL_FOLDERS)
+    ]
+    if not folders:
+        return ()
+    names = ", ".join(folders)
+    return (f"it looks for libraries in {names} first: link it without that run path",)
+
+
+def _is_inside(folder: str, parents: tuple[str, ...]) -> bool:
+    path = "/" + posixpath.normpath(folder).lstrip("/")
+    return any(path == parent or path.startswith(f"{parent}/") for parent in parents)
+
+
+def _is_relative(folder: str) -> bool:
+    """Tell whether a folder depends on where a program is started; an empty name is that folder itself."""
+    return not folder.startswith(("/", *PROGRAM_FOLDERS))
