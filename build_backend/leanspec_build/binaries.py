@@ -11,9 +11,10 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from .errors import BuildError
-from .formats.crates import EmbeddedCrate, embedded_crates
+from .formats.crates import embedded_crates
 from .formats.executable import load_file, parse_executable
-from .formats.facts import Executable, FileFormat
+from .formats.facts import EmbeddedPackage, Executable, FileFormat
+from .formats.go_modules import embedded_modules
 from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
@@ -43,8 +44,8 @@ class Binary:
     path: Path
     source: Source
     executable: Executable
-    crates: tuple[EmbeddedCrate, ...] = ()
-    """The crates that it lists itself."""
+    embedded: tuple[EmbeddedPackage, ...] = ()
+    """The crates and modules that it lists itself."""
     record: bytes | None = None
     """`binary.json` as it lies next to the executable."""
     libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
@@ -88,7 +89,8 @@ def binary_of(path: Path, data: Bytes, source: Source) -> Binary:
     with in_little_memory(data):
         executable = parse_executable(data, source.name)
         crates = tuple(embedded_crates(data, executable))
-    return Binary(path, source, executable, crates)
+        modules = tuple(embedded_modules(data, executable))
+    return Binary(path, source, executable, (*crates, *modules))
 
 
 def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:

@@ -22,7 +22,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from .binaries import Binary
-from .formats.crates import EmbeddedCrate
+from .formats.facts import EmbeddedPackage
 from .project.manifest import Project
 
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
@@ -121,16 +121,18 @@ def _sha256(digest: str) -> list[HashType]:
 
 
 def _sources(binary: Binary) -> Iterator[Component]:
-    """Return what a program was made from, by its record, or else by what cargo left in the program."""
+    """Return what a program was made from, by its record, or else by what cargo or Go left in the program."""
     recorded = [*_recorded(binary.record)]
-    yield from recorded or map(_crate, binary.crates)
+    yield from recorded or map(_embedded, binary.embedded)
 
 
-def _crate(crate: EmbeddedCrate) -> Component:
+def _embedded(package: EmbeddedPackage) -> Component:
     purl = None
-    if crate.is_of_registry:
-        purl = PackageURL("cargo", None, crate.name, crate.version)
-    return _library(f"cargo:{crate.name}@{crate.version}", crate.name, crate.version, purl)
+    if package.is_public:
+        namespace, _, name = package.name.rpartition("/")
+        purl = PackageURL(package.kind, namespace or None, name, package.version)
+    reference = f"{package.kind}:{package.name}@{package.version}"
+    return _library(reference, package.name, package.version, purl)
 
 
 def _recorded(record: bytes | None) -> Iterator[Component]:

@@ -216,6 +216,7 @@ def pe(
     flags: int = 0x60000020,
     code: bytes = CODE,
     data: bytes = b"",
+    data_flags: int = 0x40000040,
 ) -> bytes:
     """Return a PE32+ file with one section, of these flags, and perhaps one of data, and no imports."""
     size = -(-max(len(code), 512) // 512) * 512
@@ -248,7 +249,7 @@ def pe(
         "<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags
     )
     if data:
-        place = (512 + size, 0, 0, 0, 0, 0x40000040)
+        place = (512 + size, 0, 0, 0, 0, data_flags)
         address = 0x1000 + -(-size // 0x1000) * 0x1000
         section += struct.pack(
             "<8sIIIIIIHHI", b".data", len(data), address, len(data), *place

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError
 
 from . import mach_o, pe
 from .elf_file import ElfFile
-from .facts import Executable, FileFormat
+from .facts import EmbeddedPackage, Executable, FileFormat
 from .view import Bytes
 
 SECTION = b".dep-v0"
@@ -22,16 +21,7 @@ SECTION = b".dep-v0"
 MOST_BYTES = 8 << 20
 
 
-@dataclass(frozen=True)
-class EmbeddedCrate:
-    """A crate, as cargo's lock file had it."""
-
-    name: str
-    version: str
-    is_of_registry: bool
-
-
-def embedded_crates(data: Bytes, executable: Executable) -> list[EmbeddedCrate]:
+def embedded_crates(data: Bytes, executable: Executable) -> list[EmbeddedPackage]:
     """Return the crates that a program lists, without itself; none if it has no list, or a damaged one."""
     try:
         packed = _section(data, executable)
@@ -39,10 +29,11 @@ def embedded_crates(data: Bytes, executable: Executable) -> list[EmbeddedCrate]:
             return []
         listed = json.loads(zlib.decompressobj().decompress(packed, MOST_BYTES))
         return [
-            EmbeddedCrate(
+            EmbeddedPackage(
+                "cargo",
                 str(package["name"]),
                 str(package["version"]),
-                package["source"] == "crates.io",
+                is_public=package["source"] == "crates.io",
             )
             for package in listed["packages"]
             if not package.get("root") and package.get("kind", "runtime") == "runtime"

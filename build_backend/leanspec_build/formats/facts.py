@@ -86,3 +86,15 @@ class Executable:
             key=lambda number: [int(part) for part in number.split(".") if part],
             default=None,
         )
+
+
+@dataclass(frozen=True)
+class EmbeddedPackage:
+    """A package that a program was built from, as the program itself lists it."""
+
+    kind: str
+    """The kind of its package URL: `cargo`, `golang`."""
+    name: str
+    version: str
+    is_public: bool
+    """Whether it is what the registry of its kind has under this name and version."""

@@ -172,6 +172,13 @@ def _commands(
 
 def section(data: Bytes, name: bytes) -> bytes | None:
     """Return the content of a section of a 64-bit program, of the first slice that has it; None if none has."""
+    for start, end in section_places(data, name):
+        return data[start:end]
+    return None
+
+
+def section_places(data: Bytes, name: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where in the file a section of a 64-bit program begins and ends, per slice that has it."""
     for offset, size in _places(data):
         view = View(data, "<", offset, size)
         fields = view.unpack("7I", 0, "the Mach-O header")
@@ -181,8 +188,8 @@ def section(data: Bytes, name: bytes) -> bytes | None:
             (count,) = command.unpack("I", 64, "a segment")
             for header in command.table(SECTION, 72, count, "the sections"):
                 if header[0].rstrip(b"\0") == name:
-                    return view.take(header[4], header[3], "a section")
-    return None
+                    view.must_hold(header[4] + header[3], "a section")
+                    yield offset + header[4], offset + header[4] + header[3]
 
 
 def _cpu(number: int, subtype: int) -> str:

@@ -107,13 +107,25 @@ def parse_program(data: Bytes) -> Executable:
 def section(data: Bytes, name: str) -> bytes | None:
     """Return the content of a section of a program; None if there is no such one."""
     view = View(data)
-    (at,) = view.unpack("I", 60, "the DOS header")
-    _, count, _, _, _, length, _ = view.unpack("HHIIIHH", at + 4, "the PE header")
-    for header in _sections(view, at + 24 + length, count):
+    for header in _all_sections(view):
         if header.name == name:
+            # The room in the file is rounded up.
             size = min(header.size, header.virtual_size)
             return view.take(header.offset, size, f"the section `{name}`")
     return None
+
+
+def writable_sections(data: Bytes) -> Iterator[tuple[int, int]]:
+    """Yield where in the file the sections of a program begin and end that it may write to."""
+    for header in _all_sections(View(data)):
+        if header.flags & SECTION_WRITES:
+            yield header.offset, header.offset + header.size
+
+
+def _all_sections(view: View) -> Iterator[Section]:
+    (at,) = view.unpack("I", 60, "the DOS header")
+    _, count, _, _, _, length, _ = view.unpack("HHIIIHH", at + 4, "the PE header")
+    yield from _sections(view, at + 24 + length, count)
 
 
 def _must_run_as_program(subsystem: int) -> None:

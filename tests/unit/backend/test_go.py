@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import zipfile
+from collections.abc import Sequence
 
 import pytest
 from leanspec_build.errors import NoTagError
 from leanspec_build.formats.executable import parse_executable
+from leanspec_build.formats.facts import EmbeddedPackage
+from leanspec_build.formats.go_modules import embedded_modules
 from leanspec_build.tags.derive import platform_tags
+
+from tests.support import headers
+from tests.support.tool import Tool
 
 ARM, X86_64, AARCH64 = 40, 62, 183
 LOADED, WRITABLE, READ_ONLY = 1, 7, 5
@@ -21,9 +29,13 @@ def length(size: int) -> bytes:
     return bytes([low | 0x80]) + length(rest) if rest else bytes([low])
 
 
-def build_information(*settings: str, flags: int = IS_INLINE) -> bytes:
+def build_information(
+    *settings: str,
+    flags: int = IS_INLINE,
+    modules: Sequence[str] = ("dep\tGOARM=7\tv1.0.0",),
+) -> bytes:
     """Return what Go's linker writes: a header, its version, modules and settings."""
-    lines = ["path\texample.com/tool", "dep\tGOARM=7\tv1.0.0"]
+    lines = ["path\texample.com/tool", "mod\texample.com/tool\t(devel)\t", *modules]
     lines += [f"build\t{setting}" for setting in settings]
     text = SENTINEL + "".join(f"{line}\n" for line in lines).encode() + SENTINEL
     header = b"\xff Go buildinf:" + bytes([8, flags])
@@ -133,3 +145,63 @@ def test_a_program_of_go_names_its_system() -> None:
 def test_a_cpu_that_no_installer_names_gets_no_tag(machine: int, cpu: str) -> None:
     with pytest.raises(NoTagError, match=f"no Linux platform tag for the CPU `{cpu}`"):
         platform_tags(parse_executable(program(machine, b""), "it"))
+
+
+MODULES = (
+    "dep\tgolang.org/x/text\tv0.14.0\th1:abc=",
+    "dep\texample.org/old\tv1.0.0",
+    "=>\texample.org/fork\tv1.1.0\th1:def=",
+    "dep\texample.org/local\tv2.0.0",
+    "=>\t./local\t(devel)\t",
+    "dep\t\tv1",
+    "dep\texample.org/\tv1",
+)
+EXPECTED = [
+    EmbeddedPackage("golang", "golang.org/x/text", "v0.14.0", is_public=True),
+    EmbeddedPackage("golang", "example.org/fork", "v1.1.0", is_public=True),
+    EmbeddedPackage("golang", "example.org/local", "v2.0.0", is_public=False),
+]
+
+
+def mach_o_section(data: bytes) -> bytes:
+    """Return a program of macOS with Go's section at its end."""
+    start = len(headers.mach_o("x86_64", signed=False, commands=[bytes(152)]))
+    section = (b"__go_buildinfo", b"__DATA", 0, len(data), start, *[0] * 7)
+    command = struct.pack("<II16sQQQQIIII", 0x19, 152, b"__DATA", 0, 0, 0, 0, 0, 0, 1, 0)
+    command += struct.pack("<16s16s2Q8I", *section)
+    return headers.mach_o("x86_64", signed=False, commands=[command]) + data
+
+
+@pytest.mark.parametrize("system", ["linux", "macos", "windows"])
+def test_modules_of_go_are_read_with_their_replacements(system: str) -> None:
+    information = build_information(modules=MODULES)
+    data = {
+        "linux": program(X86_64, information),
+        "macos": mach_o_section(information),
+        "windows": headers.pe(data=information, data_flags=0xC0000040),
+    }[system]
+    assert embedded_modules(data, parse_executable(data, "it")) == EXPECTED
+
+
+@pytest.mark.parametrize("data", [headers.elf(), headers.pe(data=b"x"), headers.mach_o()])
+def test_a_program_of_another_language_lists_no_modules(data: bytes) -> None:
+    assert embedded_modules(data, parse_executable(data, "it")) == []
+
+
+def test_a_section_of_go_beyond_the_end_lists_no_modules() -> None:
+    data = mach_o_section(build_information(modules=MODULES))[:-8]
+    assert embedded_modules(data, parse_executable(data, "it")) == []
+
+
+def test_modules_of_go_are_in_the_bill_of_materials(tool: Tool) -> None:
+    tool.put("x", tool=program(X86_64, build_information(modules=MODULES)))
+    (wheel,) = tool.all()
+    with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
+        bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
+        components = json.loads(archive.read(bill))["components"]
+    assert {entry["name"]: entry.get("purl") for entry in components} == {
+        "tool": None,
+        "golang.org/x/text": "pkg:golang/golang.org/x/text@v0.14.0",
+        "example.org/fork": "pkg:golang/example.org/fork@v1.1.0",
+        "example.org/local": None,
+    }
