@@ -473,3 +473,42 @@ def test_a_list_in_a_windows_program_and_a_damaged_one() -> None:
     without = (headers.pe(), headers.elf(), headers.mach_o())
     for damaged in (audited([]), audited({"packages": [{}]}), *without):
         assert embedded_crates(damaged, parse_executable(damaged, "tool")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "floor", "words"),
+    [
+        (
+            headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}),
+            'floors.linux-x64 = "glibc 2.28"',
+            "is above the promised floor `glibc 2.28` of `linux-x64`: `GLIBC_2.34`",
+        ),
+        (
+            headers.universal(headers.mach_o("x86_64"), headers.mach_o(minimum=(13, 0))),
+            'floors.darwin-arm64 = "macos 12.0"',
+            "is above the promised floor `macos 12.0` of `darwin-arm64`: its aarch64 code",
+        ),
+    ],
+)
+def test_a_program_for_the_path_keeps_the_promised_floor(
+    tool: Tool, data: bytes, floor: str, words: str
+) -> None:
+    tool.put("x", tool=data)
+    with zipfile.ZipFile(tool.dist / "y.zip", "w") as archive:
+        archive.writestr("tool", data)
+    assert len(tool.all()) == 1
+    tool.edit('from = "dist"', f'from = "dist"\n{floor}')
+    assert words in tool.build("all", "--out", "out", code=1).stderr
+    (tool.dist / "x/tool").unlink()
+    assert words in tool.build("all", "--out", "out", code=1).stderr
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+def test_the_mark_of_a_packer_decides_in_a_program_with_sections(kind: int) -> None:
+    """UPX can keep them; the mark is behind the program headers."""
+    data = bytearray(headers.elf(kind=kind, code=b"\0\0\0\0UPX!", code_first=True))
+    struct.pack_into("<Q", data, 40, 64)
+    struct.pack_into("<3H", data, 58, 64, 1, 0)
+    assert parse_executable(bytes(data), "it").packed
+    struct.pack_into("<I", data, data.index(b"UPX!"), 0)
+    assert not parse_executable(bytes(data), "it").packed

@@ -142,11 +142,21 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
         read_executable(tmp_path / "nothing")
 
 
-def test_a_file_of_more_than_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_more_than_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(headers.elf())
     data, executable = load_executable(path)
     assert (data, executable) == (headers.elf(), read_executable(path))
+    with monkeypatch.context() as patch:
+        patch.setattr("leanspec_build.formats.executable.LARGEST_FILE", len(headers.elf()))
+        assert read_executable(path) == parse_executable(headers.elf(), "it")
+        patch.setattr(
+            "leanspec_build.formats.executable.LARGEST_FILE", len(headers.elf()) - 1
+        )
+        with pytest.raises(BuildError, match="more than the"):
+            read_executable(path)
     os.truncate(path, LARGEST_FILE + 1)
     for read in (read_executable, load_executable):
         with pytest.raises(BuildError, match="more than the 536870912 that are read"):
