@@ -16,6 +16,7 @@ from typing import NoReturn, ParamSpec, Protocol, TypeVar
 from . import package
 from .any_program import programs
 from .errors import BuildError, note
+from .project.index_rules import refusal_notes
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
 from .wheel import LOCAL_LEVEL, Content, dist_info, metadata_entries, write_wheel
@@ -59,7 +60,7 @@ def build_wheel(
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
     project, settings, mode = _load(config_settings)
-    for line in project.left_out_notes():
+    for line in [*project.left_out_notes(), *refusal_notes(project)]:
         note(line)
     content = mode.wheel_content(project, settings)
     _explain_tags(project, content)

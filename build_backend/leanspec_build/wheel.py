@@ -27,6 +27,7 @@ from .formats.executable import load_file
 from .formats.view import Bytes, in_little_memory
 from .project.manifest import Project
 from .project.metadata import METADATA_VERSION
+from .project.names import same_name
 from .source import Source, sha256_of
 from .tags.model import EVERY_MACHINE, Tags
 
@@ -231,14 +232,14 @@ def _must_differ(entries: list[WheelEntry], commands: list[str]) -> None:
 
     A command of the project is a file, too, and a folder takes a place as a file does.
     """
-    names = {command.casefold(): command for command in commands}
+    names = {same_name(command): command for command in commands}
     for entry in entries:
-        key = entry.name.casefold()
+        key = same_name(entry.name)
         if key in names:
             _refuse(names[key], entry.name)
         names[key] = entry.name
     for entry in entries:
-        for folder in PurePosixPath(entry.name.casefold()).parents:
+        for folder in PurePosixPath(same_name(entry.name)).parents:
             if str(folder) in names:
                 _refuse(names[str(folder)], entry.name)
 

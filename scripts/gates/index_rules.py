@@ -2,7 +2,8 @@
 
 A rebuild cannot see what is wrong in the tree itself. The rules are those of the index's own
 validation (Warehouse, the software that runs it: warehouse/forklift/legacy.py and metadata.py,
-warehouse/utils/zipfiles.py and wheel.py); rules that libraries implement are left to them.
+warehouse/utils/zipfiles.py and wheel.py); those of metadata are the
+backend's, so that whoever builds hears of them first.
 Each is tested with a file that breaks it. How an archive is put together is not looked at here: the
 gate of the same bytes takes only archives of our writers, and a test holds these to the index's rules.
 """
@@ -14,16 +15,13 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from email.utils import getaddresses
 from importlib.metadata import EntryPoint
 
-import email_validator
 from leanspec_build.archives import UNREADABLE
+from leanspec_build.project import index_rules as backend_rules
+from leanspec_build.tags.model import INDEX_TAGS
 from packaging.metadata import Metadata
 from packaging.utils import canonicalize_name, parse_wheel_filename
-from rfc3986 import uri_reference, validators
-from rfc3986.exceptions import ValidationError
-from trove_classifiers import all_classifiers, deprecated_classifiers
 
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
@@ -35,16 +33,8 @@ from scripts.tools.reasons import reason
 GATE = "what the index would say"
 MIB = 1 << 20
 LARGEST_FILE = 100 * MIB
-LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
 # A file that unpacks to more than this may not unpack to more than so many times its size.
 LARGE, LARGEST_RATIO = 64 * MIB, 50
-LINUX_CPUS = "x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64"
-PLATFORM_TAGS = re.compile(
-    "any|win32|win_amd64|win_arm64"
-    rf"|(?:manylinux|musllinux)_\d+_\d+_(?:{LINUX_CPUS})"
-    r"|manylinux(?:1|2010)_(?:x86_64|i686)|manylinux2014_(?:x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)"
-    r"|macosx_10_\d+_(?:x86_64|arm64|universal2)|macosx_(?:11|12|13|14|15|26)_0_(?:x86_64|arm64|universal2)"
-)
 # The tag of a program that needs libraries of the system.
 GRAFT = "graft them into the wheel: `python3 -m scripts wheels --repair auditwheel`"
 # Inline links and images of Markdown, and those of HTML.
@@ -105,7 +95,7 @@ def _name(file: File) -> Iterator[Refusal]:
     if build:
         yield "file name", "no build number", file.path.name
     for tag in sorted(tags, key=str):
-        if not PLATFORM_TAGS.fullmatch(tag.platform):
+        if not INDEX_TAGS.fullmatch(tag.platform):
             yield "platform tag", "one that the index takes", tag.platform
 
 
@@ -144,84 +134,15 @@ def _metadata(file: File) -> Iterator[Refusal]:
     try:
         metadata = Metadata.from_email(metadata_bytes(file), validate=True)
     except ExceptionGroup as group:
-        yield from (
-            ("metadata", "what the standard allows", error) for error in group.exceptions
-        )
+        yield from backend_rules.standard_refusals(group)
         return
-    if metadata.version.local:
-        yield "metadata: Version", "no local version", metadata.version
     if str(metadata.version) != file.version:
         yield "metadata: Version", f"{file.version}, as in the file name", metadata.version
     if canonicalize_name(metadata.name) != file.distribution:
         yield "metadata: Name", f"{file.distribution}, as in the file name", metadata.name
-    if len(metadata.summary or "") > LONGEST_SUMMARY:
-        yield (
-            "metadata: Summary",
-            f"at most {LONGEST_SUMMARY} characters",
-            len(metadata.summary or ""),
-        )
-    if metadata.license and metadata.license_expression:
-        yield (
-            "metadata: License",
-            "none in addition to License-Expression",
-            metadata.license[:40],
-        )
-    for requirement in metadata.requires_dist or []:
-        if requirement.url:
-            yield "metadata: Requires-Dist", "no direct reference", requirement
-    yield from _classifiers(metadata)
-    yield from _addresses(metadata)
-    yield from _urls(metadata)
+    yield from backend_rules.index_refusals(metadata)
     yield from _licences(file, metadata)
     yield from _description(metadata)
-
-
-def _classifiers(metadata: Metadata) -> Iterator[Refusal]:
-    for classifier in metadata.classifiers or []:
-        if classifier not in all_classifiers:
-            yield "metadata: Classifier", "one of the index's classifiers", classifier
-        elif classifier in deprecated_classifiers:
-            instead = ", ".join(deprecated_classifiers[classifier]) or "none"
-            yield "metadata: Classifier", f"the one that replaces it: {instead}", classifier
-
-
-def _addresses(metadata: Metadata) -> Iterator[Refusal]:
-    texts = [text for text in (metadata.author_email, metadata.maintainer_email) if text]
-    for _, address in getaddresses(texts):
-        try:
-            email_validator.validate_email(address, check_deliverability=False)
-        except email_validator.EmailNotValidError as error:
-            yield "metadata: email", "an address", f"{address!r}: {error}"
-
-
-def _urls(metadata: Metadata) -> Iterator[Refusal]:
-    found = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
-    for label, url in [*found, *(metadata.project_urls or {}).items()]:
-        if len(label) > LONGEST_LABEL:
-            yield (
-                "metadata: Project-URL",
-                f"a label of at most {LONGEST_LABEL} characters",
-                label,
-            )
-        if not label:
-            yield "metadata: Project-URL", "a label", url
-        if url is not None and not _is_url(url):
-            yield f"metadata: {label}", "an http(s) URL", url or "nothing"
-
-
-def _is_url(text: str) -> bool:
-    rules = (
-        validators.Validator()
-        .allow_schemes("http", "https")
-        .require_presence_of("scheme", "host")
-    )
-    try:
-        rules.check_validity_of("scheme", "host", "path", "query").validate(
-            uri_reference(text).normalize()
-        )
-    except ValidationError:
-        return False
-    return True
 
 
 def _licences(file: File, metadata: Metadata) -> Iterator[Refusal]:

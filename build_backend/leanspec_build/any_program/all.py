@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_build.errors import BuildError, note
+from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.wheel import Content, wheel_entries, wheel_name, write_wheel
@@ -35,6 +36,7 @@ def make_all(options: argparse.Namespace) -> int:
             f"`{options.project / 'pyproject.toml'}` does not say where programs are, under `[tool.leanspec-build]`",
             hint=f"for example `{KEYS['from'].example}`",
         )
+    must_be_accepted(project)
     for line in project.left_out_notes():
         note(line)
     sets = find_sets(project, options.places)

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from leanspec_build.errors import BuildError
 from leanspec_build.tags.floors import read_floor
 
+from .names import same_name
+
 TABLE = "[tool.leanspec-build]"
 REPAIRS = ("auditwheel",)
 WINDOWS_SUFFIX = ".exe"
@@ -164,7 +166,7 @@ def _must_be_programs(names: list[str], path: Path) -> None:
                 f"`{path}` names the program `{name}`",
                 hint=f"leave the ending out, which only Windows has: `{name.removesuffix(WINDOWS_SUFFIX)}`",
             )
-        if names.count(name) > 1:
+        if [same_name(other) for other in names].count(same_name(name)) > 1:
             raise BuildError(
                 f"`{path}` names the program `{name}` twice", hint="take one of them out"
             )

@@ -16,6 +16,7 @@ from leanspec_build.errors import BuildError
 
 from .keys import read_keys
 from .metadata import read_metadata
+from .names import COMMAND_FOLDERS, must_be_a_command, same_name
 
 WILDCARD = re.compile(r"[*?[]")
 
@@ -110,11 +111,27 @@ class Project:
                     )
                 files = [path.relative_to(self.root) for path in paths]
                 _must_stay_inside(self.root, files)
+                self._must_replace_nothing(folder, paths)
                 placed |= {
                     (f"{folder}/{path.relative_to(base).as_posix()}", path)
                     for path in paths
                 }
         return sorted(placed)
+
+    def _must_replace_nothing(self, folder: str, paths: list[Path]) -> None:
+        """Raise BuildError for a data file that would be a command of the project, or of an environment."""
+        if folder.casefold() not in COMMAND_FOLDERS:
+            return
+        scripts = (*self.metadata.scripts, *self.metadata.gui_scripts)
+        commands = {same_name(name) for name in (*self.programs, *scripts)}
+        for path in paths:
+            must_be_a_command(path.name, self.root / "pyproject.toml")
+            # Two files in `bin` have one place in the wheel, which its writer refuses.
+            if folder != "bin" and same_name(path.name).removesuffix(".exe") in commands:
+                raise BuildError(
+                    f"the data file `{path.relative_to(self.root)}` would replace the command `{path.name}`",
+                    hint=f"name another folder than `{folder}` for it under `data-files`",
+                )
 
     def license_files(self) -> list[Path]:
         """Return the licence files, relative to the project."""
@@ -172,8 +189,11 @@ def _as_texts(value: str | Sequence[str]) -> tuple[str, ...]:
 def _must_be_commands(project: Project, path: Path) -> None:
     """Raise BuildError for a script that would take a program's place on the path, or that cannot start."""
     scripts = {**project.metadata.scripts, **project.metadata.gui_scripts}
+    for name in (*project.programs, *scripts):
+        must_be_a_command(name, path)
+    programs = {same_name(name) for name in project.programs}
     for name, reference in scripts.items():
-        if name in project.programs:
+        if same_name(name) in programs:
             raise BuildError(
                 f"`{path}` has `{name}` both as a program and as a script",
                 hint=f"take `{name}` out of `[project.scripts]`: the program itself is the command",

@@ -1,0 +1,148 @@
+"""The rules by which the public index refuses a wheel's metadata, applied before an upload.
+
+They are those of the index's own validation (Warehouse, the software that runs it:
+warehouse/forklift/metadata.py); rules of the standard are left to `packaging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.utils import getaddresses
+from typing import NamedTuple
+
+from packaging.metadata import Metadata
+from trove_classifiers import all_classifiers, deprecated_classifiers
+
+from leanspec_build.errors import BuildError
+
+from .manifest import Project
+from .metadata import METADATA_VERSION
+
+LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
+# By convention, whoever states a classifier that begins so does not want the wheel on a public index.
+PRIVATE = "Private ::"
+
+
+class Refusal(NamedTuple):
+    """What the index refuses in a file."""
+
+    subject: str
+    expected: str
+    actual: object
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        return f"{self.subject}: expected {self.expected}, found `{self.actual}`"
+
+
+def must_be_accepted(project: Project) -> None:
+    """Raise BuildError for metadata that the public index refuses."""
+    lines = "".join(f"\n  {refusal}" for refusal in _refusals_of(project))
+    if lines:
+        raise BuildError(
+            f"no public index takes a wheel of `{project.root / 'pyproject.toml'}`:{lines}",
+            hint="correct it; for an index of your own, add the classifier `Private :: Do Not Upload`",
+        )
+
+
+def refusal_notes(project: Project) -> list[str]:
+    """Return a line for each thing that the public index refuses: whoever installs from a folder does not care."""
+    return [
+        f"note: no public index takes this wheel: {refusal}"
+        for refusal in _refusals_of(project)
+    ]
+
+
+def _refusals_of(project: Project) -> list[Refusal]:
+    project.metadata.metadata_version = METADATA_VERSION
+    return refusals_of(bytes(project.metadata.as_rfc822()))
+
+
+def refusals_of(data: bytes) -> list[Refusal]:
+    """Return what the index refuses in a METADATA file; nothing if it is not meant for a public index."""
+    try:
+        metadata = Metadata.from_email(data, validate=True)
+    except ExceptionGroup as group:
+        return list(standard_refusals(group))
+    if any(name.startswith(PRIVATE) for name in metadata.classifiers or []):
+        return []
+    return list(index_refusals(metadata))
+
+
+def standard_refusals(group: ExceptionGroup[Exception]) -> Iterator[Refusal]:
+    """Yield what `packaging` found against the standard."""
+    for error in group.exceptions:
+        yield Refusal("metadata", "what the standard allows", error)
+
+
+def index_refusals(metadata: Metadata) -> Iterator[Refusal]:
+    """Yield what the index refuses in addition to the standard."""
+    if metadata.version.local:
+        yield Refusal("metadata: Version", "no local version", metadata.version)
+    summary = metadata.summary or ""
+    if len(summary) > LONGEST_SUMMARY:
+        expected = f"at most {LONGEST_SUMMARY} characters"
+        yield Refusal("metadata: Summary", expected, len(summary))
+    if metadata.license and metadata.license_expression:
+        expected = "none in addition to License-Expression"
+        yield Refusal("metadata: License", expected, metadata.license[:40])
+    for requirement in metadata.requires_dist or []:
+        if requirement.url:
+            yield Refusal("metadata: Requires-Dist", "no direct reference", requirement)
+    yield from _classifiers(metadata)
+    yield from _addresses(metadata)
+    yield from _urls(metadata)
+
+
+def _classifiers(metadata: Metadata) -> Iterator[Refusal]:
+    subject = "metadata: Classifier"
+    for classifier in metadata.classifiers or []:
+        if classifier not in all_classifiers:
+            yield Refusal(subject, "one of the index's classifiers", classifier)
+        elif classifier in deprecated_classifiers:
+            instead = ", ".join(deprecated_classifiers[classifier]) or "none"
+            yield Refusal(subject, f"the one that replaces it: {instead}", classifier)
+
+
+def _addresses(metadata: Metadata) -> Iterator[Refusal]:
+    texts = [text for text in (metadata.author_email, metadata.maintainer_email) if text]
+    if not texts:
+        return
+    # Takes 0.2 s to import, which a project without addresses does not wait for.
+    import email_validator  # noqa: PLC0415
+
+    for _, address in getaddresses(texts):
+        try:
+            email_validator.validate_email(address, check_deliverability=False)
+        except email_validator.EmailNotValidError as error:
+            yield Refusal("metadata: email", "an address", f"{address!r}: {error}")
+
+
+def _urls(metadata: Metadata) -> Iterator[Refusal]:
+    urls = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
+    for label, url in [*urls, *(metadata.project_urls or {}).items()]:
+        if len(label) > LONGEST_LABEL:
+            expected = f"a label of at most {LONGEST_LABEL} characters"
+            yield Refusal("metadata: Project-URL", expected, label)
+        if not label:
+            yield Refusal("metadata: Project-URL", "a label", url)
+        if url is not None and not _is_url(url):
+            yield Refusal(f"metadata: {label}", "an http(s) URL", url or "nothing")
+
+
+def _is_url(text: str) -> bool:
+    from rfc3986 import uri_reference, validators  # noqa: PLC0415 - as above
+    from rfc3986.exceptions import ValidationError  # noqa: PLC0415
+
+    rules = (
+        validators.Validator()
+        .allow_schemes("http", "https")
+        .require_presence_of("scheme", "host")
+    )
+    try:
+        rules.check_validity_of("scheme", "host", "path", "query").validate(
+            uri_reference(text).normalize()
+        )
+    except ValidationError:
+        return False
+    return True
