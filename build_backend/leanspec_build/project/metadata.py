@@ -37,6 +37,11 @@ def read_metadata(
                 f"`{path}` has no `{key}` under `[project]`",
                 hint=f'add `{key} = "..."` under `[project]`',
             )
+    if "licence" in project:
+        raise BuildError(
+            f"`{path}` has the unknown key `licence` under `[project]`",
+            hint="the standard spells it `license`",
+        )
     _must_be_a_licence_expression(project.get("license"), path)
     try:
         metadata = pyproject_metadata.StandardMetadata.from_pyproject(

@@ -39,8 +39,22 @@ def _of_cargo(cargo: Path) -> str:
             f"`{cargo}` states no version",
             hint='add `version = "..."` under `[package]` or `[workspace.package]`',
         )
-    # Cargo's pre-releases (`1.0.0-rc.1`) are Python's in another form (PEP 440).
-    return re.sub(r"-(alpha|beta|rc)\.?(?=\d)", r"\1", version)
+    return _of_semver(version, cargo)
+
+
+def _of_semver(text: str, cargo: Path) -> str:
+    """Return Python's form of a version of Cargo (PEP 440): `1.0.0-rc.1` is `1.0.0rc1`."""
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        version = None
+    # `1.0.0-1` is before 1.0.0 for Cargo, and after it for Python.
+    if version is None or version.is_postrelease:
+        raise BuildError(
+            f"`{cargo}` states the version `{text}`, which has no form in Python",
+            hint="`-alpha.1`, `-beta.1`, `-rc.1` and `-dev.1` have one; `-C version=1.2.3` gives another version",
+        )
+    return str(version)
 
 
 def _of_workspace(cargo: Path) -> str | None:

@@ -17,6 +17,7 @@ from typing import Literal
 
 import leanspec_build
 import pytest
+import yaml
 from leanspec_build.any_program.universal import join
 from leanspec_build.archives import Member, read_members
 from leanspec_build.errors import BuildError
@@ -25,6 +26,7 @@ from leanspec_build.formats.executable import parse_executable
 from leanspec_build.formats.facts import Signature
 from leanspec_build.tags.model import Tags, of_all
 
+from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
@@ -512,3 +514,19 @@ def test_the_mark_of_a_packer_decides_in_a_program_with_sections(kind: int) -> N
     assert parse_executable(bytes(data), "it").packed
     struct.pack_into("<I", data, data.index(b"UPX!"), 0)
     assert not parse_executable(bytes(data), "it").packed
+
+
+def test_the_recipe_for_ci_makes_wheels_of_a_releases_archives(tool: Tool) -> None:
+    page = (ROOT / "build_backend/README.md").read_text("utf-8")
+    recipe = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    job = recipe["jobs"]["pypi"]
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    (command,) = (run for run in runs if " -m leanspec_build " in run)
+    (download,) = (run for run in runs if run.startswith("gh release download"))
+    artifacts = tool.root / download.partition("--dir ")[2]
+    artifacts.mkdir()
+    with zipfile.ZipFile(artifacts / "tool_linux.zip", "w") as archive:
+        archive.writestr("tool", headers.elf())
+    tool.build(*command.partition(" -m leanspec_build ")[2].split())
+    (wheel,) = (tool.root / job["steps"][-1]["with"]["packages-dir"]).iterdir()
+    assert wheel.name.startswith("a_tool-1.2.3-py3-none-manylinux")

@@ -133,6 +133,9 @@ def test_a_file_that_ends_in_zeros_is_damaged(whole: bytes) -> None:
     must_be_damaged(data[:-half] + bytes(half), "its end is zeros")
     in_samples = data[:-half] + bytes(half - 1) + b"\1"
     parse_executable(in_samples, "it")
+    small = whole + headers.CODE * (8192 - len(whole))
+    must_be_damaged(small[:-4096] + bytes(4096), "its end is zeros")
+    parse_executable(small[:-4000] + bytes(4000), "it")
 
 
 def test_a_program_of_windows_starts_in_code() -> None:
@@ -159,7 +162,9 @@ def test_a_program_of_macos_starts_in_code() -> None:
 @pytest.mark.parametrize("kind", [0x21, 0x2C])
 def test_an_encrypted_program_is_refused(kind: int) -> None:
     command = struct.pack("<6I", kind, 24, 0, 64, 1, 0)
-    with pytest.raises(BuildError, match="it is encrypted") as error:
+    with pytest.raises(
+        BuildError, match="it is encrypted: it starts on the Mac alone"
+    ) as error:
         parse_executable(headers.mach_o(commands=[command]), "it")
     assert error.value.hint
     plain = struct.pack("<6I", kind, 24, 0, 64, 0, 0)

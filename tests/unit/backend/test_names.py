@@ -81,8 +81,9 @@ def test_a_name_that_replaces_something_is_no_command(
     tool: Tool, name: str, words: str
 ) -> None:
     tool.edit('programs = ["tool"]', f'programs = ["{name}"]')
-    with pytest.raises(BuildError, match=words):
+    with pytest.raises(BuildError, match=words) as error:
         load_project(tool.root)
+    assert f"has the command `{name}`, which" in error.value.message
     tool.edit(f'programs = ["{name}"]', 'programs = ["tool"]')
     tool.edit(VERSION, f'{VERSION}\ndependencies = ["a"]\nscripts."{name}" = "a:b"')
     with pytest.raises(BuildError, match=words):

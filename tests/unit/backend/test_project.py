@@ -46,6 +46,7 @@ from tests.support.tool import Tool
             'executable = "lean\\nspec"',
             "`lean\\nspec`: a file name",
         ),
+        (STATED, f'{STATED}\nlicence = "MIT"', "the unknown key `licence`"),
         ('executable = "leanspec"', "data = 3", "wants a list of texts as `data`"),
         (
             'executable = "leanspec"',

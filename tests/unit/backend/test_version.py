@@ -28,6 +28,10 @@ def dynamic(tool: Tool) -> Tool:
         ('[package]\nname = "tool"\nversion = "1.4.0"', "1.4.0"),
         ('[package]\nversion.workspace = true\n[workspace.package]\nversion = "2.0.0-rc.1"', "2.0.0rc1"),
         ('[workspace.package]\nversion = "3.0.0"', "3.0.0"),
+        ('[package]\nversion = "1.0.0-alpha.2"', "1.0.0a2"),
+        ('[package]\nversion = "1.0.0-beta"', "1.0.0b0"),
+        ('[package]\nversion = "1.0.0-pre.3"', "1.0.0rc3"),
+        ('[package]\nversion = "1.0.0-dev.4"', "1.0.0.dev4"),
     ],
 )  # fmt: skip
 def test_it_is_cargos(dynamic: Tool, cargo: str, version: str) -> None:
@@ -42,6 +46,20 @@ def test_a_package_of_a_workspace_has_the_version_of_the_folder_above(
     above = dynamic.root.parent / "Cargo.toml"
     above.write_text('[workspace]\nmembers = ["a tool"]\npackage.version = "4.5.6"\n')
     assert load_project(dynamic.root).version == "4.5.6"
+
+
+@pytest.mark.parametrize(
+    "version", ["1.0.0-nightly", "1.0.0-alpha.1.2", "1.0.0-1", "1.0.0-post.1", "one"]
+)
+def test_a_version_of_cargo_without_a_form_in_python_names_its_file(
+    dynamic: Tool, version: str
+) -> None:
+    """`1.0.0-1` is before 1.0.0 for Cargo, and after it for Python."""
+    (dynamic.root / "Cargo.toml").write_text(f'[package]\nversion = "{version}"\n')
+    with pytest.raises(BuildError, match="which has no form in Python") as error:
+        load_project(dynamic.root)
+    assert f"Cargo.toml` states the version `{version}`" in error.value.message
+    assert "-C version=1.2.3" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize(
