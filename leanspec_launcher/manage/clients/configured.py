@@ -67,11 +67,20 @@ class Entry:
         return server_of(self.value)
 
     @property
+    def started(self) -> tuple[Server, str]:
+        """The command itself, and the folder that it names; empty if the client does not go there."""
+        if self.server is None:
+            return Server(""), ""
+        inner, folder = out_of_folder(self.server)
+        is_ignored = inner.cwd == folder and not self.client.has_cwd
+        return inner, "" if is_ignored else folder
+
+    @property
     def starts(self) -> str:
         """The command line for people, and where it is started."""
         if self.server is None:
             return ""
-        inner, folder = out_of_folder(self.server)
+        inner, folder = self.started
         where = f"in `{folder}`" if folder else self.start.value
         name = "" if self.name == NAME else f"`{self.name}` starts "
         return f"{name}`{_shown(inner)}` {where}"
@@ -96,9 +105,11 @@ class Entry:
 
 def configured(here: Path) -> Iterator[Configured]:
     """Yield what this user's clients start in a project, and what stands in files that do not decide."""
-    project = project_above(here) or here
     paths: set[Path] = set()
+    above = project_above(here) or here
     for client in CLIENTS.values():
+        # A program with windows has a project open; any other works in the folder that it is started in.
+        project = above if client.is_desktop else here
         results = list(_of_client(client, project))
         # A file with several readers counts once, unless this user has them all.
         yield from (
@@ -221,7 +232,7 @@ def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
     if server is None and not off:
         yield "names no command", entry.command_with("--force")
     elif server and not is_ours(server):
-        inner, _ = out_of_folder(server)
+        inner, _ = entry.started
         problem = f"starts `{inner.command}`, which is not this server"
         yield problem, entry.command_with("--force")
     if off:
@@ -230,7 +241,7 @@ def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
         yield f"is switched off, by `{path}`", hint
     if server is None:
         return
-    inner, folder = out_of_folder(server)
+    inner, folder = entry.started
     for path in refused_by_policy(client, entry.name, server, project):
         hint = f"an administrator adds it: leanspec-launcher mcp-config {name_of(client)} --policy"
         yield f"is left out by the lists in `{path}`", hint

@@ -266,6 +266,8 @@ def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[
             elif waits(client, other, name, project):
                 starts += ", once it is approved"
             yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {remedy(client, other, name)}"
+            if is_above and not waits(client, other, name, project):
+                return
 
 
 def remedy(client: Client, place: Place, name: str) -> str:

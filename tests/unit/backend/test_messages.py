@@ -37,7 +37,7 @@ def patched(data: bytes, place: int, layout: str, value: int) -> bytes:
 
 
 def dynamic_entry(field: int, value: int) -> bytes:
-    """Return an ELF program whose first dynamic entry, or the one behind it, has another value."""
+    """Return an ELF program whose first dynamic entry, or one behind it, has another value."""
     data = headers.elf()
     place = data.index(struct.pack("<QQ", headers.DT_NEEDED, 1))
     return patched(data, place + 8 * field, "<Q", value)
@@ -64,7 +64,7 @@ def dynamic_entry(field: int, value: int) -> bytes:
             "is truncated: the section header table ends at byte",
         ),
         (dynamic_entry(1, 1 << 20), "is damaged: a name is outside of its string table"),
-        (dynamic_entry(2, 21), "is damaged: it has names, and no string table"),
+        (dynamic_entry(4, 21), "is damaged: it has names, and no string table"),
         (headers.elf(kind=1), "is an ELF file of the type `ET_REL`, not of the wanted one"),
         (headers.mach_o(kind=10), "is a Mach-O file of the type `dSYM`, not a program"),
         (

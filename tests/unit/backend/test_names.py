@@ -8,6 +8,7 @@ import re
 import leanspec_build
 import pytest
 from leanspec_build.errors import BuildError
+from leanspec_build.project.index_rules import refusals_of
 from leanspec_build.project.manifest import load_project
 
 from tests.support import headers
@@ -139,3 +140,8 @@ def test_a_data_file_replaces_no_command(
         load_project(tool.root).placed_files()
     tool.edit(f"data-files.{folder}", "data-files.share")
     assert load_project(tool.root).placed_files()
+
+
+def test_metadata_that_the_standard_does_not_allow_is_refused() -> None:
+    (refusal,) = refusals_of(b"Metadata-Version: 2.4\nName: a\nVersion: one\n")
+    assert str(refusal).startswith("metadata: expected what the standard allows, found `")

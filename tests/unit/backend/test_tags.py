@@ -489,7 +489,11 @@ TEMPORARY = "/tmp"  # noqa: S108 - in a run path
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        (TEMPORARY, "it looks for libraries in `/tmp` first, where others may put one"),
+        (
+            TEMPORARY,
+            "it looks for libraries in `/tmp` first, where others may put one:"
+            " `patchelf --remove-rpath` takes it out",
+        ),
         ("/usr/../tmp/build", "in `/usr/../tmp/build` first"),
         ("//var/tmp/x", "in `//var/tmp/x` first"),
         ("$ORIGIN:", "in the current folder first"),

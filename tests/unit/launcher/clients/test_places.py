@@ -527,6 +527,17 @@ def test_a_list_of_the_projects_servers_is_not_one_of_the_users(
     assert "switched off" not in finding.problem
 
 
+def test_a_folder_that_the_client_ignores_is_no_problem(home: Path, tmp_path: Path) -> None:
+    program = write(tmp_path / "leanspec-mcp", "")
+    program.chmod(0o755)
+    entry = {"command": str(program), "cwd": "/"}
+    write(home / ".claude.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    claude, qwen = [*of("claude"), *of("qwen")]
+    assert claude.problem == ""
+    assert qwen.problem == "is started in `/`, which has no specs"
+
+
 def test_a_second_entry_of_the_server_is_said(ask: Ask, home: Path) -> None:
     write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"specs": NPX}}))
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
@@ -559,6 +570,9 @@ def test_a_file_below_the_project_is_the_projects(
     ask("kiro", "--write", "--yes")
     assert (project / ".kiro/settings/mcp.json").is_file()
     assert [each.client for each in configured(below)] == ["kiro"]
+    ask("qwen", "--write", "--yes")
+    assert [each.client for each in configured(below)] == ["kiro"], "it looks nowhere else"
+    assert [each.client for each in configured(project)] == ["kiro", "qwen"]
     monkeypatch.chdir("/")
     with pytest.raises(CommandError, match="`/` is not the folder of a project"):
         ask("kiro", "--write", "--yes")
