@@ -242,8 +242,7 @@ def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
     if server is None:
         return
     inner, folder = entry.started
-    for path in refused_by_policy(client, entry.name, server, project):
-        hint = f"an administrator adds it: leanspec-launcher mcp-config {name_of(client)} --policy"
+    for path, hint in refused_by_policy(client, entry.name, server, project):
         yield f"is left out by the lists in `{path}`", hint
     address = address_of(entry.value)
     if address:

@@ -108,8 +108,8 @@ def remarks(
         yield f"it stays switched off, by `{key}` in `{path}`"
     for path, hint in switched_off(client, place.scope, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
-    for path in refused_by_policy(client, name, server, project):
-        yield f"{client.title} does not start it: the lists in `{path}` leave it out (`--policy`)"
+    for path, hint in refused_by_policy(client, name, server, project):
+        yield f"{client.title} does not start it: the lists in `{path}` leave it out: {hint}"
     yield from conditions(client, place, name, project)
     for path in files(client, USER, project) if place.scope == USER else ():
         if path != place.path and os.path.lexists(path) and not client.is_merged:
@@ -192,21 +192,22 @@ def switched_off(
 
 def refused_by_policy(
     client: Client, name: str, server: Server, project: Path
-) -> Iterator[Path]:
-    """Yield the files in which a list of servers leaves this one out."""
+) -> Iterator[tuple[Path, str]]:
+    """Yield the files in which a list of servers leaves this one out, each with what helps."""
     by_name, by_command = {"serverName": name}, {"serverCommand": server.words}
     for template in client.policy.files if client.policy else ():
         for path in settings_files(client, template, project):
             denied = value_at(path, ("deniedMcpServers",))
             allowed = value_at(path, ("allowedMcpServers",))
             if isinstance(denied, list) and (by_name in denied or by_command in denied):
-                yield path
+                yield path, f"take `{name}` out of its `deniedMcpServers`"
             elif isinstance(allowed, list) and by_command not in allowed:
                 rows = [each for each in allowed if isinstance(each, dict)]
                 names_commands = any("serverCommand" in row for row in rows)
                 # One command in the list, and a name is no longer enough.
                 if names_commands or by_name not in allowed:
-                    yield path
+                    command = f"leanspec-launcher mcp-config {name_of(client)} --policy"
+                    yield path, f"add what this prints: {command}"
 
 
 def is_approved(client: Client, name: str, project: Path) -> bool:
@@ -219,7 +220,7 @@ def is_approved(client: Client, name: str, project: Path) -> bool:
                 value = value_at(path, _filled(row.keys, name, folder))
                 if isinstance(value, list):
                     value = name in value or str(folder) in value
-                if value is True or value in APPROVED:
+                if value is row.answer or value in APPROVED:
                     return True
     return False
 

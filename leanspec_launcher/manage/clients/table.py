@@ -66,6 +66,7 @@ class Approval:
 
     file: str
     keys: tuple[str, ...]
+    answer: bool = True
     covers_below: bool = True
     """Whether the approval of a folder is one of those below it."""
 
@@ -449,7 +450,15 @@ CLIENTS: dict[str, Client] = {
         policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
         approval="starts no server, not even your own, in a folder that you do not trust",
         asks_for_users=True,
-        approvals=(Approval("~/.gemini/trustedFolders.json", ("{project}",)),),
+        approvals=(
+            Approval("~/.gemini/trustedFolders.json", ("{project}",)),
+            # Whether it asks at all.
+            Approval(
+                "~/.gemini/settings.json",
+                ("security", "folderTrust", "enabled"),
+                answer=False,
+            ),
+        ),
         remark="Personal accounts have Antigravity instead.",
         expands=DOLLAR,
     ),

@@ -491,8 +491,10 @@ TEMPORARY = "/tmp"  # noqa: S108 - in a run path
     [
         (
             TEMPORARY,
-            "it looks for libraries in `/tmp` first, where others may put one:"
-            " `patchelf --remove-rpath` takes it out",
+            (
+                "it looks for libraries in `/tmp` first, where others may put one:"
+                " `patchelf --remove-rpath` takes it out"
+            ),
         ),
         ("/usr/../tmp/build", "in `/usr/../tmp/build` first"),
         ("//var/tmp/x", "in `//var/tmp/x` first"),
