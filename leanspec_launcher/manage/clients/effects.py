@@ -132,8 +132,10 @@ def conditions(client: Client, place: Place, name: str, project: Path) -> Iterat
 
 def waits(client: Client, place: Place, name: str, project: Path) -> bool:
     """Tell whether a project's file does not decide yet, because the user has not approved it."""
-    is_asked = place.scope == PROJECT and bool(client.approvals)
-    return is_asked and not is_approved(client, name, project)
+    if place.scope != PROJECT or not client.approvals:
+        return False
+    is_rejected = any(switched_off(client, PROJECT, name, project))
+    return is_rejected or not is_approved(client, name, project)
 
 
 def left(client: Client, name: str, project: Path) -> Iterator[str]:
@@ -239,6 +241,8 @@ def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
             paths += [project / name for name in other.other_project]
             if other is client or place.path not in paths:
                 continue
+            if os.path.lexists(place.path) and has_bare_servers(place):
+                continue  # only the one that takes such a file writes into it
             refused = refusal(other, place)
             yield f"{other.title} reads this file, too" + (
                 f", and refuses the whole of it: it has {refused}" if refused else ""

@@ -73,6 +73,12 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
         return Joined({**dict(client.new_entry), **new})
     remarks = []
     kept = dict(old)
+    former = server_of(old)
+    folder, new_folder = (
+        out_of_folder(each)[1] if each else "" for each in (former, server)
+    )
+    if folder and new_folder and folder != new_folder and has_specs(Path(folder)):
+        remarks.append(f"the server of `{folder}` goes: another `--name` keeps both")
     for key in OF_ANOTHER_KIND:
         if key in kept and key not in new:
             del kept[key]

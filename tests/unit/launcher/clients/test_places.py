@@ -673,3 +673,20 @@ def test_a_table_goes_that_came_with_the_server(ask: Ask) -> None:
     file.write_text(json.dumps(document))
     ask("opencode", "--remove", "--yes")
     assert json.loads(file.read_text()) == {"$schema": "https://x"}
+
+
+def test_the_server_of_another_project_goes_with_a_word(ask: Ask, home: Path) -> None:
+    ask("cline", "--write", "--yes")
+    other = home.parent / "other"
+    (other / "specs").mkdir(parents=True)
+    output = ask("cline", "--write", "--yes", "--project", str(other)).stdout
+    assert f"the server of `{Path.cwd()}` goes: another `--name` keeps both" in output
+
+
+def test_a_rejected_server_of_a_project_decides_nothing(ask: Ask, home: Path) -> None:
+    write(home / ".claude/settings.json", '{"disabledMcpjsonServers": ["leanspec"]}')
+    ask("claude", "--write", "--yes")
+    ask("claude", "--write", "--scope", "user", "--yes")
+    project, user = of("claude")
+    assert project.problem.startswith("is switched off, by ")
+    assert "not used" not in user.starts
