@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,27 +72,8 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
     new = describe(client, server)
     if not isinstance(old, dict):
         return Joined({**dict(client.new_entry), **new})
-    remarks = []
     kept = dict(old)
-    former = server_of(old)
-    folder, new_folder = (
-        out_of_folder(each)[1] if each else "" for each in (former, server)
-    )
-    if folder and new_folder and folder != new_folder and has_specs(Path(folder)):
-        remarks.append(f"the server of `{folder}` goes: another `--name` keeps both")
-    for key in OF_ANOTHER_KIND:
-        if key in kept and key not in new:
-            del kept[key]
-            remarks.append(f"`{key}` goes: it belongs to a server of another kind")
-    if "type" in kept and "type" not in new and kept["type"] not in STARTED:
-        del kept["type"]
-        remarks.append("`type` goes: it is that of a server of another kind")
-    cwd = kept.get("cwd")
-    if isinstance(cwd, str) and "cwd" not in new:
-        is_wrong = os.path.isabs(cwd) and not has_specs(Path(cwd))
-        if is_wrong or out_of_folder(server)[1]:
-            del kept["cwd"]
-            remarks.append(f"`cwd` goes: `{cwd}` is not the project")
+    remarks = [*_other_project(kept, server), *_without_surplus(kept, new, server)]
     if enable and client.joins_members:
         # Another file may switch it off.
         new = {**{key: True for key, value in client.off if value is False}, **new}
@@ -103,6 +85,34 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
     elif off:
         remarks.append(f"it stays switched off, by `{off}`: `--enable` switches it on")
     return Joined(kept | new, tuple(remarks))
+
+
+def _other_project(old: dict[str, Any], server: Server) -> Iterator[str]:
+    """Say that the server of another project goes, for clients that have one folder per entry."""
+    former = server_of(old)
+    folder = out_of_folder(former)[1] if former else ""
+    new_folder = out_of_folder(server)[1]
+    if folder and new_folder not in ("", folder) and has_specs(Path(folder)):
+        yield f"the server of `{folder}` goes: another `--name` keeps both"
+
+
+def _without_surplus(
+    kept: dict[str, Any], new: dict[str, Any], server: Server
+) -> Iterator[str]:
+    """Take out of an entry what cannot belong to our server; yield a word on each."""
+    for key in OF_ANOTHER_KIND:
+        if key in kept and key not in new:
+            del kept[key]
+            yield f"`{key}` goes: it belongs to a server of another kind"
+    if "type" in kept and "type" not in new and kept["type"] not in STARTED:
+        del kept["type"]
+        yield "`type` goes: it is that of a server of another kind"
+    cwd = kept.get("cwd")
+    if isinstance(cwd, str) and "cwd" not in new:
+        is_wrong = os.path.isabs(cwd) and not has_specs(Path(cwd))
+        if is_wrong or out_of_folder(server)[1]:
+            del kept["cwd"]
+            yield f"`cwd` goes: `{cwd}` is not the project"
 
 
 def switch(client: Client, entry: Any) -> str:  # noqa: ANN401 - whatever stands there
