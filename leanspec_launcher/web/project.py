@@ -22,18 +22,13 @@ def find_project(named: Path | None, specs: Path | None) -> Path:
     if named is not None:
         return _must_have_specs(_real(named))
     here = Path.cwd().resolve()
-    project = project_above(here)
-    if project is None:
-        raise CommandError(
-            f"there are no specs in `{here}` or above it",
-            hint="change to a project, name it with `--project DIR`, or begin one: `lean-spec init`",
-        )
-    return project
-
-
-def project_above(folder: Path) -> Path | None:
-    """Return the nearest project that a folder is in; None if it is in none."""
-    return next(filter(has_specs, (folder, *folder.parents)), None)
+    for folder in (here, *here.parents):
+        if has_specs(folder):
+            return folder
+    raise CommandError(
+        f"there are no specs in `{here}` or above it",
+        hint="change to a project, name it with `--project DIR`, or begin one: `lean-spec init`",
+    )
 
 
 def has_specs(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from leanspec_launcher.manage.user_files import ChangedError, UserFile, copies_o
 
 from . import json_text, toml_text, yaml_text
 from .difference import difference
-from .entry import address_of, describe, is_ours, is_server, join, server_of
+from .entry import address_of, describe, is_ours, is_server, is_written, join, server_of
 from .places import PROJECT, Place
 from .server import Server
 from .table import NAME, Client, Form, name_of
@@ -145,7 +145,7 @@ def _left(
         # The bytes of before, if nothing else has changed since.
         if not form.has(text, keys) and form.put(text, keys, entry) == before:
             return {"after": text, "copy": copy, "keeps_copy": False}
-    if not copies and form.put("", keys, entry) == before:
+    if not copies and _is_made(client, entry) and form.put("", keys, entry) == before:
         return {"after": "", "is_ours": True}
     after = form.drop(before, keys)
     # Without a copy, the table came with the server; a file of nothing but servers has to keep it.
@@ -164,7 +164,7 @@ def _left(
 def _is_made(client: Client, entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
     """Tell whether an entry has nothing but what `--write` puts into it."""
     server = server_of(entry)
-    if server is None or not is_ours(server):
+    if server is None or not is_written(server):
         return False
     made = {**dict(client.new_entry), **describe(client, server)}
     return not entry.keys() - made.keys()

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from leanspec_launcher._tables import current
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.web.project import project_above
 
-from .places import PROJECT
+from .places import PROJECT, project_above
 from .server import PORTABLE, Server, ends, has_uvx, in_folder, must_be_utf_8, own, pinned
 from .table import Client, Start, name_of
 

@@ -14,7 +14,6 @@ import click
 
 from leanspec_launcher.commands import CommandError, echo, echo_text, explained, report
 from leanspec_launcher.manage.options import dry_run
-from leanspec_launcher.web.project import project_above
 
 from . import effects
 from .change import Change, put_in, servers_in, take_out, written
@@ -30,6 +29,7 @@ from .places import (
     home,
     is_home,
     is_present,
+    project_above,
 )
 from .table import CLIENTS, NAME, RENAMED, Client, Form, name_of
 

@@ -13,7 +13,6 @@ from typing import Any
 from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.installers.detect import program
 from leanspec_launcher.manage.missing import missing_commands, missing_hint
-from leanspec_launcher.web.project import has_specs, project_above
 
 from .change import refusal, servers_in
 from .effects import (
@@ -25,7 +24,18 @@ from .effects import (
     waits,
 )
 from .entry import address_of, is_by_node, is_ours, server_of, switch
-from .places import LOCAL, MANAGED, PROJECT, USER, Place, former, is_present, places
+from .places import (
+    LOCAL,
+    MANAGED,
+    PROJECT,
+    USER,
+    Place,
+    former,
+    is_present,
+    is_project,
+    places,
+    project_above,
+)
 from .server import Server, ends, lasting, out_of_folder, version
 from .table import CLIENTS, NAME, Client, Start, name_of
 
@@ -298,7 +308,7 @@ def _problem_of_folder(entry: Entry, folder: str) -> str:
         if entry.start is Start.PROJECT:
             return ""
         return f"is started {entry.start.value}: it names none"
-    if VARIABLE.search(folder) or (os.path.isabs(folder) and has_specs(Path(folder))):
+    if VARIABLE.search(folder) or (os.path.isabs(folder) and is_project(Path(folder))):
         return ""
     reason = "has no specs" if os.path.isdir(folder) else "is not there"
     if not os.path.isabs(folder):

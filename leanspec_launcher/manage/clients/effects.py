@@ -9,7 +9,6 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.words import shown
-from leanspec_launcher.web.project import has_specs, project_above
 
 from .change import has_bare_servers, refusal, servers_in, value_at
 from .entry import OF_ANOTHER_KIND, is_ours, server_of, switch
@@ -22,7 +21,9 @@ from .places import (
     file_to_change,
     files,
     is_in_wsl,
+    is_project,
     places,
+    project_above,
     root_of,
     settings_files,
 )
@@ -97,7 +98,7 @@ def remarks(
     """Yield what someone who changes this file has to know, a sentence each."""
     yield from twice(client, place, name)
     yield from readers(client, place, project)
-    if place.scope == PROJECT and not has_specs(project):
+    if place.scope == PROJECT and not is_project(project):
         yield f"there are no specs in `{project}` yet: `lean-spec init` begins them"
     yield from _hidden(client, place, name, project)
     own = servers_in(client, place).get(name)

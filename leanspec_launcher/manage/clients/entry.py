@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.web.project import has_specs
 
+from .places import is_project
 from .server import PORTABLE, PROGRAM, Server, out_of_folder
 from .table import NAME, Client, Shape
 
@@ -92,7 +92,7 @@ def _other_project(old: dict[str, Any], server: Server) -> Iterator[str]:
     former = server_of(old)
     folder = out_of_folder(former)[1] if former else ""
     new_folder = out_of_folder(server)[1]
-    if folder and new_folder not in ("", folder) and has_specs(Path(folder)):
+    if folder and new_folder not in ("", folder) and is_project(Path(folder)):
         yield f"the server of `{folder}` goes: another `--name` keeps both"
 
 
@@ -109,7 +109,7 @@ def _without_surplus(
         yield "`type` goes: it is that of a server of another kind"
     cwd = kept.get("cwd")
     if isinstance(cwd, str) and "cwd" not in new:
-        is_wrong = os.path.isabs(cwd) and not has_specs(Path(cwd))
+        is_wrong = os.path.isabs(cwd) and not is_project(Path(cwd))
         if is_wrong or out_of_folder(server)[1]:
             del kept["cwd"]
             yield f"`cwd` goes: `{cwd}` is not the project"
@@ -157,6 +157,19 @@ def is_ours(server: Server) -> bool:
     if name.startswith("node"):
         return any(OF_NODE.fullmatch(word) for word in words[1:])
     return name == "lean-spec" and words[1:2] == ["mcp"]
+
+
+def is_written(server: Server) -> bool:
+    """Tell whether `--write` makes such a command: ours alone, or by uvx, pipx or Python, with nothing added."""
+    inner = out_of_folder(server)[0]
+    name = _name(inner.command)
+    if name == PROGRAM:
+        return not inner.args
+    if name.startswith("python"):
+        return list(inner.args[-3:]) == [*LAUNCHER, "mcp"]
+    package = inner.args[-1] if inner.args else ""
+    is_runner = name in ("uvx", "pipx") and inner.args[:-1] in ((), ("run",))
+    return is_runner and bool(PACKAGE.fullmatch(package))
 
 
 def address_of(entry: Any) -> str:  # noqa: ANN401 - whatever stands there

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leanspec_launcher._search import PROJECT_MARKS
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.project import has_specs
 
 from .table import Client
 from .text import Keys
@@ -127,6 +129,16 @@ def home() -> Path:
             "this user has no home folder", hint="set `HOME` to the path of a folder"
         )
     return folder
+
+
+def is_project(folder: Path) -> bool:
+    """Tell whether the server finds a project in a folder: its specs, or the settings of another tracker."""
+    return has_specs(folder) or any(os.path.exists(folder / mark) for mark in PROJECT_MARKS)
+
+
+def project_above(folder: Path) -> Path | None:
+    """Return the nearest project that a folder is in; None if it is in none."""
+    return next(filter(is_project, (folder, *folder.parents)), None)
 
 
 def is_in_wsl() -> bool:

@@ -690,3 +690,36 @@ def test_a_rejected_server_of_a_project_decides_nothing(ask: Ask, home: Path) ->
     project, user = of("claude")
     assert project.problem.startswith("is switched off, by ")
     assert "not used" not in user.starts
+
+
+@pytest.mark.parametrize("entry", [NPX, {"command": "leanspec-mcp", "args": ["--own"]}])
+def test_an_entry_that_somebody_else_wrote_is_kept_in_a_copy(
+    entry: dict[str, object], ask: Ask, home: Path
+) -> None:
+    text = json.dumps({"mcpServers": {"leanspec": entry}}, indent=2) + "\n"
+    file = write(home / ".qwen/settings.json", text)
+    ask("qwen", "--write", "--scope", "user", "--yes")
+    assert file.with_name(f"{file.name}.before-leanspec").read_text() == text
+    write(file, text).with_name(f"{file.name}.before-leanspec").unlink()
+    ask("qwen", "--remove", "--scope", "user", "--yes")
+    assert file.with_name(f"{file.name}.before-leanspec").read_text() == text
+
+
+def test_a_runner_without_a_package_is_another_program(ask: Ask, home: Path) -> None:
+    entry = {"mcpServers": {"leanspec": {"command": "uvx"}, "b": {"command": ""}}}
+    write(home / ".qwen/settings.json", json.dumps(entry))
+    with pytest.raises(CommandError, match="another server under the name"):
+        ask("qwen", "--write", "--scope", "user", "--yes")
+    ask("qwen", "--write", "--scope", "user", "--yes", "--force")
+    assert len(of("qwen")) == 1
+
+
+def test_a_project_of_another_tracker_has_no_specs(ask: Ask, home: Path) -> None:
+    project = home.parent / "tracked"
+    write(project / "leanspec.adapter.yaml", "adapter: github\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        output = ask("cline", "--write", "--yes").stdout
+        assert str(project) in output
+        assert "no specs" not in ask("kiro", "--write", "--dry-run").stdout
+        assert not any("no specs" in each.problem for each in configured(project))
