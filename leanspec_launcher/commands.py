@@ -1,4 +1,7 @@
-"""Errors of the commands, and how they run: the ground of everything with click."""
+"""Errors of the commands, what they print, and how they end.
+
+Imports click only where something has a colour: it takes twice as long as the interpreter's own start.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,11 @@ import contextlib
 import io
 import os
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-import click
-
 from ._pins import VERSION
-from ._say import USAGE, printable
+from ._say import printable
 
 FAILURE = 1
 ISSUES = "https://github.com/codervisor/leanspec/issues"
@@ -26,26 +26,18 @@ class CommandError(Exception):
     """A message for people, in lower case, with a hint, and lines of others between the two."""
 
     def __init__(
-        self, message: str, *, hint: str | None = None, details: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        details: Sequence[str] = (),
+        exit_code: int = FAILURE,
     ) -> None:
         super().__init__("\n  ".join([message, *details]))
         self.message = message
         self.hint = hint
         self.details = details
-
-
-class Group(click.Group):
-    """A group of commands that, by itself, is a usage error: help on standard error, exit code 2.
-
-    Click 8.1, the last for Python 3.9, prints it on standard output and exits with 0.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse a group's options and the name of its command."""
-        if not args and not ctx.resilient_parsing:
-            echo_text(ctx.get_help(), err=True)
-            ctx.exit(USAGE)
-        return super().parse_args(ctx, args)
+        self.exit_code = exit_code
 
 
 def colour() -> bool | None:
@@ -54,27 +46,16 @@ def colour() -> bool | None:
     return False if unwanted else None
 
 
-def run_command(
-    command: click.Command, program: str, arguments: list[str] | None = None
-) -> NoReturn:
-    """Run a click command and end the process with its exit code: 0, 1 (failed), 2 (usage), 130 (interrupted)."""
+def run(action: Callable[[], object]) -> NoReturn:
+    """Run a command and end the process with its exit code: what it returns, or 1, 2 (usage) or 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may contain any bytes
     try:
-        code = command.main(
-            arguments, prog_name=program, standalone_mode=False, color=colour()
-        )
+        code = action()
     except CommandError as error:
-        sys.exit(report(error))
-    except click.ClickException as error:
-        path = program
-        if isinstance(error, click.UsageError) and error.ctx:
-            path = error.ctx.command_path
-        text = error.format_message().replace("'", "`")
-        usage = CommandError(text, hint=f"`{path} --help` explains the usage")
-        sys.exit(report(usage, error.exit_code))
-    except (click.Abort, KeyboardInterrupt):
+        sys.exit(report(error, error.exit_code))
+    except KeyboardInterrupt:
         sys.exit(report(CommandError("interrupted"), INTERRUPTED))
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         _discard_output()
@@ -92,6 +73,8 @@ def explained(error: Exception) -> CommandError:
         return _of_the_system(error)
     if isinstance(error, (ImportError, SyntaxError)):
         return CommandError(f"a part is missing or damaged: {error}", hint=REINSTALL)
+    import traceback
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return CommandError(
         f"this is a bug in lean-spec {VERSION or CHECKOUT}: {type(error).__name__}: {error}",
@@ -139,13 +122,20 @@ class Styled(str):
 
 def styled(text: str, *, fg: str | None = None, bold: bool | None = None) -> Styled:
     """Return a text in a colour."""
+    import click
+
     return Styled(click.style(printable(text), fg=fg, bold=bold))  # noqa: TID251 - printable
 
 
 def echo(*parts: str, err: bool = False) -> None:
     """Print one line, with what is not styled made printable."""
     line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
-    click.echo(line, err=err, color=colour())  # noqa: TID251 - printable
+    if any(isinstance(part, Styled) for part in parts):
+        import click
+
+        click.echo(line, err=err, color=colour())  # noqa: TID251 - printable
+    else:
+        print(line, file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def echo_text(text: str, *, err: bool = False) -> None:

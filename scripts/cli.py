@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher.commands import Group, run_command
+from leanspec_launcher.command_line import Group, run_command
 
 from .collect.cli import COMMANDS as COLLECT
 from .dev.cli import COMMANDS as DEV

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run `leanspec-launcher`; say so if a part of it, or click, is missing or damaged."""
     try:
-        from leanspec_launcher.commands import run_command
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            from leanspec_launcher.commands import echo_text, run
+
+            from .overview import help_text
+
+            run(lambda: echo_text(help_text()))
+        from leanspec_launcher.command_line import run_command
 
         from .cli import root
 

@@ -12,10 +12,10 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher.command_line import Group
 from leanspec_launcher.commands import (
     FAILURE,
     CommandError,
-    Group,
     echo,
     explained,
     report,
@@ -24,6 +24,7 @@ from leanspec_launcher.commands import (
 from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
+from .overview import COMMANDS
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -36,13 +37,6 @@ OTHER_MARK = ("·", "bright_black")
 STATUS_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
-# The commands that have a package of their own, which is imported when they are asked for.
-PACKAGES = {
-    "bundle": "offline",
-    "fetch": "fetch",
-    "mcp-config": "clients",
-    "update": "update",
-}
 # These report missing commands in their own output.
 REPORT_MISSING = ("doctor", "repair", "verify")
 
@@ -50,15 +44,21 @@ REPORT_MISSING = ("doctor", "repair", "verify")
 class Commands(Group):
     """The commands of this module, and those of the packages next to it."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names of all commands."""
-        return sorted([*super().list_commands(ctx), *PACKAGES])
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the list of commands, without an import of their packages."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
-        if cmd_name not in PACKAGES:
+        package, _ = COMMANDS.get(cmd_name, ("", ""))
+        if not package:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"{__package__}.{PACKAGES[cmd_name]}.cli")
+        module = importlib.import_module(f"{__package__}.{package}.cli")
         command: click.Command = module.command
         if cmd_name == "mcp-config" and FAMILIES["mcp"].ended:
             command.callback = _only_removing(command.callback)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run `leanspec-ui`; say so if a part of it, or click, is missing or damaged."""
     try:
-        from .cli import start
+        from .start import start
 
         start(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed

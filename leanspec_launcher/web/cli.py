@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from leanspec_launcher._pins import VERSION
-from leanspec_launcher.commands import run_command
 
+from .place import UI
 from .port import HIGHEST
-from .project import find_project
-from .serve import ServerOptions, serve
+from .serve import LOCAL_HOSTS, show
 
-PROGRAM = "leanspec-ui"
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
-    VERSION or "(source checkout)", "-V", "--version", message=f"{PROGRAM} %(version)s"
+    VERSION or "(source checkout)", "-V", "--version", message=f"{UI.program} %(version)s"
 )
 @click.option(
     "--project", type=FOLDER, help="The project to show. Default: the nearest one."
@@ -35,7 +33,7 @@ FOLDER = click.Path(path_type=Path)
     "-p", "--port", type=click.IntRange(1, HIGHEST), help="Default: 3000, or the next."
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address to listen on."
+    "--host", default=LOCAL_HOSTS[0], show_default=True, help="The address to listen on."
 )
 @click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
 @click.option(
@@ -53,15 +51,7 @@ FOLDER = click.Path(path_type=Path)
     "--json", "as_json", is_flag=True, help="Print one JSON object when it is ready."
 )
 @click.argument("more", nargs=-1, metavar="[-- OPTION...]")
-def command(
-    *,
-    project: Path | None,
-    specs_dir: Path | None,
-    multi_project: bool,
-    as_json: bool,
-    output: str,
-    **options: Any,  # noqa: ANN401 - what click gives by name
-) -> None:
+def command(*, as_json: bool, output: str, **options: Any) -> None:  # noqa: ANN401 - what click gives by name
     """Show a project's specs in the browser.
 
     Starts LeanSpec's web server for this machine alone, opens the browser, and ends the server
@@ -77,10 +67,4 @@ def command(
       leanspec-ui --project ../other --port 8080
       leanspec-ui --no-open --json
     """
-    root = None if multi_project else find_project(project, specs_dir)
-    serve(ServerOptions(project=root, as_json=as_json or output == "json", **options))
-
-
-def start(arguments: list[str], program: str = PROGRAM) -> NoReturn:
-    """Run the command; end this process with its exit code."""
-    run_command(command, program, arguments)
+    show(as_json=as_json or output == "json", **options)

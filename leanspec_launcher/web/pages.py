@@ -72,15 +72,17 @@ def chosen_pages() -> str:
     return folder
 
 
-def files_of(folder: str) -> list[str]:
+def files_of(folder: str, above: str = "") -> list[str]:
     """Return the files below a folder, and its links to folders: their paths from there, with `/`, sorted."""
     paths = []
-    for place, inner, names in os.walk(folder):
-        # The server would show what is in a linked folder: it is no file, and so it is refused.
-        links = [name for name in inner if os.path.islink(os.path.join(place, name))]
-        for name in (*names, *links):
-            path = os.path.relpath(os.path.join(place, name), folder)
-            paths.append(path.replace(os.sep, "/"))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = f"{above}{entry.name}"
+            # The server would show what is in a linked folder: it is no file, and so it is refused.
+            if entry.is_dir(follow_symlinks=False):
+                paths += files_of(entry.path, f"{path}/")
+            else:
+                paths.append(path)
     return sorted(paths)
 
 

@@ -6,9 +6,8 @@ import json
 import os
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from leanspec_launcher.commands import CommandError
 
@@ -23,8 +22,7 @@ ALLOWED = "access-control-allow-origin"
 NO_ORIGIN = "http://echo.invalid"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a LeanSpec server says of itself."""
 
     version: str

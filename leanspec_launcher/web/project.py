@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers.words import shown
 
 # What a project of LeanSpec has: its specs, or its settings.
 SPECS, SETTINGS = "specs", ".lean-spec"
@@ -49,6 +48,9 @@ def _real(path: Path) -> Path:
 
 def _must_have_specs(folder: Path) -> Path:
     if not has_specs(folder):
+        # Only a message needs it: a start has to be fast.
+        from leanspec_launcher.installers.words import shown
+
         raise CommandError(
             f"there are no specs in `{folder}`",
             hint=f"begin a project: `{shown([['cd', str(folder)], ['lean-spec', 'init']])}`",

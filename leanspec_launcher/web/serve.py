@@ -7,9 +7,8 @@ import json
 import os
 import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._say import say
@@ -22,6 +21,7 @@ from . import instances
 from .instances import Instance
 from .pages import chosen_pages, verified_pages
 from .port import choose_port, connectable
+from .project import find_project
 from .server import (
     EndedError,
     Server,
@@ -43,31 +43,42 @@ KEY_VARIABLE = "LEANSPEC_API_KEY"
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class ServerOptions:
+class ServerOptions(NamedTuple):
     """Options of `leanspec-ui`, by their names on the command line."""
 
     project: Path | None
-    host: str
-    port: int | None
-    no_open: bool
-    new: bool
-    readonly: bool
-    dry_run: bool
-    quiet: bool
-    as_json: bool
-    more: tuple[str, ...]
+    host: str = LOCAL_HOSTS[0]
+    port: int | None = None
+    no_open: bool = False
+    new: bool = False
+    readonly: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+    as_json: bool = False
+    more: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(NamedTuple):
     """A server that this process has started: its process, where it is, and the file that says so."""
 
     process: subprocess.Popen[bytes]
     instance: Instance
     file: str
+    """Empty if another server has the project's file."""
     remark: str
     """Why it has another port than the usual one; empty if it has that."""
+
+
+def show(
+    *,
+    project: Path | None = None,
+    specs_dir: Path | None = None,
+    multi_project: bool = False,
+    **options: Any,  # noqa: ANN401 - of ServerOptions, by name
+) -> None:
+    """Find the project and show it, as `serve` does."""
+    root = None if multi_project else find_project(project, specs_dir)
+    serve(ServerOptions(project=root, **options))
 
 
 def serve(options: ServerOptions) -> None:
@@ -83,18 +94,29 @@ def serve(options: ServerOptions) -> None:
     if options.dry_run:
         _show_command(options, settings, pages, program)
         return
-    with instances.alone():
-        running = options.project and instances.find_running(options.project, BINARIES)
-        # Whoever asks for pages that change nothing does not get others.
-        is_enough = running and (running.readonly or not options.readonly)
-        child = None
-        if options.new or not is_enough:
-            child = _start(options, settings, pages, program, has_other=bool(running))
-    if child is not None:
-        _hand_over(child, options)
-    elif running:
-        _show(running, options, "runs already")
-        _open(running, options)
+    running = options.project and instances.find_running(options.project, BINARIES)
+    if running and _is_enough(running, options):
+        _show_running(running, options)
+        return
+    child = _start(options, settings, pages, program, has_other=bool(running))
+    if not child.file and not running and options.project:
+        # Another start was faster. Nothing waits for it: two servers for a moment do no harm.
+        running = instances.find_running(options.project, BINARIES)
+        if running and _is_enough(running, options):
+            end(child.process)
+            _show_running(running, options)
+            return
+    _hand_over(child, options)
+
+
+def _is_enough(running: Instance, options: ServerOptions) -> bool:
+    """Tell whether a running server will do: whoever asks for pages that change nothing gets no others."""
+    return not options.new and (running.readonly or not options.readonly)
+
+
+def _show_running(running: Instance, options: ServerOptions) -> None:
+    _show(running, options, "runs already")
+    _open(running, options)
 
 
 def _hand_over(child: Child, options: ServerOptions) -> NoReturn:
@@ -157,12 +179,11 @@ def _start_on_a_free_port(
     try:
         wait_until_healthy(process, server, BINARIES)
         instance = _instance(server, process.pid, options)
-        if file and not has_other:
-            instances.remember(file, instance)
+        is_known = bool(file) and not has_other and instances.remember(file, instance)
     except BaseException:
         end(process)
         raise
-    return Child(process, instance, "" if has_other else file, remark)
+    return Child(process, instance, file if is_known else "", remark)
 
 
 def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
@@ -230,7 +251,7 @@ def _warn(options: ServerOptions, remark: str) -> None:
 def _show(instance: Instance, options: ServerOptions, state: str) -> None:
     """Print where the server is."""
     if options.as_json:
-        echo(json.dumps({**asdict(instance), "lean_spec": VERSION}))
+        echo(json.dumps({**instance._asdict(), "lean_spec": VERSION}))
     elif options.quiet:
         echo(instance.url)
     else:

@@ -9,9 +9,8 @@ import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 from leanspec_launcher.commands import CommandError
 
@@ -32,7 +31,7 @@ OVERRIDDEN = (
 SECONDS = 10
 # Seconds that a server has after it was asked to end.
 GRACE = 1
-POLL = 0.01
+POLL = 0.002
 LAST_LINES = 5
 if sys.platform != "win32":
     INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,8 +39,7 @@ if sys.platform != "win32":
 PR_SET_PDEATHSIG = 1
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """What is started: the program, its arguments, and the file for what it says."""
 
     program: str

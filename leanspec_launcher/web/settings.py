@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from leanspec_launcher.commands import CommandError
 
@@ -15,8 +15,7 @@ from .port import HIGHEST
 FOLDER_VARIABLE, FOLDER, FILE = "LEANSPEC_DATA_DIR", ".lean-spec", "config.json"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings that `leanspec-ui` hands to the server as options.
 
     The file itself is not given to the server: its port would win over `--port`.

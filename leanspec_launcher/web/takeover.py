@@ -31,6 +31,6 @@ def show(arguments: "list[str]") -> int:
             f"hint: {pages_hint()}",
         )
         return NOT_FOUND
-    from .cli import start
+    from .start import start
 
     return start(arguments, "lean-spec ui")

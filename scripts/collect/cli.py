@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.commands import Group
+from leanspec_launcher.command_line import Group
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, choose_platforms, load_families
 from scripts.options import BUILDERS, FAMILY_OPTION, OPENSSL_OPTION, PLATFORM_OPTION

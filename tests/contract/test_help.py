@@ -10,6 +10,8 @@ import click
 from click.testing import CliRunner
 
 from leanspec_launcher.manage.cli import root as launcher
+from leanspec_launcher.manage.overview import COMMANDS as SUMMARIES
+from leanspec_launcher.manage.overview import help_text
 from scripts.cli import root as scripts
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
@@ -48,6 +50,21 @@ def test_help_says_in_one_line_what_a_command_does() -> None:
         for name, command in COMMANDS
         if not shape.fullmatch(command.help or "")
     )
+
+
+def test_help_of_the_launcher_is_the_text_that_click_would_print() -> None:
+    assert help_text() == screen("leanspec-launcher", launcher).rstrip()
+
+
+def test_help_of_the_launcher_lists_each_command_by_its_first_line() -> None:
+    context = click.Context(launcher)
+    assert isinstance(launcher, click.Group)
+    for name, (_, summary) in SUMMARIES.items():
+        command = launcher.get_command(context, name)
+        assert command is not None
+        assert (command.help or "").partition("\n")[0] == summary
+    own = {command.name for command in launcher.commands.values()}
+    assert own == {name for name, (package, _) in SUMMARIES.items() if not package}
 
 
 def test_help_cuts_off_no_line() -> None:

@@ -22,7 +22,6 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from leanspec_launcher.web.instances import folder
@@ -263,7 +262,13 @@ def test_a_second_one_finds_the_first(web: Web) -> None:
             assert readonly["port"] != said["port"]
 
 
-def test_three_at_once_share_one_server(web: Web) -> None:
+@pytest.mark.parametrize("state", ["nothing ran", "one was killed"])
+def test_three_starts_at_once_share_one_server(web: Web, state: str) -> None:
+    if state == "one was killed":
+        with web.running() as (process, instance):
+            process.kill()
+            process.wait()
+            assert wait_until_gone(instance["process"], 3)
     started = [
         subprocess.Popen(
             web.command("--no-open", "--json"),
@@ -274,8 +279,8 @@ def test_three_at_once_share_one_server(web: Web) -> None:
         )
         for _ in range(3)
     ]
-    said = [first_line(each) for each in started]
-    assert len({(each["port"], each["process"]) for each in said}) == 1
+    instances = [first_line(process) for process in started]
+    assert len({(each["port"], each["process"]) for each in instances}) == 1
     until = time.monotonic() + 20
     while sum(each.poll() is not None for each in started) < 2:
         assert time.monotonic() < until, "two of them have nothing to wait for"
@@ -368,47 +373,22 @@ def test_the_address_comes_before_the_browser_which_keeps_nobody_waiting(
 
 REFUSING = """
 #include <errno.h>
-int flock(int file, int operation) { errno = ENOLCK; return -1; }
+int link(const char *old, const char *new) { errno = EPERM; return -1; }
 """
 
 
 @needs("Linux", "cc")
-def test_a_file_system_without_locks_is_a_note(web: Web, tmp_path: Path) -> None:
+def test_a_file_system_without_links_does_not_end_a_start(web: Web, tmp_path: Path) -> None:
     library = tmp_path / "refusing.so"
     source = tmp_path / "refusing.c"
     source.write_text(REFUSING)
     run(["cc", "-shared", "-fPIC", source, "-o", library], dict(os.environ))
     web.site.env["LD_PRELOAD"] = str(library)
-    with web.running("--new") as (_, instance):
-        assert is_taken(instance["port"])
+    with web.running() as (_, instance):
         again = web.run("--json", code=0)
-    assert again.stderr.startswith("note: `")
-    assert "cannot be locked: No locks available" in again.stderr
-    assert json.loads(again.stdout)["url"] == instance["url"]
-
-
-def test_another_start_is_waited_for_and_not_in_silence(web: Web) -> None:
-    folder = Path(web.site.env["HOME"], ".cache/lean-spec/ui")
-    web.run("--port", "0", code=2)
-    folder.mkdir(parents=True, mode=0o700)
-    for each in (folder.parent, folder):
-        each.chmod(0o700)
-    with (
-        FileLock(folder / "lock") as lock,
-        subprocess.Popen(
-            web.command("--no-open", "--json"),
-            env=web.site.env,
-            cwd=web.project,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        assert process.stderr
-        assert "another server is being started" in process.stderr.readline()
-        lock.release()
-        first_line(process)
-        process.terminate()
+        assert json.loads(again.stdout)["url"] == instance["url"]
+        folder = Path(web.site.env["HOME"], ".cache/lean-spec/ui")
+        assert not [*folder.glob("*.new")]
 
 
 def drip(listener: socket.socket) -> None:

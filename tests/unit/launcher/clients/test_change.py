@@ -506,7 +506,7 @@ def test_a_user_without_a_home_gets_one_message() -> None:
     """As in a container that is started with `--user`: no `HOME`, and no entry of this user."""
     call = (
         "import os, sys; from leanspec_launcher.manage.clients import cli, configured\n"
-        "from leanspec_launcher.commands import run_command; os.setuid(54321)\n"
+        "from leanspec_launcher.command_line import run_command; os.setuid(54321)\n"
         "run_command(cli.command, 'mcp-config', ['--all', '--write', '--yes'])"
     )
     for env in ({}, {"HOME": ""}, {"HOME": "here"}):
