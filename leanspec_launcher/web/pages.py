@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from pathlib import Path
 
 from leanspec_launcher import folders
 from leanspec_launcher._pins import PAGES
@@ -15,6 +17,7 @@ from leanspec_launcher.verify.refusal import Refusal
 from .place import VARIABLE, chosen_folder, installed_pages, pages_hint
 
 INDEX = "index.html"
+RECORD = "pages.json"
 
 
 def verified_pages() -> str:
@@ -49,6 +52,16 @@ def verified_pages() -> str:
     if state and is_unchanged:
         leave_stamps([(state, PAGES)])
     return folder
+
+
+def missing_parts(pages: str) -> list[str]:
+    """Return the parts of the pages for which this release's web server has no API; none if nobody wrote a list."""
+    try:
+        record = json.loads(Path(pages, os.pardir, RECORD).read_text("utf-8"))
+        # `/api/sessions/x/stop` belongs to the part `sessions`.
+        return sorted({path.split("/")[2] for path in record["missing-api"]})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def chosen_pages() -> str:

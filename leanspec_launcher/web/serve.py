@@ -19,7 +19,7 @@ from leanspec_launcher.verify.refusal import Refusal
 
 from . import instances
 from .instances import Instance
-from .pages import chosen_pages, verified_pages
+from .pages import chosen_pages, missing_parts, verified_pages
 from .port import choose_port, connectable
 from .project import find_project
 from .server import (
@@ -106,7 +106,7 @@ def serve(options: ServerOptions) -> None:
             end(child.process)
             _show_running(running, options)
             return
-    _hand_over(child, options)
+    _hand_over(child, options, missing_parts(pages))
 
 
 def _is_enough(running: Instance, options: ServerOptions) -> bool:
@@ -119,11 +119,16 @@ def _show_running(running: Instance, options: ServerOptions) -> None:
     _open(running, options)
 
 
-def _hand_over(child: Child, options: ServerOptions) -> NoReturn:
+def _hand_over(child: Child, options: ServerOptions, missing: list[str]) -> NoReturn:
     """Say where the server is, open the browser, and watch the server."""
     try:
         exit_at_signals()
         _warn(options, child.remark)
+        if missing and not options.quiet:
+            parts = ", ".join(missing)
+            say(
+                f"note: the web server has no API yet for these parts of the pages: {parts}"
+            )
         _show(child.instance, options, "")
         _open(child.instance, options)
         become_watcher(child.process, child.file)

@@ -10,9 +10,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.web.pages import INDEX, files_of, tree_digest
+from leanspec_launcher.web.pages import INDEX, RECORD, files_of, tree_digest
 from leanspec_launcher.web.place import FOLDER
-from scripts.model.pages import PACKAGE, RECORD, Pages, pages_folder, pages_record
+from scripts.model.pages import PACKAGE, Pages, pages_folder, pages_record
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import find_program
 from scripts.tools.reasons import reason

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
-from scripts.model.pages import PACKAGE, RECORD, Pages, read_pages
+from scripts.model.pages import PACKAGE, Pages, read_pages
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import program_environment
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER, UI
 from scripts.environment import ROOT
 
 PACKAGE = UI.package
 PROJECT = ROOT / "platform_wheels/ui"
 # Beside the folder of the pages, in a binaries directory and in the package of the wheel.
-RECORD = "pages.json"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.pages import RECORD as PAGES_RECORD
 from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
 from scripts.collect.pages import read_collected_pages
 from scripts.collect.reported import reported_tools, runs_here
@@ -39,7 +40,6 @@ from scripts.model.families import (
 )
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
-from scripts.model.pages import RECORD as PAGES_RECORD
 from scripts.model.pages import pages_folder, pages_record
 from scripts.model.plan import Plan, read_plan
 from scripts.model.versions import binary_version

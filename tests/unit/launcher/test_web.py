@@ -293,6 +293,18 @@ def test_three_starts_at_once_share_one_server(web: Web, state: str) -> None:
             each.stdout.close()
 
 
+def test_a_start_names_the_parts_of_the_pages_that_have_no_api(web: Web) -> None:
+    paths = ["/api/sessions", "/api/sessions/x/stop", "/api/chat"]
+    record = web.pages.parent / "pages.json"
+    record.write_text(json.dumps({"missing-api": paths}))
+    assert "no API yet for these parts of the pages: chat, sessions\n" in stderr_of_a_start(
+        web
+    )
+    for text in ("[]", "{}", '{"missing-api": [1]}', '{"missing-api": ["x"]}', "{"):
+        record.write_text(text)
+        assert "no API" not in stderr_of_a_start(web)
+
+
 def test_a_reader_that_is_gone_leaves_no_server(web: Web) -> None:
     command = ["/bin/sh", "-c", 'exec "$@" > /dev/full', "sh", *web.command("--no-open")]
     done = run(command, web.site.env, cwd=web.project, code=1, timeout=30)
