@@ -10,15 +10,13 @@ import click
 
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import is_version
+from leanspec_launcher._search import first_place
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
 from leanspec_launcher.commands import CommandError, echo
-from leanspec_launcher.explain.verdicts import deciding, verdicts
-from leanspec_launcher.installers import words
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
 
-from . import manifest
 from .entries import (
     Entry,
     Wanted,
@@ -114,15 +112,19 @@ def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
     if version is None:
         wheel = pinned_wheel(family, platform)
     else:
+        from . import manifest
+
         wheel = manifest.wheel_of(version, family, platform, place, store_folder())
     return Wanted(wheel, family, platform, place)
 
 
 def _fetch(wanted: Wanted) -> Entry:
     entry = _with_progress(wanted)
-    first = deciding(verdicts(wanted.family, wanted.platform))
+    first = first_place(wanted.family, wanted.platform)
     if first is None or first.path != str(entry.program):
         # An installed binary comes before the store, even a damaged one.
+        from leanspec_launcher.installers import words
+
         assignment = f"{wanted.family.variable}={entry.program}"
         echo(f"hint: {words.shown([['export', assignment]])}", err=True)
     return entry

@@ -7,6 +7,8 @@ import importlib.util
 import os
 import re
 import stat
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable
@@ -173,45 +175,60 @@ class _Arrival:
 def _download(url: str, arrival: _Arrival, limits: Limits) -> None:
     """Download a file within the total time.
 
-    Asynchronously: httpx's own limits are those of one read, and a server that sends a byte now and
-    then never reaches them.
+    In a thread: httpx's own limits are those of one read, and a server that sends a byte of its
+    headers now and then never reaches them. Such a thread ends with this process.
     """
-    import asyncio
+    errors: list[BaseException] = []
 
-    try:
-        asyncio.run(asyncio.wait_for(_attempts(url, arrival, limits), limits.total))
-    except asyncio.TimeoutError:
-        raise _failed(url, "it takes too long") from None
+    def download() -> None:
+        try:
+            _attempts(url, arrival, limits)
+        except BaseException as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = threading.Thread(target=download, daemon=True)
+    thread.start()
+    # While a file arrives, the thread itself looks at the time: by then, it has ended and closed it.
+    thread.join(limits.total + limits.read)
+    if thread.is_alive():
+        raise _too_slow(url)
+    for error in errors:
+        raise error
 
 
-async def _attempts(url: str, arrival: _Arrival, limits: Limits) -> None:
+def _attempts(url: str, arrival: _Arrival, limits: Limits) -> None:
     """Ask a server, again if it is busy or the connection ends."""
-    import asyncio
-
-    async with _client(url, limits) as client:
+    deadline = time.monotonic() + limits.total
+    with _client(url, limits) as client:
         for attempt in range(1, limits.attempts + 1):
             try:
-                await _attempt(client, url, arrival)
+                _attempt(client, url, arrival, deadline)
             except _AgainError as error:
                 wait = limits.wait * 2**attempt if error.wait is None else error.wait
                 if attempt == limits.attempts or wait > limits.longest_wait:
                     raise _failed(url, error.reason) from None
             else:
                 return
-            await asyncio.sleep(wait)
+            if time.monotonic() + wait > deadline:
+                raise _too_slow(url)
+            time.sleep(wait)
 
 
-def _client(url: str, limits: Limits) -> httpx.AsyncClient:
+def _too_slow(url: str) -> CommandError:
+    return _failed(url, "it takes too long")
+
+
+def _client(url: str, limits: Limits) -> httpx.Client:
     """Return a client that takes proxies and certificates from the environment, as `curl` does."""
     import httpx
 
-    async def must_stay_encrypted(request: httpx.Request) -> None:
+    def must_stay_encrypted(request: httpx.Request) -> None:
         if url.startswith("https:") and request.url.scheme != "https":
             target = shown(str(request.url))
             raise _failed(url, f"it redirects to `{target}`, which is not encrypted")
 
     try:
-        return httpx.AsyncClient(
+        return httpx.Client(
             timeout=httpx.Timeout(limits.read, connect=limits.connect),
             headers={"User-Agent": "leanspec-launcher"},
             follow_redirects=True,
@@ -228,20 +245,22 @@ def _client(url: str, limits: Limits) -> httpx.AsyncClient:
     )
 
 
-async def _attempt(client: httpx.AsyncClient, url: str, arrival: _Arrival) -> None:
+def _attempt(client: httpx.Client, url: str, arrival: _Arrival, deadline: float) -> None:
     import httpx
 
     try:
-        async with client.stream("GET", url) as answer:
+        with client.stream("GET", url) as answer:
             _must_be_the_file(answer, url)
             with arrival:
-                async for block in answer.aiter_bytes():
+                for block in answer.iter_bytes():
                     arrival.write(block)
+                    if time.monotonic() > deadline:
+                        raise _too_slow(url)
     # A host name that IDNA refuses is a ValueError of Python, or an InvalidURL of httpx.
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, httpx.TimeoutException):
-            reason = f"no answer in time ({reason})"
+            reason = "no answer in time"
         elif isinstance(error, httpx.ConnectError):
             reason = str(_first_cause(error))
         is_final = isinstance(error, httpx.UnsupportedProtocol) or _hint(reason)

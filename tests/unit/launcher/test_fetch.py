@@ -260,7 +260,7 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "endless": (endless, "is longer than the"),
     "dripping": (dripping, TOO_LONG),
     "dripping headers": (dripping_headers, TOO_LONG),
-    "stalled": (stalled, "no answer in time (ReadTimeout)"),
+    "stalled": (stalled, "no answer in time"),
     "gone": (status(404), "the server answers with status 404"),
     "forbidden": (status(403), "the server answers with status 403"),
     "busy": (status(503), "the server answers with status 503"),
