@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from .errors import BuildError
+from .errors import BuildError, note
 
 FAILURE, INTERRUPTED = 1, 130
 DESCRIPTION = "Make wheels of programs, and inspect programs and wheels."
@@ -17,7 +17,7 @@ of each from its own bytes, and write a wheel of each."""
 ALL_EXAMPLES = """\
 examples:
   python -m leanspec_build all
-  python -m leanspec_build all --from target/distrib --out wheels --json
+  python -m leanspec_build all --from target/distrib --json
   python -m leanspec_build all --platform linux-x64 --platform darwin-arm64
   python -m leanspec_build all --dry-run
 """
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = _run(options)
         sys.stdout.flush()
     except BuildError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        note(f"error: {error}")
         return FAILURE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -92,7 +92,9 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local", action="store_true", help="make wheels that no public index takes, too"
     )
-    parser.add_argument("--out", type=Path, default=Path("dist"), help="default: dist")
+    parser.add_argument(
+        "--out", type=Path, default=Path("wheelhouse"), help="default: wheelhouse"
+    )
     parser.add_argument("--version", default="", help="of a project that calls it dynamic")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be made, and write nothing"

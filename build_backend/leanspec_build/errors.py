@@ -28,4 +28,15 @@ class NotAProgramError(BuildError):
 
 def note(text: str) -> None:
     """Print a line on standard error: a hook has no other way, and a frontend shows it."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def printable(text: str) -> str:
+    """Return lines that a terminal shows as they are: names in archives may move its cursor."""
+    return "".join(map(_escaped, text))
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    return char.encode("unicode_escape").decode()

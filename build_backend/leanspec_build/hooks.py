@@ -46,7 +46,10 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
             return hook(*args, **kwargs)
         except BuildError as error:
             note(f"error: {error}")
-            raise SystemExit(1) from None
+            end = SystemExit(str(error))
+            # A text as the code would be printed once more; tox shows it at the end of a traceback.
+            end.code = 1
+            raise end from None
 
     return wrapper
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from leanspec_build.errors import BuildError, note
+from leanspec_build.errors import BuildError, note, printable
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import Project, load_project
@@ -36,10 +36,11 @@ def make_all(options: argparse.Namespace) -> int:
             f"`{options.project / 'pyproject.toml'}` does not say where programs are, under `[tool.leanspec-build]`",
             hint=f"for example `{KEYS['from'].example}`",
         )
-    must_be_accepted(project)
+    if not options.local:
+        must_be_accepted(project)
     for line in project.left_out_notes():
         note(line)
-    sets = find_sets(project, options.places)
+    sets = find_sets(project, options.places, options.out)
     chosen = choose_platforms(sets, project, options.platforms)
     wheels: list[tuple[str | None, Content]] = [
         (programs.place, content_of(project, programs)) for programs in chosen
@@ -49,7 +50,6 @@ def make_all(options: argparse.Namespace) -> int:
         wheels.append((None, stub_content(project, tags)))
     if not options.local and not options.dry_run:
         _must_be_publishable(chosen)
-    facts = []
     contents = [content for _, content in wheels]
     memory = Memory(2 * max(map(_needed_memory, contents)))
 
@@ -60,16 +60,26 @@ def make_all(options: argparse.Namespace) -> int:
     # Compressing lets other threads run.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         names = pool.map(make, contents)
-        for (place, content), name in zip(wheels, names, strict=True):
-            path = str(options.out / name)
-            facts.append(_facts(path, place, content))
-            if not options.json:
-                _show(path, place, content)
-    if options.json:
-        print(json.dumps(facts, indent=2))  # noqa: T201
+        _report(wheels, names, options)
     if not options.local:
         _must_be_publishable(chosen)
     return 0
+
+
+def _report(
+    wheels: list[tuple[str | None, Content]],
+    names: Iterator[str],
+    options: argparse.Namespace,
+) -> None:
+    """Say of each wheel, as soon as it is made, what it is for."""
+    facts = []
+    for (place, content), name in zip(wheels, names, strict=True):
+        path = str(options.out / name)
+        facts.append(_facts(path, place, content))
+        if not options.json:
+            _show(path, place, content)
+    if options.json:
+        print(json.dumps(facts, indent=2))  # noqa: T201
 
 
 def _must_be_publishable(sets: list[ProgramSet]) -> None:
@@ -146,4 +156,4 @@ def _show(path: str, place: str | None, content: Content) -> None:
     if place:
         lines.append(f"  from {place}")
     lines += [f"  {line}" for line in content.tags.explanation()]
-    print("\n".join(lines), flush=True)  # noqa: T201
+    print(printable("\n".join(lines)), flush=True)  # noqa: T201

@@ -192,9 +192,16 @@ class _Pass:
         return bool(program_of(file, self._programs.names)) or self._is_archive(name)
 
     def _is_archive(self, name: str) -> bool:
-        if self._targets or len(self._outer) >= DEEPEST - 1:
+        """Tell whether a member is an archive to search; one that lies too deep is a problem."""
+        is_one = is_archive(posixpath.basename(name), self._programs.names)
+        if self._targets or not is_one:
             return False
-        return is_archive(posixpath.basename(name), self._programs.names)
+        if len(self._outer) < DEEPEST - 1:
+            return True
+        self._programs.problems.append(
+            f"`{self._prefix}{name}` in `{self._programs.path}` lies in more than {DEEPEST} archives"
+        )
+        return False
 
     def _search_inner(self, name: str, file: IO[bytes]) -> None:
         ending = next(filter(name.endswith, (*ARCHIVES, *SINGLES)))

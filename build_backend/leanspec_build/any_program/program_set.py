@@ -62,6 +62,16 @@ class ProgramSet:
         libc = next(iter(libcs - {None}), None)
         return {(name, cpu): number for name in LIBC_FAMILIES[libc]}
 
+    def newest(self, platform: str) -> tuple[int, int]:
+        """Return the version of the newest system that a tag for a platform names."""
+        numbers = [
+            number
+            for tag in self.tags.platforms
+            for number in self.machines_of(tag).values()
+            if platform in machine_names(self.machines_of(tag))
+        ]
+        return max(numbers, default=(0, 0))
+
     @property
     def is_thin(self) -> bool:
         """Whether each program is for one CPU alone."""

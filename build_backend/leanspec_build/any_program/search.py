@@ -98,7 +98,16 @@ def _reader_of(file: Path) -> Reader:
 
 def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
     count = 0
-    for folder, folders, names in os.walk(place):
+
+    def pass_by(error: OSError) -> None:
+        search.passed_by.append(f"`{error.filename}`: {error.strerror}")
+
+    for folder, folders, names in os.walk(place, onerror=pass_by):
+        search.passed_by += [
+            f"`{path}` is a link to a folder"
+            for path in sorted(Path(folder, name) for name in folders)
+            if path.is_symlink()
+        ]
         folders[:] = sorted(search.included(folder, folders))
         count += len(names)
         if count > MOST_FILES:

@@ -33,12 +33,15 @@ MACOS = ("darwin-x64", "darwin-arm64")
 DEBUG_REMARK = "its folder says that it is a debug build, which is large and slow: name another one under `from`"
 
 
-def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
+def find_sets(
+    project: Project, places: Sequence[str], out: Path | None = None
+) -> list[ProgramSet]:
     """Return every complete set of a project's programs, by its tags; no two are for the same machines.
 
-    They are in `places`, or where the project says. A note names each file of the same name that is
-    no program, or is for a machine that no tag names. Raises BuildError if a place has no set, if
-    two are for the same machines and differ, or if a program is damaged.
+    They are in `places`, or where the project says, and not in `out`, which is for wheels. A note
+    names each file of the same name that is no program, or is for a machine that no tag names.
+    Raises BuildError if a place has no set, if two are for the same machines and differ, or if a
+    program is damaged.
     """
     # What is given is relative to where it was typed, what the project states to the project.
     root = Path() if places else project.root
@@ -49,6 +52,9 @@ def find_sets(project: Project, places: Sequence[str]) -> list[ProgramSet]:
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
     excluded = _excluded(project)
+    if out is not None:
+        _must_not_be_read(out, root, patterns)
+        excluded.add(identity(out))
     sets: list[ProgramSet] = []
     messages: list[str] = []
     for pattern in patterns:
@@ -90,6 +96,24 @@ def _sets_in(
     return sets
 
 
+def _must_not_be_read(out: Path, root: Path, patterns: Sequence[str]) -> None:
+    """Raise BuildError if wheels would be written among the files that they are made from."""
+    folders = {(root / _without_wildcards(pattern)).resolve() for pattern in patterns}
+    if out.resolve() in folders:
+        raise BuildError(
+            f"refusing to write wheels into `{out}`, where the programs are",
+            hint="name another folder: `--out wheelhouse`",
+        )
+
+
+def _without_wildcards(pattern: str) -> Path:
+    """Return the folder that a glob begins in."""
+    path = Path(pattern)
+    while glob.has_magic(str(path)):
+        path = path.parent
+    return path
+
+
 def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
     tags = programs.tags
     new = dataclasses.replace(tags, remarks=(*tags.remarks, remark))
@@ -122,15 +146,19 @@ def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
 
 
 def set_for_platform(sets: list[ProgramSet], platform: str) -> ProgramSet:
-    """Return the one set for a platform, as `linux-x64`; raises BuildError if there is none, or several."""
+    """Return the set that installers choose on a new system of a platform, as `linux-x64`.
+
+    Raises BuildError if there is none.
+    """
     matches = [programs for programs in sets if platform in programs.platforms]
-    if len(matches) == 1:
-        return matches[0]
-    places = ", ".join(f"`{programs.place}`" for programs in matches) or "none"
-    raise BuildError(
-        f"there has to be one set of programs for `{platform}`, and there is: {places}",
-        hint="`python -m leanspec_build all` makes a wheel of each",
-    )
+    if not matches:
+        others = sorted({name for programs in sets for name in programs.platforms})
+        raise BuildError(
+            f"there are no programs for `{platform}`, only for {', '.join(others)}",
+            hint="`python -m leanspec_build all` makes a wheel of each",
+        )
+    # Of one for glibc and a static one, installers choose the one for the newer system.
+    return max(matches, key=lambda programs: programs.newest(platform))
 
 
 def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
@@ -148,6 +176,7 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
         return sets
     for key in MACOS:
         if key not in thin:
+            _must_not_be_universal(sets, *thin.values())
             raise BuildError(
                 f"`universal2` wants programs for {' and '.join(MACOS)}, and there are none for `{key}`",
                 hint="build them, or take `universal2` out of `[tool.leanspec-build]`",
@@ -161,6 +190,16 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
     tags = of_all([binary.tags for binary in binaries.values()])
     others = [programs for programs in sets if programs not in (intel, arm)]
     return [*others, ProgramSet(places, binaries, tags)]
+
+
+def _must_not_be_universal(sets: list[ProgramSet], thin: ProgramSet) -> None:
+    """Raise BuildError if there is a universal program, next to one for one of the CPUs."""
+    for programs in sets:
+        if not programs.is_thin:
+            raise BuildError(
+                f"`{programs.place}` is for both CPUs already, and `{thin.place}` for one of them",
+                hint="leave one of the two out by `exclude` under `[tool.leanspec-build]`",
+            )
 
 
 def _join(place: str, intel: Binary, arm: Binary) -> Binary:

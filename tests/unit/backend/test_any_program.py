@@ -30,7 +30,7 @@ from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
-from tests.support.surroundings import make_venv, packages, programs, run
+from tests.support.surroundings import is_root, make_venv, packages, programs, run
 from tests.support.tool import Tool
 
 OLD = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
@@ -530,3 +530,65 @@ def test_the_recipe_for_ci_makes_wheels_of_a_releases_archives(tool: Tool) -> No
     tool.build(*command.partition(" -m leanspec_build ")[2].split())
     (wheel,) = (tool.root / job["steps"][-1]["with"]["packages-dir"]).iterdir()
     assert wheel.name.startswith("a_tool-1.2.3-py3-none-manylinux")
+
+
+@pytest.mark.parametrize("places", ['"dist"', '"dist/*"', '["other", "./dist/../dist"]'])
+def test_all_does_not_write_where_the_programs_are(tool: Tool, places: str) -> None:
+    tool.edit('"dist"', places)
+    tool.put("linux", tool=headers.elf())
+    error = tool.build("all", "--out", "dist", code=1).stderr
+    assert "refusing to write wheels into `dist`, where the programs are\n" in error
+    assert "hint: name another folder: `--out wheelhouse`" in error
+
+
+def test_all_does_not_read_what_it_wrote(tool: Tool) -> None:
+    tool.put("linux", tool=headers.elf())
+    tool.edit('"dist"', '"."')
+    (tool.root / "wheelhouse").mkdir()
+    (tool.root / "wheelhouse/tool").write_bytes(headers.elf("aarch64"))
+    report = tool.build("all").stdout
+    assert report.startswith(str(Path("wheelhouse", "a_tool-1.2.3-py3-none-manylinux")))
+    assert "aarch64" not in report
+
+
+def test_all_makes_a_local_version_for_machines_of_ones_own(tool: Tool) -> None:
+    tool.put("linux", tool=headers.elf())
+    tool.edit('"1.2.3"', '"1.2.3+build"')
+    assert "no local version" in tool.build("all", code=1).stderr
+    assert "1.2.3+build-py3" in tool.build("all", "--local").stdout
+
+
+@pytest.mark.posix
+def test_all_names_folders_that_it_does_not_read(tool: Tool) -> None:
+    tool.put("linux", tool=headers.elf())
+    (tool.dist / "link").symlink_to(tool.dist / "linux")
+    locked = tool.dist / "locked"
+    locked.mkdir(mode=0)
+    errors = tool.build("all").stderr
+    assert f"note: `{Path('dist', 'link')}` is a link to a folder: passed by\n" in errors
+    if not is_root():
+        assert f"note: `{locked}`: Permission denied: passed by\n" in errors
+
+
+def test_all_prints_a_name_that_moves_the_cursor_as_an_escape(tool: Tool) -> None:
+    tarred(
+        tool.dist / "x.tar.gz",
+        **{"\x1b[2J/tool": headers.elf(), "\x1b[1A/tool": b"#!/bin/sh\n"},
+    )
+    report = tool.build("all")
+    assert "\\x1b[2J" in report.stdout
+    assert "\\x1b[1A" in report.stderr
+    assert "\x1b" not in report.stdout + report.stderr
+
+
+def test_a_refusal_of_a_hook_ends_with_its_message(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As tox shows it, which calls hooks in a process of its own and prints the traceback."""
+    tool.put("other", tool=headers.elf("s390x", loader="/lib/ld64.so.1"))
+    monkeypatch.chdir(tool.root)
+    with pytest.raises(
+        SystemExit, match="there are no programs for this machine"
+    ) as caught:
+        leanspec_build.build_wheel(str(tool.root))
+    assert caught.value.code == 1

@@ -140,6 +140,16 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
     ("file", "data", "words"),
     [
         ("x.tar", tarred(tool="/nowhere"), "is a link to `/nowhere`, which is not there"),
+        (
+            "x.tar",
+            tarred(tool="b", b="c", c="d", d="e", e="f", f="g", g="h"),
+            "`tool` in `dist/x.tar` is a link to a link to a link",
+        ),
+        (
+            "x.tar",
+            tarred(("y.zip", zipped(("z.tar", tarred(("tool", LINUX)))))),
+            "`y.zip/z.tar` in `dist/x.tar` lies in more than 2 archives",
+        ),
         ("x.zip", b"not a zip", "is not a whole archive"),
         (
             "x.tar.gz",
