@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
 from leanspec_build.binaries import read_binary
 from leanspec_build.errors import BuildError
+from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 
 from .names import program_of
@@ -18,6 +21,8 @@ from .packed import Reader, is_archive, programs_in
 
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
+# How many files are looked at, and shown, if nothing has the right name.
+MOST_TRIES, MOST_SHOWN = 1000, 5
 # The folders and archives of the programs of one wheel, and how to read each program.
 Folder = tuple[tuple[str, ...], Mapping[str, Reader]]
 
@@ -81,6 +86,19 @@ def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
                 f"`{path}` is one file, and there are to be {len(search.names)} programs",
                 hint="name the folder or archive that has them",
             )
+
+
+def executables(paths: list[Path]) -> Iterator[Path]:
+    """Yield some executables of any name, outside archives."""
+    below = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
+    count = 0
+    for path in itertools.islice(itertools.chain.from_iterable(below), MOST_TRIES):
+        with contextlib.suppress(BuildError):
+            read_executable(path)
+            yield path
+            count += 1
+        if count == MOST_SHOWN:
+            return
 
 
 def _names(search: Search) -> str:

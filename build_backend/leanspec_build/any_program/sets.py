@@ -18,6 +18,7 @@ from packaging.tags import sys_tags
 
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
 from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
+from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
 from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
@@ -26,7 +27,7 @@ from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts
 from .program_set import ProgramSet
-from .search import Search, complete_folders, identity
+from .search import Search, complete_folders, executables, identity
 from .universal import join_loaded
 
 MACOS = ("darwin-x64", "darwin-arm64")
@@ -62,7 +63,7 @@ def find_sets(
         sets += _sets_in(project, search, root, pattern)
         messages += search.passed_by
     if not sets:
-        raise _nothing_found(project.programs, patterns, messages)
+        raise _nothing_found(project.programs, root, patterns, messages)
     for message in messages:
         note(f"note: {message}: passed by")
     separate = without_overlap(sets, root)
@@ -92,7 +93,7 @@ def _sets_in(
             programs = _remarked(programs, DEBUG_REMARK)
         sets.append(programs)
     if not sets and not search.has_others:
-        raise _nothing_found(project.programs, [pattern], search.passed_by)
+        raise _nothing_found(project.programs, root, [pattern], search.passed_by)
     return sets
 
 
@@ -121,14 +122,18 @@ def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
 
 
 def _nothing_found(
-    programs: Sequence[str], patterns: Sequence[str], messages: list[str]
+    programs: Sequence[str], root: Path, patterns: Sequence[str], messages: list[str]
 ) -> BuildError:
     names = ", ".join(f"`{name}`" for name in programs)
     shown = ", ".join(f"`{pattern}`" for pattern in patterns)
+    others = [path for pattern in patterns for path in executables(_paths(root, pattern))]
+    messages = [*messages, *(f"`{path}` is a program of another name" for path in others)]
     lines = "".join(f"\n  {message}" for message in messages)
+    example = others[0].name.removesuffix(WINDOWS_SUFFIX) if others else "example"
+    hint = f'name what was built: `programs = ["{example}"]` under `[tool.leanspec-build]`'
     return BuildError(
         f"no folder or archive in {shown} has {names}{lines}",
-        hint='build first, or name what was built: `programs = ["example"]` under `[tool.leanspec-build]`',
+        hint=hint if messages else f"build first, or {hint}",
     )
 
 

@@ -592,3 +592,16 @@ def test_a_refusal_of_a_hook_ends_with_its_message(
     ) as caught:
         leanspec_build.build_wheel(str(tool.root))
     assert caught.value.code == 1
+
+
+def test_all_lists_the_programs_that_are_there(tool: Tool) -> None:
+    tool.dist.mkdir()
+    hint = 'name what was built: `programs = ["example"]` under'
+    assert f"hint: build first, or {hint}" in tool.build("all", code=1).stderr
+    tool.put("windows", other_exe=headers.pe(), readme=b"text")
+    error = tool.build("all", code=1).stderr
+    place = Path("dist", "windows", "other.exe")
+    assert f"\n  `{place}` is a program of another name\n" in error
+    assert "hint: name what was built" in error
+    tool.edit('"tool"', '"other"')
+    assert len(tool.all()) == 1
