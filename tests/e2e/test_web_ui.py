@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from scripts.environment import ROOT
 from scripts.gates.pages import PATH
 from scripts.model.pages import read_pages
+from tests.support.board_picture import take
 from tests.support.installers import install_with_pip
 from tests.support.preconditions import require
 from tests.support.releases import Scripts
@@ -23,7 +23,6 @@ from tests.support.surroundings import is_root
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 SPECS = {"first": "planned", "second": "in-progress", "third": "complete"}
-PICTURES = ("dashboard", "board", "spec", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +69,6 @@ def seen(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    target = os.environ.get("LEANSPEC_PICTURES")
-    for name in PICTURES if target else ():
-        shutil.copy(folder / f"{name}.png", Path(str(target)))
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -117,3 +113,11 @@ def test_another_site_reads_and_changes_nothing(seen: dict[str, Any], method: st
 def test_it_ends_at_once_though_a_page_was_open(seen: dict[str, Any]) -> None:
     assert seen["exit code"] == 0
     assert seen["seconds to its end"] < 3
+
+
+def test_the_pictures_show_every_column_of_the_board(
+    real_dist: Path, wheelhouse: Path, tmp_path: Path
+) -> None:
+    require("a browser")
+    installation = install_with_pip(tmp_path / "installed", real_dist, wheelhouse)
+    assert take(installation.commands, tmp_path) == []

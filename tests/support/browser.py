@@ -2,7 +2,7 @@
 
 Run as a program of its own, in a network namespace that has no interface but loopback:
 `python -m tests.support.browser COMMAND PROJECT OTHER FOLDER`. It prints what it saw as JSON;
-pictures go to FOLDER. OTHER is a project that was shown between two sessions with PROJECT.
+the browser's profile is in FOLDER. OTHER is a project that was shown between two sessions with PROJECT.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ fetch(url, {method, body, headers}).then(a => a.text()).then(t => done("read " +
 
 
 class Session:
-    """A browser, and the folder for its pictures."""
+    """A browser, and the folder for its profile and its pictures."""
 
     def __init__(self, folder: Path) -> None:
         options = webdriver.ChromeOptions()
@@ -143,19 +143,16 @@ def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str
     yield "dashboard", session.shows("The first spec") and session.shows(project.name)
     yield "no other project", "The other spec" not in session.text()
     root = driver.current_url.rstrip("/")
-    session.picture("dashboard")
     driver.get(f"{root}/specs")
     yield "list, by a deep link", session.shows("The second spec")
     next(
         button for button in session.find("//button") if button.text.strip() == "Board"
     ).click()
     yield "board", wait(lambda: len(session.find("//*[@draggable='true']")) == 3)
-    session.picture("board")
     drag_first_to_second(session)
     yield "drag and drop, on disk", wait(lambda: "status: in-progress" in first.read_text())
     driver.get(f"{root}/specs/003-third")
     yield "spec", session.shows("Some text of third")
-    session.picture("spec")
     third = project / "specs/003-third/README.md"
     third.write_text(third.read_text().replace("Some text of third", "Changed on disk"))
     yield "a change on disk, without a reload", session.shows("Changed on disk")
@@ -168,7 +165,6 @@ def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str
     wait(lambda: choose(session, "Dark"))
     yield "dark theme", wait(lambda: bool(session.find("//html[contains(@class, 'dark')]")))
     wait(lambda: not session.find("//*[normalize-space(.)='System']"))
-    session.picture("dark")
 
 
 def from_elsewhere(session: Session, url: str) -> Iterator[tuple[str, object]]:
