@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 
 from scripts.environment import ROOT
+from tests.support import terminal_picture
 from tests.support.installers import from_files
 from tests.support.surroundings import BASE_PYTHON, run
 
@@ -58,3 +59,11 @@ def test_what_the_docs_say_to_type_works(
 
 def test_there_are_commands_to_run() -> None:
     assert len([*scripts()]) >= 5
+
+
+def test_the_picture_of_the_terminal_shows_what_the_program_prints(
+    binaries: Path, tmp_path: Path
+) -> None:
+    (program,) = binaries.glob("cli/binaries/*/leanspec*")
+    lines = terminal_picture.transcript(program, tmp_path)
+    assert terminal_picture.PICTURE.read_text("utf-8") == terminal_picture.draw(lines)
