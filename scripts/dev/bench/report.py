@@ -26,8 +26,8 @@ NAMES = {
     Start.BARE: "`python -c pass`",
     Start.FLOOR: "a script that only calls `execv`",
     Start.OURS: "**lean-spec** (installed by uv)",
-    Start.BY_PIP: "lean-spec, installed by this Python's own pip",
-    Start.FIRST: "lean-spec, its very first start",
+    Start.BY_PIP: "lean-spec (installed by Python's own pip)",
+    Start.FIRST: "lean-spec (its very first start)",
     Start.SHIMMED: "a usual shim (`subprocess.run`)",
     Start.NODE: "the project's npm wrapper",
 }
@@ -37,8 +37,14 @@ AIMS = {
     "MCP `initialize`, launcher / npm wrapper": 0.33,
     "MCP `tools/list` after a probe, linked / the server itself": 1.05,
 }
-WIDTH, BAR, LEFT = 720, 22, 300
-FONT = 'role="img" font-family="system-ui, sans-serif" font-size="13" fill="#7d8590"'
+WIDTH, BAR, LEFT = 760, 22, 340
+TOP = 64
+FONT = 'role="img" font-family="system-ui, sans-serif" font-size="13" fill="#747c86"'
+TITLE = "Milliseconds that a start takes (shorter is better)"
+SUBTITLE = "leanspec-http --version: the program that npm has a wrapper for"
+LEAN_SPEC = (Start.OURS, Start.LINKED, Start.BY_PIP, Start.FIRST)
+OURS, OTHERS = "#2da44e", "#8c959f"
+LEGEND = {"lean-spec": OURS, "for comparison": OTHERS}
 
 
 def ordered(report: Report) -> list[Row]:
@@ -118,15 +124,22 @@ def plot(report: Report) -> str:
     """Return the medians as horizontal bars, in SVG. Grey on nothing reads on light and dark pages."""
     rows = ordered(report)
     scale = (WIDTH - LEFT - 60) / max(row.start_median for row in rows)
-    height = (len(rows) + 2) * (BAR + 6)
+    height = TOP + len(rows) * (BAR + 6)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
-        f"<title>{escape('a run of leanspec-http --version, milliseconds')}</title>",
-        '<text x="0" y="18" font-weight="bold">a run of `leanspec-http --version`, ms (less is better)</text>',
+        f"<title>{TITLE}</title>",
+        f'<text x="8" y="20" font-size="15" font-weight="bold">{TITLE}</text>',
+        f'<text x="8" y="42">{SUBTITLE}</text>',
     ]
-    for number, row in enumerate(rows, 1):
-        top = number * (BAR + 6) + 6
-        colour = "#2da44e" if row.way in (Start.OURS, Start.LINKED) else "#8c959f"
+    for number, (name, colour) in enumerate(LEGEND.items()):
+        left = WIDTH - 240 + number * 100
+        parts += [
+            f'<rect x="{left}" y="32" width="12" height="12" rx="3" fill="{colour}"/>',
+            f'<text x="{left + 18}" y="42">{name}</text>',
+        ]
+    for number, row in enumerate(rows):
+        top = TOP + number * (BAR + 6)
+        colour = OURS if row.way in LEAN_SPEC else OTHERS
         length = max(1.0, row.start_median * scale)
         name = NAMES[row.way].replace("**", "").replace("`", "")
         parts += [

@@ -18,7 +18,17 @@ if sys.platform == "win32":
     missing("POSIX", "a start is measured on Linux and macOS")
 
 from scripts.dev.bench.measuring import Report, Row
-from scripts.dev.bench.report import BEGIN, END, PAGE, PLOT, plot, table
+from scripts.dev.bench.report import (
+    BEGIN,
+    END,
+    LEFT,
+    LEGEND,
+    NAMES,
+    PAGE,
+    PLOT,
+    plot,
+    table,
+)
 from scripts.dev.bench.sessions import Through
 from scripts.dev.bench.starts import Start
 from scripts.tools.processes import clean_environment
@@ -105,4 +115,13 @@ def test_the_ratios_are_those_of_the_medians() -> None:
     report = Report({"cpu": "x"}, 1, rows)
     assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]
     assert "| launcher / npm wrapper | 0.30 | 0.30 |" in table(report)
-    assert plot(report).count("<rect") == 5
+    assert plot(report).count("<rect") == 5 + len(LEGEND)
+
+
+def test_the_plot_has_room_for_each_name_and_shows_no_markup() -> None:
+    """Of a wide font, a character takes 7.8 of 13 pixels."""
+    picture = plot(Report({}, 1, [Row(way, [2.0]) for way in NAMES]))
+    names = re.findall(r'text-anchor="end">([^<]+)<', picture)
+    assert len(names) == len(NAMES)
+    assert max(map(len, names)) * 7.8 < LEFT - 8
+    assert "`" not in picture
