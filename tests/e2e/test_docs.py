@@ -15,6 +15,18 @@ from tests.support.installers import from_files
 from tests.support.surroundings import BASE_PYTHON, run
 
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:pip|pipx|uv|uvx) [^`]*)`")
+INSTALLER_PAGES = ("README.md", "docs/installing.md", "docs/migration.md", "docs/web-ui.md")
+# Half a line, one with a placeholder, one about what another line left, and one that waits for Ctrl-C.
+NOT_TYPED = re.compile(
+    r"^uv \w+$|\b[A-Z]{2,}\b|==V|uninstall leanspec-\w+$|^uvx leanspec-ui$"
+)
+PROJECT = """\
+[project]
+name = "p"
+version = "1"
+requires-python = ">=3.11"
+"""
 # The blocks share one environment. To make it again would cost more than the rest of a block: pip
 # is installed into it once.
 PYTHON = f"""#!/bin/sh
@@ -29,6 +41,12 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield f"{page.name}-{number}", block
 
 
+def installer_lines(text: str) -> list[str]:
+    """Return the commands of installers that a page has in its sentences and tables, each once."""
+    lines = dict.fromkeys(INLINE.findall(text))
+    return [line for line in lines if not NOT_TYPED.search(line)]
+
+
 @pytest.fixture
 def reader(shared: Path) -> Iterator[Path]:
     """Return the home of a reader, whom another test process waits for."""
@@ -41,20 +59,51 @@ def reader(shared: Path) -> Iterator[Path]:
         yield home
 
 
-@pytest.mark.parametrize(
-    "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
-)
-def test_what_the_docs_say_to_type_works(
-    block: str, reader: Path, dist: Path, wheelhouse: Path
-) -> None:
+@pytest.fixture
+def variables(reader: Path, dist: Path, wheelhouse: Path) -> dict[str, str]:
+    """Return the environment of the reader."""
     env = from_files(reader, dist, wheelhouse)
     folders = (reader / "uv-bin", reader / "pipx-bin", reader / "bin")
-    env |= {
+    return env | {
         "PATH": ":".join([*map(str, folders), env["PATH"]]),
         "PIPX_DEFAULT_PYTHON": str(BASE_PYTHON),
         "UV_PYTHON": str(BASE_PYTHON),
     }
-    run(["bash", "-euxo", "pipefail", "-c", block], env, cwd=reader / "here")
+
+
+@pytest.mark.parametrize(
+    "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
+)
+def test_what_the_docs_say_to_type_works(
+    block: str, reader: Path, variables: dict[str, str]
+) -> None:
+    run(["bash", "-euxo", "pipefail", "-c", block], variables, cwd=reader / "here")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", INSTALLER_PAGES)
+def test_each_line_for_an_installer_works_in_the_order_of_its_page(
+    page: str, reader: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    """Those in sentences and tables, in an environment that is active, and in a project."""
+    lines = installer_lines((ROOT / page).read_text("utf-8"))
+    assert len(lines) > 1
+    project = tmp_path / "project"
+    (project / "specs").mkdir(parents=True)
+    (project / "pyproject.toml").write_text(PROJECT)
+    run(
+        [reader / "bin/python3", "-m", "venv", "environment"],
+        variables,
+        cwd=reader / "here",
+    )
+    environment = reader / "here/environment"
+    env = variables | {
+        "PATH": f"{environment / 'bin'}:{variables['PATH']}",
+        "VIRTUAL_ENV": str(environment),
+        "SHELL": "/bin/bash",
+    }
+    for line in lines:
+        run(["bash", "-euxo", "pipefail", "-c", line], env, cwd=project, text="y\n")
 
 
 def test_there_are_commands_to_run() -> None:

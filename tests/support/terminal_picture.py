@@ -18,7 +18,7 @@ PROJECT = "~/project"
 WIDTH, LINE, MARGIN = 560, 17, 16
 BAR = 28
 HEAD = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img"
      font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="12.5">
   <title>{title}</title>
   <style>
@@ -52,7 +52,7 @@ def transcript(program: Path, folder: Path) -> list[str]:
 
 
 def draw(lines: list[str]) -> str:
-    """Return the lines as a window of a terminal, which reads on light and dark pages."""
+    """Return the lines as a window of a terminal, which can be read on light and dark pages."""
     height = BAR + LINE * len(lines) + MARGIN
     title = f"A terminal: {', '.join(f'lean-spec {command}' for command in COMMANDS)}"
     sizes = {"width": WIDTH, "frame": WIDTH - 2, "height": height, "bottom": height - 2}
