@@ -55,7 +55,7 @@ def ordered(report: Report) -> list[Row]:
 def table(report: Report) -> str:
     """Return the table in Markdown, with the ratios and the machine."""
     lines = [
-        "| started through | a run of `--version`, ms | MCP `initialize`, ms | memory beside the server |",
+        "| started through | a run of `--version`, ms | MCP `initialize`, ms | additional memory |",
         "|---|---:|---:|---:|",
     ]
     for row in ordered(report):
