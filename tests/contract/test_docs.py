@@ -226,6 +226,29 @@ def test_every_link_leads_somewhere() -> None:
     )
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    links = [
+        (place(page, line), page.parent / path if path else page, anchor)
+        for page in PAGES
+        for line, target in numbered(r"\]\(([^)]*#[^)]+)\)", page.read_text("utf-8"))
+        for path, _, anchor in [target.partition("#")]
+        if "://" not in target
+    ]
+    assert len(links) > 10
+    must_hold(
+        f"{source}: `#{anchor}`"
+        for source, page, anchor in links
+        if anchor not in anchors(page)
+    )
+
+
 def documented_commands() -> Iterator[tuple[str, str]]:
     """Yield the place of each command line of ours, and the line."""
     for page in PAGES:
