@@ -17,10 +17,13 @@ from tests.support.surroundings import BASE_PYTHON, run
 
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:pip|pipx|uv|uvx|leanspec-\w+|lean-spec) [^`]*|leanspec-ui)`")
-# Half a line, a placeholder, what another line left, what needs the network, a port that others may have, and what
-# LeanSpec cannot do yet.
 NOT_TYPED = re.compile(
-    r"^uv \w+$|\b[A-Z]{2,}\b|…|uninstall leanspec-\w+$|launcher fetch$| --dev$| --port 8080$|spec validate$"
+    r"^uv \w+$"  # half a line
+    r"|\b[A-Z]{2,}\b|…"  # with a placeholder
+    r"|uninstall leanspec-\w+$|upgrade lean-spec$"  # of what another line installed
+    r"|launcher fetch$| --dev$"  # from the network
+    r"| --port 8080$"  # others may have it
+    r"|spec validate$"  # LeanSpec has none yet
 )
 # What ends with Ctrl-C.
 SERVES = re.compile(r"^(uvx )?leanspec-ui(?!.*--dry-run)|^lean-spec ui")
@@ -30,18 +33,19 @@ name = "p"
 version = "1"
 requires-python = ">=3.11"
 """
-# The blocks share one environment. To make it again would cost more than the rest of a block: pip
-# is installed into it once.
+# The pages share one environment. To make it again would cost more than the rest of a page: pip is
+# installed into it once.
 PYTHON = f"""#!/bin/sh
 if [ "$*" = "-m venv environment" ] && [ -d environment ]; then exit; fi
 exec {BASE_PYTHON} "$@"
 """
 
 
-def scripts() -> Iterator[tuple[str, str]]:
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for number, block in enumerate(BLOCK.findall(page.read_text("utf-8")), 1):
-            yield f"{page.name}-{number}", block
+def blocks() -> dict[str, list[str]]:
+    """Return the blocks to run of each page that has some."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = {page.name: BLOCK.findall(page.read_text("utf-8")) for page in pages}
+    return {name: scripts for name, scripts in found.items() if scripts}
 
 
 def inline_lines(text: str) -> list[str]:
@@ -63,24 +67,27 @@ def reader(shared: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def variables(reader: Path, dist: Path, wheelhouse: Path) -> dict[str, str]:
-    """Return the environment of the reader."""
+def variables(reader: Path, dist: Path, wheelhouse: Path, tmp_path: Path) -> dict[str, str]:
+    """Return the environment of the reader, with nothing installed by pipx and uv."""
     env = from_files(reader, dist, wheelhouse)
-    folders = (reader / "uv-bin", reader / "pipx-bin", reader / "bin")
+    folders = (tmp_path / "uv-bin", tmp_path / "pipx-bin", reader / "bin")
     return env | {
         "PATH": ":".join([*map(str, folders), env["PATH"]]),
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(tmp_path / "pipx-bin"),
         "PIPX_DEFAULT_PYTHON": str(BASE_PYTHON),
+        "UV_TOOL_DIR": str(tmp_path / "uv-tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "uv-bin"),
         "UV_PYTHON": str(BASE_PYTHON),
     }
 
 
-@pytest.mark.parametrize(
-    "block", [block for _, block in scripts()], ids=[name for name, _ in scripts()]
-)
-def test_what_the_docs_say_to_type_works(
-    block: str, reader: Path, variables: dict[str, str]
+@pytest.mark.parametrize("page", blocks())
+def test_each_block_of_a_page_works_in_its_order(
+    page: str, reader: Path, variables: dict[str, str]
 ) -> None:
-    run(["bash", "-euxo", "pipefail", "-c", block], variables, cwd=reader / "here")
+    for block in blocks()[page]:
+        run(["bash", "-euxo", "pipefail", "-c", block], variables, cwd=reader / "here")
 
 
 @pytest.mark.slow
@@ -92,6 +99,7 @@ def test_what_the_docs_say_to_type_works(
         "docs/mcp-clients.md",
         "docs/migration.md",
         "docs/troubleshooting.md",
+        "docs/updating.md",
         "docs/web-ui.md",
     ],
 )
@@ -121,7 +129,7 @@ def test_each_line_in_a_sentence_or_table_works_in_the_order_of_its_page(
 
 
 def test_there_are_commands_to_run() -> None:
-    assert len([*scripts()]) >= 5
+    assert sum(map(len, blocks().values())) >= 15
 
 
 def test_the_picture_of_the_terminal_shows_what_the_program_prints(
