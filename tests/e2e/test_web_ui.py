@@ -15,7 +15,6 @@ import pytest
 from scripts.environment import ROOT
 from scripts.gates.pages import PATH
 from scripts.model.pages import read_pages
-from tests.support.board_picture import take
 from tests.support.installers import install_with_pip
 from tests.support.preconditions import require
 from tests.support.releases import Scripts
@@ -60,17 +59,22 @@ def seen(
     (other / "specs/001-other").mkdir(parents=True)
     text = "---\nstatus: planned\ncreated: '2026-01-01'\n---\n\n# The other spec\n"
     (other / "specs/001-other/README.md").write_text(text)
-    command = [sys.executable, "-m", "tests.support.browser"]
-    command.append(str(installation.commands / "leanspec-ui"))
-    command += [str(project), str(other), str(folder)]
+    command = installation.commands / "leanspec-ui"
+    output = run_without_network("tests.support.browser", command, project, other, folder)
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def run_without_network(module: str, *arguments: Path) -> str:
+    """Run a module of the tests' support, and return what it prints."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     if is_root():
         command = ["unshare", "--net", *command]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -119,5 +123,6 @@ def test_the_pictures_show_every_column_of_the_board(
     real_dist: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     require("a browser")
-    installation = install_with_pip(tmp_path / "installed", real_dist, wheelhouse)
-    assert take(installation.commands, tmp_path) == []
+    commands = install_with_pip(tmp_path / "home", real_dist, wheelhouse).commands
+    run_without_network("tests.support.board_picture", commands, tmp_path)
+    assert len([*tmp_path.glob("web-ui*.png")]) == 2

@@ -19,7 +19,7 @@ from .surroundings import clean, run
 if sys.platform == "win32":
     raise ImportError  # the browser's session needs a network namespace
 
-from .browser import Session, choose, running, wait
+from .browser import Session, choose, raise_loopback, running, wait
 
 PICTURES = {"Light": "web-ui.png", "Dark": "web-ui-dark.png"}
 # As large as all columns need.
@@ -99,14 +99,15 @@ def _pictures(session: Session, url: str) -> Iterator[list[str]]:
         yield list(driver.execute_script(CUT))
 
 
-def main(commands: str) -> None:
-    """Take the pictures again, and put them into the docs."""
+def main(commands: str, target: str = str(ROOT / "docs")) -> None:
+    """Take the pictures and put them into a folder, unless something in them is cut off."""
+    raise_loopback()
     with tempfile.TemporaryDirectory() as folder:
         if take(Path(commands), Path(folder)):
             raise SystemExit("something is cut off: make the window larger")
         for name in PICTURES.values():
-            shutil.copy(Path(folder, name), ROOT / "docs")
+            shutil.copy(Path(folder, name), target)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
