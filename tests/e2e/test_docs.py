@@ -44,8 +44,8 @@ exec {BASE_PYTHON} "$@"
 def blocks() -> dict[str, list[str]]:
     """Return the blocks to run of each page that has some."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    found = {page.name: BLOCK.findall(page.read_text("utf-8")) for page in pages}
-    return {name: scripts for name, scripts in found.items() if scripts}
+    scripts = {page.name: BLOCK.findall(page.read_text("utf-8")) for page in pages}
+    return {name: blocks for name, blocks in scripts.items() if blocks}
 
 
 def inline_lines(text: str) -> list[str]:
