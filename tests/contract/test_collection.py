@@ -23,7 +23,7 @@ class OtherSystem:
     @staticmethod
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection():
-        import asyncio, cryptography.hazmat.bindings._rust, filelock, hypothesis, requests
+        import asyncio, click, cryptography.hazmat.bindings._rust, filelock, hypothesis, requests
         import rich.console, twine.repository
         for name in missing:
             module, _, attribute = name.partition(".")
