@@ -90,22 +90,25 @@ class Report:
         if direct is None or ours is None or bare is None or linked is None:
             return {}
         added = ours.start_median - direct.start_median
-        found = {
+        ratios = {
             "(launcher - binary) / `python -c pass`": added / bare.start_median,
             "linked / binary": linked.start_median / direct.start_median,
         }
+        if help_screen := self.row(Start.HELP):
+            name = "`leanspec-launcher --help` / `python -c pass`"
+            ratios[name] = help_screen.start_median / bare.start_median
         if node:
-            found["launcher / npm wrapper"] = ours.start_median / node.start_median
+            ratios["launcher / npm wrapper"] = ours.start_median / node.start_median
             if ours.handshake_median and node.handshake_median:
-                found["MCP `initialize`, launcher / npm wrapper"] = (
+                ratios["MCP `initialize`, launcher / npm wrapper"] = (
                     ours.handshake_median / node.handshake_median
                 )
         probed = {each.through: each.probed for each in self.sessions}
         if linked_times := probed.get(Through.LINKED):
-            found["MCP `tools/list` after a probe, linked / the server itself"] = (
+            ratios["MCP `tools/list` after a probe, linked / the server itself"] = (
                 statistics.median(linked_times) / statistics.median(probed[Through.BARE])
             )
-        return found
+        return ratios
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def _prepare(folder: Path) -> Bench:
     programs = _commands(folder / "start", commands, linked, FAMILIES["http"])
     programs[Start.BARE] = (str(commands / "python"), "-c", "pass")
     programs[Start.BY_PIP] = (str(by_pip / "leanspec-http"),)
+    programs[Start.HELP] = (str(commands / "leanspec-launcher"), "--help")
     servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
     for environment in (commands, linked, by_pip):
         _settle(installed_binary(environment))
@@ -246,7 +250,7 @@ def _settle(binary: Path) -> None:
 
 
 def _version(command: Command) -> Command:
-    return command if command[-1] == "pass" else (*command, "--version")
+    return command if command[-1] in ("pass", "--help") else (*command, "--version")
 
 
 def _run(command: Command, env: Mapping[str, str]) -> float:

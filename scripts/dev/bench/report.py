@@ -32,6 +32,7 @@ NAMES = {
     Start.NODE: "the project's npm wrapper",
 }
 AIMS = {
+    "`leanspec-launcher --help` / `python -c pass`": 4.00,
     "(launcher - binary) / `python -c pass`": 1.00,
     "launcher / npm wrapper": 0.30,
     "MCP `initialize`, launcher / npm wrapper": 0.33,

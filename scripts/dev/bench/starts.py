@@ -37,6 +37,7 @@ class Start(StrEnum):
     FIRST = "ours, first start"
     BARE = "python -c pass"
     FLOOR = "execv alone"
+    HELP = "leanspec-launcher --help"
 
 
 def this_platform() -> Platform:

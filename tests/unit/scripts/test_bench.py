@@ -72,8 +72,8 @@ def test_bench_measures_every_way_that_needs_no_npm(
     assert "| **lean-spec** (installed by uv) | " in output
     report = json.loads((tmp_path / "bench.json").read_text())
     must_be_sound(report)
-    assert {row["way"] for row in report["rows"]} == {*Start} - {Start.NODE}
-    assert len(report["ratios"]) == 3
+    assert {row["way"] for row in report["rows"]} == {*NAMES} - {Start.NODE}
+    assert len(report["ratios"]) == 4
     through = {session["through"] for session in report["sessions"]}
     assert through == {*Through} - {Through.NODE}
 
@@ -89,9 +89,9 @@ def test_bench_measures_the_release_on_npm_and_its_wrapper(
     report = json.loads((tmp_path / "bench.json").read_text())
     must_be_sound(report)
     rows = {row["way"]: row for row in report["rows"]}
-    assert set(rows) == {*Start}
+    assert set(rows) == {*NAMES}
     assert rows[Start.NODE]["beside"] > 10_000
-    assert len(report["ratios"]) == 5
+    assert len(report["ratios"]) == 6
     assert {session["through"] for session in report["sessions"]} == set(Through)
 
 
