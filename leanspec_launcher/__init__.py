@@ -69,7 +69,7 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
     if is_for_old and family.typescript:
         from .instead.typescript import become
 
-        return become(family, arguments, start)
+        return become(arguments, start)
     if arguments[:1] == ["ui"] and family.name == "cli":
         from .web.takeover import is_ours, show
 

@@ -21,3 +21,5 @@ FILES = ""
 TOOLS: "dict[str, dict[str, str]]" = {}
 # The minisign public keys that may sign a release's manifest.
 KEYS: "tuple[str, ...]" = ()
+# The npm package and version of LeanSpec's last release in TypeScript.
+TYPESCRIPT = ""

@@ -30,7 +30,7 @@ class Family:
         *,
         extra: str = "",
         answers: "tuple[str, ...]" = (),
-        typescript: str = "",
+        typescript: bool = False,
         ended: str = "",
     ) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class Family:
         # Arguments that, alone, the launcher answers because the binary cannot: an exception to the
         # launch contract. `leanspec-mcp` 0.3.0 reads no argument and waits for its input.
         self.answers = answers
-        # The npm package and version of its last release in TypeScript, which 0.3 can still start.
+        # Whether 0.3 can still start its last release in TypeScript, which the pins name.
         self.typescript = typescript
         # The first version of LeanSpec without it; empty if this one has it. Its row stays, and its
         # command says what happened.
@@ -77,7 +77,7 @@ class Families(dict[str, Family]):
 
 
 _FAMILIES = (
-    Family("cli", "leanspec", typescript="lean-spec@0.2.9"),
+    Family("cli", "leanspec", typescript=True),
     Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
     Family("http", "leanspec-http", extra="ui"),
 )

@@ -1,11 +1,13 @@
 """The last release in TypeScript, for those who ask for it. It goes when 0.3 ends."""
 
 import os
+import subprocess  # noqa: TID251 - npm, with its settings taken from our own folder
 import sys
 
+from leanspec_launcher._pins import TYPESCRIPT
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import SITE, is_absolute
-from leanspec_launcher._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, Family
+from leanspec_launcher._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,33 +16,46 @@ if TYPE_CHECKING:
 # Where Node's installer for Windows puts what `npx.cmd` runs. A batch file would have cmd.exe read
 # the arguments again.
 WINDOWS_NPX = ("node_modules", "npm", "bin", "npx-cli.js")
+# Where npx keeps what it has installed once, below npm's cache.
+KEPT = os.path.join("_npx", "*", "node_modules")
+NPM_SECONDS = 30
+WITHOUT = "leave that out to run the Rust program, `leanspec`"
 
 
-def become(
-    family: Family, arguments: "list[str]", start: "Callable[[str, list[str]], int]"
-) -> int:
-    """Replace this process by npx with the pinned release; return 127 if there is no npx."""
+def become(arguments: "list[str]", start: "Callable[[str, list[str]], int]") -> int:
+    """Replace this process by npx with the pinned release; return 127 if it cannot be had."""
     asked = f"`{TYPESCRIPT_VARIABLE}`"
     if arguments[:1] == [TYPESCRIPT_OPTION]:
         asked, arguments = f"`{TYPESCRIPT_OPTION}`", arguments[1:]
+    if not TYPESCRIPT:
+        say(
+            f"error: {asked} asks for a TypeScript release, and a source checkout pins none",
+            f"hint: {WITHOUT}",
+        )
+        return NOT_FOUND
     command = _npx()
     if not command:
         say(
-            f"error: {asked} asks for {family.typescript}, which needs `npx`, which is not on `PATH`",
-            "hint: install Node.js from https://nodejs.org, or leave that out to run the Rust program",
+            f"error: {asked} asks for {TYPESCRIPT}, which needs `npx`, which is not on `PATH`",
+            f"hint: install Node.js from https://nodejs.org, or {WITHOUT}",
         )
         return NOT_FOUND
-    npx, name = command[-1], family.typescript.partition("@")[0]
-    say(
-        f"note: {asked} runs {family.typescript}, the last TypeScript release, by `{npx}`, until 0.4"
-    )
+    npx, name = command[-1], TYPESCRIPT.partition("@")[0]
     # npm's settings and packages are not taken from the project's folder, which may be a
     # stranger's, but from this one, which has none. The program itself works in the project.
     prefix = os.path.join(SITE, "leanspec_launcher", "instead")
-    options = [f"--prefix={prefix}", "--yes", f"--package={family.typescript}"]
-    options += ["--", name]
     # npx looks for Node.js there, too.
     os.environ["PATH"] = os.pathsep.join(filter(is_absolute, _folders()))
+    if not _is_kept(name) and _is_gone(command, prefix):
+        say(
+            f"error: {asked} asks for {TYPESCRIPT}, which npm's registry does not have",
+            f"hint: {WITHOUT}",
+        )
+        return NOT_FOUND
+    say(
+        f"note: {asked} runs {TYPESCRIPT}, the last TypeScript release, by `{npx}`, until 0.4"
+    )
+    options = [f"--prefix={prefix}", "--yes", f"--package={TYPESCRIPT}", "--", name]
     try:
         return start(command[0], [*command[1:], *options, *arguments])
     except OSError as error:
@@ -49,6 +64,36 @@ def become(
             "hint: reinstall Node.js",
         )
         return CANNOT_RUN
+
+
+def _is_kept(name: str) -> bool:
+    """Tell whether npx has installed a package before: then its registry need not be asked."""
+    import glob
+
+    cache = os.path.join(os.path.expanduser("~"), ".npm")
+    if sys.platform == "win32":
+        cache = os.path.join(os.environ.get("LOCALAPPDATA", ""), "npm-cache")
+    return bool(glob.glob(os.path.join(glob.escape(cache), KEPT, name)))
+
+
+def _is_gone(command: "list[str]", prefix: str) -> bool:
+    """Tell whether npm's registry lacks the release. Without an answer, npx says why."""
+    folder, file = os.path.split(command[-1])
+    npm = [*command[:-1], os.path.join(folder, file.replace("npx", "npm"))]
+    words = ["view", f"--prefix={prefix}", TYPESCRIPT, "version"]
+    try:
+        answer = subprocess.run(
+            [*npm, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=NPM_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    # Of a package that it has without that version, npm says nothing.
+    is_unknown = answer.returncode == 0 and not answer.stdout.strip()
+    return is_unknown or b"E404" in answer.stderr
 
 
 def _npx() -> "list[str]":

@@ -165,6 +165,15 @@ def _look_up(
     return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
 
 
+def is_on_registry(spec: str) -> bool:
+    """Tell whether npm's registry has a version of a package, as `name@version`.
+
+    Raises CommandError if there is no npm, or if it gets no answer.
+    """
+    npm = find_program("npm", "install Node.js, which brings it")
+    return _ask(npm, ["view", spec, "version", "--json"], spec) is not None
+
+
 def _ask(npm: str, arguments: list[str], name: str) -> object:
     """Return npm's JSON answer; None if the registry knows no such package or version."""
     done = capture([npm, *arguments])

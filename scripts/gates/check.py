@@ -17,7 +17,7 @@ from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
 from scripts.model.openssl import read_openssl
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
 
@@ -29,6 +29,7 @@ from .mcp_registry import mcp_registry
 from .openssl import openssl_gate
 from .pages import pages_gate
 from .same_bytes import same_bytes
+from .typescript import typescript_gate
 
 Further = Callable[[Plan, list[File]], Iterator[Finding]]
 
@@ -59,6 +60,7 @@ def check(  # noqa: PLR0913 - an argument is an option of the command
         "binaries": lambda: binaries.binaries(plan, files, sources),
         "OpenSSL": lambda: openssl_gate(read_openssl(root), files),
         "pages": lambda: pages_gate(files),
+        "the TypeScript release, at npm": lambda: typescript_gate(typescript_release(root)),
         "where files lie": lambda: layout(files),
         "what the index would say": lambda: index_rules(files),
         "the bytes that this tree builds": lambda: same_bytes(

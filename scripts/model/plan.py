@@ -33,7 +33,7 @@ EXCEPTIONS = ("commits", "sources", VALIDATE, REBUILD)
 """What a plan can make an exception of."""
 KEYS = {
     "": (
-        *("repository", "sources", "platforms", "attestations", "signing"),
+        *("repository", "sources", "platforms", "attestations", "signing", "typescript"),
         *("public-key", "next-public-key"),
         *("pages", "desktop", "missing", "openssl", "exceptions"),
     ),
@@ -164,6 +164,13 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
         attestations=indices,
     )
     return plan.built_from(kinds)
+
+
+def typescript_release(root: Path = ROOT) -> str:
+    """Return the npm package and version that `LEANSPEC_USE_TS` runs; empty if the plan names none."""
+    text = (root / "pyproject.toml").read_text("utf-8")
+    table = tomllib.loads(text)["tool"]["leanspec-release"]
+    return str(table.get("typescript", ""))
 
 
 def _must_have_known_keys(table: dict[str, Any]) -> None:

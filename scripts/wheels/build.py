@@ -41,7 +41,7 @@ from scripts.model.families import (
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import pages_folder, pages_record
-from scripts.model.plan import Plan, read_plan
+from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.git_files import (
@@ -339,7 +339,10 @@ def _build_main(
             for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
         )
         files = f"{repository}/releases/download/v{{version}}/"
-        text = render_pins(version, pins, pages, files, release_keys(), tools)
+        typescript = typescript_release()
+        text = render_pins(
+            version, pins, pages, files, release_keys(), tools, typescript=typescript
+        )
         (source / MAIN_PACKAGE / "_pins.py").write_text(text, "utf-8")
         built = [
             _call_backend(ROOT, "wheel", out, "building `lean-spec`")[0],

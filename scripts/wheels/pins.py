@@ -48,6 +48,8 @@ FILES = {files}
 TOOLS: "dict[str, dict[str, str]]" = {tools}
 # The minisign public keys that may sign a release's manifest.
 KEYS: "tuple[str, ...]" = {keys}
+# The npm package and version of LeanSpec's last release in TypeScript.
+TYPESCRIPT = {typescript}
 '''
 
 
@@ -82,18 +84,21 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
     return hashlib.sha256(archive.read(name)).hexdigest()
 
 
-def render_pins(
+def render_pins(  # noqa: PLR0913 - one argument per pin
     version: str,
     pins: dict[str, dict[str, Pins]],
     pages: str = "",
     files: str = "",
     keys: tuple[str, ...] = (),
     tools: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    *,
+    typescript: str = "",
 ) -> str:
     """Return the text of `_pins.py` for a release; `pins` is program -> platform -> pins of its wheel.
 
     `pages` is the digest of the web UI's pages, `files` the URL of a release's files, `tools` the
-    outlines of the server's tools for each adapter; each is empty if there are none.
+    outlines of the server's tools for each adapter, `typescript` the npm package that
+    `LEANSPEC_USE_TS` runs; each is empty if there are none.
     """
     every = [wheel for family in pins.values() for wheel in family.values()]
     values = {
@@ -114,6 +119,7 @@ def render_pins(
         "files": files,
         "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},
         "keys": keys,
+        "typescript": typescript,
     }
     return TEMPLATE.format(**{name: _literal(value) for name, value in values.items()})
 

@@ -148,7 +148,9 @@ def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
     pins = {"mcp": {"linux-x64": own}, "cli": {"linux-x64": own, "darwin-x64": own}}
     tools = {"markdown": {"list": f"{'4' * 64} status* tags"}, "ado": {}}
     keys = ("key", "next")
-    text = render_pins("9.9.9rc1", pins, "3" * 64, "https://{version}/", keys, tools)
+    text = render_pins(
+        "9.9.9rc1", pins, "3" * 64, "https://{version}/", keys, tools, typescript="x@1.2.3"
+    )
     values = literals(text)
     assert (values["VERSION"], values["BINARIES"]) == ("9.9.9rc1", "9.9.9-rc.1")
     assert values["SHA256"]["cli"] == {"darwin-x64": "0" * 64, "linux-x64": "0" * 64}
@@ -156,6 +158,7 @@ def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
     assert values["WHEELS"]["mcp"] == {"linux-x64": tuple(wheel)}
     assert values["KEYS"] == ("key", "next")
     assert values["TOOLS"] == tools
+    assert values["TYPESCRIPT"] == "x@1.2.3"
     formatter = [
         sys.executable,
         "-m",

@@ -103,7 +103,13 @@ class Site:
     def write_pins(self) -> None:
         """Give the launcher the digests of programs and wheels, and the keys."""
         text = render_pins(
-            "9.9.9", self.pins, self.pages, self.files, self.keys, self.tools
+            "9.9.9",
+            self.pins,
+            self.pages,
+            self.files,
+            self.keys,
+            self.tools,
+            typescript="lean-spec@0.2.9",
         )
         write_module(self.root / "leanspec_launcher/_pins.py", text)
 

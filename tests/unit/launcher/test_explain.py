@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import json
 import os
 import platform
 import random
@@ -28,6 +29,7 @@ from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.modules import write_module
 from tests.support.preconditions import missing, needs, require
+from tests.support.registry import package, serving
 from tests.support.site import HOST, Site, compiled, needing, script, settle, stamps
 from tests.support.surroundings import run
 from tests.support.versions import OURS
@@ -404,6 +406,7 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
 def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path) -> None:
     npx = tmp_path / "tools/npx"
     npx.parent.mkdir()
+    site.write_pins()
     npx.write_bytes(script('printf "[%s]" "$@"; exit 5'))
     npx.chmod(0o755)
     decoy = site.root / "npx"  # in the working directory
@@ -428,6 +431,36 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
         "error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`"
     )
     assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
+
+
+def test_typescript_that_npm_does_not_have_is_said_in_one_line(
+    site: Site, tmp_path: Path
+) -> None:
+    """By the real npm; and it is started if the registry has it."""
+    require("npm")
+    site.write_pins()
+    npx = shutil.which("npx")
+    assert npx is not None
+    with serving(tmp_path) as registry:
+        path = f"{Path(npx).parent}:/usr/bin:/bin"
+        env = registry.settings() | {"PATH": path, "LEANSPEC_USE_TS": "1"}
+        gone = site.start("cli", "list", env=env, code=127)
+        assert gone.stderr == (
+            "error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which npm's registry does not have\n"
+            "hint: leave that out to run the Rust program, `leanspec`\n"
+        )
+        manifest = {"name": "lean-spec", "version": "0.2.9", "bin": {"lean-spec": "x.js"}}
+        files = {
+            "package.json": json.dumps(manifest).encode(),
+            "x.js": b"#!/usr/bin/env node\nconsole.log(process.argv.slice(2))\n",
+        }
+        registry.publish("lean-spec", "0.2.9", package("lean-spec", "0.2.9", files))
+        assert site.start("cli", "list", env=env).stdout == "[ 'list' ]\n"
+
+
+def test_typescript_is_not_pinned_by_a_checkout(site: Site) -> None:
+    done = site.start("cli", "--use-typescript", code=127)
+    assert "asks for a TypeScript release, and a source checkout pins none" in done.stderr
 
 
 def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site) -> None:
