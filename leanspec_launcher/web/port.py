@@ -53,7 +53,7 @@ def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[i
     _must_be_an_address(host)
     wanted = asked if asked is not None else _of_the_environment()
     if wanted is not None:
-        _must_be_free(host, wanted)
+        _must_be_free(host, wanted, is_option=asked is not None)
         return wanted, ""
     first = configured or DEFAULT
     for port in range(first, min(first + TRIES, HIGHEST + 1)):
@@ -88,13 +88,13 @@ def _of_the_environment() -> int | None:
     return int(text)
 
 
-def _must_be_free(host: str, port: int) -> None:
+def _must_be_free(host: str, port: int, *, is_option: bool) -> None:
     try:
         _bind(host, port)
     except PermissionError:
         raise CommandError(
             f"this user may not listen on port {port}",
-            hint="name a port above 1023: `--port 3000`",
+            hint=f"name a port above 1023: `{'--port ' if is_option else f'{VARIABLE}='}3000`",
         ) from None
     except OSError as error:
         answer = ask(host, port, SECONDS_FOR_A_STRANGER)
@@ -104,7 +104,7 @@ def _must_be_free(host: str, port: int) -> None:
             who = f"LeanSpec {answer.version} with {shown}"
         raise CommandError(
             f"port {port} of `{host}` is in use by {who}: {error.strerror}",
-            hint="name another port, or leave `--port` out to get a free one",
+            hint=f"name another port, or leave `{'--port' if is_option else VARIABLE}` out to get a free one",
         ) from None
 
 

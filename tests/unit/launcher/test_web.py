@@ -508,12 +508,14 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
     with web.running() as (_, said):
         port = str(said["port"])
         refused = web.run("--new", "--port", port).stderr
+        assert "hint: name another port, or leave `--port` out" in refused
         assert (
             f"port {port} of `127.0.0.1` is in use by LeanSpec 9.9.9 with `/first`, `{web.project}`"
             in refused
         )
         refused = web.run("--new", env={"PORT": port}).stderr
         assert f"error: port {port} of" in refused
+        assert "hint: name another port, or leave `PORT` out" in refused
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         assert "in use by another program" in web.run("--port", str(taken)).stderr
