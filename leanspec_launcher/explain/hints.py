@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Optional
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
@@ -12,6 +13,7 @@ from leanspec_launcher.installers.words import shown
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import machine
+from .verdicts import Verdict
 
 # What the package of a library is called, by the `ID`s of os-release(5).
 PACKAGES = {
@@ -29,6 +31,15 @@ ANYWHERE = {
     Kind.BUSY: "try again when the installer is done with it",
     Kind.TOO_LONG: "pass less: most commands also read a file",
 }
+
+
+def hint_of(family: Family, verdict: "Optional[Verdict]") -> str:
+    """Say what to type about the binary of a family, by the verdict on the place that decides."""
+    if verdict is None:
+        return not_found(family) if current() else ways(family)
+    if verdict.refusal is None:
+        return ""
+    return hint_for(family, verdict.origin, verdict.path, verdict.refusal)
 
 
 def hint_for(family: Family, origin: str, path: str, refusal: Refusal) -> str:

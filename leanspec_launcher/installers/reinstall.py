@@ -7,14 +7,16 @@ import sys
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
+from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, PLATFORMS, Family
 from leanspec_launcher.processes import interpreter
 
-from .detect import MAIN, has_pip, unpacked
+from .detect import MAIN, has_pip, program, unpacked
 from .records import distribution
 from .table import PIP, builder, in_use
 from .words import exactly, needs_ensurepip, shown, usable, words
 
+LAUNCHER = "leanspec-launcher"
 # pip has had `--python` since 22.3.
 OLD_PIP = "  # with a pip before 22.3, first: pip install --upgrade pip"
 
@@ -114,7 +116,10 @@ def refresh(family: Family) -> list[str]:
 
 
 def hint(family: Family) -> str:
-    """Say what brings a family's binary (back)."""
+    """Say what brings a family's binary (back): `repair`, where it can, which names a hash."""
+    launcher = _launcher()
+    if launcher and _is_repairable(family):
+        return shown([[launcher, "repair", family.name]])
     installer, steps = in_use(), commands(family)
     if steps:
         return _typed(steps) + ("" if _is_left_out(family) else installer.remark)
@@ -122,6 +127,34 @@ def hint(family: Family) -> str:
         return filled(installer.hint, family)
     wheel = exactly(family.distribution)
     return f"install {wheel} again from your file of hashes: your installer demands them"
+
+
+def _is_repairable(family: Family) -> bool:
+    """Tell whether `repair` reinstalls the very wheel of this release, by a hash."""
+    steps = by_hash(family, "", "requirements.txt")
+    # A pip that is elsewhere may be too old for this environment.
+    is_by_other_pip = any(step[0] == "pip" for step in steps)
+    chosen = os.environ.get(DIRECTORY_VARIABLE) or os.environ.get(family.variable)
+    return bool(steps) and not is_by_other_pip and not chosen
+
+
+def _launcher() -> str:
+    """Return how this installation's `leanspec-launcher` is typed: its path, if a shell finds another or none.
+
+    Empty if it is not there.
+    """
+    record = distribution(MAIN)
+    name = f"{LAUNCHER}.exe" if sys.platform == "win32" else LAUNCHER
+    recorded = (
+        [file for file in record.files if os.path.basename(file) == name] if record else []
+    )
+    # `pip install --target` moves it, and its record names the old place.
+    for file in (*recorded, f"bin/{name}"):
+        path = os.path.normpath(os.path.join(SITE, file))
+        if os.path.isfile(path):
+            is_found = os.path.realpath(program(LAUNCHER) or "") == os.path.realpath(path)
+            return LAUNCHER if is_found else path
+    return ""
 
 
 def main_hint() -> str:

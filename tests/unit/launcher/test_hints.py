@@ -110,6 +110,8 @@ class Machine:
         for name, text in environment.files:
             self.write(name, text)
         self.install("lean-spec", "leanspec-cli-bin")
+        launcher = self.packages.parents[1] / "bin/leanspec-launcher"
+        self.write(str(launcher.relative_to(root)), "")
         self.replace("SITE", str(self.packages))
         self.replace("VERSION", VERSION)
         self.replace("checkout_directory", lambda: "")
@@ -142,7 +144,10 @@ class Machine:
             info = self.packages / f"{name.replace('-', '_')}-{VERSION}.dist-info"
             info.mkdir(parents=True)
             (info / "INSTALLER").write_text(f"{self.environment.recorded}\n")
-            (info / "RECORD").write_text("../../bin/leanspec-mcp,,\n")
+            commands = ("leanspec-mcp", "leanspec-launcher")
+            (info / "RECORD").write_text(
+                "".join(f"../../bin/{command},,\n" for command in commands)
+            )
             (info / "entry_points.txt").write_text(
                 "[console_scripts]\nleanspec-mcp = leanspec_launcher:mcp\n"
             )
@@ -188,6 +193,10 @@ def without_pip_and_uv(machine: Machine) -> None:
     without_uv(machine)
 
 
+def without_our_command(machine: Machine) -> None:
+    (machine.packages.parents[1] / "bin/leanspec-launcher").unlink()
+
+
 def with_hashes_required(machine: Machine) -> None:
     machine.patch.setenv("PIP_REQUIRE_HASHES", "1")
     machine.patch.setenv("UV_REQUIRE_HASHES", "true")
@@ -231,6 +240,7 @@ CIRCUMSTANCES = (
     without_any_pip,
     without_uv,
     without_pip_and_uv,
+    without_our_command,
     with_hashes_required,
     with_all_extras,
     from_files,
