@@ -18,11 +18,12 @@ from leanspec_launcher._search import (
     is_trusted,
     local_directory,
     places,
+    store_directory,
     verification,
 )
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Family, Platform
 from leanspec_launcher.verify.loader import is_noexec
-from leanspec_launcher.verify.proof import prove
+from leanspec_launcher.verify.proof import must_be_no_script_of, prove
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 ORIGINS = {
@@ -109,6 +110,8 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
     """Return the verdict on the file at the place that decides."""
     try:
         proof = prove(place, family, platform)
+        if proof is None:
+            must_be_no_script_of(family, place.path)
     except (Refusal, OSError) as error:
         refusal = refusal_of(place.path, error)
         if verification() != OFF or refusal.kind not in UNVERIFIED:
@@ -192,6 +195,14 @@ def unfit(path: str) -> "Optional[Refusal]":
     return None
 
 
+def _shown_path(verdict: Verdict) -> str:
+    """Return the path of a place, for people: of the store alone, if nothing is in it."""
+    path = verdict.path
+    if verdict.origin == STORE and verdict.outcome is Outcome.ABSENT:
+        path = store_directory()
+    return f"`{path}`: " if path else ""
+
+
 def described(results: "list[Verdict]") -> "list[tuple[Outcome, str]]":
     """Return lines for people; the folders of `sys.path` that contain nothing share one."""
     lines = []
@@ -202,8 +213,7 @@ def described(results: "list[Verdict]") -> "list[tuple[Outcome, str]]":
             others = f"nor in the other {len(empty)} folders of `sys.path`"
             lines.append((Outcome.ABSENT, WHEEL, others))
         elif each not in empty:
-            path = f"`{each.path}`: " if each.path else ""
-            lines.append((each.outcome, each.origin, path + each.reason))
+            lines.append((each.outcome, each.origin, _shown_path(each) + each.reason))
     width = max(len(name) for name in ORIGINS.values())
     return [
         (outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines

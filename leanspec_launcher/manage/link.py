@@ -26,7 +26,7 @@ from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.instead.answer import reported_version
-from leanspec_launcher.verify.proof import MOST_BYTES, digest
+from leanspec_launcher.verify.proof import MOST_BYTES, MOST_SCRIPT, digest
 from leanspec_launcher.verify.refusal import Refusal
 
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
@@ -37,8 +37,6 @@ OWN_IMPORT = b"leanspec_launcher.manage import main\n"
 # The absolute path of the Python that a script names. Through a shell, if that is too long for a
 # first line or has a space; a script that looks next to itself names none.
 INTERPRETER = re.compile(rb"""#!(?:/bin/sh\n'''exec' )?(["']?)(/.*?)\1[ \n]""")
-# Far above any installer's script.
-MOST_SCRIPT = 100_000
 # What takes the place of a script whose binary has to stay where it is.
 SHELL = "/bin/sh"
 SHELL_SCRIPT = f'#!{SHELL}\nexec {{}} "$@"\n'

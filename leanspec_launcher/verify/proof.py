@@ -37,6 +37,8 @@ MOST_STAMPS = 200
 MOST_BYTES = 1 << 30
 # Scripts may be nested: one starts the program, which starts this command for another project.
 MOST_SCRIPTS = 10
+# Far above any installer's script, in bytes.
+MOST_SCRIPT = 100_000
 BATCH_FILES = (".bat", ".cmd")
 HEXADECIMAL = set("0123456789abcdef")
 PARTS_OF_A_STATE = 5
@@ -139,10 +141,7 @@ def _must_be_named_well(place: Place) -> None:
     from .refusal import Kind, Refusal
 
     if is_own:
-        raise Refusal(
-            Kind.OWN_COMMAND, "it is this very command, which would start itself for ever"
-        )
-
+        raise _own_command()
     if is_batch:
         raise Refusal(
             Kind.BATCH_FILE,
@@ -151,6 +150,26 @@ def _must_be_named_well(place: Place) -> None:
     raise Refusal(
         Kind.RELATIVE, "it is a relative path, which depends on the working directory"
     )
+
+
+def _own_command() -> Exception:
+    from .refusal import Kind, Refusal
+
+    return Refusal(
+        Kind.OWN_COMMAND, "it is this very command, which would start itself for ever"
+    )
+
+
+def must_be_no_script_of(family: Family, path: str) -> None:
+    """Raise Refusal if a file that a user names is an installer's script for a family's command.
+
+    That would start the launcher again, which would find the same variable.
+    """
+    import_line = f"from leanspec_launcher import {family.name}\n".encode()
+    if os.path.isfile(path) and os.path.getsize(path) < MOST_SCRIPT:
+        with open(path, "rb") as file:
+            if import_line in file.read():
+                raise _own_command()
 
 
 def _is_this_command(path: str) -> bool:
