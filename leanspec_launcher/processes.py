@@ -87,12 +87,12 @@ def output_of(
 
 
 def run_on_terminal(command: list[str], *, seconds: float) -> int:
-    """Run a program with this process's own streams; return its exit code.
+    """Run a program with its words on this process's standard error; return its exit code.
 
     Raises OSError if it cannot be started, TimeoutError if it takes longer than that many seconds,
     and KeyboardInterrupt after Ctrl-C, when the program has ended too.
     """
-    process = _start(command, None, is_alone=False)
+    process = _start(command, None, is_alone=False, output=_standard_error())
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -103,15 +103,20 @@ def run_on_terminal(command: list[str], *, seconds: float) -> int:
         process.wait()
 
 
+def _standard_error() -> int:
+    """Return standard error for a program's standard output, if it is open."""
+    return subprocess.DEVNULL if sys.stderr is None else 2
+
+
 def _start(
-    command: list[str], stream: int | None, *, is_alone: bool
+    command: list[str], stream: int | None, *, is_alone: bool, output: int | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a program with its three streams; alone, its own children can be ended with it."""
     try:
         return subprocess.Popen(
             command,
             stdin=stream,
-            stdout=stream,
+            stdout=output or stream,
             stderr=stream,
             cwd=neutral_folder(),
             env=environment(),
