@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ._pins import VERSION
@@ -19,6 +22,8 @@ FAILURE = 1
 ISSUES = "https://github.com/codervisor/leanspec/issues"
 INTERRUPTED = 130
 CHECKOUT = "(source checkout)"
+# The key of click's context under which `--json` is noted.
+FOR_PROGRAMS = "leanspec: for programs"
 REINSTALL = "reinstall lean-spec with its dependencies"
 
 
@@ -54,8 +59,15 @@ def run(action: Callable[[], object]) -> NoReturn:
     try:
         code = action()
     except CommandError as error:
-        sys.exit(report(error, error.exit_code))
-    except KeyboardInterrupt:
+        sys.exit(report(error))
+    except click.ClickException as error:
+        path = program
+        if isinstance(error, click.UsageError) and error.ctx:
+            path = error.ctx.command_path
+        text = in_our_words(error.format_message())
+        usage = CommandError(text, hint=f"`{path} --help` explains the usage")
+        sys.exit(report(usage, error.exit_code))
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(report(CommandError("interrupted"), INTERRUPTED))
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         _discard_output()
@@ -63,6 +75,13 @@ def run(action: Callable[[], object]) -> NoReturn:
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
+
+
+def in_our_words(text: str) -> str:
+    """Return a message of click as ours are: literals in backticks, and no capital after a colon."""
+    text = re.sub(r"'\[([A-Z]+)\]'", r"'\1'", text)
+    text = re.sub(r"(?<=: )[A-Z](?=[a-z]+ ')", lambda letter: letter[0].lower(), text)
+    return text.replace("'", "`")
 
 
 def explained(error: Exception) -> CommandError:
@@ -127,8 +146,25 @@ def styled(text: str, *, fg: str | None = None, bold: bool | None = None) -> Sty
     return Styled(click.style(printable(text), fg=fg, bold=bold))  # noqa: TID251 - printable
 
 
+def is_for_programs() -> bool:
+    """Tell whether standard output is for programs, as `--json` says."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(FOR_PROGRAMS))
+
+
 def echo(*parts: str, err: bool = False) -> None:
-    """Print one line, with what is not styled made printable."""
+    """Print one line for people, with what is not styled made printable; standard output may be for programs."""
+    if err or not is_for_programs():
+        _print_line(*parts, err=err)
+
+
+def echo_json(value: Mapping[str, object]) -> None:
+    """Print an object for programs."""
+    for line in json.dumps(value, indent=2).split("\n"):
+        _print_line(line)
+
+
+def _print_line(*parts: str, err: bool = False) -> None:
     line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
     if any(isinstance(part, Styled) for part in parts):
         import click
@@ -151,5 +187,10 @@ def report(error: CommandError, code: int = FAILURE) -> int:
     for line in error.details:
         echo(f"  {line}", err=True)
     if error.hint:
-        echo(styled("hint", fg="cyan", bold=True), f": {error.hint}", err=True)
+        say_hint(error.hint)
     return code
+
+
+def say_hint(hint: str) -> None:
+    """Print on standard error what to type."""
+    echo(styled("hint", fg="cyan", bold=True), f": {hint}", err=True)

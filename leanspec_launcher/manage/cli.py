@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,12 +18,14 @@ from leanspec_launcher.commands import (
     echo,
     explained,
     report,
+    say_hint,
     styled,
 )
 from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
-from .overview import COMMANDS
+from .options import Report
+from .rows import ABSENT, BAD, GOOD, OTHER, WARNING, print_hint, print_row
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from .missing import MissingCommand
     from .which import Search
 
-MARKS = {Outcome.TAKEN: ("✓", "green"), Outcome.REFUSED: ("✗", "red")}
-OTHER_MARK = ("·", "bright_black")
-STATUS_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+MARKS = {Outcome.TAKEN: GOOD, Outcome.REFUSED: BAD}
+STATUS_MARKS = {"ok": GOOD, "absent": ABSENT, "warning": WARNING, "error": BAD}
+# The columns in which the texts of `which` begin.
+PLACES_COLUMN = 26
 
 
 # These report missing commands in their own output.
@@ -95,115 +97,123 @@ def root(context: click.Context) -> None:
     for command in missing_commands():
         mark = styled("warning", fg="yellow", bold=True)
         echo(mark, f": {command.text}", err=True)
-        echo(styled("hint", fg="cyan", bold=True), f": {missing_hint()}", err=True)
+        say_hint(missing_hint())
 
 
 @root.command()
 @options.family
-@options.json_array("family")
-def which(family: str | None, *, as_json: bool) -> int:
+@options.report("families")
+def which(family: str | None) -> Report:
     """Show which binaries would run, and why.
 
     Lists every place where a binary may be, in order, and why it is used or refused. FAMILY is
-    cli, mcp or http. Default: all three. Exits with 1 if the requested binary cannot run; without
-    FAMILY, if the CLI or the MCP server cannot.
+    cli, mcp or http, or one of its commands. Default: all three. Exits with 1 if the requested
+    binary cannot run; without FAMILY, if the CLI or the MCP server cannot.
 
     \b
     Examples:
       leanspec-launcher which
-      leanspec-launcher which mcp --json
+      leanspec-launcher which leanspec-mcp --json
     """
     from .which import search_all
 
     searches = search_all(family)
-    if as_json:
-        options.print_json([search.as_json() for search in searches])
-    else:
-        for search in searches:
-            _print_search(search)
+    for search in searches:
+        _print_search(search)
     needed = [search for search in searches if family or not search.family.extra]
-    return 0 if all(search.taken for search in needed) else FAILURE
+    failed = [search for search in needed if not search.taken]
+    _print_hints(search.hint for search in failed)
+    value = {"families": [search.as_json() for search in searches]}
+    return Report(value, FAILURE if failed else 0)
 
 
 def _print_search(search: Search) -> None:
     platform = search.platform or "no build for this machine"
     echo(styled(f"{search.family.name} ({search.family.program}, {platform})", bold=True))
     for outcome, line in described(search.places):
-        mark, colour = MARKS.get(outcome, OTHER_MARK)
-        echo("  ", styled(mark, fg=colour), f" {line}")
+        print_row(MARKS.get(outcome, OTHER), line, PLACES_COLUMN)
     for command in search.linked:
-        echo(
-            f"  ! `{command}` is linked: it is the installed binary, whatever the variables say"
+        text = (
+            f"`{command}` is linked: it is the installed binary, whatever the variables say"
         )
+        print_row(WARNING, text)
+
+
+def _print_hints(hints: Iterable[str]) -> None:
+    """Print what to type about failures, each command once."""
+    for hint in dict.fromkeys(filter(None, hints)):
+        say_hint(hint)
 
 
 @root.command()
-@options.json_array("finding")
-def doctor(*, as_json: bool) -> int:
+@options.report("findings")
+def doctor() -> Report:
     """Diagnose this installation, for a bug report.
 
     Recomputes the checksum of every binary, asks each for its version, and performs an MCP
-    handshake. Each line is ok, a warning or an error. Exits with 1 if there is an error.
+    handshake. Each line is ok (✓), a warning (!), an error (✗), or about something that is not
+    installed (-). The last line says whether everything works. Exits with 1 if there is an error.
 
     \b
     Examples:
       leanspec-launcher doctor
       leanspec-launcher doctor --json > report.json
     """
-    from .doctor import Status, examine
+    from .doctor import errors, examine, summary
 
     findings = examine()
-    if as_json:
-        options.print_json([finding.as_json() for finding in findings])
-    else:
-        _print_findings(findings)
-    return FAILURE if any(finding.status is Status.ERROR for finding in findings) else 0
+    _print_findings(findings)
+    echo(styled(summary(findings), bold=True))
+    value = {
+        "works": not errors(findings),
+        "findings": [finding.as_json() for finding in findings],
+    }
+    return Report(value, FAILURE if errors(findings) else 0)
 
 
 def _print_findings(findings: list[Finding]) -> None:
     section = ""
     width = max(len(finding.name) for finding in findings)
+    column = width + 6
     for finding in findings:
         if finding.section != section:
             section = finding.section
             echo(styled(section, bold=True))
-        mark, colour = STATUS_MARKS[finding.status.value]
-        echo("  ", styled(mark, fg=colour), f" {finding.name:{width}}  {finding.value}")
+        mark = STATUS_MARKS[finding.status.value]
+        print_row(mark, f"{finding.name:{width}}  {finding.value}", column)
         if finding.hint:
-            label = styled("hint", fg="cyan", bold=True)
-            echo(f"    {'':{width}}  ", label, f": {finding.hint}")
-    counts = Counter(finding.status.value for finding in findings)
-    echo(", ".join(f"{counts[status]} {status}" for status in STATUS_MARKS))
+            print_hint(finding.hint, column)
 
 
 @root.command()
 @options.family
-@options.json_array("family")
-def verify(family: str | None, *, as_json: bool) -> int:
+@options.report("checks")
+def verify(family: str | None) -> Report:
     """Recompute the checksum of each installed binary.
 
-    Cached results are ignored. Exits with 1 if a binary is missing, is not the one of this
-    release, or could not be started, and if a command is missing.
+    Cached results are ignored. FAMILY is cli, mcp or http, or one of its commands. Exits with 1 if
+    a binary is missing, is not the one of this release, or could not be started, and if a command
+    is missing.
     """
     from .repair import check_all, check_missing
 
     checks = [*check_all(family), *check_missing(family)]
-    if as_json:
-        options.print_json([dataclasses.asdict(check) for check in checks])
-    else:
-        for check in checks:
-            mark, colour = MARKS[Outcome.TAKEN if check.good else Outcome.REFUSED]
-            sha256 = f"{check.sha256[:16]:16}"
-            line = f" {check.family:4} {sha256} {check.path}: {check.reason}"
-            echo(styled(mark, fg=colour), line)
-    return 0 if all(check.good for check in checks) else FAILURE
+    for check in checks:
+        sha256 = f"{check.sha256[:16]:16}"
+        text = f"{check.family:4} {sha256} {check.path}: {check.reason}"
+        print_row(GOOD if check.good else BAD, text)
+    _print_hints(check.hint for check in checks)
+    is_good = all(check.good for check in checks)
+    value = {"checks": [dataclasses.asdict(check) for check in checks]}
+    return Report(value, 0 if is_good else FAILURE)
 
 
 @root.command()
 @options.family
 @options.place("A folder or URL to take the wheels from.")
 @options.dry_run
-def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
+@options.report("repaired", "failed")
+def repair(family: str | None, origin: str | None, *, dry_run: bool) -> Report:
     """Repair damaged or missing binaries, and missing commands.
 
     Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
@@ -231,36 +241,45 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> int:
             "nothing to repair: every installed binary is the one of this release, and"
             " every command is there"
         )
-    code = max([0, *(_restore(command, dry_run=dry_run) for command in missing)])
+    repaired: list[str] = []
+    failed: list[str] = []
+    for command in missing:
+        succeeded = _restore(command, dry_run=dry_run)
+        (repaired if succeeded else failed).append(str(command.path))
     for check in damaged:
         echo(f"{check.family}: {check.reason}", err=True)
         try:
             repair_binary(check, place, dry_run=dry_run)
             for good in [] if dry_run else must_be_good(check.family):
                 echo(f"repaired: {good.path}")
+            repaired.append(check.path)
         except (CommandError, OSError) as error:
             # One that cannot be repaired keeps no other from it.
-            code = report(explained(error))
-    return code
+            report(explained(error))
+            failed.append(check.path)
+    value = {"repaired": repaired, "failed": failed}
+    return Report(value, FAILURE if failed else 0)
 
 
-def _restore(command: MissingCommand, *, dry_run: bool) -> int:
-    """Bring a missing command back; return the exit code."""
+def _restore(command: MissingCommand, *, dry_run: bool) -> bool:
+    """Bring a missing command back; tell whether it is there."""
     from .missing import restore
 
     try:
         if not dry_run:
             restore(command)
     except (CommandError, OSError) as error:
-        return report(explained(error))
+        report(explained(error))
+        return False
     result = "would be made again" if dry_run else "is there again"
     echo(f"{command.path}: {result}")
-    return 0
+    return True
 
 
 @root.command()
 @options.dry_run
-def link(*, dry_run: bool) -> int:
+@options.report("commands")
+def link(*, dry_run: bool) -> Report:
     """Make the commands start without Python.
 
     Replaces this environment's commands with the binaries. Each binary is verified in full, then
@@ -275,13 +294,13 @@ def link(*, dry_run: bool) -> int:
     from .link import link_all
 
     result = "would be linked" if dry_run else "linked"
-    _print_commands(link_all(current(), dry_run=dry_run), result, "nothing to link")
-    return 0
+    return _report_on(link_all(current(), dry_run=dry_run), result, "nothing to link")
 
 
 @root.command()
 @options.dry_run
-def unlink(*, dry_run: bool) -> int:
+@options.report("commands")
+def unlink(*, dry_run: bool) -> Report:
     """Restore the commands that `link` replaced.
 
     The scripts are restored byte for byte as the installer wrote them.
@@ -289,12 +308,15 @@ def unlink(*, dry_run: bool) -> int:
     from .link import unlink_all
 
     result = "would be a script again" if dry_run else "is a script again"
-    _print_commands(unlink_all(current(), dry_run=dry_run), result, "nothing is linked")
-    return 0
+    return _report_on(unlink_all(current(), dry_run=dry_run), result, "nothing is linked")
 
 
-def _print_commands(commands: list[Command], result: str, nothing: str) -> None:
+def _report_on(commands: list[Command], result: str, nothing: str) -> Report:
     for command in commands:
         echo(f"{command.path}: {result}")
     if not commands:
         echo(nothing)
+    objects = [
+        {"family": command.family.name, "path": str(command.path)} for command in commands
+    ]
+    return Report({"commands": objects})

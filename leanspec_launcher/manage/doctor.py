@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import os
@@ -55,7 +56,7 @@ from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.protocol import Server, ask, refusing_clients
 from leanspec_launcher.tools import AS_RELEASED, adapter, change, outlines
 from leanspec_launcher.verify.loader import loader_of
-from leanspec_launcher.verify.proof import count_scripts, digest
+from leanspec_launcher.verify.proof import MOST_SCRIPT, count_scripts, digest
 from leanspec_launcher.verify.refusal import Refusal
 from leanspec_launcher.web.pages import chosen_pages, verified_pages
 from leanspec_launcher.web.place import UI, chosen_folder, installed_pages
@@ -79,6 +80,7 @@ class Status(enum.Enum):
     """Severity of a finding."""
 
     OK = "ok"
+    ABSENT = "absent"
     WARNING = "warning"
     ERROR = "error"
 
@@ -109,6 +111,11 @@ def ok(name: str, value: str, hint: str = "") -> Finding:
     return Finding(name, Status.OK, value, hint)
 
 
+def absent(name: str, value: str) -> Finding:
+    """Return a finding about something that is not installed, and need not be."""
+    return Finding(name, Status.ABSENT, value)
+
+
 def warning(name: str, value: str, hint: str | None) -> Finding:
     """Return a finding that may explain a problem."""
     return Finding(name, Status.WARNING, value, hint or "")
@@ -117,6 +124,28 @@ def warning(name: str, value: str, hint: str | None) -> Finding:
 def error(name: str, value: str, hint: str | None) -> Finding:
     """Return a finding that keeps something from working."""
     return Finding(name, Status.ERROR, value, hint or "")
+
+
+def errors(findings: list[Finding]) -> list[Finding]:
+    """Return the findings that keep something from working."""
+    return [finding for finding in findings if finding.status is Status.ERROR]
+
+
+def summary(findings: list[Finding]) -> str:
+    """Say whether everything works."""
+    names = [f"{finding.section} ({finding.name})" for finding in errors(findings)]
+    if names:
+        return f"{_counted(len(names), 'problem')}: {', '.join(names)}"
+    count = sum(finding.status is Status.WARNING for finding in findings)
+    return (
+        f"everything works, with {_counted(count, 'warning')}"
+        if count
+        else "everything works"
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def examine() -> list[Finding]:
@@ -237,7 +266,7 @@ def _settings() -> Iterator[Finding]:
 def _web() -> Iterator[Finding]:
     """Look at the pages of the web UI, and at what `leanspec-ui` reads."""
     if not chosen_folder() and not installed_pages():
-        yield ok("pages", f"not installed: they come with {UI.requirement}")
+        yield absent("pages", f"not installed: they come with {UI.requirement}")
         return
     try:
         folder = chosen_pages()
@@ -276,7 +305,7 @@ def _clients() -> Iterator[Finding]:
         yield finding(client.client, text, client.hint)
     if not clients:
         text = "none is configured: `leanspec-launcher mcp-config CLIENT --write` does it"
-        yield ok("none", text)
+        yield absent("none", text)
 
 
 def _binary(family: Family) -> Iterator[Finding]:
@@ -286,10 +315,7 @@ def _binary(family: Family) -> Iterator[Finding]:
         return
     line = f"{ORIGINS[first.origin]}  `{first.path}`: {first.reason}"
     if first.outcome is Outcome.REFUSED:
-        hint = ""
-        if first.refusal:
-            hint = hints.hint_for(family, first.origin, first.path, first.refusal)
-        yield error("refused", line, hint)
+        yield error("refused", line, hints.hint_of(family, first))
         return
     yield warning("taken", line, "") if first.refusal else ok("taken", line)
     yield from _wheel(family)
@@ -301,16 +327,15 @@ def _binary(family: Family) -> Iterator[Finding]:
 def _absent(family: Family) -> Finding:
     if family.extra and distribution(family.distribution) is None:
         text = f"not installed: it comes with {family.requirement}"
-        return ok("binary", text)
+        return absent("binary", text)
     text = f"not found; see `leanspec-launcher which {family.name}`"
-    hint = hints.not_found(family) if current() else hints.ways(family)
-    return error("binary", text, hint)
+    return error("binary", text, hints.hint_of(family, None))
 
 
 def _wheel(family: Family) -> Iterator[Finding]:
     wheel = distribution(family.distribution)
     if wheel is None:
-        yield ok("wheel", f"{family.distribution} is not installed")
+        yield absent("wheel", f"{family.distribution} is not installed")
         return
     hint, text = reinstall.hint(family), f"{wheel.name} {wheel.version}"
     if VERSION and wheel.version != VERSION:
@@ -416,15 +441,16 @@ def _commands() -> Iterator[Finding]:
     try:
         commands = link.commands(current())
     except CommandError as cause:
-        finding = warning if VERSION else ok
-        yield finding("scripts", cause.message, cause.hint or "")
+        text = cause.message
+        yield warning("scripts", text, cause.hint) if VERSION else absent("scripts", text)
         return
     for missing in missing_commands():
         yield error(missing.script.name, missing.text, missing_hint())
     for command in commands:
         yield from _command(command)
     yield from _second_owners()
-    yield from _slow([each for each in commands if each.state is link.State.SCRIPT])
+    with contextlib.suppress(CommandError):
+        yield from _slow(link.link_all(current(), dry_run=True))
 
 
 def _command(command: link.Command) -> Iterator[Finding]:
@@ -461,11 +487,11 @@ def _second_owners() -> Iterator[Finding]:
 
 
 def _slow(scripts: list[link.Command]) -> Iterator[Finding]:
-    """Find the scripts that cost each start more than they have to."""
+    """Find the scripts that cost each start more than they have to, of those that can be linked."""
     slow = []
     for command in scripts:
         with command.path.open("rb") as file:
-            if SLOW_SCRIPT in file.read(link.MOST_SCRIPT):
+            if SLOW_SCRIPT in file.read(MOST_SCRIPT):
                 slow.append(f"`{command.path}`")
     if slow:
         value = f"{', '.join(slow)}: with `import re`, as pip before 25.2 writes it, some 7 ms at each start"

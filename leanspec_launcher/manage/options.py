@@ -1,34 +1,78 @@
-"""Arguments and options that several commands share, and how they print JSON."""
+"""Arguments and options that several commands share, and the one form of their reports for programs."""
 
 from __future__ import annotations
 
-import json
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Callable
 
 import click
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.commands import echo_text
+from leanspec_launcher.commands import FOR_PROGRAMS, echo_json
+from leanspec_launcher.installers.detect import MAIN
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-family = click.argument("family", type=click.Choice(list(FAMILIES)), required=False)
+# What a family is called, too: by its commands.
+COMMANDS = {
+    MAIN: "cli",
+    **{family.program: name for name, family in FAMILIES.items()},
+    "leanspec-ui": "http",
+}
+
+
+def _family(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    return COMMANDS.get(name, name) if name else None
+
+
+family = click.argument(
+    "family",
+    type=click.Choice([*FAMILIES, *COMMANDS]),
+    required=False,
+    metavar="[FAMILY]",
+    callback=_family,
+)
 dry_run = click.option(
     "--dry-run", is_flag=True, help="Show what would be done, and change nothing."
 )
 
 
-def json_array(member: str) -> Decorator:
-    """Return the option `--json` of a command that prints an array."""
-    text = f"Print a JSON array, one object per {member}."
-    return click.option("--json", "as_json", is_flag=True, help=text)
+@dataclass(frozen=True)
+class Report:
+    """Result of a command: an object for programs, and the exit code."""
+
+    value: Mapping[str, object]
+    code: int = 0
+
+
+def report(*lists: str) -> Decorator:
+    """Return the option `--json` of a command that returns a Report whose object has these lists.
+
+    With it, standard output is that object and nothing else: lines for people are left out there.
+    Errors, hints and notes stay on standard error.
+    """
+    names = " and ".join(f"`{name}`" for name in lists)
+    option = click.option(
+        "--json", "as_json", is_flag=True, help=f"Print a JSON object, with {names}."
+    )
+
+    def decorate(function: Callable[..., Report]) -> Callable[..., int]:
+        @option
+        @functools.wraps(function)
+        def command(*arguments: object, as_json: bool, **values: object) -> int:
+            click.get_current_context().meta[FOR_PROGRAMS] = as_json
+            result = function(*arguments, **values)
+            if as_json:
+                echo_json(result.value)
+            return result.code
+
+        return command
+
+    return decorate
 
 
 def place(text: str) -> Decorator:
     """Return the option `--from`, which names a folder or URL."""
     return click.option("--from", "origin", metavar="PLACE", help=text)
-
-
-def print_json(value: object) -> None:
-    """Print a value for programs."""
-    echo_text(json.dumps(value, indent=2))

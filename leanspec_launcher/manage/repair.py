@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
 from leanspec_launcher.commands import CommandError, echo, styled
+from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import program
@@ -21,7 +22,7 @@ from leanspec_launcher.processes import run_on_terminal
 from . import link
 from .fetch.transfer import place_of
 from .fetch.transfer import shown as shown_url
-from .missing import missing_commands
+from .missing import missing_commands, missing_hint
 from .which import families
 
 INSTALL_SECONDS = 1800
@@ -39,6 +40,8 @@ class Check:
     good: bool
     reason: str
     sha256: str = ""
+    # What to type about it.
+    hint: str = ""
 
 
 def check_all(name: str | None) -> list[Check]:
@@ -52,6 +55,7 @@ def check_all(name: str | None) -> list[Check]:
                 path=str(command.path),
                 good=False,
                 reason=f"it is {command.state.value}",
+                hint=link.REINSTALL,
             )
             for command in link.commands_if_recorded(current())
             if command.state in bad and name in (None, command.family.name)
@@ -66,7 +70,8 @@ def check_missing(name: str | None) -> list[Check]:
             family=command.family,
             path=str(command.path),
             good=False,
-            reason="it is missing; `leanspec-launcher repair` brings it back",
+            reason="it is missing",
+            hint=missing_hint(),
         )
         for command in missing_commands(name)
     ]
@@ -77,6 +82,7 @@ def check_binaries(name: str | None) -> list[Check]:
     checks = []
     for family in families(name):
         first = deciding(verdicts(family, current()))
+        hint = hints.hint_of(family, first)
         if first is not None:
             is_good = first.outcome is Outcome.TAKEN and first.refusal is None
             checks.append(
@@ -86,11 +92,18 @@ def check_binaries(name: str | None) -> list[Check]:
                     good=is_good,
                     reason=first.reason,
                     sha256=first.sha256,
+                    hint=hint,
                 )
             )
         elif name or not family.extra or distribution(family.distribution) is not None:
             checks.append(
-                Check(family.name, family.program, good=False, reason="it is in no place")
+                Check(
+                    family=family.name,
+                    path=family.program,
+                    good=False,
+                    reason="it is not installed",
+                    hint=hint,
+                )
             )
     return checks
 

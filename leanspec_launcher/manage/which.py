@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leanspec_launcher._tables import FAMILIES, Family, current
+from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
 
 from . import link
@@ -20,6 +21,8 @@ class Search:
     places: list[Verdict]
     # Commands that start a linked binary, whatever the places say.
     linked: list[str]
+    # What to type so that one is taken.
+    hint: str
 
     def as_json(self) -> dict[str, object]:
         """Return what `which --json` prints of it."""
@@ -28,6 +31,7 @@ class Search:
             "platform": self.platform,
             "taken": self.taken,
             "linked": self.linked,
+            "hint": self.hint,
             "places": [_as_json(place) for place in self.places],
         }
 
@@ -72,4 +76,5 @@ def _search(family: Family) -> Search:
         taken=path,
         places=places,
         linked=linked,
+        hint="" if path else hints.hint_of(family, first),
     )

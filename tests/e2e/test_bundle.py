@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -56,7 +57,11 @@ def bundle(shared: Path, small: Installation) -> Path:
     """Return a bundle of small programs, made by an installation of them."""
 
     def make(folder: Path) -> None:
-        small.start("leanspec-launcher", "bundle", folder / "a folder")
+        place = folder / "a folder"
+        output = small.start("leanspec-launcher", "bundle", place, "--json").stdout
+        report = json.loads(output)
+        assert report["extras"] == ["ui"], "what is installed"
+        assert {path.name for path in place.iterdir()} == {*report["files"]}
 
     return once(shared / "bundle", make) / "a folder"
 
@@ -91,7 +96,7 @@ def test_it_installs_without_a_network(medium: Path, way: str, version: str) -> 
     assert output == f"lean-spec {version}\n"
     installation.start("leanspec-launcher", "verify", "http")
     report = installation.start("leanspec-launcher", "doctor", code=None)
-    assert "0 error" in report.stdout
+    assert "everything works" in report.stdout
 
 
 @pytest.mark.system

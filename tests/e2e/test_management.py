@@ -79,7 +79,7 @@ def test_link_makes_commands_the_binaries_and_unlink_brings_the_scripts_back(
     # By itself, where no Python can be found.
     output = run([command, "--version"], {"HOME": str(installed.home)}).stdout
     assert output == f"lean-spec {version}\n"
-    findings = json.loads(manage("doctor", "--json").stdout)
+    findings = json.loads(manage("doctor", "--json").stdout)["findings"]
     linked = [
         finding
         for finding in findings
@@ -248,15 +248,16 @@ def test_doctor_reports_a_damaged_and_a_missing_binary(
     with installed.binary().open("r+b") as file:
         file.truncate(1000)
     installed.binary("mcp").unlink()
-    findings = json.loads(manage("doctor", "--json", code=1).stdout)
+    findings = json.loads(manage("doctor", "--json", code=1).stdout)["findings"]
     errors = {
         finding["section"]: finding for finding in findings if finding["status"] == "error"
     }
     assert set(errors) == {"leanspec", "leanspec-mcp"}
     assert "its SHA-256 is not the expected one" in errors["leanspec"]["value"]
     assert "not found" in errors["leanspec-mcp"]["value"]
-    for finding in errors.values():
-        assert "-m pip install --force-reinstall --no-deps leanspec-" in finding["hint"]
+    launcher = installed.commands / "leanspec-launcher"
+    hints = {finding["hint"] for finding in errors.values()}
+    assert hints == {f"{launcher} repair cli", f"{launcher} repair mcp"}
 
 
 def test_doctor_warns_of_another_program_of_the_same_name(
@@ -401,7 +402,7 @@ def test_hints_suit_an_externally_managed_environment(
 def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> None:
     uvx = fresh(Uvx)
     output = uvx.start("leanspec-launcher", "which", "cli", "--json").stdout
-    damage(Path(json.loads(output)[0]["taken"]))
+    damage(Path(json.loads(output)["families"][0]["taken"]))
     error = uvx.start("lean-spec", "--version", code=126).stderr
     commands, waits = error.splitlines()[-1].removeprefix("hint: ").split("  ")
     assert commands == "uv cache prune && uv cache clean leanspec-cli-bin"

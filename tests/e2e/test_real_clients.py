@@ -166,7 +166,8 @@ def test_a_client_lists_what_it_listed_and_one_server_more(
     time.sleep(1)
     assert not servers(project), "the client has ended, and so have its servers"
     doctor = run([launcher, "doctor", "--json"], env, cwd=project, code=None).stdout
-    findings = [each for each in json.loads(doctor) if each["section"] == "MCP clients"]
+    findings = json.loads(doctor)["findings"]
+    findings = [each for each in findings if each["section"] == "MCP clients"]
     wrong = [each for each in findings if each["name"] == client and each["status"] != "ok"]
     assert not wrong
     run([launcher, "mcp-config", *options, "--remove"], env, cwd=project)

@@ -128,5 +128,5 @@ def test_the_command_says_what_happened_and_what_to_do(
     project.mkdir()
     start("lean-spec", "init", "-y", cwd=project)
     start("leanspec-launcher", "verify")
-    families = json.loads(start("leanspec-launcher", "which", "--json").stdout)
-    assert [family["family"] for family in families] == ["cli", "http"]
+    report = json.loads(start("leanspec-launcher", "which", "--json").stdout)
+    assert [family["family"] for family in report["families"]] == ["cli", "http"]

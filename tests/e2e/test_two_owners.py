@@ -37,7 +37,7 @@ def errors(installation: Installation) -> list[tuple[str, str, str]]:
     output = installation.start("leanspec-launcher", "doctor", "--json", code=None).stdout
     return [
         (finding["section"], finding["name"], finding["hint"])
-        for finding in json.loads(output)
+        for finding in json.loads(output)["findings"]
         if finding["status"] == "error"
     ]
 
@@ -71,12 +71,10 @@ def test_repair_brings_back_what_uninstalling_another_package_removed(
     command = installation.commands / name
     before, mode = command.read_bytes(), command.stat().st_mode
     installation.install(name)
-    findings = json.loads(
-        installation.start("leanspec-launcher", "doctor", "--json").stdout
-    )
+    report = json.loads(installation.start("leanspec-launcher", "doctor", "--json").stdout)
     owners = {
         finding["name"]
-        for finding in findings
+        for finding in report["findings"]
         if f"in the package `{finding['name']}` too: uninstalling that" in finding["value"]
     }
     # The extra brings the package of the pages.

@@ -250,7 +250,9 @@ def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
 def test_a_client_starts_the_signed_python_and_not_the_installers_program(
     windows: Windows,
 ) -> None:
-    said = windows.run("python\\Scripts\\leanspec-launcher.exe", "mcp-config").stdout
+    said = windows.run(
+        "python\\Scripts\\leanspec-launcher.exe", "mcp-config", "claude"
+    ).stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
     assert server["command"].lower().endswith("python.exe")
     assert server["args"] == ["-P", "-m", "leanspec_launcher", "mcp"]

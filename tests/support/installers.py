@@ -454,8 +454,8 @@ def must_work(installation: Installation, project: Path, version: str) -> None:
     server = list_tools(command, project, installation.variables)
     assert (server.name, server.version) == ("leanspec-mcp", version)
     assert "list_specs" in {tool["name"] for tool in server.tools}
-    searches = json.loads(start("leanspec-launcher", "which", "--json").stdout)
-    paths = {search["family"]: search["taken"] for search in searches}
+    report = json.loads(start("leanspec-launcher", "which", "--json").stdout)
+    paths = {search["family"]: search["taken"] for search in report["families"]}
     assert paths["cli"] is not None
     assert installation.binary().samefile(paths["cli"])
     assert os.access(installation.binary(), os.X_OK)

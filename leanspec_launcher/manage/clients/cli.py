@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,8 +13,17 @@ from typing import Any
 
 import click
 
-from leanspec_launcher.commands import CommandError, echo, echo_text, explained, report
-from leanspec_launcher.manage.options import dry_run
+from leanspec_launcher.commands import (
+    CommandError,
+    echo,
+    echo_text,
+    explained,
+    is_for_programs,
+    report,
+    say_hint,
+)
+from leanspec_launcher.manage import options as shared
+from leanspec_launcher.manage.options import Report
 
 from . import effects
 from .change import Change, put_in, servers_in, take_out, written
@@ -35,6 +45,8 @@ from .table import CLIENTS, NAME, RENAMED, Client, Form, name_of
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SCOPES = (PROJECT, USER)
+# What `--json` prints of a client.
+Result = dict[str, object]
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 # Names of Claude Code's own, of opencode's newer form, and of JavaScript's objects.
 RESERVED = ("workspace", "claude-in-chrome", "servers", "constructor", "prototype")
@@ -69,7 +81,7 @@ class ChangeOptions:
 
 @click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
 @click.argument(
-    "client", type=click.Choice([*CLIENTS, *RENAMED]), default="claude", metavar="[CLIENT]"
+    "client", type=click.Choice([*CLIENTS, *RENAMED]), required=False, metavar="[CLIENT]"
 )
 @click.option(
     "--project",
@@ -104,28 +116,31 @@ class ChangeOptions:
     "--link", is_flag=True, help="Print a link that adds the server: vscode, cursor."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a file is changed.")
-@dry_run
+@shared.dry_run
 @click.option(
     "--force", is_flag=True, help="Replace another server that has the name, too."
 )
+@shared.report("clients")
 def command(
-    client: str,
+    client: str | None,
     *,
     write: bool,
     every: bool,
     policy: bool,
     link: bool,
     **values: Any,  # noqa: ANN401 - what click gives by name
-) -> int:
+) -> Report:
     """Connect an MCP CLIENT, or print how.
 
-    Prints the configuration that starts the server of this installation, without Node.js. With
-    --write, adds it to the client's file: shows the lines that change, what else they do, and asks;
-    keeps the rest of the file as it is, and the old file beside it.
+    Prints the configuration that starts the server of this installation, without Node.js, and the
+    name of the file that it goes into. With --write, adds it to the client's file: shows the lines
+    that change, what else they do, and asks; keeps the rest of the file as it is, and the old file
+    beside it. Without CLIENT, lists the clients.
 
     \b
     Examples:
       leanspec-launcher mcp-config
+      leanspec-launcher mcp-config claude
       leanspec-launcher mcp-config cursor --write
       leanspec-launcher mcp-config vscode --write --scope user
       leanspec-launcher mcp-config claude-desktop --write --project .
@@ -134,6 +149,34 @@ def command(
       leanspec-launcher mcp-config vscode --policy
     """
     options = ChangeOptions(**values)
+    _check(client, options, write=write, every=every, policy=policy, link=link)
+    if every and not policy:
+        return _change_all(options)
+    if client is None:
+        return _list_clients(options)
+    row = CLIENTS[RENAMED.get(client, client)]
+    if link:
+        address = install_link(client)
+        echo(address)
+        return _report([{"client": client, "link": address}])
+    if policy:
+        return _print_policy(row, options)
+    if write or options.remove:
+        scope = options.scope or _usual_scope(row, options)
+        return _report(_change(row, options, scope))
+    return _print_entry(row, options)
+
+
+def _check(
+    client: str | None,
+    options: ChangeOptions,
+    *,
+    write: bool,
+    every: bool,
+    policy: bool,
+    link: bool,
+) -> None:
+    """Raise UsageError for options that do not go together."""
     if sum((write, options.remove, link, policy)) > 1:
         raise click.UsageError(
             "`--write`, `--remove`, `--policy` and `--link` exclude each other"
@@ -145,18 +188,62 @@ def command(
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
     if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
         raise click.UsageError(f"no client takes a server with the name `{options.name}`")
-    row = CLIENTS[RENAMED.get(client, client)]
-    if link:
-        echo(install_link(client))
-    elif policy:
-        _print_policy(row, options)
-    elif every:
-        return _change_all(options)
-    elif write or options.remove:
-        _change(row, options, options.scope or _usual_scope(row, options))
-    else:
-        echo_text(written(row, options.name, choose(row, USER, options.wish).server))
-    return 0
+    is_asked = not (options.yes or options.dry_run)
+    if is_for_programs() and is_asked and (write or options.remove):
+        raise click.UsageError("with `--json`, nobody is asked: add `--yes` or `--dry-run`")
+    is_for_one = link or policy or ((write or options.remove) and not every)
+    if client is None and is_for_one:
+        raise click.UsageError("no CLIENT is named; `--all` changes every one you have")
+
+
+def _report(clients: list[Result], code: int = 0) -> Report:
+    return Report({"clients": clients}, code)
+
+
+def _list_clients(options: ChangeOptions) -> Report:
+    """List the clients, those of this user first."""
+    present = {name: is_present(client) for name, client in CLIENTS.items()}
+    width = max(map(len, CLIENTS))
+    for heading, is_here in (("found here", True), ("others", False)):
+        names = [name for name, presence in present.items() if presence is is_here]
+        if names:
+            echo(f"{heading}:")
+        for name in names:
+            file = file_to_change(CLIENTS[name], USER, options.folder)
+            echo(f"  {name:{width}}  {CLIENTS[name].title}: {_short(file)}")
+    say_hint("`leanspec-launcher mcp-config CLIENT` prints its lines, `--write` adds them")
+    return _report(
+        [
+            {
+                "client": name,
+                "title": client.title,
+                "file": str(file_to_change(client, USER, options.folder)),
+                "is_present": present[name],
+            }
+            for name, client in CLIENTS.items()
+        ]
+    )
+
+
+def _short(path: Path) -> str:
+    """Return a path as a shell takes it, from the home folder if it is below."""
+    try:
+        return f"~{os.sep}{path.relative_to(home())}"
+    except ValueError:
+        return str(path)
+
+
+def _print_entry(client: Client, options: ChangeOptions) -> Report:
+    """Print a client's entry on standard output, and on standard error the file that it goes into."""
+    server = choose(client, USER, options.wish).server
+    text = written(client, options.name, server)
+    file = ""
+    with contextlib.suppress(CommandError):  # a user without a home folder
+        file = str(file_to_change(client, USER, options.folder))
+        echo(f"{client.title} reads this from `{file}`:", err=True)
+    echo_text(text)
+    result: Result = {"client": name_of(client), "file": file, "text": text}
+    return _report([{**result, "command": server.words, "cwd": server.cwd}])
 
 
 def _usual_scope(client: Client, options: ChangeOptions) -> str:
@@ -165,34 +252,33 @@ def _usual_scope(client: Client, options: ChangeOptions) -> str:
     return PROJECT if client.project and not is_home(options.folder) else USER
 
 
-def _change_all(options: ChangeOptions) -> int:
+def _change_all(options: ChangeOptions) -> Report:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
-    code, number = 0, 0
+    code = 0
+    results: list[Result] = []
     home()  # without one, each client would say so
     for client in CLIENTS.values():
         try:
             if not is_present(client, for_removal=options.remove):
                 continue
             if not client.ended or options.remove:
-                number += 1
-                _change(client, options, USER)
+                results += _change(client, options, USER)
         except click.Abort:
             raise
         except Exception as error:  # noqa: BLE001 - a few files
             code = report(explained(error))
-    if not number and not code:
+    if not results and not code:
         echo("no client is found: none of them has a folder for its settings")
-    return code
+    return _report(results, code)
 
 
-def _change(client: Client, options: ChangeOptions, scope: str) -> None:
+def _change(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
     if options.remove:
-        _remove(client, options, scope)
-    else:
-        _write(client, options, scope)
+        return _remove(client, options, scope)
+    return [_write(client, options, scope)]
 
 
-def _write(client: Client, options: ChangeOptions, scope: str) -> None:
+def _write(client: Client, options: ChangeOptions, scope: str) -> Result:
     if client.ended:
         raise CommandError(
             f"cannot add a server to {client.title}: {client.ended}",
@@ -202,8 +288,9 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
     choice = choose(client, scope, options.wish)
     if _is_for_hand(client, place):
         echo(f"{client.title}: add this to `{place.path}` yourself")
-        echo_text(written(client, options.name, choice.server))
-        return
+        text = written(client, options.name, choice.server)
+        echo_text(text)
+        return _result(client, place.path, "for you to change", text=text)
     change = put_in(
         client,
         place,
@@ -235,10 +322,10 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> None:
         echo(f"  {choice.reason}")
     for remark in remarks:
         echo(f"  {remark}")
-    _make(client, change, options)
+    return _make(client, change, options)
 
 
-def _remove(client: Client, options: ChangeOptions, scope: str) -> None:
+def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
     paths = [
         path for path in former(client, scope, options.folder) if os.path.lexists(path)
     ]
@@ -249,21 +336,23 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> None:
     if _is_for_hand(client, places[0]):
         keys = ".".join((*client.table, options.name))
         echo(f"{client.title}: take `{keys}` out of `{places[0].path}` yourself")
-        return
+        return [_result(client, places[0].path, "for you to change")]
+    results = []
     root = options.folder if scope == PROJECT else home()
     for place in places:
         change = take_out(client, place, options.name, root, force=options.force)
         if not change.difference:
             echo(f"{client.title}: `{change.file.path}` has no such server")
-            continue
-        change.file.check()
-        echo(f"{client.title}: `{change.file.path}`")
-        echo_text(change.difference)
-        for reader in effects.readers(client, place, options.folder):
-            echo(f"  {reader}")
-        _make(client, change, options)
+        else:
+            change.file.check()
+            echo(f"{client.title}: `{change.file.path}`")
+            echo_text(change.difference)
+            for reader in effects.readers(client, place, options.folder):
+                echo(f"  {reader}")
+        results.append(_make(client, change, options))
     for remark in effects.left(client, options.name, options.folder):
         echo(remark)
+    return results
 
 
 def _place(client: Client, options: ChangeOptions, scope: str) -> Place:
@@ -310,23 +399,38 @@ def _is_for_hand(client: Client, place: Place) -> bool:
     return client.form is Form.YAML
 
 
-def _make(client: Client, change: Change, options: ChangeOptions) -> None:
+def _result(client: Client, path: Path, result: str, *, text: str = "") -> Result:
+    """Return what became of a client's file, for programs."""
+    return {
+        "client": name_of(client),
+        "file": str(path),
+        "result": result,
+        "text": text,
+    }
+
+
+def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
     """Make a change, if there is one, and the user wants it."""
-    if not change.difference or options.dry_run:
-        return
+    path, difference = change.file.path, change.difference
+    if not difference:
+        return _result(client, path, "unchanged")
+    if options.dry_run:
+        return _result(client, path, "would be changed", text=difference)
     if not options.yes and not _is_confirmed():
         echo("nothing is changed")
-        return
+        return _result(client, path, "unchanged")
     copy = change.make()
     result = "changed" if change.file.content else "written"
+    words = result
     if change.is_ours:
-        result = "removed: nothing else was in it"
+        result, words = "removed", "removed: nothing else was in it"
     if copy:
-        result += f"; the old one is `{copy.name}`"
-    echo(f"{result}. {client.title} reads it when it starts.")
+        words += f"; the old one is `{copy.name}`"
+    echo(f"{words}. {client.title} reads it when it starts.")
+    return _result(client, path, result, text=difference)
 
 
-def _print_policy(client: Client, options: ChangeOptions) -> None:
+def _print_policy(client: Client, options: ChangeOptions) -> Report:
     """Print what an administrator adds; raises CommandError for a client without such a list."""
     if client.policy is None:
         raise CommandError(
@@ -335,11 +439,18 @@ def _print_policy(client: Client, options: ChangeOptions) -> None:
         )
     scope = options.scope or _usual_scope(client, options)
     server = choose(client, scope, options.wish).server
+    words = {
+        "NAME": options.name,
+        "COMMAND": json.dumps(server.words, ensure_ascii=False),
+        "PROGRAM": json.dumps(server.command, ensure_ascii=False),
+    }
+    text = "\n".join(client.policy.lines)
+    for word, value in words.items():
+        text = text.replace(word, value)
     echo(f"# {client.title}: {client.policy.place}")
-    for line in client.policy.lines:
-        text = line.replace("NAME", options.name)
-        text = text.replace("COMMAND", json.dumps(server.words, ensure_ascii=False))
-        echo(text.replace("PROGRAM", json.dumps(server.command, ensure_ascii=False)))
+    echo_text(text)
+    result: Result = {"client": name_of(client), "file": client.policy.place}
+    return _report([{**result, "text": text}])
 
 
 def _is_confirmed() -> bool:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import is_version
-from leanspec_launcher._search import first_place
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform, current
-from leanspec_launcher.commands import CommandError, echo
+from leanspec_launcher._search import LOCAL, VARIABLE
+from leanspec_launcher._tables import (
+    DIRECTORY_VARIABLE,
+    FAMILIES,
+    PLATFORMS,
+    Family,
+    Platform,
+    current,
+)
+from leanspec_launcher.commands import CommandError, echo, say_hint
+from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
+from leanspec_launcher.manage.options import Report
 
 from .entries import (
     Entry,
@@ -39,8 +49,8 @@ from .transfer import place_of, shown
     "--prune", "pruned", is_flag=True, help="Remove what no release of yours uses."
 )
 @options.dry_run
-@options.json_array("binary")
-def command(  # noqa: PLR0913 - one parameter per option
+@options.report("binaries", "removed")
+def command(
     family: str | None,
     origin: str | None,
     version: str | None,
@@ -48,16 +58,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     listed: bool,
     pruned: bool,
     dry_run: bool,
-    as_json: bool,
-) -> int:
+) -> Report:
     """Download binaries where no installer can.
 
     Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
-    of yours, where a start looks if no binary is installed. FAMILY is cli, mcp or http. Default:
-    those that are installed or should be. Needs the extra `download`, except from a folder.
+    of yours, where a start looks if no binary is installed. FAMILY is cli, mcp or http, or one of
+    its commands. Default: those that are installed or should be. Needs the extra `download`, except
+    from a folder.
 
-    With --version, fetches another release for comparison. It is not installed: its path is
-    printed, for `LEANSPEC_CLI_BINARY` and its siblings.
+    With --version, fetches another release for comparison. It is not installed, and no command
+    starts it: its path is printed.
 
     \b
     Examples:
@@ -69,16 +79,18 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     if (listed and pruned) or ((listed or pruned) and (family or origin or version)):
         raise click.UsageError("`--list` and `--prune` take nothing else but `--json`")
+    if version is not None and not is_version(version):
+        raise click.UsageError(f"`{version}` is not the version of a release")
     if listed:
-        _print_entries(entries(existing_store()), as_json=as_json)
-        return 0
+        binaries = entries(existing_store())
+        _print_entries(binaries)
+        return _report(binaries)
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if pruned:
-        _print_removed(prune(dry_run=dry_run), dry_run=dry_run, as_json=as_json)
-        return 0
-    if version is not None and not is_version(version):
-        raise click.UsageError(f"`{version}` is not the version of a release")
+        folders = prune(dry_run=dry_run)
+        _print_removed(folders, dry_run=dry_run)
+        return _report(removed=folders)
     other = version if version != VERSION else None
     families = [FAMILIES[family]] if family else _usual()
     fetched: list[Entry] = []
@@ -88,12 +100,19 @@ def command(  # noqa: PLR0913 - one parameter per option
             place = shown(wanted.place)
             echo(f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`")
             continue
-        fetched.append(_fetch(wanted))
-        if not as_json:
-            echo(f"{each.name}: {fetched[-1].program}")
-    if as_json:
-        options.print_json([entry.as_json() for entry in fetched])
-    return 0
+        fetched.append(_with_progress(wanted))
+        echo(f"{each.name}: {fetched[-1].program}")
+        _say_who_comes_first(wanted, fetched[-1], other)
+    return _report(fetched)
+
+
+def _report(binaries: Sequence[Entry] = (), removed: Sequence[Path] = ()) -> Report:
+    return Report(
+        {
+            "binaries": [entry.as_json() for entry in binaries],
+            "removed": [str(folder) for folder in removed],
+        }
+    )
 
 
 def _usual() -> list[Family]:
@@ -118,16 +137,22 @@ def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
     return Wanted(wheel, family, platform, place)
 
 
-def _fetch(wanted: Wanted) -> Entry:
-    entry = _with_progress(wanted)
-    first = first_place(wanted.family, wanted.platform)
-    if first is None or first.path != str(entry.program):
-        # An installed binary comes before the store, even a damaged one.
-        from leanspec_launcher.installers import words
-
-        assignment = f"{wanted.family.variable}={entry.program}"
-        echo(f"hint: {words.shown([['export', assignment]])}", err=True)
-    return entry
+def _say_who_comes_first(wanted: Wanted, entry: Entry, version: str | None) -> None:
+    """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
+    if version:
+        echo(f"note: no command starts it, as this lean-spec is {VERSION}", err=True)
+        say_hint(f"leanspec-launcher update --version {version}")
+        return
+    first = deciding(verdicts(wanted.family, wanted.platform))
+    if first is None or first.path == str(entry.program):
+        return
+    # Even a damaged one comes before the store.
+    variables = {VARIABLE: wanted.family.variable, LOCAL: DIRECTORY_VARIABLE}
+    echo(f"note: `{first.path}` comes first: {first.reason}", err=True)
+    if first.origin in variables:
+        say_hint(f"unset {variables[first.origin]}")
+    elif first.outcome is Outcome.REFUSED:
+        say_hint(f"remove `{first.path}`: the fetched one is verified and started then")
 
 
 def _with_progress(wanted: Wanted) -> Entry:
@@ -151,23 +176,17 @@ def _platform() -> Platform:
     return platform
 
 
-def _print_entries(found: list[Entry], *, as_json: bool) -> None:
-    if as_json:
-        options.print_json([entry.as_json() for entry in found])
-        return
-    for entry in found:
+def _print_entries(binaries: list[Entry]) -> None:
+    for entry in binaries:
         use = "this release" if entry.is_pinned else "another release"
         echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")
-    if not found:
+    if not binaries:
         echo("nothing was fetched")
 
 
-def _print_removed(folders: list[Path], *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        options.print_json([str(folder) for folder in folders])
-        return
-    done = "would be removed" if dry_run else "removed"
+def _print_removed(folders: list[Path], *, dry_run: bool) -> None:
+    result = "would be removed" if dry_run else "removed"
     for folder in folders:
-        echo(f"{folder}: {done}")
+        echo(f"{folder}: {result}")
     if not folders:
         echo("nothing to remove")

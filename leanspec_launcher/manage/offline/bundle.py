@@ -36,7 +36,7 @@ there, with its own path in place of `/media/lean-spec`:
     pipx install --pip-args="{options}" {name}
     uv tool install {options} {name}
     uv pip install {options} {name}
-    python3 -m pip install {options} {name}
+    {by_pip}
 
 Each verifies every wheel against the checksums in `{index}` and asks no index. To verify all files
 before: `sha256sum --check {sums}`.
@@ -65,6 +65,16 @@ def families(extras: tuple[str, ...]) -> list[Family]:
 def requirement(extras: tuple[str, ...]) -> str:
     """Return `lean-spec` with its extras."""
     return f"{MAIN}[{','.join(extras)}]" if extras else MAIN
+
+
+def _quoted(extras: tuple[str, ...]) -> str:
+    """Return `lean-spec` with its extras, as any shell takes it."""
+    return f'"{requirement(extras)}"' if extras else MAIN
+
+
+def command_there(extras: tuple[str, ...]) -> str:
+    """Return how pip installs from a bundle, wherever it is then."""
+    return f"python3 -m pip install {OPTIONS} {_quoted(extras)}"
 
 
 def download(target: Target, extras: tuple[str, ...], folder: Path, work: Path) -> None:
@@ -153,8 +163,9 @@ def write(folder: Path, extras: tuple[str, ...], targets: list[Target]) -> None:
     page = TEXT.format(
         version=VERSION,
         targets=", ".join(map(str, targets)),
-        name=f"'{requirement(extras)}'" if extras else MAIN,
+        name=_quoted(extras),
         options=OPTIONS,
+        by_pip=command_there(extras),
         index=INDEX,
         sums=SUMS,
     )

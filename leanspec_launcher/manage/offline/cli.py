@@ -15,6 +15,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
+from leanspec_launcher.manage.options import Report
 from leanspec_launcher.manage.update.installation import installed_extras
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ OWN_PYTHON = "{}.{}".format(*sys.version_info[:2])
     help="An extra to include; several times for several. Default: those installed.",
 )
 @options.place("Where the signed manifest is, if not on GitHub.")
+@options.report("targets", "extras", "files")
 def command(
     folder: Path,
     platforms: tuple[str, ...],
     pythons: tuple[str, ...],
     extras: tuple[str, ...],
     origin: str | None,
-) -> int:
+) -> Report:
     """Make a folder to install from without a network.
 
     Downloads the wheels of LeanSpec and of what it needs with pip, from its index, verifies them
@@ -69,15 +71,15 @@ def command(
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
     """
-    from .bundle import PAGE, Target
+    from .bundle import PAGE, Target, command_there
 
+    for python in pythons:
+        if not PYTHON.fullmatch(python):
+            raise click.UsageError(f"`{python}` is not a version like 3.11")
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandError(f"`{folder}` is there already", hint="name a folder that is not")
-    for python in pythons:
-        if not PYTHON.fullmatch(python):
-            raise click.UsageError(f"`{python}` is not a version like 3.11")
     own = current()
     keys = platforms or ((own.key,) if own else ())
     targets = [
@@ -85,9 +87,22 @@ def command(
         for key in dict.fromkeys(keys)
         for python in dict.fromkeys(pythons or (OWN_PYTHON,))
     ]
-    _make(folder, targets, tuple(sorted(set(extras or installed_extras()))), origin)
-    echo(f"{folder}: for {', '.join(map(str, targets))}; see {folder / PAGE}")
-    return 0
+    extras = tuple(sorted(set(extras or installed_extras())))
+    _make(folder, targets, extras, origin)
+    echo(f"{folder}: for {', '.join(map(str, targets))}")
+    echo(f"there: {command_there(extras)}")
+    echo(f"for pipx and uv, see {folder / PAGE}")
+    return Report(
+        {
+            "folder": str(folder.absolute()),
+            "targets": [
+                {"platform": target.platform.key, "python": target.python}
+                for target in targets
+            ],
+            "extras": list(extras),
+            "files": sorted(path.name for path in folder.iterdir()),
+        }
+    )
 
 
 def _make(

@@ -10,9 +10,10 @@ import click
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
-from leanspec_launcher.commands import CommandError, echo, styled
+from leanspec_launcher.commands import CommandError, echo, say_hint, styled
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import options
+from leanspec_launcher.manage.options import Report
 from leanspec_launcher.manage.repair import run_installer
 from leanspec_launcher.processes import interpreter, output_of
 
@@ -31,8 +32,8 @@ COMMAND = "import sys; sys.path.insert(0, {!r}); from leanspec_launcher.manage i
 @click.option("--check", is_flag=True, help="Only tell whether there is a newer release.")
 @click.option("--version", metavar="V", help="Change to this release, newer or older.")
 @options.dry_run
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object (with --check).")
-def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -> int:
+@options.report("files")
+def command(*, check: bool, version: str | None, dry_run: bool) -> Report:
     """Update LeanSpec with the installer that installed it.
 
     Asks that installer's index, and shows what would change. The update is the installer's own
@@ -47,8 +48,6 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
       leanspec-launcher update
       leanspec-launcher update --version 0.3.0
     """
-    if as_json and not check:
-        raise click.UsageError("`--json` goes with `--check`")
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     installed = installation()
@@ -60,36 +59,26 @@ def command(*, check: bool, version: str | None, dry_run: bool, as_json: bool) -
     if is_other:
         release = complete(installed, release.version)
     steps = installed.command(release.version, is_newest=version is None)
-    if check:
-        _print_check(release, steps, is_other=is_other, as_json=as_json)
-        return AVAILABLE if is_other else 0
+    value: dict[str, object] = {
+        "installed": VERSION,
+        "available": release.version,
+        "uploaded": _date(release),
+        "files": [file.name for file in release.files],
+        "command": steps if is_other else [],
+    }
     if not is_other:
         echo(f"lean-spec {VERSION} is the newest release of your index")
-        return 0
+        return Report(value)
+    if check:
+        echo(f"lean-spec {release.version} is available, this is {VERSION}")
+        say_hint(shown([steps]))
+        return Report(value, AVAILABLE)
     _print_change(release, installed)
     echo(styled(f"$ {shown([steps])}", bold=True), err=True)
     if not dry_run:
         _update(installed, steps, release.version)
-    return 0
-
-
-def _print_check(
-    release: Release, steps: list[str], *, is_other: bool, as_json: bool
-) -> None:
-    if as_json:
-        report = {
-            "installed": VERSION,
-            "available": release.version,
-            "uploaded": _date(release),
-            "files": [file.name for file in release.files],
-            "command": steps if is_other else [],
-        }
-        options.print_json(report)
-    elif is_other:
-        echo(f"lean-spec {release.version} is available, this is {VERSION}")
-        echo(f"hint: {shown([steps])}", err=True)
-    else:
-        echo(f"lean-spec {VERSION} is the newest release of your index")
+        value["installed"] = release.version
+    return Report(value)
 
 
 def _print_change(release: Release, installed: Installation) -> None:
@@ -162,7 +151,7 @@ def _problems() -> list[str]:
     try:
         return [
             f"{finding['section']}, {finding['name']}: {finding['value']}"
-            for finding in json.loads(output)
+            for finding in json.loads(output)["findings"]
             if finding["status"] == "error"
         ]
     except (ValueError, KeyError, TypeError):

@@ -332,7 +332,7 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
     *_, doctor, link = site.manage_each(
         *([command] for command in commands), ["doctor", "--json"], ["link"]
     )
-    found = json.loads(doctor.stdout)
+    found = json.loads(doctor.stdout)["findings"]
     assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {
         finding["section"] for finding in found
     }
@@ -356,7 +356,7 @@ def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -
     (site.root / "bin").mkdir()
     (site.root / "bin/lean-spec").mkdir()
     os.mkfifo(site.root / "bin/leanspec-mcp")
-    found = json.loads(site.manage("doctor", "--json").stdout)
+    found = json.loads(site.manage("doctor", "--json").stdout)["findings"]
     assert [each["name"] for each in found if each["section"] == "commands"] == [
         "lean-spec",
         "leanspec-mcp",

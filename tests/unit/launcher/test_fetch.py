@@ -166,8 +166,21 @@ def test_an_installed_binary_comes_first_and_that_is_said(
 ) -> None:
     site.wheel("cli", b"damaged")
     done = site.manage("fetch", "cli", "--from", release.url, code=0)
-    (program,) = store(site).rglob("bin/leanspec")
-    assert f"hint: export LEANSPEC_CLI_BINARY={program}" in done.stderr
+    installed = site.root / "leanspec_cli_bin/bin/leanspec"
+    first = f"note: `{installed}` comes first: "
+    assert (
+        f"{first}its SHA-256 is not the expected one\nhint: remove `{installed}`"
+        in done.stderr
+    )
+    assert "LEANSPEC_CLI_BINARY" not in done.stderr, "its start is not verified"
+    installed.unlink()
+    assert site.start("cli").stdout == "started\n"
+    site.wheel("cli", GOOD)
+    again = site.manage("fetch", "cli", "--from", release.url, code=0).stderr
+    assert again == f"{first}its SHA-256 is the expected one\n"
+    env = {"LEANSPEC_CLI_BINARY": "/bin/true"}
+    done = site.manage("fetch", "cli", "--from", release.url, code=0, env=env)
+    assert "hint: unset LEANSPEC_CLI_BINARY\n" in done.stderr
 
 
 @pytest.mark.posix
@@ -192,7 +205,8 @@ def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
     assert not store(site).exists()
     fetch(site, release.url)
-    (listed,) = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
+    report = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
+    (listed,) = report["binaries"]
     assert (listed["family"], listed["of_this_release"]) == ("cli", True)
     assert Path(listed["path"]).read_bytes() == GOOD
     assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"

@@ -490,7 +490,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     path = site.wheel("cli", GOOD)
     call = site.call("main", ".manage")
     which = [sys.executable, "-c", call, "which", "cli", "--json"]
-    found = json.loads(run(which, site.env).stdout)[0]
+    found = json.loads(run(which, site.env).stdout)["families"][0]
     assert (found["family"], found["platform"], found["taken"]) == (
         "cli",
         HOST.key,
@@ -502,7 +502,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
         "taken",
     ]
     site.wheel("cli", GOOD + b"#")
-    found = json.loads(run(which, site.env, code=1).stdout)[0]
+    found = json.loads(run(which, site.env, code=1).stdout)["families"][0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
     assert found["taken"] is None
     assert bad["expected"] == [site.pins["cli"][HOST.key].executable]

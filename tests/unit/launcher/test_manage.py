@@ -509,7 +509,7 @@ def test_a_link_to_itself_is_reinstalled(made: Installation) -> None:
     made.binary("cli").unlink()
     folder.rmdir()
     folder.symlink_to(folder.name)
-    findings = json.loads(made.site.manage("doctor", "--json").stdout)
+    findings = json.loads(made.site.manage("doctor", "--json").stdout)["findings"]
     (finding,) = [each for each in findings if each["name"] == "refused"]
     assert "it cannot be looked at (Too many levels of symbolic links)" in finding["value"]
     assert f"leanspec-cli-bin=={VERSION}" in finding["hint"]
@@ -543,7 +543,8 @@ def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None
     # 3.13.0 then fails to import `socket`.
     launcher = ["/bin/sh", "-c", remove, "sh", sys.executable, "-P", "-c", call]
     output = run([*launcher, "doctor", "--json"], made.site.env, cwd=folder, code=1).stdout
-    (finding,) = [each for each in json.loads(output) if each["section"] == "MCP clients"]
+    findings = json.loads(output)["findings"]
+    (finding,) = [each for each in findings if each["section"] == "MCP clients"]
     assert finding["value"] == "the working directory does not exist any more"
     assert finding["hint"] == "change to another one"
     folder.mkdir()
@@ -679,15 +680,18 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
     made.binary("cli").unlink()
     made.manage("which", code=1)
     made.manage("which", "mcp")
-    assert "it is in no place" in made.manage("verify", code=1)
-    found = json.loads(made.manage("which", "cli", "--json", code=1))
-    assert found[0]["taken"] is None
-    assert found[0]["platform"] == HOST.key
+    assert "it is not installed" in made.manage("verify", code=1)
+    report = json.loads(made.site.manage("which", "lean-spec", "--json", code=1).stdout)
+    (search,) = report["families"]
+    assert (search["family"], search["taken"]) == ("cli", None)
+    assert search["platform"] == HOST.key
 
 
 def test_what_a_client_is_told_to_start(made: Installation) -> None:
-    told = json.loads(made.manage("mcp-config", "vscode"))
-    assert told == {
+    printed = made.site.manage("mcp-config", "vscode", code=0)
+    file = Path(made.site.env["HOME"], ".config/Code/User/mcp.json")
+    assert printed.stderr == f"VS Code reads this from `{file}`:\n"
+    assert json.loads(printed.stdout) == {
         "servers": {
             "leanspec": {
                 "type": "stdio",
@@ -697,12 +701,13 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
             }
         }
     }
-    folder = json.loads(made.manage("mcp-config", "cursor", "--project", str(made.tools)))
+    command = ("mcp-config", "cursor", "--project", str(made.tools))
+    folder = json.loads(made.site.manage(*command, code=0).stdout)
     arguments = folder["mcpServers"]["leanspec"]["args"]
     assert arguments[-2:] == [str(made.tools), str(made.scripts / "leanspec-mcp")]
     (made.scripts / "leanspec-mcp").unlink()
     assert "this installation has no command `leanspec-mcp`" in made.manage(
-        "mcp-config", code=1
+        "mcp-config", "claude", code=1
     )
 
 
@@ -714,7 +719,9 @@ def test_a_link_names_no_path_of_this_machine(made: Installation) -> None:
     assert json.loads(vscode["config"][0]) == expected
     assert json.loads(base64.b64decode(cursor["config"][0])) == expected
     assert vscode["name"] == cursor["name"] == ["leanspec"]
-    assert "has no page that adds a server" in made.manage("mcp-config", "--link", code=1)
+    assert "has no page that adds a server" in made.manage(
+        "mcp-config", "claude", "--link", code=1
+    )
     page = (ROOT / "docs/mcp-clients.md").read_text("utf-8")
     for client in ("vscode", "cursor"):
         assert f"]({made.manage('mcp-config', client, '--link').strip()})" in page

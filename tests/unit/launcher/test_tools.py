@@ -126,7 +126,7 @@ def findings(site: Site, **env: str) -> dict[str, tuple[str, str]]:
     report = json.loads(site.manage("doctor", "--json", env=env).stdout)
     return {
         each["name"]: (each["status"], each["value"])
-        for each in report
+        for each in report["findings"]
         if each["section"] == "leanspec-mcp"
     }
 

@@ -278,12 +278,15 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
     assert f"  there is    {HOST.label}\n" in said
     assert "macOS" not in said, "this release has no build for it"
     launcher = [*old, "-c", site.call("main", ".manage")]
-    found = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
-    assert (found[0]["platform"], found[0]["taken"]) == (None, str(chosen))
+    report = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
+    (search,) = report["families"]
+    assert (search["platform"], search["taken"]) == (None, str(chosen))
     assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
     said = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
     assert said.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
-    assert "Traceback" not in run([*launcher, "mcp-config"], env, code=None).stderr
+    assert (
+        "Traceback" not in run([*launcher, "mcp-config", "claude"], env, code=None).stderr
+    )
 
 
 @needs_root

@@ -1,0 +1,174 @@
+"""Reports of the management commands: one JSON object for programs, rows for people."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from leanspec_launcher.manage import rows
+from leanspec_launcher.manage.cli import root as launcher
+from tests.support.preconditions import require
+from tests.support.site import HOST, Site, script
+from tests.support.surroundings import run
+
+pytestmark = pytest.mark.posix
+# A real run of each command; those of the last two need an index.
+RUNS = {
+    "doctor": [],
+    "fetch": ["--list"],
+    "link": ["--dry-run"],
+    "mcp-config": [],
+    "repair": ["--dry-run"],
+    "unlink": ["--dry-run"],
+    "verify": ["leanspec"],
+    "which": ["lean-spec"],
+}
+WITH_AN_INDEX = {"bundle": "test_bundle.py", "update": "test_update.py"}
+# What a terminal of this width does not show whole is broken.
+COLUMNS = 80
+IN_A_TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+output = b""
+try:
+    while data := os.read(terminal, 10_000):
+        output += data
+except OSError:
+    pass
+os.waitpid(pid, 0)
+sys.stdout.buffer.write(output)
+"""
+
+
+def installed(site: Site) -> Site:
+    """Install the command line, with its record."""
+    program = script('echo "leanspec 9.9.9"')
+    site.pin("cli", program)
+    site.pin("mcp", program)
+    site.wheel("cli", program)
+    folder = site.root / "lean_spec-9.9.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: lean-spec\nVersion: 9.9.9\n")
+    (folder / "RECORD").write_text("bin/leanspec-launcher,,\n")
+    (folder / "INSTALLER").write_text("pip\n")
+    points = "[console_scripts]\nleanspec-launcher = leanspec_launcher.manage:main\n"
+    (folder / "entry_points.txt").write_text(points)
+    (site.root / "bin").mkdir()
+    (site.root / "bin/leanspec-launcher").write_text("#!/bin/sh\n")
+    return site
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(launcher)
+    for name in launcher.list_commands(context):
+        command = launcher.get_command(context, name)
+        assert command is not None
+        yield name, command
+
+
+def lists(command: click.Command) -> list[str]:
+    """Return the lists that a command's `--json` promises."""
+    (option,) = [each for each in command.params if "--json" in each.opts]
+    assert isinstance(option, click.Option)
+    return re.findall(r"`(\w+)`", option.help or "")
+
+
+def test_json_is_one_object_with_the_promised_lists(site: Site) -> None:
+    promised = {name: lists(command) for name, command in commands()}
+    assert promised.keys() == RUNS.keys() | WITH_AN_INDEX.keys()
+    assert all(promised.values())
+    lines = [[name, *more, "--json"] for name, more in RUNS.items()]
+    for line, done in zip(lines, installed(site).manage_each(*lines), strict=True):
+        report = json.loads(done.stdout)
+        assert isinstance(report, dict), line
+        for name in promised[line[0]]:
+            assert isinstance(report[name], list), line
+    folder = Path(__file__).parents[2] / "e2e"
+    for command, file in WITH_AN_INDEX.items():
+        pattern = rf'"{command}",[^\n]*"--json"'
+        assert re.search(pattern, (folder / file).read_text("utf-8")), command
+
+
+def test_a_family_is_known_by_its_commands(site: Site) -> None:
+    names = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http", "leanspec-ui")
+    lines = [["which", name, "--json"] for name in names]
+    families = [
+        json.loads(done.stdout)["families"][0]["family"]
+        for done in installed(site).manage_each(*lines)
+    ]
+    assert families == ["cli", "cli", "mcp", "http", "http"]
+    (done,) = site.manage_each(["verify", "nonsense"])
+    assert done.returncode == 2
+    assert "invalid value for `FAMILY`: `nonsense` is not one of `cli`, " in done.stderr
+
+
+def test_which_and_verify_end_with_what_to_type(site: Site) -> None:
+    """By `repair`, which names a hash, at the path of this installation's own command."""
+    installed(site).wheel("cli", b"changed")
+    for command in ("which", "verify"):
+        done = site.manage(command, "cli", code=1)
+        assert done.stderr.splitlines()[-1].startswith("hint: ")
+        assert "leanspec-cli-bin==9.9.9" in done.stderr
+    good = site.manage("verify", "mcp", code=1)
+    assert "leanspec-mcp-bin==9.9.9" in good.stderr
+
+
+def test_which_refuses_the_script_that_a_start_refuses(site: Site) -> None:
+    own = installed(site).root / "bin/leanspec"
+    own.write_text("#!/bin/sh\nimport sys\nfrom leanspec_launcher import cli\n")
+    own.chmod(0o755)
+    env = {"LEANSPEC_CLI_BINARY": str(own)}
+    done = site.manage("which", "cli", code=1, env=env)
+    assert f"✗ environment variable  `{own}`: it is this very command" in done.stdout
+    own.write_text("#!/bin/sh\necho another\n")
+    assert "✓ environment variable" in site.manage("which", "cli", code=0, env=env).stdout
+
+
+def test_which_shows_no_path_in_the_store_for_what_is_not_there(site: Site) -> None:
+    output = installed(site).manage("which", "mcp", code=1).stdout
+    store = Path(site.env["HOME"], ".local/share/lean-spec/binaries")
+    assert f"  · download store        `{store}`: not there\n" in output
+    assert not re.search(r"[0-9a-f]{64}", output)
+
+
+def test_doctor_says_at_its_end_whether_everything_works(site: Site) -> None:
+    report = json.loads(installed(site).manage("doctor", "--json").stdout)
+    absent = {each["section"] for each in report["findings"] if each["status"] == "absent"}
+    assert {"leanspec-http", "web UI", "MCP clients"} <= absent
+    assert report["works"] is False
+    output = site.manage("doctor", code=1).stdout
+    assert output.endswith("\n1 problem: leanspec-mcp (binary)\n")
+    assert "  - binary  " in re.sub(" +", "  ", output).replace("  -  ", "  - ")
+
+
+def test_doctor_breaks_lines_on_a_terminal_at_spaces_alone(site: Site) -> None:
+    installed(site)
+    doctor = [sys.executable, "-c", site.call("main", ".manage"), "doctor"]
+    env = {**site.env, "COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "xterm"}
+    whole = run([*doctor], env, code=1).stdout
+    broken = run([sys.executable, "-c", IN_A_TERMINAL, *doctor], env).stdout
+    long = [line for line in broken.splitlines() if len(line) > COLUMNS]
+    assert any(len(line) > COLUMNS for line in whole.splitlines())
+    whole_literal = re.compile(r" *(?:\S+|`[^`]*`[:,]?|hint: [^`]*)")
+    assert all(whole_literal.fullmatch(line.rstrip()) for line in long), long
+    assert HOST.key in broken
+
+
+def test_a_literal_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("POSIX")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    literal = "`a command with many words that is longer than that`"
+    assert rows.break_lines(f"type {literal}: it helps", 4) == [
+        "type",
+        f"{literal}:",
+        "it helps",
+    ]
