@@ -516,3 +516,64 @@ def test_a_user_without_a_home_gets_one_message() -> None:
         assert done.stderr == (
             "error: this user has no home folder\nhint: set `HOME` to the path of a folder\n"
         )
+
+
+def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
+    ask: Ask, home: Path
+) -> None:
+    (home / ".cursor").mkdir()
+    result = ask()
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "found here:",
+        "  cursor          Cursor: ~/.cursor/mcp.json",
+        "others:",
+    ]
+    assert len(lines) == len(CLIENTS) + 2
+    assert "`leanspec-launcher mcp-config CLIENT` prints its lines" in result.stderr
+    report = json.loads(ask("--json").stdout)
+    assert [each["client"] for each in report["clients"] if each["is_present"]] == [
+        "cursor"
+    ]
+
+
+@pytest.mark.parametrize("options", [["--write"], ["--remove"], ["--link"], ["--policy"]])
+def test_mcp_config_takes_no_client_for_granted(ask: Ask, options: list[str]) -> None:
+    """And changes nothing, whichever are there."""
+    error = ask(*options).exception
+    assert isinstance(error, click.UsageError)
+    assert "no CLIENT is named" in error.message
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_mcp_config_prints_what_can_be_pasted_and_names_its_file(
+    ask: Ask, home: Path, client: str
+) -> None:
+    result = ask(client)
+    file = file_to_change(CLIENTS[client], "user", Path.cwd())
+    assert result.stderr == f"{CLIENTS[client].title} reads this from `{file}`:\n"
+    assert PROGRAM in result.stdout
+    assert "reads this from" not in result.stdout
+    (report,) = json.loads(ask(client, "--json").stdout)["clients"]
+    assert report["text"] in (result.stdout, result.stdout.rstrip("\n"))
+    assert file.is_relative_to(home)
+
+
+def test_mcp_config_reports_each_file_for_programs_and_asks_nothing(
+    ask: Ask, home: Path
+) -> None:
+    command = ("claude", "--scope", "user", "--json")
+    error = ask(*command, "--write").exception
+    assert isinstance(error, click.UsageError)
+    assert "add `--yes` or `--dry-run`" in error.message
+    results = [
+        json.loads(ask(*command, *options).stdout)["clients"][0]["result"]
+        for options in (
+            ("--write", "--dry-run"),
+            ("--write", "--yes"),
+            ("--write", "--yes"),
+            ("--remove", "--yes"),
+        )
+    ]
+    assert results == ["would be changed", "written", "unchanged", "removed"]
+    assert contents(home) == {}
