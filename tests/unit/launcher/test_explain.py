@@ -403,6 +403,14 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
             assert done.stderr.count("error: ") == 1
 
 
+def test_a_fault_of_the_launcher_itself_is_said(site: Site) -> None:
+    before = "from leanspec_launcher import _search; _search.first_place = lambda *_: 1 / 0"
+    call = site.call("cli", before=before)
+    done = run([sys.executable, "-S", "-c", call], site.env, code=126)
+    first = "error: the launcher itself failed: ZeroDivisionError: division by zero\n"
+    assert done.stderr.startswith(first)
+
+
 def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path) -> None:
     npx = tmp_path / "tools/npx"
     npx.parent.mkdir()

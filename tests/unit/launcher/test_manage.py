@@ -737,3 +737,63 @@ def test_doctor_asks_for_an_update_only_if_told_to(made: Installation) -> None:
     said = made.manage("doctor", code=1, env={"LEANSPEC_UPDATE_CHECK": "1"})
     assert "the index could not be asked: exit code 2" in said
     assert made.told()[0].startswith("pip compile - ")
+
+
+LOCK = """cat <<'END'
+[[packages]]
+name = "lean-spec"
+version = "9.9.10"
+wheels = [{{ url = "https://example.org/lean_spec-9.9.10-py3-none-any.whl", hashes = {{}} }}]
+{}
+END"""
+BUILD = """[[packages]]
+name = "leanspec-{}-bin"
+version = "9.9.10"
+wheels = [{{ url = "https://example.org/{}" }}]"""
+
+
+def lock(*families: str) -> str:
+    """Return what uv prints of a release with builds of families for this machine."""
+    tag = f"manylinux_2_17_{HOST.machines[0]}" if HOST.system == "linux" else "macosx_11_0"
+    builds = [
+        BUILD.format(name, f"leanspec_{name}_bin-9.9.10-py3-none-{tag}.whl")
+        for name in families
+    ]
+    return LOCK.format("\n".join(builds))
+
+
+def test_update_reports_what_it_would_install(made: Installation) -> None:
+    made.uv(lock("cli", "mcp"))
+    output = made.manage("update", "--check", "--json", code=3)
+    report = json.loads(output[: output.rindex("}") + 1])
+    assert (report["installed"], report["available"]) == (VERSION, "9.9.10")
+    assert report["files"][0] == "lean_spec-9.9.10-py3-none-any.whl"
+    assert len(report["files"]) == 3
+    assert "lean-spec==9.9.10" in report["command"]
+
+
+def test_update_refuses_a_release_without_a_build_for_this_machine(
+    made: Installation,
+) -> None:
+    made.uv(lock("mcp"))
+    output = made.manage("update", code=1)
+    text = "release 9.9.10 has no build of `leanspec-cli-bin` for this machine"
+    assert f"error: {text}\n" in output
+
+
+def test_repair_says_if_an_installer_takes_no_place_of_wheels(made: Installation) -> None:
+    made.binary("cli").unlink()
+    for info in made.site.root.glob("*.dist-info"):
+        (info / "INSTALLER").write_text("conda\n")
+    output = made.manage("repair", "cli", "--from", str(made.tools), "--dry-run", code=1)
+    assert "error: this installer cannot be told where to take a wheel from\n" in output
+    assert f"hint: leanspec-launcher fetch cli --from {made.tools}\n" in output
+
+
+def test_doctor_says_how_a_program_ended_that_does_not_say_its_version(
+    made: Installation,
+) -> None:
+    program = script("echo broken >&2; exit 3", "cli")
+    made.site.pin("cli", program)
+    made.site.wheel("cli", program)
+    assert "`--version` ended with 3: broken" in made.manage("doctor", code=1)

@@ -24,9 +24,10 @@ from typing import Any
 import pytest
 from platformdirs import user_cache_path
 
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.instances import folder
 from leanspec_launcher.web.pages import tree_digest
-from leanspec_launcher.web.port import health
+from leanspec_launcher.web.port import choose_port, health
 from scripts.tools.loopback import Silent, free_port, serving
 from tests.support.modules import write_module
 from tests.support.preconditions import missing, needs
@@ -502,6 +503,16 @@ def test_the_files_are_where_platformdirs_says(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert Path(folder()) == user_cache_path("lean-spec", appauthor=False) / "ui"
+
+
+def test_without_a_free_port_the_tries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leanspec_launcher.web.port.TRIES", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        with pytest.raises(
+            CommandError, match=f"no port from {number} to {number} is free"
+        ):
+            choose_port("127.0.0.1", None, number)
 
 
 def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
