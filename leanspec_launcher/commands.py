@@ -22,8 +22,6 @@ FAILURE = 1
 ISSUES = "https://github.com/codervisor/leanspec/issues"
 INTERRUPTED = 130
 CHECKOUT = "(source checkout)"
-# The key of click's context under which `--json` is noted.
-FOR_PROGRAMS = "leanspec: for programs"
 REINSTALL = "reinstall lean-spec with its dependencies"
 
 
@@ -146,15 +144,15 @@ def styled(text: str, *, fg: str | None = None, bold: bool | None = None) -> Sty
     return Styled(click.style(printable(text), fg=fg, bold=bold))  # noqa: TID251 - printable
 
 
-def is_for_programs() -> bool:
-    """Tell whether standard output is for programs, as `--json` says."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(FOR_PROGRAMS))
+class Output:
+    """Standard output of this process: for people, or with `--json` for programs."""
+
+    is_for_programs = False
 
 
 def echo(*parts: str, err: bool = False) -> None:
     """Print one line for people, with what is not styled made printable; standard output may be for programs."""
-    if err or not is_for_programs():
+    if err or not Output.is_for_programs:
         _print_line(*parts, err=err)
 
 

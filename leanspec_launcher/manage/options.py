@@ -10,7 +10,7 @@ from typing import Any, Callable
 import click
 
 from leanspec_launcher._tables import FAMILIES
-from leanspec_launcher.commands import FOR_PROGRAMS, echo_json
+from leanspec_launcher.commands import Output, echo_json
 from leanspec_launcher.installers.detect import MAIN
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -62,8 +62,11 @@ def report(*lists: str) -> Decorator:
         @option
         @functools.wraps(function)
         def command(*arguments: object, as_json: bool, **values: object) -> int:
-            click.get_current_context().meta[FOR_PROGRAMS] = as_json
-            result = function(*arguments, **values)
+            Output.is_for_programs = as_json
+            try:
+                result = function(*arguments, **values)
+            finally:
+                Output.is_for_programs = False
             if as_json:
                 echo_json(result.value)
             return result.code

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import textwrap
 
 from leanspec_launcher.commands import echo, styled
 
@@ -39,6 +37,9 @@ def break_lines(text: str, indent: int) -> list[str]:
     """Break a text for a terminal, and never in a word or literal; anywhere else it is one line."""
     if sys.stdout is None or not sys.stdout.isatty():
         return [text]
+    import shutil
+    import textwrap
+
     width = max(NARROWEST, shutil.get_terminal_size().columns - indent)
     fixed = LITERAL.sub(lambda literal: literal[0].replace(" ", FIXED_SPACE), text)
     lines = textwrap.wrap(fixed, width, break_long_words=False, break_on_hyphens=False)

@@ -15,10 +15,10 @@ import click
 
 from leanspec_launcher.commands import (
     CommandError,
+    Output,
     echo,
     echo_text,
     explained,
-    is_for_programs,
     report,
     say_hint,
 )
@@ -189,7 +189,7 @@ def _check(
     if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
         raise click.UsageError(f"no client takes a server with the name `{options.name}`")
     is_asked = not (options.yes or options.dry_run)
-    if is_for_programs() and is_asked and (write or options.remove):
+    if Output.is_for_programs and is_asked and (write or options.remove):
         raise click.UsageError("with `--json`, nobody is asked: add `--yes` or `--dry-run`")
     is_for_one = link or policy or ((write or options.remove) and not every)
     if client is None and is_for_one:
@@ -202,47 +202,43 @@ def _report(clients: list[Result], code: int = 0) -> Report:
 
 def _list_clients(options: ChangeOptions) -> Report:
     """List the clients, those of this user first."""
-    present = {name: is_present(client) for name, client in CLIENTS.items()}
+    clients: list[Result] = [
+        {
+            "client": name,
+            "title": client.title,
+            "file": str(file_to_change(client, USER, options.folder)),
+            "is_present": is_present(client),
+        }
+        for name, client in CLIENTS.items()
+    ]
     width = max(map(len, CLIENTS))
-    for heading, is_here in (("found here", True), ("others", False)):
-        names = [name for name, presence in present.items() if presence is is_here]
-        if names:
-            echo(f"{heading}:")
-        for name in names:
-            file = file_to_change(CLIENTS[name], USER, options.folder)
-            echo(f"  {name:{width}}  {CLIENTS[name].title}: {_short(file)}")
-    say_hint("`leanspec-launcher mcp-config CLIENT` prints its lines, `--write` adds them")
-    return _report(
-        [
-            {
-                "client": name,
-                "title": client.title,
-                "file": str(file_to_change(client, USER, options.folder)),
-                "is_present": present[name],
-            }
-            for name, client in CLIENTS.items()
+    for heading, is_here in (("found here:", True), ("others:", False)):
+        rows = [client for client in clients if client["is_present"] is is_here]
+        lines = [
+            f"  {row['client']:{width}}  {row['title']}: {_short(str(row['file']))}"
+            for row in rows
         ]
-    )
+        if lines:
+            echo_text("\n".join([heading, *lines]))
+    say_hint("`leanspec-launcher mcp-config CLIENT` prints its lines, `--write` adds them")
+    return _report(clients)
 
 
-def _short(path: Path) -> str:
+def _short(path: str) -> str:
     """Return a path as a shell takes it, from the home folder if it is below."""
-    try:
-        return f"~{os.sep}{path.relative_to(home())}"
-    except ValueError:
-        return str(path)
+    above = f"{home()}{os.sep}"
+    return f"~{os.sep}{path[len(above) :]}" if path.startswith(above) else path
 
 
 def _print_entry(client: Client, options: ChangeOptions) -> Report:
     """Print a client's entry on standard output, and on standard error the file that it goes into."""
     server = choose(client, USER, options.wish).server
     text = written(client, options.name, server)
-    file = ""
+    result: Result = {"client": name_of(client), "text": text}
     with contextlib.suppress(CommandError):  # a user without a home folder
-        file = str(file_to_change(client, USER, options.folder))
-        echo(f"{client.title} reads this from `{file}`:", err=True)
+        result["file"] = str(file_to_change(client, USER, options.folder))
+        echo(f"{client.title} reads this from `{result['file']}`:", err=True)
     echo_text(text)
-    result: Result = {"client": name_of(client), "file": file, "text": text}
     return _report([{**result, "command": server.words, "cwd": server.cwd}])
 
 
