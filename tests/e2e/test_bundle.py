@@ -151,9 +151,8 @@ def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
     files = [path for path in bundle.rglob("*") if path.is_file()]
     assert len(listed) == len(files) - 1
     page = (bundle / "README.md").read_text()
-    assert (
-        f"uv tool install {LINKS.format(bundle='/media/lean-spec')} '{WITH_PAGES}'" in page
-    )
+    links = LINKS.format(bundle="/media/lean-spec")
+    assert f'uv tool install {links} "{WITH_PAGES}"' in page
 
 
 def test_bundle_for_other_machines(
