@@ -11,7 +11,7 @@ import click
 
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import is_version
-from leanspec_launcher._search import LOCAL, VARIABLE
+from leanspec_launcher._search import LOCAL, VARIABLE, first_place
 from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
     FAMILIES,
@@ -21,7 +21,6 @@ from leanspec_launcher._tables import (
     current,
 )
 from leanspec_launcher.commands import CommandError, echo, say_hint
-from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
@@ -143,10 +142,15 @@ def _say_who_comes_first(wanted: Wanted, entry: Entry, version: str | None) -> N
         echo(f"note: no command starts it, as this lean-spec is {VERSION}", err=True)
         say_hint(f"leanspec-launcher update --version {version}")
         return
-    first = deciding(verdicts(wanted.family, wanted.platform))
-    if first is None or first.path == str(entry.program):
+    place = first_place(wanted.family, wanted.platform)
+    if place is None or place.path == str(entry.program):
         return
+    from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
+
     # Even a damaged one comes before the store.
+    first = deciding(verdicts(wanted.family, wanted.platform))
+    if first is None:
+        return
     variables = {VARIABLE: wanted.family.variable, LOCAL: DIRECTORY_VARIABLE}
     echo(f"note: `{first.path}` comes first: {first.reason}", err=True)
     if first.origin in variables:
