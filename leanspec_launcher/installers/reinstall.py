@@ -132,10 +132,11 @@ def hint(family: Family) -> str:
 def _is_repairable(family: Family) -> bool:
     """Tell whether `repair` reinstalls the very wheel of this release, by a hash."""
     steps = by_hash(family, "", "requirements.txt")
-    # A pip that is elsewhere may be too old for this environment.
-    is_by_other_pip = any(step[0] == "pip" for step in steps)
+    # A pip that is elsewhere may be too old for this environment. Our command in a folder of
+    # `--target` starts only where `PYTHONPATH` leads there.
+    is_limited = any(step[0] == "pip" or "--target" in step for step in steps)
     chosen = os.environ.get(DIRECTORY_VARIABLE) or os.environ.get(family.variable)
-    return bool(steps) and not is_by_other_pip and not chosen
+    return bool(steps) and not is_limited and not chosen
 
 
 def _launcher() -> str:
@@ -148,8 +149,7 @@ def _launcher() -> str:
     recorded = (
         [file for file in record.files if os.path.basename(file) == name] if record else []
     )
-    # `pip install --target` moves it, and its record names the old place.
-    for file in (*recorded, f"bin/{name}"):
+    for file in recorded:
         path = os.path.normpath(os.path.join(SITE, file))
         if os.path.isfile(path):
             is_found = os.path.realpath(program(LAUNCHER) or "") == os.path.realpath(path)
