@@ -146,12 +146,9 @@ def _launcher() -> str:
     """
     record = distribution(MAIN)
     name = f"{LAUNCHER}.exe" if sys.platform == "win32" else LAUNCHER
-    recorded = (
-        [file for file in record.files if os.path.basename(file) == name] if record else []
-    )
-    for file in recorded:
+    for file in record.files if record else ():
         path = os.path.normpath(os.path.join(SITE, file))
-        if os.path.isfile(path):
+        if os.path.basename(path) == name and os.path.isfile(path):
             is_found = os.path.realpath(program(LAUNCHER) or "") == os.path.realpath(path)
             return LAUNCHER if is_found else path
     return ""
