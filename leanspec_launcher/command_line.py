@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 import click
@@ -41,8 +42,15 @@ def _call(command: click.Command, program: str, arguments: list[str] | None) -> 
         path = program
         if isinstance(error, click.UsageError) and error.ctx:
             path = error.ctx.command_path
-        text = error.format_message().replace("'", "`")
+        text = in_our_words(error.format_message())
         hint = f"`{path} --help` explains the usage"
         raise CommandError(text, hint=hint, exit_code=error.exit_code) from None
     except click.Abort:
         raise KeyboardInterrupt from None
+
+
+def in_our_words(text: str) -> str:
+    """Return a message of click as ours are: literals in backticks, and no capital after a colon."""
+    text = re.sub(r"'\[([A-Z]+)\]'", r"'\1'", text)
+    text = re.sub(r"(?<=: )[A-Z](?=[a-z]+ ')", lambda letter: letter[0].lower(), text)
+    return text.replace("'", "`")

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
-import re
 import sys
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from ._pins import VERSION
@@ -57,15 +54,8 @@ def run(action: Callable[[], object]) -> NoReturn:
     try:
         code = action()
     except CommandError as error:
-        sys.exit(report(error))
-    except click.ClickException as error:
-        path = program
-        if isinstance(error, click.UsageError) and error.ctx:
-            path = error.ctx.command_path
-        text = in_our_words(error.format_message())
-        usage = CommandError(text, hint=f"`{path} --help` explains the usage")
-        sys.exit(report(usage, error.exit_code))
-    except (click.Abort, KeyboardInterrupt):
+        sys.exit(report(error, error.exit_code))
+    except KeyboardInterrupt:
         sys.exit(report(CommandError("interrupted"), INTERRUPTED))
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         _discard_output()
@@ -73,13 +63,6 @@ def run(action: Callable[[], object]) -> NoReturn:
     # click returns what the command returned: an exit code, or nothing.
     exit_code = code if isinstance(code, int) else 0
     sys.exit(exit_code)
-
-
-def in_our_words(text: str) -> str:
-    """Return a message of click as ours are: literals in backticks, and no capital after a colon."""
-    text = re.sub(r"'\[([A-Z]+)\]'", r"'\1'", text)
-    text = re.sub(r"(?<=: )[A-Z](?=[a-z]+ ')", lambda letter: letter[0].lower(), text)
-    return text.replace("'", "`")
 
 
 def explained(error: Exception) -> CommandError:
@@ -158,6 +141,8 @@ def echo(*parts: str, err: bool = False) -> None:
 
 def echo_json(value: Mapping[str, object]) -> None:
     """Print an object for programs."""
+    import json
+
     for line in json.dumps(value, indent=2).split("\n"):
         _print_line(line)
 

@@ -25,6 +25,7 @@ from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
 from .options import Report
+from .overview import COMMANDS
 from .rows import ABSENT, BAD, GOOD, OTHER, WARNING, print_hint, print_row
 
 if TYPE_CHECKING:
