@@ -8,16 +8,18 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from packaging.version import Version
 
 
 class LazyChoice(click.ParamType[str]):
@@ -71,21 +73,26 @@ class Number(click.ParamType[int]):
 
 
 def json_option(item: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option `--json` of a command that reports a list."""
+    """Return the option `--json` of a command that reports a list; always of an object."""
     return click.option(
         "--json",
         "as_json",
         is_flag=True,
-        help=f"Print a JSON array, one object per {item}.",
+        help=f"Print a JSON object with a list of `{item}s`.",
     )
 
 
-def print_rows(rows: Iterable[DataclassInstance], *properties: str) -> None:
-    """Print records as a JSON array, with some of their properties."""
+def print_rows(item: str, rows: Iterable[DataclassInstance], *properties: str) -> None:
+    """Print records as JSON, with some of their properties."""
     objects = [
         asdict(row) | {name: getattr(row, name) for name in properties} for row in rows
     ]
-    click.echo(json.dumps(objects, indent=2))
+    print_json(item, objects)
+
+
+def print_json(item: str, objects: list[dict[str, Any]]) -> None:
+    """Print a JSON object with a list of items."""
+    click.echo(json.dumps({f"{item}s": objects}, indent=2))
 
 
 def must_be_fingerprint(
@@ -97,14 +104,50 @@ def must_be_fingerprint(
     return text
 
 
+class ReleaseVersion(click.ParamType["Version"]):
+    """A version of a release, in PEP 440 or SemVer form."""
+
+    name = "version"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Version:
+        """Return the version, or fail as click's own types do."""
+        from scripts.model.versions import read_version  # noqa: PLC0415 - 60 ms
+
+        try:
+            return read_version(str(value))
+        except CommandError as error:
+            self.fail(f"{error.message}: {error.hint}", param, ctx)
+
+
+class ExistingPath(click.Path):
+    """A path that exists; click's own message begins with a capital letter."""
+
+    def fail(
+        self,
+        message: str,
+        param: click.Parameter | None = None,
+        ctx: click.Context | None = None,
+    ) -> NoReturn:
+        """Fail with the message in lower case, as after `invalid value for`."""
+        super().fail(message[:1].lower() + message[1:], param, ctx)
+
+
 NUMBER = Number()
+VERSION = ReleaseVersion()
+EXISTING_FOLDER = ExistingPath(exists=True, file_okay=False, path_type=Path)
+EXISTING_FILE = ExistingPath(exists=True, dir_okay=False, path_type=Path)
 # Seconds that an index is waited for: five waves of uploads, within an hour's job.
 LONGEST_WAIT = 480
 REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
 BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
 BINARIES_OPTION = click.option(
     "--binaries",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=EXISTING_FOLDER,
     default=PROJECTS,
     show_default="platform_wheels",
     help="Binaries directory to read.",
@@ -126,7 +169,7 @@ PLATFORM_OPTION = click.option(
 CARGO_OPTION = click.option(
     "--cargo",
     metavar="WORKSPACE",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=EXISTING_FOLDER,
     help="LeanSpec's Cargo workspace, which must have the same version.",
 )
 OPENSSL_OPTION = click.option(

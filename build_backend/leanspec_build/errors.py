@@ -26,6 +26,14 @@ class NotAProgramError(BuildError):
     """A sound file of another kind: a script, a library, debug information."""
 
 
+class NoFileError(BuildError):
+    """A file that does not exist."""
+
+
+class NotAWheelError(BuildError):
+    """A file that is not a whole wheel, or has not the name of one."""
+
+
 def note(text: str) -> None:
     """Print a line on standard error: a hook has no other way, and a frontend shows it."""
     print(printable(text), file=sys.stderr, flush=True)  # noqa: T201

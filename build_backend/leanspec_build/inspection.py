@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from .archives import Bounds, read_members
-from .errors import BuildError
+from .errors import BuildError, NotAWheelError
 from .formats.elf_file import ELF_MAGIC
-from .formats.executable import parse_executable, read_executable
+from .formats.executable import must_be_file, parse_executable, read_executable
 from .formats.facts import Executable, FileFormat
 from .tags.derive import platform_tags
 from .tags.model import Promise, Tags, oldest_systems
@@ -81,33 +81,48 @@ class Inspection:
             return self.facts.executables
         return (self.facts,)
 
+    @property
+    def promises_too_much(self) -> bool:
+        """Whether it is a wheel that would be installed where its executable cannot start."""
+        return isinstance(self.facts, WheelFacts) and self.facts.verdict is Verdict.LOOSE
+
 
 def show(files: list[Path], *, as_json: bool) -> int:
     """Show all files that can be read; return 1 if a wheel promises too much.
 
     Raises BuildError for the files that cannot be read, after the others are shown.
     """
+    inspections, errors = inspect_files(files)
+    if as_json:
+        print(json.dumps(as_objects(inspections), indent=2))  # noqa: T201
+    else:
+        for inspection in inspections:
+            print("\n".join(lines(inspection)))  # noqa: T201
+    if errors:
+        hints = dict.fromkeys(error.hint for error in errors if error.hint)
+        messages = "\n".join(error.message for error in errors)
+        raise BuildError(messages, hint="; ".join(hints) or None)
+    return int(any(inspection.promises_too_much for inspection in inspections))
+
+
+def inspect_files(files: Iterable[Path]) -> tuple[list[Inspection], list[BuildError]]:
+    """Inspect all files that can be read; return an error for each of the others."""
     inspections, errors = [], []
     for file in files:
         try:
             inspections.append(inspect_file(file))
         except BuildError as error:
             errors.append(error)
-    facts = [inspection.facts for inspection in inspections]
-    if as_json:
-        print(json.dumps([dataclasses.asdict(part) for part in facts], indent=2))  # noqa: T201
-    else:
-        for inspection in inspections:
-            print("\n".join(_lines(inspection)))  # noqa: T201
-    if errors:
-        hints = dict.fromkeys(error.hint for error in errors if error.hint)
-        messages = "\n".join(error.message for error in errors)
-        raise BuildError(messages, hint="; ".join(hints) or None)
-    wheels = [part for part in facts if isinstance(part, WheelFacts)]
-    return int(any(wheel.verdict is Verdict.LOOSE for wheel in wheels))
+    return inspections, errors
 
 
-def _lines(inspection: Inspection) -> Iterator[str]:
+def as_objects(inspections: Iterable[Inspection]) -> list[dict[str, Any]]:
+    """Return the facts of files as JSON has them."""
+    return [dataclasses.asdict(inspection.facts) for inspection in inspections]
+
+
+def lines(inspection: Inspection) -> Iterator[str]:
+    """Yield what is printed of a file."""
     yield from _facts_lines(dataclasses.asdict(inspection.facts), "")
     for note in inspection.notes:
         yield f"  {'':14} {note}"
@@ -184,15 +199,15 @@ def _notes(executable: Executable) -> Iterator[str]:
 
 
 def _inspect_wheel(path: Path) -> Inspection:
+    must_be_file(path)
     try:
         _, _, _, name_tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
-        raise BuildError(
+        raise NotAWheelError(
             f"`{path.name}` is not the name of a wheel: {error}", hint=FETCH
         ) from None
     tags = tuple(sorted({tag.platform for tag in name_tags}))
-    members = read_members(path, lambda _: True, FETCH, BOUNDS)
-    contents = {member.name: data for member, data in members}
+    contents = _contents(path)
     bundled = dict(_libraries(contents))
     inspections = [
         _inspect(executable, name, bundled)
@@ -211,6 +226,15 @@ def _inspect_wheel(path: Path) -> Inspection:
         verdict, reasons = Verdict.LOOSE, damaged
     facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), executables)
     return Inspection(facts, tuple(note for inner in inspections for note in inner.notes))
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    """Return the files of a wheel; raises NotAWheelError if it is damaged."""
+    try:
+        members = read_members(path, lambda _: True, FETCH, BOUNDS)
+        return {member.name: data for member, data in members}
+    except BuildError as error:
+        raise NotAWheelError(error.message, hint=error.hint) from None
 
 
 def _parsed(data: bytes, *, library: bool = False) -> Executable | None:

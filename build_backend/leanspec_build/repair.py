@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import subprocess
@@ -21,6 +22,8 @@ from .project.manifest import Project
 from .source import kept
 from .wheel import Content, write_wheel
 
+TOOLS = "`pip install 'leanspec-build[repair]'`"
+LIBRARIES = "install the libraries that the binary needs on this machine"
 # Where auditwheel says which packages of the system it took the libraries from.
 BILL = ".dist-info/sboms/auditwheel.cdx.json"
 
@@ -101,7 +104,7 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
         reason = lines[-1] if lines else "it gave no reason"
         raise BuildError(
             f"auditwheel could not repair the wheel: {reason}",
-            hint="`pip install 'leanspec-build[repair]'`, and the libraries that the binary needs on this machine",
+            hint=LIBRARIES if importlib.util.find_spec("auditwheel") else TOOLS,
         )
 
 

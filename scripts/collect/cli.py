@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,9 +11,18 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from leanspec_launcher.command_line import Group
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, choose_platforms, load_families
-from scripts.options import BUILDERS, FAMILY_OPTION, OPENSSL_OPTION, PLATFORM_OPTION
+from scripts.options import (
+    BUILDERS,
+    FAMILY_OPTION,
+    OPENSSL_OPTION,
+    PLATFORM_OPTION,
+    VERSION,
+)
 from scripts.tools.console import say, size
 from scripts.tools.table import aligned
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 INTO_OPTION = click.option(
     "--into",
@@ -41,7 +51,7 @@ def collect() -> None:
 
 
 @collect.command()
-@click.argument("version")
+@click.argument("version", type=VERSION)
 @FAMILY_OPTION
 @PLATFORM_OPTION
 @INTO_OPTION
@@ -53,7 +63,7 @@ def collect() -> None:
     help="Ask for every platform, those that the plan calls missing too.",
 )
 def npm(
-    version: str,
+    version: Version,
     families: tuple[str, ...],
     platforms: tuple[str, ...],
     into: Path,
@@ -62,6 +72,8 @@ def npm(
     asks_for_all: bool,
 ) -> None:
     """Collect the binaries of VERSION from npm.
+
+    A fix of the packaging, 0.3.0.post1, has the binaries of 0.3.0.
 
     Uses your npm client, with its registry, proxy and login. Each archive must have the SHA-512
     integrity that the registry states. Platforms that the release plan calls missing are not asked
@@ -80,11 +92,12 @@ def npm(
     from .staging import staged
 
     plan = read_plan()
-    is_planned = version == binary_version(plan.version) and not asks_for_all
+    number = binary_version(version)
+    is_planned = number == binary_version(plan.version) and not asks_for_all
     reasons = plan.built_from(("npm",)).missing if is_planned else {}
     with staged(into, keep=keep) as staging:
         collect_npm(
-            version,
+            number,
             load_families(families),
             choose_platforms(platforms),
             staging,

@@ -118,7 +118,7 @@ def pre_release(
         workspace, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair
     )
     if as_json:
-        print_rows(steps)
+        print_rows("step", steps)
     else:
         colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
         table = []
@@ -185,12 +185,19 @@ def rehearse(only: str, *, as_json: bool) -> int:
       python3 -m scripts rehearse
       python3 -m scripts rehearse --only killed
     """
-    extend()
     from .rehearsal import rehearse as run
+    from .rehearsal import step_names
 
+    names = step_names()
+    if not any(only in name for name in names):
+        steps = ", ".join(f"`{name}`" for name in names)
+        raise click.BadParameter(
+            f"`{only}` is in no step; the steps are {steps}", param_hint="'--only'"
+        )
+    extend()
     rows = run(only)
     if as_json:
-        print_rows(rows)
+        print_rows("step", rows)
     else:
         table = [[row.step, row.outcome, f"{row.seconds:5.1f} s"] for row in rows]
         click.echo("\n".join(aligned(table)))

@@ -109,7 +109,7 @@ def _run(
     )
     if done.returncode != 0:
         raise CommandError(
-            f"`lean-spec {' '.join(arguments)}` ended with exit code {done.returncode}"
+            f"`lean-spec {shlex.join(arguments)}` ended with exit code {done.returncode}"
         )
 
 

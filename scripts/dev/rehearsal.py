@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from leanspec_launcher.commands import CommandError
+from scripts.environment import ROOT
 
 from .suite import run_step
 
 FOLDER = "tests/release"
+TEST = re.compile(r"^def test_(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,13 @@ class Row:
     outcome: str
     """`passed`, `failed`, `error` or `skipped`."""
     seconds: float
+
+
+def step_names() -> list[str]:
+    """Return the names of all steps, as `rehearse` shows them."""
+    files = sorted((ROOT / FOLDER).glob("test_*.py"))
+    names = [name for file in files for name in TEST.findall(file.read_text("utf-8"))]
+    return [name.replace("_", " ") for name in names]
 
 
 def rehearse(words: str) -> list[Row]:

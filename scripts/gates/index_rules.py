@@ -29,6 +29,7 @@ from scripts.model.finding import LONGEST_REASON, Finding, compare, confirm_unle
 from scripts.model.metadata import dist_info, metadata_bytes
 from scripts.tools.processes import capture, own_program
 from scripts.tools.reasons import reason
+from scripts.wheels.build import GRAFT
 
 GATE = "what the index would say"
 MIB = 1 << 20
@@ -36,7 +37,6 @@ LARGEST_FILE = 100 * MIB
 # A file that unpacks to more than this may not unpack to more than so many times its size.
 LARGE, LARGEST_RATIO = 64 * MIB, 50
 # The tag of a program that needs libraries of the system.
-GRAFT = "graft them into the wheel: `python3 -m scripts wheels --repair auditwheel`"
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
 

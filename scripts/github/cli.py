@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.options import must_be_fingerprint
+from scripts.options import EXISTING_FILE, must_be_fingerprint
 
 if TYPE_CHECKING:
     from minisign import SecretKey
@@ -23,7 +23,6 @@ PASSWORD_VARIABLE = "LEANSPEC_SIGNING_PASSWORD"  # noqa: S105 - its name
 KEY_VARIABLE = "LEANSPEC_SIGNING_KEY"
 # `SHA256SUMS.minisig` is the signature of the first list.
 ADDITION = re.compile(r"(?!minisig$)[a-z0-9]+(-[a-z0-9]+)*")
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _password() -> str:
@@ -39,7 +38,7 @@ def _password() -> str:
 
 
 KEY_OPTION = click.option(
-    "--key", type=FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}."
+    "--key", type=EXISTING_FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}."
 )
 
 
@@ -98,7 +97,7 @@ def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Li
 @click.option(
     "--provenance",
     metavar="FILE",
-    type=FILE,
+    type=EXISTING_FILE,
     help="With --upload: bundle that `actions/attest` made of these files, one more asset.",
 )
 @click.option(
@@ -106,7 +105,10 @@ def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Li
 )
 @click.option("--dry-run", is_flag=True, help="With --upload: show what would be uploaded.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print the manifest of what is assembled."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print release.json, an object, when it is assembled.",
 )
 def assets(
     artifacts: Path | None,
@@ -188,6 +190,7 @@ def _assemble(artifacts: Path, out: Path, listing: Listing, *, as_json: bool) ->
     else:
         for path in paths:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
+        click.echo(f"assembled in `{out}`", err=True)
 
 
 def _compare(folder: Path, assembled: str) -> None:

@@ -16,20 +16,24 @@ from scripts.options import (
     BINARIES_OPTION,
     CARGO_OPTION,
     DIST_OPTION,
+    EXISTING_FOLDER,
     LONGEST_WAIT,
     NUMBER,
+    VERSION,
     json_option,
     must_be_fingerprint,
     print_rows,
 )
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from scripts.model.finding import Finding
     from scripts.model.version_places import Place
 
 
 @click.command()
-@click.argument("version", required=False)
+@click.argument("version", type=VERSION, required=False)
 @click.option(
     "--dev", type=NUMBER, metavar="N", help="Set development version N of the next patch."
 )
@@ -53,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @json_option("place")
 def bump(
-    version: str | None,
+    version: Version | None,
     dev: int | None,
     cargo: Path | None,
     index: str | None,
@@ -85,18 +89,13 @@ def bump(
       python3 -m scripts bump --check
     """
     from scripts.model.version_places import home_version
-    from scripts.model.versions import next_dev, read_version
+    from scripts.model.versions import next_dev
 
     from .bump import change_version, commit_version, repeat_version
 
     if (version is not None) + (dev is not None) + check_only > 1:
         raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
-    if dev is not None:
-        target = next_dev(home_version(), dev)
-    elif version is not None:
-        target = read_version(version)
-    else:
-        target = None
+    target = version if dev is None else next_dev(home_version(), dev)
     if commit and target is None:
         raise click.UsageError("`--commit` needs VERSION or `--dev`")
     unchanged = check_only or dry_run
@@ -108,7 +107,7 @@ def bump(
         places = change_version(target, cargo, published_on, dry_run=unchanged)
     differing = sum(not place.agrees for place in places)
     if as_json:
-        print_rows(places, "agrees")
+        print_rows("place", places, "agrees")
     else:
         verb = "would change" if unchanged else "changed"
         result = f"{differing} of {len(places)} places {verb} to {target or home_version()}"
@@ -261,7 +260,7 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
 
     failed = [finding for finding in findings if not finding.passed]
     if as_json:
-        print_rows(findings)
+        print_rows("fact", findings)
     else:
         for gate in dict.fromkeys(finding.gate for finding in findings):
             _print_gate(gate, [finding for finding in findings if finding.gate == gate])
@@ -419,12 +418,12 @@ def attest(dist: Path) -> None:
 
 
 @click.command(name="verify-release")
-@click.argument("version")
+@click.argument("version", type=VERSION)
 @INDEX_OPTION
 @SIMPLE_OPTION
 @click.option(
     "--dist",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Compare with these built files.",
 )
 @click.option(
@@ -440,7 +439,7 @@ def attest(dist: Path) -> None:
 @WAIT_OPTION
 @json_option("fact")
 def verify_release(
-    version: str,
+    version: Version,
     name: str,
     simple: str | None,
     dist: Path | None,
@@ -461,16 +460,18 @@ def verify_release(
       python3 -m scripts verify-release 0.3.0 --index pypi --against npm --rebuild
     """
     from scripts.index.client import read_index
+    from scripts.model.files import must_be_built
     from scripts.model.plan import read_plan
-    from scripts.model.versions import read_version
 
-    number, index = read_version(version), read_index(name, simple)
+    index = read_index(name, simple)
+    if dist is not None:
+        must_be_built(dist)
     read_plan()
     extend()
     from .verify import verify_release as verify
 
     findings = verify(
-        number,
+        version,
         index,
         dist,
         against_npm=against == "npm",
@@ -488,7 +489,7 @@ def verify_release(
 @click.option(
     "--bundles",
     "assembled",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=EXISTING_FOLDER,
     help="List the MCP bundles of the release that is assembled there.",
 )
 def publish_server(*, build: bool, dry_run: bool, assembled: Path | None) -> int:

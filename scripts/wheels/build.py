@@ -63,6 +63,8 @@ FOLDERS = (MAIN_PACKAGE, "platform_wheels", "build_backend")
 BUILT_FROM = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
 # The copy of them, next to what is built.
 SOURCES = "sources"
+# What helps with a program for Linux that needs libraries which no policy allows.
+GRAFT = "graft them into the wheel: `python3 -m scripts wheels --repair auditwheel`"
 # What is meant to be untracked there.
 CACHE = "__pycache__"
 COLLECTED = {"binaries", "bin", PAGES_FOLDER, PAGES_RECORD}
@@ -189,8 +191,11 @@ def _build_platform_wheels(
     for wheel, words in results:
         say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
         for line in words.splitlines():
-            if line.startswith("  "):
+            # The backend's hints are for its own users.
+            if line.startswith("  ") and not line.startswith("  hint: "):
                 say(f"    {line.strip()}")
+        if any(tag.startswith("linux_") for tag in _platform_tags(wheel)):
+            say(f"    hint: {GRAFT}")
     return [wheel for wheel, _ in results]
 
 

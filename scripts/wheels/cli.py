@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leanspec_launcher.commands import FAILURE, echo_text
 from scripts.options import (
     BINARIES_OPTION,
     FAMILY_OPTION,
@@ -13,6 +14,7 @@ from scripts.options import (
     PLATFORM_OPTION,
     REPAIRS,
     json_option,
+    print_json,
 )
 
 
@@ -66,10 +68,20 @@ def inspect(files: tuple[Path, ...], *, as_json: bool) -> int:
       python3 -m scripts inspect dist/*.whl
       python3 -m scripts inspect /usr/bin/true --json
     """
-    from leanspec_build.__main__ import main
+    from leanspec_build.inspection import as_objects, lines
 
-    options = ["--json"] if as_json else []
-    return main(["inspect", *options, "--", *map(str, files)])
+    from .inspection import inspect_files
+
+    inspections, error = inspect_files(files)
+    if as_json:
+        print_json("file", as_objects(inspections))
+    else:
+        for inspection in inspections:
+            echo_text("\n".join(lines(inspection)))
+    if error:
+        raise error
+    is_loose = any(inspection.promises_too_much for inspection in inspections)
+    return FAILURE if is_loose else 0
 
 
 COMMANDS = (wheels, inspect)

@@ -16,6 +16,21 @@ from scripts.cli import root as scripts
 from tests.support.command_lines import unknown_words
 from tests.support.rules import must_hold
 
+# The maintainers' commands that report nothing, or in another way.
+WITHOUT_JSON = {
+    "demo": "shows what other programs print",
+    "test": "passes on what pytest prints; `--junitxml` is its report",
+    "lock": "prints the path of each file that it wrote",
+    "wheels": "prints the path of each file that it built",
+    "attest": "prints the path of each file that it wrote",
+    "collect npm": "prints nothing; each `binary.json` states what was collected",
+    "collect cargo": "prints nothing; each `binary.json` states what was collected",
+    "collect artifacts": "prints nothing; each `binary.json` states what was collected",
+    "collect pages": "prints nothing; `pages.json` states what was collected",
+    "collect desktop": "prints nothing; the file is named on standard error",
+    "matrix": "prints JSON, an object, always",
+    "publish-server": "prints JSON, an object, with `--dry-run`",
+}
 PROGRAMS = {"python3 -m scripts": scripts, "leanspec-launcher": launcher}
 WIDTH = 80
 
@@ -85,6 +100,16 @@ def test_help_says_of_every_option_what_it_means() -> None:
         if isinstance(option, click.Option)
         and not re.fullmatch(r"[A-Z`].*\.", option.help or "", re.DOTALL)
     )
+
+
+def test_each_maintainers_command_that_reports_has_json_or_a_reason() -> None:
+    options = {
+        name.removeprefix("python3 -m scripts "): "--json"
+        in (option for parameter in command.params for option in parameter.opts)
+        for name, command in commands("python3 -m scripts", scripts)
+        if not isinstance(command, click.Group)
+    }
+    assert {name for name, has in options.items() if not has} == set(WITHOUT_JSON)
 
 
 def test_help_shows_an_example_of_what_a_command_needs() -> None:

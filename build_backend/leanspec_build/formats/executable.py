@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from leanspec_build.errors import BuildError, NotAProgramError
+from leanspec_build.errors import BuildError, NoFileError, NotAProgramError
 
 from . import elf, mach_o, pe
 from .elf_file import ELF_MAGIC
@@ -84,7 +84,7 @@ def _mapped(path: Path) -> Iterator[Bytes]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a regular file, and give its size."""
-    _must_be_file(path)
+    must_be_file(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -98,11 +98,12 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
         raise BuildError(f"cannot read `{path}`: {reason}") from None
 
 
-def _must_be_file(path: Path) -> None:
+def must_be_file(path: Path) -> None:
+    """Raise BuildError for a path that is not a regular file."""
     if path.is_dir():
-        raise BuildError(f"`{path}` is a directory, not an executable")
+        raise BuildError(f"`{path}` is a directory, not a file")
     if not path.exists():
-        raise BuildError(f"`{path}` does not exist")
+        raise NoFileError(f"`{path}` does not exist")
     if not path.is_file():
         raise BuildError(f"`{path}` is not a regular file")
 

@@ -13,7 +13,7 @@ import pytest
 from leanspec_build.inspection import Verdict, WheelFacts
 
 from leanspec_launcher.commands import CommandError
-from scripts.wheels.inspection import inspect_file
+from scripts.wheels.inspection import MAKE, MAKE_AGAIN, inspect_file
 from tests.support import headers
 
 Scripts = Callable[..., CompletedProcess[str]]
@@ -81,7 +81,7 @@ def test_the_verdict_on_a_name(
 def test_inspect_knows_a_real_program(scripts: Scripts, binaries: Path) -> None:
     """What it reads is compared with readelf by the backend's tests."""
     program = binaries / "cli/binaries/linux-x64/leanspec"
-    (facts,) = json.loads(scripts("inspect", program, "--json").stdout)
+    (facts,) = json.loads(scripts("inspect", program, "--json").stdout)["files"]
     assert set(facts) == KEYS | {"file"}
     assert facts["platform"] == "linux-x64"
     assert (facts["libc"], facts["libc_floor"]) == ("glibc", "2.34")
@@ -92,7 +92,7 @@ def test_inspect_agrees_with_the_names_of_our_wheels(
     scripts: Scripts, stand_in: Path
 ) -> None:
     wheels = [path for path in stand_in.glob("dist/*.whl") if "-any" not in path.name]
-    verdicts = json.loads(scripts("inspect", *wheels, "--json").stdout)
+    verdicts = json.loads(scripts("inspect", *wheels, "--json").stdout)["files"]
     assert [wheel["verdict"] for wheel in verdicts] == [Verdict.TRUE] * 3
 
 
@@ -121,18 +121,23 @@ def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "words"),
+    ("name", "data", "words", "hint"),
     [
-        ("script", b"#!/bin/sh\n", "is a script"),
-        ("tool-1.0-py3-none-any.whl", b"no zip", "is not a whole archive"),
-        ("nonsense.whl", b"", "is not the name of a wheel"),
+        ("script", b"#!/bin/sh\n", "is a script", ""),
+        ("tool-1.0-py3-none-any.whl", b"no zip", "is not a whole archive", MAKE_AGAIN),
+        ("nonsense.whl", b"", "is not the name of a wheel", MAKE_AGAIN),
+        ("*.whl", None, "does not exist", MAKE),
+        ("nothing", None, "does not exist", ""),
     ],
 )
-def test_what_is_neither_is_named(
-    scripts: Scripts, tmp_path: Path, name: str, data: bytes, words: str
+def test_inspect_names_a_file_that_it_cannot_read_and_says_what_helps(
+    scripts: Scripts, tmp_path: Path, name: str, data: bytes | None, words: str, hint: str
 ) -> None:
-    (tmp_path / name).write_bytes(data)
-    assert words in scripts("inspect", tmp_path / name, code=1).stderr
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    error, *rest = scripts("inspect", tmp_path / name, code=1).stderr.splitlines()
+    assert words in error
+    assert rest == ([f"hint: {hint}"] if hint else [])
 
 
 def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
@@ -144,7 +149,7 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     changed.write_bytes(changed.read_bytes() + b"\0")
     shutil.copy(changed, dist / "other.whl")
     command = ("check", "--bytes", "--dist", dist, "--binaries", binaries, "--json")
-    findings = json.loads(scripts(*command, code=1).stdout)
+    findings = json.loads(scripts(*command, code=1).stdout)["facts"]
     compared = [(finding["subject"], finding["passed"]) for finding in findings]
     names = [path.name for path in dist.iterdir() if path.name != "other.whl"]
     expected = 2 * [(name, name != changed.name) for name in names]

@@ -83,7 +83,7 @@ def pre_release(dist: Path, *options: str) -> Result:
 def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
     result = pre_release(release, "--json")
     assert result.return_value == 0, result.output
-    steps = json.loads(result.stdout)
+    steps = json.loads(result.stdout)["steps"]
     assert {step["name"]: step["state"] for step in steps} == {
         "versions in step": "passed",
         "binaries": "passed",

@@ -189,7 +189,7 @@ def test_bump_without_a_version_repeats_the_present_one(
         assert result.return_value == code, result.output
         assert ((tree / "pyproject.toml").read_text() != before) is changes
     result = CliRunner().invoke(bump, ["--json"], standalone_mode=False)
-    places = json.loads(result.output)
+    places = json.loads(result.output)["places"]
     assert {place["agrees"] for place in places} == {True}
 
 
