@@ -4,7 +4,10 @@ This file, `environment.py` and `locked.py` run on the bare Python of a fresh ma
 library only.
 """
 
+import signal
 import sys
+
+INTERRUPTED = 130
 
 if sys.version_info < (3, 11):
     sys.exit(
@@ -14,11 +17,22 @@ if sys.version_info < (3, 11):
         )
     )
 
-from . import environment
-
 
 def main() -> None:
     """Run the command, in the development environment."""
+    try:
+        _main()
+    except KeyboardInterrupt:
+        # A second Ctrl-C would be shown as a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stderr.write("\nerror: interrupted\n")
+        sys.exit(INTERRUPTED)
+
+
+def _main() -> None:
+    from . import environment, locked
+
+    locked.give_up_early()
     arguments = sys.argv[1:]
     if environment.is_active(arguments):
         from .cli import run

@@ -119,13 +119,9 @@ def enter(arguments: list[str]) -> NoReturn:
         _become([sys._base_executable, "-m", "scripts", *arguments])  # type: ignore[attr-defined] # noqa: SLF001
     group = first_group(arguments)
     os.environ.pop(EXTENDING, None)
-    try:
-        with _lock():
-            if not _serves(group):
-                _make(group)
-    except KeyboardInterrupt:
-        text = "the development environment is unfinished; the next run makes it again"
-        sys.exit(f"\ninterrupted: {text}")
+    with _lock():
+        if not _serves(group):
+            _make(group)
     # A stranger's modules and options have no place in a locked environment. (And without byte code
     # every start compiles what it imports: 0.3 s a command, 5 s a test run.)
     for name in set(os.environ) - {"PYTHONUTF8", "PYTHONIOENCODING"}:

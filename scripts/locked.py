@@ -7,9 +7,11 @@ that is ready imports this too, so what takes milliseconds is imported where it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +20,16 @@ from typing import NoReturn
 EXACTLY = ("--no-deps", "--require-hashes", "--only-binary=:all:")
 # Settings of a user that lead `pip install` elsewhere than into the environment.
 ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON")
+# An index that does not answer is an error within seconds; whoever sets these waits for longer.
+ATTEMPTS = {
+    "PIP_RETRIES": "1",
+    "UV_HTTP_RETRIES": "1",
+    "NPM_CONFIG_FETCH_RETRIES": "1",
+    "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT": "1000",
+}
+REACHABLE = "see whether the index in `pip config list` and the `PIP_...` variables answers"
+# Seconds until a log says that work goes on, for the first time and after that.
+PATIENCE, LATER = 2, 30
 ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 
@@ -50,23 +62,24 @@ class Environment:
             self._fetch_uv(lock)
         count = len(ENTRY.findall(lock.read_text("utf-8")))
         say(f"installing {count} packages from {lock.name}")
-        self._install(*EXACTLY, "--requirement", str(lock))
+        self._install(f"installing {lock.name}", *EXACTLY, "--requirement", str(lock))
 
     def install_from_tree(self, *projects: Path) -> None:
         """Install projects in editable mode, built by what the environment contains."""
         editable = [part for project in projects for part in ("--editable", str(project))]
-        self._install("--no-deps", "--no-build-isolation", *editable)
+        title = "installing this project"
+        self._install(title, "--no-deps", "--no-build-isolation", *editable)
 
-    def _install(self, *arguments: str) -> None:
+    def _install(self, title: str, *arguments: str) -> None:
         """End this process with the installer's output if neither uv nor pip can install it."""
         if self.uv.exists():
-            if _run(self._uv_command(*arguments)) is None:
+            if _run(title, self._uv_command(*arguments)) is None:
                 return
             say("uv cannot install them; trying pip, which may be configured differently")
-        output = _run(self._pip_command(*arguments))
+        output = _run(title, self._pip_command(*arguments))
         if output is not None:
             sys.stderr.write(output)
-            fail("the installation failed (see the output above)", "fix that and try again")
+            fail("the installation failed (see the output above)", REACHABLE)
 
     def _fetch_uv(self, lock: Path) -> None:
         """Let pip install the uv that the lock pins. Skipped if there is no wheel for this machine."""
@@ -78,7 +91,8 @@ class Environment:
         with tempfile.TemporaryDirectory(prefix="leanspec-") as folder:
             alone = Path(folder, "uv.txt")
             alone.write_text(pinned, "utf-8")
-            _run(self._pip_command(*EXACTLY, "--requirement", str(alone)))
+            command = self._pip_command(*EXACTLY, "--requirement", str(alone))
+            _run("fetching uv, which installs faster than pip", command)
 
     def _uv_command(self, *arguments: str) -> list[str]:
         return [str(self.uv), "pip", "install", "--python", str(self.python), *arguments]
@@ -111,7 +125,39 @@ def entry(lock: Path, name: str) -> str:
     return "".join(wanted)
 
 
-def _run(command: list[str]) -> str | None:
+def give_up_early() -> None:
+    """Let pip, uv and npm try an index that does not answer twice, unless the user says how often."""
+    stated = {name.upper() for name in os.environ}
+    for name, value in ATTEMPTS.items():
+        if name not in stated:
+            os.environ[name] = value
+
+
+@contextlib.contextmanager
+def reminding(title: Callable[[], str]) -> Iterator[None]:
+    """Print a line when work begins to take long, and again while it goes on."""
+    import threading
+
+    ended = threading.Event()
+
+    def remind() -> None:
+        seconds, pause = 0, PATIENCE
+        while not ended.wait(pause):
+            seconds += pause
+            since = f": still at it after {seconds} s" if pause == LATER else ""
+            say(f"… {title()}{since}")
+            pause = LATER
+
+    thread = threading.Thread(target=remind, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _run(title: str, command: list[str]) -> str | None:
     """Run an installer, showing its last line on a terminal. Return its output if it failed."""
     import subprocess
 
@@ -121,15 +167,18 @@ def _run(command: list[str]) -> str | None:
     )
     terminal = sys.stderr.isatty()
     lines = []
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    with (
+        contextlib.nullcontext() if terminal else reminding(lambda: title),
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
         for line in process.stdout or ():
             lines.append(line)
             if terminal:

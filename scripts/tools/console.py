@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
-import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from scripts.locked import reminding
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
-# Seconds until a log says that work goes on, for the first time and after that. npm tries an index
-# that does not answer for more than a minute.
-PATIENCE, LATER = 10, 60
 KILO, MEGA = 1000, 1_000_000
 
 
@@ -37,6 +35,16 @@ class Work:
 
     failed = False
 
+    def __init__(self, title: str, status: Status | None) -> None:
+        self.title = title
+        self._status = status
+
+    def show(self, title: str) -> None:
+        """Show how far it is: at once on a terminal, and in the next line of a log."""
+        self.title = title
+        if self._status:
+            self._status.update(title)
+
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[Work]:
@@ -45,28 +53,13 @@ def step(title: str) -> Iterator[Work]:
     Work that comes to its end and says that it failed gets a cross.
     Where there is no terminal, a log gets a line in between when the work takes long.
     """
-    started, work = time.monotonic(), Work()
-    ended = threading.Event()
-    reminder = threading.Thread(target=_remind, args=(title, ended), daemon=True)
-    screen = console()
-    waiting = screen.status(title) if screen.is_terminal else contextlib.nullcontext()
-    reminder.start()
-    try:
-        with waiting:
-            yield work
-    finally:
-        ended.set()
+    started, screen = time.monotonic(), console()
+    status = screen.status(title) if screen.is_terminal else None
+    work = Work(title, status)
+    with status or reminding(lambda: work.title):
+        yield work
     mark = "[red]✗[/]" if work.failed else "[green]✓[/]"
     screen.print(f"{mark} {title} [dim]({time.monotonic() - started:.1f} s)[/]")
-
-
-def _remind(title: str, ended: threading.Event) -> None:
-    seconds = 0
-    for pause in itertools.chain([PATIENCE], itertools.repeat(LATER)):
-        if ended.wait(pause):
-            return
-        seconds += pause
-        say(f"… {title}: still at it after {seconds} s")
 
 
 def size(count: int) -> str:

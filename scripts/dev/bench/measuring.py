@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.progress import track
-
 from leanspec_launcher._tables import FAMILIES, Family
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.protocol import handshake
@@ -135,13 +133,14 @@ def measure(rounds: int) -> Report:
         _warm_up(bench)
         rows = {way: Row(way) for way in (*bench.starts, Start.FIRST)}
         sessions = {through: Session(through) for through in bench.clients}
-        for _ in track(range(rounds), "measuring", console=console(), transient=True):
-            _one_round(bench, rows)
-            for through in random.sample([*bench.clients], len(bench.clients)):
-                for probe in (False, True):
-                    hold(sessions[through], bench.clients[through], bench.env, probe=probe)
-        for way, command in bench.servers.items():
-            rows[way].beside = _beside(command, bench.env)
+        with step(f"measuring {rounds} rounds") as work:
+            for number in range(rounds):
+                work.show(f"measuring round {number + 1} of {rounds}")
+                _one_round(bench, rows)
+                _hold_sessions(bench, sessions)
+        with step("measuring memory"):
+            for way, command in bench.servers.items():
+                rows[way].beside = _beside(command, bench.env)
         machine = _machine(bench.commands)
         return Report(machine, rounds, [*rows.values()], [*sessions.values()])
 
@@ -149,10 +148,11 @@ def measure(rounds: int) -> Report:
 def _prepare(folder: Path) -> Bench:
     """Install the release three times: by uv, by uv with linked commands, by pip."""
     dist = _release(folder)
-    commands = install(folder / "uv", dist)
-    linked = install(folder / "linked", dist)
-    link = [str(linked / "leanspec-launcher"), "link"]
-    must_succeed(capture(link), "`leanspec-launcher link`")
+    with step("installing with uv, twice"):
+        commands = install(folder / "uv", dist)
+        linked = install(folder / "linked", dist)
+        link = [str(linked / "leanspec-launcher"), "link"]
+        must_succeed(capture(link), "`leanspec-launcher link`")
     by_pip = _by_pip(folder / "pip", dist)
     programs = _commands(folder / "start", commands, linked, FAMILIES["http"])
     programs[Start.BARE] = (str(commands / "python"), "-c", "pass")
@@ -174,6 +174,13 @@ def _warm_up(bench: Bench) -> None:
         _run(_version(command), bench.env)
     for command in bench.servers.values():
         _handshake(command, bench.env)
+
+
+def _hold_sessions(bench: Bench, sessions: dict[Through, Session]) -> None:
+    """Hold each kind of session once more, in random order."""
+    for through in random.sample([*bench.clients], len(bench.clients)):
+        for probe in (False, True):
+            hold(sessions[through], bench.clients[through], bench.env, probe=probe)
 
 
 def _one_round(bench: Bench, rows: dict[Start, Row]) -> None:

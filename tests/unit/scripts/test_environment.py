@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -161,7 +165,8 @@ def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
 REFUSED = {
     "check --dist nowhere": "there is no folder `nowhere`",
     "publish --index testpypi --dry-run --dist nowhere": "there is no folder `nowhere`",
-    "verify-release nonsense --index testpypi --rebuild": "invalid version: `nonsense`",
+    "verify-release nonsense --index testpypi --rebuild": "invalid value for `VERSION`",
+    "rehearse --only nonsense": "invalid value for `--only`: `nonsense` is in no step",
     "pre-release": "no Cargo workspace is named to build from",
     "rehearse --faults": "no such option",
 }
@@ -212,6 +217,35 @@ def test_a_job_that_signs_needs_no_more_than_its_group(tree: Path) -> None:
     result = command(tree, "assets", "--assembled", "0" * 64, code=1)
     assert "error: nothing is assembled in" in result.stderr
     assert "packages from" not in result.stderr
+
+
+@needs("POSIX")
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_while_the_environment_is_made_ends_with_130(
+    tree: Path, presses: int
+) -> None:
+    assert sys.platform != "win32"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        env = clean_environment(PIP_INDEX_URL=index, PIP_CONFIG_FILE=os.devnull)
+        process = subprocess.Popen(
+            [BASE_PYTHON, "-m", "scripts", "demo"],
+            cwd=tree,
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        with silent.accept()[0]:
+            for _ in range(presses):
+                os.killpg(process.pid, signal.SIGINT)
+                time.sleep(0.05)
+            error = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert error.endswith("\nerror: interrupted\n")
+    assert "Traceback" not in error
+    # What is half made is not used.
+    assert "state unfinished" in (tree / ".venv" / environment.MARKER.name).read_text()
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
