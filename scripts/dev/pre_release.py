@@ -94,7 +94,7 @@ def pre_release(
     with tempfile.TemporaryDirectory(prefix="leanspec-pre-release-") as name:
         folder = Path(name)
         work: dict[str, Work] = {
-            "versions in step": lambda: _versions(plan, places),
+            "versions": lambda: _versions(plan, places),
             "binaries": lambda: _binaries(None if skip_rust else sources, PROJECTS),
             "pages": lambda: _pages(PROJECTS),
             **{title: _tool(command) for title, command in CHECKS},
@@ -111,7 +111,9 @@ def pre_release(
                 if steps[need].state is not State.PASSED
             ]
             if lacking:
-                steps[title] = Step(title, State.SKIPPED, f"there are no {lacking[0]}")
+                steps[title] = Step(
+                    title, State.SKIPPED, f"needs `{lacking[0]}`, which did not pass"
+                )
             else:
                 steps[title] = _run(title, each)
     return list(steps.values())
@@ -140,7 +142,7 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
             details=lines,
             hint="set a version everywhere: `python3 -m scripts bump VERSION --cargo WORKSPACE`",
         )
-    return State.PASSED, f"{len(places)} places say {plan.version}"
+    return State.PASSED, f"{plan.version} in all {len(places)} places"
 
 
 def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
@@ -153,7 +155,7 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
                 hint="collect them first: `python3 -m scripts collect --help`",
             )
         platforms = dict.fromkeys(each.platform for each in collected)
-        return State.PASSED, f"the collected ones, for {', '.join(platforms)}"
+        return State.PASSED, f"not built; collected before for {', '.join(platforms)}"
     target = build_target(host().key)
     with staged(base) as staging:
         collect_cargo(
@@ -190,7 +192,7 @@ def _tool(command: tuple[str, ...]) -> Work:
 
 def _tests(*, skip_tests: bool) -> tuple[State, str]:
     if skip_tests:
-        return State.SKIPPED, "as asked"
+        return State.SKIPPED, "because of `--skip-tests`"
     # The checks have a step each.
     done = capture([sys.executable, "-m", "scripts", "test", "--", *PLAIN], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
@@ -231,9 +233,9 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[State, str]:
     if finding.passed:
         return (
             State.FAILED,
-            "it works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml",
+            "the exception is out of date, as the command works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml",
         )
-    return State.EXCEPTION, f"{reason} (it said: {finding.found})"
+    return State.EXCEPTION, f"{reason}; it ended with {finding.found}"
 
 
 def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,20 @@ from scripts.index.built import index_of
 from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
+from scripts.model.gates import (
+    BINARIES,
+    GITHUB_RELEASE,
+    INDEX_RULES,
+    LAYOUT,
+    MCP_REGISTRY,
+    OPENSSL,
+    PAGES,
+    RUNS,
+    SAME_BYTES,
+    SET,
+    TREE,
+    TYPESCRIPT,
+)
 from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.snapshot import fingerprint, snapshot
@@ -53,30 +68,36 @@ def check(  # noqa: PLR0913 - an argument is an option of the command
     plan = plan or read_plan(root)
     files, strange = read_files(dist)
     plan = binaries.plan_of(plan, files)
+    # In this order: the cheapest first.
     gates: dict[str, Gate] = {
-        "names, versions, tag, tree, lock": lambda: tree.repository(plan, root, cargo),
-        "the MCP registry's description": lambda: mcp_registry(plan, root, files),
-        "the expected set": lambda: expected_set(plan, files, strange),
-        "binaries": lambda: binaries.binaries(plan, files, sources),
-        "OpenSSL": lambda: openssl_gate(read_openssl(root), files),
-        "pages": lambda: pages_gate(files),
-        "the TypeScript release, at npm": lambda: typescript_gate(typescript_release(root)),
-        "where files lie": lambda: layout(files),
-        "what the index would say": lambda: index_rules(files),
-        "the bytes that this tree builds": lambda: same_bytes(
-            files, collected, is_draft=plan.is_draft
-        ),
-        "installs and smoke runs": lambda: _installs(plan, files),
+        TREE: lambda: tree.repository(plan, root, cargo),
+        MCP_REGISTRY: lambda: mcp_registry(plan, root, files),
+        SET: lambda: expected_set(plan, files, strange),
+        BINARIES: lambda: binaries.binaries(plan, files, sources),
+        OPENSSL: lambda: openssl_gate(read_openssl(root), files),
+        PAGES: lambda: pages_gate(files),
+        TYPESCRIPT: lambda: typescript_gate(typescript_release(root)),
+        LAYOUT: lambda: layout(files),
+        INDEX_RULES: lambda: index_rules(files),
+        SAME_BYTES: lambda: same_bytes(files, collected, is_draft=plan.is_draft),
+        RUNS: lambda: _installs(plan, files),
     }
     if github:
-        gates["the GitHub release, assembled"] = lambda: github(plan, files)
-    found: list[Finding] = []
-    for title, gate in gates.items():
-        with step(title) as work:
-            findings = [*to_its_end(title, gate)]
+        gates[GITHUB_RELEASE] = lambda: github(plan, files)
+    result: list[Finding] = []
+    for name, gate in gates.items():
+        with step(name) as work:
+            findings = [_named(name, finding) for finding in to_its_end(name, gate)]
             work.failed = not all(finding.passed for finding in findings)
-        found += findings
-    return found
+        result += findings
+    return result
+
+
+def _named(name: str, finding: Finding) -> Finding:
+    """Return a finding under the name of its gate; the part of the gate stands in its subject."""
+    if finding.gate == name:
+        return finding
+    return replace(finding, gate=name, subject=f"{finding.gate}: {finding.subject}")
 
 
 def check_copy(dist: Path, **options: Any) -> tuple[list[Finding], str]:  # noqa: ANN401 - those of `check`

@@ -9,6 +9,7 @@ from leanspec_launcher._tables import FAMILIES
 from scripts.model.distributions import MAIN
 from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.gates import SET
 from scripts.model.plan import Plan
 
 BUILD = "`python3 -m scripts wheels`"
@@ -37,13 +38,13 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
     seen: dict[Member, File] = {}
     for name in strange:
         yield problem(
-            "set", name, "no such file in a release", "there", hint=f"remove `{name}`"
+            SET, name, "no such file in a release", "there", hint=f"remove `{name}`"
         )
     for file in files:
         key = (file.kind, file.distribution, file.platform)
         if key not in wanted:
             yield problem(
-                "set",
+                SET,
                 file.path.name,
                 "no such file in this release",
                 f"a {file.kind} for {file.platform or 'any platform'}",
@@ -51,7 +52,7 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
             )
         elif key in seen:
             yield problem(
-                "set",
+                SET,
                 file.path.name,
                 "one file",
                 f"a second one next to {seen[key].path.name}",
@@ -60,7 +61,7 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
         else:
             expected_version = str(plan.version)
             yield compare(
-                "set",
+                SET,
                 file.path.name,
                 expected_version,
                 file.version,
@@ -70,7 +71,7 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
     for kind, distribution, platform in sorted(wanted - set(seen), key=str):
         note = plan.other_reason(platform) if platform else ""
         yield problem(
-            "set",
+            SET,
             f"{distribution} ({platform or kind})",
             "in the release",
             f"missing; {note}" if note else "missing",
@@ -78,4 +79,4 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
         )
     for absent, reason in plan.missing.items():
         text = f"not in this release: {reason}"
-        yield replace(confirm("set", absent, text), is_gap=True)
+        yield replace(confirm(SET, absent, text), is_gap=True)

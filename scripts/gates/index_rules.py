@@ -26,12 +26,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
 from scripts.model.finding import LONGEST_REASON, Finding, compare, confirm_unless, problem
+from scripts.model.gates import INDEX_RULES as GATE
 from scripts.model.metadata import dist_info, metadata_bytes
 from scripts.tools.processes import capture, own_program
 from scripts.tools.reasons import reason
 from scripts.wheels.build import GRAFT
 
-GATE = "what the index would say"
 MIB = 1 << 20
 LARGEST_FILE = 100 * MIB
 # A file that unpacks to more than this may not unpack to more than so many times its size.

@@ -10,8 +10,8 @@ from packaging.version import Version
 from scripts.index.client import Client, Project, version_of
 from scripts.model.files import File
 from scripts.model.finding import Finding, confirm_unless, problem
+from scripts.model.gates import INDEX as GATE
 
-GATE = "the index"
 # A project in another state takes no upload, or nobody installs what it takes (PEP 792).
 OPEN = ("active", "deprecated")
 # The index takes no file for a version whose first one is older (warehouse/forklift/legacy.py).

@@ -20,10 +20,10 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.distributions import MAIN, MCP_COMMAND, PAGES
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm_unless, problem
+from scripts.model.gates import LAYOUT as GATE
 from scripts.model.metadata import dist_info
 from scripts.model.pages import PACKAGE
 
-GATE = "layout"
 STARTUP = ".pth"
 # The import package of each distribution.
 PACKAGES = {

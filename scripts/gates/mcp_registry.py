@@ -20,6 +20,7 @@ from scripts.environment import ROOT
 from scripts.model.distributions import HAS_MCP, MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, confirm_unless, problem
+from scripts.model.gates import MCP_REGISTRY as GATE
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
 from scripts.model.repository import HOST, Repository
@@ -27,7 +28,6 @@ from scripts.tools.reasons import reason
 
 Package = dict[str, Any]
 
-GATE = "mcp registry"
 FILE = "server.json"
 SCHEMA = "2025-12-11"
 CONFIRMED = dt.date(2026, 11, 29)

@@ -11,11 +11,11 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.gates import OPENSSL as GATE
 from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 
 from .binaries import Binary, read_binary
 
-GATE = "OpenSSL"
 LICENCE = "OpenSSL-LICENSE.txt"
 LONGEST = dt.timedelta(days=120)
 """The age of a pin from which on it should be looked at again."""

@@ -24,11 +24,11 @@ from leanspec_launcher.web.place import FOLDER
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.gates import PAGES as GATE
 from scripts.model.pages import PACKAGE, Pages, read_pages
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import program_environment
 
-GATE = "pages"
 SECONDS = 10
 # A path of the API in the bundle's code; `${...}` stands for a part that the pages fill in.
 PATH = re.compile(r"/api/[\w\-/]*(?:\$\{[^}]*\}[\w\-/]*)*")

@@ -15,12 +15,12 @@ from leanspec_build.archives import UNREADABLE
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem
+from scripts.model.gates import SAME_BYTES as GATE
 from scripts.wheels.rebuild import SURROUNDINGS, Surroundings, rebuilt
 
 from .binaries import was_grafted
 from .expected_set import COLLECT
 
-GATE = "the bytes that this tree builds"
 BUILD = "commit every change, and build again from the same binaries: `python3 -m scripts wheels`"
 MOST_NAMED = 3
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import is_on_registry
 from scripts.model.finding import Finding, confirm
-
-GATE = "TypeScript"
+from scripts.model.gates import TYPESCRIPT as GATE
 
 
 def typescript_gate(spec: str) -> Iterator[Finding]:

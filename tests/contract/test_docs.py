@@ -19,8 +19,10 @@ from leanspec_launcher.manage.clients.table import CLIENTS
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
+from scripts.gates import check
 from scripts.model.distributions import DISTRIBUTIONS, MCP_COMMAND
-from scripts.model.families import main_project
+from scripts.model.families import PROJECTS, main_project
+from scripts.model.gates import GATES, INDEX
 from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import (
     GAP,
@@ -351,6 +353,15 @@ def test_the_page_lists_every_client_as_the_table_has_it() -> None:
     assert [line for line in page if line.startswith("| [")] == files
     first = page.index("| client | starts a server of your own file | asks | checked |")
     assert page[first + 2 : first + 2 + len(starts)] == starts
+
+
+def test_the_page_explains_the_gates_by_the_names_that_check_prints() -> None:
+    page = (ROOT / "docs/publishing.md").read_text("utf-8")
+    table = page.partition("| gate | question |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+    assert rows == list(GATES)
+    names = {name for key, name in vars(check).items() if key.isupper() and key != "ROOT"}
+    assert names - {PROJECTS} == {*GATES} - {INDEX}
 
 
 def test_names_to_reserve_are_the_commands_without_a_package() -> None:
