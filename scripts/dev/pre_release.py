@@ -233,7 +233,7 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[State, str]:
     if finding.passed:
         return (
             State.FAILED,
-            "the exception is out of date, as the command works: remove `validate` from [tool.leanspec-release.exceptions] in pyproject.toml",
+            "the command works now: remove `validate` from [tool.leanspec-release.exceptions]",
         )
     return State.EXCEPTION, f"{reason}; it ended with {finding.found}"
 
