@@ -15,6 +15,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
+from .platforms import WORKFLOW_SOURCE
 from .version_places import home_version
 from .versions import binary_version
 
@@ -22,8 +23,6 @@ DEV = "linux-x64"
 """The one platform of a dev build, which is to be there soon."""
 SOURCES = ("npm", "cargo")
 """The `source.kind` of a collected binary."""
-WORKFLOW_SOURCE = "cargo"
-"""The source that publish.yml builds from."""
 MINISIGN, UNSIGNED = "minisign", "none"
 REBUILD = "rebuild"
 """The exception that lets a `.postN` have other binaries than the release before it."""
@@ -35,7 +34,7 @@ KEYS = {
     "": (
         *("repository", "sources", "platforms", "attestations", "signing", "typescript"),
         *("public-key", "next-public-key"),
-        *("pages", "desktop", "missing", "openssl", "exceptions"),
+        *("pages", "desktop", "floors", "missing", "openssl", "exceptions"),
     ),
     ".pages": ("package", "version", "integrity", "reason", "missing-api"),
     ".desktop": ("platforms", "absent"),

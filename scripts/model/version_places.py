@@ -23,9 +23,12 @@ from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
 from .distributions import DISTRIBUTIONS
+from .platforms import LINE, platform_line, read_floors
 from .repository import MENTIONS, Mention, Repository, read_repository
 from .versions import binary_version
 
+# The files that list a release's platforms; the first one has to.
+NAMES_PLATFORMS = ("README.md", "docs/installing.md")
 OWN = set(DISTRIBUTIONS)
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
@@ -72,6 +75,7 @@ def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> l
     edits = [_project(path, version, own, root) for path in projects]
     edits.append(_changelog(root / "CHANGELOG.md", version, root))
     edits.append(_server(root / "server.json", version, own, root))
+    edits += [_platforms(root / name, version, root) for name in NAMES_PLATFORMS]
     files = dict.fromkeys(mention.file for mention in MENTIONS)
     edits += [_mentions(file, own, sources, root) for file in files]
     edits += [
@@ -148,6 +152,12 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
                 requirements[number] = f"{name}=={text}"
     if path == root / "pyproject.toml":
         places += _follow_families(groups["dependencies"], text)
+    own_table = document.get("tool", {}).get("leanspec-build", {})
+    if "executable" in own_table and (floors := read_floors(root)):
+        places.append(
+            Place(file, "floors", _shown(own_table.get("floors", {})), _shown(floors))
+        )
+        _follow_floors(own_table, floors)
     urls, pairs = table.setdefault("urls", {}), [(own.url, own.url)]
     for key, url in own.project_urls.items():
         if urls.get(key) != url:
@@ -161,6 +171,34 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
         places,
         is_home=path == root / "pyproject.toml",
     )
+
+
+def _shown(floors: Any) -> str:  # noqa: ANN401 - TOML
+    return ", ".join(f"{key} {floors[key]}" for key in sorted(floors))
+
+
+def _follow_floors(table: Any, floors: dict[str, str]) -> None:  # noqa: ANN401 - TOML
+    """Let a program promise the oldest systems that the plan of the release states."""
+    stated = table.setdefault("floors", {})
+    for key in set(stated) - set(floors):
+        del stated[key]
+    for key, floor in floors.items():
+        if stated.get(key) != floor:
+            stated[key] = floor
+
+
+def _platforms(path: Path, version: Version, root: Path) -> Edit:
+    """List the platforms of a release, as its plan has them. A dev version is for no user."""
+    name = str(path.relative_to(root))
+    before = _text(path) if path.exists() else ""
+    match = LINE.search(before)
+    is_required = bool(before) and name == NAMES_PLATFORMS[0]
+    if version.is_devrelease or not (match or is_required):
+        return Edit(path, before, before, [])
+    line = platform_line(version, root)
+    place = Place(name, "platforms", match[0] if match else "no such line", line)
+    after = before.replace(match[0], line) if match else before
+    return Edit(path, before, after, [place])
 
 
 def _follow_families(requirements: Any, version: str) -> Iterator[Place]:  # noqa: ANN401 - TOML

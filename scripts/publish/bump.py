@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -43,6 +44,18 @@ def _apply(
     if not dry_run:
         version_places.apply(edits)
     return [place for edit in edits for place in edit.places]
+
+
+def mentions(version: Version) -> list[str]:
+    """Return the lines of the documentation that name a version in words, which nothing rewrites."""
+    name = re.compile(rf"(?<![\w.]){re.escape(str(version))}(?![\w]|\.\w)")
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/*.md"))]
+    return [
+        f"{page.relative_to(ROOT)}:{number}: {line.strip()}"
+        for page in pages
+        for number, line in enumerate(page.read_text("utf-8").splitlines(), 1)
+        if name.search(line)
+    ]
 
 
 def commit_version(version: Version) -> None:

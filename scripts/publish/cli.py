@@ -91,14 +91,14 @@ def bump(
     from scripts.model.version_places import home_version
     from scripts.model.versions import next_dev
 
-    from .bump import change_version, commit_version, repeat_version
+    from .bump import change_version, commit_version, mentions, repeat_version
 
     if (version is not None) + (dev is not None) + check_only > 1:
         raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
     target = version if dev is None else next_dev(home_version(), dev)
     if commit and target is None:
         raise click.UsageError("`--commit` needs VERSION or `--dev`")
-    unchanged = check_only or dry_run
+    unchanged, former = check_only or dry_run, home_version()
     if target is None:
         places = repeat_version(cargo, dry_run=unchanged)
     else:
@@ -112,9 +112,18 @@ def bump(
         verb = "would change" if unchanged else "changed"
         result = f"{differing} of {len(places)} places {verb} to {target or home_version()}"
         _print_places(places, result)
+        if target is not None and target != former:
+            _print_mentions(mentions(former), former)
     if commit and target is not None and not unchanged:
         commit_version(target)
     return FAILURE if check_only and differing else 0
+
+
+def _print_mentions(lines: list[str], former: Version) -> None:
+    if lines:
+        click.echo(f"these lines still name {former}: correct those that no longer hold")
+    for line in lines:
+        click.echo(f"  {line}")
 
 
 def _print_places(places: list[Place], result: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,8 @@ from scripts.environment import ROOT
 from scripts.gates.commit import PROGRAMS
 from scripts.model.families import load_families, main_project
 from scripts.model.pages import PROJECT as PAGES
+from scripts.model.plan import read_plan
+from scripts.model.platforms import LINE, read_floors
 from scripts.publish.matrix import RUNNERS
 from scripts.wheels.pins import Pins, render_pins
 from tests.support import headers
@@ -87,10 +90,19 @@ def test_configured_builders_are_for_known_platforms() -> None:
     assert read_target("x86_64-unknown-linux-gnu.2.17").builder == "zigbuild"
 
 
-def test_promised_floors_are_for_known_platforms() -> None:
+def test_promised_floors_are_those_of_the_plan_in_every_project() -> None:
+    floors = read_floors()
+    assert set(floors) <= set(PLATFORMS)
     for project in load_families():
         table = tomllib.loads((project.root / "pyproject.toml").read_text("utf-8"))
-        assert set(table["tool"]["leanspec-build"]["floors"]) <= set(PLATFORMS)
+        assert table["tool"]["leanspec-build"]["floors"] == floors
+
+
+def test_the_readme_lists_the_platforms_of_the_plan() -> None:
+    (line,) = LINE.findall((ROOT / "README.md").read_text("utf-8"))
+    systems = re.findall(r"(\w+) on ([^(,]+?)(?: \(.+?\))?(?=[,.]\s|\.$)", line)
+    labels = {f"{name} on {cpu}" for name, cpus in systems for cpu in cpus.split(" and ")}
+    assert labels == {PLATFORMS[key].label for key in read_plan().platforms}
 
 
 def test_the_backend_has_the_version_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def tree(tmp_path: Path) -> Path:
         *ROOT.glob("platform_wheels/*/pyproject.toml"),
         *ROOT.glob("docs/recipes/*"),
         *(ROOT / mention.file for mention in MENTIONS),
+        *(ROOT / name for name in version_places.NAMES_PLATFORMS),
     ):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +158,7 @@ def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
     repeating = [*tree.rglob("*.toml"), *(tree / "docs/recipes").iterdir()]
     before = {path: path.read_text() for path in repeating}
     changed = version_places.apply(version_places.planned(Version("0.2.0rc1"), tree))
-    assert len(changed) == 12
+    assert len(changed) == 13
     for path, text in before.items():
         assert path.read_text() == text.replace(BEFORE, "0.2.0rc1"), path
     assert all(
@@ -191,6 +193,40 @@ def test_bump_without_a_version_repeats_the_present_one(
     result = CliRunner().invoke(bump, ["--json"], standalone_mode=False)
     places = json.loads(result.output)["places"]
     assert {place["agrees"] for place in places} == {True}
+
+
+def test_bump_lists_the_lines_that_still_name_the_version_before() -> None:
+    output = CliRunner().invoke(bump, ["99.0.0", "--offline", "--dry-run"]).output
+    _, _, lines = output.partition(f"still name {RELEASED}: correct those that no longer")
+    assert re.search(rf"^  docs/web-ui\.md:\d+: .*\b{RELEASED}\b", lines, re.MULTILINE)
+    assert "99.0.0" not in lines
+
+
+def test_bump_writes_the_platforms_and_the_oldest_systems_of_the_plan(tree: Path) -> None:
+    manifest = tree / "pyproject.toml"
+    text = manifest.read_text("utf-8")
+    text = text.replace('linux-arm64 = "glibc 2.34"', 'linux-arm64 = "glibc 2.35"')
+    text = text.replace('"windows-x64", "windows-arm64"]', '"windows-x64"]')
+    reason = 'windows-arm64 = "nobody builds it"\n'
+    text = text.replace(
+        "[tool.leanspec-release.openssl]",
+        f"[tool.leanspec-release.missing.cargo]\n{reason}[tool.leanspec-release.openssl]",
+    )
+    manifest.write_text(text, "utf-8")
+    version_places.apply(version_places.planned(Version(BEFORE), tree))
+    systems = (
+        "macOS on Intel and Apple silicon (11.0 or newer), Linux on x86-64 (glibc 2.34 or newer),"
+        " Linux on arm64 (glibc 2.35 or newer), Windows on x86-64"
+    )
+    readme = (tree / "README.md").read_text("utf-8")
+    assert f"\n**Platforms of {BEFORE}:** {systems}.\n" in readme
+    for project in ("cli", "mcp", "http"):
+        text = (tree / f"platform_wheels/{project}/pyproject.toml").read_text("utf-8")
+        assert 'linux-arm64 = "glibc 2.35"\n' in text
+    (tree / "README.md").write_text("# lean-spec\n", "utf-8")
+    edits = version_places.planned(Version(BEFORE), tree)
+    wrong = [place for edit in edits for place in edit.places if not place.agrees]
+    assert [(place.file, place.found) for place in wrong] == [("README.md", "no such line")]
 
 
 def test_a_dev_version_has_no_heading(tree: Path) -> None:

@@ -1,0 +1,50 @@
+"""What a release promises of its platforms: the oldest systems, and the line that says so in the README."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from leanspec_launcher._tables import PLATFORMS
+from scripts.environment import ROOT
+
+LINE = re.compile(r"^\*\*Platforms of .+$", re.MULTILINE)
+# The source that the workflow builds from: see `plan.py`, which judges the whole table.
+WORKFLOW_SOURCE = "cargo"
+
+
+def read_floors(root: Path = ROOT) -> dict[str, str]:
+    """Return the oldest system that each platform's binaries may need."""
+    return dict(_read_table(root).get("floors", {}))
+
+
+def platform_line(version: Version, root: Path = ROOT) -> str:
+    """Return the line that lists the platforms of a release, and the oldest systems."""
+    return f"**Platforms of {version}:** {', '.join(_systems(root))}."
+
+
+def _systems(root: Path) -> Iterator[str]:
+    """Yield each system with its CPUs, as in `Linux on x86-64 and arm64 (glibc 2.34 or newer)`."""
+    table = _read_table(root)
+    missing = table.get("missing", {}).get(WORKFLOW_SOURCE, {})
+    floors = table.get("floors", {})
+    systems: dict[tuple[str, str], list[str]] = {}
+    for key, platform in PLATFORMS.items():
+        if key in table["platforms"] and key not in missing:
+            system, _, cpu = platform.label.partition(" on ")
+            systems.setdefault((system, floors.get(key, "")), []).append(cpu)
+    for (system, floor), cpus in systems.items():
+        oldest = floor.removeprefix("macos ")
+        promise = f" ({oldest} or newer)" if oldest else ""
+        yield f"{system} on {' and '.join(cpus)}{promise}"
+
+
+def _read_table(root: Path) -> dict[str, Any]:
+    text = (root / "pyproject.toml").read_text("utf-8")
+    table: dict[str, Any] = tomllib.loads(text)["tool"]["leanspec-release"]
+    return table
