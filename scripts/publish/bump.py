@@ -11,6 +11,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.distributions import MAIN
+from scripts.model.platforms import LINE
 from scripts.tools.processes import capture, find_program, must_succeed
 
 
@@ -54,7 +55,7 @@ def mentions(version: Version) -> list[str]:
         f"{page.relative_to(ROOT)}:{number}: {line.strip()}"
         for page in pages
         for number, line in enumerate(page.read_text("utf-8").splitlines(), 1)
-        if name.search(line)
+        if name.search(line) and not LINE.match(line)
     ]
 
 
