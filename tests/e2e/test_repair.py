@@ -35,6 +35,17 @@ def test_the_tags_are_lawful_and_auditwheel_agrees(grafted: Path, scripts: Scrip
     assert [report["verdict"] for report in reports] == ["true", "true"]
 
 
+def test_wheels_hints_at_its_own_option_that_grafts(
+    scripts: Scripts, binaries: Path, tmp_path: Path
+) -> None:
+    """And not at a setting of the backend, which `wheels` does not take."""
+    options = ("--binaries", binaries, "--family", "cli", "--out", tmp_path / "out")
+    output = scripts("wheels", *options).stderr
+    command = "`python3 -m scripts wheels --repair auditwheel`"
+    assert f"    hint: graft them into the wheel: {command}\n" in output
+    assert "-C " not in output
+
+
 def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
     grafted: Path, binaries: Path
 ) -> None:
