@@ -15,7 +15,7 @@ from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
 from scripts.model.distributions import HAS_MCP
-from scripts.model.families import load_families, main_project
+from scripts.model.families import FamilyProject, load_families, main_project
 from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.mcp_session import list_tools
@@ -63,12 +63,18 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
     binaries = FOLDER / "binaries"
     try:
         with staged(binaries) as staging:
-            collect_npm(version, load_families(), [platform], staging, all_wanted=True)
-    except NotOnRegistryError:
+            collect_npm(version, _families(), [platform], staging, all_wanted=True)
+    except NotOnRegistryError as error:
         raise CommandError(
-            f"npm has no LeanSpec {version} for {platform.label}", hint=CARGO_HINT
+            f"npm has no LeanSpec {version} for {platform.label}: {error.message}",
+            hint=CARGO_HINT,
         ) from None
     return build_wheels(binaries, _empty(FOLDER / "dist"), (), ())
+
+
+def _families() -> list[FamilyProject]:
+    """Return the programs that are installed without an extra, and run here."""
+    return [project for project in load_families() if not project.family.extra]
 
 
 def _install(wheels: list[Path]) -> Path:
