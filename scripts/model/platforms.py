@@ -41,7 +41,9 @@ def _systems(root: Path) -> Iterator[str]:
     for (system, floor), cpus in systems.items():
         oldest = floor.removeprefix("macos ")
         promise = f" ({oldest} or newer)" if oldest else ""
-        yield f"{system} on {' and '.join(cpus)}{promise}"
+        *others, last = cpus
+        listed = f"{', '.join(others)} and {last}" if others else last
+        yield f"{system} on {listed}{promise}"
 
 
 def _read_table(root: Path) -> dict[str, Any]:
