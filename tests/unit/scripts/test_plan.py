@@ -78,12 +78,12 @@ def remove_platform(table: dict[str, Any]) -> None:
             "`linux-arm64` must be either in `platforms` or in `missing`",
         ),
         (
-            lambda table: table["platforms"].append("linux-riscv64"),
-            "no platform is called `linux-riscv64`",
+            lambda table: table["platforms"].append("linux-mips"),
+            "no platform is called `linux-mips`",
         ),
         (
-            lambda table: table["missing"].update(cargo={"linux-riscv64": "no runner"}),
-            "no platform is called `linux-riscv64`",
+            lambda table: table["missing"].update(cargo={"linux-mips": "no runner"}),
+            "no platform is called `linux-mips`",
         ),
         (lambda table: table["missing"].update(pip={}), "no source is called `pip`"),
         (
