@@ -176,10 +176,14 @@ class Client:
             raise _no_page(self.index, "it lists no file and states no version of the API")
         return Project(_served(page), page.status or "active", page.status_reason or "")
 
-    def versions(self, project: str) -> list[Version]:
+    def versions(self, project: str, *, attempts: int = ATTEMPTS) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""
         return sorted(
-            {version for name in self.files(project) if (version := version_of(name))}
+            {
+                version
+                for name in self.files(project, attempts=attempts)
+                if (version := version_of(name))
+            }
         )
 
     def digest(self, served: Served) -> str:
@@ -253,7 +257,8 @@ class Client:
             except requests.RequestException as error:
                 reason, wait = f"does not answer ({short_reason(error)})", pause
         raise IndexUnreachableError(
-            f"{what} {reason} after {attempts} attempts", hint="try again later"
+            f"{what} {reason} after {attempts} attempts",
+            hint="check its address and your proxy, or try again later",
         )
 
 

@@ -12,7 +12,11 @@ from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.distributions import MAIN
 from scripts.model.platforms import LINE
+from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed
+
+# Nothing is lost if the index does not answer: whoever waits for it types the command again.
+SHORTLY = 3
 
 
 def change_version(
@@ -104,4 +108,6 @@ def _on_index(index: str | None) -> list[Version]:
         return []
     from scripts.index.client import Client, read_index  # noqa: PLC0415 - 0.3 s, which `--offline` does not need
 
-    return Client(read_index(index)).versions(MAIN)
+    client = Client(read_index(index))
+    with step(f"asking {client.index} for its versions"):
+        return client.versions(MAIN, attempts=SHORTLY)

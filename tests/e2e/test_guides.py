@@ -173,6 +173,9 @@ def test_adding_a_program_ends_in_a_wheel_that_runs(
     place = collected / NAME / "binaries" / platform.key
     shutil.copytree(collected / "http/binaries" / platform.key, place)
     (place / "leanspec-http").rename(place / f"leanspec-{NAME}")
+    record = place / "binary.json"
+    text = record.read_text("utf-8")
+    record.write_text(text.replace('"http"', f'"{NAME}"'), "utf-8")
     guide.run("wheels")
     dist = guide.tree / "dist"
     installed = install_with_pip(
