@@ -127,6 +127,9 @@ def test_adding_a_platform_passes_what_its_guide_says(
         '"aarch64": "linux-aarch64"',
         '"aarch64": "linux-aarch64", "riscv64gc": "linux64-riscv64"',
     )
+    build = '    "windows-x64": headers.pe(),\n'
+    riscv = '    "linux-riscv64": headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1"),\n'
+    guide.edit("tests/support/artifacts.py", build, riscv + build)
     output = guide.run(*guide.commands)
     assert '"platform": "linux-riscv64", "runner": "ubuntu-24.04"' in output
     readme = (guide.tree / "README.md").read_text("utf-8")
