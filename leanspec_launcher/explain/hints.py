@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Optional
 
-from leanspec_launcher._pins import VERSION
+from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
 from leanspec_launcher.installers import reinstall
@@ -86,7 +86,8 @@ def ways(family: Family) -> str:
     """Say what is left if no build of the release fits this machine."""
     if sys.maxsize < 2**32:
         return f"install {family.requirement} with a 64-bit Python"
-    version = f" {VERSION}" if VERSION else ""
+    # A `.postN` has the programs of the release before it.
+    version = f" {BINARIES}" if BINARIES else ""
     node = "use LeanSpec's npm package"
     if family.typescript:
         node = f"use `{family.program} {TYPESCRIPT_OPTION}`, which needs Node.js"
