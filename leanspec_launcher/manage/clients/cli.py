@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -249,23 +250,37 @@ def _usual_scope(client: Client, options: ChangeOptions) -> str:
 
 
 def _change_all(options: ChangeOptions) -> Report:
-    """Change the user's file of each client; a file that cannot be changed keeps no other from it."""
+    """Change the user's file of each client; a file that cannot be changed keeps no other from it.
+
+    A removal also changes those of the project, if they have the server.
+    """
     code = 0
     results: list[Result] = []
     home()  # without one, each client would say so
     for client in CLIENTS.values():
         try:
-            if not is_present(client, for_removal=options.remove):
-                continue
-            if not client.ended or options.remove:
-                results += _change(client, options, USER)
-        except click.Abort:
+            for scope in _scopes(client, options):
+                results += _change(client, options, scope)
+        except click.Abort:  # noqa: PERF203 - a few files
             raise
-        except Exception as error:  # noqa: BLE001 - a few files
+        except Exception as error:  # noqa: BLE001 - as above
             code = report(explained(error))
     if not results and not code:
-        echo("no client is found: none of them has a folder for its settings")
+        echo("no client is found: none of them has a file or folder of its settings")
     return _report(results, code)
+
+
+def _scopes(client: Client, options: ChangeOptions) -> Iterator[str]:
+    """Yield the scopes of a client whose files `--all` changes."""
+    if client.ended and not options.remove:
+        return
+    if is_present(client, for_removal=options.remove):
+        yield USER
+    if options.remove and client.project and not is_home(options.folder):
+        paths = files(client, PROJECT, options.folder)
+        places = [Place(path, PROJECT, client.table) for path in paths]
+        if any(options.name in servers_in(client, place) for place in places):
+            yield PROJECT
 
 
 def _change(client: Client, options: ChangeOptions, scope: str) -> list[Result]:

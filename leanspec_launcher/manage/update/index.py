@@ -27,6 +27,8 @@ WHEEL = re.compile(r'\{ url = "([^"]*)"(?:, upload-time = ([^,]*))?')
 # How pip says that it goes on without its index.
 UNREACHABLE = ("Could not fetch URL", "WARNING: Retrying")
 NO_OPTION = "no such option"
+# Of an installer's own words, that are shown.
+MOST_LINES = 5
 STUB = "-none-any.whl"
 
 
@@ -134,9 +136,18 @@ def _run(command: list[str], stdin: str = "") -> str:
     is_alone = any(words in process.stderr for words in UNREACHABLE)
     if process.returncode != 0 or is_alone:
         lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit code {process.returncode}"
+        lines = lines or [f"exit code {process.returncode}"]
+        # After an error, uv explains it; pip's comes last.
+        errors = (
+            line
+            for line in lines
+            if line.lower().startswith(("error", "\N{MULTIPLICATION SIGN}"))
+        )
+        reason = next(errors, lines[-1])
         raise CommandError(
-            f"the index could not be asked: {reason}", hint=_typed(command, stdin)
+            f"the index could not be asked: {reason}",
+            hint=_typed(command, stdin),
+            details=lines[lines.index(reason) + 1 :][:MOST_LINES],
         )
     return process.stdout
 

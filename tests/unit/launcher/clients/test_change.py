@@ -152,6 +152,17 @@ def test_another_server_of_that_name_is_not_touched(ask: Ask, home: Path) -> Non
     assert server_in(file)["command"] == PROGRAM
 
 
+def test_all_removes_the_server_from_the_projects_files_too(ask: Ask, home: Path) -> None:
+    project = Path.cwd()
+    ask("cursor", "--write", "--yes")
+    ask("qwen", "--write", "--scope", "user", "--yes")
+    other = write(project / ".vscode/mcp.json", '{"servers": {"x": {}}}')
+    output = ask("--all", "--remove", "--yes").stdout
+    assert not (project / ".cursor/mcp.json").exists()
+    assert not (home / ".qwen/settings.json").exists()
+    assert str(other) not in output
+
+
 def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) -> None:
     assert "no client is found" in ask("--all", "--write", "--yes").stdout
     (home / ".qwen").mkdir()
