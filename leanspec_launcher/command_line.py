@@ -11,7 +11,7 @@ from ._say import USAGE
 from .commands import CommandError, colour, echo_text, run
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group of commands that, by itself, is a usage error: help on standard error, exit code 2.
 
     Click 8.1, the last for Python 3.9, prints it on standard output and exits with 0.

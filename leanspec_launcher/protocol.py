@@ -45,7 +45,7 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 Message = dict[str, Any]
 
 
-class Server(NamedTuple):
+class ServerInfo(NamedTuple):
     """What a server says of itself."""
 
     name: str
@@ -113,7 +113,7 @@ def ask(
     *,
     tools: bool = False,
     every: bool = False,
-) -> Server:
+) -> ServerInfo:
     """Ask a server for its name and version, and for its tools if `tools` is true.
 
     The newest version of the protocol is tried first, and a handshake if the server does not know
@@ -167,7 +167,7 @@ def handshake(version: str = LEGACY[0]) -> Message:
     return request(FIRST, "initialize", protocolVersion=version, **client)
 
 
-def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> Server | None:
+def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> ServerInfo | None:
     """Return what a server answers in 2026-07-28; None if it does not speak that, or does not say who it is.
 
     Raises OSError if it speaks only versions that nobody here knows.
@@ -188,7 +188,7 @@ def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> Server 
     identity = _identity(meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
     if MODERN not in supported or identity is None:
         return None
-    server = Server(*identity, (MODERN,), [], probe.is_clean)
+    server = ServerInfo(*identity, (MODERN,), [], probe.is_clean)
 
     def page(**cursor: object) -> Exchange:
         return program.exchange([modern_request(LISTING, "tools/list", **cursor)])
@@ -196,7 +196,7 @@ def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> Server 
     return _with_tools(server, page(), page) if tools else server
 
 
-def _legacy_server(program: Program, *, tools: bool) -> tuple[Server | None, str]:
+def _legacy_server(program: Program, *, tools: bool) -> tuple[ServerInfo | None, str]:
     """Return what a server answers to a handshake, or nothing and why: the newest version first.
 
     A server that does not know the version of a client answers with its own. One that refuses it
@@ -214,7 +214,7 @@ def _legacy_server(program: Program, *, tools: bool) -> tuple[Server | None, str
         identity = _identity(result.get("serverInfo"))
         if identity:
             protocol = str(result.get("protocolVersion", version))
-            server = Server(*identity, (protocol,), [], exchange.is_clean)
+            server = ServerInfo(*identity, (protocol,), [], exchange.is_clean)
             return (_with_tools(server, exchange, page) if tools else server), ""
         if not exchange.error(FIRST):
             break
@@ -222,8 +222,8 @@ def _legacy_server(program: Program, *, tools: bool) -> tuple[Server | None, str
 
 
 def _with_tools(
-    server: Server, exchange: Exchange, page: Callable[..., Exchange]
-) -> Server:
+    server: ServerInfo, exchange: Exchange, page: Callable[..., Exchange]
+) -> ServerInfo:
     """Return a server with its tools; `exchange` has the first page of them, and `page` asks for another.
 
     Raises OSError if it does not list them.

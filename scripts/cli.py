@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from leanspec_launcher.command_line import Group, run_command
+from leanspec_launcher.command_line import CommandGroup, run_command
 
 from .collect.cli import COMMANDS as COLLECT
 from .dev.cli import COMMANDS as DEV
@@ -26,7 +26,7 @@ SECTIONS = {
 }
 
 
-class Sections(Group):
+class Sections(CommandGroup):
     """Show the commands by what they are for, in the order in which they are used."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

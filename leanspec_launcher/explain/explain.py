@@ -14,7 +14,7 @@ from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import executable, machine
 from .hints import hint_for, not_found, ways
-from .verdicts import Verdict, deciding, described, refusal_of, unfit, verdicts
+from .verdicts import PlaceVerdict, deciding, described, refusal_of, unfit, verdicts
 
 # What execve(2) answers for a file that is there, regular, and allowed to run.
 BAD_CPU = 86  # EBADARCH, which Python names on macOS alone
@@ -119,7 +119,7 @@ def _explain_search(
 
 
 def _say_refused(
-    family: Family, bad: Verdict, refusal: Refusal, places: "list[Verdict]"
+    family: Family, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
 ) -> int:
     lines = [*_facts(family, bad, refusal), *_table(places)]
     hint = hint_for(family, bad.origin, bad.path, refusal)
@@ -170,7 +170,7 @@ def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
     return code
 
 
-def _table(places: "list[Verdict]") -> "list[str]":
+def _table(places: "list[PlaceVerdict]") -> "list[str]":
     return [line for _, line in described(places)]
 
 
@@ -186,7 +186,7 @@ def _fit(family: Family, platform: "Optional[Platform]") -> "list[str]":
     return [*lines, f"nearest     {machine.nearest(stub, platform)}"]
 
 
-def _facts(family: Family, bad: Verdict, refusal: Refusal) -> "list[str]":
+def _facts(family: Family, bad: PlaceVerdict, refusal: Refusal) -> "list[str]":
     """Say what is known of a refused file: the digests, and which release it is from."""
     lines = [f"expected   {digest}" for digest in refusal.expected]
     if refusal.actual:

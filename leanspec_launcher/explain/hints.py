@@ -13,7 +13,7 @@ from leanspec_launcher.installers.words import shown
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import machine
-from .verdicts import Verdict
+from .verdicts import PlaceVerdict
 
 # What the package of a library is called, by the `ID`s of os-release(5).
 PACKAGES = {
@@ -33,7 +33,7 @@ ANYWHERE = {
 }
 
 
-def hint_of(family: Family, verdict: "Optional[Verdict]") -> str:
+def hint_of(family: Family, verdict: "Optional[PlaceVerdict]") -> str:
     """Say what to type about the binary of a family, by the verdict on the place that decides."""
     if verdict is None:
         return not_found(family) if current() else ways(family)

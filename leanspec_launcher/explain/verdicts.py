@@ -54,7 +54,7 @@ class Outcome(enum.Enum):
 
 
 @dataclass
-class Verdict:
+class PlaceVerdict:
     """A place, and the reason why it is taken or not."""
 
     origin: str
@@ -65,7 +65,7 @@ class Verdict:
     refusal: "Optional[Refusal]" = None
 
 
-def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
+def verdicts(family: Family, platform: "Optional[Platform]") -> "list[PlaceVerdict]":
     """Look at every place in order: what is there, and why it is taken or refused.
 
     Hashes in full and asks the loader, as a first start does. Changes nothing.
@@ -73,11 +73,11 @@ def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
     results = []
     if not os.environ.get(family.variable):
         results.append(
-            Verdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set")
+            PlaceVerdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set")
         )
         if platform is not None and not local_directory():
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
-            results.append(Verdict(LOCAL, "", Outcome.ABSENT, reason))
+            results.append(PlaceVerdict(LOCAL, "", Outcome.ABSENT, reason))
     decided = False
     for place in places(family, platform):
         verdict = _verdict(place, family, platform, decided=decided)
@@ -86,7 +86,7 @@ def verdicts(family: Family, platform: "Optional[Platform]") -> "list[Verdict]":
     return results
 
 
-def deciding(results: "list[Verdict]") -> "Optional[Verdict]":
+def deciding(results: "list[PlaceVerdict]") -> "Optional[PlaceVerdict]":
     """Return the verdict on the place that decides; None if nothing is in any place."""
     decisive = (Outcome.TAKEN, Outcome.REFUSED)
     return next((each for each in results if each.outcome in decisive), None)
@@ -94,19 +94,21 @@ def deciding(results: "list[Verdict]") -> "Optional[Verdict]":
 
 def _verdict(
     place: Place, family: Family, platform: "Optional[Platform]", *, decided: bool
-) -> Verdict:
+) -> PlaceVerdict:
     try:
         if not is_there(place):
-            return Verdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
+            return PlaceVerdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
     except OSError as error:
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
-        return Verdict(place.origin, place.path, Outcome.PASSED, "an earlier place decided")
+        return PlaceVerdict(
+            place.origin, place.path, Outcome.PASSED, "an earlier place decided"
+        )
     return _judged(place, family, platform)
 
 
-def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Verdict:
+def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> PlaceVerdict:
     """Return the verdict on the file at the place that decides."""
     try:
         proof = prove(place, family, platform)
@@ -129,17 +131,17 @@ def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> Ver
 
 def _if_fit(
     place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None
-) -> Verdict:
+) -> PlaceVerdict:
     """Return the verdict on a file whose content is accepted."""
     problem = unfit(place.path)
     if problem:
         return _refused(place, problem)
-    return Verdict(place.origin, place.path, Outcome.TAKEN, reason, sha256, refusal)
+    return PlaceVerdict(place.origin, place.path, Outcome.TAKEN, reason, sha256, refusal)
 
 
-def _refused(place: Place, refusal: Refusal) -> Verdict:
+def _refused(place: Place, refusal: Refusal) -> PlaceVerdict:
     reason = refusal.reason
-    return Verdict(
+    return PlaceVerdict(
         place.origin, place.path, Outcome.REFUSED, reason, refusal.actual, refusal
     )
 
@@ -195,7 +197,7 @@ def unfit(path: str) -> "Optional[Refusal]":
     return None
 
 
-def _shown_path(verdict: Verdict) -> str:
+def _shown_path(verdict: PlaceVerdict) -> str:
     """Return the path of a place, for people: of the store alone, if nothing is in it."""
     path = verdict.path
     if verdict.origin == STORE and verdict.outcome is Outcome.ABSENT:
@@ -203,7 +205,7 @@ def _shown_path(verdict: Verdict) -> str:
     return f"`{path}`: " if path else ""
 
 
-def described(results: "list[Verdict]") -> "list[tuple[Outcome, str]]":
+def described(results: "list[PlaceVerdict]") -> "list[tuple[Outcome, str]]":
     """Return lines for people; the folders of `sys.path` that contain nothing share one."""
     lines = []
     wheels = [each for each in results if each.origin == WHEEL]

@@ -11,7 +11,7 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._tables import FAMILIES, current
-from leanspec_launcher.command_line import Group
+from leanspec_launcher.command_line import CommandGroup
 from leanspec_launcher.commands import (
     FAILURE,
     CommandError,
@@ -24,15 +24,15 @@ from leanspec_launcher.commands import (
 from leanspec_launcher.explain.verdicts import Outcome, described
 
 from . import options
-from .options import Report
+from .options import CommandReport
 from .overview import COMMANDS
 from .rows import ABSENT, BAD, GOOD, OTHER, WARNING, print_hint, print_row
 
 if TYPE_CHECKING:
-    from .doctor import Finding
+    from .doctor import ReportLine
     from .link import Command
     from .missing import MissingCommand
-    from .which import Search
+    from .which import ProgramSearch
 
 MARKS = {Outcome.TAKEN: GOOD, Outcome.REFUSED: BAD}
 STATUS_MARKS = {"ok": GOOD, "absent": ABSENT, "warning": WARNING, "error": BAD}
@@ -44,7 +44,7 @@ PLACES_COLUMN = 26
 REPORT_MISSING = ("doctor", "repair", "verify")
 
 
-class Commands(Group):
+class Commands(CommandGroup):
     """The commands of this module, and those of the packages next to it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
@@ -104,7 +104,7 @@ def root(context: click.Context) -> None:
 @root.command()
 @options.family
 @options.report("families")
-def which(family: str | None) -> Report:
+def which(family: str | None) -> CommandReport:
     """Show which binaries would run, and why.
 
     Lists every place where a binary may be, in order, and why it is used or refused. FAMILY is
@@ -125,10 +125,10 @@ def which(family: str | None) -> Report:
     failed = [search for search in needed if not search.taken]
     _print_hints(search.hint for search in failed)
     value = {"families": [search.as_json() for search in searches]}
-    return Report(value, FAILURE if failed else 0)
+    return CommandReport(value, FAILURE if failed else 0)
 
 
-def _print_search(search: Search) -> None:
+def _print_search(search: ProgramSearch) -> None:
     platform = search.platform or "no build for this machine"
     echo(styled(f"{search.family.name} ({search.family.program}, {platform})", bold=True))
     for outcome, line in described(search.places):
@@ -148,7 +148,7 @@ def _print_hints(hints: Iterable[str]) -> None:
 
 @root.command()
 @options.report("findings")
-def doctor() -> Report:
+def doctor() -> CommandReport:
     """Diagnose this installation, for a bug report.
 
     Recomputes the checksum of every binary, asks each for its version, and performs an MCP
@@ -169,10 +169,10 @@ def doctor() -> Report:
         "works": not errors(findings),
         "findings": [finding.as_json() for finding in findings],
     }
-    return Report(value, FAILURE if errors(findings) else 0)
+    return CommandReport(value, FAILURE if errors(findings) else 0)
 
 
-def _print_findings(findings: list[Finding]) -> None:
+def _print_findings(findings: list[ReportLine]) -> None:
     section = ""
     width = max(len(finding.name) for finding in findings)
     column = width + 6
@@ -189,7 +189,7 @@ def _print_findings(findings: list[Finding]) -> None:
 @root.command()
 @options.family
 @options.report("checks")
-def verify(family: str | None) -> Report:
+def verify(family: str | None) -> CommandReport:
     """Recompute the checksum of each installed binary.
 
     Cached results are ignored. FAMILY is cli, mcp or http, or one of its commands. Exits with 1 if
@@ -206,7 +206,7 @@ def verify(family: str | None) -> Report:
     _print_hints(check.hint for check in checks)
     is_good = all(check.good for check in checks)
     value = {"checks": [dataclasses.asdict(check) for check in checks]}
-    return Report(value, 0 if is_good else FAILURE)
+    return CommandReport(value, 0 if is_good else FAILURE)
 
 
 @root.command()
@@ -214,7 +214,7 @@ def verify(family: str | None) -> Report:
 @options.place("A folder or URL to take the wheels from.")
 @options.dry_run
 @options.report("repaired", "failed")
-def repair(family: str | None, origin: str | None, *, dry_run: bool) -> Report:
+def repair(family: str | None, origin: str | None, *, dry_run: bool) -> CommandReport:
     """Repair damaged or missing binaries, and missing commands.
 
     Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
@@ -259,7 +259,7 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> Report:
             report(explained(error))
             failed.append(check.path)
     value = {"repaired": repaired, "failed": failed}
-    return Report(value, FAILURE if failed else 0)
+    return CommandReport(value, FAILURE if failed else 0)
 
 
 def _restore(command: MissingCommand, *, dry_run: bool) -> bool:
@@ -280,7 +280,7 @@ def _restore(command: MissingCommand, *, dry_run: bool) -> bool:
 @root.command()
 @options.dry_run
 @options.report("commands")
-def link(*, dry_run: bool) -> Report:
+def link(*, dry_run: bool) -> CommandReport:
     """Make the commands start without Python.
 
     Replaces this environment's commands with the binaries. Each binary is verified in full, then
@@ -301,7 +301,7 @@ def link(*, dry_run: bool) -> Report:
 @root.command()
 @options.dry_run
 @options.report("commands")
-def unlink(*, dry_run: bool) -> Report:
+def unlink(*, dry_run: bool) -> CommandReport:
     """Restore the commands that `link` replaced.
 
     The scripts are restored byte for byte as the installer wrote them.
@@ -312,7 +312,7 @@ def unlink(*, dry_run: bool) -> Report:
     return _report_on(unlink_all(current(), dry_run=dry_run), result, "nothing is linked")
 
 
-def _report_on(commands: list[Command], result: str, nothing: str) -> Report:
+def _report_on(commands: list[Command], result: str, nothing: str) -> CommandReport:
     for command in commands:
         echo(f"{command.path}: {result}")
     if not commands:
@@ -320,4 +320,4 @@ def _report_on(commands: list[Command], result: str, nothing: str) -> Report:
     objects = [
         {"family": command.family.name, "path": str(command.path)} for command in commands
     ]
-    return Report({"commands": objects})
+    return CommandReport({"commands": objects})

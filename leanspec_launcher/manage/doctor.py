@@ -42,7 +42,7 @@ from leanspec_launcher.explain import hints, machine
 from leanspec_launcher.explain.verdicts import (
     ORIGINS,
     Outcome,
-    Verdict,
+    PlaceVerdict,
     deciding,
     verdicts,
 )
@@ -53,7 +53,7 @@ from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.instead import ended
 from leanspec_launcher.instead.answer import reported_version
-from leanspec_launcher.protocol import Server, ask, refusing_clients
+from leanspec_launcher.protocol import ServerInfo, ask, refusing_clients
 from leanspec_launcher.tools import AS_RELEASED, adapter, change, outlines
 from leanspec_launcher.verify.loader import loader_of
 from leanspec_launcher.verify.proof import MOST_SCRIPT, count_scripts, digest
@@ -86,7 +86,7 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class ReportLine:
     """One line of the report."""
 
     name: str
@@ -106,32 +106,32 @@ class Finding:
         }
 
 
-def ok(name: str, value: str, hint: str = "") -> Finding:
+def ok(name: str, value: str, hint: str = "") -> ReportLine:
     """Return a finding that needs no attention."""
-    return Finding(name, Status.OK, value, hint)
+    return ReportLine(name, Status.OK, value, hint)
 
 
-def absent(name: str, value: str) -> Finding:
+def absent(name: str, value: str) -> ReportLine:
     """Return a finding about something that is not installed, and need not be."""
-    return Finding(name, Status.ABSENT, value)
+    return ReportLine(name, Status.ABSENT, value)
 
 
-def warning(name: str, value: str, hint: str | None) -> Finding:
+def warning(name: str, value: str, hint: str | None) -> ReportLine:
     """Return a finding that may explain a problem."""
-    return Finding(name, Status.WARNING, value, hint or "")
+    return ReportLine(name, Status.WARNING, value, hint or "")
 
 
-def error(name: str, value: str, hint: str | None) -> Finding:
+def error(name: str, value: str, hint: str | None) -> ReportLine:
     """Return a finding that keeps something from working."""
-    return Finding(name, Status.ERROR, value, hint or "")
+    return ReportLine(name, Status.ERROR, value, hint or "")
 
 
-def errors(findings: list[Finding]) -> list[Finding]:
+def errors(findings: list[ReportLine]) -> list[ReportLine]:
     """Return the findings that keep something from working."""
     return [finding for finding in findings if finding.status is Status.ERROR]
 
 
-def summary(findings: list[Finding]) -> str:
+def summary(findings: list[ReportLine]) -> str:
     """Say whether everything works."""
     names = [f"{finding.section} ({finding.name})" for finding in errors(findings)]
     if names:
@@ -148,12 +148,12 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def examine() -> list[Finding]:
+def examine() -> list[ReportLine]:
     """Examine this installation: versions, machine, binaries, commands, settings."""
     programs = {
         family.program: functools.partial(_binary, family) for family in FAMILIES.values()
     }
-    sections: dict[str, Callable[[], Iterable[Finding]]] = {
+    sections: dict[str, Callable[[], Iterable[ReportLine]]] = {
         "launcher": _launcher,
         "system": _system,
         "settings": _settings,
@@ -170,7 +170,7 @@ def examine() -> list[Finding]:
     ]
 
 
-def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def _findings(look: Callable[[], Iterable[ReportLine]]) -> Iterator[ReportLine]:
     """Yield the findings of one section. An exception becomes a finding; later sections still run."""
     try:
         yield from look()
@@ -180,7 +180,7 @@ def _findings(look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
         yield error("doctor", text, failure.hint)
 
 
-def _launcher() -> Iterator[Finding]:
+def _launcher() -> Iterator[ReportLine]:
     record = distribution(MAIN)
     installed = record.version if record else "not installed"
     if in_use() is SOURCES:
@@ -206,7 +206,7 @@ def _launcher() -> Iterator[Finding]:
         yield _newer()
 
 
-def _newer() -> Finding:
+def _newer() -> ReportLine:
     """Ask the index for a newer release, as the user wants it."""
     try:
         newest = index.newest(installation(), None).version
@@ -217,7 +217,7 @@ def _newer() -> Finding:
     return warning("update", f"{newest} is available", "leanspec-launcher update")
 
 
-def _system() -> Iterator[Finding]:
+def _system() -> Iterator[ReportLine]:
     platform = current()
     about = machine.describe()
     if platform is None:
@@ -231,7 +231,7 @@ def _system() -> Iterator[Finding]:
     yield _cache(folders.cache())
 
 
-def _cache(folder: str) -> Finding:
+def _cache(folder: str) -> ReportLine:
     if not folder:
         text = "no folder for verified files: each start hashes its binary"
         hint = "set `HOME` or `XDG_CACHE_HOME` to an absolute path"
@@ -252,7 +252,7 @@ def _cache(folder: str) -> Finding:
     return ok("cache", folder)
 
 
-def _settings() -> Iterator[Finding]:
+def _settings() -> Iterator[ReportLine]:
     names = [family.variable for family in FAMILIES.values()]
     names += [DIRECTORY_VARIABLE, VERIFY_VARIABLE, DEBUG_VARIABLE, TYPESCRIPT_VARIABLE]
     for name in names:
@@ -263,7 +263,7 @@ def _settings() -> Iterator[Finding]:
             yield ok(name, value)
 
 
-def _web() -> Iterator[Finding]:
+def _web() -> Iterator[ReportLine]:
     """Look at the pages of the web UI, and at what `leanspec-ui` reads."""
     if not chosen_folder() and not installed_pages():
         yield absent("pages", f"not installed: they come with {UI.requirement}")
@@ -286,7 +286,7 @@ def _web() -> Iterator[Finding]:
     yield ok("data", str(data_folder() or "nowhere: this user has no home folder"))
 
 
-def _clients() -> Iterator[Finding]:
+def _clients() -> Iterator[ReportLine]:
     """Look at what this user's MCP clients, and those of this folder, would start."""
     try:
         home()
@@ -308,7 +308,7 @@ def _clients() -> Iterator[Finding]:
         yield absent("none", text)
 
 
-def _binary(family: Family) -> Iterator[Finding]:
+def _binary(family: Family) -> Iterator[ReportLine]:
     first = deciding(verdicts(family, current()))
     if first is None:
         yield _absent(family)
@@ -324,7 +324,7 @@ def _binary(family: Family) -> Iterator[Finding]:
     yield from _speaks(family, first)
 
 
-def _absent(family: Family) -> Finding:
+def _absent(family: Family) -> ReportLine:
     if family.extra and distribution(family.distribution) is None:
         text = f"not installed: it comes with {family.requirement}"
         return absent("binary", text)
@@ -332,7 +332,7 @@ def _absent(family: Family) -> Finding:
     return error("binary", text, hints.hint_of(family, None))
 
 
-def _wheel(family: Family) -> Iterator[Finding]:
+def _wheel(family: Family) -> Iterator[ReportLine]:
     wheel = distribution(family.distribution)
     if wheel is None:
         yield absent("wheel", f"{family.distribution} is not installed")
@@ -346,7 +346,7 @@ def _wheel(family: Family) -> Iterator[Finding]:
         yield error("record", problem, hint)
 
 
-def _stamp(family: Family, verdict: Verdict) -> Finding:
+def _stamp(family: Family, verdict: PlaceVerdict) -> ReportLine:
     """Report whether the next start has to hash the binary. Nothing is cached here: a start does."""
     if verdict.origin == VARIABLE:
         return ok("stamp", "not verified: it is the user's own choice")
@@ -362,7 +362,7 @@ def _stamp(family: Family, verdict: Verdict) -> Finding:
     return ok("stamp", "not cached yet: the next start hashes the binary")
 
 
-def _libraries(verdict: Verdict) -> Finding:
+def _libraries(verdict: PlaceVerdict) -> ReportLine:
     # A verified binary that lacks one is refused, so what is left to say is that none is lacking.
     if verdict.origin == VARIABLE or verdict.refusal:
         text = "not looked for: only the loader of a verified binary is asked"
@@ -372,7 +372,7 @@ def _libraries(verdict: Verdict) -> Finding:
     return ok("libraries", "none are needed but the system's own")
 
 
-def _speaks(family: Family, verdict: Verdict) -> Iterator[Finding]:
+def _speaks(family: Family, verdict: PlaceVerdict) -> Iterator[ReportLine]:
     """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
     is_server = "--version" in family.answers
     name = "handshake" if is_server else "says"
@@ -399,7 +399,7 @@ def _speaks(family: Family, verdict: Verdict) -> Iterator[Finding]:
         yield from _tools(family, verdict, server, hint)
 
 
-def _protocol(server: Server) -> Finding:
+def _protocol(server: ServerInfo) -> ReportLine:
     """Report which versions of the protocol the server speaks, and who would refuse it for that."""
     text = f"MCP {', '.join(server.protocols)}"
     names = [client.client for client in configured(Path.cwd())]
@@ -411,8 +411,8 @@ def _protocol(server: Server) -> Finding:
 
 
 def _tools(
-    family: Family, verdict: Verdict, server: Server, hint: str | None
-) -> Iterator[Finding]:
+    family: Family, verdict: PlaceVerdict, server: ServerInfo, hint: str | None
+) -> Iterator[ReportLine]:
     """Compare the tools with those of the release. A project's own schema may change them, too."""
     project = adapter(Path.cwd())
     if not TOOLS:
@@ -437,7 +437,7 @@ def _is_pinned(family: Family, path: str) -> bool:
     return pin is not None and digest(path) == pin
 
 
-def _commands() -> Iterator[Finding]:
+def _commands() -> Iterator[ReportLine]:
     try:
         commands = link.commands(current())
     except CommandError as cause:
@@ -453,17 +453,17 @@ def _commands() -> Iterator[Finding]:
         yield from _slow(link.link_all(current(), dry_run=True))
 
 
-def _command(command: link.Command) -> Iterator[Finding]:
+def _command(command: link.Command) -> Iterator[ReportLine]:
     path, name = f"`{command.path}`", command.name
-    if command.state is link.State.LINKED:
+    if command.state is link.LinkState.LINKED:
         yield _linked(command)
-    elif command.state is link.State.UNREADABLE:
+    elif command.state is link.LinkState.UNREADABLE:
         yield error(name, f"{path} cannot be read", hints.open_hint(str(command.path)))
-    elif command.state in (link.State.DEAD, link.State.FOREIGN) and VERSION:
+    elif command.state in (link.LinkState.DEAD, link.LinkState.FOREIGN) and VERSION:
         yield error(name, f"{path} is {command.state.value}", link.REINSTALL)
 
 
-def _linked(command: link.Command) -> Finding:
+def _linked(command: link.Command) -> ReportLine:
     text = f"linked: `{command.path}` is the verified binary itself"
     for variable in (command.family.variable, DIRECTORY_VARIABLE):
         if os.environ.get(variable):
@@ -473,7 +473,7 @@ def _linked(command: link.Command) -> Finding:
     return ok(command.name, text)
 
 
-def _second_owners() -> Iterator[Finding]:
+def _second_owners() -> Iterator[ReportLine]:
     """Find the other packages with the name of a command, which they have too."""
     if in_use().is_shared:
         return
@@ -486,7 +486,7 @@ def _second_owners() -> Iterator[Finding]:
             yield ok(script.name, text)
 
 
-def _slow(scripts: list[link.Command]) -> Iterator[Finding]:
+def _slow(scripts: list[link.Command]) -> Iterator[ReportLine]:
     """Find the scripts that cost each start more than they have to, of those that can be linked."""
     slow = []
     for command in scripts:
@@ -499,7 +499,7 @@ def _slow(scripts: list[link.Command]) -> Iterator[Finding]:
         yield ok("scripts", value, hint)
 
 
-def _path() -> Iterator[Finding]:
+def _path() -> Iterator[ReportLine]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
     folders = [
         folder

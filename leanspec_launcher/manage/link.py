@@ -21,7 +21,7 @@ from pathlib import Path
 from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
@@ -46,7 +46,7 @@ REINSTALL = (
 )
 
 
-class State(enum.Enum):
+class LinkState(enum.Enum):
     """State of a command of ours."""
 
     SCRIPT = "the installer's script"
@@ -74,7 +74,7 @@ class Command:
     name: str
     family: Family
     path: Path
-    state: State
+    state: LinkState
 
 
 def commands(platform: Platform | None) -> list[Command]:
@@ -128,25 +128,27 @@ def _place(relative: str) -> Path:
     return moved if is_moved else path
 
 
-def _state(script: Script, family: Family, platform: Platform | None) -> State:
+def _state(script: Script, family: Family, platform: Platform | None) -> LinkState:
     path = script.path
     try:
         if not path.is_file():
-            return State.ABSENT
+            return LinkState.ABSENT
         if sys.platform == "win32":
-            return State.SCRIPT  # an `.exe` of the installer, which nothing here replaces
+            return (
+                LinkState.SCRIPT
+            )  # an `.exe` of the installer, which nothing here replaces
         text = _read(path)
         if text and text == script_text(path, script.target):
-            return State.SCRIPT if has_interpreter(text) else State.DEAD
+            return LinkState.SCRIPT if has_interpreter(text) else LinkState.DEAD
         target = _target(text) or str(path)
         is_binary = digest(target, MOST_BYTES) in expected(
             Place(WHEEL, target), family, platform
         )
     except Refusal:
-        return State.FOREIGN
+        return LinkState.FOREIGN
     except OSError:
-        return State.UNREADABLE
-    return State.LINKED if is_binary else State.FOREIGN
+        return LinkState.UNREADABLE
+    return LinkState.LINKED if is_binary else LinkState.FOREIGN
 
 
 def _read(path: Path) -> bytes:
@@ -199,9 +201,9 @@ def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comman
         )
     binaries = {}
     for command in commands(platform):
-        if command.state in (State.DEAD, State.FOREIGN, State.UNREADABLE):
+        if command.state in (LinkState.DEAD, LinkState.FOREIGN, LinkState.UNREADABLE):
             raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
-        if command.state is State.SCRIPT:
+        if command.state is LinkState.SCRIPT:
             binary = _binary(command.family, platform)
             if binary is not None:
                 binaries[command] = binary
@@ -225,7 +227,7 @@ def _replace(replaced: list[Command], make: Callable[[Command, Path], None]) -> 
             Path(work, command.name).replace(command.path)
 
 
-def _binary(family: Family, platform: Platform | None) -> Verdict | None:
+def _binary(family: Family, platform: Platform | None) -> PlaceVerdict | None:
     """Return the verified binary of a family; None if its extra is not installed."""
     verdict = deciding(verdicts(family, platform))
     reason = "none is there"
@@ -242,7 +244,7 @@ def _binary(family: Family, platform: Platform | None) -> Verdict | None:
     )
 
 
-def _make(command: Command, new: Path, binary: Verdict) -> None:
+def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
     """Make what starts a binary, and start it. Raises CommandError if it does not answer."""
     if libraries(binary.path, binary.sha256):
         # Its libraries are found from the program's own place. A shell that becomes it, and not a
@@ -289,7 +291,9 @@ def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comm
     Raises CommandError, and changes nothing, if our own script no longer says how the installer
     writes them.
     """
-    linked = [command for command in commands(platform) if command.state is State.LINKED]
+    linked = [
+        command for command in commands(platform) if command.state is LinkState.LINKED
+    ]
     texts = {
         command: script_text(command.path, f"{LAUNCH}:{command.family.name}")
         for command in linked

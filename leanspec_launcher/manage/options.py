@@ -40,7 +40,7 @@ dry_run = click.option(
 
 
 @dataclass(frozen=True)
-class Report:
+class CommandReport:
     """Result of a command: an object for programs, and the exit code."""
 
     value: Mapping[str, object]
@@ -58,7 +58,7 @@ def report(*lists: str) -> Decorator:
         "--json", "as_json", is_flag=True, help=f"Print a JSON object, with {names}."
     )
 
-    def decorate(function: Callable[..., Report]) -> Callable[..., int]:
+    def decorate(function: Callable[..., CommandReport]) -> Callable[..., int]:
         @option
         @functools.wraps(function)
         def command(*arguments: object, as_json: bool, **values: object) -> int:

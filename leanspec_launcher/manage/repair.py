@@ -46,7 +46,7 @@ class Check:
 
 def check_all(name: str | None) -> list[Check]:
     """Verify every installed binary in full, and every command that was linked to one."""
-    bad = (link.State.DEAD, link.State.FOREIGN)
+    bad = (link.LinkState.DEAD, link.LinkState.FOREIGN)
     return [
         *check_binaries(name),
         *[

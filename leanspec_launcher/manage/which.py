@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from leanspec_launcher._tables import FAMILIES, Family, current
 from leanspec_launcher.explain import hints
-from leanspec_launcher.explain.verdicts import Outcome, Verdict, deciding, verdicts
+from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 
 from . import link
 
 
 @dataclass(frozen=True)
-class Search:
+class ProgramSearch:
     """A family's binary: every place where it may be, and the one that is taken."""
 
     family: Family
     platform: str | None
     taken: str | None
-    places: list[Verdict]
+    places: list[PlaceVerdict]
     # Commands that start a linked binary, whatever the places say.
     linked: list[str]
     # What to type so that one is taken.
@@ -36,7 +36,7 @@ class Search:
         }
 
 
-def _as_json(place: Verdict) -> dict[str, object]:
+def _as_json(place: PlaceVerdict) -> dict[str, object]:
     refusal = place.refusal
     return {
         "origin": place.origin,
@@ -49,7 +49,7 @@ def _as_json(place: Verdict) -> dict[str, object]:
     }
 
 
-def search_all(name: str | None) -> list[Search]:
+def search_all(name: str | None) -> list[ProgramSearch]:
     """Look for the binary of one family, or of all."""
     return [_search(family) for family in families(name)]
 
@@ -59,18 +59,18 @@ def families(name: str | None) -> list[Family]:
     return [FAMILIES[name]] if name else list(FAMILIES.values())
 
 
-def _search(family: Family) -> Search:
+def _search(family: Family) -> ProgramSearch:
     platform = current()
     places = verdicts(family, platform)
     first = deciding(places)
     linked = [
         str(command.path)
         for command in link.commands_if_recorded(platform)
-        if command.family is family and command.state is link.State.LINKED
+        if command.family is family and command.state is link.LinkState.LINKED
     ]
     key = platform.key if platform else None
     path = first.path if first and first.outcome is Outcome.TAKEN else None
-    return Search(
+    return ProgramSearch(
         family=family,
         platform=key,
         taken=path,

@@ -11,7 +11,7 @@ FOLDER = "pages"
 VARIABLE = "LEANSPEC_UI_DIST"
 
 
-class Pages(Family):
+class PagesFamily(Family):
     """The pages as something that installers bring, like a program."""
 
     __slots__ = ()
@@ -27,7 +27,7 @@ class Pages(Family):
         return "leanspec-ui"
 
 
-UI = Pages("ui", "leanspec-ui", extra="ui")
+UI = PagesFamily("ui", "leanspec-ui", extra="ui")
 
 
 def pages_hint() -> str:

@@ -24,7 +24,7 @@ from .port import choose_port, connectable
 from .project import find_project
 from .server import (
     EndedError,
-    Server,
+    WebServer,
     become_watcher,
     end,
     exit_at_signals,
@@ -179,7 +179,7 @@ def _start_on_a_free_port(
     # The other server of the project keeps its file and its log.
     log = f"{file}.new.log" if has_other else f"{file}.log"
     arguments = _arguments(options, settings, pages, port, origin)
-    server = Server(program, arguments, options.host, port, log if file else "", origin)
+    server = WebServer(program, arguments, options.host, port, log if file else "", origin)
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
@@ -191,7 +191,7 @@ def _start_on_a_free_port(
     return Child(process, instance, file if is_known else "", remark)
 
 
-def _instance(server: Server, process: int, options: ServerOptions) -> Instance:
+def _instance(server: WebServer, process: int, options: ServerOptions) -> Instance:
     """Return where the server is. Raises CommandError if it does not show the project."""
     host, project = connectable(server.host), options.project
     url = instances.page(host, server.port, project)

@@ -39,7 +39,7 @@ if sys.platform != "win32":
 PR_SET_PDEATHSIG = 1
 
 
-class Server(NamedTuple):
+class WebServer(NamedTuple):
     """What is started: the program, its arguments, and the file for what it says."""
 
     program: str
@@ -65,7 +65,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in OVERRIDDEN}
 
 
-def start(server: Server) -> subprocess.Popen[bytes]:
+def start(server: WebServer) -> subprocess.Popen[bytes]:
     """Start the server; its output goes to its log.
 
     Raises OSError if it cannot be started.
@@ -106,7 +106,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 def wait_until_healthy(
-    process: subprocess.Popen[bytes], server: Server, version: str
+    process: subprocess.Popen[bytes], server: WebServer, version: str
 ) -> None:
     """Wait until the server answers with its version.
 

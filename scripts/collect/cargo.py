@@ -54,7 +54,7 @@ class Crate:
 
 
 @dataclass(frozen=True)
-class Target:
+class CargoTarget:
     """A target as `cargo zigbuild` writes it: a triple, and perhaps the glibc that it is built against."""
 
     triple: str
@@ -145,14 +145,14 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
 
 def _builds(
     targets: tuple[str, ...], builder: str | None
-) -> list[tuple[Target | None, Platform]]:
+) -> list[tuple[CargoTarget | None, Platform]]:
     """Return the targets with their platforms; this machine's where none is named.
 
     Raises CommandError if two are for one platform: one of them would be lost.
     """
     if not targets:
         return [(None, host())]
-    builds: dict[str, tuple[Target | None, Platform]] = {}
+    builds: dict[str, tuple[CargoTarget | None, Platform]] = {}
     for text in targets:
         target = read_target(text, builder)
         platform = _platform_of(target.triple)
@@ -174,7 +174,7 @@ def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
         )
 
 
-def read_target(text: str, builder: str | None = None) -> Target:
+def read_target(text: str, builder: str | None = None) -> CargoTarget:
     """Return a target with its builder: the one given, or as the root `pyproject.toml` configures it.
 
     A pinned glibc, as in `x86_64-unknown-linux-gnu.2.17`, needs `cargo zigbuild`. Raises
@@ -190,7 +190,7 @@ def read_target(text: str, builder: str | None = None) -> Target:
             f"`pyproject.toml` configures the builder `{builder}` for `{triple}`",
             hint=" or ".join(BUILDERS),
         )
-    return Target(triple, glibc or None, builder)
+    return CargoTarget(triple, glibc or None, builder)
 
 
 def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
@@ -356,7 +356,7 @@ def _additions(root: Path, output: Path) -> list[str]:
 
 
 def _is_linked(
-    target: Target | None, packages: dict[Crate, list[dict[str, str | None]]]
+    target: CargoTarget | None, packages: dict[Crate, list[dict[str, str | None]]]
 ) -> bool:
     """Tell whether OpenSSL is to be linked into a program: zig finds no library of the system."""
     if target is None or target.builder != "zigbuild" or "linux" not in target.triple:
@@ -365,7 +365,7 @@ def _is_linked(
 
 
 def _environment(
-    target: Target | None, linked: OpenSSL | None, source: Path | None
+    target: CargoTarget | None, linked: OpenSSL | None, source: Path | None
 ) -> dict[str, str]:
     """Return the environment of cargo, with OpenSSL for the target if it is to be linked."""
     environment = dict(os.environ)
@@ -382,7 +382,7 @@ def _environment(
 def _build(
     cargo: str,
     workspace: Workspace,
-    target: Target | None,
+    target: CargoTarget | None,
     profile: str,
     environment: dict[str, str],
 ) -> dict[str, Path]:
@@ -431,7 +431,7 @@ def _built_file(
     workspace: Workspace,
     crate: Crate,
     platform: Platform,
-    target: Target | None,
+    target: CargoTarget | None,
     profile: str,
 ) -> Path:
     # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own

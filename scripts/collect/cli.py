@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher._tables import FAMILIES, PLATFORMS
-from leanspec_launcher.command_line import Group
+from leanspec_launcher.command_line import CommandGroup
 from scripts.environment import ROOT
 from scripts.model.families import PROJECTS, choose_platforms, load_families
 from scripts.options import (
@@ -40,7 +40,7 @@ KEEP_OPTION = click.option(
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def collect() -> None:
     """Collect the binaries that wheels are built from.
 

@@ -110,7 +110,7 @@ def pre_release(
         )
     read_plan()
     extend()
-    from .pre_release import Sources, State
+    from .pre_release import Sources, StepState
     from .pre_release import pre_release as run_all
 
     workspace = None if cargo is None else Sources(cargo, openssl)
@@ -120,13 +120,17 @@ def pre_release(
     if as_json:
         print_rows("step", steps)
     else:
-        colours = {State.PASSED: "green", State.FAILED: "red", State.EXCEPTION: "yellow"}
+        colours = {
+            StepState.PASSED: "green",
+            StepState.FAILED: "red",
+            StepState.EXCEPTION: "yellow",
+        }
         table = []
         for each in steps:
             state = click.style(each.state, fg=colours.get(each.state))
             table.append([state, each.name, each.detail])
         click.echo("\n".join(aligned(table)))
-    return FAILURE if any(each.state is State.FAILED for each in steps) else 0
+    return FAILURE if any(each.state is StepState.FAILED for each in steps) else 0
 
 
 @click.command()

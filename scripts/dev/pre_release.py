@@ -27,7 +27,7 @@ from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
 from scripts.model.pages import read_pages
 from scripts.model.plan import SOURCES, VALIDATE, Plan, read_plan
-from scripts.model.version_places import Place, planned
+from scripts.model.version_places import VersionPlace, planned
 from scripts.publish.matrix import build_target
 from scripts.tools.console import step
 from scripts.tools.processes import capture, own_program, program_environment
@@ -36,7 +36,7 @@ from scripts.wheels.build import build_wheels
 from .suite import CHECKS, PLAIN
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     """How a step ended."""
 
     PASSED = "passed"
@@ -56,11 +56,11 @@ class Step:
     """One step, its result and a detail."""
 
     name: str
-    state: State
+    state: StepState
     detail: str = ""
 
 
-Work = Callable[[], tuple[State, str]]
+Work = Callable[[], tuple[StepState, str]]
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def pre_release(
             lacking = [
                 need
                 for need in NEEDS.get(title, ())
-                if steps[need].state is not State.PASSED
+                if steps[need].state is not StepState.PASSED
             ]
             if lacking:
                 steps[title] = Step(
-                    title, State.SKIPPED, f"needs `{lacking[0]}`, which did not pass"
+                    title, StepState.SKIPPED, f"needs `{lacking[0]}`, which did not pass"
                 )
             else:
                 steps[title] = _run(title, each)
@@ -125,12 +125,12 @@ def _run(title: str, work: Work) -> Step:
             state, detail = work()
         except CommandError as error:
             hint = [f"hint: {error.hint}"] if error.hint else []
-            state, detail = State.FAILED, "\n  ".join([str(error), *hint])
-        shown.failed = state is State.FAILED
+            state, detail = StepState.FAILED, "\n  ".join([str(error), *hint])
+        shown.failed = state is StepState.FAILED
     return Step(title, state, detail)
 
 
-def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
+def _versions(plan: Plan, places: list[VersionPlace]) -> tuple[StepState, str]:
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
@@ -142,10 +142,10 @@ def _versions(plan: Plan, places: list[Place]) -> tuple[State, str]:
             details=lines,
             hint="set a version everywhere: `python3 -m scripts bump VERSION --cargo WORKSPACE`",
         )
-    return State.PASSED, f"{plan.version} in all {len(places)} places"
+    return StepState.PASSED, f"{plan.version} in all {len(places)} places"
 
 
-def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
+def _binaries(sources: Sources | None, base: Path) -> tuple[StepState, str]:
     """Build the binaries of this machine's platform, or look at those that are collected."""
     if sources is None:
         collected = read_collected(base)
@@ -155,7 +155,7 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
                 hint="collect them first: `python3 -m scripts collect --help`",
             )
         platforms = dict.fromkeys(each.platform for each in collected)
-        return State.PASSED, f"not built; collected before for {', '.join(platforms)}"
+        return StepState.PASSED, f"not built; collected before for {', '.join(platforms)}"
     target = build_target(host().key)
     with staged(base) as staging:
         collect_cargo(
@@ -168,42 +168,45 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[State, str]:
             build=True,
             openssl=sources.openssl,
         )
-    return State.PASSED, f"built for {target}"
+    return StepState.PASSED, f"built for {target}"
 
 
-def _pages(base: Path) -> tuple[State, str]:
+def _pages(base: Path) -> tuple[StepState, str]:
     """Collect the pages that the plan names, unless they are there."""
     pages, record = read_pages(), read_collected_pages(base)
     if record is None:
         collect_pages(pages, base)
-    return State.PASSED, f"{pages.package} {pages.version}"
+    return StepState.PASSED, f"{pages.package} {pages.version}"
 
 
 def _tool(command: tuple[str, ...]) -> Work:
-    def run() -> tuple[State, str]:
+    def run() -> tuple[StepState, str]:
         done = capture([own_program(command[0]), *command[1:]], cwd=ROOT)
         if done.returncode != 0:
             lines = (done.stdout + done.stderr).strip().splitlines()
             raise CommandError(f"`{command[0]}` failed", details=lines[-TAIL:])
-        return State.PASSED, command[0]
+        return StepState.PASSED, command[0]
 
     return run
 
 
-def _tests(*, skip_tests: bool) -> tuple[State, str]:
+def _tests(*, skip_tests: bool) -> tuple[StepState, str]:
     if skip_tests:
-        return State.SKIPPED, "because of `--skip-tests`"
+        return StepState.SKIPPED, "because of `--skip-tests`"
     # The checks have a step each.
     done = capture([sys.executable, "-m", "scripts", "test", "--", *PLAIN], cwd=ROOT)
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode != 0:
         raise CommandError("the tests failed", details=lines[-TAIL:])
     result = (line.strip("= ") for line in reversed(lines) if " passed" in line)
-    return State.PASSED, next(result, "passed")
+    return StepState.PASSED, next(result, "passed")
 
 
-def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[State, str]:
-    return State.PASSED, f"{len(build_wheels(base, dist, (), (), repair))} files in {dist}"
+def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[StepState, str]:
+    return (
+        StepState.PASSED,
+        f"{len(build_wheels(base, dist, (), (), repair))} files in {dist}",
+    )
 
 
 def _draft(plan: Plan, base: Path) -> Plan:
@@ -214,7 +217,9 @@ def _draft(plan: Plan, base: Path) -> Plan:
     return replace(plan, reasons=reasons, is_draft=True)
 
 
-def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[State, str]:
+def _check(
+    plan: Plan, dist: Path, workspace: Path | None, base: Path
+) -> tuple[StepState, str]:
     github = GitHubRelease(base).check
     findings = check(dist, cargo=workspace, collected=base, plan=plan, github=github)
     lines = wrong_facts(findings)
@@ -222,20 +227,20 @@ def _check(plan: Plan, dist: Path, workspace: Path | None, base: Path) -> tuple[
         hints = [f"hint: {hint}" for hint in hints_of(findings)]
         raise CommandError(counted(findings), details=[*lines, *hints])
     gaps = [f"{each.subject}: {each.found}" for each in findings if each.is_gap]
-    return State.PASSED, "\n  ".join([counted(findings), *gaps])
+    return StepState.PASSED, "\n  ".join([counted(findings), *gaps])
 
 
-def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[State, str]:
+def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[StepState, str]:
     """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
     finding, reason = _validation(plan, dist, folder), plan.exceptions.get(VALIDATE)
     if not reason:
-        return State.PASSED if finding.passed else State.FAILED, finding.found
+        return StepState.PASSED if finding.passed else StepState.FAILED, finding.found
     if finding.passed:
         return (
-            State.FAILED,
+            StepState.FAILED,
             "the command works now: remove `validate` from [tool.leanspec-release.exceptions]",
         )
-    return State.EXCEPTION, f"{reason}; it ended with {finding.found}"
+    return StepState.EXCEPTION, f"{reason}; it ended with {finding.found}"
 
 
 def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:

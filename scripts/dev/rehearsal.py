@@ -19,7 +19,7 @@ TEST = re.compile(r"^def test_(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Row:
+class RehearsalStep:
     """One step of the rehearsal."""
 
     step: str
@@ -35,7 +35,7 @@ def step_names() -> list[str]:
     return [name.replace("_", " ") for name in names]
 
 
-def rehearse(words: str) -> list[Row]:
+def rehearse(words: str) -> list[RehearsalStep]:
     """Run the tests of a release whose names contain words; return a row per test.
 
     Their progress goes to standard error. Raises CommandError if none was run.
@@ -55,8 +55,8 @@ def rehearse(words: str) -> list[Row]:
     return rows
 
 
-def _row(case: ET.Element) -> Row:
+def _row(case: ET.Element) -> RehearsalStep:
     outcomes = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
     name = case.get("name", "").removeprefix("test_").replace("_", " ")
     outcome = outcomes[0].replace("failure", "failed") if outcomes else "passed"
-    return Row(name, outcome, float(case.get("time", "0")))
+    return RehearsalStep(name, outcome, float(case.get("time", "0")))

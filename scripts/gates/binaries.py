@@ -44,7 +44,7 @@ OTHER_VERSION = "collect the binaries of this version: `python3 -m scripts colle
 
 
 @dataclass(frozen=True)
-class Binary:
+class RecordedBinary:
     """The binary of a platform wheel, with its record."""
 
     file: File
@@ -53,7 +53,7 @@ class Binary:
     record: dict[str, Any]
 
 
-def read_binary(file: File) -> Binary:
+def read_binary(file: File) -> RecordedBinary:
     """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
     family = next(
         (each for each in FAMILIES.values() if each.distribution == file.distribution), None
@@ -76,7 +76,7 @@ def read_binary(file: File) -> Binary:
         raise CommandError(
             f"`{file.path.name}` has no binary with its record: binary.json is not an object"
         )
-    return Binary(file, family, data, record)
+    return RecordedBinary(file, family, data, record)
 
 
 def was_grafted(file: File) -> bool:
@@ -130,7 +130,7 @@ def binaries(
         yield replace(confirm("provenance", "rebuild", text), is_gap=True)
 
 
-def _twice(found: list[Binary]) -> Iterator[Finding]:
+def _twice(found: list[RecordedBinary]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for binary in found:
         name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
@@ -144,7 +144,7 @@ def _twice(found: list[Binary]) -> Iterator[Finding]:
             )
 
 
-def _provenance(plan: Plan, binary: Binary) -> Iterator[Finding]:
+def _provenance(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
     name, record = binary.file.path.name, binary.record
     source, kind = record.get("source"), source_kind(record)
     integrity = source.get("integrity") if isinstance(source, dict) else None
@@ -196,7 +196,7 @@ def _is_unbuilt(source: object) -> bool:
     return isinstance(source, dict) and source.get("built") is False
 
 
-def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
+def _commits(plan: Plan, found: list[RecordedBinary], sources: str | None) -> Finding:
     """Check that all binaries come from one commit, or that the plan explains why not."""
     stated = sorted(
         {str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found}
@@ -218,7 +218,7 @@ def _commits(plan: Plan, found: list[Binary], sources: str | None) -> Finding:
     return confirm("provenance", "commits", ", ".join(stated))
 
 
-def _sources(plan: Plan, collected: list[Binary]) -> Finding:
+def _sources(plan: Plan, collected: list[RecordedBinary]) -> Finding:
     """Check that all binaries are from one source, or that the plan explains why not."""
     kinds = sorted({kind for binary in collected if (kind := source_kind(binary.record))})
     reason, text = plan.exceptions.get("sources"), ", ".join(kinds)
@@ -233,7 +233,7 @@ def _sources(plan: Plan, collected: list[Binary]) -> Finding:
     return confirm("provenance", "sources", text)
 
 
-def _pages(binary: Binary) -> Iterator[Finding]:
+def _pages(binary: RecordedBinary) -> Iterator[Finding]:
     """Check that the web server comes with its pages, or that its description says it has none."""
     if binary.family.name != "http":
         return
@@ -249,7 +249,7 @@ def _pages(binary: Binary) -> Iterator[Finding]:
         )
 
 
-def _own_version(plan: Plan, binary: Binary) -> Finding:
+def _own_version(plan: Plan, binary: RecordedBinary) -> Finding:
     """Return the version that the binary reports; from its record if it does not run here."""
     wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
     subject = f"{binary.file.path.name}: its own version"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
 
-from scripts.index.client import Client, Project, version_of
+from scripts.index.client import IndexClient, IndexProject, version_of
 from scripts.model.files import File
 from scripts.model.finding import Finding, confirm_unless, problem
 from scripts.model.gates import INDEX as GATE
@@ -18,14 +18,16 @@ OPEN = ("active", "deprecated")
 LONGEST_RELEASE = timedelta(days=14)
 
 
-def index_state(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
+def index_state(
+    client: IndexClient, version: Version, files: list[File]
+) -> Iterator[Finding]:
     """Check each project of a release on the index. Raises CommandError if it cannot be asked."""
     for name in sorted({file.distribution for file in files}):
         problems = _problems(name, client.project(name), version)
         yield from confirm_unless(GATE, name, problems, "free, or ours and open")
 
 
-def _problems(name: str, project: Project, version: Version) -> Iterator[Finding]:
+def _problems(name: str, project: IndexProject, version: Version) -> Iterator[Finding]:
     if project.status not in OPEN:
         reason = f": {project.reason}" if project.reason else ""
         yield problem(

@@ -16,7 +16,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead import ended
 from leanspec_launcher.tools import AS_RELEASED, change
 from scripts.collect.reported import reported_tools
-from scripts.index.pins import Pins, write_pins
+from scripts.index.pins import PinnedRequirements, write_pins
 from scripts.model.distributions import HAS_MCP, MAIN, MCP_COMMAND
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, problem
@@ -89,7 +89,9 @@ def _runs_by_uvx(plan: Plan, programs: Path, folder: Path, gate: str) -> Iterato
     yield from _mcp(plan, programs, project, gate)
 
 
-def install_by_pip(pins: Pins, index: dict[str, str], environment: Path) -> Path:
+def install_by_pip(
+    pins: PinnedRequirements, index: dict[str, str], environment: Path
+) -> Path:
     """Install a distribution of a release with pip; return the folder of its programs."""
     programs = create_environment(environment)
     pip_install(programs, *pins.of_others)
@@ -97,7 +99,9 @@ def install_by_pip(pins: Pins, index: dict[str, str], environment: Path) -> Path
     return programs
 
 
-def install_by_uv(pins: Pins, index: dict[str, str], environment: Path) -> Path:
+def install_by_uv(
+    pins: PinnedRequirements, index: dict[str, str], environment: Path
+) -> Path:
     """Install a distribution of a release with uv; return the folder of its programs."""
     uv_install(environment, *pins.of_others)
     return uv_install(environment, "--no-cache", *pins.of_ours, env=index)

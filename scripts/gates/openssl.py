@@ -14,7 +14,7 @@ from scripts.model.finding import Finding, compare, confirm, problem
 from scripts.model.gates import OPENSSL as GATE
 from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 
-from .binaries import Binary, read_binary
+from .binaries import RecordedBinary, read_binary
 
 LICENCE = "OpenSSL-LICENSE.txt"
 LONGEST = dt.timedelta(days=120)
@@ -39,7 +39,7 @@ def openssl_gate(
         yield replace(confirm(GATE, f"OpenSSL {pin.version}", pin.advisory), is_gap=True)
 
 
-def _linked(files: list[File]) -> Iterator[Binary]:
+def _linked(files: list[File]) -> Iterator[RecordedBinary]:
     """Yield the binaries for Linux that contain OpenSSL, or state that they do."""
     for file in files:
         if file.kind != FileKind.PLATFORM or file.platform is None:
@@ -54,7 +54,7 @@ def _linked(files: list[File]) -> Iterator[Binary]:
             yield binary
 
 
-def _compare(pin: OpenSSL, binary: Binary) -> Finding:
+def _compare(pin: OpenSSL, binary: RecordedBinary) -> Finding:
     name, source = binary.file.path.name, binary.record.get("source", {})
     if has_crate(source.get("packages", []), VENDORED_CRATE) and "openssl" not in source:
         return confirm(GATE, name, f"of the crate `{VENDORED_CRATE}`")
@@ -63,7 +63,7 @@ def _compare(pin: OpenSSL, binary: Binary) -> Finding:
     return compare(GATE, name, _written(pin.record), _written(source.get("openssl", {})))
 
 
-def _licence(binary: Binary) -> Iterator[Finding]:
+def _licence(binary: RecordedBinary) -> Iterator[Finding]:
     """Check that whoever gets OpenSSL gets its licence (Apache License 2.0, 4a)."""
     with zipfile.ZipFile(binary.file.path) as wheel:
         if any(name.endswith(f"/licenses/{LICENCE}") for name in wheel.namelist()):

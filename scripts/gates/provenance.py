@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from packaging.version import Version
 
-from scripts.index.client import Client, Served, version_of
+from scripts.index.client import IndexClient, Served, version_of
 from scripts.model.finding import Finding, confirm, problem
 
 GATE = "provenance on the index"
@@ -14,7 +14,7 @@ Predicates = frozenset[str]
 
 
 def provenance(
-    client: Client,
+    client: IndexClient,
     version: Version,
     distributions: set[str],
     stated: Callable[[str], dict[str, Predicates]],
@@ -44,7 +44,7 @@ def provenance(
 
 
 def served_provenance(
-    client: Client, version: Version
+    client: IndexClient, version: Version
 ) -> Callable[[str], dict[str, Predicates]]:
     """Return what an index shows of the files of a release."""
     return lambda distribution: {
@@ -54,7 +54,9 @@ def served_provenance(
     }
 
 
-def _release_before(client: Client, distribution: str, version: Version) -> list[Served]:
+def _release_before(
+    client: IndexClient, distribution: str, version: Version
+) -> list[Served]:
     """Return the files of the newest version below a version."""
     releases: dict[Version, list[Served]] = {}
     for served in client.files(distribution).values():

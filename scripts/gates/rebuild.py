@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from scripts.index.client import Client, Served, version_of
+from scripts.index.client import IndexClient, Served, version_of
 from scripts.model.distributions import MAIN
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, problem
@@ -20,7 +20,7 @@ GATE = "rebuild"
 MOST_NAMED = 3
 
 
-def rebuild(client: Client, plan: Plan, files: list[File]) -> Iterator[Finding]:
+def rebuild(client: IndexClient, plan: Plan, files: list[File]) -> Iterator[Finding]:
     """Compare the binaries of a `.postN` with those of the release before it on the index.
 
     By the checksums that each `lean-spec` pins. Raises CommandError if the index cannot be asked.
@@ -57,7 +57,7 @@ def rebuild(client: Client, plan: Plan, files: list[File]) -> Iterator[Finding]:
         yield confirm(GATE, "binaries", f"those of {version}")
 
 
-def _release_before(client: Client, version: Version) -> Served | None:
+def _release_before(client: IndexClient, version: Version) -> Served | None:
     """Return the wheel of the newest `lean-spec` before a `.postN`, of the same LeanSpec."""
     releases = {
         earlier: served

@@ -29,7 +29,7 @@ OURS = "repos/{owner}/{repo}/releases"  # `gh` puts in the repository's own
 
 
 @dataclass(frozen=True)
-class Release:
+class GithubRelease:
     """What GitHub has of a release."""
 
     draft: bool
@@ -105,7 +105,7 @@ def _edit(gh: str, tag: str, *changes: str) -> None:
     must_succeed(capture(command), "`gh release edit`", AGAIN)
 
 
-def _find_complete(gh: str, tag: str, files: list[Path]) -> Release:
+def _find_complete(gh: str, tag: str, files: list[Path]) -> GithubRelease:
     """Return a release with every file; raises CommandError if one is missing, or another is in a draft."""
     release = _find(gh, tag)
     there = _same_bytes(gh, tag, release, files) if release else set()
@@ -118,7 +118,7 @@ def _find_complete(gh: str, tag: str, files: list[Path]) -> Release:
     return release
 
 
-def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
+def _must_be_open(release: GithubRelease | None, tag: str, *, addition: bool) -> None:
     """Raise CommandError if files are to be added to a release that is not out."""
     if addition and (release is None or release.draft):
         raise CommandError(
@@ -128,7 +128,7 @@ def _must_be_open(release: Release | None, tag: str, *, addition: bool) -> None:
 
 
 def _must_be_mutable(
-    release: Release | None, tag: str, missing: list[Path], *, addition: bool
+    release: GithubRelease | None, tag: str, missing: list[Path], *, addition: bool
 ) -> None:
     """Raise CommandError if files are missing in a release that is to stay as it is."""
     if release is None or release.draft or not missing:
@@ -158,7 +158,7 @@ def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
         )
 
 
-def _find(gh: str, tag: str) -> Release | None:
+def _find(gh: str, tag: str) -> GithubRelease | None:
     """Return a release by its tag, a draft too, which only the list shows."""
     pages = capture(
         [
@@ -189,7 +189,7 @@ def _find(gh: str, tag: str) -> Release | None:
         )
     first = found[0]
     assets = {asset["name"]: asset for asset in first["assets"]}
-    return Release(
+    return GithubRelease(
         draft=first["draft"],
         noted=bool((first["body"] or "").strip()),
         immutable=bool(first.get("immutable")),
@@ -198,7 +198,7 @@ def _find(gh: str, tag: str) -> Release | None:
     )
 
 
-def _same_bytes(gh: str, tag: str, release: Release, files: list[Path]) -> set[str]:
+def _same_bytes(gh: str, tag: str, release: GithubRelease, files: list[Path]) -> set[str]:
     """Return which files GitHub has, byte for byte.
 
     Raises CommandError if one has other bytes, or if a draft has a file that is not of the release.
@@ -237,7 +237,7 @@ def _same_bytes(gh: str, tag: str, release: Release, files: list[Path]) -> set[s
     return there
 
 
-def _remove_unfinished(gh: str, release: Release, files: list[Path]) -> None:
+def _remove_unfinished(gh: str, release: GithubRelease, files: list[Path]) -> None:
     """Delete our assets that an interrupted upload left without content."""
     for name in {path.name for path in files} & set(release.assets):
         asset = release.assets[name]

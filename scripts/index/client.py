@@ -128,7 +128,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Project:
+class IndexProject:
     """A project as an index lists it."""
 
     files: dict[str, Served]
@@ -137,7 +137,7 @@ class Project:
     reason: str = ""
 
 
-class Client:
+class IndexClient:
     """A client of an index, which asks again if the index is busy and not if it refuses."""
 
     def __init__(self, index: Index) -> None:
@@ -155,7 +155,7 @@ class Client:
         """
         return self.project(project, attempts=attempts).files
 
-    def project(self, project: str, *, attempts: int = ATTEMPTS) -> Project:
+    def project(self, project: str, *, attempts: int = ATTEMPTS) -> IndexProject:
         """Return a project as the index lists it; without files if the index does not know it."""
         try:
             page = self._patiently(
@@ -164,7 +164,7 @@ class Client:
                 f"`{self.index}`",
             )
         except NoSuchProjectError:
-            return Project({})
+            return IndexProject({})
         except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
             raise CommandError(
                 f"`{self.index}` does not speak the simple API: {error}",
@@ -174,7 +174,9 @@ class Client:
             raise _no_page(self.index, error) from None
         if not _is_of_an_index(page):
             raise _no_page(self.index, "it lists no file and states no version of the API")
-        return Project(_served(page), page.status or "active", page.status_reason or "")
+        return IndexProject(
+            _served(page), page.status or "active", page.status_reason or ""
+        )
 
     def versions(self, project: str, *, attempts: int = ATTEMPTS) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""

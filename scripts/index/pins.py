@@ -17,14 +17,14 @@ from scripts.locked import EXACTLY, entry
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.files import File, FileKind
 from scripts.model.metadata import read_metadata
-from scripts.tools.lock import Entry, follow, read_lock
+from scripts.tools.lock import LockEntry, follow, read_lock
 from scripts.tools.processes import capture, clean_environment, must_succeed
 
 LOCK = Group.RELEASE.lock
 
 
 @dataclass(frozen=True)
-class Pins:
+class PinnedRequirements:
     """The requirements files of one distribution of a release, with all that it requires."""
 
     ours: Path
@@ -44,7 +44,9 @@ class Pins:
         return (*EXACTLY, *links, "--requirement", str(self.others))
 
 
-def write_pins(roots: tuple[str, ...], files: list[File], folder: Path) -> list[Pins]:
+def write_pins(
+    roots: tuple[str, ...], files: list[File], folder: Path
+) -> list[PinnedRequirements]:
     """Pin what each root needs of a release's files, and download what it needs of others.
 
     Anybody may own a foreign name on the index of a release: those come from the index that pip is
@@ -57,7 +59,9 @@ def write_pins(roots: tuple[str, ...], files: list[File], folder: Path) -> list[
     for number, root in enumerate(roots):
         names = _needed(Requirement(root), files)
         foreign = "".join(entry(LOCK, name) for name in sorted(names - {*DISTRIBUTIONS}))
-        pins = Pins(folder / f"{number}-ours.txt", folder / f"{number}-others.txt", wheels)
+        pins = PinnedRequirements(
+            folder / f"{number}-ours.txt", folder / f"{number}-others.txt", wheels
+        )
         pins.ours.write_text(_ours(Requirement(root), names, files) + foreign, "utf-8")
         pins.others.write_text(foreign, "utf-8")
         others |= names - {*DISTRIBUTIONS}
@@ -70,10 +74,10 @@ def write_pins(roots: tuple[str, ...], files: list[File], folder: Path) -> list[
 def _needed(root: Requirement, files: list[File]) -> set[str]:
     """Return the names of everything that a distribution of the release needs here."""
     wheels = {file.distribution: file for file in files if file.kind != FileKind.SDIST}
-    ours = [Entry(name, Version(file.version), None) for name, file in wheels.items()]
+    ours = [LockEntry(name, Version(file.version), None) for name, file in wheels.items()]
     others = [each for each in read_lock(LOCK) if each.name not in DISTRIBUTIONS]
 
-    def requirements(package: Entry) -> list[Requirement]:
+    def requirements(package: LockEntry) -> list[Requirement]:
         # Of a locked package, this environment has that very version.
         wheel = wheels.get(package.name)
         texts = (

@@ -13,7 +13,7 @@ from scripts.model.files import read_files
 from scripts.model.finding import Finding, compare, problem
 from scripts.tools.console import step
 
-from .client import Client, Index, version_of
+from .client import Index, IndexClient, version_of
 
 GATE = "bytes on the index"
 
@@ -25,11 +25,11 @@ def compare_served(version: Version, index: Index, dist: Path) -> list[Finding]:
     """
     doing = step(f"fetching every file of {version} from {index}")
     with tempfile.TemporaryDirectory(prefix="leanspec-served-") as name, doing:
-        return list(fetch(Client(index), version, Path(name), dist))
+        return list(fetch(IndexClient(index), version, Path(name), dist))
 
 
 def fetch(
-    client: Client, version: Version, folder: Path, dist: Path | None
+    client: IndexClient, version: Version, folder: Path, dist: Path | None
 ) -> Iterator[Finding]:
     """Download every file of a release; compare it with the built one, or with the stated sha256."""
     built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}

@@ -30,8 +30,8 @@ from .client import (
     ATTEMPTS,
     BACK_OFF,
     BUSY,
-    Client,
     Index,
+    IndexClient,
     IndexUnreachableError,
     retry_after,
     short_reason,
@@ -100,7 +100,7 @@ def _why_no_token(error: Exception) -> str:
 
 
 def upload_all(
-    index: Index, client: Client, files: list[File], secret: tuple[str, str]
+    index: Index, client: IndexClient, files: list[File], secret: tuple[str, str]
 ) -> None:
     """Upload several files at a time; raise the first error when the running uploads have ended.
 
@@ -133,7 +133,7 @@ def upload_all(
         raise errors[0]
 
 
-def upload(index: Index, client: Client, file: File, secret: tuple[str, str]) -> None:
+def upload(index: Index, client: IndexClient, file: File, secret: tuple[str, str]) -> None:
     """Upload one file; try again if the index is busy or out of reach.
 
     Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError if the index
@@ -210,7 +210,12 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
 
 
 def _must_be_there(
-    index: Index, client: Client, file: File, answer: requests.Response, *, was_cut: bool
+    index: Index,
+    client: IndexClient,
+    file: File,
+    answer: requests.Response,
+    *,
+    was_cut: bool,
 ) -> None:
     """Accept a refusal as success only if the index has exactly these bytes."""
     if is_there(client, file):
@@ -224,7 +229,7 @@ def _must_be_there(
     raise CommandError(refused, hint="see what the index says of this name and version")
 
 
-def is_there(client: Client, file: File) -> bool:
+def is_there(client: IndexClient, file: File) -> bool:
     """Tell whether the index serves a file; raises BurntError if it serves other bytes under its name."""
     try:
         served = client.files(file.distribution, attempts=1).get(

@@ -36,7 +36,7 @@ UNRELEASED = "## [Unreleased]"
 
 
 @dataclass(frozen=True)
-class Place:
+class VersionPlace:
     """One place that repeats a fact: where it is, what it says, what it should say."""
 
     file: str
@@ -57,7 +57,7 @@ class Edit:
     path: Path
     before: str
     after: str
-    places: list[Place]
+    places: list[VersionPlace]
     is_home: bool = False
     """Whether this is the one home of the version."""
 
@@ -137,7 +137,7 @@ def _read_toml(path: Path) -> tomlkit.TOMLDocument:
 def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
     document, text, file = _read_toml(path), str(version), str(path.relative_to(root))
     table: Any = document["project"]
-    places = [Place(file, "version", str(table["version"]), text)]
+    places = [VersionPlace(file, "version", str(table["version"]), text)]
     table["version"] = text
     groups = {"dependencies": table.get("dependencies", [])}
     groups |= {
@@ -148,14 +148,18 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
         for number, requirement in enumerate(requirements):
             name = Requirement(str(requirement)).name
             if name in OWN:
-                places.append(Place(file, group, str(requirement), f"{name}=={text}"))
+                places.append(
+                    VersionPlace(file, group, str(requirement), f"{name}=={text}")
+                )
                 requirements[number] = f"{name}=={text}"
     if path == root / "pyproject.toml":
         places += _follow_families(groups["dependencies"], text)
     own_table = document.get("tool", {}).get("leanspec-build", {})
     if "executable" in own_table and (floors := read_floors(root)):
         places.append(
-            Place(file, "floors", _shown(own_table.get("floors", {})), _shown(floors))
+            VersionPlace(
+                file, "floors", _shown(own_table.get("floors", {})), _shown(floors)
+            )
         )
         _follow_floors(own_table, floors)
     urls, pairs = table.setdefault("urls", {}), [(own.url, own.url)]
@@ -163,7 +167,7 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
         if urls.get(key) != url:
             pairs.append((str(urls.get(key, "none")), url))
             urls[key] = url
-    places.append(Place(file, "urls", *pairs[-1]))
+    places.append(VersionPlace(file, "urls", *pairs[-1]))
     return Edit(
         path,
         _text(path),
@@ -196,23 +200,25 @@ def _platforms(path: Path, version: Version, root: Path) -> Edit:
     if version.is_devrelease or not (match or is_required):
         return Edit(path, before, before, [])
     line = platform_line(version, root)
-    place = Place(name, "platforms", match[0] if match else "no such line", line)
+    place = VersionPlace(name, "platforms", match[0] if match else "no such line", line)
     after = before.replace(match[0], line) if match else before
     return Edit(path, before, after, [place])
 
 
-def _follow_families(requirements: Any, version: str) -> Iterator[Place]:  # noqa: ANN401 - TOML
+def _follow_families(requirements: Any, version: str) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
     """Require the wheel of each program without an extra, and of none that LeanSpec no longer has."""
     names = [Requirement(str(each)).name for each in requirements]
     for family in ENDED.values():
         if family.distribution in names:
             number = names.index(family.distribution)
-            yield Place("pyproject.toml", "dependencies", str(requirements[number]), "none")
+            yield VersionPlace(
+                "pyproject.toml", "dependencies", str(requirements[number]), "none"
+            )
             del requirements[number], names[number]
     for family in FAMILIES.values():
         if not family.extra and family.distribution not in names:
             requirement = f"{family.distribution}=={version}"
-            yield Place("pyproject.toml", "dependencies", "none", requirement)
+            yield VersionPlace("pyproject.toml", "dependencies", "none", requirement)
             requirements.insert(1, requirement)
 
 
@@ -222,10 +228,14 @@ def _server(path: Path, version: Version, own: Repository, root: Path) -> Edit:
     try:
         stated: Any = json.loads(before)
         tables = [stated, *stated["packages"]]
-        places = [Place(name, "version", str(table["version"]), text) for table in tables]
+        places = [
+            VersionPlace(name, "version", str(table["version"]), text) for table in tables
+        ]
         server = f"{own.namespace}/{stated['name'].rpartition('/')[2]}"
-        places.append(Place(name, "name", stated["name"], server))
-        places.append(Place(name, "repository", stated["repository"]["url"], own.url))
+        places.append(VersionPlace(name, "name", stated["name"], server))
+        places.append(
+            VersionPlace(name, "repository", stated["repository"]["url"], own.url)
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
@@ -249,10 +259,12 @@ def _mentions(file: str, own: Repository, sources: Repository, root: Path) -> Ed
     return Edit(path, before, text, places)
 
 
-def _name_repository(text: str, mention: Mention, name: str) -> tuple[str, Place]:
+def _name_repository(text: str, mention: Mention, name: str) -> tuple[str, VersionPlace]:
     pattern = re.compile(mention.pattern, re.MULTILINE)
     match = pattern.search(text)
-    place = Place(mention.file, "repository", match[1] if match else "no such line", name)
+    place = VersionPlace(
+        mention.file, "repository", match[1] if match else "no such line", name
+    )
     if match:
         text = f"{text[: match.start(1)]}{name}{text[match.end(1) :]}"
     return text, place
@@ -264,7 +276,8 @@ def _recipe(path: Path, version: Version, root: Path) -> Edit:
     if version.is_devrelease:
         return Edit(path, before, before, [])
     places = [
-        Place(name, "version", found[1], str(version)) for found in RECIPE.finditer(before)
+        VersionPlace(name, "version", found[1], str(version))
+        for found in RECIPE.finditer(before)
     ]
     after = RECIPE.sub(lambda found: found[0].replace(found[1], str(version)), before)
     return Edit(path, before, after, places)
@@ -291,9 +304,9 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
     if newest and _is_above(newest, version):
         heading = re.compile(rf"\r?\n## \[{re.escape(newest)}\].*\n")
         text = heading.sub("", before, count=1)
-        places.append(Place(file, "heading", f"[{newest}]", "none"))
+        places.append(VersionPlace(file, "heading", f"[{newest}]", "none"))
     if str(version) not in released(text):
-        places.append(Place(file, "heading", "none", f"[{version}]"))
+        places.append(VersionPlace(file, "heading", "none", f"[{version}]"))
         text = _with_heading(text, version, path)
     return Edit(path, before, text, places)
 
@@ -355,14 +368,19 @@ def _members(workspace: Path) -> list[tuple[str, Path]]:
     ]
 
 
-def _manifest(document: Any, members: set[str], version: str, file: str) -> Iterator[Place]:  # noqa: ANN401 - TOML
+def _manifest(
+    document: Any,  # noqa: ANN401 - TOML
+    members: set[str],
+    version: str,
+    file: str,
+) -> Iterator[VersionPlace]:
     for what, table in (
         ("workspace version", document.get("workspace", {}).get("package")),
         ("version", document.get("package")),
     ):
         # `version.workspace = true` follows by itself.
         if table is not None and isinstance(table.get("version"), str):
-            yield Place(file, what, str(table["version"]), version)
+            yield VersionPlace(file, what, str(table["version"]), version)
             table["version"] = version
     tables = [document, document.get("workspace", {}), *document.get("target", {}).values()]
     for table in tables:
@@ -375,7 +393,7 @@ def _manifest(document: Any, members: set[str], version: str, file: str) -> Iter
                 )
                 if own and "version" in value:
                     exact = "=" if str(value["version"]).startswith("=") else ""
-                    yield Place(
+                    yield VersionPlace(
                         file, f"{kind} `{name}`", str(value["version"]), exact + version
                     )
                     value["version"] = exact + version
@@ -387,7 +405,9 @@ def _lock(path: Path, members: set[str], version: str) -> Edit:
     for package in document.get("package", []):
         if package["name"] in members and "source" not in package:
             places.append(
-                Place(path.name, f"`{package['name']}`", str(package["version"]), version)
+                VersionPlace(
+                    path.name, f"`{package['name']}`", str(package["version"]), version
+                )
             )
             package["version"] = version
     return Edit(path, _text(path), tomlkit.dumps(document), places)

@@ -21,7 +21,7 @@ SHORTLY = 3
 
 def change_version(
     version: Version, cargo: Path | None, index: str | None, *, dry_run: bool
-) -> list[version_places.Place]:
+) -> list[version_places.VersionPlace]:
     """Write a version into every place; return the places with their former text.
 
     Raises CommandError if it is not above what the committed changelog and the index have.
@@ -37,7 +37,9 @@ def change_version(
     return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)
 
 
-def repeat_version(cargo: Path | None, *, dry_run: bool) -> list[version_places.Place]:
+def repeat_version(
+    cargo: Path | None, *, dry_run: bool
+) -> list[version_places.VersionPlace]:
     """Write the present version into every place; return the places with their former text."""
     edits = version_places.planned(version_places.home_version(), cargo=cargo)
     return _apply(edits, dry_run=dry_run)
@@ -45,7 +47,7 @@ def repeat_version(cargo: Path | None, *, dry_run: bool) -> list[version_places.
 
 def _apply(
     edits: list[version_places.Edit], *, dry_run: bool
-) -> list[version_places.Place]:
+) -> list[version_places.VersionPlace]:
     if not dry_run:
         version_places.apply(edits)
     return [place for edit in edits for place in edit.places]
@@ -106,8 +108,8 @@ def _in_changelog() -> list[Version]:
 def _on_index(index: str | None) -> list[Version]:
     if index is None:
         return []
-    from scripts.index.client import Client, read_index  # noqa: PLC0415 - 0.3 s, which `--offline` does not need
+    from scripts.index.client import IndexClient, read_index  # noqa: PLC0415 - 0.3 s, which `--offline` does not need
 
-    client = Client(read_index(index))
+    client = IndexClient(read_index(index))
     with step(f"asking {client.index} for its versions"):
         return client.versions(MAIN, attempts=SHORTLY)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from scripts.model.finding import Finding
-    from scripts.model.version_places import Place
+    from scripts.model.version_places import VersionPlace
 
 
 @click.command()
@@ -126,7 +126,7 @@ def _print_mentions(lines: list[str], former: Version) -> None:
         click.echo(f"  {line}")
 
 
-def _print_places(places: list[Place], result: str) -> None:
+def _print_places(places: list[VersionPlace], result: str) -> None:
     for place in places:
         mark = (
             click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
@@ -376,7 +376,7 @@ def publish(
     from scripts.model.files import read_files
     from scripts.model.plan import read_plan
 
-    from .publish import Proof, has_passed, must_be_ci
+    from .publish import ReleaseChecks, has_passed, must_be_ci
     from .publish import publish as put
 
     if not (allow_local or dry_run):
@@ -386,7 +386,7 @@ def publish(
     if checked:
         from scripts.index.served import compare_served
 
-        proof = Proof(
+        proof = ReleaseChecks(
             functools.partial(has_passed, checked, is_draft=dry_run), compare_served
         )
         done = "every file was fetched from the index and compared"
@@ -403,7 +403,7 @@ def publish(
         gates = functools.partial(
             look, cargo=cargo, collected=binaries, plan=plan, github=github
         )
-        proof = Proof(gates, verify_release)
+        proof = ReleaseChecks(gates, verify_release)
         done = "every file was fetched from the index, compared, installed and run"
     findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
     code = _print_findings(findings, as_json=as_json)

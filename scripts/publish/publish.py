@@ -22,7 +22,7 @@ from scripts.gates.index_state import index_state
 from scripts.gates.provenance import provenance
 from scripts.gates.rebuild import rebuild
 from scripts.index.attestations import attested, is_attested, predicates_of
-from scripts.index.client import BACK_OFF, Client, Index, IndexUnreachableError
+from scripts.index.client import BACK_OFF, Index, IndexClient, IndexUnreachableError
 from scripts.index.upload import (
     AGAIN,
     BURNT,
@@ -62,7 +62,7 @@ class GatesError(CommandError):
 
 
 @dataclass(frozen=True)
-class Proof:
+class ReleaseChecks:
     """The checks of a release: on its files before the first upload, on the index after the last one."""
 
     before: Callable[[Path], list[Finding]]
@@ -70,7 +70,13 @@ class Proof:
 
 
 def publish(
-    dist: Path, index: Index, proof: Proof, *, dry_run: bool, resume: bool, wait: int
+    dist: Path,
+    index: Index,
+    proof: ReleaseChecks,
+    *,
+    dry_run: bool,
+    resume: bool,
+    wait: int,
 ) -> list[Finding]:
     """Publish a release, or continue an interrupted one; return all findings.
 
@@ -84,7 +90,7 @@ def publish(
         required = is_attested(plan, index) and not dry_run
         found = [*proof.before(own), *attested(files, required=required)]
         _must_pass(found)
-        client = Client(index)
+        client = IndexClient(index)
         with step(f"what {index} has"):
             found += index_state(client, plan.version, files)
             found += rebuild(client, plan, files)
@@ -136,7 +142,7 @@ def has_passed(
     ]
 
 
-def _upload(client: Client, files: list[File], there: set[str], wait: int) -> None:
+def _upload(client: IndexClient, files: list[File], there: set[str], wait: int) -> None:
     """Upload the missing files in waves; a wave begins when the index serves the one before."""
     index = client.index
     for kinds in WAVES:
@@ -150,7 +156,9 @@ def _upload(client: Client, files: list[File], there: set[str], wait: int) -> No
         wait_until_served(client, wave, wait)
 
 
-def _provenance(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
+def _provenance(
+    client: IndexClient, version: Version, files: list[File]
+) -> Iterator[Finding]:
     """Compare the attestations next to the files with those of the release before."""
 
     def stated(distribution: str) -> dict[str, frozenset[str]]:
@@ -185,7 +193,7 @@ def _alone(index: Index) -> Iterator[None]:
         lock.release()
 
 
-def _state(client: Client, files: list[File], version: Version) -> set[str]:
+def _state(client: IndexClient, files: list[File], version: Version) -> set[str]:
     """Return the files that the index already has, byte for byte.
 
     Raises BurntError if it has other bytes under one of the names, or files of this version that
@@ -229,7 +237,7 @@ def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
 
 
 def wait_until_served(
-    client: Client, files: Sequence[File], longest: int = LONGEST_WAIT
+    client: IndexClient, files: Sequence[File], longest: int = LONGEST_WAIT
 ) -> None:
     """Wait until the index serves every file with exactly these bytes, asking less and less often.
 
@@ -258,7 +266,7 @@ def wait_until_served(
             time.sleep(pause)
 
 
-def _served(client: Client, distribution: str, pending: dict[str, File]) -> list[str]:
+def _served(client: IndexClient, distribution: str, pending: dict[str, File]) -> list[str]:
     """Return the pending names of a distribution that are served with the right bytes."""
     try:
         listed = client.files(distribution)

@@ -25,7 +25,7 @@ from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
 from scripts.gates.provenance import provenance, served_provenance
 from scripts.index.built import installer_settings
-from scripts.index.client import BACK_OFF, Client, Index, version_of
+from scripts.index.client import BACK_OFF, Index, IndexClient, version_of
 from scripts.index.served import fetch
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.families import binary_path, load_families
@@ -56,19 +56,20 @@ def verify_release(
     """
     own = read_plan()
     is_expected = dist is not None or version == own.version
-    _wait_until_listed(Client(index), own, version, wait, is_expected=is_expected)
+    _wait_until_listed(IndexClient(index), own, version, wait, is_expected=is_expected)
     with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
         folder = Path(name)
         fetched = folder / "fetched"
         fetched.mkdir()
         with step(f"fetching every file of {version} from {index}"):
-            findings = list(fetch(Client(index), version, fetched, dist))
+            findings = list(fetch(IndexClient(index), version, fetched, dist))
         compared = {finding.subject for finding in findings if finding.passed}
         files, strange = read_files(fetched)
         plan = replace(plan_of(own, files), version=version)
         findings += expected_set(plan, files, strange)
         findings += to_its_end(
-            "provenance on the index", lambda: _provenance(Client(index), version, files)
+            "provenance on the index",
+            lambda: _provenance(IndexClient(index), version, files),
         )
         with step("installing from the index with pip and uv, and running"):
             settings = installer_settings(index.simple, folder)
@@ -88,7 +89,9 @@ def verify_release(
     return findings
 
 
-def _provenance(client: Client, version: Version, files: list[File]) -> Iterator[Finding]:
+def _provenance(
+    client: IndexClient, version: Version, files: list[File]
+) -> Iterator[Finding]:
     """Compare the provenance that the index shows with that of the release before."""
     distributions = {file.distribution for file in files}
     stated = served_provenance(client, version)
@@ -96,7 +99,7 @@ def _provenance(client: Client, version: Version, files: list[File]) -> Iterator
 
 
 def _wait_until_listed(
-    client: Client, plan: Plan, version: Version, longest: int, *, is_expected: bool
+    client: IndexClient, plan: Plan, version: Version, longest: int, *, is_expected: bool
 ) -> None:
     """Wait until an index lists what a release consists of, `longest` seconds at most.
 
@@ -130,7 +133,7 @@ def _wait_until_listed(
             time.sleep(min(pause, left))
 
 
-def _listed(client: Client, version: Version) -> set[Member]:
+def _listed(client: IndexClient, version: Version) -> set[Member]:
     """Return what an index lists of a version."""
     names = [name for project in DISTRIBUTIONS for name in client.files(project)]
     files = [read_name(Path(name)) for name in names if version_of(name) == version]

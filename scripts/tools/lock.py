@@ -32,11 +32,11 @@ SOURCES: dict[Group, tuple[str, ...]] = {
 }
 # What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
 Environment = Mapping[str, str]
-Requirements = Callable[["Entry"], list[Requirement]]
+Requirements = Callable[["LockEntry"], list[Requirement]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class LockEntry:
     """A package in a lock file, at its one version, and the environments that it is for."""
 
     name: str
@@ -78,7 +78,7 @@ def write_locks() -> Iterator[Path]:
         yield group.lock
 
 
-def read_lock(path: Path) -> list[Entry]:
+def read_lock(path: Path) -> list[LockEntry]:
     """Return what a lock file lists."""
     entries = []
     for line in path.read_text("utf-8").splitlines():
@@ -86,7 +86,7 @@ def read_lock(path: Path) -> list[Entry]:
             requirement = Requirement(line.rstrip("\\ "))
             (version,) = requirement.specifier
             name = canonicalize_name(requirement.name)
-            entries.append(Entry(name, Version(version.version), requirement.marker))
+            entries.append(LockEntry(name, Version(version.version), requirement.marker))
     return entries
 
 
@@ -117,7 +117,7 @@ def _members(groups: Mapping[str, list[Any]], name: str) -> Iterator[str]:
 
 
 def follow(
-    entries: list[Entry],
+    entries: list[LockEntry],
     roots: list[Requirement],
     requirements: Requirements,
     environment: Environment,

@@ -13,7 +13,7 @@ Handler = Callable[..., http.server.BaseHTTPRequestHandler]
 POLL = 0.05
 
 
-class Server(http.server.ThreadingHTTPServer):
+class LoopbackServer(http.server.ThreadingHTTPServer):
     """Answers each request in a thread, and waits for none of them when it ends."""
 
     daemon_threads = True
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(server: Server) -> Iterator[Server]:
+def running(server: LoopbackServer) -> Iterator[LoopbackServer]:
     """Let a server answer until the block ends."""
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), daemon=True)
     with server:
@@ -56,5 +56,5 @@ def running(server: Server) -> Iterator[Server]:
 @contextlib.contextmanager
 def serving(handler: Handler) -> Iterator[str]:
     """Serve with a handler on a free port; give the server's address."""
-    with running(Server(("127.0.0.1", 0), handler)) as server:
+    with running(LoopbackServer(("127.0.0.1", 0), handler)) as server:
         yield server.url

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.protocol import Server, ask
+from leanspec_launcher.protocol import ServerInfo, ask
 
 
-def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> Server:
+def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> ServerInfo:
     """Return what a server says of itself, and its tools.
 
     Raises CommandError if it does not answer, says anything but messages, or does not end when its

@@ -54,7 +54,7 @@ from scripts.tools.processes import capture, clean_environment
 from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
-from .pins import Pins, render_pins, wheel_pins
+from .pins import WheelPins, render_pins, wheel_pins
 from .readme import for_the_index
 
 MAIN_PACKAGE = "leanspec_launcher"
@@ -73,7 +73,7 @@ EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BuildRequest:
     """One platform wheel to be built."""
 
     project: FamilyProject
@@ -140,7 +140,7 @@ def _is_left_out(name: str) -> bool:
 
 def _choose(
     base: Path, families: tuple[str, ...], platforms: tuple[str, ...]
-) -> list[Wanted]:
+) -> list[BuildRequest]:
     projects = {project.name: project for project in load_families()}
     wanted = []
     for each in read_collected(base):
@@ -157,13 +157,16 @@ def _choose(
         ):
             path = binary_path(base, project, platform)
             source = str(each.source.get("kind"))
-            wanted.append(Wanted(project, platform, path, source))
+            wanted.append(BuildRequest(project, platform, path, source))
     _must_be_complete(wanted, families, platforms, base)
     return wanted
 
 
 def _must_be_complete(
-    wanted: list[Wanted], families: tuple[str, ...], platforms: tuple[str, ...], base: Path
+    wanted: list[BuildRequest],
+    families: tuple[str, ...],
+    platforms: tuple[str, ...],
+    base: Path,
 ) -> None:
     """Raise CommandError if something asked for by name is not collected, or nothing is."""
     hint = "collect it first: `python3 -m scripts collect --help`"
@@ -182,7 +185,7 @@ def _must_be_complete(
 
 
 def _build_platform_wheels(
-    wanted: list[Wanted], out: Path, repair: str | None
+    wanted: list[BuildRequest], out: Path, repair: str | None
 ) -> list[Path]:
     with step(f"building {len(wanted)} platform wheels"):
         results = map_in_threads(
@@ -199,7 +202,7 @@ def _build_platform_wheels(
     return [wheel for wheel, _ in results]
 
 
-def _build_one(wanted: Wanted, out: Path, repair: str | None) -> tuple[Path, str]:
+def _build_one(wanted: BuildRequest, out: Path, repair: str | None) -> tuple[Path, str]:
     """Return the wheel and the backend's remarks."""
     what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
     settings = {"binary": str(wanted.binary.absolute())} | (
@@ -252,7 +255,7 @@ def _call_backend(
     return Path(built), runs[-1].stderr
 
 
-def _build_stubs(wanted: list[Wanted], wheels: list[Path], out: Path) -> list[Path]:
+def _build_stubs(wanted: list[BuildRequest], wheels: list[Path], out: Path) -> list[Path]:
     """Build a stub per family, which is installed if no platform wheel fits."""
 
     def build_stub(project: FamilyProject) -> Path:
@@ -303,15 +306,17 @@ def _platform_tags(wheel: Path) -> list[str]:
     return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
 
 
-def _pins(wanted: list[Wanted], wheels: list[Path]) -> dict[str, dict[str, Pins]]:
-    pins: dict[str, dict[str, Pins]] = {}
+def _pins(
+    wanted: list[BuildRequest], wheels: list[Path]
+) -> dict[str, dict[str, WheelPins]]:
+    pins: dict[str, dict[str, WheelPins]] = {}
     for each, wheel in zip(wanted, wheels, strict=True):
         family = pins.setdefault(each.project.name, {})
         family[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
     return pins
 
 
-def _tools(wanted: list[Wanted]) -> dict[str, dict[str, str]]:
+def _tools(wanted: list[BuildRequest]) -> dict[str, dict[str, str]]:
     """Ask the MCP server for its tools; none if no binary of it runs on this machine."""
     for each in wanted:
         if each.project.family is not FAMILIES["mcp"] or not runs_here(each.platform):
@@ -330,7 +335,7 @@ def _tools(wanted: list[Wanted]) -> dict[str, dict[str, str]]:
 
 def _build_main(
     out: Path,
-    pins: dict[str, dict[str, Pins]],
+    pins: dict[str, dict[str, WheelPins]],
     pages: str,
     tools: dict[str, dict[str, str]],
 ) -> list[Path]:
@@ -360,7 +365,7 @@ def _build_main(
     return built
 
 
-def _gaps(pins: dict[str, dict[str, Pins]], plan: Plan) -> Iterator[str]:
+def _gaps(pins: dict[str, dict[str, WheelPins]], plan: Plan) -> Iterator[str]:
     """Say for which platforms and families this `lean-spec` has no binary: no gap is silent."""
     absent = [
         key for key in PLATFORMS if not any(key in family for family in pins.values())

@@ -54,7 +54,7 @@ TYPESCRIPT = {typescript}
 
 
 @dataclass(frozen=True)
-class Pins:
+class WheelPins:
     """The pins of a platform wheel.
 
     SHA-256 of its executable, of each library by relative path, and of the wheel itself.
@@ -65,7 +65,7 @@ class Pins:
     wheel: Wheel
 
 
-def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> Pins:
+def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> WheelPins:
     """Return the pins of a platform wheel, in hexadecimal."""
     folder = f"{project.family.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
@@ -77,7 +77,7 @@ def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> Pins:
             posixpath.relpath(name, folder): _digest(archive, name) for name in brought
         }
     own = Wheel(wheel.name, digest(str(wheel)), wheel.stat().st_size)
-    return Pins(executable, libraries, own)
+    return WheelPins(executable, libraries, own)
 
 
 def _digest(archive: zipfile.ZipFile, name: str) -> str:
@@ -86,7 +86,7 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
 
 def render_pins(  # noqa: PLR0913 - one argument per pin
     version: str,
-    pins: dict[str, dict[str, Pins]],
+    pins: dict[str, dict[str, WheelPins]],
     pages: str = "",
     files: str = "",
     keys: tuple[str, ...] = (),

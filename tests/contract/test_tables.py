@@ -28,7 +28,7 @@ from scripts.model.pages import PROJECT as PAGES
 from scripts.model.plan import read_plan
 from scripts.model.platforms import LINE, read_floors
 from scripts.publish.matrix import RUNNERS
-from scripts.wheels.pins import Pins, render_pins
+from scripts.wheels.pins import WheelPins, render_pins
 from tests.support import headers
 from tests.support.modules import literals
 from tests.support.versions import OURS
@@ -162,7 +162,7 @@ def test_a_checkout_pins_what_an_empty_release_does() -> None:
 def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
     wheel = Wheel("leanspec_cli_bin-9.9.9-py3-none-any.whl", "2" * 64, 2_000_000)
     libraries = {"../../leanspec_cli_bin.libs/libssl.so.3": "1" * 64}
-    own = Pins("0" * 64, libraries, wheel)
+    own = WheelPins("0" * 64, libraries, wheel)
     pins = {"mcp": {"linux-x64": own}, "cli": {"linux-x64": own, "darwin-x64": own}}
     tools = {"markdown": {"list": f"{'4' * 64} status* tags"}, "ado": {}}
     keys = ("key", "next")

@@ -10,7 +10,7 @@ import pytest
 
 from leanspec_launcher.manage.clients.entry import server_of
 from leanspec_launcher.manage.clients.places import USER
-from leanspec_launcher.manage.clients.table import CLIENTS, Start
+from leanspec_launcher.manage.clients.table import CLIENTS, ServerFolder
 from tests.support.clients import contents
 from tests.support.installers import Installation
 from tests.support.preconditions import needs
@@ -80,7 +80,7 @@ def test_no_entry_writes_outside_a_project(
     words = [word.replace("${workspaceFolder}", str(project)) for word in server.words]
     cwd = server.cwd.replace("${workspaceFolder}", str(project))
     start = client.start_in_project if scope == "project" else client.start
-    names_folder = start is not Start.PROJECT
+    names_folder = start is not ServerFolder.PROJECT
     gone = tmp_path / "gone"
     places = [Path("/"), home, home / "Documents", other, project, project / "src"]
     places += [Path("/usr"), gone]

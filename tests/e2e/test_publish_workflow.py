@@ -28,7 +28,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.index.built import installer_settings
-from scripts.index.client import Client, Index
+from scripts.index.client import Index, IndexClient
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.families import load_families
 from scripts.model.files import read_files
@@ -344,7 +344,7 @@ def reported(player: Player, family: str) -> str:
 def served(player: Player) -> list[str]:
     """Return the names of our files on the index of a play."""
     url = player.contexts["url"]
-    client = Client(Index(f"{url}+simple/", url))
+    client = IndexClient(Index(f"{url}+simple/", url))
     return sorted(name for project in DISTRIBUTIONS for name in client.files(project))
 
 

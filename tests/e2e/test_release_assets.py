@@ -302,7 +302,7 @@ def test_the_launcher_of_another_release_fetches_from_it(
     for name in ("cli", "mcp"):
         family, store = FAMILIES[name], entries.store_folder()
         wheel = manifest.wheel_of(str(plan.version), family, HOST, str(assets), store)
-        wanted = entries.Wanted(wheel, family, HOST, str(assets))
+        wanted = entries.WheelRequest(wheel, family, HOST, str(assets))
         entry = entries.fetch(wanted, print)
         assert os.access(entry.program, os.X_OK)
         assert entry.name in {path.name for path in assets.iterdir()}

@@ -27,8 +27,8 @@ from cryptography.x509.oid import NameOID
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
-from scripts.tools.loopback import Server, Silent, running
-from scripts.wheels.pins import Pins
+from scripts.tools.loopback import LoopbackServer, Silent, running
+from scripts.wheels.pins import WheelPins
 from tests.support.site import HOST, Site
 
 VERSION = "9.9.9"
@@ -87,7 +87,7 @@ def serving(certificate: Path | None = None) -> Iterator[Files]:
             files.headers.append(dict(self.headers))
             self.reply(407, b"", Proxy_Authenticate="Basic")
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -160,7 +160,7 @@ def pin_wheel(
     site.pin(family, program, libraries)
     wheel = Wheel(wheel_name(family), hashlib.sha256(data).hexdigest(), len(data))
     before = site.pins[family][HOST.key]
-    site.pins[family][HOST.key] = Pins(before.executable, before.libraries, wheel)
+    site.pins[family][HOST.key] = WheelPins(before.executable, before.libraries, wheel)
     site.write_pins()
     return data
 

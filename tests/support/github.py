@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from minisign import SecretKey
 
 from scripts.github.signing import Claim, sign
-from scripts.tools.loopback import Server, Silent, running
+from scripts.tools.loopback import LoopbackServer, Silent, running
 
 REPOSITORY = "example/leanspec"
 API = f"/repos/{REPOSITORY}/releases"
@@ -109,7 +109,7 @@ def serving(github: GitHub) -> Iterator[GitHub]:
     class Bound(_Handler):
         state = github
 
-    with running(Server(("127.0.0.1", 0), Bound)) as server:
+    with running(LoopbackServer(("127.0.0.1", 0), Bound)) as server:
         github.port = server.server_port
         yield github
 

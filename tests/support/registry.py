@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from scripts.tools.loopback import Server, Silent, running
+from scripts.tools.loopback import LoopbackServer, Silent, running
 
 
 @dataclass
@@ -92,7 +92,7 @@ def serving(home: Path) -> Iterator[Registry]:
             full = "install-v1" not in self.headers.get("Accept", "")
             return json.dumps(registry.document(path, full=full)).encode()
 
-    with running(Server(("127.0.0.1", 0), Handler)) as server:
+    with running(LoopbackServer(("127.0.0.1", 0), Handler)) as server:
         registry.port = server.server_port
         yield registry
 

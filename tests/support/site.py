@@ -21,7 +21,7 @@ from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES, Platform, current
 from leanspec_launcher.verify import proof
 from scripts.environment import ROOT
-from scripts.wheels.pins import Pins, render_pins
+from scripts.wheels.pins import WheelPins, render_pins
 from tests.support.modules import write_module
 from tests.support.preconditions import require
 from tests.support.surroundings import MEASURED, run
@@ -76,7 +76,7 @@ class Site:
 
     root: Path
     env: dict[str, str]
-    pins: dict[str, dict[str, Pins]] = field(default_factory=dict)
+    pins: dict[str, dict[str, WheelPins]] = field(default_factory=dict)
     pages: str = ""
     """The digest of the web UI's pages."""
     files: str = ""
@@ -95,7 +95,7 @@ class Site:
             f"{folder}/{name}": hashlib.sha256(each).hexdigest()
             for name, each in (libraries or {}).items()
         }
-        self.pins.setdefault(family, {})[HOST.key] = Pins(
+        self.pins.setdefault(family, {})[HOST.key] = WheelPins(
             hashlib.sha256(data).hexdigest(), brought, NO_WHEEL
         )
         self.write_pins()

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from scripts.index.built import installer_settings
-from scripts.index.client import Client, Index, version_of
+from scripts.index.client import Index, IndexClient, version_of
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.metadata import read_metadata
@@ -91,7 +91,7 @@ class Stage:
 
     def served(self, url: str) -> dict[str, str | None]:
         """Return the SHA-256 of each file of ours that an index serves."""
-        client = Client(Index(f"{url}+simple/", url))
+        client = IndexClient(Index(f"{url}+simple/", url))
         return {
             name: file.sha256
             for distribution in DISTRIBUTIONS

@@ -42,7 +42,7 @@ MOST_PASSES = 4
 Reader = Callable[[], Binary]
 
 
-class Place(NamedTuple):
+class MemberPlace(NamedTuple):
     """The place of a member in its archive."""
 
     number: int
@@ -97,7 +97,7 @@ def _search(
     archive: Path,
     name: str,
     prefix: str,
-    outer: tuple[Place, ...],
+    outer: tuple[MemberPlace, ...],
 ) -> None:
     """Add the programs of an archive; `name` stands for it in messages, and `prefix` begins the names in it."""
     count = len(programs.digests)
@@ -115,7 +115,7 @@ def _search(
 
 
 def _add_programs(
-    programs: PackedPrograms, archive: Path, prefix: str, outer: tuple[Place, ...]
+    programs: PackedPrograms, archive: Path, prefix: str, outer: tuple[MemberPlace, ...]
 ) -> None:
     """Add the programs of an archive, and those that links of their names lead to."""
     links = _Pass(programs, prefix, outer, {}).run(archive)
@@ -136,7 +136,7 @@ class _Pass:
         self,
         programs: PackedPrograms,
         prefix: str,
-        outer: tuple[Place, ...],
+        outer: tuple[MemberPlace, ...],
         targets: dict[str, list[str]],
     ) -> None:
         self._programs = programs
@@ -163,7 +163,7 @@ class _Pass:
         return self._links
 
     def _add(self, name: str, data: Bytes) -> None:
-        places = (*self._outer, Place(self._number, name))
+        places = (*self._outer, MemberPlace(self._number, name))
         read = functools.partial(_load, self._programs.path, places)
         for alias in self._targets.get(name, [name]):
             self._programs.add(self._prefix + alias, read, data)
@@ -206,7 +206,7 @@ class _Pass:
     def _search_inner(self, name: str, file: IO[bytes]) -> None:
         ending = next(filter(name.endswith, (*ARCHIVES, *SINGLES)))
         is_one = ending in SINGLES
-        place = Place(
+        place = MemberPlace(
             self._number, posixpath.basename(name) if is_one else f"inner{ending}"
         )
         prefix = posixpath.dirname(name) if is_one else name
@@ -253,7 +253,7 @@ def _attempt(path: Path, data: Bytes, source: Source) -> Reader:
     return lambda: binary
 
 
-def _load(path: Path, places: tuple[Place, ...]) -> Bytes:
+def _load(path: Path, places: tuple[MemberPlace, ...]) -> Bytes:
     """Load a member of an archive, or of an archive in it, again."""
     place, *inner = places
     numbers = itertools.count()

@@ -16,7 +16,7 @@ ALIGNMENTS = {"x86_64": 12, "aarch64": 14}
 ENTRY = struct.Struct(f">{FAT_ENTRIES[FAT_MAGIC]}")
 
 
-class Slice(NamedTuple):
+class ThinProgram(NamedTuple):
     """A thin program in a universal file, in the file's order."""
 
     power: int
@@ -49,7 +49,7 @@ def join_loaded(programs: Iterable[Callable[[], Bytes]]) -> Bytes:
         return mapped(file)
 
 
-def _slice(load: Callable[[], Bytes]) -> Slice:
+def _slice(load: Callable[[], Bytes]) -> ThinProgram:
     data = load()
     cpu, subtype = struct.unpack_from("<2I", data, 4)
-    return Slice(ALIGNMENTS[CPUS[cpu]], cpu, subtype, len(data), load)
+    return ThinProgram(ALIGNMENTS[CPUS[cpu]], cpu, subtype, len(data), load)

@@ -23,7 +23,7 @@ LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
 PRIVATE = "Private ::"
 
 
-class Refusal(NamedTuple):
+class IndexRefusal(NamedTuple):
     """What the index refuses in a file."""
 
     subject: str
@@ -53,12 +53,12 @@ def refusal_notes(project: Project) -> list[str]:
     ]
 
 
-def _refusals_of(project: Project) -> list[Refusal]:
+def _refusals_of(project: Project) -> list[IndexRefusal]:
     project.metadata.metadata_version = METADATA_VERSION
     return refusals_of(bytes(project.metadata.as_rfc822()))
 
 
-def refusals_of(data: bytes) -> list[Refusal]:
+def refusals_of(data: bytes) -> list[IndexRefusal]:
     """Return what the index refuses in a METADATA file; nothing if it is not meant for a public index."""
     try:
         metadata = Metadata.from_email(data, validate=True)
@@ -69,42 +69,44 @@ def refusals_of(data: bytes) -> list[Refusal]:
     return list(index_refusals(metadata))
 
 
-def standard_refusals(group: ExceptionGroup[Exception]) -> Iterator[Refusal]:
+def standard_refusals(group: ExceptionGroup[Exception]) -> Iterator[IndexRefusal]:
     """Yield what `packaging` found against the standard."""
     for error in group.exceptions:
-        yield Refusal("metadata", "what the standard allows", error)
+        yield IndexRefusal("metadata", "what the standard allows", error)
 
 
-def index_refusals(metadata: Metadata) -> Iterator[Refusal]:
+def index_refusals(metadata: Metadata) -> Iterator[IndexRefusal]:
     """Yield what the index refuses in addition to the standard."""
     if metadata.version.local:
-        yield Refusal("metadata: Version", "no local version", metadata.version)
+        yield IndexRefusal("metadata: Version", "no local version", metadata.version)
     summary = metadata.summary or ""
     if len(summary) > LONGEST_SUMMARY:
         expected = f"at most {LONGEST_SUMMARY} characters"
-        yield Refusal("metadata: Summary", expected, len(summary))
+        yield IndexRefusal("metadata: Summary", expected, len(summary))
     if metadata.license and metadata.license_expression:
         expected = "none in addition to License-Expression"
-        yield Refusal("metadata: License", expected, metadata.license[:40])
+        yield IndexRefusal("metadata: License", expected, metadata.license[:40])
     for requirement in metadata.requires_dist or []:
         if requirement.url:
-            yield Refusal("metadata: Requires-Dist", "no direct reference", requirement)
+            yield IndexRefusal(
+                "metadata: Requires-Dist", "no direct reference", requirement
+            )
     yield from _classifiers(metadata)
     yield from _addresses(metadata)
     yield from _urls(metadata)
 
 
-def _classifiers(metadata: Metadata) -> Iterator[Refusal]:
+def _classifiers(metadata: Metadata) -> Iterator[IndexRefusal]:
     subject = "metadata: Classifier"
     for classifier in metadata.classifiers or []:
         if classifier not in all_classifiers:
-            yield Refusal(subject, "one of the index's classifiers", classifier)
+            yield IndexRefusal(subject, "one of the index's classifiers", classifier)
         elif classifier in deprecated_classifiers:
             instead = ", ".join(deprecated_classifiers[classifier]) or "none"
-            yield Refusal(subject, f"the one that replaces it: {instead}", classifier)
+            yield IndexRefusal(subject, f"the one that replaces it: {instead}", classifier)
 
 
-def _addresses(metadata: Metadata) -> Iterator[Refusal]:
+def _addresses(metadata: Metadata) -> Iterator[IndexRefusal]:
     texts = [text for text in (metadata.author_email, metadata.maintainer_email) if text]
     if not texts:
         return
@@ -115,19 +117,19 @@ def _addresses(metadata: Metadata) -> Iterator[Refusal]:
         try:
             email_validator.validate_email(address, check_deliverability=False)
         except email_validator.EmailNotValidError as error:
-            yield Refusal("metadata: email", "an address", f"{address!r}: {error}")
+            yield IndexRefusal("metadata: email", "an address", f"{address!r}: {error}")
 
 
-def _urls(metadata: Metadata) -> Iterator[Refusal]:
+def _urls(metadata: Metadata) -> Iterator[IndexRefusal]:
     urls = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
     for label, url in [*urls, *(metadata.project_urls or {}).items()]:
         if len(label) > LONGEST_LABEL:
             expected = f"a label of at most {LONGEST_LABEL} characters"
-            yield Refusal("metadata: Project-URL", expected, label)
+            yield IndexRefusal("metadata: Project-URL", expected, label)
         if not label:
-            yield Refusal("metadata: Project-URL", "a label", url)
+            yield IndexRefusal("metadata: Project-URL", "a label", url)
         if url is not None and not _is_url(url):
-            yield Refusal(f"metadata: {label}", "an http(s) URL", url or "nothing")
+            yield IndexRefusal(f"metadata: {label}", "an http(s) URL", url or "nothing")
 
 
 def _is_url(text: str) -> bool:

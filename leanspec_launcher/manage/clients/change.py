@@ -15,8 +15,8 @@ from leanspec_launcher.manage.user_files import ChangedError, UserFile, copies_o
 from . import json_text, toml_text, yaml_text
 from .difference import difference
 from .entry import address_of, describe, is_ours, is_server, is_written, join, server_of
-from .places import PROJECT, Place
-from .server import Server
+from .places import PROJECT, ServersFile
+from .server import ServerCommand
 from .table import NAME, Client, Form, name_of
 from .text import BrokenError, Format, Keys, with_entry, with_table
 
@@ -77,7 +77,13 @@ class Change:
 
 
 def put_in(
-    client: Client, place: Place, name: str, server: Server, *, enable: bool, force: bool
+    client: Client,
+    place: ServersFile,
+    name: str,
+    server: ServerCommand,
+    *,
+    enable: bool,
+    force: bool,
 ) -> Change:
     """Return the change that puts a server into a client's file.
 
@@ -109,7 +115,9 @@ def put_in(
     )
 
 
-def take_out(client: Client, place: Place, name: str, root: Path, *, force: bool) -> Change:
+def take_out(
+    client: Client, place: ServersFile, name: str, root: Path, *, force: bool
+) -> Change:
     """Return the change that takes a server out of a client's file, and leaves nothing of what put it in.
 
     Raises CommandError like `put_in`.
@@ -199,7 +207,7 @@ def _readable(form: Format, copies: Iterator[tuple[Path, bytes]]) -> list[tuple[
     return texts
 
 
-def servers_in(client: Client, place: Place) -> dict[str, Any]:
+def servers_in(client: Client, place: ServersFile) -> dict[str, Any]:
     """Return the servers in a client's file by their names; none if it does not exist.
 
     Raises CommandError if the file cannot be read.
@@ -222,7 +230,7 @@ def value_at(path: Path, keys: Keys) -> Any:  # noqa: ANN401 - whatever stands t
     return None
 
 
-def refusal(client: Client, place: Place, text: str | None = None) -> str:
+def refusal(client: Client, place: ServersFile, text: str | None = None) -> str:
     """Return why a client refuses the whole file, as it is or with a text in its place; empty if it does not."""
     is_strict = place.scope == PROJECT or client.is_strict_for_users
     if client.form is not Form.JSON or not is_strict:
@@ -236,7 +244,7 @@ def refusal(client: Client, place: Place, text: str | None = None) -> str:
         )
 
 
-def written(client: Client, name: str, server: Server) -> str:
+def written(client: Client, name: str, server: ServerCommand) -> str:
     """Return a whole file with nothing but the server."""
     keys = (*client.table, name)
     entry = {**dict(client.new_entry), **describe(client, server)}
@@ -245,7 +253,7 @@ def written(client: Client, name: str, server: Server) -> str:
     return FORMATS[client.form].put("", keys, entry)
 
 
-def _table(client: Client, place: Place, text: str) -> Keys:
+def _table(client: Client, place: ServersFile, text: str) -> Keys:
     """Return the keys that lead to the servers of a file, in the form that it has."""
     if client.takes_bare and place.scope == PROJECT and is_bare(text, place.table):
         return ()
@@ -266,7 +274,7 @@ def is_bare(text: str, table: Keys) -> bool:
     )
 
 
-def has_bare_servers(place: Place) -> bool:
+def has_bare_servers(place: ServersFile) -> bool:
     """Tell whether a file of JSON has servers at its top level, in no table."""
     file = read(place.path)
     with contextlib.suppress(BrokenError, RecursionError):

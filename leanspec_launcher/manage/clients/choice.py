@@ -11,8 +11,17 @@ from leanspec_launcher._tables import current
 from leanspec_launcher.commands import CommandError
 
 from .places import PROJECT, project_above
-from .server import PORTABLE, Server, ends, has_uvx, in_folder, must_be_utf_8, own, pinned
-from .table import Client, Start, name_of
+from .server import (
+    PORTABLE,
+    ServerCommand,
+    ends,
+    has_uvx,
+    in_folder,
+    must_be_utf_8,
+    own,
+    pinned,
+)
+from .table import Client, ServerFolder, name_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Wish:
 class Choice:
     """A command for a client's file, and why it is this one."""
 
-    server: Server
+    server: ServerCommand
     reason: str
 
 
@@ -57,7 +66,7 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     return Choice(server, _reason(server, scope, folder, is_portable=is_portable))
 
 
-def _must_be_literal(client: Client, server: Server) -> None:
+def _must_be_literal(client: Client, server: ServerCommand) -> None:
     """Raise CommandError if a client would read a path as something else than it is."""
     for text in (*server.words, server.cwd):
         if os.path.isabs(text) and re.search(client.expands, text):
@@ -74,7 +83,7 @@ def _folder(client: Client, scope: str, wish: Wish) -> str:
         start, variable = client.start_in_project, client.folder_in_project
     if wish.project and scope != PROJECT:
         return str(wish.project.absolute())
-    if start is Start.PROJECT:
+    if start is ServerFolder.PROJECT:
         return ""
     if variable:
         return variable
@@ -91,7 +100,7 @@ def _folder(client: Client, scope: str, wish: Wish) -> str:
     return str(project)
 
 
-def _reason(server: Server, scope: str, folder: str, *, is_portable: bool) -> str:
+def _reason(server: ServerCommand, scope: str, folder: str, *, is_portable: bool) -> str:
     """Return why a file gets this command, for the one who is asked."""
     if is_portable:
         return "`uvx` finds the server on every machine that has uv (`--absolute` names this installation)"

@@ -24,7 +24,7 @@ from leanspec_launcher.commands import (
     say_hint,
 )
 from leanspec_launcher.manage import options as shared
-from leanspec_launcher.manage.options import Report
+from leanspec_launcher.manage.options import CommandReport
 
 from . import effects
 from .change import Change, put_in, servers_in, take_out, written
@@ -33,7 +33,7 @@ from .entry import install_link
 from .places import (
     PROJECT,
     USER,
-    Place,
+    ServersFile,
     file_to_change,
     files,
     former,
@@ -130,7 +130,7 @@ def command(
     policy: bool,
     link: bool,
     **values: Any,  # noqa: ANN401 - what click gives by name
-) -> Report:
+) -> CommandReport:
     """Connect an MCP CLIENT, or print how.
 
     Prints the configuration that starts the server of this installation, without Node.js, and the
@@ -197,11 +197,11 @@ def _check(
         raise click.UsageError("no CLIENT is named; `--all` changes every one you have")
 
 
-def _report(clients: list[Result], code: int = 0) -> Report:
-    return Report({"clients": clients}, code)
+def _report(clients: list[Result], code: int = 0) -> CommandReport:
+    return CommandReport({"clients": clients}, code)
 
 
-def _list_clients(options: ChangeOptions) -> Report:
+def _list_clients(options: ChangeOptions) -> CommandReport:
     """List the clients, those of this user first."""
     clients: list[Result] = [
         {
@@ -231,7 +231,7 @@ def _short(path: str) -> str:
     return f"~{os.sep}{path[len(above) :]}" if path.startswith(above) else path
 
 
-def _print_entry(client: Client, options: ChangeOptions) -> Report:
+def _print_entry(client: Client, options: ChangeOptions) -> CommandReport:
     """Print a client's entry on standard output, and on standard error the file that it goes into."""
     server = choose(client, USER, options.wish).server
     text = written(client, options.name, server)
@@ -249,7 +249,7 @@ def _usual_scope(client: Client, options: ChangeOptions) -> str:
     return PROJECT if client.project and not is_home(options.folder) else USER
 
 
-def _change_all(options: ChangeOptions) -> Report:
+def _change_all(options: ChangeOptions) -> CommandReport:
     """Change the user's file of each client; a file that cannot be changed keeps no other from it.
 
     A removal also changes those of the project, if they have the server.
@@ -278,7 +278,7 @@ def _scopes(client: Client, options: ChangeOptions) -> Iterator[str]:
         yield USER
     if options.remove and client.project and not is_home(options.folder):
         paths = files(client, PROJECT, options.folder)
-        places = [Place(path, PROJECT, client.table) for path in paths]
+        places = [ServersFile(path, PROJECT, client.table) for path in paths]
         if any(options.name in servers_in(client, place) for place in places):
             yield PROJECT
 
@@ -341,7 +341,7 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
         path for path in former(client, scope, options.folder) if os.path.lexists(path)
     ]
     places = [_place(client, options, scope)]
-    places += [Place(path, scope, client.table) for path in paths]
+    places += [ServersFile(path, scope, client.table) for path in paths]
     if paths and not os.path.lexists(places[0].path):
         del places[0]
     if _is_for_hand(client, places[0]):
@@ -366,7 +366,7 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
     return results
 
 
-def _place(client: Client, options: ChangeOptions, scope: str) -> Place:
+def _place(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
     """Return the file of a scope that decides about a server.
 
     Raises CommandError if there is none, or if it leads out of the project.
@@ -393,17 +393,17 @@ def _place(client: Client, options: ChangeOptions, scope: str) -> Place:
     return place
 
 
-def _deciding(client: Client, options: ChangeOptions, scope: str) -> Place:
+def _deciding(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
     """Return the file in which a server stands, or else the one that decides about a new one."""
     if client.is_merged:
         for path in files(client, scope, options.folder):
-            place = Place(path, scope, client.table)
+            place = ServersFile(path, scope, client.table)
             if os.path.lexists(path) and options.name in servers_in(client, place):
                 return place
-    return Place(file_to_change(client, scope, options.folder), scope, client.table)
+    return ServersFile(file_to_change(client, scope, options.folder), scope, client.table)
 
 
-def _is_for_hand(client: Client, place: Place) -> bool:
+def _is_for_hand(client: Client, place: ServersFile) -> bool:
     """Tell whether nothing here can change a file: it is YAML, or TOML for a Python that cannot read it."""
     if client.form is Form.TOML and sys.version_info < (3, 11):
         return os.path.lexists(place.path)
@@ -441,7 +441,7 @@ def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
     return _result(client, path, result, text=difference)
 
 
-def _print_policy(client: Client, options: ChangeOptions) -> Report:
+def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
     """Print what an administrator adds; raises CommandError for a client without such a list."""
     if client.policy is None:
         raise CommandError(

@@ -29,15 +29,15 @@ from .places import (
     MANAGED,
     PROJECT,
     USER,
-    Place,
+    ServersFile,
     former,
     is_present,
     is_project,
     places,
     project_above,
 )
-from .server import Server, ends, lasting, out_of_folder, version
-from .table import CLIENTS, NAME, Client, Start, name_of
+from .server import ServerCommand, ends, lasting, out_of_folder, version
+from .table import CLIENTS, NAME, Client, ServerFolder, name_of
 
 # Options without a value, words of launchers, paths, and names of ours.
 HARMLESS = re.compile(
@@ -63,24 +63,24 @@ class Configured:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConfiguredServer:
     """An entry that starts our server, or has its name."""
 
     client: Client
-    place: Place
+    place: ServersFile
     name: str
     value: Any
 
     @property
-    def server(self) -> Server | None:
+    def server(self) -> ServerCommand | None:
         """The command that it names."""
         return server_of(self.value)
 
     @property
-    def started(self) -> tuple[Server, str]:
+    def started(self) -> tuple[ServerCommand, str]:
         """The command itself, and the folder that it names; empty if the client does not go there."""
         if self.server is None:
-            return Server(""), ""
+            return ServerCommand(""), ""
         inner, folder = out_of_folder(self.server)
         is_ignored = inner.cwd == folder and not self.client.has_cwd
         return inner, "" if is_ignored else folder
@@ -96,7 +96,7 @@ class Entry:
         return f"{name}`{_shown(inner)}` {where}"
 
     @property
-    def start(self) -> Start:
+    def start(self) -> ServerFolder:
         """Where the client starts it, if it names no folder."""
         client = self.client
         return client.start_in_project if self.place.scope == PROJECT else client.start
@@ -129,7 +129,7 @@ def configured(here: Path) -> Iterator[Configured]:
 
 
 def _of_client(client: Client, project: Path) -> Iterator[Configured]:
-    deciding: dict[str, Place] = {}
+    deciding: dict[str, ServersFile] = {}
     joined = _joined(client, project)
     with contextlib.suppress(CommandError):  # `mcp-config` says that a variable is no path
         for place in places(client, project):
@@ -142,7 +142,9 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
         for scope in (PROJECT, USER):
             for path in former(client, scope, project):
                 if os.path.lexists(path):
-                    yield from _no_longer_read(client, Place(path, scope, client.table))
+                    yield from _no_longer_read(
+                        client, ServersFile(path, scope, client.table)
+                    )
 
 
 def _joined(client: Client, project: Path) -> dict[str, Any]:
@@ -156,7 +158,7 @@ def _joined(client: Client, project: Path) -> dict[str, Any]:
     return joined
 
 
-def _left_out(client: Client, place: Place) -> Configured:
+def _left_out(client: Client, place: ServersFile) -> Configured:
     name = name_of(client)
     problem = f"{client.title} starts what this file has, and nothing else"
     hint = f"an administrator adds it: leanspec-launcher mcp-config {name} --policy"
@@ -165,9 +167,9 @@ def _left_out(client: Client, place: Place) -> Configured:
 
 def _of_place(
     client: Client,
-    place: Place,
+    place: ServersFile,
     project: Path,
-    deciding: dict[str, Place],
+    deciding: dict[str, ServersFile],
     joined: dict[str, Any],
 ) -> Iterator[Configured]:
     name = name_of(client)
@@ -206,15 +208,15 @@ def _of_place(
             yield Configured(name, place.path, starts, problem, hint)
 
 
-def _entries(client: Client, place: Place) -> Iterator[Entry]:
+def _entries(client: Client, place: ServersFile) -> Iterator[ConfiguredServer]:
     """Yield the entries of a file that have our name, or start our server under another one."""
     for name, value in servers_in(client, place).items():
         server = server_of(value)
         if name == NAME or (server and is_ours(server)):
-            yield Entry(client, place, name, value)
+            yield ConfiguredServer(client, place, name, value)
 
 
-def _no_longer_read(client: Client, place: Place) -> Iterator[Configured]:
+def _no_longer_read(client: Client, place: ServersFile) -> Iterator[Configured]:
     try:
         entries = list(_entries(client, place))
     except CommandError:
@@ -224,19 +226,19 @@ def _no_longer_read(client: Client, place: Place) -> Iterator[Configured]:
         yield Configured(name_of(client), place.path, entry.starts, problem, entry.command)
 
 
-def _shown(server: Server) -> str:
+def _shown(server: ServerCommand) -> str:
     """Return a command line for people, without arguments that may be secret."""
     words = server.words
     arguments = [word if HARMLESS.fullmatch(word) else "…" for word in words[1:]]
     return " ".join([*words[:1], *arguments])
 
 
-def _problem(entry: Entry, project: Path) -> tuple[str, str]:
+def _problem(entry: ConfiguredServer, project: Path) -> tuple[str, str]:
     """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
     return next(_problems(entry, project), ("", ""))
 
 
-def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
+def _problems(entry: ConfiguredServer, project: Path) -> Iterator[tuple[str, str]]:
     server, client = entry.server, entry.client
     off = switch(client, entry.value)
     if server is None and not off:
@@ -269,14 +271,14 @@ def _problems(entry: Entry, project: Path) -> Iterator[tuple[str, str]]:
         yield problem, entry.command
 
 
-def _problem_of_type(entry: Entry) -> str:
+def _problem_of_type(entry: ConfiguredServer) -> str:
     kind, known = entry.value.get("type"), entry.client.types
     if kind is None or not known or kind in known:
         return ""
     return f"has the type `{kind}`, which {entry.client.title} does not know"
 
 
-def _problem_of_command(server: Server, scope: str) -> str:
+def _problem_of_command(server: ServerCommand, scope: str) -> str:
     path = server.command
     if is_by_node(server):
         return f"starts `{path}`, which needs Node.js and may need the network"
@@ -292,7 +294,7 @@ def _problem_of_command(server: Server, scope: str) -> str:
     return "" if program(path) else f"starts `{path}`, which is not in `PATH`"
 
 
-def _problem_of_version(server: Server) -> str:
+def _problem_of_version(server: ServerCommand) -> str:
     for word in server.words:
         pinned = PINNED.fullmatch(word)
         if pinned and pinned[1] != version():
@@ -302,10 +304,10 @@ def _problem_of_version(server: Server) -> str:
     return ""
 
 
-def _problem_of_folder(entry: Entry, folder: str) -> str:
+def _problem_of_folder(entry: ConfiguredServer, folder: str) -> str:
     """Look at the folder in which a server is started, as it would."""
     if not folder:
-        if entry.start is Start.PROJECT:
+        if entry.start is ServerFolder.PROJECT:
             return ""
         return f"is started {entry.start.value}: it names none"
     if VARIABLE.search(folder) or (os.path.isabs(folder) and is_project(Path(folder))):

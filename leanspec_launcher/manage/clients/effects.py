@@ -17,7 +17,7 @@ from .places import (
     MANAGED,
     PROJECT,
     USER,
-    Place,
+    ServersFile,
     file_to_change,
     files,
     is_in_wsl,
@@ -27,13 +27,13 @@ from .places import (
     root_of,
     settings_files,
 )
-from .server import Server
+from .server import ServerCommand
 from .table import CLIENTS, NAME, Client, name_of
 
 APPROVED = ("trusted", "TRUST_FOLDER", "TRUST_PARENT")
 
 
-def must_be_readable(client: Client, place: Place, after: str) -> None:
+def must_be_readable(client: Client, place: ServersFile, after: str) -> None:
     """Raise CommandError if a client refuses the whole file, or would with a text in it."""
     refused = refusal(client, place) or refusal(client, place, after)
     if refused:
@@ -43,7 +43,7 @@ def must_be_readable(client: Client, place: Place, after: str) -> None:
         )
 
 
-def must_hide_nothing(writer: Client, place: Place, project: Path) -> None:
+def must_hide_nothing(writer: Client, place: ServersFile, project: Path) -> None:
     """Raise CommandError if a file would keep another client from servers that it reads now."""
     if place.scope != PROJECT:
         return
@@ -68,7 +68,7 @@ def must_hide_nothing(writer: Client, place: Place, project: Path) -> None:
 
 
 def must_agree(
-    client: Client, place: Place, name: str, server: Server, project: Path
+    client: Client, place: ServersFile, name: str, server: ServerCommand, project: Path
 ) -> None:
     """Raise CommandError if a client would join an entry with another one, and start something else then."""
     harmful = (*OF_ANOTHER_KIND, *([] if server.cwd else ["cwd"]))
@@ -88,9 +88,9 @@ def must_agree(
 
 def remarks(
     client: Client,
-    place: Place,
+    place: ServersFile,
     name: str,
-    server: Server,
+    server: ServerCommand,
     project: Path,
     *,
     enable: bool,
@@ -119,7 +119,9 @@ def remarks(
         yield client.remark
 
 
-def conditions(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
+def conditions(
+    client: Client, place: ServersFile, name: str, project: Path
+) -> Iterator[str]:
     """Yield what a client asks before it starts a server of a file, and where it reads another one."""
     asks = place.scope == PROJECT or client.asks_for_users
     if asks and client.approval and not is_approved(client, name, project):
@@ -131,7 +133,7 @@ def conditions(client: Client, place: Place, name: str, project: Path) -> Iterat
         )
 
 
-def waits(client: Client, place: Place, name: str, project: Path) -> bool:
+def waits(client: Client, place: ServersFile, name: str, project: Path) -> bool:
     """Tell whether a project's file does not decide yet, because the user has not approved it."""
     if place.scope != PROJECT or not client.approvals:
         return False
@@ -151,7 +153,7 @@ def left(client: Client, name: str, project: Path) -> Iterator[str]:
                     yield f"{client.title}: `{other}` in `{place.path}` is left: {command}"
 
 
-def twice(client: Client, place: Place, name: str) -> Iterator[str]:
+def twice(client: Client, place: ServersFile, name: str) -> Iterator[str]:
     """Yield the other names under which a file starts our server."""
     for other, entry in servers_in(client, place).items():
         server = server_of(entry)
@@ -163,7 +165,7 @@ def twice(client: Client, place: Place, name: str) -> Iterator[str]:
 
 
 def _switched_off_by_another(
-    client: Client, place: Place, name: str, project: Path
+    client: Client, place: ServersFile, name: str, project: Path
 ) -> Iterator[tuple[Path, str]]:
     """Yield the files whose entry of the name is joined with this one, and switches it off."""
     for other in places(client, project) if client.joins_members else ():
@@ -194,7 +196,7 @@ def switched_off(
 
 
 def refused_by_policy(
-    client: Client, name: str, server: Server, project: Path
+    client: Client, name: str, server: ServerCommand, project: Path
 ) -> Iterator[tuple[Path, str]]:
     """Yield the files in which a list of servers leaves this one out, each with what helps."""
     by_name, by_command = {"serverName": name}, {"serverCommand": server.words}
@@ -234,7 +236,7 @@ def _filled(keys: tuple[str, ...], name: str, folder: Path) -> tuple[str, ...]:
     )
 
 
-def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
+def readers(client: Client, place: ServersFile, project: Path) -> Iterator[str]:
     """Yield the other clients that read a file, and why one of them refuses it."""
     for other in CLIENTS.values():
         with contextlib.suppress(CommandError):  # a variable of that one is no path
@@ -250,7 +252,7 @@ def readers(client: Client, place: Place, project: Path) -> Iterator[str]:
             )
 
 
-def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[str]:
+def _hidden(client: Client, place: ServersFile, name: str, project: Path) -> Iterator[str]:
     """Name what decides about a server before a file is asked."""
     is_above = True
     for other in places(client, project):
@@ -276,7 +278,7 @@ def _hidden(client: Client, place: Place, name: str, project: Path) -> Iterator[
                 return
 
 
-def remedy(client: Client, place: Place, name: str) -> str:
+def remedy(client: Client, place: ServersFile, name: str) -> str:
     """Return what takes a server out of a place."""
     if place.scope == LOCAL:
         return f"claude mcp remove {name} -s local"
@@ -285,7 +287,7 @@ def remedy(client: Client, place: Place, name: str) -> str:
     return change_command(client, place, name, "--remove")
 
 
-def change_command(client: Client, place: Place, name: str, change: str) -> str:
+def change_command(client: Client, place: ServersFile, name: str, change: str) -> str:
     """Return the command that changes a server in a file, typed in this folder."""
     words = ["leanspec-launcher", "mcp-config", name_of(client), change]
     words += ["--scope", place.scope]

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from leanspec_launcher.commands import CommandError
 
 from .places import is_project
-from .server import PORTABLE, PROGRAM, Server, out_of_folder
+from .server import PORTABLE, PROGRAM, ServerCommand, out_of_folder
 from .table import NAME, Client, Shape
 
 # Members of an entry for a server of another kind: one that is reached by an address.
@@ -45,7 +45,7 @@ class Joined:
     remarks: tuple[str, ...] = ()
 
 
-def describe(client: Client, server: Server) -> dict[str, Any]:
+def describe(client: Client, server: ServerCommand) -> dict[str, Any]:
     """Return a server in a client's own words."""
     env = dict(server.env)
     entry: dict[str, Any] = dict(client.kind)
@@ -64,7 +64,7 @@ def describe(client: Client, server: Server) -> dict[str, Any]:
     return entry
 
 
-def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  # noqa: ANN401 - whatever stands there
+def join(client: Client, old: Any, server: ServerCommand, *, enable: bool) -> Joined:  # noqa: ANN401 - whatever stands there
     """Return the entry of a server for the place of an older one: what the user has added stays.
 
     A switch stays off, unless it is to be switched on.
@@ -87,7 +87,7 @@ def join(client: Client, old: Any, server: Server, *, enable: bool) -> Joined:  
     return Joined(kept | new, tuple(remarks))
 
 
-def _other_project(old: dict[str, Any], server: Server) -> Iterator[str]:
+def _other_project(old: dict[str, Any], server: ServerCommand) -> Iterator[str]:
     """Say that the server of another project goes, for clients that have one folder per entry."""
     former = server_of(old)
     folder = out_of_folder(former)[1] if former else ""
@@ -97,7 +97,7 @@ def _other_project(old: dict[str, Any], server: Server) -> Iterator[str]:
 
 
 def _without_surplus(
-    kept: dict[str, Any], new: dict[str, Any], server: Server
+    kept: dict[str, Any], new: dict[str, Any], server: ServerCommand
 ) -> Iterator[str]:
     """Take out of an entry what cannot belong to our server; yield a word on each."""
     for key in OF_ANOTHER_KIND:
@@ -123,7 +123,7 @@ def switch(client: Client, entry: Any) -> str:  # noqa: ANN401 - whatever stands
     return ""
 
 
-def server_of(entry: Any) -> Server | None:  # noqa: ANN401 - whatever stands there
+def server_of(entry: Any) -> ServerCommand | None:  # noqa: ANN401 - whatever stands there
     """Return the command that an entry names, in whichever client's words; None if it names none."""
     if not isinstance(entry, dict):
         return None
@@ -141,10 +141,12 @@ def server_of(entry: Any) -> Server | None:  # noqa: ANN401 - whatever stands th
     cwd = members.get("cwd")
     if not texts:
         return None
-    return Server(texts[0], tuple(texts[1:]), cwd=cwd if isinstance(cwd, str) else "")
+    return ServerCommand(
+        texts[0], tuple(texts[1:]), cwd=cwd if isinstance(cwd, str) else ""
+    )
 
 
-def is_ours(server: Server) -> bool:
+def is_ours(server: ServerCommand) -> bool:
     """Tell whether a command starts this server, whichever release or package of it."""
     words = out_of_folder(server)[0].words
     name = _name(words[0])
@@ -159,7 +161,7 @@ def is_ours(server: Server) -> bool:
     return name == "lean-spec" and words[1:2] == ["mcp"]
 
 
-def is_written(server: Server) -> bool:
+def is_written(server: ServerCommand) -> bool:
     """Tell whether `--write` makes such a command: ours alone, or by uvx, pipx or Python, with nothing added."""
     inner = out_of_folder(server)[0]
     name = _name(inner.command)
@@ -183,7 +185,7 @@ def is_server(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
     return server_of(entry) is not None or bool(address_of(entry))
 
 
-def is_by_node(server: Server) -> bool:
+def is_by_node(server: ServerCommand) -> bool:
     """Tell whether a command needs Node.js."""
     return _name(server.command) in ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "node")
 

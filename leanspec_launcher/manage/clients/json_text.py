@@ -41,12 +41,12 @@ class Value:
     start: int
     end: int
     data: Any
-    members: list[Member] = field(default_factory=list)
+    members: list[JsonMember] = field(default_factory=list)
     """Of an object."""
 
 
 @dataclass
-class Member:
+class JsonMember:
     """A member of an object: where its key begins, and where the text goes on after its comma."""
 
     start: int
@@ -159,7 +159,7 @@ def _drop(text: str, path: Keys) -> str:
     return text[:start] + text[end:]
 
 
-def _lines_of(text: str, member: Member) -> tuple[int, int]:
+def _lines_of(text: str, member: JsonMember) -> tuple[int, int]:
     """Return from where to where a member goes: whole lines if nothing else is in them."""
     start = text.rfind("\n", 0, member.start) + 1
     end = text.find("\n", member.end) + 1
@@ -304,7 +304,7 @@ class _Reader:
                 raise self.broken("no `:`")
             self.place += 1
             value = self.value(depth + 1)
-            found.members.append(Member(start, key, value, self.comma("}")))
+            found.members.append(JsonMember(start, key, value, self.comma("}")))
             found.data[key] = value.data
         self.place += 1
         found.end = self.place

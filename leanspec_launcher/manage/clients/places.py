@@ -21,7 +21,7 @@ IN_PROJECT = "{project}/"
 
 
 @dataclass(frozen=True)
-class Place:
+class ServersFile:
     """A file from which a client reads servers."""
 
     path: Path
@@ -32,13 +32,13 @@ class Place:
     """The folder of the project that it is of, which may be above the one that is looked at."""
 
 
-def places(client: Client, project: Path) -> Iterator[Place]:
+def places(client: Client, project: Path) -> Iterator[ServersFile]:
     """Yield where a client looks for servers in a project: the first that has one decides about it."""
     for scope in client.scopes:
         if scope == LOCAL:
             root = os.path.realpath(root_of(project))
             table = tuple(key.replace("{project}", root) for key in client.local)
-            yield Place(file_to_change(client, USER, project), scope, table)
+            yield ServersFile(file_to_change(client, USER, project), scope, table)
         folders = _upwards(client, project) if scope == PROJECT else [project]
         for folder in folders if scope != LOCAL else ():
             paths = files(client, scope, folder)
@@ -48,7 +48,7 @@ def places(client: Client, project: Path) -> Iterator[Place]:
                 new = [file_to_change(client, scope, project)] if is_first else []
                 paths = (existing or new)[:1]
             for path in paths:
-                yield Place(path, scope, client.table, folder)
+                yield ServersFile(path, scope, client.table, folder)
 
 
 def _upwards(client: Client, project: Path) -> list[Path]:

@@ -32,7 +32,7 @@ READ_BY_CMD = re.compile(r'[%!^&|<>"]')
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerCommand:
     """A command of the MCP server, for a client."""
 
     command: str
@@ -47,10 +47,10 @@ class Server:
 
 
 # For any machine: a file that a team shares, and a link, name no path of this one.
-PORTABLE = Server("uvx", (PROGRAM,))
+PORTABLE = ServerCommand("uvx", (PROGRAM,))
 
 
-def own(platform: Platform | None) -> Server:
+def own(platform: Platform | None) -> ServerCommand:
     """Return how this installation's server is started: by an absolute path, that stays if one does.
 
     Raises CommandError if this installation has no such command.
@@ -58,12 +58,12 @@ def own(platform: Platform | None) -> Server:
     installer = in_use()
     if installer.server:
         path, *arguments = words(installer.server, FAMILIES["mcp"])
-        return Server(path, tuple(arguments))
+        return ServerCommand(path, tuple(arguments))
     if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
-        return Server(archive, (), (installer.entry,))
+        return ServerCommand(archive, (), (installer.entry,))
     script = next((each for each in link.commands(platform) if each.name == PROGRAM), None)
-    if script is None or script.state is link.State.ABSENT:
+    if script is None or script.state is link.LinkState.ABSENT:
         raise CommandError(
             f"this installation has no command `{PROGRAM}`", hint=link.REINSTALL
         )
@@ -71,11 +71,11 @@ def own(platform: Platform | None) -> Server:
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
         options = SAFE_PATH or ["-I"]
         launcher = (*options, "-m", "leanspec_launcher", "mcp")
-        return Server(lasting(sys.executable), launcher)
-    return Server(lasting(str(script.path)))
+        return ServerCommand(lasting(sys.executable), launcher)
+    return ServerCommand(lasting(str(script.path)))
 
 
-def pinned(server: Server) -> Server:
+def pinned(server: ServerCommand) -> ServerCommand:
     """Return the portable command for the version that is installed here, and no other.
 
     Raises CommandError in a checkout, which has none.
@@ -126,7 +126,7 @@ def _links_to(path: str) -> Iterator[str]:
             yield candidate
 
 
-def in_folder(server: Server, folder: str) -> Server:
+def in_folder(server: ServerCommand, folder: str) -> ServerCommand:
     """Let a server start in a folder, for clients that ignore `cwd`: 0.3.0 finds a project in no other way.
 
     A shell goes there, and then becomes the server. Raises CommandError if the shell of Windows cannot
@@ -147,7 +147,7 @@ def in_folder(server: Server, folder: str) -> Server:
     return replace(server, command=shell, args=(*begin, folder, *server.words))
 
 
-def out_of_folder(server: Server) -> tuple[Server, str]:
+def out_of_folder(server: ServerCommand) -> tuple[ServerCommand, str]:
     """Return a server without what lets it start in a folder, and that folder; empty if there is none."""
     words = server.words
     is_by_python = words[1:4] == ["-I", "-c", GO_BY_PYTHON]
@@ -160,7 +160,7 @@ def out_of_folder(server: Server) -> tuple[Server, str]:
     return replace(server, command="".join(command[:1]), args=tuple(command[1:])), folder
 
 
-def must_be_utf_8(server: Server) -> None:
+def must_be_utf_8(server: ServerCommand) -> None:
     """Raise CommandError if no configuration could name this command."""
     for text in (*server.words, server.cwd):
         try:

@@ -26,7 +26,7 @@ class Shape(enum.Enum):
     GOOSE = "goose"  # cmd, args, envs
 
 
-class Start(enum.Enum):
+class ServerFolder(enum.Enum):
     """Where a client starts a server that names no folder."""
 
     PROJECT = "in the project that is open"
@@ -132,9 +132,9 @@ class Client:
     lists: tuple[Switch, ...] = ()
     """What switches a server off elsewhere."""
 
-    start: Start = Start.UNKNOWN
+    start: ServerFolder = ServerFolder.UNKNOWN
     """Where it starts a server of the user's own file."""
-    start_in_project: Start = Start.PROJECT
+    start_in_project: ServerFolder = ServerFolder.PROJECT
     """Where it starts a server of a project's file."""
     has_cwd: bool = False
     """Whether it starts a server in the `cwd` of its entry."""
@@ -213,7 +213,7 @@ CLIENTS: dict[str, Client] = {
         variables=(("AMP_SETTINGS_FILE", "{xdg}/amp/settings.json"),),
         refuses=(MARK,),
         expands=BRACED,
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         approval="starts it once you have typed `amp mcp approve leanspec`",
         policy=Policy(
             "`amp.mcpPermissions` in `managed-settings.json`",
@@ -231,9 +231,9 @@ CLIENTS: dict[str, Client] = {
             "~/.gemini/antigravity-cli/mcp_config.json",
         ),
         refuses=(COMMENT, COMMA, MARK),
-        start=Start.ELSEWHERE,
+        start=ServerFolder.ELSEWHERE,
         # Its window starts one in the home folder, its command line in the working directory.
-        start_in_project=Start.ELSEWHERE,
+        start_in_project=ServerFolder.ELSEWHERE,
         is_desktop=True,
     ),
     "claude": Client(
@@ -276,7 +276,7 @@ CLIENTS: dict[str, Client] = {
                 covers_below=False,
             ),
         ),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
         policy=Policy(
             "`allowedMcpServers` in `managed-settings.json`",
@@ -295,7 +295,7 @@ CLIENTS: dict[str, Client] = {
         ),
         refuses=(COMMENT, COMMA, MARK),
         off=(),
-        start=Start.ELSEWHERE,
+        start=ServerFolder.ELSEWHERE,
         policy=Policy(
             "the policy `isLocalDevMcpEnabled` of `com.anthropic.claudefordesktop`",
             ("true",),
@@ -318,7 +318,7 @@ CLIENTS: dict[str, Client] = {
         ),
         refuses=(COMMENT, COMMA, MARK),
         types=("stdio",),
-        start=Start.ELSEWHERE,
+        start=ServerFolder.ELSEWHERE,
         has_cwd=True,
         policy=Policy("`allowedMCPServers` of the organisation", ('{"id": "NAME"}',)),
     ),
@@ -336,7 +336,7 @@ CLIENTS: dict[str, Client] = {
         variables=(("CODEX_HOME", "~/.codex"),),
         form=Form.TOML,
         off=(("enabled", False),),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         has_cwd=True,
         approval="reads this file once you trust the project",
         approvals=(
@@ -356,7 +356,7 @@ CLIENTS: dict[str, Client] = {
         variables=(("CONTINUE_GLOBAL_DIR", "~/.continue"),),
         types=("stdio",),
         off=(),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         remark="Its command `cn` reads `~/.continue/config.yaml` alone.",
     ),
     "copilot": Client(
@@ -386,7 +386,7 @@ CLIENTS: dict[str, Client] = {
                 for file in ("settings.json", "settings.local.json")
             ),
         ),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         has_cwd=True,
         approval="shows it, and starts it, once you trust the folder",
         approvals=(
@@ -405,8 +405,8 @@ CLIENTS: dict[str, Client] = {
         user=("~/.cursor/mcp.json",),
         project=(".cursor/mcp.json",),
         types=("stdio",),
-        start=Start.ELSEWHERE,
-        start_in_project=Start.UNKNOWN,
+        start=ServerFolder.ELSEWHERE,
+        start_in_project=ServerFolder.UNKNOWN,
         folder_in_project="${workspaceFolder}",
         approval="asks before it starts it; for its command line, type `agent mcp enable NAME`",
         policy=Policy("the MCP allowlist of the team's dashboard", ("COMMAND",)),
@@ -422,7 +422,7 @@ CLIENTS: dict[str, Client] = {
         is_merged=True,
         # Its older agent alone still reads this one.
         former=("~/.codeium/windsurf/mcp_config.json",),
-        start_in_project=Start.UNKNOWN,
+        start_in_project=ServerFolder.UNKNOWN,
         policy=Policy(
             "the whitelist of the team: a server's ID, and a regular expression for each word",
             ("NAME", "COMMAND"),
@@ -445,7 +445,7 @@ CLIENTS: dict[str, Client] = {
             *settings_of_gemini("gemini"),
             Switch("~/.gemini/mcp-server-enablement.json", ("NAME", "enabled"), UNLIST),
         ),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
         approval="starts no server, not even your own, in a folder that you do not trust",
@@ -472,7 +472,7 @@ CLIENTS: dict[str, Client] = {
         shape=Shape.GOOSE,
         types=("stdio",),
         off=(("enabled", False),),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
     ),
     "junie": Client(
         "Junie (JetBrains)",
@@ -488,7 +488,7 @@ CLIENTS: dict[str, Client] = {
         checked(11, 29),
         user=("~/.kiro/settings/mcp.json",),
         project=(".kiro/settings/mcp.json",),
-        start=Start.ELSEWHERE,
+        start=ServerFolder.ELSEWHERE,
         has_cwd=True,
         policy=Policy(
             "the registry of MCP servers in the console: its name has to be the registry's",
@@ -544,7 +544,7 @@ CLIENTS: dict[str, Client] = {
         types=("local",),
         shape=Shape.LIST,
         off=(("enabled", False), ("disabled", True)),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         has_cwd=True,
         expands=r"\{env:|\{file:",
     ),
@@ -560,7 +560,7 @@ CLIENTS: dict[str, Client] = {
         refuses=(COMMA, MARK),
         off=(),
         lists=settings_of_gemini("qwen"),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/qwen-code/settings.json`", ('["NAME"]',)),
         expands=DOLLAR,
@@ -575,7 +575,7 @@ CLIENTS: dict[str, Client] = {
         project=(".roo/mcp.json",),
         refuses=(COMMENT, COMMA, MARK),
         types=("stdio",),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         ended="it ended on 2026-05-15",
         expands=BRACED,
     ),
@@ -597,7 +597,7 @@ CLIENTS: dict[str, Client] = {
         kind=(("type", "stdio"),),
         types=("stdio",),
         off=(),
-        start=Start.ELSEWHERE,
+        start=ServerFolder.ELSEWHERE,
         has_cwd=True,
         folder="${workspaceFolder}",
         approval=ASKS_FOR_TRUST,
@@ -618,7 +618,7 @@ CLIENTS: dict[str, Client] = {
         project=(".zed/settings.json",),
         kind=(("source", "custom"),),
         off=(("enabled", False),),
-        start=Start.PROJECT,
+        start=ServerFolder.PROJECT,
         approval=ASKS_FOR_TRUST,
         is_desktop=True,
     ),

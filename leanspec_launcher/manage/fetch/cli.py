@@ -24,11 +24,11 @@ from leanspec_launcher.commands import CommandError, echo, say_hint
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
-from leanspec_launcher.manage.options import Report
+from leanspec_launcher.manage.options import CommandReport
 
 from .entries import (
-    Entry,
-    Wanted,
+    StoredWheel,
+    WheelRequest,
     entries,
     existing_store,
     fetch,
@@ -57,7 +57,7 @@ def command(
     listed: bool,
     pruned: bool,
     dry_run: bool,
-) -> Report:
+) -> CommandReport:
     """Download binaries where no installer can.
 
     Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
@@ -92,7 +92,7 @@ def command(
         return _report(removed=folders)
     other = version if version != VERSION else None
     families = [FAMILIES[family]] if family else _usual()
-    fetched: list[Entry] = []
+    fetched: list[StoredWheel] = []
     for each in families:
         wanted = _wanted(each, origin, other)
         if dry_run:
@@ -105,8 +105,10 @@ def command(
     return _report(fetched)
 
 
-def _report(binaries: Sequence[Entry] = (), removed: Sequence[Path] = ()) -> Report:
-    return Report(
+def _report(
+    binaries: Sequence[StoredWheel] = (), removed: Sequence[Path] = ()
+) -> CommandReport:
+    return CommandReport(
         {
             "binaries": [entry.as_json() for entry in binaries],
             "removed": [str(folder) for folder in removed],
@@ -123,7 +125,7 @@ def _usual() -> list[Family]:
     ]
 
 
-def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
+def _wanted(family: Family, origin: str | None, version: str | None) -> WheelRequest:
     """Return which wheel to fetch, and the place where it is."""
     platform = _platform()
     place = place_of(origin or FILES.format(version=version or VERSION))
@@ -133,10 +135,12 @@ def _wanted(family: Family, origin: str | None, version: str | None) -> Wanted:
         from . import manifest
 
         wheel = manifest.wheel_of(version, family, platform, place, store_folder())
-    return Wanted(wheel, family, platform, place)
+    return WheelRequest(wheel, family, platform, place)
 
 
-def _say_who_comes_first(wanted: Wanted, entry: Entry, version: str | None) -> None:
+def _say_who_comes_first(
+    wanted: WheelRequest, entry: StoredWheel, version: str | None
+) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
         echo(f"note: no command starts it, as this lean-spec is {VERSION}", err=True)
@@ -159,7 +163,7 @@ def _say_who_comes_first(wanted: Wanted, entry: Entry, version: str | None) -> N
         say_hint(f"remove `{first.path}`: the fetched one is verified and started then")
 
 
-def _with_progress(wanted: Wanted) -> Entry:
+def _with_progress(wanted: WheelRequest) -> StoredWheel:
     """Fetch a wheel, with a bar if a person is watching."""
     wheel = wanted.wheel
     say = functools.partial(echo, err=True)
@@ -180,7 +184,7 @@ def _platform() -> Platform:
     return platform
 
 
-def _print_entries(binaries: list[Entry]) -> None:
+def _print_entries(binaries: list[StoredWheel]) -> None:
     for entry in binaries:
         use = "this release" if entry.is_pinned else "another release"
         echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")

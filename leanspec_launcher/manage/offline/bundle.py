@@ -45,7 +45,7 @@ OPTIONS = f"--no-index --find-links file:///media/lean-spec/{INDEX}"
 
 
 @dataclass(frozen=True)
-class Target:
+class BundleTarget:
     """A kind of machine that a bundle is for."""
 
     platform: Platform
@@ -77,7 +77,9 @@ def command_there(extras: tuple[str, ...]) -> str:
     return f"python3 -m pip install {OPTIONS} {_quoted(extras)}"
 
 
-def download(target: Target, extras: tuple[str, ...], folder: Path, work: Path) -> None:
+def download(
+    target: BundleTarget, extras: tuple[str, ...], folder: Path, work: Path
+) -> None:
     """Let pip download the wheels for a kind of machine into a folder.
 
     Our programs first, by their hashes; then what is missing, with these files named: so no stub,
@@ -101,7 +103,7 @@ def download(target: Target, extras: tuple[str, ...], folder: Path, work: Path) 
     _must_be_this_launcher(folder / f"lean_spec-{VERSION}-py3-none-any.whl")
 
 
-def _pip_download(target: Target, folder: Path, *arguments: str) -> None:
+def _pip_download(target: BundleTarget, folder: Path, *arguments: str) -> None:
     """Run `pip download` for a kind of machine, with pip's own words on standard error."""
     command = [*interpreter(), "-m", "pip", "download", "--quiet", "--dest", str(folder)]
     command += ["--only-binary", ":all:", "--implementation", "cp"]
@@ -152,7 +154,7 @@ def _must_be_this_launcher(wheel: Path) -> None:
                 )
 
 
-def write(folder: Path, extras: tuple[str, ...], targets: list[Target]) -> None:
+def write(folder: Path, extras: tuple[str, ...], targets: list[BundleTarget]) -> None:
     """Write a page of links with checksums, which installers take for an index, and what to type."""
     sums = {path.name: digest(str(path), MOST_BYTES) for path in sorted(folder.iterdir())}
     links = [

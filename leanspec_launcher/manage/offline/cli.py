@@ -15,11 +15,11 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
-from leanspec_launcher.manage.options import Report
+from leanspec_launcher.manage.options import CommandReport
 from leanspec_launcher.manage.update.installation import installed_extras
 
 if TYPE_CHECKING:
-    from .bundle import Target
+    from .bundle import BundleTarget
 
 EXTRAS = sorted(
     {family.extra for family in FAMILIES.values() if family.extra} | {"download"}
@@ -59,7 +59,7 @@ def command(
     pythons: tuple[str, ...],
     extras: tuple[str, ...],
     origin: str | None,
-) -> Report:
+) -> CommandReport:
     """Make a folder to install from without a network.
 
     Downloads the wheels of LeanSpec and of what it needs with pip, from its index, verifies them
@@ -71,7 +71,7 @@ def command(
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
     """
-    from .bundle import PAGE, Target, command_there
+    from .bundle import PAGE, BundleTarget, command_there
 
     for python in pythons:
         if not PYTHON.fullmatch(python):
@@ -83,7 +83,7 @@ def command(
     own = current()
     keys = platforms or ((own.key,) if own else ())
     targets = [
-        Target(PLATFORMS[key], python)
+        BundleTarget(PLATFORMS[key], python)
         for key in dict.fromkeys(keys)
         for python in dict.fromkeys(pythons or (OWN_PYTHON,))
     ]
@@ -92,7 +92,7 @@ def command(
     echo(f"{folder}: for {', '.join(map(str, targets))}")
     echo(f"there: {command_there(extras)}")
     echo(f"for pipx and uv, see {folder / PAGE}")
-    return Report(
+    return CommandReport(
         {
             "folder": str(folder.absolute()),
             "targets": [
@@ -106,7 +106,7 @@ def command(
 
 
 def _make(
-    folder: Path, targets: list[Target], extras: tuple[str, ...], origin: str | None
+    folder: Path, targets: list[BundleTarget], extras: tuple[str, ...], origin: str | None
 ) -> None:
     """Make the bundle next to its place, and move it there when it is whole."""
     from leanspec_launcher.manage.fetch import manifest

@@ -13,11 +13,11 @@ from leanspec_launcher._search import SITE
 from leanspec_launcher.commands import CommandError, echo, say_hint, styled
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import options
-from leanspec_launcher.manage.options import Report
+from leanspec_launcher.manage.options import CommandReport
 from leanspec_launcher.manage.repair import run_installer
 from leanspec_launcher.processes import interpreter, output_of
 
-from .index import Release, complete, newest
+from .index import IndexRelease, complete, newest
 from .installation import Installation, installation
 
 # The exit code of `--check` if there is an update.
@@ -33,7 +33,7 @@ COMMAND = "import sys; sys.path.insert(0, {!r}); from leanspec_launcher.manage i
 @click.option("--version", metavar="V", help="Change to this release, newer or older.")
 @options.dry_run
 @options.report("files")
-def command(*, check: bool, version: str | None, dry_run: bool) -> Report:
+def command(*, check: bool, version: str | None, dry_run: bool) -> CommandReport:
     """Update LeanSpec with the installer that installed it.
 
     Asks that installer's index, and shows what would change. The update is the installer's own
@@ -68,20 +68,20 @@ def command(*, check: bool, version: str | None, dry_run: bool) -> Report:
     }
     if not is_other:
         echo(f"lean-spec {VERSION} is the newest release of your index")
-        return Report(value)
+        return CommandReport(value)
     if check:
         echo(f"lean-spec {release.version} is available, this is {VERSION}")
         say_hint(shown([steps]))
-        return Report(value, AVAILABLE)
+        return CommandReport(value, AVAILABLE)
     _print_change(release, installed)
     echo(styled(f"$ {shown([steps])}", bold=True), err=True)
     if not dry_run:
         _update(installed, steps, release.version)
         value["installed"] = release.version
-    return Report(value)
+    return CommandReport(value)
 
 
-def _print_change(release: Release, installed: Installation) -> None:
+def _print_change(release: IndexRelease, installed: Installation) -> None:
     uploaded = _date(release)
     date = f", of {uploaded[:10]}" if uploaded else ""
     echo(f"lean-spec {VERSION} -> {release.version}{date}")
@@ -91,7 +91,7 @@ def _print_change(release: Release, installed: Installation) -> None:
         echo(f"  {file.name}")
 
 
-def _date(release: Release) -> str:
+def _date(release: IndexRelease) -> str:
     return next((file.uploaded for file in release.files if file.uploaded), "")
 
 

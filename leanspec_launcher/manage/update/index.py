@@ -33,7 +33,7 @@ STUB = "-none-any.whl"
 
 
 @dataclass(frozen=True)
-class File:
+class IndexFile:
     """A wheel that the installer would take."""
 
     distribution: str
@@ -44,14 +44,14 @@ class File:
 
 
 @dataclass(frozen=True)
-class Release:
+class IndexRelease:
     """A release on the index, with the wheels for this machine."""
 
     version: str
-    files: list[File]
+    files: list[IndexFile]
 
 
-def newest(installed: Installation, version: str | None) -> Release:
+def newest(installed: Installation, version: str | None) -> IndexRelease:
     """Return the newest release of the index, or one of a version, as far as it is meant for use.
 
     Raises CommandError if the index does not answer, has no such release, or only yanked ones.
@@ -64,10 +64,10 @@ def newest(installed: Installation, version: str | None) -> Release:
             f"the index has no `{requirement}` for this Python",
             hint="see your installer's index",
         )
-    return Release(wheels[0].version, wheels)
+    return IndexRelease(wheels[0].version, wheels)
 
 
-def complete(installed: Installation, version: str) -> Release:
+def complete(installed: Installation, version: str) -> IndexRelease:
     """Return a release with everything that this installation takes of it.
 
     Raises CommandError if a part is not on the index, or if it has no build for this machine.
@@ -92,10 +92,10 @@ def complete(installed: Installation, version: str) -> Release:
                 hint="stay with this release, or see `leanspec-launcher doctor`",
             )
     needed = [file for file in files if file.distribution not in ours or _fits(file)]
-    return Release(version, [file for file in needed if file.version == version])
+    return IndexRelease(version, [file for file in needed if file.version == version])
 
 
-def _fits(file: File) -> bool:
+def _fits(file: IndexFile) -> bool:
     """Tell whether a wheel has a program, for this machine."""
     platform = current()
     if file.name.endswith(STUB) or platform is None:
@@ -108,7 +108,7 @@ def _fits(file: File) -> bool:
     return any(tag.startswith(("macosx_", "win")) for tag in tags)
 
 
-def _ask(installed: Installation, requirement: str, *options: str) -> list[File]:
+def _ask(installed: Installation, requirement: str, *options: str) -> list[IndexFile]:
     """Let the installer resolve a requirement, and change nothing."""
     command = words(usable(installed.installer.resolve), FAMILIES["cli"])
     if command[0] == "uv":
@@ -152,13 +152,13 @@ def _run(command: list[str], stdin: str = "") -> str:
     return process.stdout
 
 
-def _of_report(text: str) -> list[File]:
+def _of_report(text: str) -> list[IndexFile]:
     """Read pip's installation report (pip documentation, Installation Report)."""
     try:
         # What pip says without being asked may stand before it.
         report = json.loads(text[text.index("{") :])
         return [
-            File(
+            IndexFile(
                 normalized(str(each["metadata"]["name"])),
                 str(each["metadata"]["version"]),
                 _name_of(str(each["download_info"]["url"])),
@@ -180,14 +180,14 @@ def _too_old(command: list[str]) -> CommandError:
     return CommandError(text, hint=shown([upgrade]))
 
 
-def _of_lock(text: str) -> list[File]:
+def _of_lock(text: str) -> list[IndexFile]:
     """Read a `pylock.toml` of uv: each wheel of each package."""
     wheels = []
     for body in PACKAGE.findall(text):
         fields = dict(FIELD.findall(body))
         for url, uploaded in WHEEL.findall(body):
             name, version = normalized(fields["name"]), fields["version"]
-            wheels.append(File(name, version, _name_of(url), uploaded))
+            wheels.append(IndexFile(name, version, _name_of(url), uploaded))
     return wheels
 
 

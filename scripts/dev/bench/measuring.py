@@ -29,7 +29,7 @@ from scripts.wheels.build import build_wheels
 
 from .sessions import Session, Through, hold
 from .sessions import commands as session_commands
-from .starts import Command, Start, install, installed_binary, starts, this_platform
+from .starts import Command, StartKind, install, installed_binary, starts, this_platform
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -44,10 +44,10 @@ os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
 
 
 @dataclass
-class Row:
+class Measurements:
     """The measurements of one way to start, in milliseconds and kB."""
 
-    way: Start
+    way: StartKind
     start: list[float] = field(default_factory=list)
     """A whole run of `--version`."""
     handshake: list[float] = field(default_factory=list)
@@ -67,24 +67,24 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """A whole run."""
 
     machine: dict[str, str]
     rounds: int
-    rows: list[Row]
+    rows: list[Measurements]
     sessions: list[Session] = field(default_factory=list)
 
-    def row(self, way: Start) -> Row | None:
+    def row(self, way: StartKind) -> Measurements | None:
         """Return the row of a way; None if that was not possible here."""
         return next((row for row in self.rows if row.way == way), None)
 
     @property
     def ratios(self) -> dict[str, float]:
         """Return the ratios that are aimed at, by what they mean."""
-        direct, ours = self.row(Start.DIRECT), self.row(Start.OURS)
-        bare, linked = self.row(Start.BARE), self.row(Start.LINKED)
-        node = self.row(Start.NODE)
+        direct, ours = self.row(StartKind.DIRECT), self.row(StartKind.OURS)
+        bare, linked = self.row(StartKind.BARE), self.row(StartKind.LINKED)
+        node = self.row(StartKind.NODE)
         if direct is None or ours is None or bare is None or linked is None:
             return {}
         added = ours.start_median - direct.start_median
@@ -92,7 +92,7 @@ class Report:
             "(launcher - binary) / `python -c pass`": added / bare.start_median,
             "linked / binary": linked.start_median / direct.start_median,
         }
-        if help_screen := self.row(Start.HELP):
+        if help_screen := self.row(StartKind.HELP):
             name = "`leanspec-launcher --help` / `python -c pass`"
             ratios[name] = help_screen.start_median / bare.start_median
         if node:
@@ -115,15 +115,15 @@ class Bench:
 
     commands: Path
     """The folder of the commands that uv installed."""
-    starts: dict[Start, Command]
-    servers: dict[Start, Command]
+    starts: dict[StartKind, Command]
+    servers: dict[StartKind, Command]
     clients: dict[Through, Command]
     env: dict[str, str]
     fresh: dict[str, str]
     """An environment whose home is emptied after each start."""
 
 
-def measure(rounds: int) -> Report:
+def measure(rounds: int) -> BenchReport:
     """Install the real release, and measure every way to start it.
 
     Raises CommandError if npm has no release for this machine.
@@ -131,7 +131,7 @@ def measure(rounds: int) -> Report:
     with tempfile.TemporaryDirectory(prefix="leanspec-bench-") as name:
         bench = _prepare(Path(name))
         _warm_up(bench)
-        rows = {way: Row(way) for way in (*bench.starts, Start.FIRST)}
+        rows = {way: Measurements(way) for way in (*bench.starts, StartKind.FIRST)}
         sessions = {through: Session(through) for through in bench.clients}
         with step(f"measuring {rounds} rounds") as work:
             for number in range(rounds):
@@ -142,7 +142,7 @@ def measure(rounds: int) -> Report:
             for way, command in bench.servers.items():
                 rows[way].beside = _beside(command, bench.env)
         machine = _machine(bench.commands)
-        return Report(machine, rounds, [*rows.values()], [*sessions.values()])
+        return BenchReport(machine, rounds, [*rows.values()], [*sessions.values()])
 
 
 def _prepare(folder: Path) -> Bench:
@@ -155,9 +155,9 @@ def _prepare(folder: Path) -> Bench:
         must_succeed(capture(link), "`leanspec-launcher link`")
     by_pip = _by_pip(folder / "pip", dist)
     programs = _commands(folder / "start", commands, linked, FAMILIES["http"])
-    programs[Start.BARE] = (str(commands / "python"), "-c", "pass")
-    programs[Start.BY_PIP] = (str(by_pip / "leanspec-http"),)
-    programs[Start.HELP] = (str(commands / "leanspec-launcher"), "--help")
+    programs[StartKind.BARE] = (str(commands / "python"), "-c", "pass")
+    programs[StartKind.BY_PIP] = (str(by_pip / "leanspec-http"),)
+    programs[StartKind.HELP] = (str(commands / "leanspec-launcher"), "--help")
     servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
     for environment in (commands, linked, by_pip):
         _settle(installed_binary(environment))
@@ -183,14 +183,14 @@ def _hold_sessions(bench: Bench, sessions: dict[Through, Session]) -> None:
             hold(sessions[through], bench.clients[through], bench.env, probe=probe)
 
 
-def _one_round(bench: Bench, rows: dict[Start, Row]) -> None:
+def _one_round(bench: Bench, rows: dict[StartKind, Measurements]) -> None:
     """Start everything once more, in random order."""
     for way in random.sample([*bench.starts], len(bench.starts)):
         rows[way].start.append(_run(_version(bench.starts[way]), bench.env))
     for way in random.sample([*bench.servers], len(bench.servers)):
         rows[way].handshake.append(_handshake(bench.servers[way], bench.env))
-    first = _version(bench.starts[Start.OURS])
-    rows[Start.FIRST].start.append(_run(first, bench.fresh))
+    first = _version(bench.starts[StartKind.OURS])
+    rows[StartKind.FIRST].start.append(_run(first, bench.fresh))
     shutil.rmtree(Path(bench.fresh["HOME"], ".cache"))
 
 
@@ -206,17 +206,17 @@ def _release(folder: Path) -> Path:
 
 def _commands(
     folder: Path, commands: Path, linked: Path, family: Family
-) -> dict[Start, Command]:
+) -> dict[StartKind, Command]:
     folder.mkdir()
     result = starts(folder, commands, family)
-    binary = result[Start.DIRECT][0]
+    binary = result[StartKind.DIRECT][0]
     floor = folder / "floor"
     floor.write_text(
         FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8"
     )
     floor.chmod(0o755)
-    result[Start.LINKED] = (str(linked / family.program),)
-    result[Start.FLOOR] = (str(floor),)
+    result[StartKind.LINKED] = (str(linked / family.program),)
+    result[StartKind.FLOOR] = (str(floor),)
     return result
 
 

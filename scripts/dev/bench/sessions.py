@@ -22,7 +22,7 @@ from scripts.model.files import FileKind, read_files
 from scripts.model.plan import read_plan
 from scripts.tools.processes import capture, must_succeed, own_program
 
-from .starts import Command, Start
+from .starts import Command, StartKind
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -69,14 +69,14 @@ class Session:
 
 
 def commands(
-    folder: Path, dist: Path, servers: Mapping[Start, Command]
+    folder: Path, dist: Path, servers: Mapping[StartKind, Command]
 ) -> dict[Through, Command]:
     """Prepare each way to start the server of a release; return their commands."""
-    node = servers.get(Start.NODE)
+    node = servers.get(StartKind.NODE)
     commands = {
-        Through.BARE: servers[Start.DIRECT],
-        Through.LINKED: servers[Start.LINKED],
-        Through.INSTALLED: servers[Start.OURS],
+        Through.BARE: servers[StartKind.DIRECT],
+        Through.LINKED: servers[StartKind.LINKED],
+        Through.INSTALLED: servers[StartKind.OURS],
         Through.UVX: _by_uvx(folder, dist),
         Through.BUNDLE: _of_bundle(folder, dist),
     }

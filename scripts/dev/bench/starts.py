@@ -25,7 +25,7 @@ sys.exit(subprocess.run([{binary!r}, *sys.argv[1:]]).returncode)
 Command = tuple[str, ...]
 
 
-class Start(StrEnum):
+class StartKind(StrEnum):
     """How a program is started."""
 
     DIRECT = "direct"
@@ -66,7 +66,7 @@ def installed_binary(commands: Path, family: Family = FAMILY) -> Path:
     return packages / family.package / "bin" / family.program
 
 
-def starts(folder: Path, commands: Path, family: Family) -> dict[Start, Command]:
+def starts(folder: Path, commands: Path, family: Family) -> dict[StartKind, Command]:
     """Return the command of each way to start an installed program that is possible here.
 
     `folder` is where the npm wrapper and the shim are made.
@@ -75,13 +75,13 @@ def starts(folder: Path, commands: Path, family: Family) -> dict[Start, Command]
     shim = folder / "shim"
     shim.write_text(SHIM.format(python=commands / "python", binary=str(binary)), "utf-8")
     shim.chmod(0o755)
-    result: dict[Start, Command] = {
-        Start.DIRECT: (str(binary),),
-        Start.OURS: (str(commands / family.program),),
-        Start.SHIMMED: (str(shim),),
+    result: dict[StartKind, Command] = {
+        StartKind.DIRECT: (str(binary),),
+        StartKind.OURS: (str(commands / family.program),),
+        StartKind.SHIMMED: (str(shim),),
     }
     if shutil.which("node") and shutil.which("npm"):
-        result[Start.NODE] = (str(_wrapper(folder, binary)),)
+        result[StartKind.NODE] = (str(_wrapper(folder, binary)),)
     return result
 
 

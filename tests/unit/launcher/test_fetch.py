@@ -34,7 +34,7 @@ from filelock import FileLock
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries
-from leanspec_launcher.manage.fetch.entries import Wanted
+from leanspec_launcher.manage.fetch.entries import WheelRequest
 from leanspec_launcher.manage.fetch.transfer import Limits, place_of, save, shown
 from leanspec_launcher.manage.fetch.wheel_file import unpack
 from tests.support.downloads import (
@@ -84,7 +84,7 @@ def fetch(site: Site, place: str, say: Callable[[str], None] = fail) -> None:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HOME", site.env["HOME"])
         settings.delenv("XDG_DATA_HOME", raising=False)
-        entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), say)
+        entries.fetch(WheelRequest(wheel, FAMILIES["cli"], HOST, place), say)
 
 
 def unfinished(site: Site) -> list[str]:

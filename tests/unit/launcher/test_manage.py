@@ -20,7 +20,7 @@ from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.web.settings import Settings, data_folder, read_settings
 from scripts.environment import ROOT
-from scripts.wheels.pins import Pins
+from scripts.wheels.pins import WheelPins
 from tests.support.site import HOST, Site, script
 from tests.support.surroundings import run, shebang
 
@@ -388,7 +388,7 @@ def pin_wheel(made: Installation) -> None:
     """Let the release know its wheel, too."""
     before = made.site.pins["cli"][HOST.key]
     wheel = Wheel(f"leanspec_cli_bin-{VERSION}-x.whl", DIGEST, 1)
-    made.site.pins["cli"][HOST.key] = Pins(before.executable, before.libraries, wheel)
+    made.site.pins["cli"][HOST.key] = WheelPins(before.executable, before.libraries, wheel)
     made.site.write_pins()
 
 

@@ -24,7 +24,7 @@ from minisign import KeyPair
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries, manifest
-from leanspec_launcher.manage.fetch.entries import Wanted, store_folder
+from leanspec_launcher.manage.fetch.entries import WheelRequest, store_folder
 from leanspec_launcher.manage.fetch.signature import verify
 from scripts.github.signing import Claim, sign
 from tests.support.downloads import Files, platform_wheel, serving, wheel_name
@@ -99,7 +99,7 @@ def fetch(site: Site, release: Release, code: int | None = 0) -> str:
 def fetch_here(place: str) -> None:
     """Fetch the other release in this process, as the command does."""
     wheel = manifest.wheel_of(OTHER, FAMILIES["cli"], HOST, place, store_folder())
-    entries.fetch(Wanted(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
+    entries.fetch(WheelRequest(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
 
 
 @pytest.mark.posix

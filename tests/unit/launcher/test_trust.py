@@ -17,7 +17,7 @@ if sys.platform == "win32":
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import is_private
-from scripts.wheels.pins import Pins
+from scripts.wheels.pins import WheelPins
 from tests.support import headers
 from tests.support.site import HOST, NO_WHEEL, Site, needing, script, settle, stamps
 from tests.support.surroundings import run, shebang
@@ -335,7 +335,7 @@ def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
         HOST.key, "darwin-x64"
     )
     site.pin("cli", GOOD)
-    none, foreign = Pins("0" * 64, {}, NO_WHEEL), Pins("1" * 64, {}, NO_WHEEL)
+    none, foreign = WheelPins("0" * 64, {}, NO_WHEEL), WheelPins("1" * 64, {}, NO_WHEEL)
     site.pins["cli"] = {
         other: site.pins["cli"][HOST.key],
         HOST.key: none,

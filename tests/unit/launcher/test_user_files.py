@@ -21,8 +21,8 @@ import pytest
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage import user_files
 from leanspec_launcher.manage.clients.change import put_in
-from leanspec_launcher.manage.clients.places import Place
-from leanspec_launcher.manage.clients.server import Server
+from leanspec_launcher.manage.clients.places import ServersFile
+from leanspec_launcher.manage.clients.server import ServerCommand
 from leanspec_launcher.manage.clients.table import CLIENTS
 from leanspec_launcher.manage.user_files import ChangedError, UserFile, read
 from tests.support.preconditions import needs, require
@@ -376,9 +376,9 @@ def test_no_change_of_a_client_that_writes_at_the_same_time_is_lost(
                 os.link(file, file.with_name("dotfile"))
             change = put_in(
                 CLIENTS["qwen"],
-                Place(file, "user", ("mcpServers",)),
+                ServersFile(file, "user", ("mcpServers",)),
                 "leanspec",
-                Server("leanspec-mcp"),
+                ServerCommand("leanspec-mcp"),
                 enable=False,
                 force=False,
             )

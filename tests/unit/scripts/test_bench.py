@@ -17,7 +17,7 @@ from tests.support.preconditions import missing, require
 if sys.platform == "win32":
     missing("POSIX", "a start is measured on Linux and macOS")
 
-from scripts.dev.bench.measuring import Report, Row
+from scripts.dev.bench.measuring import BenchReport, Measurements
 from scripts.dev.bench.report import (
     BEGIN,
     END,
@@ -30,7 +30,7 @@ from scripts.dev.bench.report import (
     table,
 )
 from scripts.dev.bench.sessions import Through
-from scripts.dev.bench.starts import Start
+from scripts.dev.bench.starts import StartKind
 from scripts.tools.processes import clean_environment
 from tests.support.installers import install_with_pip
 from tests.support.surroundings import run
@@ -54,8 +54,8 @@ def must_be_sound(report: dict[str, Any]) -> None:
     """Fail if anything was not measured, or if what we start is not the binary alone, in two rounds."""
     rows = {row["way"]: row for row in report["rows"]}
     assert all(len(row["start"]) == 2 for row in rows.values())
-    assert rows[Start.OURS]["beside"] == rows[Start.LINKED]["beside"] == 0
-    assert rows[Start.SHIMMED]["beside"] > 1_000, "a Python waits"
+    assert rows[StartKind.OURS]["beside"] == rows[StartKind.LINKED]["beside"] == 0
+    assert rows[StartKind.SHIMMED]["beside"] > 1_000, "a Python waits"
     assert all(session["stray"] == session["left"] == 0 for session in report["sessions"])
     for times in ("tools", "probed"):
         assert all(len(session[times]) == 2 for session in report["sessions"])
@@ -72,7 +72,7 @@ def test_bench_measures_every_way_that_needs_no_npm(
     assert "| **lean-spec** (installed by uv) | " in output
     report = json.loads((tmp_path / "bench.json").read_text())
     must_be_sound(report)
-    assert {row["way"] for row in report["rows"]} == {*NAMES} - {Start.NODE}
+    assert {row["way"] for row in report["rows"]} == {*NAMES} - {StartKind.NODE}
     assert len(report["ratios"]) == 4
     through = {session["through"] for session in report["sessions"]}
     assert through == {*Through} - {Through.NODE}
@@ -90,7 +90,7 @@ def test_bench_measures_the_release_on_npm_and_its_wrapper(
     must_be_sound(report)
     rows = {row["way"]: row for row in report["rows"]}
     assert set(rows) == {*NAMES}
-    assert rows[Start.NODE]["beside"] > 10_000
+    assert rows[StartKind.NODE]["beside"] > 10_000
     assert len(report["ratios"]) == 6
     assert {session["through"] for session in report["sessions"]} == set(Through)
 
@@ -106,13 +106,13 @@ def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:
 
 def test_the_ratios_are_those_of_the_medians() -> None:
     rows = [
-        Row(Start.DIRECT, [2.0]),
-        Row(Start.OURS, [12.0], [14.0]),
-        Row(Start.BARE, [10.0]),
-        Row(Start.LINKED, [2.0]),
-        Row(Start.NODE, [40.0], [28.0]),
+        Measurements(StartKind.DIRECT, [2.0]),
+        Measurements(StartKind.OURS, [12.0], [14.0]),
+        Measurements(StartKind.BARE, [10.0]),
+        Measurements(StartKind.LINKED, [2.0]),
+        Measurements(StartKind.NODE, [40.0], [28.0]),
     ]
-    report = Report({"cpu": "x"}, 1, rows)
+    report = BenchReport({"cpu": "x"}, 1, rows)
     assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]
     assert "| launcher / npm wrapper | 0.30 | 0.30 |" in table(report)
     assert plot(report).count("<rect") == 5 + len(LEGEND)
@@ -120,7 +120,7 @@ def test_the_ratios_are_those_of_the_medians() -> None:
 
 def test_the_plot_has_room_for_each_name_and_shows_no_markup() -> None:
     """Of a wide font, a character takes 7.8 of 13 pixels."""
-    picture = plot(Report({}, 1, [Row(way, [2.0]) for way in NAMES]))
+    picture = plot(BenchReport({}, 1, [Measurements(way, [2.0]) for way in NAMES]))
     names = re.findall(r'text-anchor="end">([^<]+)<', picture)
     assert len(names) == len(NAMES)
     assert max(map(len, names)) * 7.8 < LEFT - 8

@@ -1205,7 +1205,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
         publish.publish(
             dist,
             index,
-            publish.Proof(gates, forbidden),
+            publish.ReleaseChecks(gates, forbidden),
             dry_run=False,
             resume=False,
             wait=1,

@@ -13,10 +13,10 @@ from packaging.version import Version
 from leanspec_launcher.commands import CommandError
 from scripts.index.built import index_of
 from scripts.index.client import (
-    Client,
     Index,
+    IndexClient,
+    IndexProject,
     IndexUnreachableError,
-    Project,
     Served,
     read_index,
     without_secret,
@@ -32,34 +32,34 @@ PAGE = b'{"meta":{"api-version":"1.0"},"name":"x","files":[]}'
 FILE = bytes(range(256)) * 10_000
 
 
-def client(url: str) -> Client:
-    return Client(Index(url, url))
+def client(url: str) -> IndexClient:
+    return IndexClient(Index(url, url))
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
 def test_a_busy_index_is_asked_again(quick_index: SmallIndex, code: int) -> None:
     quick_index.busy = [code] * 3
-    assert Client(quick_index.place).files("x") == {}
+    assert IndexClient(quick_index.place).files("x") == {}
     assert quick_index.busy == []
 
 
 def test_retry_after_is_kept(quick_index: SmallIndex) -> None:
     quick_index.busy, quick_index.headers = [429], {"Retry-After": "1"}
     started = time.monotonic()
-    Client(quick_index.place).files("x")
+    IndexClient(quick_index.place).files("x")
     assert time.monotonic() - started >= 1
 
 
 def test_a_busy_index_is_given_up_in_the_end(quick_index: SmallIndex) -> None:
     quick_index.busy = [503] * 100
     with pytest.raises(IndexUnreachableError, match="is still busy after 6 attempts"):
-        Client(quick_index.place).files("x")
+        IndexClient(quick_index.place).files("x")
 
 
 def test_a_refusal_is_no_success_and_is_not_asked_again(quick_index: SmallIndex) -> None:
     quick_index.busy = [403, 403]
     with pytest.raises(CommandError, match="answers 403"):
-        Client(quick_index.place).files("x")
+        IndexClient(quick_index.place).files("x")
     assert quick_index.busy == [403]
 
 
@@ -113,7 +113,7 @@ def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
     quick_index.delay, quick_index.answers = 0.05, [(403, "no")] * len(files)
     place = quick_index.place
     with pytest.raises(CredentialsError, match="403 Forbidden"):
-        upload_all(place, Client(place), files, ("user", "secret"))
+        upload_all(place, IndexClient(place), files, ("user", "secret"))
     assert len(quick_index.answers) > len(files) / 2
 
 
@@ -154,7 +154,7 @@ def test_a_download_is_whole_or_not_there(quick_index: SmallIndex, tmp_path: Pat
     target = tmp_path / "file"
     quick_index.files["good"], quick_index.cut = FILE, "good"
     served = Served("file", None, f"{quick_index.url}files/good")
-    ours, sha256 = Client(quick_index.place), hashlib.sha256(FILE).hexdigest()
+    ours, sha256 = IndexClient(quick_index.place), hashlib.sha256(FILE).hexdigest()
     quick_index.cuts = 0
     assert ours.download(served, target) == sha256
     assert target.read_bytes() == FILE
@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_is_no_file(
     """The page that says so is not taken for it."""
     served = Served("file", None, f"{quick_index.url}files/gone")
     with pytest.raises(CommandError, match="answers 404"):
-        Client(quick_index.place).download(served, tmp_path / "file")
+        IndexClient(quick_index.place).download(served, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -199,15 +199,15 @@ def test_a_page_that_is_none_is_named(
 ) -> None:
     quick_index.page = JSON, page
     with pytest.raises(CommandError, match=words):
-        Client(quick_index.place).files("x")
+        IndexClient(quick_index.place).files("x")
 
 
 def test_the_status_of_a_project_is_read(quick_index: SmallIndex) -> None:
-    ours = Client(quick_index.place)
-    assert ours.project("x") == Project({}, "active", "")
+    ours = IndexClient(quick_index.place)
+    assert ours.project("x") == IndexProject({}, "active", "")
     status = b',"project-status":{"status":"quarantined","reason":"malware"}}'
     quick_index.page = JSON, PAGE[:-1] + status
-    assert ours.project("x") == Project({}, "quarantined", "malware")
+    assert ours.project("x") == IndexProject({}, "quarantined", "malware")
 
 
 @pytest.mark.parametrize("secret", ["me:hush@", "me@", ":hush@"])
@@ -262,7 +262,7 @@ def test_a_hash_that_the_index_states_is_taken(quick_index: SmallIndex) -> None:
         b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'
     )
     quick_index.page = JSON, PAGE.replace(b"[]", b"[" + file + b"]")
-    ours = Client(quick_index.place)
+    ours = IndexClient(quick_index.place)
     (served,) = ours.files("x").values()
     assert (served.name, served.sha256) == ("x-1.tar.gz", "ab")
     assert ours.digest(served) == "ab"

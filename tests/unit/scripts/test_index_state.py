@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
 from scripts.gates.index_state import index_state
-from scripts.index.client import Client
+from scripts.index.client import IndexClient
 from scripts.model.files import File, FileKind
 from tests.support.small_index import SmallIndex
 
@@ -87,7 +87,7 @@ def test_what_the_index_has_is_looked_at_first(
     file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
     found = [
         each
-        for each in index_state(Client(quick_index.place), Version(version), [file])
+        for each in index_state(IndexClient(quick_index.place), Version(version), [file])
         if not each.passed
     ]
     said = " ".join(
@@ -130,14 +130,14 @@ def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
     file = File(tmp_path / "x", FileKind.STUB, NAME, "0.3.0", None)
     started = time.monotonic()
     with pytest.raises(CommandError, match=words):
-        list(index_state(Client(quick_index.place), Version("0.3.0"), [file]))
+        list(index_state(IndexClient(quick_index.place), Version("0.3.0"), [file]))
     assert time.monotonic() - started < 5, "asking again changes nothing"
 
 
 def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(
     quick_index: SmallIndex,
 ) -> None:
-    client = Client(quick_index.place)
+    client = IndexClient(quick_index.place)
     version = b"<meta name='pypi:repository-version' content='1.0'>"
     quick_index.page = "text/html", b"<html><head>" + version + b"</head></html>"
     assert client.files(NAME) == {}

@@ -14,7 +14,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.gates import installation
 from scripts.index import pins
 from scripts.index.built import index_of, installer_settings
-from scripts.index.client import Client
+from scripts.index.client import IndexClient
 from scripts.index.pins import write_pins
 from scripts.index.served import fetch
 from scripts.locked import entry
@@ -139,7 +139,7 @@ def test_a_file_on_the_index_that_was_not_built_is_wrong(
     data = file.path.read_bytes()
     quick_index.files = {file.path.name: data, stray: data}
     (tmp_path / "fetched").mkdir()
-    client = Client(quick_index.place)
+    client = IndexClient(quick_index.place)
     fetched = fetch(client, Version("1.2.3"), tmp_path / "fetched", tmp_path / "dist")
     wrong = [finding.subject for finding in fetched if not finding.passed]
     assert wrong == [stray]

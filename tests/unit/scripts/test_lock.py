@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from scripts import locked
 from scripts.environment import ROOT, Group
-from scripts.tools.lock import Entry, Environment, follow, read_lock, wanted
+from scripts.tools.lock import Environment, LockEntry, follow, read_lock, wanted
 from scripts.tools.loopback import serving
 from scripts.tools.processes import clean_environment, own_program
 from tests.support.remembered import remembered
@@ -92,7 +92,7 @@ def metadata() -> dict[str, list[Requirement]]:
     return requirements | from_index(sorted(foreign - set(requirements)))
 
 
-def locked_entries() -> list[Entry]:
+def locked_entries() -> list[LockEntry]:
     """Return the entries of all groups, for any environment that is looked at."""
     return [
         entry
@@ -102,7 +102,7 @@ def locked_entries() -> list[Entry]:
     ]
 
 
-def key(entry: Entry) -> str:
+def key(entry: LockEntry) -> str:
     return f"{entry.name}=={entry.version}"
 
 

@@ -70,7 +70,9 @@ def release(
     monkeypatch.setattr(module, "check", check)
     collected = read_collected(stand_in / "binaries")
     monkeypatch.setattr(module, "read_collected", lambda _: collected)
-    monkeypatch.setattr(module, "_pages", lambda _: (module.State.PASSED, "those there"))
+    monkeypatch.setattr(
+        module, "_pages", lambda _: (module.StepState.PASSED, "those there")
+    )
     return dist
 
 
@@ -110,7 +112,7 @@ def test_pre_release_goes_on_after_what_is_wrong(
 ) -> None:
     findings.append(problem("gate", "subject", "good", "bad"))
     monkeypatch.setattr(module, "CHECKS", (("lint", ("ruff", "nonsense")),))
-    monkeypatch.setattr(module, "_validate", lambda *_: (module.State.PASSED, ""))
+    monkeypatch.setattr(module, "_validate", lambda *_: (module.StepState.PASSED, ""))
     changelog = release.with_name("tree") / "CHANGELOG.md"
     changelog.write_text(changelog.read_text().replace(f"[{RELEASED}]", "[9.9.9]"))
     result = pre_release(release)

@@ -15,13 +15,13 @@ from packaging.version import Version
 from leanspec_launcher.commands import CommandError
 from scripts.gates.provenance import provenance, served_provenance
 from scripts.index import served, upload
-from scripts.index.client import Client, IndexUnreachableError
+from scripts.index.client import IndexClient, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
 from scripts.model.files import SLSA, FileKind, read_files
 from scripts.model.finding import Finding, confirm, problem, wrong_facts
 from scripts.model.plan import Plan
 from scripts.publish import publish as module
-from scripts.publish.publish import GatesError, Proof, publish
+from scripts.publish.publish import GatesError, ReleaseChecks, publish
 from scripts.wheels.pins import PINS, pinned_binaries
 from tests.support.attestation import write_attestation
 from tests.support.releases import plan_of_this_machine
@@ -61,12 +61,12 @@ def release(
     index: SmallIndex,
     dist: Path,
     *,
-    proof: Proof | None = None,
+    proof: ReleaseChecks | None = None,
     dry_run: bool = False,
     resume: bool = False,
     wait: int = 5,
 ) -> list[Finding]:
-    usual = Proof(lambda _: [], served.compare_served)
+    usual = ReleaseChecks(lambda _: [], served.compare_served)
     return publish(
         dist, index.place, proof or usual, dry_run=dry_run, resume=resume, wait=wait
     )
@@ -102,7 +102,7 @@ def test_each_wave_waits_until_the_one_before_is_served(
 def test_a_dry_run_uploads_nothing(
     index: SmallIndex, dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    proof = Proof(
+    proof = ReleaseChecks(
         lambda _: [confirm("gate", "it", "good")],
         lambda *_: pytest.fail("it was published"),
     )
@@ -136,7 +136,7 @@ def test_without_credentials_nothing_is_uploaded(
 
 
 def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> None:
-    proof = Proof(
+    proof = ReleaseChecks(
         lambda _: [problem("gate", "it", "good", "bad")],
         lambda *_: pytest.fail("it was published"),
     )
@@ -330,7 +330,7 @@ def test_it_looks_ever_less_often(
     monkeypatch.setattr(module, "BACK_OFF", (0.01, 0.02, 0.03))
     monkeypatch.setattr(time, "sleep", pauses.append)
     files = [file for file in read_files(dist)[0] if file.kind == FileKind.MAIN]
-    client = Client(index.place)
+    client = IndexClient(index.place)
     index.files = {files[0].path.name: files[0].path.read_bytes()}
     index.hidden_looks = 5
     module.wait_until_served(client, files, 60)
@@ -377,7 +377,9 @@ def test_one_process_publishes_to_an_index_at_a_time(index: SmallIndex, dist: Pa
         return []
 
     first = threading.Thread(
-        target=release, args=(index, dist), kwargs={"proof": Proof(hold, lambda *_: [])}
+        target=release,
+        args=(index, dist),
+        kwargs={"proof": ReleaseChecks(hold, lambda *_: [])},
     )
     first.start()
     assert inside.wait(20)
@@ -432,7 +434,7 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
     for file in files.values():
         write_attestation(file)
     release(index, dist)
-    client = Client(index.place)
+    client = IndexClient(index.place)
     stated = served_provenance(client, plan.version)
     names = {file.distribution for file in files.values()}
     assert wrong_facts(provenance(client, plan.version, names, stated)) == []
@@ -459,7 +461,7 @@ def test_a_download_that_is_cut_leaves_nothing(
 ) -> None:
     release(index, dist)
     index.cut = next(dist.glob("lean_spec-*.whl")).name
-    client = Client(index.place)
+    client = IndexClient(index.place)
     file = client.files("lean-spec")[index.cut]
     (tmp_path / "fetched").mkdir()
     with pytest.raises(IndexUnreachableError):

@@ -11,11 +11,11 @@ from packaging.version import Version
 from leanspec_launcher._release import Wheel
 from leanspec_launcher.commands import CommandError
 from scripts.gates.rebuild import rebuild
-from scripts.index.client import Client
+from scripts.index.client import IndexClient
 from scripts.model.files import read_files
 from scripts.model.finding import Finding
 from scripts.model.plan import Plan
-from scripts.wheels.pins import Pins, render_pins
+from scripts.wheels.pins import WheelPins, render_pins
 from tests.support.small_index import SmallIndex
 
 OLD, NEW, LIBRARY = "0" * 64, "1" * 64, "2" * 64
@@ -27,8 +27,8 @@ def write_main(folder: Path, version: str, cli: str, library: str = "") -> Path:
     libraries = {"../x.libs/libssl.so": library} if library else {}
     wheel = Wheel("x.whl", OLD, 1)
     pins = {
-        "cli": {"linux-x64": Pins(cli, libraries, wheel)},
-        "mcp": {"linux-x64": Pins(OLD[1:] + "3", {}, wheel)},
+        "cli": {"linux-x64": WheelPins(cli, libraries, wheel)},
+        "mcp": {"linux-x64": WheelPins(OLD[1:] + "3", {}, wheel)},
     }
     path = folder / f"lean_spec-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -41,7 +41,7 @@ def findings(
 ) -> list[Finding]:
     exceptions = {"rebuild": reason} if reason else {}
     plan = Plan(Version(version), {}, exceptions)
-    return list(rebuild(Client(index.place), plan, read_files(folder)[0]))
+    return list(rebuild(IndexClient(index.place), plan, read_files(folder)[0]))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from twine.exceptions import TrustedPublishingFailure, TwineException
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.index import upload as module
-from scripts.index.client import ATTEMPTS, Client, Index, IndexUnreachableError
+from scripts.index.client import ATTEMPTS, Index, IndexClient, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError, credentials, upload
 from scripts.model.files import File
 from tests.support.small_index import CUT, SILENT, SmallIndex
@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> File:
 
 
 def send(index: SmallIndex, file: File) -> None:
-    upload(index.place, Client(index.place), file, SECRET)
+    upload(index.place, IndexClient(index.place), file, SECRET)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -187,7 +187,7 @@ def test_more_files_than_threads_are_all_uploaded(
     quick_index: SmallIndex, tmp_path: Path
 ) -> None:
     files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
-    module.upload_all(quick_index.place, Client(quick_index.place), files, SECRET)
+    module.upload_all(quick_index.place, IndexClient(quick_index.place), files, SECRET)
     assert len(quick_index.uploaded) == len(files)
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, cli
-from leanspec_launcher.manage.clients.server import Server
+from leanspec_launcher.manage.clients.server import ServerCommand
 from tests.support.clients import PROGRAM, Ask
 
 # Variables that move the files of a client.
@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.chdir(project)
-    monkeypatch.setattr(choice, "own", lambda _: Server(PROGRAM))
+    monkeypatch.setattr(choice, "own", lambda _: ServerCommand(PROGRAM))
     monkeypatch.setattr(choice, "has_uvx", lambda: True)
     return folder
 

@@ -17,7 +17,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, cli, server
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
-from leanspec_launcher.manage.clients.server import Server
+from leanspec_launcher.manage.clients.server import ServerCommand
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
 from tests.support.clients import PROGRAM, Ask, contents, write
@@ -314,7 +314,7 @@ def test_a_path_that_is_not_utf_8_is_an_error(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = os.fsdecode(b"/home/\xff/leanspec-mcp")
-    monkeypatch.setattr(choice, "own", lambda _: Server(path))
+    monkeypatch.setattr(choice, "own", lambda _: ServerCommand(path))
     with pytest.raises(CommandError, match=r"/home/\\xff/leanspec-mcp` is not UTF-8"):
         ask("qwen")
 

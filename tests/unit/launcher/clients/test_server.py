@@ -14,12 +14,12 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, server
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.server import (
-    Server,
+    ServerCommand,
     in_folder,
     lasting,
     out_of_folder,
 )
-from leanspec_launcher.manage.clients.table import CLIENTS, Start
+from leanspec_launcher.manage.clients.table import CLIENTS, ServerFolder
 from tests.support.clients import PROGRAM, Ask, write
 
 RELEASE = "0.3.0"
@@ -49,7 +49,7 @@ def test_a_client_that_starts_servers_elsewhere_needs_a_project(
 ) -> None:
     monkeypatch.chdir(home.parent)
     for name, client in CLIENTS.items():
-        if client.ended or client.start is Start.PROJECT or client.folder:
+        if client.ended or client.start is ServerFolder.PROJECT or client.folder:
             continue
         with pytest.raises(CommandError, match="is not in a project") as error:
             ask(name, "--write", "--yes", "--scope", "user")
@@ -82,7 +82,7 @@ def test_a_folder_that_the_client_fills_in_is_left_to_it(ask: Ask) -> None:
 
 def test_cmd_enters_a_folder_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    started = in_folder(Server(r"C:\a b\python.exe", ("-m", "x")), r"C:\my project")
+    started = in_folder(ServerCommand(r"C:\a b\python.exe", ("-m", "x")), r"C:\my project")
     assert started.words == [
         *("cmd", "/d", "/c", "cd", "/d", r"C:\my project", "&&"),
         *(r"C:\a b\python.exe", "-m", "x"),
@@ -91,7 +91,7 @@ def test_cmd_enters_a_folder_on_windows(monkeypatch: pytest.MonkeyPatch) -> None
     assert (inner.words, folder) == ([r"C:\a b\python.exe", "-m", "x"], r"C:\my project")
     for name in ("a&b", "100%", "a^b", "wow!"):
         with pytest.raises(CommandError, match="`cmd` cannot be told"):
-            in_folder(Server("x"), rf"C:\{name}")
+            in_folder(ServerCommand("x"), rf"C:\{name}")
 
 
 def test_a_path_that_reads_as_a_variable_is_refused(
@@ -115,7 +115,7 @@ def test_a_projects_file_names_no_path_of_this_machine(name: str, ask: Ask) -> N
     client = CLIENTS[name]
     output = ask(name, "--write", "--yes").stdout
     text = file_to_change(client, "project", Path.cwd()).read_text()
-    names_folder = client.start_in_project is not Start.PROJECT
+    names_folder = client.start_in_project is not ServerFolder.PROJECT
     if names_folder and not client.folder_in_project:
         assert "for this machine only: keep it out of version control" in output
         assert PROGRAM in text
@@ -194,7 +194,7 @@ def test_a_path_that_ends_is_said(
     ask: Ask, release: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = f"/nix/store/abc-lean-spec-{release}/bin/leanspec-mcp"
-    monkeypatch.setattr(choice, "own", lambda _: Server(ended))
+    monkeypatch.setattr(choice, "own", lambda _: ServerCommand(ended))
     output = ask("codex", "--write", "--yes", "--scope", "user").stdout
     assert "no path of this installation stays" in output
 
