@@ -1197,7 +1197,7 @@ def test_10_30_and_34_nothing_is_uploaded_unless_every_gate_passes(
     for module in (publish, check):
         monkeypatch.setattr(module, "read_plan", lambda *_: plan)
     monkeypatch.setattr(publish, "upload_all", forbidden)
-    monkeypatch.setattr(publish, "Client", forbidden)
+    monkeypatch.setattr(publish, "IndexClient", forbidden)
     monkeypatch.setattr(check, "_installs", lambda *_: iter(()))  # fails for seconds
     (dist / CLI).unlink()
     gates = partial(check.check, collected=dist.parent / "binaries")
