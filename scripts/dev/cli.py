@@ -152,7 +152,7 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     """Measure what a start costs, side by side with others.
 
     The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
-    About 0.4 s per round. Run on an idle machine; background load affects all rows equally.
+    About 1 s per round, 200 by default. Run on an idle machine; background load affects all rows equally.
 
     \b
     Examples:

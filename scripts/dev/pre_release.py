@@ -24,7 +24,7 @@ from scripts.index.pins import write_pins
 from scripts.model.distributions import MAIN
 from scripts.model.families import PROJECTS, load_families
 from scripts.model.files import read_files
-from scripts.model.finding import Finding, confirm, counted, hints_of, problem, wrong_facts
+from scripts.model.finding import Finding, confirm, counted, problem, wrong_facts
 from scripts.model.pages import read_pages
 from scripts.model.plan import SOURCES, VALIDATE, Plan, read_plan
 from scripts.model.version_places import VersionPlace, planned
@@ -224,8 +224,7 @@ def _check(
     findings = check(dist, cargo=workspace, collected=base, plan=plan, github=github)
     lines = wrong_facts(findings)
     if lines:
-        hints = [f"hint: {hint}" for hint in hints_of(findings)]
-        raise CommandError(counted(findings), details=[*lines, *hints])
+        raise CommandError(counted(findings), details=lines)
     gaps = [f"{each.subject}: {each.found}" for each in findings if each.is_gap]
     return StepState.PASSED, "\n  ".join([counted(findings), *gaps])
 

@@ -73,18 +73,15 @@ def confirm_unless(
 
 
 def wrong_facts(findings: Iterable[Finding]) -> list[str]:
-    """Return a line for each fact that is not as it should be."""
-    return [
-        f"{each.gate}: {each.subject}: expected {each.expected}, found {each.found}"
-        for each in findings
-        if not each.passed
-    ]
-
-
-def hints_of(findings: Iterable[Finding]) -> list[str]:
-    """Return what helps with the facts that are not as they should be, each hint once."""
-    hints = [each.hint for each in findings if not each.passed and each.hint]
-    return list(dict.fromkeys(hints))
+    """Return the facts that are not as they should be, line by line, each with its hint below it."""
+    lines = []
+    for finding in findings:
+        if not finding.passed:
+            fact = f"{finding.gate}: {finding.subject}"
+            text = f"{fact}: expected {finding.expected}, found {finding.found}"
+            lines += text.splitlines()
+            lines += [f"hint: {finding.hint}"] if finding.hint else []
+    return lines
 
 
 def counted(findings: Sequence[Finding]) -> str:
@@ -93,7 +90,7 @@ def counted(findings: Sequence[Finding]) -> str:
     facts = "fact" if total == 1 else "facts"
     if failed:
         return f"{failed} of {total} {facts} {'is' if failed == 1 else 'are'} wrong"
-    return f"all {total} {facts} are right" if total != 1 else "1 fact is right"
+    return f"{total} {facts} {'is' if total == 1 else 'are'} right"
 
 
 Gate = Callable[[], Iterator[Finding]]
@@ -106,16 +103,16 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
     except CommandError as error:
         yield problem(
             title,
-            "the gate itself",
-            "to come to an end",
-            str(error),
+            "gate",
+            "completed",
+            f"stopped: {error}",
             hint=error.hint or "",
         )
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
         yield problem(
             title,
-            "the gate itself",
-            "to come to an end",
-            f"it stopped: {reason(error)}",
+            "gate",
+            "completed",
+            f"crashed: {reason(error)}",
             hint="build the files again: `python3 -m scripts wheels`; if that does not help, report it",
         )

@@ -67,13 +67,22 @@ def home_version(root: Path = ROOT) -> Version:
     return Version(str(_read_toml(root / "pyproject.toml")["project"]["version"]))
 
 
-def planned(version: Version, root: Path = ROOT, cargo: Path | None = None) -> list[Edit]:
-    """Return each file's new text; raises CommandError if one cannot be read."""
+def planned(
+    version: Version,
+    root: Path = ROOT,
+    cargo: Path | None = None,
+    *,
+    is_new: bool = True,
+) -> list[Edit]:
+    """Return each file's new text; raises CommandError if one cannot be read.
+
+    A version that is not new gets no heading in the changelog.
+    """
     own, sources = read_repository(root), read_repository(root, "sources")
     projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
     edits = [_project(path, version, own, root) for path in projects]
-    edits.append(_changelog(root / "CHANGELOG.md", version, root))
+    edits.append(_changelog(root / "CHANGELOG.md", version, root, is_new=is_new))
     edits.append(_server(root / "server.json", version, own, root))
     edits += [_platforms(root / name, version, root) for name in NAMES_PLATFORMS]
     files = dict.fromkeys(mention.file for mention in MENTIONS)
@@ -292,7 +301,7 @@ def released(text: str) -> list[str]:
     ]
 
 
-def _changelog(path: Path, version: Version, root: Path) -> Edit:
+def _changelog(path: Path, version: Version, root: Path, *, is_new: bool) -> Edit:
     """Turn the heading of the unreleased changes into that of a release. A dev version gets none.
 
     A newest heading above that version is of a `bump` that was killed: it is taken back.
@@ -305,7 +314,7 @@ def _changelog(path: Path, version: Version, root: Path) -> Edit:
         heading = re.compile(rf"\r?\n## \[{re.escape(newest)}\].*\n")
         text = heading.sub("", before, count=1)
         places.append(VersionPlace(file, "heading", f"[{newest}]", "none"))
-    if str(version) not in released(text):
+    if is_new and str(version) not in released(text):
         places.append(VersionPlace(file, "heading", "none", f"[{version}]"))
         text = _with_heading(text, version, path)
     return Edit(path, before, text, places)
@@ -352,7 +361,8 @@ def must_be_workspace(folder: Path) -> None:
     if not (folder / "Cargo.toml").is_file():
         raise CommandError(
             f"`{folder}` is not a cargo workspace: it contains no `Cargo.toml`",
-            hint="name the folder of the workspace, such as `../leanspec/rust`",
+            hint=f"name LeanSpec's: `git clone {read_repository(ROOT, 'sources').url} ../leanspec`"
+            " makes the folder `../leanspec/rust`",
         )
 
 

@@ -41,7 +41,8 @@ def repeat_version(
     cargo: Path | None, *, dry_run: bool
 ) -> list[version_places.VersionPlace]:
     """Write the present version into every place; return the places with their former text."""
-    edits = version_places.planned(version_places.home_version(), cargo=cargo)
+    version = version_places.home_version()
+    edits = version_places.planned(version, cargo=cargo, is_new=False)
     return _apply(edits, dry_run=dry_run)
 
 

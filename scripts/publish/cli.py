@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leanspec_launcher._say import say
 from leanspec_launcher.commands import FAILURE
 from scripts.environment import ROOT, extend
 from scripts.options import (
@@ -99,6 +100,8 @@ def bump(
     if commit and target is None:
         raise click.UsageError("`--commit` needs VERSION or `--dev`")
     unchanged, former = check_only or dry_run, home_version()
+    if target is not None and target < former:
+        say(f"warning: {target} is lower than the present {former}")
     if target is None:
         places = repeat_version(cargo, dry_run=unchanged)
     else:
@@ -279,7 +282,7 @@ def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
 
 def _print_gate(gate: str, findings: list[Finding]) -> None:
     """Print one line for a gate, then what failed and what helps, and the gaps that are explained."""
-    from scripts.model.finding import counted, hints_of
+    from scripts.model.finding import counted
 
     failed = [finding for finding in findings if not finding.passed]
     mark = click.style("✗", fg="red") if failed else click.style("✓", fg="green")
@@ -288,8 +291,8 @@ def _print_gate(gate: str, findings: list[Finding]) -> None:
         click.echo(f"    {finding.subject}")
         click.echo(f"      expected  {finding.expected}")
         click.echo(f"      found     {finding.found}")
-    for hint in hints_of(findings):
-        click.echo(f"      hint: {hint}")
+        if finding.hint:
+            click.echo(f"      hint: {finding.hint}")
     for finding in findings:
         if finding.is_gap:
             click.echo(f"    {finding.subject}: {finding.found}")

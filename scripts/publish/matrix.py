@@ -42,7 +42,7 @@ ANNOUNCEMENTS_READ = dt.date(2026, 11, 29)
 NOTICE = dt.timedelta(days=180)
 # Linux is built for the oldest glibc that Rust supports, whatever the runner's is. OpenSSL is linked
 # in statically, built for the same one.
-GLIBC = ".2.17"
+GLIBC = {"linux-x64": "2.17", "linux-arm64": "2.17"}
 RUST = ROOT / ".github/rust/rust-toolchain.toml"
 OUTPUT_VARIABLE = "GITHUB_OUTPUT"
 Matrix = dict[str, list[dict[str, str]]]
@@ -114,7 +114,19 @@ def _tag(version: str) -> str:
 def build_target(key: str) -> str:
     """Return the target that a release builds a platform for: on Linux, with its glibc."""
     platform = PLATFORMS[key]
-    return platform.target + (GLIBC if platform.system == "linux" else "")
+    glibc = f".{_stated(GLIBC, key)}" if platform.system == "linux" else ""
+    return platform.target + glibc
+
+
+def _stated(table: dict[str, str], key: str) -> str:
+    """Return what a table of this module says of a platform; raises CommandError if it says nothing."""
+    if key not in table:
+        name = "RUNNERS" if table is RUNNERS else "GLIBC"
+        raise CommandError(
+            f"`{name}` has no line for `{key}`",
+            hint=f"add one in scripts/publish/{Path(__file__).name}",
+        )
+    return table[key]
 
 
 def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
@@ -122,7 +134,7 @@ def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
         "include": [
             {
                 "platform": key,
-                "runner": RUNNERS[key],
+                "runner": _stated(RUNNERS, key),
                 "target": build_target(key),
                 "artifact": f"{artifact}-{key}",
             }

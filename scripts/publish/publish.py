@@ -31,7 +31,7 @@ from scripts.index.upload import (
     upload_all,
 )
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.finding import Finding, compare, counted, hints_of, wrong_facts
+from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.options import LONGEST_WAIT
@@ -57,7 +57,7 @@ class GatesError(CommandError):
         super().__init__(
             f"{counted(findings)}: nothing is uploaded",
             details=wrong_facts(findings),
-            hint="; ".join(hints_of(findings)) or "fix them, and type it again",
+            hint="`python3 -m scripts check` repeats these checks",
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leanspec_launcher._say import say
 from leanspec_launcher.commands import FAILURE, echo_text
 from scripts.options import (
     BINARIES_OPTION,
@@ -47,8 +48,13 @@ def wheels(
     """
     from .build import build_wheels
 
-    for path in build_wheels(binaries, out, families, platforms, repair):
+    built = build_wheels(binaries, out, families, platforms, repair)
+    for path in built:
         click.echo(path)
+    others = sorted({*out.glob("*.whl"), *out.glob("*.tar.gz")} - {*built})
+    if others:
+        names = ", ".join(f"`{path.name}`" for path in others)
+        say(f"note: `{out}` also contains {names}, which this run did not build")
 
 
 @click.command()

@@ -293,16 +293,6 @@ def test_help_lists_every_command_but_those_that_only_the_workflow_calls() -> No
     assert all(f"-m scripts {name}" in workflow for name in hidden)
 
 
-def test_the_floors_that_the_docs_promise_are_those_that_are_built() -> None:
-    page = (ROOT / "docs/installing.md").read_text("utf-8")
-    for path in ROOT.glob("platform_wheels/*/pyproject.toml"):
-        text = path.read_text("utf-8")
-        for floor in re.findall(r'glibc (\d+)\.(\d+)"', text):
-            assert f"manylinux_{floor[0]}_{floor[1]}" in page
-        for floor in re.findall(r'macos (\d+)\.0"', text):
-            assert f"macOS {floor}" in page
-
-
 def test_no_page_names_a_literal_that_is_gone() -> None:
     """Modules and files in backticks are there."""
     folders = (

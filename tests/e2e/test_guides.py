@@ -106,6 +106,11 @@ def test_adding_a_platform_passes_what_its_guide_says(
         runner,
         f'{runner}    "linux-riscv64": "ubuntu-24.04",\n',
     )
+    guide.edit(
+        "scripts/publish/matrix.py",
+        '"linux-arm64": "2.17"}',
+        '"linux-arm64": "2.17", "linux-riscv64": "2.31"}',
+    )
     # It is cross-compiled on a runner that the tests run on already.
     guide.named(".github/workflows/ci.yml")
     builder = "[tool.leanspec-collect.builders]\n"
@@ -131,6 +136,7 @@ def test_adding_a_platform_passes_what_its_guide_says(
     riscv = '    "linux-riscv64": headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1"),\n'
     guide.edit("tests/support/artifacts.py", build, riscv + build)
     output = guide.run(*guide.commands)
+    assert '"target": "riscv64gc-unknown-linux-gnu.2.31"' in output
     assert '"platform": "linux-riscv64", "runner": "ubuntu-24.04"' in output
     readme = (guide.tree / "README.md").read_text("utf-8")
     assert "Linux on x86-64, arm64 and RISC-V (glibc 2.34 or newer)" in readme

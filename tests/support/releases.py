@@ -115,6 +115,8 @@ def write_tagged_tree(
         lacking = table["missing"]["npm"].keys() & others.keys()
         table["platforms"] = [key for key in PLATFORMS if key not in lacking]
     manifest.write_text(tomlkit.dumps(document), "utf-8")
+    # The pages state the platforms of the plan.
+    version_places.apply(version_places.planned(Version(RELEASED), folder))
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Release")
     git(folder, "tag", f"v{RELEASED}")

@@ -364,6 +364,8 @@ def _machine(commands: Path) -> dict[str, str]:
         "cpu": f"{model}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": capture([str(commands / "python"), "--version"]).stdout.strip(),
-        "node": capture([node, "--version"]).stdout.strip() if node else "none",
+        "node": f"Node.js {capture([node, '--version']).stdout.strip()}"
+        if node
+        else "no Node.js",
         "lean-spec": main_project()["version"],
     }

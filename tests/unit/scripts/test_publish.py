@@ -439,7 +439,7 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
     names = {file.distribution for file in files.values()}
     assert wrong_facts(provenance(client, plan.version, names, stated)) == []
     del index.provenance[wheel.name]
-    (wrong,) = wrong_facts(provenance(client, plan.version, names, stated))
+    wrong, _ = wrong_facts(provenance(client, plan.version, names, stated))
     assert wrong.startswith(
         f"provenance on the index: {wheel.name}: expected attested as 0.2.9 is"
     )

@@ -52,7 +52,7 @@ def test_a_gate_that_is_stopped_says_why_in_words(tmp_path: Path) -> None:
 
     (finding,) = to_its_end("installs", lambda: iter(gate()))
     assert not finding.passed
-    assert finding.found == f"it stopped: `{tmp_path / 'index'}`: no such file or directory"
+    assert finding.found == f"crashed: `{tmp_path / 'index'}`: no such file or directory"
     assert "python3 -m scripts wheels" in finding.hint
 
 

@@ -179,7 +179,9 @@ def test_bump_without_a_version_repeats_the_present_one(
     planned = version_places.planned
     monkeypatch.setattr(version_places, "home_version", lambda: Version("0.1.3"))
     monkeypatch.setattr(
-        version_places, "planned", lambda version, cargo: planned(version, tree, cargo)
+        version_places,
+        "planned",
+        lambda version, cargo, **options: planned(version, tree, cargo, **options),
     )
     for options, code, changes in (
         (["--check"], 1, False),

@@ -21,6 +21,7 @@ from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.tools import digest as digest_of_tools
 from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
+from scripts.model.plan import typescript_release
 from scripts.model.repository import read_repository
 from tests.support.modules import literals
 from tests.support.versions import RELEASED
@@ -105,6 +106,7 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
     assert digest_of_tools(tools["github"]) != digest_of_tools(tools["markdown"])
     assert pins(dist) == {
         "TOOLS": tools,
+        "TYPESCRIPT": typescript_release(ROOT),
         "VERSION": version,
         "BINARIES": RELEASED,
         "SHA256": expected,
