@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from leanspec_launcher.commands import CommandError
 from scripts.cli import root
 from scripts.collect.desktop import REPOSITORY
 from scripts.environment import ROOT, Group, needed_group
@@ -414,3 +415,13 @@ def test_the_linters_do_find_something(tmp_path: Path) -> None:
             command, capture_output=True, check=False, env=clean(tmp_path / "home")
         )
         assert done.returncode != 0, command[0]
+
+
+@pytest.mark.parametrize("table", ["RUNNERS", "GLIBC"])
+def test_matrix_names_the_table_that_lacks_a_platform(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, table, {})
+    with pytest.raises(CommandError, match=f"`{table}` has no line for `") as caught:
+        matrix.build_matrix()
+    assert caught.value.hint == "add one in scripts/publish/matrix.py"

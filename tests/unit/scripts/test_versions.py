@@ -494,3 +494,11 @@ def test_line_that_should_name_the_repository_and_is_gone_is_a_difference(
     assert {(place.file, place.found) for place in wrong} == {
         ("docs/verifying.md", "no such line")
     }
+
+
+def test_bump_without_a_version_writes_no_heading(tree: Path) -> None:
+    version = Version("0.1.1")
+    edits = version_places.planned(version, tree, is_new=False)
+    assert not [place for edit in edits for place in edit.places if place.what == "heading"]
+    edits = version_places.planned(version, tree)
+    assert [place for edit in edits for place in edit.places if place.what == "heading"]
