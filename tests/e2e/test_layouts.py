@@ -80,7 +80,7 @@ def test_pipx_with_a_suffix(fresh: Fresh, version: str) -> None:
     environment = pipx.environment.with_name("lean-spec@old")
     (packages(environment) / "leanspec_cli_bin/bin/leanspec").unlink()
     command = hint(pipx.start("lean-spec@old", "list", code=127))
-    assert command.startswith("pipx runpip lean-spec@old install --")
+    assert command.endswith("/lean-spec@old/bin/leanspec-launcher repair cli")
     pipx.run(*shlex.split(command, comments=True))
     assert pipx.start("lean-spec@old", "--version").stdout == output
 

@@ -381,7 +381,11 @@ def test_hints_suit_an_environment_without_pip_or_of_another_tool(
         assert command[0] == "pip"
         command = [sys.executable, "-m", *command]
     else:
-        assert command[0] == str(installation.commands / "python")
+        assert command == [
+            str(installation.commands / "leanspec-launcher"),
+            "repair",
+            "cli",
+        ]
     installation.run(*command)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
@@ -395,7 +399,7 @@ def test_hints_suit_an_externally_managed_environment(
     installation.install()
     damage(installation.binary())
     command = hint(installation.start("lean-spec", "--version", code=126))
-    assert "--break-system-packages" in command
+    assert command[1:] == ["repair", "cli"]
     installation.run(*command)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"

@@ -121,7 +121,10 @@ def test_update_reports_before_it_changes_and_goes_back_to_a_version(
     place.release()
     output = launcher("update", "--check", code=AVAILABLE)
     assert f"lean-spec {place.new} is available, this is {place.old}" in output
-    report = json.loads(launcher("update", "--check", "--json", code=AVAILABLE))
+    output = launcher("update", "--check", "--json", code=AVAILABLE)
+    # On standard error.
+    report, end = json.JSONDecoder().raw_decode(output)
+    assert output[end:].startswith("\nhint: ")
     assert (report["installed"], report["available"]) == (place.old, place.new)
     assert place.program in report["files"]
     assert "would" not in launcher("update", "--dry-run")
