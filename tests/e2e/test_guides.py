@@ -212,6 +212,35 @@ def write_project(guide: Guide) -> None:
         path.write_text(text, "utf-8")
 
 
+def test_adding_an_installer_passes_what_its_guide_says(
+    follow: Callable[[str], Guide],
+) -> None:
+    guide = follow("An installer")
+    table = "leanspec_launcher/installers/table.py"
+    row = """RYE = Installer(
+    "rye",
+    ("by rye",),
+    reinstall=("rye sync --force",),
+    add=("rye add {requirement}",),
+    release="",
+    reason=PROJECT,
+    instead=f"rye sync --update {MAIN}",
+)
+"""
+    guide.edit(table, "PDM = Installer(\n", f"{row}PDM = Installer(\n")
+    guide.edit(table, "    PDM,\n", "    PDM,\n    RYE,\n")
+    pdm = '    "pdm": Environment("pdm"),\n'
+    guide.edit("tests/unit/launcher/test_hints.py", pdm, pdm + pdm.replace("pdm", "rye"))
+    with pytest.raises(AssertionError) as caught:
+        guide.run(*guide.commands)
+    match = re.search(r"`(/\S+)` has the hints of the code", str(caught.value))
+    assert match
+    hints = guide.tree / guide.named("tests/unit/launcher/hints.json")
+    shutil.copy(match[1], hints)
+    guide.run(*guide.commands)
+    assert "rye sync --force" in hints.read_text("utf-8")
+
+
 def test_adding_a_client_passes_what_its_guide_says(follow: Callable[[str], Guide]) -> None:
     guide = follow("A client")
     row = """    "aaa": Client(
