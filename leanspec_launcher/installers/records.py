@@ -15,11 +15,14 @@ from typing import Any
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
+from leanspec_launcher._tables import FAMILIES, Family
 from leanspec_launcher.verify.proof import MOST_BYTES, digest
 
 SUFFIX = ".dist-info"
 SHA256 = "sha256="
 
+# Distribution of the web UI's pages, and those that only the extra `download` needs.
+PAGES, DOWNLOAD = "leanspec-ui", ("httpx", "cryptography")
 # Files that pipx and uv leave in the environment of a tool.
 PIPX_RECORD, UV_RECEIPT = "pipx_metadata.json", "uv-receipt.toml"
 # `requirements` of a receipt is an array of inline tables, one per line. TOML is read by expressions,
@@ -68,6 +71,21 @@ def distribution(name: str) -> "Distribution | None":
     _read_record(record, path)
     _read_commands(record, path)
     return record
+
+
+def is_left_out(family: Family) -> bool:
+    """Tell whether nothing of a family's extra is installed: neither its wheel nor the pages."""
+    parts = (family.distribution, PAGES)
+    return bool(family.extra) and not any(map(distribution, parts))
+
+
+def installed_extras() -> "set[str]":
+    """Return the extras of `lean-spec` whose distributions are installed."""
+    families = FAMILIES.values()
+    extras = {each.extra for each in families if each.extra and not is_left_out(each)}
+    if all(map(distribution, DOWNLOAD)):
+        extras.add("download")
+    return extras
 
 
 def recorded_installer(name: str) -> str:

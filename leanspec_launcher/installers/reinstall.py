@@ -11,9 +11,9 @@ from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, PLATFORMS, Family
 from leanspec_launcher.processes import interpreter
 
-from .detect import MAIN, has_pip, program, unpacked
-from .records import distribution
-from .table import PIP, builder, in_use
+from .detect import MAIN, has_pip, has_uv, program, unpacked
+from .records import distribution, is_left_out
+from .table import PIP, PIPX, builder, in_use
 from .words import exactly, needs_ensurepip, shown, usable, words
 
 LAUNCHER = "leanspec-launcher"
@@ -30,7 +30,7 @@ def commands(family: Family) -> list[list[str]]:
 def _commands(family: Family) -> list[list[str]]:
     installer = in_use()
     template = usable(installer.reinstall)
-    if template and _is_left_out(family) and not installer.is_reinstall_enough:
+    if template and is_left_out(family) and not installer.is_reinstall_enough:
         template = usable(installer.add)
     steps = [words(step, family) for step in template.split(" && ")]
     return _with_pip([step for step in steps if step])
@@ -53,11 +53,6 @@ def _typed(steps: list[list[str]]) -> str:
     return shown(steps) + (OLD_PIP if is_by_other_pip else "")
 
 
-def _is_left_out(family: Family) -> bool:
-    """Tell whether a family's extra was not asked for."""
-    return bool(family.extra) and distribution(family.distribution) is None
-
-
 def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
     if command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip()):
@@ -78,7 +73,7 @@ def by_hash(family: Family, place: str, file: str) -> list[list[str]]:
     template, record = usable(in_use().reinstall), distribution(family.distribution)
     if not template.endswith("{wheel}") or not requirement(family):
         return []
-    if _is_left_out(family) or (record and record.url and not place):
+    if is_left_out(family) or (record and record.url and not place):
         return []  # it has to be asked for with its extra, or is from a file that is named
     wheel = ["--require-hashes", "-r", file]
     if template.startswith(("{pip}", "{own_pip}")):
@@ -109,7 +104,9 @@ def requirement(family: Family) -> str:
 def refresh(family: Family) -> list[str]:
     """Return the command that reinstalls a binary and repairs the installer's cache; empty for none."""
     template = in_use().refresh
-    if not template or usable((template, "")) != template:
+    # Behind pipx, it is uv's cache if there is no pip in the environment.
+    is_by_uv = not has_pip() if in_use() is PIPX else has_uv()
+    if not template or not is_by_uv:
         return []
     command = words(template, family)
     return [] if _lacks_hashes(command) else command
@@ -122,7 +119,7 @@ def hint(family: Family) -> str:
         return shown([[launcher, "repair", family.name]])
     installer, steps = in_use(), commands(family)
     if steps:
-        return _typed(steps) + ("" if _is_left_out(family) else installer.remark)
+        return _typed(steps) + ("" if is_left_out(family) else installer.remark)
     if not _commands(family):
         return filled(installer.hint, family)
     wheel = exactly(family.distribution)
@@ -172,7 +169,7 @@ def filled(text: str, family: Family) -> str:
     return text.format(
         family=family.name,
         distribution=family.distribution,
-        requirement=family.requirement,
+        requirement="".join(words("{requirement}", family)),
         environment=os.path.basename(sys.prefix),
         project=shown([[os.path.dirname(sys.prefix)]]),
         unpacked=shown([[unpacked()]]),

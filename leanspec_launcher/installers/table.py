@@ -21,7 +21,10 @@ BY_UV_ALONE = "--no-cache --link-mode copy --reinstall --no-deps {wheel}"
 BY_UV = (f"{{uv}} {BY_UV_ALONE}", BY_PIP)
 # Fixes uv's cache as well. It works with an index alone: what uv has from a folder, or offline, it
 # does not fetch again.
-REFRESH = "{uv} --refresh-package {distribution} --reinstall-package {distribution} --no-deps {wheel}"
+REFRESH_ALONE = (
+    "--refresh-package {distribution} --reinstall-package {distribution} --no-deps {wheel}"
+)
+REFRESH = f"{{uv}} {REFRESH_ALONE}"
 RUNPIP = "pipx runpip {global} {environment} install"
 PIPX_INSTALL = "pipx install {global} {suffix} --force"
 
@@ -115,6 +118,7 @@ PIPX = Installer(
         f"{RUNPIP} --force-reinstall --no-deps --no-cache-dir {{wheel}}",
         f"{RUNPIP} {BY_UV_ALONE}",
     ),
+    refresh=f"{RUNPIP} {REFRESH_ALONE}",
     add=(f"{PIPX_INSTALL} {{pinned}}",),
     release=f"{PIPX_INSTALL} {{requirement}}",
     update="pipx upgrade {global} {environment}",

@@ -51,9 +51,9 @@ def words(template: str, family: Family, **more: list[str]) -> list[str]:
         "tool": lambda: records.tool_of_uv(MAIN, family.extra),
         "program": lambda: [family.program],
         "distribution": lambda: [family.distribution],
-        "requirement": lambda: [family.requirement],
+        "requirement": lambda: [_with_extras(MAIN, family)],
         "wheel": lambda: [exactly(family.distribution)],
-        "pinned": lambda: [exactly(MAIN, family.extra)],
+        "pinned": lambda: [exactly(MAIN, family)],
     }
     command: list[str] = []
     for word in template.split():
@@ -70,13 +70,22 @@ def words(template: str, family: Family, **more: list[str]) -> list[str]:
     return command
 
 
-def exactly(name: str, extra: str = "") -> str:
-    """Return the requirement of a distribution of this release, from where it was installed."""
-    requirement = f"{name}[{extra}]" if extra else name
+def exactly(name: str, family: Family | None = None) -> str:
+    """Return the requirement of a distribution of this release, from where it was installed.
+
+    With the extra of a family, and with the installed ones, if a family is given.
+    """
+    requirement = _with_extras(name, family) if family else name
     record = records.distribution(name)
     if record and record.url:
         return f"{requirement} @ {record.url}"
     return f"{requirement}=={VERSION}" if VERSION else requirement
+
+
+def _with_extras(name: str, family: Family) -> str:
+    """Return a requirement with all extras: pipx and uvx drop an installed one that is not named."""
+    extras = sorted({family.extra, *records.installed_extras()} - {""})
+    return f"{name}[{','.join(extras)}]" if extras else name
 
 
 def shown(commands: list[list[str]]) -> str:

@@ -48,7 +48,7 @@ from leanspec_launcher.explain.verdicts import (
 )
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import MAIN
-from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.records import distribution, is_left_out
 from leanspec_launcher.installers.table import SOURCES, in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.instead import ended
@@ -325,7 +325,7 @@ def _binary(family: Family) -> Iterator[ReportLine]:
 
 
 def _absent(family: Family) -> ReportLine:
-    if family.extra and distribution(family.distribution) is None:
+    if is_left_out(family):
         text = f"not installed: it comes with {family.requirement}"
         return absent("binary", text)
     text = f"not found; see `leanspec-launcher which {family.name}`"

@@ -14,7 +14,7 @@ from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import program
-from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.records import is_left_out
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.processes import run_on_terminal
@@ -95,7 +95,7 @@ def check_binaries(name: str | None) -> list[Check]:
                     hint=hint,
                 )
             )
-        elif name or not family.extra or distribution(family.distribution) is not None:
+        elif name or not is_left_out(family):
             checks.append(
                 Check(
                     family=family.name,

@@ -21,7 +21,7 @@ from leanspec_launcher._tables import (
     current,
 )
 from leanspec_launcher.commands import CommandError, echo, say_hint
-from leanspec_launcher.installers.records import distribution
+from leanspec_launcher.installers.records import is_left_out
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
 from leanspec_launcher.manage.options import CommandReport
@@ -118,11 +118,7 @@ def _report(
 
 def _usual() -> list[Family]:
     """Return the families that this installation has, or should have."""
-    return [
-        family
-        for family in FAMILIES.values()
-        if not family.extra or distribution(family.distribution) is not None
-    ]
+    return [family for family in FAMILIES.values() if not is_left_out(family)]
 
 
 def _wanted(family: Family, origin: str | None, version: str | None) -> WheelRequest:

@@ -24,8 +24,6 @@ BLOCK = 1 << 16
 BUSY = (429, 500, 502, 503, 504)
 GOOD = 200
 WEB = ("http", "https")
-# What the extra `download` brings.
-DOWNLOAD = ("httpx", "cryptography")
 # Hints for failures that no other attempt can fix, by a part of their text.
 HINTS = {
     "CERTIFICATE_VERIFY_FAILED": "see the clock of this machine;"

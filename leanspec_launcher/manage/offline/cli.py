@@ -13,10 +13,10 @@ import click
 from leanspec_launcher._pins import FILES, KEYS, VERSION
 from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
 from leanspec_launcher.commands import CommandError, echo
+from leanspec_launcher.installers.records import installed_extras
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
 from leanspec_launcher.manage.options import CommandReport
-from leanspec_launcher.manage.update.installation import installed_extras
 
 if TYPE_CHECKING:
     from .bundle import BundleTarget

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN
-from leanspec_launcher.installers.records import distribution, is_pinned
+from leanspec_launcher.installers.records import installed_extras, is_pinned
 from leanspec_launcher.installers.reinstall import filled
 from leanspec_launcher.installers.table import Installer, in_use
 from leanspec_launcher.installers.words import (
@@ -17,7 +17,6 @@ from leanspec_launcher.installers.words import (
     usable,
     words,
 )
-from leanspec_launcher.manage.fetch.transfer import DOWNLOAD
 
 CLI = FAMILIES["cli"]
 
@@ -71,22 +70,10 @@ def installation() -> Installation:
             "nothing was updated: this Python belongs to the system (PEP 668)",
             hint=f"install it for yourself instead: `pipx install {MAIN}`",
         )
-    result = Installation(installer, installed_extras())
+    result = Installation(installer, tuple(sorted(installed_extras())))
     if result.unpin():
         raise CommandError(
             "nothing was updated: this version was asked for when it was installed",
             hint=shown([result.unpin()]),
         )
     return result
-
-
-def installed_extras() -> tuple[str, ...]:
-    """Return the extras of `lean-spec` whose distributions are installed."""
-    extras = {
-        family.extra
-        for family in FAMILIES.values()
-        if family.extra and distribution(family.distribution) is not None
-    }
-    if all(distribution(name) is not None for name in DOWNLOAD):
-        extras.add("download")
-    return tuple(sorted(extras))

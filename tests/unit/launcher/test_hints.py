@@ -206,6 +206,14 @@ def with_all_extras(machine: Machine) -> None:
     machine.install("leanspec-http-bin", "leanspec-ui", *DOWNLOAD)
 
 
+def with_download(machine: Machine) -> None:
+    machine.install(*DOWNLOAD)
+
+
+def with_pages_alone(machine: Machine) -> None:
+    machine.install("leanspec-ui")
+
+
 def from_files(machine: Machine) -> None:
     for info in machine.packages.glob("*.dist-info"):
         origin = {"url": "file:///w/x.whl", "archive_info": {}}
@@ -243,6 +251,8 @@ CIRCUMSTANCES = (
     without_our_command,
     with_hashes_required,
     with_all_extras,
+    with_download,
+    with_pages_alone,
     from_files,
     in_a_folder,
     in_a_managed_python,
