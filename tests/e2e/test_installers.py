@@ -54,7 +54,8 @@ def test_uvx_starts_the_mcp_server_by_its_own_name(lend: Lend, version: str) -> 
 
 
 def test_the_configuration_of_uvx_needs_no_path(lend: Lend, version: str) -> None:
-    output = lend(Uvx).start("leanspec-launcher", "mcp-config", "claude").stdout
+    command = ("leanspec-launcher", "mcp-config", "claude", "--scope", "user")
+    output = lend(Uvx).start(*command).stdout
     server = json.loads(output)["mcpServers"]["leanspec"]
     assert Path(server["command"]) == Path(own_program("uv")).with_name("uvx")
     assert server["args"] == [f"leanspec-mcp@{version}"]

@@ -182,7 +182,7 @@ def test_link_and_mcp_config_without_a_shell(
     assert "only `/bin/sh` could start it there, which is not on this system" in error
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
-    project = ("mcp-config", "cursor", "--project", tmp_path)
+    project = ("mcp-config", "cursor", "--scope", "user", "--project", tmp_path)
     output = installation.start("leanspec-launcher", *project).stdout
     server = json.loads(output)["mcpServers"]["leanspec"]
     command = [*installation.prefix, server["command"], *server["args"]]
@@ -198,7 +198,8 @@ def test_mcp_config_prints_a_command_that_starts_the_server(
     client: str, table: str, manage: Manage, tmp_path: Path, version: str
 ) -> None:
     """Started as a client does it: no PATH, its own environment, another folder."""
-    server = json.loads(manage("mcp-config", client).stdout)[table]["leanspec"]
+    output = manage("mcp-config", client, "--scope", "user").stdout
+    server = json.loads(output)[table]["leanspec"]
     assert Path(server["command"]).is_absolute()
     command = [server["command"], *server["args"]]
     announced = list_tools(command, tmp_path, {"HOME": str(tmp_path / "home")})
@@ -215,7 +216,8 @@ def test_mcp_config_names_the_project_for_a_client_that_starts_elsewhere(
     spec.write_text(
         "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
     )
-    output = manage("mcp-config", "cursor", "--project", str(project)).stdout
+    command = ("mcp-config", "cursor", "--scope", "user", "--project", str(project))
+    output = manage(*command).stdout
     server = json.loads(output)["mcpServers"]["leanspec"]
     call = {
         "jsonrpc": "2.0",

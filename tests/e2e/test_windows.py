@@ -251,7 +251,8 @@ def test_a_client_starts_the_signed_python_and_not_the_installers_program(
     windows: Windows,
 ) -> None:
     said = windows.run(
-        "python\\Scripts\\leanspec-launcher.exe", "mcp-config", "claude"
+        "python\\Scripts\\leanspec-launcher.exe",
+        *("mcp-config", "claude", "--scope", "user"),
     ).stdout
     server = json.loads(said)["mcpServers"]["leanspec"]
     assert server["command"].lower().endswith("python.exe")

@@ -112,5 +112,8 @@ def _reason(server: ServerCommand, scope: str, folder: str, *, is_portable: bool
         return "it is this installation's own path: an editor may not know your `PATH`"
     if os.path.isabs(folder):
         return f"it names `{folder}`, so it is for this machine only: keep it out of version control"
-    reason = "" if has_uvx() else ": `uvx` is not on this one"
-    return f"it is for this machine only{reason} (`--portable` is for any)"
+    reason = "" if has_uvx() else ", because uvx is not installed here"
+    return (
+        f"this entry works only on this machine{reason}; `--portable` writes one for every"
+        " machine with uv"
+    )

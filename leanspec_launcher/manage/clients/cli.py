@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import re
@@ -80,9 +81,36 @@ class ChangeOptions:
         return (self.project or project_above(here) or here).absolute()
 
 
-@click.command(name="mcp-config", epilog=f"CLIENT is one of: {', '.join(CLIENTS)}.")
+FORMER_NAMES = ", ".join(f"{old} (now {new})" for old, new in RENAMED.items())
+
+
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in CLIENTS if name.startswith(incomplete.lower())]
+
+
+def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Return the name of a client in lower case. Raises UsageError with the nearest names for any other."""
+    name = text.lower() if text else None
+    if name is None or name in CLIENTS:
+        return name
+    if name in RENAMED:
+        return RENAMED[name]
+    nearest = difflib.get_close_matches(name, CLIENTS, 2)
+    suggestion = " or ".join(f"`{each}`" for each in nearest)
+    question = f": did you mean {suggestion}?" if suggestion else ""
+    raise click.UsageError(f"no client is called `{text}`{question}")
+
+
+@click.command(
+    name="mcp-config",
+    epilog=f"CLIENT is one of: {', '.join(CLIENTS)}, {FORMER_NAMES}.",
+)
 @click.argument(
-    "client", type=click.Choice([*CLIENTS, *RENAMED]), required=False, metavar="[CLIENT]"
+    "client",
+    required=False,
+    metavar="[CLIENT]",
+    callback=_client_name,
+    shell_complete=_complete,
 )
 @click.option(
     "--project",
@@ -134,8 +162,8 @@ def command(
     """Connect an MCP CLIENT, or print how.
 
     Prints the configuration that starts the server of this installation, without Node.js, and the
-    name of the file that it goes into. With --write, adds it to the client's file: shows the lines
-    that change, what else they do, and asks; keeps the rest of the file as it is, and the old file
+    name of the file that it goes into. With --write, adds it to that file: shows the lines that
+    change, what else they do, and asks; keeps the rest of the file as it is, and the old file
     beside it. Without CLIENT, lists the clients.
 
     \b
@@ -155,7 +183,7 @@ def command(
         return _change_all(options)
     if client is None:
         return _list_clients(options)
-    row = CLIENTS[RENAMED.get(client, client)]
+    row = CLIENTS[client]
     if link:
         address = install_link(client)
         echo(address)
@@ -182,8 +210,10 @@ def _check(
         raise click.UsageError(
             "`--write`, `--remove`, `--policy` and `--link` exclude each other"
         )
-    needs_change = (every, options.scope, options.yes, options.dry_run, options.force)
-    if any((*needs_change, options.enable)) and not (write or options.remove or policy):
+    needs_change = [every, options.yes, options.dry_run, options.force, options.enable]
+    if client is None:
+        needs_change.append(bool(options.scope))
+    if any(needs_change) and not (write or options.remove or policy):
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
@@ -207,13 +237,17 @@ def _list_clients(options: ChangeOptions) -> CommandReport:
         {
             "client": name,
             "title": client.title,
-            "file": str(file_to_change(client, USER, options.folder)),
-            "is_present": is_present(client),
+            "file": str(
+                file_to_change(client, _usual_scope(client, options), options.folder)
+            ),
+            "is_present": is_present(client) or _is_in_project(client, options),
         }
         for name, client in CLIENTS.items()
     ]
     width = max(map(len, CLIENTS))
-    for heading, is_here in (("found here:", True), ("others:", False)):
+    is_any_present = any(client["is_present"] for client in clients)
+    others = "others:" if is_any_present else "none found; supported clients:"
+    for heading, is_here in (("found here:", True), (others, False)):
         rows = [client for client in clients if client["is_present"] is is_here]
         lines = [
             f"  {row['client']:{width}}  {row['title']}: {_short(str(row['file']))}"
@@ -226,19 +260,30 @@ def _list_clients(options: ChangeOptions) -> CommandReport:
 
 
 def _short(path: str) -> str:
-    """Return a path as a shell takes it, from the home folder if it is below."""
-    above = f"{home()}{os.sep}"
-    return f"~{os.sep}{path[len(above) :]}" if path.startswith(above) else path
+    """Return a path as a shell takes it, from this folder or the home folder if it is below."""
+    for above, sign in ((Path.cwd(), ""), (home(), f"~{os.sep}")):
+        if above in Path(path).parents:
+            return f"{sign}{Path(path).relative_to(above)}"
+    return path
 
 
 def _print_entry(client: Client, options: ChangeOptions) -> CommandReport:
-    """Print a client's entry on standard output, and on standard error the file that it goes into."""
-    server = choose(client, USER, options.wish).server
+    """Print what `--write` would add, and on standard error the file that it goes into."""
+    try:
+        scope = options.scope or _usual_scope(client, options)
+        file = str(_place(client, options, scope).path)
+    except CommandError:  # a user without a home folder, or a folder that is no project's
+        if options.scope:
+            raise
+        scope, file = USER, ""
+    server = choose(client, scope, options.wish).server
     text = written(client, options.name, server)
     result: Result = {"client": name_of(client), "text": text}
-    with contextlib.suppress(CommandError):  # a user without a home folder
-        result["file"] = str(file_to_change(client, USER, options.folder))
-        echo(f"{client.title} reads this from `{result['file']}`:", err=True)
+    if file:
+        result["file"] = file
+        other = " (your own file, for all projects: `--scope user`)"
+        rest = other if scope == PROJECT else ""
+        echo(f"{client.title} reads this from `{file}`{rest}:", err=True)
     echo_text(text)
     return _report([{**result, "command": server.words, "cwd": server.cwd}])
 
@@ -276,11 +321,24 @@ def _scopes(client: Client, options: ChangeOptions) -> Iterator[str]:
         return
     if is_present(client, for_removal=options.remove):
         yield USER
-    if options.remove and client.project and not is_home(options.folder):
-        paths = files(client, PROJECT, options.folder)
-        places = [ServersFile(path, PROJECT, client.table) for path in paths]
-        if any(options.name in servers_in(client, place) for place in places):
-            yield PROJECT
+    if options.remove and _has_server(client, options):
+        yield PROJECT
+
+
+def _has_server(client: Client, options: ChangeOptions) -> bool:
+    """Tell whether a client's file in the project has the server."""
+    if not client.project or is_home(options.folder):
+        return False
+    paths = files(client, PROJECT, options.folder)
+    places = [ServersFile(path, PROJECT, client.table) for path in paths]
+    return any(options.name in servers_in(client, place) for place in places)
+
+
+def _is_in_project(client: Client, options: ChangeOptions) -> bool:
+    """Tell whether a client's file in the project has the server, and can be read."""
+    with contextlib.suppress(CommandError):
+        return _has_server(client, options)
+    return False
 
 
 def _change(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
@@ -361,7 +419,9 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
             for reader in effects.readers(client, place, options.folder):
                 echo(f"  {reader}")
         results.append(_make(client, change, options))
-    for remark in effects.left(client, options.name, options.folder):
+    # In a dry run, what would be taken out is still there.
+    gone = places if options.dry_run else []
+    for remark in effects.left(client, options.name, options.folder, gone):
         echo(remark)
     return results
 
@@ -434,10 +494,10 @@ def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
     result = "changed" if change.file.content else "written"
     words = result
     if change.is_ours:
-        result, words = "removed", "removed: nothing else was in it"
+        result, words = "removed", "removed, and the empty file with it"
     if copy:
-        words += f"; the old one is `{copy.name}`"
-    echo(f"{words}. {client.title} reads it when it starts.")
+        words += f"; the old file is kept as `{copy.name}`"
+    echo(f"{words}; restart {client.title}")
     return _result(client, path, result, text=difference)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
@@ -125,7 +125,7 @@ def conditions(
     """Yield what a client asks before it starts a server of a file, and where it reads another one."""
     asks = place.scope == PROJECT or client.asks_for_users
     if asks and client.approval and not is_approved(client, name, project):
-        yield f"{client.title} {client.approval}"
+        yield f"{client.title} {client.approval.replace('NAME', name)}"
     if place.scope == USER and client.is_desktop and is_in_wsl():
         yield (
             f"on Windows, {client.title} reads a file of Windows: if it runs there, type this"
@@ -141,13 +141,20 @@ def waits(client: Client, place: ServersFile, name: str, project: Path) -> bool:
     return is_rejected or not is_approved(client, name, project)
 
 
-def left(client: Client, name: str, project: Path) -> Iterator[str]:
-    """Yield the files that have a server of ours still, each with the command that takes it out."""
+def left(
+    client: Client, name: str, project: Path, gone: Iterable[ServersFile]
+) -> Iterator[str]:
+    """Yield the files that still have a server of ours, each with the command that takes it out.
+
+    The server of the name is not counted in the files `gone`.
+    """
     for place in places(client, project):
         with contextlib.suppress(CommandError):
             servers = servers_in(client, place) if os.path.lexists(place.path) else {}
             for other, entry in servers.items():
                 server = server_of(entry)
+                if other == name and place in gone:
+                    continue
                 if other == name or (server and is_ours(server)):
                     command = remedy(client, place, other)
                     yield f"{client.title}: `{other}` in `{place.path}` is left: {command}"
@@ -269,13 +276,25 @@ def _hidden(client: Client, place: ServersFile, name: str, project: Path) -> Ite
         if entry is not None:
             server = server_of(entry)
             starts = f", and starts `{server.command}`" if server else ""
+            condition = ""
             if not is_above:
-                starts += ", until you approve this one"
+                condition = "until you approve this one, "
             elif waits(client, other, name, project):
-                starts += ", once it is approved"
-            yield f"in `{project}`, `{other.path}` decides about `{name}`{starts}: {remedy(client, other, name)}"
+                condition = "once it is approved, "
+            file = _short(other.path, project)
+            change = remedy(client, other, name)
+            change = change if "`" in change else f"`{change}`"
+            yield (
+                f"in this project, {condition}`{file}` takes precedence{starts};"
+                f" to use the entry of this file: {change}"
+            )
             if is_above and not waits(client, other, name, project):
                 return
+
+
+def _short(path: Path, project: Path) -> Path:
+    """Return a path from the folder of the project, if it is below."""
+    return path.relative_to(project) if project in path.parents else path
 
 
 def remedy(client: Client, place: ServersFile, name: str) -> str:

@@ -214,7 +214,7 @@ CLIENTS: dict[str, Client] = {
         refuses=(MARK,),
         expands=BRACED,
         start=ServerFolder.PROJECT,
-        approval="starts it once you have typed `amp mcp approve leanspec`",
+        approval="starts it once you have typed `amp mcp approve NAME`",
         policy=Policy(
             "`amp.mcpPermissions` in `managed-settings.json`",
             ('{"matches": {"command": PROGRAM}, "action": "allow"}',),
@@ -408,7 +408,7 @@ CLIENTS: dict[str, Client] = {
         start=ServerFolder.ELSEWHERE,
         start_in_project=ServerFolder.UNKNOWN,
         folder_in_project="${workspaceFolder}",
-        approval="asks before it starts it; for its command line, type `agent mcp enable NAME`",
+        approval="asks before it starts the server; in its command line, type `agent mcp enable NAME`",
         policy=Policy("the MCP allowlist of the team's dashboard", ("COMMAND",)),
         is_desktop=True,
         expands=BRACED,

@@ -688,7 +688,7 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
 
 
 def test_what_a_client_is_told_to_start(made: Installation) -> None:
-    printed = made.site.manage("mcp-config", "vscode", code=0)
+    printed = made.site.manage("mcp-config", "vscode", "--scope", "user", code=0)
     file = Path(made.site.env["HOME"], ".config/Code/User/mcp.json")
     assert printed.stderr == f"VS Code reads this from `{file}`:\n"
     assert json.loads(printed.stdout) == {
@@ -701,7 +701,7 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
             }
         }
     }
-    command = ("mcp-config", "cursor", "--project", str(made.tools))
+    command = ("mcp-config", "cursor", "--scope", "user", "--project", str(made.tools))
     folder = json.loads(made.site.manage(*command, code=0).stdout)
     arguments = folder["mcpServers"]["leanspec"]["args"]
     assert arguments[-2:] == [str(made.tools), str(made.scripts / "leanspec-mcp")]

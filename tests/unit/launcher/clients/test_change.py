@@ -316,22 +316,68 @@ def test_a_path_that_is_not_utf_8_is_an_error(
     path = os.fsdecode(b"/home/\xff/leanspec-mcp")
     monkeypatch.setattr(choice, "own", lambda _: ServerCommand(path))
     with pytest.raises(CommandError, match=r"/home/\\xff/leanspec-mcp` is not UTF-8"):
-        ask("qwen")
+        ask("qwen", "--absolute")
 
 
 def test_options_that_exclude_each_other(ask: Ask) -> None:
     wrong = ask("qwen", "--write", "--remove").exception
     assert isinstance(wrong, click.UsageError)
     assert "exclude each other" in wrong.message
-    for option in ("--all", "--yes", "--dry-run", "--force", "--scope=user"):
+    for option in ("--all", "--yes", "--dry-run", "--force"):
         wrong = ask("qwen", option).exception
         assert isinstance(wrong, click.UsageError)
+    assert isinstance(ask("--scope=user").exception, click.UsageError)
 
 
 def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
     for name in LIVING:
-        assert json.dumps(PROGRAM) in ask(name).stdout
-    assert json.loads(ask("opencode").stdout)["mcp"]["leanspec"]["command"] == [PROGRAM]
+        assert json.dumps(PROGRAM) in ask(name, "--absolute").stdout
+    output = ask("opencode", "--absolute").stdout
+    assert json.loads(output)["mcp"]["leanspec"]["command"] == [PROGRAM]
+
+
+@pytest.mark.parametrize("name", [n for n in LIVING if CLIENTS[n].form is not Form.YAML])
+def test_mcp_config_prints_what_write_writes_into_the_file_that_it_names(
+    ask: Ask, name: str
+) -> None:
+    printed = ask(name)
+    row = next(line for line in ask().stdout.splitlines() if line.split()[0] == name)
+    written = ask(name, "--write", "--yes").stdout
+    path = printed.stderr.split("`")[1]
+    assert f"`{path}`" in written
+    assert Path(path).read_text("utf-8").split() == printed.stdout.split()
+    listed = row.partition(": ")[2]
+    assert path == os.path.abspath(os.path.expanduser(listed))
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("cursr", ": did you mean `cursor`?"),
+        ("vs-code", ": did you mean `vscode`?"),
+        ("q1w2e3", ""),
+    ],
+)
+def test_mcp_config_suggests_a_client(ask: Ask, text: str, suggestion: str) -> None:
+    error = ask(text).exception
+    assert isinstance(error, click.UsageError)
+    assert error.message == f"no client is called `{text}`{suggestion}"
+
+
+def test_mcp_config_takes_a_client_in_capitals_and_by_its_former_name(ask: Ask) -> None:
+    assert ask("Cursor").stdout == ask("cursor").stdout
+    assert ask("Windsurf").stderr == ask("devin").stderr
+    assert "windsurf (now devin)" in ask("--help").stdout
+
+
+def test_a_dry_run_of_a_removal_does_not_say_that_the_server_is_left(ask: Ask) -> None:
+    ask("cursor", "--write", "--yes")
+    output = ask("cursor", "--remove", "--dry-run").stdout
+    assert "is left" not in output
+    ask("cursor", "--write", "--yes", "--scope", "user")
+    output = ask("cursor", "--remove", "--dry-run").stdout
+    assert output.count("is left") == 1
+    assert "--scope user" in output
 
 
 @pytest.fixture
@@ -537,7 +583,7 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     lines = result.stdout.splitlines()
     assert lines[:3] == [
         "found here:",
-        "  cursor          Cursor: ~/.cursor/mcp.json",
+        "  cursor          Cursor: .cursor/mcp.json",
         "others:",
     ]
     assert len(lines) == len(CLIENTS) + 2
@@ -546,6 +592,10 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     assert [each["client"] for each in report["clients"] if each["is_present"]] == [
         "cursor"
     ]
+    (home / ".cursor").rmdir()
+    assert ask().stdout.startswith("none found; supported clients:\n  amp ")
+    ask("zed", "--write", "--yes")
+    assert ask().stdout.startswith("found here:\n  zed             Zed: .zed/settings.json")
 
 
 @pytest.mark.parametrize("options", [["--write"], ["--remove"], ["--link"], ["--policy"]])
@@ -560,12 +610,13 @@ def test_mcp_config_takes_no_client_for_granted(ask: Ask, options: list[str]) ->
 def test_mcp_config_prints_what_can_be_pasted_and_names_its_file(
     ask: Ask, home: Path, client: str
 ) -> None:
-    result = ask(client)
+    result = ask(client, "--scope", "user")
     file = file_to_change(CLIENTS[client], "user", Path.cwd())
     assert result.stderr == f"{CLIENTS[client].title} reads this from `{file}`:\n"
     assert PROGRAM in result.stdout
     assert "reads this from" not in result.stdout
-    (report,) = json.loads(ask(client, "--json").stdout)["clients"]
+    output = ask(client, "--scope", "user", "--json").stdout
+    (report,) = json.loads(output)["clients"]
     assert report["text"] in (result.stdout, result.stdout.rstrip("\n"))
     assert file.is_relative_to(home)
 

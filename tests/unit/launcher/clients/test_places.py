@@ -113,7 +113,7 @@ def test_a_server_of_the_local_scope_is_said_to_decide(ask: Ask, home: Path) -> 
     write(home / ".claude.json", json.dumps({"projects": {str(Path.cwd()): local}}))
     for scope in ("project", "user"):
         output = ask("claude", "--write", "--scope", scope, "--yes").stdout
-        assert "decides about `leanspec`, and starts `npx`" in output
+        assert ".claude.json` takes precedence, and starts `npx`" in output
         assert "claude mcp remove leanspec -s local" in output
     local_one, project, user = of("claude")
     assert "needs Node.js" in local_one.problem
@@ -124,9 +124,12 @@ def test_a_server_of_the_local_scope_is_said_to_decide(ask: Ask, home: Path) -> 
 def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None:
     ask("qwen", "--write", "--yes")
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
-    assert "`.qwen/settings.json` decides" in output.replace(f"{Path.cwd()}/", "")
+    assert (
+        "in this project, `.qwen/settings.json` takes precedence, and starts `uvx`; to use the"
+        " entry of this file: `leanspec-launcher mcp-config qwen --remove --scope project`"
+    ) in output
     again = ask("qwen", "--write", "--yes").stdout
-    assert "decides" not in again, "it is this file that does"
+    assert "precedence" not in again, "it is this file that does"
     project, user = of("qwen")
     assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
     left = ask("qwen", "--remove", "--scope", "project", "--yes").stdout
@@ -199,7 +202,8 @@ def test_the_users_own_server_counts_until_the_projects_is_approved(
         home / ".codex/config.toml", '[mcp_servers.leanspec]\ncommand = "/bin/true"\n'
     )
     output = ask("codex", "--write", "--yes", "--absolute").stdout
-    assert "starts `/bin/true`, until you approve this one" in output
+    assert "until you approve this one, " in output
+    assert "takes precedence, and starts `/bin/true`" in output
     project, own = of("codex")
     assert "which is not there" in project.problem
     assert (own.path, own.problem) == (

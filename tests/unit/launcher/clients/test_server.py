@@ -131,7 +131,10 @@ def test_without_uv_a_projects_file_names_this_installation(
 ) -> None:
     monkeypatch.setattr(choice, "has_uvx", lambda: False)
     output = ask("kiro", "--write", "--yes").stdout
-    assert "it is for this machine only: `uvx` is not on this one" in output
+    assert (
+        "this entry works only on this machine, because uvx is not installed here;"
+        " `--portable` writes one for every machine with uv"
+    ) in output
     assert entry_of("kiro", "project")["command"] == PROGRAM
     ask("kiro", "--write", "--yes", "--portable")
     assert entry_of("kiro", "project")["command"] == "uvx"
