@@ -95,7 +95,7 @@ def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str
         return name
     if name in RENAMED:
         return RENAMED[name]
-    nearest = difflib.get_close_matches(name, CLIENTS, 2)
+    nearest = difflib.get_close_matches(name, CLIENTS, 2, cutoff=0.7)
     suggestion = " or ".join(f"`{each}`" for each in nearest)
     question = f": did you mean {suggestion}?" if suggestion else ""
     raise click.UsageError(f"no client is called `{text}`{question}")

@@ -11,6 +11,7 @@ from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import is_newer, is_version
 from leanspec_launcher._search import SITE
 from leanspec_launcher.commands import CommandError, echo, say_hint, styled
+from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.words import shown
 from leanspec_launcher.manage import options
 from leanspec_launcher.manage.options import CommandReport
@@ -51,6 +52,7 @@ def command(*, check: bool, version: str | None, dry_run: bool) -> CommandReport
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     installed = installation()
+    echo(f"asking the index for {MAIN}…", err=True)
     release = newest(installed, version)
     # An index may lag behind: without a version that was asked for, an older one is no update.
     is_other = is_newer(release.version, VERSION)

@@ -24,8 +24,17 @@ ANSWER_SECONDS = 120
 PACKAGE = re.compile(r"^\[\[packages\]\]\n(.*?)(?=^\[\[|\Z)", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r'^(name|version) = "([^"]*)"', re.MULTILINE)
 WHEEL = re.compile(r'\{ url = "([^"]*)"(?:, upload-time = ([^,]*))?')
-# How pip says that it goes on without its index.
-UNREACHABLE = ("Could not fetch URL", "WARNING: Retrying")
+# How pip says that it goes on without its index, and how uv ends without one.
+ALONE = ("Could not fetch URL", "WARNING: Retrying")
+UNREACHABLE = (*ALONE, "Request failed", "Failed to fetch", "Could not connect")
+# An index that refuses has answered.
+ANSWERED = "HTTP status"
+ABSENT = ("No matching distribution found", "No solution found")
+# The innermost reason of a connection that failed, in uv's words and in pip's.
+CAUSE = re.compile(r"(?:cause:|Caused by:|[├╰]─▶) (.*)|: (\[Errno -?\d+\] [^'\")]*)")
+NETWORK = (
+    "see whether this machine has a network, and whether `HTTPS_PROXY` names your proxy"
+)
 NO_OPTION = "no such option"
 # Of an installer's own words, that are shown.
 MOST_LINES = 5
@@ -51,14 +60,24 @@ class IndexRelease:
     files: list[IndexFile]
 
 
+class AbsentError(CommandError):
+    """An answer of the index that nothing on it satisfies the requirement."""
+
+
 def newest(installed: Installation, version: str | None) -> IndexRelease:
     """Return the newest release of the index, or one of a version, as far as it is meant for use.
 
     Raises CommandError if the index does not answer, has no such release, or only yanked ones.
     """
     requirement = installed.requirement(version, exactly=False) if version else MAIN
-    files = _ask(installed, requirement, "--no-deps")
+    try:
+        files = _ask(installed, requirement, "--no-deps")
+    except AbsentError:
+        files = []
     wheels = [file for file in files if file.distribution == MAIN]
+    if not wheels and version:
+        text = f"your index has no {MAIN} {version}"
+        raise CommandError(text, hint="leanspec-launcher update --check")
     if not wheels:
         raise CommandError(
             f"the index has no `{requirement}` for this Python",
@@ -128,13 +147,18 @@ def _run(command: list[str], stdin: str = "") -> str:
         process = output_of(with_path(command), seconds=ANSWER_SECONDS, stdin=stdin)
     except TimeoutError:
         text = f"the index did not answer within {ANSWER_SECONDS} s"
-        raise CommandError(text, hint=_typed(command, stdin)) from None
+        detail = f"asked by: {_typed(command, stdin)}"
+        raise CommandError(text, hint=NETWORK, details=[detail]) from None
     except OSError as error:
         raise CommandError(str(error), hint=_typed(command, stdin)) from None
     if NO_OPTION in process.stderr:
         raise _too_old(command)
-    is_alone = any(words in process.stderr for words in UNREACHABLE)
+    is_alone = any(words in process.stderr for words in ALONE)
     if process.returncode != 0 or is_alone:
+        if _is_unreachable(process.stderr):
+            detail = f"asked by: {_typed(command, stdin)}"
+            text = f"the index does not answer: {_cause(process.stderr)}"
+            raise CommandError(text, hint=NETWORK, details=[detail])
         lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
         lines = lines or [f"exit code {process.returncode}"]
         # After an error, uv explains it; pip's comes last.
@@ -144,12 +168,25 @@ def _run(command: list[str], stdin: str = "") -> str:
             if line.lower().startswith(("error", "\N{MULTIPLICATION SIGN}"))
         )
         reason = next(errors, lines[-1])
-        raise CommandError(
+        is_absent = any(words in process.stderr for words in ABSENT)
+        kind = AbsentError if is_absent else CommandError
+        raise kind(
             f"the index could not be asked: {reason}",
             hint=_typed(command, stdin),
             details=lines[lines.index(reason) + 1 :][:MOST_LINES],
         )
     return process.stdout
+
+
+def _is_unreachable(text: str) -> bool:
+    """Tell whether an installer says that it got no answer from its index."""
+    return ANSWERED not in text and any(words in text for words in UNREACHABLE)
+
+
+def _cause(text: str) -> str:
+    """Return the innermost reason that an installer gives, or else its first line."""
+    causes = [cause for match in CAUSE.findall(text) for cause in match if cause]
+    return causes[-1] if causes else text.strip().partition("\n")[0]
 
 
 def _of_report(text: str) -> list[IndexFile]:

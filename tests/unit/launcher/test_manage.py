@@ -18,6 +18,7 @@ import pytest
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import FAMILIES
 from leanspec_launcher.commands import CommandError, explained
+from leanspec_launcher.manage.update import index
 from leanspec_launcher.web.settings import Settings, data_folder, read_settings
 from scripts.environment import ROOT
 from scripts.wheels.pins import WheelPins
@@ -770,6 +771,43 @@ def test_update_reports_what_it_would_install(made: Installation) -> None:
     assert report["files"][0] == "lean_spec-9.9.10-py3-none-any.whl"
     assert len(report["files"]) == 3
     assert "lean-spec==9.9.10" in report["command"]
+
+
+UV_IS_REFUSED = """error: Request failed after 3 retries in 8.2s
+  cause: Failed to fetch: http://127.0.0.1:9/simple/lean-spec/
+  cause: Connection refused (os error 111)"""
+PIP_IS_REFUSED = """WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: Failed to \
+establish a new connection: [Errno 111] Connection refused')': /simple/lean-spec/
+ERROR: No matching distribution found for lean-spec"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (UV_IS_REFUSED, "Connection refused (os error 111)"),
+        (PIP_IS_REFUSED, "[Errno 111] Connection refused"),
+    ],
+)
+def test_update_says_at_once_that_it_asks_and_then_why_the_index_does_not_answer(
+    made: Installation, text: str, reason: str
+) -> None:
+    made.uv(f"cat >&2 <<'END'\n{text}\nEND\nexit 2")
+    (made.site.root / f"lean_spec-{VERSION}.dist-info/INSTALLER").write_text("uv\n")
+    lines = made.manage("update", "--check", code=1).splitlines()
+    assert lines[:2] == [
+        "asking the index for lean-spec…",
+        f"error: the index does not answer: {reason}",
+    ]
+    assert lines[2].startswith("  asked by: ")
+    assert lines[3:] == [f"hint: {index.NETWORK}"]
+
+
+def test_update_names_a_version_that_the_index_lacks(made: Installation) -> None:
+    made.uv("echo 'No solution found when resolving dependencies:' >&2; exit 1")
+    (made.site.root / f"lean_spec-{VERSION}.dist-info/INSTALLER").write_text("uv\n")
+    output = made.manage("update", "--version", "9.9.8", code=1)
+    assert "error: your index has no lean-spec 9.9.8\n" in output
+    assert output.endswith("hint: leanspec-launcher update --check\n")
 
 
 def test_update_refuses_a_release_without_a_build_for_this_machine(

@@ -347,7 +347,7 @@ def test_mcp_config_prints_what_write_writes_into_the_file_that_it_names(
     assert f"`{path}`" in written
     assert Path(path).read_text("utf-8").split() == printed.stdout.split()
     listed = row.partition(": ")[2]
-    assert path == os.path.abspath(os.path.expanduser(listed))
+    assert Path(path) == Path.cwd() / Path(listed).expanduser()
 
 
 @pytest.mark.parametrize(
