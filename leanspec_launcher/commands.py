@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from ._pins import VERSION
-from ._say import printable
+from ._say import HINT, hanging, printable
 
 FAILURE = 1
 ISSUES = "https://github.com/codervisor/leanspec/issues"
@@ -166,7 +166,7 @@ def echo_text(text: str, *, err: bool = False) -> None:
 def report(error: CommandError, code: int = FAILURE) -> int:
     """Print an error and what to do about it; return the exit code."""
     text = error.message[:1].lower() + error.message[1:].rstrip(".")
-    echo(styled("error", fg="red", bold=True), f": {text}", err=True)
+    tell("error: ", text, fg="red")
     for line in error.details:
         echo(f"  {line}", err=True)
     if error.hint:
@@ -176,4 +176,19 @@ def report(error: CommandError, code: int = FAILURE) -> int:
 
 def say_hint(hint: str) -> None:
     """Print on standard error what to type."""
-    echo(styled("hint", fg="cyan", bold=True), f": {hint}", err=True)
+    tell(HINT, hint, fg="cyan")
+
+
+def tell(word: str, text: str, *, fg: str) -> None:
+    """Print a message on standard error, behind a word in a colour, such as `note: `."""
+    first, *others = hanging(f"{word}{printable(text)}", sys.stderr)
+    name = word.rstrip(": ")
+    echo(styled(name, fg=fg, bold=True), first[len(name) :], err=True)
+    for line in others:
+        echo(line, err=True)
+
+
+def echo_sentence(text: str, *, err: bool = False) -> None:
+    """Print a text for people, broken at spaces on a terminal."""
+    for line in hanging(printable(text), sys.stderr if err else sys.stdout):
+        echo(line, err=err)

@@ -212,7 +212,7 @@ def described(results: "list[PlaceVerdict]") -> "list[tuple[Outcome, str]]":
     empty = [each for each in wheels[1:] if each.outcome is Outcome.ABSENT]
     for each in results:
         if empty and each is empty[-1]:
-            others = f"nor in the other {len(empty)} folders of `sys.path`"
+            others = f"the other {len(empty)} folders of `sys.path` do not have it either"
             lines.append((Outcome.ABSENT, WHEEL, others))
         elif each not in empty:
             lines.append((each.outcome, each.origin, _shown_path(each) + each.reason))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from leanspec_launcher._pins import VERSION
+from leanspec_launcher._say import hanging
 from leanspec_launcher._tables import FAMILIES, current
 from leanspec_launcher.command_line import CommandGroup
 from leanspec_launcher.commands import (
     FAILURE,
     CommandError,
     echo,
+    echo_sentence,
     explained,
     report,
     say_hint,
     styled,
+    tell,
 )
 from leanspec_launcher.explain.verdicts import Outcome, described
 
@@ -35,7 +39,13 @@ if TYPE_CHECKING:
     from .which import ProgramSearch
 
 MARKS = {Outcome.TAKEN: GOOD, Outcome.REFUSED: BAD}
-STATUS_MARKS = {"ok": GOOD, "absent": ABSENT, "warning": WARNING, "error": BAD}
+STATUS_MARKS = {
+    "ok": GOOD,
+    "note": OTHER,
+    "absent": ABSENT,
+    "warning": WARNING,
+    "error": BAD,
+}
 # The columns in which the texts of `which` begin.
 PLACES_COLUMN = 26
 
@@ -96,8 +106,7 @@ def root(context: click.Context) -> None:
     from .missing import missing_commands, missing_hint
 
     for command in missing_commands():
-        mark = styled("warning", fg="yellow", bold=True)
-        echo(mark, f": {command.text}", err=True)
+        tell("warning: ", command.text, fg="yellow")
         say_hint(missing_hint())
 
 
@@ -152,8 +161,8 @@ def doctor() -> CommandReport:
     """Diagnose this installation, for a bug report.
 
     Recomputes the checksum of every binary, asks each for its version, and performs an MCP
-    handshake. Each line is ok (✓), a warning (!), an error (✗), or about something that is not
-    installed (-). The last line says whether everything works. Exits with 1 if there is an error.
+    handshake. Each line is ok (✓), a note (·), a warning (!), an error (✗), or about something that
+    is not installed (-). The last line says whether everything works. Exits with 1 if there is an error.
 
     \b
     Examples:
@@ -164,7 +173,8 @@ def doctor() -> CommandReport:
 
     findings = examine()
     _print_findings(findings)
-    echo(styled(summary(findings), bold=True))
+    for line in hanging(summary(findings), sys.stdout):
+        echo(styled(line, bold=True))
     value = {
         "works": not errors(findings),
         "findings": [finding.as_json() for finding in findings],
@@ -238,7 +248,7 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> CommandR
     missing = missing_commands(family)
     damaged = [check for check in check_binaries(family) if not check.good]
     if not damaged and not missing:
-        echo(
+        echo_sentence(
             "nothing to repair: every installed binary is the one of this release, and"
             " every command is there"
         )

@@ -80,6 +80,7 @@ class Status(enum.Enum):
     """Severity of a finding."""
 
     OK = "ok"
+    NOTE = "note"
     ABSENT = "absent"
     WARNING = "warning"
     ERROR = "error"
@@ -106,9 +107,14 @@ class ReportLine:
         }
 
 
-def ok(name: str, value: str, hint: str = "") -> ReportLine:
+def ok(name: str, value: str) -> ReportLine:
     """Return a finding that needs no attention."""
-    return ReportLine(name, Status.OK, value, hint)
+    return ReportLine(name, Status.OK, value)
+
+
+def note(name: str, value: str, hint: str = "") -> ReportLine:
+    """Return a finding that is neither good nor bad."""
+    return ReportLine(name, Status.NOTE, value, hint)
 
 
 def absent(name: str, value: str) -> ReportLine:
@@ -133,9 +139,15 @@ def errors(findings: list[ReportLine]) -> list[ReportLine]:
 
 def summary(findings: list[ReportLine]) -> str:
     """Say whether everything works."""
-    names = [f"{finding.section} ({finding.name})" for finding in errors(findings)]
+    names: dict[str, list[str]] = {}
+    for finding in errors(findings):
+        names.setdefault(finding.section, []).append(finding.name)
     if names:
-        return f"{_counted(len(names), 'problem')}: {', '.join(names)}"
+        places = [
+            f"{section} ({', '.join(dict.fromkeys(each))})"
+            for section, each in names.items()
+        ]
+        return f"{_counted(len(errors(findings)), 'problem')}: {', '.join(places)}"
     count = sum(finding.status is Status.WARNING for finding in findings)
     return (
         f"everything works, with {_counted(count, 'warning')}"
@@ -300,9 +312,9 @@ def _clients() -> Iterator[ReportLine]:
             yield warning(client.client, text, ended.hint(server))
         return
     for client in clients:
-        finding = warning if client.problem else ok
+        status = Status.WARNING if client.problem else Status.OK
         text = f"`{client.path}`: {client.problem or client.starts}"
-        yield finding(client.client, text, client.hint)
+        yield ReportLine(client.client, status, text, client.hint)
     if not clients:
         text = "none is configured: `leanspec-launcher mcp-config CLIENT --write` does it"
         yield absent("none", text)
@@ -347,19 +359,20 @@ def _wheel(family: Family) -> Iterator[ReportLine]:
 
 
 def _stamp(family: Family, verdict: PlaceVerdict) -> ReportLine:
-    """Report whether the next start has to hash the binary. Nothing is cached here: a start does."""
+    """Report whether the next start has to verify the binary. Nothing is cached here: a start does."""
     if verdict.origin == VARIABLE:
-        return ok("stamp", "not verified: it is the user's own choice")
+        return note("verification", "left out: it is the user's own choice")
     if verification() != ONCE:
-        return ok("stamp", f"not used: `{VERIFY_VARIABLE}` is `{verification()}`")
+        text = f"not cached: `{VERIFY_VARIABLE}` is `{verification()}`"
+        return note("verification", text)
     place = Place(verdict.origin, verdict.path)
     if is_known(verdict.path, expected(place, family, current())):
-        return ok("stamp", "verified (cached)")
+        return ok("verification", "verified (cached)")
     folder = folders.cache()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
         text = "not cached: each start hashes the binary"
-        return warning("stamp", text, "see `cache` above")
-    return ok("stamp", "not cached yet: the next start hashes the binary")
+        return warning("verification", text, "see `cache` above")
+    return note("verification", "not cached yet; the next start verifies the binary")
 
 
 def _libraries(verdict: PlaceVerdict) -> ReportLine:
@@ -460,7 +473,7 @@ def _command(command: link.Command) -> Iterator[ReportLine]:
     elif command.state is link.LinkState.UNREADABLE:
         yield error(name, f"{path} cannot be read", hints.open_hint(str(command.path)))
     elif command.state in (link.LinkState.DEAD, link.LinkState.FOREIGN) and VERSION:
-        yield error(name, f"{path} is {command.state.value}", link.REINSTALL)
+        yield error(name, f"{path} is {command.state.value}", link.hint_of(command))
 
 
 def _linked(command: link.Command) -> ReportLine:
@@ -494,9 +507,15 @@ def _slow(scripts: list[link.Command]) -> Iterator[ReportLine]:
             if SLOW_SCRIPT in file.read(MOST_SCRIPT):
                 slow.append(f"`{command.path}`")
     if slow:
-        value = f"{', '.join(slow)}: with `import re`, as pip before 25.2 writes it, some 7 ms at each start"
-        hint = "`leanspec-launcher link` starts them without Python; a newer pip writes them without `re`"
-        yield ok("scripts", value, hint)
+        value = (
+            f"each start of {', '.join(slow)} takes some 7 ms longer than it has to: pip before"
+            " 25.2 wrote the script"
+        )
+        hint = (
+            "`leanspec-launcher link` starts it without Python; or reinstall lean-spec with a"
+            " newer pip"
+        )
+        yield note("scripts", value, hint)
 
 
 def _path() -> Iterator[ReportLine]:

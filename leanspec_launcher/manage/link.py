@@ -22,6 +22,7 @@ from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
 from leanspec_launcher._tables import FAMILIES, Family, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
+from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
@@ -272,6 +273,12 @@ def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
             f"`{command.path}` was not replaced: its binary does not start there: {error}",
             hint="`leanspec-launcher doctor` starts it where it is installed",
         ) from None
+
+
+def hint_of(command: Command) -> str:
+    """Say what brings a command back: its binary alone, if it only leads there."""
+    is_to_binary = bool(_target(_read(command.path)))
+    return reinstall.hint(command.family) if is_to_binary else REINSTALL
 
 
 def _shell_script(binary: str) -> bytes:

@@ -55,7 +55,7 @@ def check_all(name: str | None) -> list[Check]:
                 path=str(command.path),
                 good=False,
                 reason=f"it is {command.state.value}",
-                hint=link.REINSTALL,
+                hint=link.hint_of(command),
             )
             for command in link.commands_if_recorded(current())
             if command.state in bad and name in (None, command.family.name)

@@ -284,7 +284,7 @@ def test_doctor_warns_of_settings_and_places(installed: Installation) -> None:
     # A file is cached only if it was there for a while.
     age = time.time() - installed.binary().stat().st_ctime
     time.sleep(max(0, 3.5 - age))
-    assert "not cached yet: the next start hashes the binary" in doctor()
+    assert "not cached yet; the next start verifies the binary" in doctor()
     installed.start("lean-spec", "--version")
     assert doctor().count("verified (cached)") == 1
     stamps = installed.home / ".cache/lean-spec/verified"

@@ -19,6 +19,7 @@ from leanspec_launcher.commands import (
     CommandError,
     Output,
     echo,
+    echo_sentence,
     echo_text,
     explained,
     report,
@@ -283,7 +284,7 @@ def _print_entry(client: Client, options: ChangeOptions) -> CommandReport:
         result["file"] = file
         other = " (your own file, for all projects: `--scope user`)"
         rest = other if scope == PROJECT else ""
-        echo(f"{client.title} reads this from `{file}`{rest}:", err=True)
+        echo_sentence(f"{client.title} reads this from `{file}`{rest}:", err=True)
     echo_text(text)
     return _report([{**result, "command": server.words, "cwd": server.cwd}])
 
@@ -388,9 +389,9 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> Result:
         change.file.check()
         echo(f"{client.title}: `{change.file.path}`")
         echo_text(change.difference)
-        echo(f"  {choice.reason}")
+        echo_sentence(f"  {choice.reason}")
     for remark in remarks:
-        echo(f"  {remark}")
+        echo_sentence(f"  {remark}")
     return _make(client, change, options)
 
 
@@ -417,12 +418,12 @@ def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
             echo(f"{client.title}: `{change.file.path}`")
             echo_text(change.difference)
             for reader in effects.readers(client, place, options.folder):
-                echo(f"  {reader}")
+                echo_sentence(f"  {reader}")
         results.append(_make(client, change, options))
     # In a dry run, what would be taken out is still there.
     gone = places if options.dry_run else []
     for remark in effects.left(client, options.name, options.folder, gone):
-        echo(remark)
+        echo_sentence(remark)
     return results
 
 
@@ -497,7 +498,7 @@ def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
         result, words = "removed", "removed, and the empty file with it"
     if copy:
         words += f"; the old file is kept as `{copy.name}`"
-    echo(f"{words}; restart {client.title}")
+    echo_sentence(f"{words}; restart {client.title}")
     return _result(client, path, result, text=difference)
 
 

@@ -20,7 +20,7 @@ from leanspec_launcher._tables import (
     Platform,
     current,
 )
-from leanspec_launcher.commands import CommandError, echo, say_hint
+from leanspec_launcher.commands import CommandError, echo, say_hint, tell
 from leanspec_launcher.installers.records import is_left_out
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.manage import options
@@ -139,7 +139,7 @@ def _say_who_comes_first(
 ) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
-        echo(f"note: no command starts it, as this lean-spec is {VERSION}", err=True)
+        tell("note: ", f"no command starts it, as this lean-spec is {VERSION}", fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
     place = first_place(wanted.family, wanted.platform)
@@ -152,7 +152,7 @@ def _say_who_comes_first(
     if first is None:
         return
     variables = {VARIABLE: wanted.family.variable, LOCAL: DIRECTORY_VARIABLE}
-    echo(f"note: `{first.path}` comes first: {first.reason}", err=True)
+    tell("note: ", f"`{first.path}` comes first: {first.reason}", fg="yellow")
     if first.origin in variables:
         say_hint(f"unset {variables[first.origin]}")
     elif first.outcome is Outcome.REFUSED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -11,9 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from leanspec_launcher.manage import rows
+from leanspec_launcher._say import hanging
 from leanspec_launcher.manage.cli import root as launcher
-from tests.support.preconditions import require
 from tests.support.site import HOST, Site, script
 from tests.support.surroundings import run
 
@@ -161,13 +161,46 @@ def test_doctor_breaks_lines_on_a_terminal_at_spaces_alone(site: Site) -> None:
     assert HOST.key in broken
 
 
-def test_a_literal_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    require("POSIX")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+class Terminal(io.StringIO):
+    """A terminal, whose width is in `COLUMNS`."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+LITERAL = "`a command with many words that is longer than that`"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"type {LITERAL}: it helps", ["type", f"  {LITERAL}:", "  it helps"]),
+        (f"  {LITERAL} helps you", [f"  {LITERAL}", "    helps you"]),
+        (f"hint: {LITERAL[1:-1]}", [f"hint: {LITERAL[1:-1]}"]),
+        ("hint: do `this`, " + "x" * 40, ["hint: do `this`,", f"  {'x' * 40}"]),
+        (
+            "  sha256   0  of a file that is damaged",
+            ["  sha256   0  of a file that is", "    damaged"],
+        ),
+    ],
+)
+def test_a_message_breaks_on_a_terminal_outside_of_literals(
+    text: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    literal = "`a command with many words that is longer than that`"
-    assert rows.break_lines(f"type {literal}: it helps", 4) == [
-        "type",
-        f"{literal}:",
-        "it helps",
-    ]
+    assert hanging(text, Terminal()) == lines
+    assert hanging(text, io.StringIO()) == [text]
+
+
+def test_a_start_that_fails_breaks_its_message_on_a_terminal(site: Site) -> None:
+    installed(site).wheel("cli", b"changed")
+    env = {**site.env, "COLUMNS": str(COLUMNS), "TERM": "xterm"}
+    command = [sys.executable, "-c", site.call("cli")]
+    whole = run(command, env, code=126).stderr
+    output = run([sys.executable, "-c", IN_A_TERMINAL, *command], env).stdout
+    assert output.split() == whole.split()
+    lines = output.splitlines()
+    long = [line for line in lines if len(line) > COLUMNS and not line.startswith("hint:")]
+    assert all(len(line.strip().split("`")[0]) < COLUMNS for line in long)
+    assert len(lines) > len(whole.splitlines())
