@@ -10,10 +10,18 @@ import click
 from leanspec_launcher._pins import VERSION
 
 from .place import UI
-from .port import HIGHEST
+from .port import HIGHEST, port_of
 from .serve import LOCAL_HOSTS, show
 
 FOLDER = click.Path(path_type=Path)
+
+
+def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    """Return the port of an option. Raises BadParameter if it is none."""
+    port = port_of(text) if text is not None else None
+    if text is not None and port is None:
+        raise click.BadParameter(f"'{text}' is not a number from 1 to {HIGHEST}")
+    return port
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +38,7 @@ FOLDER = click.Path(path_type=Path)
     "--multi-project", is_flag=True, help="Show every known project; select none."
 )
 @click.option(
-    "-p", "--port", type=click.IntRange(1, HIGHEST), help="Default: 3000, or the next."
+    "-p", "--port", metavar="PORT", callback=_port, help="Default: 3000, or the next."
 )
 @click.option(
     "--host", default=LOCAL_HOSTS[0], show_default=True, help="The address to listen on."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .port import HIGHEST
+from .port import port_of
 
 FLAGS = {
     "--multi-project": "multi_project",
@@ -45,5 +45,4 @@ def _value(name: str, text: str) -> Path | int | str | None:
         return Path(text)
     if name == "host":
         return text
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST))
-    return int(text) if is_number and 1 <= int(text) <= HIGHEST else None
+    return port_of(text)

@@ -80,12 +80,19 @@ def _of_the_environment() -> int | None:
     text = os.environ.get(VARIABLE, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST):
+    number = port_of(text)
+    if number is None:
         raise CommandError(
             f"`{VARIABLE}` is `{text}`, not a port from 1 to {HIGHEST}",
             hint=f"`unset {VARIABLE}`, or name one with `--port PORT`",
         )
-    return int(text)
+    return number
+
+
+def port_of(text: str) -> int | None:
+    """Return the port that a text names; None if it names none."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST))
+    return int(text) if is_number and 1 <= int(text) <= HIGHEST else None
 
 
 def _must_be_free(host: str, port: int, *, is_option: bool) -> None:

@@ -116,6 +116,11 @@ def _is_enough(running: Instance, options: ServerOptions) -> bool:
 
 def _show_running(running: Instance, options: ServerOptions) -> None:
     _show(running, options, "runs already")
+    if options.port not in (None, running.port) and not options.quiet:
+        say(
+            f"note: it runs on port {running.port}, not {options.port}; `--new` starts another"
+            " one"
+        )
     _open(running, options)
 
 
@@ -123,13 +128,13 @@ def _hand_over(child: Child, options: ServerOptions, missing: list[str]) -> NoRe
     """Say where the server is, open the browser, and watch the server."""
     try:
         exit_at_signals()
+        _show(child.instance, options, "")
         _warn(options, child.remark)
         if missing and not options.quiet:
             parts = ", ".join(missing)
             say(
                 f"note: the web server has no API yet for these parts of the pages: {parts}"
             )
-        _show(child.instance, options, "")
         _open(child.instance, options)
         become_watcher(child.process, child.file)
     except BaseException:
@@ -245,9 +250,11 @@ def _warn(options: ServerOptions, remark: str) -> None:
             " this user can read; the pages can change nothing"
         )
     elif not options.quiet and has_others():
+        change = ""
+        if not options.readonly:
+            change = ", and change your specs unless it runs with `--readonly`"
         say(
-            "note: every user of this machine can read your files through this server, and change your"
-            " specs unless it runs with `--readonly`"
+            f"note: every user of this machine can read your files through this server{change}"
         )
     if remark and not options.quiet:
         say(f"note: {remark}, so another one is used")

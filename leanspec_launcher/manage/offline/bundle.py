@@ -77,19 +77,29 @@ def command_there(extras: tuple[str, ...]) -> str:
     return f"python3 -m pip install {OPTIONS} {_quoted(extras)}"
 
 
+def command_inside(extras: tuple[str, ...]) -> str:
+    """Return how pip installs from a bundle, typed in its folder."""
+    links = f"--no-index --find-links {INDEX}"
+    return f"python3 -m pip install {links} {_quoted(extras)}"
+
+
+def must_have_pip() -> None:
+    """Raise CommandError if this environment has no pip, which downloads the wheels."""
+    if not has_pip():
+        raise CommandError(
+            "`bundle` needs pip, which is not installed in this environment",
+            hint=shown([words("{uv} pip", FAMILIES["cli"])]),
+        )
+
+
 def download(
     target: BundleTarget, extras: tuple[str, ...], folder: Path, work: Path
 ) -> None:
     """Let pip download the wheels for a kind of machine into a folder.
 
     Our programs first, by their hashes; then what is missing, with these files named: so no stub,
-    and no other wheel, can be taken. Raises CommandError if pip cannot, or is not installed.
+    and no other wheel, can be taken. Raises CommandError if pip cannot.
     """
-    if not has_pip():
-        raise CommandError(
-            "`bundle` needs pip, which is not installed in this environment",
-            hint=shown([words("{uv} pip", FAMILIES["cli"])]),
-        )
     pinned = {family: pinned_wheel(family, target.platform) for family in families(extras)}
     hashed = work / "requirements.txt"
     lines = [

@@ -69,9 +69,9 @@ def command(
     \b
     Examples:
       leanspec-launcher bundle lean-spec-bundle
-      leanspec-launcher bundle out --platform linux-x64 --python 3.11 --python 3.12 --extra ui
+      leanspec-launcher bundle out --platform linux-x64 --python 3.12 --extra ui
     """
-    from .bundle import PAGE, BundleTarget, command_there
+    from .bundle import PAGE, BundleTarget, command_inside, must_have_pip
 
     for python in pythons:
         if not PYTHON.fullmatch(python):
@@ -80,6 +80,7 @@ def command(
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandError(f"`{folder}` is there already", hint="name a folder that is not")
+    must_have_pip()
     own = current()
     keys = platforms or ((own.key,) if own else ())
     targets = [
@@ -90,8 +91,8 @@ def command(
     extras = tuple(sorted(set(extras or installed_extras())))
     _make(folder, targets, extras, origin)
     echo(f"{folder}: for {', '.join(map(str, targets))}")
-    echo(f"there: {command_there(extras)}")
-    echo(f"for pipx and uv, see {folder / PAGE}")
+    echo(f"for pipx and uv, see `{folder / PAGE}`")
+    echo(f"on the other machine, in the folder `{folder.name}`: {command_inside(extras)}")
     return CommandReport(
         {
             "folder": str(folder.absolute()),

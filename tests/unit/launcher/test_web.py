@@ -237,12 +237,20 @@ def test_the_servers_own_end_is_handed_on(web: Web) -> None:
         assert process.wait(20) == 128 + KILL
 
 
+def wait_until_it_watches(process: subprocess.Popen[str]) -> None:
+    """Wait until a start has said all that it has to say."""
+    if sys.platform != "linux":
+        time.sleep(1)
+        return
+    until = time.monotonic() + 5
+    while b"watch.py" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        assert time.monotonic() < until
+
+
 @needs("Linux")
 def test_the_parent_is_small(web: Web) -> None:
     with web.running() as (process, _):
-        until = time.monotonic() + 5
-        while b"watch.py" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
-            assert time.monotonic() < until
+        wait_until_it_watches(process)
         time.sleep(0.3)
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     memory = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
@@ -251,8 +259,13 @@ def test_the_parent_is_small(web: Web) -> None:
 
 def test_a_second_one_finds_the_first(web: Web) -> None:
     with web.running() as (_, said):
-        again = web.run("--json", code=0)
+        port = str(free_port())
+        again = web.run("--json", "--port", port, code=0)
         assert json.loads(again.stdout)["url"] == said["url"]
+        note = (
+            f"note: it runs on port {said['port']}, not {port}; `--new` starts another one"
+        )
+        assert note in again.stderr
         with web.running("--new") as (process, new):
             assert new["port"] != said["port"]
             process.terminate()
@@ -535,9 +548,9 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error(web: Web) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "words"),
     [
-        (["--port", "0"], {}, 2, "0 is not in the range"),
-        (["--port", "70000"], {}, 2, "70000 is not in the range"),
-        (["--port", "web"], {}, 2, "`web` is not a valid integer"),
+        (["--port", "0"], {}, 2, "`0` is not a number from 1 to 65535"),
+        (["--port", "70000"], {}, 2, "`70000` is not a number from 1 to 65535"),
+        (["--port", "web"], {}, 2, "`web` is not a number from 1 to 65535"),
         (["--colour"], {}, 2, "no such option"),
         ([], {"PORT": "0"}, 1, "`PORT` is `0`, not a port from 1 to 65535"),
         ([], {"PORT": "web"}, 1, "`PORT` is `web`, not a port"),
@@ -679,6 +692,7 @@ def stderr_of_a_start(web: Web, *arguments: str, **env: str) -> str:
         text=True,
     ) as process:
         first_line(process)
+        wait_until_it_watches(process)
         process.terminate()
         return process.communicate(timeout=20)[1]
 
@@ -694,6 +708,9 @@ def test_other_users_of_the_machine_are_a_note(web: Web, tmp_path: Path) -> None
     os.chown(other, 12345, 12345)
     assert note in stderr_of_a_start(web, HOME=str(own))
     assert note not in stderr_of_a_start(web, "--quiet", HOME=str(own))
+    readonly = stderr_of_a_start(web, "--readonly", HOME=str(own))
+    assert note in readonly
+    assert "change your specs" not in readonly
     assert note not in alone or any(Path("/home").iterdir())
 
 
