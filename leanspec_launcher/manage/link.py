@@ -277,7 +277,8 @@ def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
 
 def hint_of(command: Command) -> str:
     """Say what brings a command back: its binary alone, if it only leads there."""
-    is_to_binary = bool(_target(_read(command.path)))
+    package = os.path.join(SITE, command.family.package, "")
+    is_to_binary = _target(_read(command.path)).startswith(package)
     return reinstall.hint(command.family) if is_to_binary else REINSTALL
 
 

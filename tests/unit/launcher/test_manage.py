@@ -281,6 +281,14 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(
     )
     assert done.stdout == "cli\n"
     assert made.manage("link") == "nothing to link\n"
+    program = made.binary("cli").read_bytes()
+    made.binary("cli").write_bytes(b"damaged")
+    hints = [
+        line for line in made.manage("verify", code=1).splitlines() if "hint: " in line
+    ]
+    assert len(hints) == 1, "one command helps the binary and what starts it"
+    assert "leanspec-cli-bin" in hints[0]
+    made.binary("cli").write_bytes(program)
     (made.scripts / "leanspec").write_text(
         f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n"
     )

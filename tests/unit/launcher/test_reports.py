@@ -13,6 +13,7 @@ import click
 import pytest
 
 from leanspec_launcher._say import hanging
+from leanspec_launcher.manage import doctor
 from leanspec_launcher.manage.cli import root as launcher
 from tests.support.site import HOST, Site, script
 from tests.support.surroundings import run
@@ -146,6 +147,26 @@ def test_doctor_says_at_its_end_whether_everything_works(site: Site) -> None:
     output = site.manage("doctor", code=1).stdout
     assert output.endswith("\n1 problem: leanspec-mcp (binary)\n")
     assert re.search(r"^  - binary +not installed: ", output, re.MULTILINE)
+
+
+def test_the_web_server_is_needed_by_the_pages(site: Site) -> None:
+    folder = installed(site).root / "leanspec_ui-9.9.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: leanspec-ui\nVersion: 9.9.9\n")
+    report, verify, repair = site.manage_each(
+        ["doctor"], ["verify"], ["repair", "--dry-run"]
+    )
+    assert "  ✗ binary" in report.stdout.partition("leanspec-http")[2].splitlines()[1]
+    assert "leanspec-http: it is not installed" in verify.stdout
+    assert "leanspec-http-bin==9.9.9" in repair.stderr
+
+
+def test_doctor_names_a_section_once_in_its_sum() -> None:
+    findings = [
+        doctor.ReportLine(name, doctor.Status.ERROR, "", section=section)
+        for section, name in (("a", "x"), ("a", "x"), ("a", "y"), ("b", "x"))
+    ]
+    assert doctor.summary(findings) == "4 problems: a (x, y), b (x)"
 
 
 def test_doctor_breaks_lines_on_a_terminal_at_spaces_alone(site: Site) -> None:
