@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .errors import BuildError
 from .formats.crates import embedded_crates
@@ -18,6 +17,7 @@ from .formats.go_modules import embedded_modules
 from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
+from .project.records import RECORD_EXAMPLE, read_binary_record
 from .source import Source, source_of
 from .tags.derive import platform_tags
 from .tags.floors import exceeds, read_floor
@@ -116,7 +116,7 @@ def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:
     elif platform is not None:
         raise BuildError(
             f"`{record_path}` is missing, so nothing says which bytes `{path.name}` should have",
-            hint="write one, or name the executable itself: `-C binary=/path`",
+            hint=f"write `{RECORD_EXAMPLE}` into it, or name the executable itself: `-C binary=/path`",
         )
     binary = dataclasses.replace(binary, record=record)
     must_keep_floor(project, binary)
@@ -158,26 +158,23 @@ def _must_match(
     record: bytes, path: Path, source: Source, platform: str | None, project: Project
 ) -> None:
     """Compare an executable with the `binary.json` next to it."""
-    try:
-        content = json.loads(record)
-        facts = {key: content[key] for key in ("sha256", "size", "platform", "version")}
-        version = Version(str(facts["version"]))
-    except (ValueError, KeyError, TypeError, InvalidVersion) as error:
-        raise BuildError(f"`{path}` is not a description of a binary: {error}") from None
+    facts = read_binary_record(record, path)
     actual = {
         "sha256": source.sha256,
         "size": source.size,
         "platform": platform,
     }
     for key, value in actual.items():
-        if facts[key] != value:
+        if facts.get(key, value) != value:
             raise BuildError(
                 f"the executable next to `{path}` is not the one that it describes: `{key}` is `{value}`,"
                 f" expected `{facts[key]}`",
                 hint="put the executable there that the file describes, or another description",
             )
     # A packaging-only release V.postN carries the binaries of V.
-    if version != Version(project.version).__replace__(post=None):
+    version = Version(project.version).__replace__(post=None)
+    if Version(facts.get("version", str(version))) != version:
         raise BuildError(
-            f"`{path}` describes version `{facts['version']}`, but `{project.metadata.name}` is `{project.version}`"
+            f"`{path}` describes version `{facts['version']}`, but `{project.metadata.name}` is `{project.version}`",
+            hint="collect the executable of that version, or correct the description",
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from .binaries import RECORD_NAME, Binary, choose_binary
 from .errors import BuildError
 from .project.manifest import Project
+from .project.records import read_data_record, read_release
 from .repair import graft
 from .sbom import bill_of_data, bill_of_materials
 from .wheel import (
@@ -27,7 +27,9 @@ STUB_NAME = "stub.json"
 def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
     """Return what the settings ask for: a stub, or the package as it is for a platform."""
     if "stub" in settings:
-        release = WheelEntry(f"{project.package}/{STUB_NAME}", read_stub(settings["stub"]))
+        release = WheelEntry(
+            f"{project.package}/{STUB_NAME}", read_release(Path(settings["stub"]))
+        )
         return Content([*package_entries(project), release])
     if "from" in settings:
         raise BuildError(
@@ -53,20 +55,6 @@ def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
     entries = editable_entries(project, is_windows=bool(binary.suffix))
     place = project.root / _place(project, binary)
     return Content(entries, binary.tags, links={place: binary.path})
-
-
-def read_stub(place: str) -> bytes:
-    """Return the description of a release that a stub carries; raises BuildError if it is no JSON object."""
-    path = Path(place)
-    try:
-        data = path.read_bytes()
-        if not isinstance(json.loads(data), dict):
-            raise BuildError(f"`{path}` is not the description of a release")
-    except (OSError, ValueError) as error:
-        raise BuildError(
-            f"cannot read the description of a release in `{path}`: {error}"
-        ) from None
-    return data
 
 
 def _place(project: Project, binary: Binary) -> str:
@@ -96,7 +84,9 @@ def _data_content(project: Project) -> Content:
     ]
     record = b""
     if project.record:
-        record = (project.root / project.package / project.record).read_bytes()
+        path = project.root / project.package / project.record
+        record = path.read_bytes()
+        read_data_record(record, path)
     sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
     return Content(entries, sbom=bill_of_data(project, sha256, record, source_date_epoch()))
 

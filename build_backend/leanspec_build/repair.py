@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .binaries import Binary, SystemPackage, must_keep_floor
 from .errors import BuildError
@@ -110,10 +111,10 @@ def _run_auditwheel(wheel: Path, out: Path) -> None:
 
 def _record(binary: Binary, data: bytes, libraries: dict[str, bytes]) -> bytes:
     """Return `binary.json` for the grafted executable, with what it was grafted from."""
-    original = json.loads(binary.record or b"{}")
+    original: dict[str, Any] = json.loads(binary.record or b"{}")
     grafted = {
         "by": f"auditwheel {importlib.metadata.version('auditwheel')}",
-        "from": {"sha256": original["sha256"], "size": original["size"]},
+        "from": {"sha256": binary.source.sha256, "size": binary.source.size},
         "libraries": {
             name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()
         },

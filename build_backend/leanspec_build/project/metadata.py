@@ -50,7 +50,8 @@ def read_metadata(
             metadata_version=METADATA_VERSION,
             allow_extra_keys=False,
         )
-    except (pyproject_metadata.ConfigurationError, OSError, UnicodeDecodeError) as error:
+    # An empty pattern of licence files is a ValueError.
+    except (pyproject_metadata.ConfigurationError, OSError, ValueError) as error:
         raise BuildError(f"`{path}` is not valid: {error}") from None
     if metadata.license_files is None:
         metadata.license_files = _default_license_files(root)
@@ -71,11 +72,11 @@ def _with_version(
     project: dict[str, Any], root: Path, path: Path, version: str
 ) -> dict[str, Any]:
     """Return the table with the version, which alone may be dynamic."""
-    dynamic = project.get("dynamic") or []
+    dynamic = project.get("dynamic", [])
     if dynamic == ["version"] and "version" not in project:
         static = {key: value for key, value in project.items() if key != "dynamic"}
         return static | {"version": version or find_version(root, path)}
-    if dynamic:
+    if dynamic != []:
         fields = f"`{dynamic}`"
         if isinstance(dynamic, list):
             fields = ", ".join(f"`{field}`" for field in dynamic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,14 +10,16 @@ from pathlib import Path
 import pytest
 from leanspec_build.binaries import choose_binary
 from leanspec_build.errors import BuildError
-from leanspec_build.package import read_stub
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import load_project
+from leanspec_build.project.records import RECORD_EXAMPLE, RELEASE_EXAMPLE, read_release
 from leanspec_build.project.settings import read_settings
 
 from tests.support import headers
 from tests.support.sample import STATED, VERSION, Sample
 from tests.support.tool import Tool
+
+CRATE = {"name": "a", "version": "1.0.0"}
 
 
 @pytest.mark.parametrize(
@@ -307,7 +310,20 @@ def test_a_binary_for_another_platform_is_refused(
             {"version": "0.2.9"},
             f"describes version `0.2.9`, but `leanspec-cli-bin` is `{VERSION}`",
         ),
-        ({"version": None}, "is not a description"),
+        ({"version": None}, "is not a description of a binary: `version` is not a version"),
+        (
+            {"size": "1", "source": "x"},
+            "`size` is not a whole number; `source` is not an object",
+        ),
+        ({"source": {"kind": "npm"}}, "`source.package` is missing; `source.version`"),
+        (
+            {"source": {"packages": [{"name": "a/b", "checksum": "1"}]}},
+            "`source.packages.name` is not the name of a crate; `source.packages.version` is missing",
+        ),
+        (
+            {"source": {"packages": [CRATE | {"checksum": "1"}]}},
+            "`source.packages.checksum` is not 64 hexadecimal digits or `null`",
+        ),
     ],
 )
 def test_a_binary_that_its_record_does_not_describe_is_refused(
@@ -345,9 +361,32 @@ def test_a_packaging_release_carries_the_binaries_of_its_version(sample: Sample)
     )
 
 
+def test_a_record_needs_the_checksum_alone(sample: Sample) -> None:
+    path = sample.root / "binaries/linux-x64/binary.json"
+    sha256 = json.loads(path.read_text("utf-8"))["sha256"]
+    path.write_text(json.dumps({"sha256": sha256}), "utf-8")
+    project = load_project(sample.root)
+    assert choose_binary(project, {"platform": "linux-x64"}).source.sha256 == sha256
+    path.write_text("{}", "utf-8")
+    with pytest.raises(BuildError) as error:
+        choose_binary(project, {"platform": "linux-x64"})
+    assert "is not a description of a binary: `sha256` is missing" in error.value.message
+    assert error.value.hint == f"for example `{RECORD_EXAMPLE}`"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[]", "is not the description"), ("{", "cannot read"), (None, "cannot")],
+    [
+        ("[]", "is not the description of a release: it is not a JSON object"),
+        ("{", "is not the description of a release: "),
+        ("[" * 100_000, "is not the description of a release: "),
+        (None, "cannot read the description of a release in"),
+        ("{}", "`builds` is missing"),
+        ('{"version": 1}', "`version` is not a text; `builds` is missing"),
+        ('{"builds": {}}', "`builds` is not an object of lists of platform tags"),
+        ('{"builds": {"linux-x64": []}}', "`builds` is not an object of lists"),
+        ('{"builds": {"linux-x64": "any"}}', "`builds` is not an object of lists"),
+    ],
 )
 def test_a_stub_without_the_description_of_a_release_is_refused(
     tmp_path: Path, text: str | None, words: str
@@ -355,10 +394,12 @@ def test_a_stub_without_the_description_of_a_release_is_refused(
     path = tmp_path / "release.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(BuildError, match=words):
-        read_stub(str(path))
-    path.write_text("{}")
-    assert read_stub(str(path)) == b"{}"
+    with pytest.raises(BuildError) as error:
+        read_release(path)
+    assert words in error.value.message
+    assert str(error.value.hint).endswith(f"for example `{RELEASE_EXAMPLE}`")
+    path.write_text(RELEASE_EXAMPLE)
+    assert read_release(path) == RELEASE_EXAMPLE.encode()
 
 
 def test_settings_that_go_together_are_read(sample: Sample) -> None:
