@@ -12,9 +12,15 @@ from leanspec_build.binaries import choose_binary
 from leanspec_build.errors import BuildError
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import load_project
-from leanspec_build.project.records import RECORD_EXAMPLE, RELEASE_EXAMPLE, read_release
+from leanspec_build.project.records import (
+    RECORD_EXAMPLE,
+    RELEASE_EXAMPLE,
+    read_binary_record,
+    read_release,
+)
 from leanspec_build.project.settings import read_settings
 
+from scripts.environment import ROOT
 from tests.support import headers
 from tests.support.sample import STATED, VERSION, Sample
 from tests.support.tool import Tool
@@ -419,3 +425,12 @@ def test_windows_alone_has_an_ending(sample: Sample) -> None:
         choose_binary(load_project(sample.root), {"platform": "windows-x64"}).suffix
         == ".exe"
     )
+
+
+def test_the_readme_shows_valid_descriptions(tmp_path: Path) -> None:
+    text = (ROOT / "build_backend/README.md").read_text("utf-8")
+    record, release = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert read_binary_record(record.encode(), tmp_path)["version"] == "1.0.0"
+    path = tmp_path / "release.json"
+    path.write_text(release, "utf-8")
+    assert read_release(path) == release.encode()
