@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import BuildError, note
 
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         note(f"error: {error}")
         return FAILURE
     except KeyboardInterrupt:
+        note("error: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read this has ended, as `head` does; what is still to be written goes nowhere.
@@ -112,5 +114,12 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _end(code: int) -> NoReturn:
+    """End the process; after Ctrl-C without the threads that still compress."""
+    if code == INTERRUPTED:
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

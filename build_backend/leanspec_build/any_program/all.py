@@ -6,9 +6,12 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
+import shutil
+import tempfile
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,10 @@ from .stub import stub_content
 
 # Several programs up to this are compressed at the same time.
 SMALL = 32 << 20
+# How long a step may take until it is named.
+SILENT_SECONDS = 2
+# Where the programs are from, and the content of their wheel.
+Wheels = list[tuple[str | None, Content]]
 
 
 def make_all(options: argparse.Namespace) -> int:
@@ -42,7 +49,7 @@ def make_all(options: argparse.Namespace) -> int:
         note(line)
     sets = find_sets(project, options.places, options.out)
     chosen = choose_platforms(sets, project, options.platforms)
-    wheels: list[tuple[str | None, Content]] = [
+    wheels: Wheels = [
         (programs.place, content_of(project, programs)) for programs in chosen
     ]
     if project.has_stub:
@@ -50,27 +57,84 @@ def make_all(options: argparse.Namespace) -> int:
         wheels.append((None, stub_content(project, tags)))
     if not options.local and not options.dry_run:
         _must_be_publishable(chosen)
+    if options.dry_run:
+        for _, content in wheels:
+            wheel_entries(project, content)
+        names = iter([wheel_name(project, content) for _, content in wheels])
+        _report(wheels, names, options)
+    else:
+        with contextlib.closing(_made(project, wheels, options.out)) as names:
+            _report(wheels, names, options)
+    if not options.local:
+        _must_be_publishable(chosen)
+    _conclude(project, [content for _, content in wheels], options)
+    return 0
+
+
+def _made(project: Project, wheels: Wheels, out: Path) -> Generator[str]:
+    """Yield the name of each wheel, in order, once it is in its folder.
+
+    All are written elsewhere first: after an error or Ctrl-C, nothing is there that was not yielded.
+    """
     contents = [content for _, content in wheels]
     memory = Memory(2 * max(map(_needed_memory, contents)))
 
     def make(content: Content) -> str:
         with memory.reserved(_needed_memory(content)):
-            return _make(project, content, options)
+            return write_wheel(folder, project, content)
 
-    # Compressing lets other threads run.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        names = pool.map(make, contents)
-        _report(wheels, names, options)
-    if not options.local:
-        _must_be_publishable(chosen)
-    return 0
+    with _folder_inside(out) as folder:
+        # Compressing lets other threads run.
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
+            for number, future in enumerate([pool.submit(make, each) for each in contents]):
+                name = _waited(future, f"compressing wheel {number + 1} of {len(contents)}")
+                _move(folder / name, out / name)
+                yield name
+        except BuildError:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            # A compression cannot be stopped: it is left to the end of the process.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _report(
-    wheels: list[tuple[str | None, Content]],
-    names: Iterator[str],
-    options: argparse.Namespace,
-) -> None:
+@contextlib.contextmanager
+def _folder_inside(out: Path) -> Iterator[Path]:
+    """Make a hidden folder, from where a file can be moved to its place at once."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".leanspec-build-", dir=out))
+    except OSError as error:
+        raise BuildError(
+            f"cannot make the folder `{out}`: {error.strerror}",
+            hint="give another one: `--out FOLDER`",
+        ) from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(wheel: Path, place: Path) -> None:
+    try:
+        wheel.replace(place)
+    except OSError as error:
+        raise BuildError(
+            f"cannot write `{place}`: {error.strerror}",
+            hint="give another folder: `--out FOLDER`",
+        ) from None
+
+
+def _waited(future: Future[str], step: str) -> str:
+    """Return a result, and name the step if it takes long."""
+    finished, _ = wait([future], SILENT_SECONDS)
+    if not finished:
+        note(step)
+    return future.result()
+
+
+def _report(wheels: Wheels, names: Iterator[str], options: argparse.Namespace) -> None:
     """Say of each wheel, as soon as it is made, what it is for."""
     facts = []
     for (place, content), name in zip(wheels, names, strict=True):
@@ -80,6 +144,33 @@ def _report(
             _show(path, place, content)
     if options.json:
         print(json.dumps(facts, indent=2))  # noqa: T201
+
+
+def _conclude(
+    project: Project, contents: list[Content], options: argparse.Namespace
+) -> None:
+    """Say how many wheels there are, what else is in their folder, and what to do next."""
+    out: Path = options.out
+    upload = f"`uv publish {shlex.quote(str(out))}/*`"
+    names = {wheel_name(project, content) for content in contents}
+    others = sorted({path.name for path in out.glob(f"{project.name}-*.whl")} - names)
+    if others:
+        wheels = _counted(len(others), "other wheel")
+        listed = ", ".join(f"`{name}`" for name in others)
+        note(
+            f"note: `{out}` has {wheels} of {project.metadata.name}, which {upload} uploads, too: {listed}"
+        )
+    wheels = _counted(len(contents), "wheel")
+    if options.dry_run:
+        note(f"{wheels} would be made: nothing was written, because of `--dry-run`")
+    elif all(content.tags.publishable for content in contents):
+        note(f"made {wheels}; next: {upload}")
+    else:
+        note(f"made {wheels}, for machines of your own")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _must_be_publishable(sets: list[ProgramSet]) -> None:
@@ -121,22 +212,6 @@ class Memory:
 def _needed_memory(content: Content) -> int:
     """Return what is in memory while a wheel is made: half of a program, which is more than it shrinks to."""
     return max((entry.size for entry in content.entries), default=0) // 2
-
-
-def _make(project: Project, content: Content, options: argparse.Namespace) -> str:
-    """Write a wheel, unless nothing is to be written; return its file name."""
-    if options.dry_run:
-        wheel_entries(project, content)
-        return wheel_name(project, content)
-    out: Path = options.out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BuildError(
-            f"cannot make the folder `{out}`: {error.strerror}",
-            hint="give another one: `--out FOLDER`",
-        ) from None
-    return write_wheel(out, project, content)
 
 
 def _facts(path: str, place: str | None, content: Content) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""What `all` prints beside its report, and what it leaves behind if it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from leanspec_build.any_program import all as command
+
+from scripts.tools.processes import clean_environment
+from tests.support import headers
+from tests.support.tool import Tool
+
+# Compressing this takes a second or more, as it repeats itself far away only.
+LONG = os.urandom(1 << 20).translate(bytes(range(64)) * 4) * 48 + b"x"
+START_SECONDS = 60
+
+
+def others(tool: Tool) -> list[str]:
+    return [path.name for path in (tool.root / "wheelhouse").iterdir()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is Ctrl-C elsewhere")
+def test_all_stops_at_once_and_leaves_nothing_unannounced(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    for number, data in enumerate((headers.pe(), headers.mach_o())):
+        tool.put(str(number), tool=data + LONG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "leanspec_build", "all", "--json"],
+        cwd=tool.root,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + START_SECONDS
+    while not list(tool.root.glob("wheelhouse/.*/.*.tmp")) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    output, errors = process.communicate()
+    assert time.monotonic() - start < 1
+    assert (process.returncode, output, errors) == (130, "", "error: interrupted\n")
+    assert others(tool) == []
+
+
+def test_all_ends_with_the_count_and_the_next_step(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    assert tool.build("all").stderr == "made 1 wheel; next: `uv publish wheelhouse/*`\n"
+    tool.put("b", tool=headers.pe())
+    assert tool.build("all").stderr.startswith("made 2 wheels; next: ")
+
+
+def test_all_names_other_wheels_of_the_project_in_its_folder(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    old = "a_tool-1.0.0-py3-none-any.whl"
+    (tool.root / "wheelhouse").mkdir()
+    for name in (old, "b-1.0.0-py3-none-any.whl"):
+        (tool.root / "wheelhouse" / name).touch()
+    words = f"`wheelhouse` has 1 other wheel of a-tool, which `uv publish wheelhouse/*` uploads, too: `{old}`"
+    assert words in tool.build("all").stderr
+
+
+def test_all_says_that_a_dry_run_wrote_nothing(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    words = "1 wheel would be made: nothing was written, because of `--dry-run`\n"
+    assert tool.build("all", "--dry-run").stderr == words
+    assert not (tool.root / "wheelhouse").exists()
+
+
+def test_all_recommends_no_upload_of_a_local_wheel(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf(needed=("libother.so.1", "libc.so.6")))
+    words = "made 1 wheel, for machines of your own\n"
+    assert tool.build("all", "--local").stderr == words
+
+
+def test_all_names_a_step_that_takes_long(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.put("a", tool=headers.elf())
+    monkeypatch.setattr(command, "wait", lambda *_: (set(), set()))
+    assert tool.build("all").stderr.startswith("compressing wheel 1 of 1\nmade 1 wheel")
+
+
+def test_all_refuses_a_place_that_is_taken_by_a_folder(tool: Tool) -> None:
+    tool.put("a", tool=headers.pe())
+    wheel = Path("wheelhouse/a_tool-1.2.3-py3-none-win_amd64.whl")
+    (tool.root / wheel).mkdir(parents=True)
+    message = tool.build("all", code=1).stderr
+    assert f"error: cannot write `{wheel}`: " in message
+    assert "hint: give another folder: `--out FOLDER`" in message
+    assert others(tool) == [wheel.name]
