@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sys
 
+# How a frontend takes what the command `all` takes as an option. Hints are written for the command.
+SETTINGS = {
+    "--from PLACE": "-C from=PLACE",
+    "--version 1.2.3": "-C version=1.2.3",
+}
+
 
 class BuildError(Exception):
     """What is wrong with the input, and what to do about it."""
@@ -16,6 +22,13 @@ class BuildError(Exception):
     def __str__(self) -> str:
         """Return the message, with the hint on a line of its own."""
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+    def for_frontend(self) -> str:
+        """Return the text with the options of a frontend in the hint."""
+        hint = self.hint
+        for option, setting in SETTINGS.items():
+            hint = hint and hint.replace(option, setting)
+        return str(BuildError(self.message, hint=hint))
 
 
 class NoTagError(BuildError):

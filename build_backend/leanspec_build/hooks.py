@@ -19,10 +19,10 @@ from .errors import BuildError, note
 from .project.index_rules import refusal_notes
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
+from .tags.model import LINK
 from .wheel import LOCAL_LEVEL, Content, dist_info, metadata_entries, write_wheel
 
 Settings = Mapping[str, object] | None
-LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -45,8 +45,9 @@ def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
         try:
             return hook(*args, **kwargs)
         except BuildError as error:
-            note(f"error: {error}")
-            end = SystemExit(str(error))
+            text = error.for_frontend()
+            note(f"error: {text}")
+            end = SystemExit(text)
             # A text as the code would be printed once more; tox shows it at the end of a traceback.
             end.code = 1
             raise end from None

@@ -19,6 +19,8 @@ from leanspec_build.errors import BuildError, note, printable
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import Project, load_project
+from leanspec_build.tags.linux import IN_NO_POLICY
+from leanspec_build.tags.model import LINK
 from leanspec_build.wheel import Content, wheel_entries, wheel_name, write_wheel
 
 from .program_set import ProgramSet
@@ -182,9 +184,12 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
         for reason in programs.tags.reasons
     ]
     if refused:
+        # Other reasons are not about a library.
+        needs_library = any(IN_NO_POLICY.partition("{")[0] in line for line in lines)
+        link = f"{LINK}, " if needs_library else ""
         raise BuildError(
             f"no public index takes wheels with these tags:{''.join(lines)}",
-            hint="leave their places out by `exclude`, or make the wheels for machines of your own: `--local`",
+            hint=f"{link}leave their places out by `exclude`, or make the wheels for machines of your own: `--local`",
         )
 
 

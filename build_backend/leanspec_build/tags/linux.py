@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ GLIBC_LOADERS = {
 }
 # The CPUs whose machines name themselves so; an installer has no name for any other.
 LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
+IN_NO_POLICY = "is in no {} policy"
 # The CPUs of which some systems have large pages.
 LARGE_PAGES = ("aarch64", "ppc64", "ppc64le")
 LARGEST_PAGE = 1 << 16
@@ -55,12 +57,13 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     _must_have_tag(cpu)
     parts = [executable, *bundled.values()]
     obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
-    if obstacles:
-        return _local_only(cpu, *obstacles)
-    if executable.static:
-        return _static_linux_tags(cpu)
     family = "musllinux" if executable.libc == "musl" else "manylinux"
     policies = _policies(family, cpu)
+    if obstacles:
+        foreign = [line for part in parts for line in _foreign(part, family, cpu, bundled)]
+        return _local_only(cpu, *dict.fromkeys(foreign), *obstacles)
+    if executable.static:
+        return _static_linux_tags(cpu)
     if family == "musllinux":
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]
@@ -73,7 +76,10 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
         objections = [
             objection
             for part in parts
-            for objection in _objections(part, policy, cpu, bundled)
+            for objection in (
+                *_foreign(part, family, cpu, bundled),
+                *_objections(part, policy, cpu),
+            )
         ]
         objections += _newer_versions(versions, policy, cpu)
         if not objections:
@@ -150,22 +156,24 @@ def _local_only(cpu: str, *reasons: str) -> Tags:
     return Tags((f"linux_{cpu}",), reasons)
 
 
-def _objections(
-    executable: Executable,
-    policy: dict[str, Any],
-    cpu: str,
-    bundled: Mapping[str, Executable],
+def _foreign(
+    executable: Executable, family: str, cpu: str, bundled: Mapping[str, Executable]
 ) -> Iterator[str]:
-    """Say what in the executable a policy does not allow."""
+    """Name the libraries that no policy allows and the wheel does not bring along."""
+    libraries = _libraries_of_all(family, cpu)
+    for library in executable.needed:
+        # The loader itself counts as part of libc, as in auditwheel.
+        is_known = library in libraries or LOADER_LIBRARY.fullmatch(library)
+        if not is_known and library not in bundled:
+            yield f"`{library}` {IN_NO_POLICY.format(family)}"
+
+
+def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
+    """Say what else in the executable a policy does not allow."""
     name, libraries = policy["name"], set(policy["lib_whitelist"])
     yield from _loader_objection(executable, cpu)
     for library in executable.needed:
-        # The loader itself counts as part of libc, as in auditwheel.
-        if (
-            library not in libraries
-            and library not in bundled
-            and not LOADER_LIBRARY.fullmatch(library)
-        ):
+        if library in _libraries_of_all(name.partition("_")[0], cpu) - libraries:
             yield f"`{library}` is not among the libraries that `{name}` allows"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
@@ -215,6 +223,13 @@ def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
     usual = GLIBC_LOADERS.get(cpu)
     if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
         yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
+
+
+@functools.cache
+def _libraries_of_all(family: str, cpu: str) -> frozenset[str]:
+    """Return the libraries that any policy of a family allows."""
+    lists = (policy["lib_whitelist"] for policy in _policies(family, cpu))
+    return frozenset(itertools.chain.from_iterable(lists))
 
 
 @functools.cache

@@ -23,6 +23,8 @@ INDEX_TAGS = re.compile(
 
 # The older names of three policies (PEP 600).
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+# What helps a program for this machine alone.
+LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
 # Family of systems and CPU -> the oldest version of the system.
 Promise = dict[tuple[str, str], tuple[int, int]]
 

@@ -623,3 +623,19 @@ def test_each_kind_of_library_of_macos_is_needed(kind: int) -> None:
     data = headers.mach_o(commands=[load_command(kind, "/opt/x/libx.dylib")])
     with pytest.raises(BuildError, match=re.escape("it needs `/opt/x/libx.dylib`")):
         tags_of(data)
+
+
+def test_a_private_library_is_named_before_the_run_path() -> None:
+    needed = ("libfoo.so", "libc.so.6")
+    program = parse_executable(headers.elf(needed=needed, run_path="lib"), "it")
+    library, folder = platform_tags(program).reasons
+    assert library == "`libfoo.so` is in no manylinux policy"
+    assert folder.startswith("it looks for libraries in `lib` first")
+
+
+def test_a_library_of_newer_policies_is_the_reason_for_one() -> None:
+    needed = ("libmvec.so.1", "libc.so.6")
+    tags = platform_tags(parse_executable(headers.elf(needed=needed), "it"))
+    assert tags.platforms == ("manylinux_2_24_x86_64",)
+    words = "`libmvec.so.1` is not among the libraries that `manylinux_2_17` allows"
+    assert tags.reasons[0].startswith(words)
