@@ -44,7 +44,11 @@ class Search:
 
     names: tuple[str, ...]
     excluded: set[str]
-    """The paths that are left out."""
+    """The paths that the project leaves out."""
+    out: str = ""
+    """The folder for wheels, which is not searched."""
+    left_out: list[Path] = field(default_factory=list)
+    """What of the excluded paths is there."""
     parts: list[Part] = field(default_factory=list)
     machines: set[str] = field(default_factory=set)
     """The platforms that whole folders are for."""
@@ -55,7 +59,15 @@ class Search:
 
     def included(self, folder: str, names: list[str]) -> list[str]:
         """Return the names in a folder that are not left out."""
-        return [name for name in names if identity(Path(folder, name)) not in self.excluded]
+        paths = [Path(folder, name) for name in names]
+        return [path.name for path in paths if self.includes(path)]
+
+    def includes(self, path: Path) -> bool:
+        """Tell whether a path is searched, and remember one that the project leaves out."""
+        name = identity(path)
+        if name in self.excluded:
+            self.left_out.append(path)
+        return name not in (*self.excluded, self.out)
 
 
 def identity(path: Path) -> str:
@@ -66,7 +78,7 @@ def identity(path: Path) -> str:
 def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
     """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
     for path in paths:
-        if identity(path) in search.excluded:
+        if not search.includes(path):
             continue
         if not path.is_file():
             count = len(search.parts)

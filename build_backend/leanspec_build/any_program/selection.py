@@ -37,20 +37,32 @@ def choose_platforms(
     if requested:
         return [programs for programs in sets if programs.platforms & set(requested)]
     if project.platforms:
-        for programs in sets:
-            _must_be_stated(programs, project.platforms)
+        _must_be_stated(sets, project.platforms)
     return sets
 
 
-def _must_be_stated(programs: ProgramSet, platforms: Sequence[str]) -> None:
-    # Whoever states no musl is content with a static program, which runs there, too.
+def _must_be_stated(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
+    """Raise BuildError for programs that are for none of the platforms."""
+    more = [programs for programs in sets if not _is_stated(programs, platforms)]
+    if not more:
+        return
+    lines = [
+        f"`{programs.place}` is for {_listed(sorted(programs.platforms))}"
+        for programs in more
+    ]
+    every = [*platforms, *sorted({min(programs.platforms) for programs in more})]
+    quoted = ", ".join(f'"{name}"' for name in every)
+    raise BuildError(
+        f"{'; '.join(lines)}, which is not among the `platforms` of the project",
+        hint=f"write `platforms = [{quoted}]`, or leave the place out by `exclude`",
+    )
+
+
+def _is_stated(programs: ProgramSet, platforms: Sequence[str]) -> bool:
     names = programs.platforms
+    # Whoever states no musl is content with a static program, which runs there, too.
     plain = {name.removesuffix(MUSL) for name in names if programs.is_static}
-    if not (names | plain) & set(platforms):
-        raise BuildError(
-            f"`{programs.place}` is for {_listed(sorted(names))}, which is not among the `platforms` of the project",
-            hint=f'write `platforms = ["{min(names)}", ...]`, or leave the place out by `exclude`',
-        )
+    return bool((names | plain) & set(platforms))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
 from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
+from leanspec_build.tags.platforms import host_platform_key
 
+from .names import program_of
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts
@@ -31,6 +33,8 @@ from .search import Search, complete_folders, executables, identity
 from .universal import join_loaded
 
 MACOS = ("darwin-x64", "darwin-arm64")
+IN_TABLE = "under `[tool.leanspec-build]`"
+NAME_IT = "name another place: `--from PLACE`"
 DEBUG_REMARK = "its folder says that it is a debug build, which is large and slow: name another one under `from`"
 
 
@@ -55,17 +59,17 @@ def find_sets(
     excluded = _excluded(project)
     if out is not None:
         _must_not_be_read(out, root, patterns)
-        excluded.add(identity(out))
     sets: list[ProgramSet] = []
-    messages: list[str] = []
+    searches: dict[str, Search] = {}
     for pattern in patterns:
-        search = Search(project.programs, excluded)
+        search = Search(project.programs, excluded, identity(out) if out else "")
+        searches[pattern] = search
         sets += _sets_in(project, search, root, pattern)
-        messages += search.passed_by
     if not sets:
-        raise _nothing_found(project.programs, root, patterns, messages)
-    for message in messages:
-        note(f"note: {message}: passed by")
+        raise _nothing_found(root, searches)
+    for search in searches.values():
+        for message in search.passed_by:
+            note(f"note: {message}: passed by")
     separate = without_overlap(sets, root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
@@ -93,7 +97,7 @@ def _sets_in(
             programs = _remarked(programs, DEBUG_REMARK)
         sets.append(programs)
     if not sets and not search.has_others:
-        raise _nothing_found(project.programs, root, [pattern], search.passed_by)
+        raise _nothing_found(root, {pattern: search})
     return sets
 
 
@@ -121,20 +125,43 @@ def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
     return dataclasses.replace(programs, tags=new)
 
 
-def _nothing_found(
-    programs: Sequence[str], root: Path, patterns: Sequence[str], messages: list[str]
-) -> BuildError:
+def _nothing_found(root: Path, searches: Mapping[str, Search]) -> BuildError:
+    """Return an error that says what the places have instead, and what to do about that."""
+    programs = next(iter(searches.values())).names
+    left_out = [path for search in searches.values() for path in search.left_out]
+    others = [
+        path
+        for pattern, search in searches.items()
+        for path in executables(_paths(root, pattern))
+        if not program_of(path.name, programs) and not _is_left_out(path, search)
+    ]
+    parts = [part for search in searches.values() for part in search.parts]
+    messages = [line for search in searches.values() for line in search.passed_by]
+    has_messages = bool(messages)
+    messages += [f"`{path}` is left out by `exclude`" for path in left_out]
+    messages += [f"`{path}` is a program of another name" for path in others]
+    if parts:
+        hint = f"build all of them for one machine, or take the others out of `programs` {IN_TABLE}"
+    elif others:
+        name = others[0].name.removesuffix(WINDOWS_SUFFIX)
+        hint = f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
+    elif left_out:
+        hint = f"take what has the programs out of `exclude` {IN_TABLE}"
+    elif has_messages:
+        hint = f"build for a machine that wheels can name, or {NAME_IT}"
+    else:
+        name = "example" if programs != ("example",) else "another"
+        hint = f'build first, or name what was built: `programs = ["{name}"]` {IN_TABLE}'
     names = ", ".join(f"`{name}`" for name in programs)
-    shown = ", ".join(f"`{pattern}`" for pattern in patterns)
-    others = [path for pattern in patterns for path in executables(_paths(root, pattern))]
-    messages = [*messages, *(f"`{path}` is a program of another name" for path in others)]
+    shown = ", ".join(f"`{pattern}`" for pattern in searches)
     lines = "".join(f"\n  {message}" for message in messages)
-    example = others[0].name.removesuffix(WINDOWS_SUFFIX) if others else "example"
-    hint = f'name what was built: `programs = ["{example}"]` under `[tool.leanspec-build]`'
-    return BuildError(
-        f"no folder or archive in {shown} has {names}{lines}",
-        hint=hint if messages else f"build first, or {hint}",
-    )
+    return BuildError(f"no folder or archive in {shown} has {names}{lines}", hint=hint)
+
+
+def _is_left_out(path: Path, search: Search) -> bool:
+    """Tell whether a path is in one that the project leaves out, or in the folder for wheels."""
+    excluded = {*search.excluded, search.out}
+    return any(identity(folder) in excluded for folder in (path, *path.parents))
 
 
 def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
@@ -143,9 +170,12 @@ def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
         for programs in sets:
             if tag.abi == "none" and tag.platform in programs.tags.platforms:
                 return programs
-    others = sorted({tag for programs in sets for tag in programs.tags.platforms})
+    others = {name for programs in sets for name in programs.platforms}
+    if host_platform_key() in others:
+        # This system is too old for its program, which only a tag says.
+        others = {tag for programs in sets for tag in programs.tags.platforms}
     raise BuildError(
-        f"there are no programs for this machine, only for {', '.join(others)}",
+        f"there are no programs for this machine, only for {', '.join(sorted(others))}",
         hint="`python -m leanspec_build all` makes a wheel of each",
     )
 

@@ -91,7 +91,7 @@ SOURCE = {
     "kind": TEXT,
     "package": Field("the name of a package", _matches(NPM_NAME)),
     "version": TEXT,
-    "integrity": TEXT,
+    "integrity": Field("a text", lambda value: isinstance(value, str)),
     "packages": Field("a list of objects", _is_list_of_objects, fields=CRATE),
     "openssl": Field("an object", _is_object, fields=LIBRARY),
 }

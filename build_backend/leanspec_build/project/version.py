@@ -13,8 +13,11 @@ from packaging.version import InvalidVersion, Version
 
 from leanspec_build.errors import BuildError
 
-STATE_IT = 'write `version = "..."` under `[project]`, and take it out of `dynamic`'
-GIVE_IT = "`git tag v1.2.3` gives the commit one; `-C version=1.2.3` does for one build"
+STATE_IT = (
+    'write `version = "..."` under `[project]`, and take it out of `dynamic`;'
+    " or give it once: `--version 1.2.3`"
+)
+GIVE_IT = "`git tag v1.2.3` gives the commit one; `--version 1.2.3` does for one build"
 # `v1.2.3`, `1.2.3`, `tool-v1.2.3` and `tool/v1.2.3`
 TAG = re.compile(r"(?:(?!v?\d).*?[-/])?v?(\d.*)")
 GIT_SECONDS = 30
@@ -52,7 +55,7 @@ def _of_semver(text: str, cargo: Path) -> str:
     if version is None or version.is_postrelease:
         raise BuildError(
             f"`{cargo}` states the version `{text}`, which has no form in Python",
-            hint="`-alpha.1`, `-beta.1`, `-rc.1` and `-dev.1` have one; `-C version=1.2.3` gives another version",
+            hint="`-alpha.1`, `-beta.1`, `-rc.1` and `-dev.1` have one; `--version 1.2.3` gives another version",
         )
     return str(version)
 
@@ -106,9 +109,14 @@ def _of_tag(root: Path, path: Path) -> str:
     versions = {version for tag in output.splitlines() for version in _in_tag(tag)}
     if len(versions) == 1:
         return str(versions.pop())
-    listed = ", ".join(f"`{version}`" for version in sorted(versions)) or "none"
+    if versions:
+        listed = " and ".join(f"`{version}`" for version in sorted(versions))
+        raise BuildError(
+            f"`{path}` calls the version dynamic, and this commit has the tags of {len(versions)} versions: {listed}",
+            hint="say which one it is: `--version 1.2.3`; or delete the wrong tag: `git tag -d v1.2.3`",
+        )
     raise BuildError(
-        f"`{path}` calls the version dynamic; the tags of this commit have to say one, and say {listed}",
+        f"`{path}` calls the version dynamic, and this commit has no tag of a version",
         hint=GIVE_IT,
     )
 

@@ -364,7 +364,7 @@ def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
     assert "win_amd64" in run(other, clean_environment()).stdout
     shutil.rmtree(tool.dist / "here")
     refused = run([*build, tool.root], clean_environment(), code=1)
-    words = "there are no programs for this machine, only for win_amd64"
+    words = "there are no programs for this machine, only for windows-x64"
     assert words in refused.stdout + refused.stderr
 
 
@@ -605,3 +605,22 @@ def test_all_lists_the_programs_that_are_there(tool: Tool) -> None:
     assert "hint: name what was built" in error
     tool.edit('"tool"', '"other"')
     assert len(tool.all()) == 1
+
+
+def test_all_names_programs_that_are_left_out(tool: Tool) -> None:
+    tool.put("linux", tool=OLD)
+    tool.edit('"dist"', '"dist"\nexclude = ["dist/linux"]')
+    error = tool.build("all", code=1).stderr
+    words = f"has `tool`\n  `{Path('dist/linux')}` is left out by `exclude`\nhint: take what has the"
+    assert words in error
+
+
+def test_all_calls_no_program_of_the_right_name_another_one(tool: Tool) -> None:
+    tool.put("bsd", tool=headers.elf(osabi=9))
+    error = tool.build("all", code=1).stderr
+    assert "another name" not in error
+    assert "machine that wheels can name, or name another place: `--from PLACE`" in error
+    tool.edit('["tool"]', '["tool", "more"]')
+    error = tool.build("all", code=1).stderr
+    assert "another name" not in error
+    assert "hint: build all of them for one machine, or take the others out of" in error

@@ -298,6 +298,28 @@ def test_a_version_that_is_nowhere_says_where_to_state_it(tool: Tool) -> None:
     assert f"hint: {hint}" in tool.build("all", code=1).stderr
 
 
+def test_a_hint_names_the_option_of_who_asks(tool: Tool) -> None:
+    tool.put("x", other=b"")
+    message = tool.build("all", "--from", "nowhere", code=1).stderr
+    assert "hint: name what the build left: `--from PLACE`, or" in message
+    message = refusal(leanspec_build.build_wheel, tool.root, **{"from": "nowhere"})
+    assert "hint: name what the build left: `-C from=PLACE`, or" in message
+    tool.edit('version = "1.2.3"', 'dynamic = ["version"]')
+    assert "give it once: `--version 1.2.3`" in tool.build("all", code=1).stderr
+    message = refusal(leanspec_build.build_wheel, tool.root)
+    assert "give it once: `-C version=1.2.3`" in message
+
+
+def test_all_platforms_that_the_project_does_not_state_are_named(tool: Tool) -> None:
+    tool.put("linux", tool=headers.elf())
+    tool.put("windows", tool_exe=headers.pe())
+    tool.put("mac", tool=headers.mach_o())
+    tool.edit('from = "dist"', 'from = "dist"\nplatforms = ["linux-x64"]')
+    message = tool.build("all", code=1).stderr
+    every = '["linux-x64", "darwin-arm64", "windows-x64"]'
+    assert f"hint: write `platforms = {every}`, or leave the place out" in message
+
+
 def test_a_place_without_programs_is_named(tool: Tool) -> None:
     tool.put("x", other=b"")
     assert "no folder or archive in `dist` has `tool`" in tool.build("all", code=1).stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import leanspec_build
 import pytest
+from leanspec_build.any_program import sets
 from leanspec_build.tags.linux import GLIBC_LOADERS
 
 from scripts.tools.processes import clean_environment, own_program
@@ -239,7 +240,8 @@ def test_a_wheel_that_no_index_takes_is_made_if_asked_for(tool: Tool) -> None:
     words = "error: no public index takes wheels with these tags:\n"
     result = tool.build("all", "--out", "out", code=1)
     assert result.stderr.startswith(words)
-    assert "`libother.so.1` is not among the libraries" in result.stderr
+    assert "hint: link the library in (vendored OpenSSL" in result.stderr
+    assert "`libother.so.1` is in no manylinux policy" in result.stderr
     assert not (tool.root / "out").exists()
     shown = tool.build("all", "--dry-run", "--json", code=1)
     assert shown.stderr.startswith(words)
@@ -329,10 +331,22 @@ def test_a_frontend_refuses_programs_for_other_machines(
         with pytest.raises(SystemExit):
             hook(str(tool.root))
         error = capsys.readouterr().err
-        assert "error: there are no programs for this machine, only for manylinux" in error
+        assert "error: there are no programs for this machine, only for linux-" in error
         assert "s390x" in error
         assert "riscv64" in error
     assert not list(tool.root.glob("*.whl"))
+
+
+def test_a_frontend_names_the_system_that_a_program_needs(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool.put("new", tool=NEW)
+    monkeypatch.chdir(tool.root)
+    monkeypatch.setattr(sets, "sys_tags", list)
+    monkeypatch.setattr(sets, "host_platform_key", lambda: "linux-x64")
+    with pytest.raises(SystemExit):
+        leanspec_build.build_wheel(str(tool.root))
+    assert "only for manylinux_2_34_x86_64\n" in capsys.readouterr().err
 
 
 def test_a_platform_with_two_sets_gets_the_one_that_installers_choose(

@@ -64,7 +64,7 @@ def test_all_names_a_program_without_the_others(pair: Tool, pattern: str) -> Non
     assert any(
         line.startswith(f"note: `{script / 'server'}` is a script") for line in errors
     )
-    assert len(errors) == 2
+    assert len(errors) == 3
 
 
 def test_all_refuses_two_programs_of_one_name_for_a_machine(pair: Tool) -> None:

@@ -13,7 +13,6 @@ from leanspec_build.errors import BuildError
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import load_project
 from leanspec_build.project.records import (
-    RECORD_EXAMPLE,
     RELEASE_EXAMPLE,
     read_binary_record,
     read_release,
@@ -323,6 +322,10 @@ def test_a_binary_for_another_platform_is_refused(
         ),
         ({"source": {"kind": "npm"}}, "`source.package` is missing; `source.version`"),
         (
+            {"source": {"package": "a/b/c", "packages": 1}},
+            "`source.package` is not the name of a package; `source.packages` is not a list of objects",
+        ),
+        (
             {"source": {"packages": [{"name": "a/b", "checksum": "1"}]}},
             "`source.packages.name` is not the name of a crate; `source.packages.version` is missing",
         ),
@@ -377,7 +380,8 @@ def test_a_record_needs_the_checksum_alone(sample: Sample) -> None:
     with pytest.raises(BuildError) as error:
         choose_binary(project, {"platform": "linux-x64"})
     assert "is not a description of a binary: `sha256` is missing" in error.value.message
-    assert error.value.hint == f"for example `{RECORD_EXAMPLE}`"
+    example = '{"sha256": "<the 64 digits that sha256sum prints>"}'
+    assert error.value.hint == f"for example `{example}`"
 
 
 @pytest.mark.parametrize(

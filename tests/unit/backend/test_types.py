@@ -15,6 +15,7 @@ from leanspec_build.package import wheel_content
 from leanspec_build.project.index_rules import refusal_notes
 from leanspec_build.project.keys import KEYS
 from leanspec_build.project.manifest import load_project
+from leanspec_build.project.records import read_data_record
 from leanspec_build.project.version import find_version
 from leanspec_build.wheel import wheel_entries
 
@@ -74,6 +75,11 @@ def test_each_value_of_a_record_is_valid_or_refused(sample: Sample) -> None:
     assert refused > len(VALUES)
     path.write_text(json.dumps(record), "utf-8")
     assert wheel_content(project, {"binary": str(binary)}).sbom
+
+
+def test_a_record_of_data_that_is_not_valid_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"does not say where the data are from: `source`"):
+        read_data_record(b'{"source": 1}', tmp_path)
 
 
 def toml_text(value: object) -> str:
