@@ -66,6 +66,7 @@ def build_wheel(
     project, settings, mode = _load(config_settings)
     for line in [*project.left_out_notes(), *refusal_notes(project)]:
         note(line)
+    _note_mixture(project, Path(wheel_directory))
     content = mode.wheel_content(project, settings)
     _explain_tags(project, content)
     return write_wheel(Path(wheel_directory), project, content)
@@ -152,6 +153,16 @@ def _write_metadata(directory: str, project: Project, content: Content) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(entry.load())
     return dist_info(project)
+
+
+def _note_mixture(project: Project, out: Path) -> None:
+    """Remark on a wheel among the programs: an upload of that folder would upload both."""
+    folders = {(project.root / place).resolve() for place in project.places}
+    if out.resolve() in folders:
+        note(
+            f"note: the wheel goes into `{out}`, where the programs are:"
+            " `uv build --wheel -o wheelhouse` keeps them apart"
+        )
 
 
 def _explain_tags(project: Project, content: Content) -> None:

@@ -250,7 +250,7 @@ def _readme(table: dict[str, Any]) -> list[Path]:
 
 
 def _matches(root: Path, pattern: str) -> tuple[Path, list[Path]]:
-    """Return the files that a glob matches, or all files of a folder, and where the tree begins that is kept."""
+    """Return the files that a glob matches, also in folders, and where the tree begins that is kept."""
     if (root / pattern).is_dir():
         pattern = f"{pattern}/**"
     parts = PurePosixPath(pattern).parts
@@ -258,8 +258,10 @@ def _matches(root: Path, pattern: str) -> tuple[Path, list[Path]]:
     if parts[-1] == "**":
         parts = (*parts, "*")
     fixed = list(itertools.takewhile(lambda part: not WILDCARD.search(part), parts[:-1]))
-    paths = [path for path in root.glob("/".join(parts)) if path.is_file()]
-    return root.joinpath(*fixed), paths
+    matches = list(root.glob("/".join(parts)))
+    inner = (path for match in matches if match.is_dir() for path in match.rglob("*"))
+    paths = {path for path in (*matches, *inner) if path.is_file()}
+    return root.joinpath(*fixed), sorted(paths)
 
 
 def _must_stay_inside(root: Path, files: list[Path]) -> None:

@@ -9,11 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import leanspec_build
 import pytest
 from leanspec_build.any_program import all as command
+from leanspec_build.project.manifest import load_project
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.inside import call
 from tests.support.tool import Tool
 
 # Compressing this takes a second or more, as it repeats itself far away only.
@@ -95,3 +98,35 @@ def test_all_refuses_a_place_that_is_taken_by_a_folder(tool: Tool) -> None:
     assert f"error: cannot write `{wheel}`: " in message
     assert "hint: give another folder: `--out FOLDER`" in message
     assert others(tool) == [wheel.name]
+
+
+def test_all_writes_into_a_folder_of_the_one_that_it_reads(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    for _ in range(2):
+        tool.build("all", "--out", "dist/wheels")
+    assert len(list((tool.dist / "wheels").iterdir())) == 1
+
+
+def test_a_hook_notes_a_wheel_among_the_programs(tool: Tool) -> None:
+    tool.put("", tool=headers.elf())
+    settings = {"platform": "linux-x64"}
+
+    def notes(folder: Path) -> str:
+        return call(
+            lambda: leanspec_build.build_wheel(str(folder), settings), tool.root
+        ).stderr
+
+    words = f"note: the wheel goes into `{tool.dist}`, where the programs are: "
+    assert words in notes(tool.dist)
+    assert "the wheel goes into" not in notes(tool.root)
+
+
+def test_data_files_of_a_folder_that_a_glob_matches_keep_its_tree(tool: Tool) -> None:
+    for name in ("a.txt", "sub/b.txt", "sub/more/c.txt"):
+        path = tool.root / "lib" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tool.edit('"dist"', '"dist"\ndata-files."lib/tool" = ["lib/*"]')
+    places = [place for place, _ in load_project(tool.root).placed_files()]
+    names = ("a.txt", "sub/b.txt", "sub/more/c.txt")
+    assert places == [f"lib/tool/{name}" for name in names]
