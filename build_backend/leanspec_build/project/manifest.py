@@ -147,8 +147,16 @@ def load_project(root: Path, version: str = "") -> Project:
     path = root / "pyproject.toml"
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BuildError(f"cannot read `{path}`: {error}") from None
+    except OSError as error:
+        raise BuildError(
+            f"cannot read `{path}`: {error.strerror}",
+            hint="run this in the folder of the project, or name that: `--project FOLDER`",
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(
+            f"cannot read `{path}`: {error}",
+            hint='correct it: it is TOML in UTF-8, with texts in quotes, as `name = "example"`',
+        ) from None
     metadata = read_metadata(table, root, path, version)
     tools = table.get("tool")
     table_of_tools = tools if isinstance(tools, dict) else {}

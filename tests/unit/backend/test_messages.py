@@ -338,3 +338,12 @@ def test_a_hook_that_does_not_exist_is_an_attribute_error() -> None:
         AttributeError, match="module 'leanspec_build' has no attribute 'no_hook'"
     ):
         leanspec_build.__getattr__("no_hook")
+
+
+def test_a_project_that_cannot_be_read_has_a_hint(tool: Tool) -> None:
+    message = tool.build("all", "--project", "nowhere", code=1).stderr
+    hint = "hint: run this in the folder of the project, or name that: `--project FOLDER`"
+    assert message.endswith(f"{hint}\n")
+    tool.edit('name = "a-tool"', "name = a-tool")
+    message = tool.build("all", code=1).stderr
+    assert "hint: correct it: it is TOML in UTF-8, with texts in quotes" in message
