@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .errors import BuildError, note
+from .errors import BuildError, UsageError, note
 
-FAILURE, INTERRUPTED = 1, 130
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 DESCRIPTION = "Make wheels of programs, and inspect programs and wheels."
 ALL = """\
 Find every set of the project's programs in a folder or archive, derive the tags
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except BuildError as error:
         note(f"error: {error}")
-        return FAILURE
+        return USAGE if isinstance(error, UsageError) else FAILURE
     except KeyboardInterrupt:
         note("error: interrupted")
         return INTERRUPTED
@@ -62,8 +62,24 @@ def _run(options: argparse.Namespace) -> int:
     return show(options.files, as_json=options.json)
 
 
+class _VersionAction(argparse.Action):
+    """Prints the version, and imports what knows it only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(version("leanspec-build"))  # noqa: T201
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m leanspec_build", description=DESCRIPTION)
+    parser.add_argument(
+        "--version",
+        action=_VersionAction,
+        nargs=0,
+        help="print the version of this command",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_all(commands.add_parser("all", help="one wheel per kind of machine"))
     _add_inspect(commands.add_parser("inspect", help="what a program or a wheel is"))

@@ -31,6 +31,10 @@ class BuildError(Exception):
         return str(BuildError(self.message, hint=hint))
 
 
+class UsageError(BuildError):
+    """An option that no project and no build could make valid."""
+
+
 class NoTagError(BuildError):
     """A sound program for a machine that no installer of wheels has a name for."""
 

@@ -15,9 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from leanspec_build.errors import BuildError, note, printable
+from leanspec_build.errors import BuildError, UsageError, note, printable
 from leanspec_build.project.index_rules import must_be_accepted
-from leanspec_build.project.keys import KEYS
+from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.tags.linux import IN_NO_POLICY
 from leanspec_build.tags.model import LINK
@@ -39,6 +39,7 @@ Wheels = list[tuple[str | None, Content]]
 
 def make_all(options: argparse.Namespace) -> int:
     """Make the wheels and say what each is for; raises BuildError if one cannot be made."""
+    _must_be_valid(options)
     project = load_project(options.project, options.version)
     if not project.programs:
         raise BuildError(
@@ -71,6 +72,17 @@ def make_all(options: argparse.Namespace) -> int:
         _must_be_publishable(chosen)
     _conclude(project, [content for _, content in wheels], options)
     return 0
+
+
+def _must_be_valid(options: argparse.Namespace) -> None:
+    """Raise UsageError for an option that is wrong for every project."""
+    try:
+        for name in options.platforms:
+            must_be_a_platform(name, "`--platform`")
+    except BuildError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    if "" in options.places:
+        raise UsageError("`--from` names no place", hint="for example `--from dist`")
 
 
 def _made(project: Project, wheels: Wheels, out: Path) -> Generator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leanspec_build.errors import BuildError
-from leanspec_build.project.keys import must_be_a_platform
 from leanspec_build.project.manifest import Project
 
 from .program_set import ProgramSet
@@ -21,8 +20,6 @@ def choose_platforms(
     Raises BuildError if a platform that is requested, or stated by the project, has none; without a
     request, also for a set that is for none of the project's.
     """
-    for name in requested:
-        must_be_a_platform(name, "`--platform`")
     expected = requested or project.platforms
     hint = "build them, or take them out of `platforms` under `[tool.leanspec-build]`"
     if requested:

@@ -101,9 +101,18 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
 def must_be_file(path: Path) -> None:
     """Raise BuildError for a path that is not a regular file."""
     if path.is_dir():
-        raise BuildError(f"`{path}` is a directory, not a file")
+        raise BuildError(
+            f"`{path}` is a directory, not a file", hint="name the files in it: `FOLDER/*`"
+        )
+    if path.is_symlink() and not path.exists():
+        raise NoFileError(
+            f"`{path}` is a link to `{path.readlink()}`, which does not exist",
+            hint="build or copy what the link leads to",
+        )
     if not path.exists():
-        raise NoFileError(f"`{path}` does not exist")
+        raise NoFileError(
+            f"`{path}` does not exist", hint="correct the path, or build the file first"
+        )
     if not path.is_file():
         raise BuildError(f"`{path}` is not a regular file")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyproject_metadata
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.version import InvalidVersion, Version
 
 from leanspec_build.errors import BuildError
 
@@ -75,7 +76,7 @@ def _with_version(
     dynamic = project.get("dynamic", [])
     if dynamic == ["version"] and "version" not in project:
         static = {key: value for key, value in project.items() if key != "dynamic"}
-        return static | {"version": version or find_version(root, path)}
+        return static | {"version": _valid(version) or find_version(root, path)}
     if dynamic != []:
         fields = f"`{dynamic}`"
         if isinstance(dynamic, list):
@@ -91,6 +92,16 @@ def _with_version(
             hint='write `dynamic = ["version"]` in place of `version` under `[project]`',
         )
     return project
+
+
+def _valid(version: str) -> str:
+    """Return a version that was given, if it is one."""
+    try:
+        return version and str(Version(version))
+    except InvalidVersion:
+        raise BuildError(
+            f"invalid version: `{version}`", hint="give one like this: `--version 1.2.3`"
+        ) from None
 
 
 def _must_be_a_licence_expression(value: object, path: Path) -> None:

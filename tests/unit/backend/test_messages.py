@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import leanspec_build
@@ -347,3 +348,31 @@ def test_a_project_that_cannot_be_read_has_a_hint(tool: Tool) -> None:
     tool.edit('name = "a-tool"', "name = a-tool")
     message = tool.build("all", code=1).stderr
     assert "hint: correct it: it is TOML in UTF-8, with texts in quotes" in message
+
+
+def test_a_file_that_is_not_there_has_a_hint(tool: Tool) -> None:
+    message = tool.build("inspect", "nowhere", ".", code=1).stderr
+    hint = "correct the path, or build the file first; name the files in it: `FOLDER/*`"
+    assert message.endswith(f"hint: {hint}\n")
+    (tool.root / "link").symlink_to("nowhere")
+    message = tool.build("inspect", "link", code=1).stderr
+    words = "error: `link` is a link to `nowhere`, which does not exist\nhint: build or copy what"
+    assert message.startswith(words)
+
+
+def test_options_that_no_project_could_make_valid_are_usage_errors(tool: Tool) -> None:
+    message = tool.build("all", "--platform", "nosuch", code=2).stderr
+    assert "`--platform` names the platform `nosuch`, which is not a known one" in message
+    message = tool.build("all", "--from", "", code=2).stderr
+    assert message == "error: `--from` names no place\nhint: for example `--from dist`\n"
+
+
+def test_a_version_that_is_given_is_blamed_on_its_option(tool: Tool) -> None:
+    tool.edit('version = "1.2.3"', 'dynamic = ["version"]')
+    message = tool.build("all", "--version", "abc", code=1).stderr
+    hint = "hint: give one like this: `--version 1.2.3`"
+    assert message == f"error: invalid version: `abc`\n{hint}\n"
+
+
+def test_the_command_prints_its_own_version(tool: Tool) -> None:
+    assert tool.build("--version").stdout == f"{version('leanspec-build')}\n"

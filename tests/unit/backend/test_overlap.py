@@ -299,7 +299,7 @@ def test_platforms_can_be_chosen(tool: Tool) -> None:
     missing = tool.build("all", "--platform", "windows-x64", code=1).stderr
     assert "no programs for `windows-x64`, only for `darwin-arm64`, `darwin-x64`" in missing
     assert "hint: build them, or ask for one of the others: `--platform NAME`" in missing
-    unknown = tool.build("all", "--platform", "linux-amd64", code=1).stderr
+    unknown = tool.build("all", "--platform", "linux-amd64", code=2).stderr
     assert (
         "`--platform` names the platform `linux-amd64`, which is not a known one" in unknown
     )
