@@ -26,7 +26,7 @@ from .errors import BuildError
 from .formats.executable import load_file
 from .formats.view import Bytes, in_little_memory
 from .project.manifest import Project
-from .project.metadata import METADATA_VERSION
+from .project.metadata import metadata_file
 from .project.names import same_name
 from .source import Source, sha256_of
 from .tags.model import EVERY_MACHINE, Tags
@@ -138,10 +138,8 @@ def dist_info(project: Project) -> str:
 def metadata_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the metadata files, without RECORD."""
     folder = dist_info(project)
-    metadata = project.metadata
-    metadata.metadata_version = METADATA_VERSION
     entries = [
-        WheelEntry(f"{folder}/METADATA", bytes(metadata.as_rfc822())),
+        WheelEntry(f"{folder}/METADATA", metadata_file(project.metadata)),
         WheelEntry(f"{folder}/WHEEL", _wheel_file(content)),
     ]
     commands = _entry_points(project, content)

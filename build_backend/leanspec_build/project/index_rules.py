@@ -6,6 +6,7 @@ warehouse/forklift/metadata.py); rules of the standard are left to `packaging`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from email.utils import getaddresses
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from trove_classifiers import all_classifiers, deprecated_classifiers
 from leanspec_build.errors import BuildError
 
 from .manifest import Project
-from .metadata import METADATA_VERSION
+from .metadata import metadata_file
 
 LONGEST_SUMMARY, LONGEST_LABEL = 512, 32
 # By convention, whoever states a classifier that begins so does not want the wheel on a public index.
@@ -53,9 +54,15 @@ def refusal_notes(project: Project) -> list[str]:
     ]
 
 
-def _refusals_of(project: Project) -> list[IndexRefusal]:
-    project.metadata.metadata_version = METADATA_VERSION
-    return refusals_of(bytes(project.metadata.as_rfc822()))
+def _refusals_of(project: Project) -> list[IndexRefusal | str]:
+    metadata = copy.copy(project.metadata)
+    lines = (metadata.description or "").splitlines()
+    if not lines[1:]:
+        return [*refusals_of(metadata_file(metadata))]
+    # With one line, the other faults show.
+    metadata.description = lines[0]
+    problem = f"`description` has {len(lines)} lines; the index takes one"
+    return [problem, *refusals_of(metadata_file(metadata))]
 
 
 def refusals_of(data: bytes) -> list[IndexRefusal]:

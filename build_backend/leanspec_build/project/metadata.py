@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +45,43 @@ def read_metadata(
             hint="the standard spells it `license`",
         )
     _must_be_a_licence_expression(project.get("license"), path)
-    try:
-        metadata = pyproject_metadata.StandardMetadata.from_pyproject(
-            table | {"project": project},
-            root,
-            metadata_version=METADATA_VERSION,
-            allow_extra_keys=False,
-        )
-    # An empty pattern of licence files is a ValueError.
-    except (pyproject_metadata.ConfigurationError, OSError, ValueError) as error:
-        raise BuildError(f"`{path}` is not valid: {error}") from None
+    metadata = _parsed(table | {"project": project}, root, path)
     if metadata.license_files is None:
         metadata.license_files = _default_license_files(root)
     return metadata
+
+
+def _parsed(
+    table: dict[str, Any], root: Path, path: Path
+) -> pyproject_metadata.StandardMetadata:
+    """Return valid metadata; raises BuildError, which names all that is wrong."""
+    try:
+        # What the library warns of is checked by the rules of the index.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pyproject_metadata.StandardMetadata.from_pyproject(
+                table,
+                root,
+                metadata_version=METADATA_VERSION,
+                allow_extra_keys=False,
+                all_errors=True,
+            )
+    except ExceptionGroup as group:
+        problems = [str(error) for error in group.exceptions]
+    # An empty pattern of licence files is a ValueError.
+    except (pyproject_metadata.ConfigurationError, OSError, ValueError) as error:
+        problems = [str(error)]
+    raise BuildError(
+        f"`{path}` is not valid: {'; '.join(problems)}", hint="correct it under `[project]`"
+    )
+
+
+def metadata_file(metadata: pyproject_metadata.StandardMetadata) -> bytes:
+    """Return the content of METADATA."""
+    metadata.metadata_version = METADATA_VERSION
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bytes(metadata.as_rfc822())
 
 
 def _default_license_files(root: Path) -> list[Path] | None:

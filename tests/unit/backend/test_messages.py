@@ -376,3 +376,25 @@ def test_a_version_that_is_given_is_blamed_on_its_option(tool: Tool) -> None:
 
 def test_the_command_prints_its_own_version(tool: Tool) -> None:
     assert tool.build("--version").stdout == f"{version('leanspec-build')}\n"
+
+
+def test_all_faults_of_the_metadata_are_named_at_once(tool: Tool) -> None:
+    tool.put("x", tool=headers.elf())
+    text = 'version = "1.2.3"\ndescription = "a\\nb"\nclassifiers = ["None"]'
+    tool.edit('version = "1.2.3"', text)
+    message = tool.build("all", code=1).stderr
+    words = "\n  `description` has 2 lines; the index takes one\n  metadata: Classifier: expected"
+    assert words in message
+    result = call(
+        lambda: leanspec_build.build_wheel(str(tool.root), {"platform": "linux-x64"}),
+        tool.root,
+    )
+    assert "description` has 2 lines" in result.stderr
+    assert "Warning" not in message + result.stderr
+    tool.edit('"a\\nb"', "1")
+    tool.edit('["None"]', "1")
+    message = tool.build("all", code=1).stderr
+    assert "is not valid: Field " in message
+    assert "description" in message
+    assert "; Field " in message
+    assert message.endswith("hint: correct it under `[project]`\n")
