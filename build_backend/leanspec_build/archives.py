@@ -55,6 +55,8 @@ ZSTANDARD = b"\x28\xb5\x2f"
 # Modules that read Zstandard alike: Python's own since 3.14, and its copy for older ones.
 ZSTANDARD_MODULES = ("compression.zstd", "backports.zstd")
 ZIP = b"PK\x03"
+# A flag of a member of a zip archive (APPNOTE.TXT, 4.4.4).
+ENCRYPTED = 1
 FILE, FOLDER = "a file", "a folder"
 # A header has a name of some hundred bytes, and attributes of a few thousand.
 LARGEST_HEADER = 1 << 20
@@ -168,7 +170,16 @@ def _zip_members(path: Path, bounds: Bounds) -> Iterator[Openable]:
                 target = _linked(name, text.decode("utf-8", "replace"))
                 kind = f"a link to `{target}`"
             member = Member(name, info.file_size, kind, target)
-            yield member, functools.partial(archive.open, info)
+            yield member, functools.partial(_open_zip_member, archive, info)
+
+
+def _open_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.flag_bits & ENCRYPTED:
+        raise BuildError(
+            f"`{info.filename}` in `{archive.filename}` is encrypted",
+            hint="unpack it into a folder and name that: `--from PLACE`",
+        )
+    return archive.open(info)
 
 
 class _ZipFile(io.FileIO):

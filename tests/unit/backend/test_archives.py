@@ -316,3 +316,15 @@ def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
     assert len(list((tool.root / "out").iterdir())) == 2
     kilobytes = int(result.stderr.splitlines()[-1])
     assert kilobytes < len(large) * 1.5 / 1024
+
+
+def test_an_encrypted_program_in_an_archive_is_named(tool: Tool) -> None:
+    data = bytearray(zipped(("tool", LINUX)))
+    for magic, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(magic) + flags] |= 1
+    tool.put("", **{"tool.zip": bytes(data)})
+    message = tool.build("all", code=1).stderr
+    words = (
+        f"`tool` in `{Path('dist/tool.zip')}` is encrypted\nhint: unpack it into a folder"
+    )
+    assert words in message
