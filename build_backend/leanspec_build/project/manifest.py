@@ -12,9 +12,9 @@ from typing import Any
 
 import pyproject_metadata
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, note
 
-from .keys import read_keys
+from .keys import TABLE, read_keys
 from .metadata import read_metadata
 from .names import COMMAND_FOLDERS, must_be_a_command, same_name
 
@@ -160,6 +160,10 @@ def load_project(root: Path, version: str = "") -> Project:
     metadata = read_metadata(table, root, path, version)
     tools = table.get("tool")
     table_of_tools = tools if isinstance(tools, dict) else {}
+    if "leanspec_build" in table_of_tools:
+        note(
+            f"note: `{path}` has `[tool.leanspec_build]`, which nothing reads: write {TABLE}"
+        )
     keys = read_keys(table_of_tools.get("leanspec-build"), path)
     data_files = keys.get("data-files", {})
     # A program has the name of its project, where nothing else is said.

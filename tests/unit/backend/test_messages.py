@@ -398,3 +398,10 @@ def test_all_faults_of_the_metadata_are_named_at_once(tool: Tool) -> None:
     assert "description" in message
     assert "; Field " in message
     assert message.endswith("hint: correct it under `[project]`\n")
+
+
+def test_a_table_of_nearly_the_right_name_is_noted(tool: Tool) -> None:
+    tool.put("x", tool=headers.elf())
+    tool.edit("[tool.lean", "[tool.leanspec_build]\nstub = true\n\n[tool.lean")
+    words = "has `[tool.leanspec_build]`, which nothing reads: write [tool.leanspec-build]"
+    assert words in tool.build("all", "--dry-run").stderr
