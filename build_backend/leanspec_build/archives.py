@@ -175,10 +175,7 @@ def _zip_members(path: Path, bounds: Bounds) -> Iterator[Openable]:
 
 def _open_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     if info.flag_bits & ENCRYPTED:
-        raise BuildError(
-            f"`{info.filename}` in `{archive.filename}` is encrypted",
-            hint="unpack it into a folder and name that: `--from PLACE`",
-        )
+        raise BuildError(f"`{info.filename}` in `{archive.filename}` is encrypted")
     return archive.open(info)
 
 

@@ -324,7 +324,5 @@ def test_an_encrypted_program_in_an_archive_is_named(tool: Tool) -> None:
         data[data.index(magic) + flags] |= 1
     tool.put("", **{"tool.zip": bytes(data)})
     message = tool.build("all", code=1).stderr
-    words = (
-        f"`tool` in `{Path('dist/tool.zip')}` is encrypted\nhint: unpack it into a folder"
-    )
+    words = f"`tool` in `{Path('dist/tool.zip')}` is encrypted\nhint: make it again, or unpack it"
     assert words in message

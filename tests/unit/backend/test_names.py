@@ -22,7 +22,7 @@ VERSION = 'version = "1.2.3"'
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('description = "one\\ntwo"', "'summary' must be a single line"),
+        ('description = "one\\ntwo"', "`description` has 2 lines; the index takes one"),
         (f'description = "{"x" * 600}"', "Summary: expected at most 512 characters"),
         ('classifiers = ["Topic :: Tools"]', "found `Topic :: Tools`"),
         (
