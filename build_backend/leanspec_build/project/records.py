@@ -63,14 +63,10 @@ def _is_list_of_objects(value: object) -> bool:
 
 
 def _are_builds(value: object) -> bool:
-    """Tell whether this is an object of lists of texts, and none of them is empty."""
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(
-            isinstance(tags, list) and tags and all(map(_is_text, tags))
-            for tags in value.values()
-        )
+    """Tell whether this is an object of lists of texts, none of them empty; a release may have no build."""
+    return isinstance(value, dict) and all(
+        isinstance(tags, list) and tags and all(map(_is_text, tags))
+        for tags in value.values()
     )
 
 
