@@ -23,14 +23,14 @@ RELEASE_EXAMPLE = '{"builds": {"linux-x64": ["manylinux_2_17_x86_64"]}}'
 
 
 @dataclass(frozen=True)
-class Field:
+class RecordField:
     """A value of a JSON object."""
 
     form: str
     """The valid values, in words."""
     is_valid: Callable[[object], bool]
     is_required: bool = False
-    fields: Mapping[str, Field] = field(default_factory=dict)
+    fields: Mapping[str, RecordField] = field(default_factory=dict)
     """Those of the object, or of each object in the list."""
 
 
@@ -74,39 +74,41 @@ def _or_null(is_valid: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or is_valid(value)
 
 
-TEXT = Field("a text", _is_text)
-REQUIRED_TEXT = Field("a text", _is_text, is_required=True)
-SHA256 = Field("64 hexadecimal digits", _matches(DIGEST), is_required=True)
+TEXT = RecordField("a text", _is_text)
+REQUIRED_TEXT = RecordField("a text", _is_text, is_required=True)
+SHA256 = RecordField("64 hexadecimal digits", _matches(DIGEST), is_required=True)
 CRATE = {
-    "name": Field("the name of a crate", _matches(CRATE_NAME), is_required=True),
+    "name": RecordField("the name of a crate", _matches(CRATE_NAME), is_required=True),
     "version": REQUIRED_TEXT,
-    "checksum": Field("64 hexadecimal digits or `null`", _or_null(_matches(DIGEST))),
+    "checksum": RecordField("64 hexadecimal digits or `null`", _or_null(_matches(DIGEST))),
 }
 LIBRARY = {"name": REQUIRED_TEXT, "version": REQUIRED_TEXT, "sha256": SHA256}
 SOURCE = {
     "kind": TEXT,
-    "package": Field("the name of a package", _matches(NPM_NAME)),
+    "package": RecordField("the name of a package", _matches(NPM_NAME)),
     "version": TEXT,
-    "integrity": Field("a text", lambda value: isinstance(value, str)),
-    "packages": Field("a list of objects", _is_list_of_objects, fields=CRATE),
-    "openssl": Field("an object", _is_object, fields=LIBRARY),
+    "integrity": RecordField("a text", lambda value: isinstance(value, str)),
+    "packages": RecordField("a list of objects", _is_list_of_objects, fields=CRATE),
+    "openssl": RecordField("an object", _is_object, fields=LIBRARY),
 }
 NPM_SOURCE = {
-    "package": Field("the name of a package", _matches(NPM_NAME), is_required=True),
+    "package": RecordField("the name of a package", _matches(NPM_NAME), is_required=True),
     "version": REQUIRED_TEXT,
 }
-DATA_RECORD = {"source": Field("an object", _is_object, fields=SOURCE)}
+DATA_RECORD = {"source": RecordField("an object", _is_object, fields=SOURCE)}
 BINARY_RECORD = {
     "sha256": SHA256,
-    "size": Field("a whole number", _is_size),
+    "size": RecordField("a whole number", _is_size),
     # A file for several CPUs has no platform.
-    "platform": Field("a text or `null`", _or_null(_is_text)),
-    "version": Field("a version, as `1.0.0`", _is_version),
+    "platform": RecordField("a text or `null`", _or_null(_is_text)),
+    "version": RecordField("a version, as `1.0.0`", _is_version),
     **DATA_RECORD,
 }
 RELEASE = {
     "version": TEXT,
-    "builds": Field("an object of lists of platform tags", _are_builds, is_required=True),
+    "builds": RecordField(
+        "an object of lists of platform tags", _are_builds, is_required=True
+    ),
 }
 
 
@@ -137,7 +139,7 @@ def read_release(path: Path) -> bytes:
 
 
 def _read(
-    data: bytes, message: str, fields: Mapping[str, Field], example: str
+    data: bytes, message: str, fields: Mapping[str, RecordField], example: str
 ) -> dict[str, Any]:
     hint = f"for example `{example}`"
     try:
@@ -153,7 +155,7 @@ def _read(
 
 
 def _problems(
-    content: Mapping[str, Any], fields: Mapping[str, Field], prefix: str
+    content: Mapping[str, Any], fields: Mapping[str, RecordField], prefix: str
 ) -> Iterator[str]:
     """Yield what is wrong with an object, and with those in it."""
     for key, shape in fields.items():
