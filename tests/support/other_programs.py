@@ -64,26 +64,20 @@ TOOLS = (
 )
 
 
-CPUS = ("x86_64", "aarch64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "riscv64")
-
-
-def _glibc(cpu: str) -> list[str]:
-    numbered = [f"manylinux_2_{minor}_{cpu}" for minor in range(5, 42)]
-    return [*numbered, *(f"manylinux{year}_{cpu}" for year in ("1", "2010", "2014"))]
-
-
-def _musl(cpu: str) -> list[str]:
-    return [f"musllinux_1_{minor}_{cpu}" for minor in range(1, 4)]
+def _linux(cpu: str) -> tuple[str, ...]:
+    numbered = (f"manylinux_2_{minor}_{cpu}" for minor in range(5, 40))
+    return (*numbered, f"manylinux1_{cpu}", f"manylinux2010_{cpu}", f"manylinux2014_{cpu}")
 
 
 # The tags that an installer takes, per machine.
 MACHINES = (
-    *map(_glibc, CPUS),
-    *map(_musl, CPUS),
-    # For Arm, some projects have no other tag, which an installer on such a machine takes.
-    *([f"linux_{cpu}"] for cpu in ("armv6l", "armv7l")),
-    *(["macosx_15_0_" + cpu] for cpu in ("arm64", "x86_64", "universal2")),
-    *([f"win{name}"] for name in ("_amd64", "_arm64", "32")),
+    _linux("x86_64"),
+    _linux("aarch64"),
+    ("musllinux_1_1_x86_64", "musllinux_1_2_x86_64"),
+    ("macosx_15_0_arm64",),
+    ("macosx_15_0_x86_64",),
+    ("win_amd64",),
+    ("win_arm64",),
 )
 
 
