@@ -35,21 +35,22 @@ OWN_PYTHON = "{}.{}".format(*sys.version_info[:2])
     "platforms",
     type=click.Choice(list(PLATFORMS)),
     multiple=True,
-    help="A kind of machine; several times for several. Default: this one.",
+    metavar="NAME",
+    help=f"Platform to include (repeatable): {', '.join(PLATFORMS)}. Default: this one.",
 )
 @click.option(
     "--python",
     "pythons",
     multiple=True,
     metavar="3.X",
-    help=f"A version of Python on it; several times for several. Default: {OWN_PYTHON}.",
+    help=f"Version of Python to include (repeatable). Default: {OWN_PYTHON}.",
 )
 @click.option(
     "--extra",
     "extras",
     type=click.Choice(EXTRAS),
     multiple=True,
-    help="An extra to include; several times for several. Default: those installed.",
+    help="Extra to include (repeatable). Default: those installed.",
 )
 @options.place("Where the signed manifest is, if not on GitHub.")
 @options.report("targets", "extras", "files")
