@@ -7,6 +7,7 @@ import json
 import os
 import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -40,7 +41,7 @@ from .users import has_others
 FAMILY = FAMILIES["http"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "LEANSPEC_API_KEY"
-ATTEMPTS = 5
+ATTEMPTS = 12
 
 
 class ServerOptions(NamedTuple):
@@ -167,6 +168,8 @@ def _start(
         # again. Whose port it was, nobody can say afterwards: that program may have ended too.
         with contextlib.suppress(EndedError):
             return _start_on_a_free_port(options, settings, pages, program, has_other)
+        # Several starts at the same moment would choose the same ports again and again.
+        time.sleep(os.getpid() % 16 / 100)
     return _start_on_a_free_port(options, settings, pages, program, has_other)
 
 
