@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._tables import Family, Platform
+    from ._tables import Platform, Program
 
 # What Python gives `LC_CTYPE` if it finds the C locale (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -35,15 +35,15 @@ def http() -> int:
 
 
 def run(name: str, arguments: "list[str]") -> int:
-    """Become the binary of a family; if that fails, say why and return an exit code."""
+    """Become the binary of a program; if that fails, say why and return an exit code."""
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         # From here on, Ctrl-C ends this process as it would end the program: without a traceback.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
         # In here, so that a damaged file of ours is reported and not a traceback.
-        from ._tables import FAMILIES, current
+        from ._tables import PROGRAMS, current
 
-        return _run(FAMILIES[name], current(), arguments)
+        return _run(PROGRAMS[name], current(), arguments)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         text = f"error: lean-spec is damaged: {type(error).__name__}: {error}\n"
         try:
@@ -57,34 +57,34 @@ def run(name: str, arguments: "list[str]") -> int:
         return 126  # as CANNOT_RUN, whose module may be the damaged one
 
 
-def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") -> int:
+def _run(program: "Program", platform: "Platform | None", arguments: "list[str]") -> int:
     from ._search import first_place, needs_proof
     from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
 
-    if family.ended:
+    if program.ended:
         from .instead.ended import say_ended
 
-        return say_ended(family)
+        return say_ended(program)
     is_for_old = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
-    if is_for_old and family.typescript:
+    if is_for_old and program.typescript:
         from .instead.typescript import become
 
         return become(arguments, start)
-    if arguments[:1] == ["ui"] and family.name == "cli":
+    if arguments[:1] == ["ui"] and program.name == "cli":
         from .web.takeover import is_ours, show
 
         if is_ours(arguments):
             return show(arguments[1:])
-    action = _action(family, arguments)
+    action = _action(program, arguments)
     verified = None
     try:
-        place = first_place(family, platform)
+        place = first_place(program, platform)
         if place is None:
             raise FileNotFoundError
-        if needs_proof(place, family, platform):
+        if needs_proof(place, program, platform):
             from .verify.proof import admit
 
-            admit(place, family, platform)
+            admit(place, program, platform)
         verified = place
         return action(place.path)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
@@ -98,22 +98,22 @@ def _run(family: "Family", platform: "Platform | None", arguments: "list[str]") 
             cause = error
     from .explain.explain import explain
 
-    return explain(family, platform, verified, cause)
+    return explain(program, platform, verified, cause)
 
 
-def _action(family: "Family", arguments: "list[str]") -> "Callable[[str], int]":
+def _action(program: "Program", arguments: "list[str]") -> "Callable[[str], int]":
     """Return what is to be done with the binary: start it, answer in its place, or refuse."""
-    if len(arguments) == 1 and arguments[0] in family.answers:
+    if len(arguments) == 1 and arguments[0] in program.answers:
         from .instead.answer import answer
 
-        return lambda path: answer(family, path, arguments[0])
-    if family.name == "mcp":
+        return lambda path: answer(program, path, arguments[0])
+    if program.name == "mcp":
         from ._search import folder_without_project
 
         if folder := folder_without_project():
             from .verify.refusal import refuse_folder
 
-            return lambda _: refuse_folder(family, folder)
+            return lambda _: refuse_folder(program, folder)
     return lambda path: start(path, arguments)
 
 

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from ._pins import WHEELS
-from ._tables import Family
+from ._tables import Program
 
 # The versions of releases (Version specifiers). Nothing else may stand in a URL or a requirement.
 _VERSION = re.compile(
@@ -24,9 +24,9 @@ class Wheel(NamedTuple):
     size: int
 
 
-def release_wheels(family: Family) -> "dict[str, Wheel]":
-    """Return this release's wheels of a family, by platform."""
-    return {key: Wheel(*fields) for key, fields in WHEELS.get(family.name, {}).items()}
+def release_wheels(program: Program) -> "dict[str, Wheel]":
+    """Return this release's wheels of a program, by platform."""
+    return {key: Wheel(*fields) for key, fields in WHEELS.get(program.name, {}).items()}
 
 
 def is_version(text: str) -> bool:

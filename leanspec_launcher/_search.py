@@ -14,8 +14,8 @@ from ._tables import (
     DIRECTORY_VARIABLE,
     PLATFORMS,
     VERIFY_VARIABLE,
-    Family,
     Platform,
+    Program,
     is_on,
 )
 
@@ -44,7 +44,7 @@ PROJECT_MARKS = ("specs", *ADAPTER_FILES)
 
 
 class Place:
-    """A place where a binary of a family may be."""
+    """A place where a binary of a program may be."""
 
     __slots__ = ("origin", "path")
 
@@ -53,23 +53,23 @@ class Place:
         self.path = path
 
 
-def places(family: Family, platform: "Platform | None") -> "Iterator[Place]":
+def places(program: Program, platform: "Platform | None") -> "Iterator[Place]":
     """Yield each place, in the order in which the first one that is there decides.
 
     Never a folder of `PATH`, never one found from the working directory: a stranger may have put a
     file there. What a user names in a variable works on machines that the table does not know, too.
     """
-    chosen = os.environ.get(family.variable)
+    chosen = os.environ.get(program.variable)
     if chosen:
         yield Place(VARIABLE, chosen)
         return  # what the user names is taken or refused, never passed over
     if platform is None:
         return
-    executable = family.program + platform.suffix
+    executable = program.command + platform.suffix
     directory = local_directory()
     if directory:
-        yield Place(LOCAL, local_path(directory, family, platform))
-    inside = os.path.join(family.package, "bin", executable)
+        yield Place(LOCAL, local_path(directory, program, platform))
+    inside = os.path.join(program.package, "bin", executable)
     beside = os.path.join(SITE, inside)
     yield Place(WHEEL, beside)
     passed = _of_the_working_directory()
@@ -77,7 +77,7 @@ def places(family: Family, platform: "Platform | None") -> "Iterator[Place]":
         path = os.path.join(folder, inside)
         if path != beside and is_absolute(folder) and folder not in passed:
             yield Place(WHEEL, path)
-    pin = SHA256.get(family.name, {}).get(platform.key)
+    pin = SHA256.get(program.name, {}).get(platform.key)
     store = store_directory()
     if pin and store:
         # The whole wheel: a program may bring libraries along.
@@ -100,10 +100,10 @@ def is_there(place: Place) -> bool:
     return True
 
 
-def first_place(family: Family, platform: "Platform | None") -> "Place | None":
+def first_place(program: Program, platform: "Platform | None") -> "Place | None":
     """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
     debug = is_on(DEBUG_VARIABLE)
-    for place in places(family, platform):
+    for place in places(program, platform):
         there = is_there(place)
         if debug:
             from ._say import say
@@ -133,10 +133,10 @@ def checkout_directory() -> str:
     return checkout if os.path.isdir(checkout) else ""
 
 
-def local_path(directory: str, family: Family, platform: Platform) -> str:
-    """Return the path of an executable: `<family>/binaries/<platform>/<executable>`."""
-    executable = family.program + platform.suffix
-    return os.path.join(directory, family.name, "binaries", platform.key, executable)
+def local_path(directory: str, program: Program, platform: Platform) -> str:
+    """Return the path of an executable: `<program>/binaries/<platform>/<executable>`."""
+    executable = program.command + platform.suffix
+    return os.path.join(directory, program.name, "binaries", platform.key, executable)
 
 
 def _of_the_working_directory() -> "list[str]":
@@ -234,7 +234,7 @@ def folder_without_project() -> str:
         return ""  # one of the folders is gone, so this is not the other
 
 
-def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bool:
+def needs_proof(place: Place, program: Program, platform: "Platform | None") -> bool:
     """Tell whether a file has to be proved before it is started. Raises OSError if it is not there.
 
     It need not be if a stamp says that it was, or if the user says so: with `LEANSPEC_VERIFY=off`,
@@ -248,7 +248,7 @@ def needs_proof(place: Place, family: Family, platform: "Platform | None") -> bo
     mode = verification()
     if mode == OFF:
         return False
-    return mode != ONCE or not is_known(place.path, expected(place, family, platform))
+    return mode != ONCE or not is_known(place.path, expected(place, program, platform))
 
 
 def _is_script(path: str) -> bool:
@@ -271,7 +271,7 @@ def verification() -> str:
 
 
 def expected(
-    place: Place, family: Family, platform: "Platform | None"
+    place: Place, program: Program, platform: "Platform | None"
 ) -> "tuple[str, ...]":
     """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
 
@@ -283,7 +283,7 @@ def expected(
         return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
     if place.origin == VARIABLE or platform is None:
         return ()
-    pins = SHA256.get(family.name, {})
+    pins = SHA256.get(program.name, {})
     same_system = [
         key for key in pins if key in PLATFORMS and PLATFORMS[key].system == platform.system
     ]

@@ -1,4 +1,4 @@
-"""The launcher's tables: the programs (families), the platforms, and the settings of a user.
+"""The launcher's tables: the programs, the platforms, and the settings of a user.
 
 On the hot path: each start loads this, so it imports nothing that the interpreter has not loaded.
 """
@@ -6,7 +6,7 @@ On the hot path: each start loads this, so it imports nothing that the interpret
 import os
 import sys
 
-# Environment variables. `LEANSPEC_CLI_BINARY` and its siblings belong to a family.
+# Environment variables. `LEANSPEC_CLI_BINARY` and its siblings belong to a program.
 DIRECTORY_VARIABLE = "LEANSPEC_BINARIES_DIR"
 VERIFY_VARIABLE = "LEANSPEC_VERIFY"
 DEBUG_VARIABLE = "LEANSPEC_DEBUG"
@@ -18,15 +18,15 @@ TYPESCRIPT_VARIABLE, TYPESCRIPT_OPTION = "LEANSPEC_USE_TS", "--use-typescript"
 ON = ("1", "true", "yes", "on")
 
 
-class Family:
+class Program:
     """A program of LeanSpec, and what its parts are called."""
 
-    __slots__ = ("answers", "ended", "extra", "name", "program", "typescript")
+    __slots__ = ("answers", "command", "ended", "extra", "name", "typescript")
 
     def __init__(
         self,
         name: str,
-        program: str,
+        command: str,
         *,
         extra: str = "",
         answers: "tuple[str, ...]" = (),
@@ -35,7 +35,7 @@ class Family:
     ) -> None:
         self.name = name
         # The executable's name without `.exe`, and the command that starts it.
-        self.program = program
+        self.command = command
         # The extra of `lean-spec` that brings it; empty if `lean-spec` itself does.
         self.extra = extra
         # Arguments that, alone, the launcher answers because the binary cannot: an exception to the
@@ -68,21 +68,21 @@ class Family:
         return f"lean-spec[{self.extra}]" if self.extra else "lean-spec"
 
 
-class Families(dict[str, Family]):
+class Programs(dict[str, Program]):
     """The programs of this release. One that LeanSpec no longer has is found by its name alone."""
 
-    def __missing__(self, name: str) -> Family:
+    def __missing__(self, name: str) -> Program:
         """Return a program that LeanSpec no longer has."""
         return ENDED[name]
 
 
-_FAMILIES = (
-    Family("cli", "leanspec", typescript=True),
-    Family("mcp", "leanspec-mcp", answers=("--version", "--help")),
-    Family("http", "leanspec-http", extra="ui"),
+_PROGRAMS = (
+    Program("cli", "leanspec", typescript=True),
+    Program("mcp", "leanspec-mcp", answers=("--version", "--help")),
+    Program("http", "leanspec-http", extra="ui"),
 )
-FAMILIES = Families({family.name: family for family in _FAMILIES if not family.ended})
-ENDED = {family.name: family for family in _FAMILIES if family.ended}
+PROGRAMS = Programs({program.name: program for program in _PROGRAMS if not program.ended})
+ENDED = {program.name: program for program in _PROGRAMS if program.ended}
 
 
 class Platform:

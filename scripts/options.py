@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.model.families import PROJECTS
+from scripts.model.programs import PROJECTS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -152,10 +152,10 @@ BINARIES_OPTION = click.option(
     show_default="platform_wheels",
     help="Binaries directory to read.",
 )
-FAMILY_OPTION = click.option(
-    "--family",
-    "families",
-    type=click.Choice(list(FAMILIES)),
+PROGRAM_OPTION = click.option(
+    "--program",
+    "programs",
+    type=click.Choice(list(PROGRAMS)),
     multiple=True,
     help="Program to include (repeatable). Default: all.",
 )

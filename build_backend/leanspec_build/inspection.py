@@ -300,6 +300,6 @@ def _is_covered(key: tuple[str, str], name: Promise) -> bool:
 
 
 def _system(key: tuple[str, str], number: tuple[int, int]) -> str:
-    family, cpu = key
+    program, cpu = key
     version = f" {number[0]}.{number[1]}" if number != (0, 0) else ""
-    return f"{family}{version} {cpu}".strip()
+    return f"{program}{version} {cpu}".strip()

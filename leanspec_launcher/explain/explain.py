@@ -7,7 +7,7 @@ from typing import Optional
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
 from leanspec_launcher._search import SITE, Place
-from leanspec_launcher._tables import PLATFORMS, Family, Platform
+from leanspec_launcher._tables import PLATFORMS, Platform, Program
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.records import distribution, recorded_digest
 from leanspec_launcher.verify.refusal import Kind, Refusal
@@ -70,7 +70,7 @@ WINDOWS_CAUSES = {
 
 
 def explain(
-    family: Family,
+    program: Program,
     platform: "Optional[Platform]",
     verified: "Optional[Place]",
     error: Exception,
@@ -81,48 +81,50 @@ def explain(
     """
     try:
         if verified is None:
-            return _explain_search(family, platform, error)
-        return _explain_start(family, verified, error)
+            return _explain_search(program, platform, error)
+        return _explain_start(program, verified, error)
     except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         lines = [
             f"diagnosing the failure failed as well: {type(second).__name__}: {second}"
         ]
-        text = f"`{family.program}` did not start: {type(error).__name__}: {error}"
-        return _say(CANNOT_RUN, text, lines, f"reinstall {family.requirement}")
+        text = f"`{program.command}` did not start: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, lines, f"reinstall {program.requirement}")
 
 
 def _explain_search(
-    family: Family, platform: "Optional[Platform]", error: Exception
+    program: Program, platform: "Optional[Platform]", error: Exception
 ) -> int:
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
-        return _say(CANNOT_RUN, text, [], reinstall.hint(family))
-    places = verdicts(family, platform)
+        return _say(CANNOT_RUN, text, [], reinstall.hint(program))
+    places = verdicts(program, platform)
     bad = deciding(places)
     if bad is not None:
         # Without a refusal, the file has changed within this moment: then the first word counts.
         refusal = bad.refusal or refusal_of(bad.path, error)
-        return _say_refused(family, bad, refusal, places)
+        return _say_refused(program, bad, refusal, places)
     if platform is None:
-        lines = [*_fit(family, platform), *_table(places)]
+        lines = [*_fit(program, platform), *_table(places)]
         return _say(
             NOT_FOUND,
-            f"`{family.program}` has no build for this machine",
+            f"`{program.command}` has no build for this machine",
             lines,
-            ways(family),
+            ways(program),
         )
     lines = _table(places)
-    if machine.builds(family) is not None:
-        lines = [*_fit(family, platform), *lines]
-    text = f"no `{family.program}` binary for {platform.label} (`{platform.key}`) was found"
-    return _say(NOT_FOUND, text, lines, not_found(family))
+    if machine.builds(program) is not None:
+        lines = [*_fit(program, platform), *lines]
+    text = (
+        f"no `{program.command}` binary for {platform.label} (`{platform.key}`) was found"
+    )
+    return _say(NOT_FOUND, text, lines, not_found(program))
 
 
 def _say_refused(
-    family: Family, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
+    program: Program, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
 ) -> int:
-    lines = [*_facts(family, bad, refusal), *_table(places)]
-    hint = hint_for(family, bad.origin, bad.path, refusal)
+    lines = [*_facts(program, bad, refusal), *_table(places)]
+    hint = hint_for(program, bad.origin, bad.path, refusal)
     return _say(
         _code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint
     )
@@ -133,10 +135,10 @@ def _code(refusal: Refusal) -> int:
     return NOT_FOUND if refusal.kind is Kind.MISSING else CANNOT_RUN
 
 
-def _explain_start(family: Family, place: Place, error: Exception) -> int:
+def _explain_start(program: Program, place: Place, error: Exception) -> int:
     windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
     refusal = Refusal(Kind.OTHER, windows[0]) if windows else _cause(place.path, error)
-    hint = hint_for(family, place.origin, place.path, refusal)
+    hint = hint_for(program, place.origin, place.path, refusal)
     if windows and windows[1]:
         hint = windows[1]
     lines = []
@@ -174,19 +176,19 @@ def _table(places: "list[PlaceVerdict]") -> "list[str]":
     return [line for _, line in described(places)]
 
 
-def _fit(family: Family, platform: "Optional[Platform]") -> "list[str]":
+def _fit(program: Program, platform: "Optional[Platform]") -> "list[str]":
     """Say what this machine is, what the release has, and what comes nearest."""
     lines = [f"this is     {machine.describe()}"]
-    stub = machine.builds(family)
+    stub = machine.builds(program)
     if stub is None:
-        return [*lines, *[f"there is    {label}" for label in machine.available(family)]]
+        return [*lines, *[f"there is    {label}" for label in machine.available(program)]]
     for key, tags in stub.items():
         label = PLATFORMS[key].label if key in PLATFORMS else key
         lines.append(f"there is    {label}: {', '.join(tags)}")
     return [*lines, f"nearest     {machine.nearest(stub, platform)}"]
 
 
-def _facts(family: Family, bad: PlaceVerdict, refusal: Refusal) -> "list[str]":
+def _facts(program: Program, bad: PlaceVerdict, refusal: Refusal) -> "list[str]":
     """Say what is known of a refused file: the digests, and which release it is from."""
     lines = [f"expected   {digest}" for digest in refusal.expected]
     if refusal.actual:
@@ -196,13 +198,13 @@ def _facts(family: Family, bad: PlaceVerdict, refusal: Refusal) -> "list[str]":
     size = os.path.getsize(bad.path)
     lines.append(f"it is      {executable.kind(bad.path)}, {size} bytes")
     if refusal.kind is Kind.CHANGED:
-        return [*lines, *_history(family, bad.path)]
+        return [*lines, *_history(program, bad.path)]
     return [*lines, f"this is    {machine.describe()}"]
 
 
-def _history(family: Family, path: str) -> "list[str]":
+def _history(program: Program, path: str) -> "list[str]":
     """Say whether a changed file was changed here, or is that of another release."""
-    owner = distribution(family.distribution)
+    owner = distribution(program.distribution)
     if owner is None or not path.startswith(SITE + os.sep):
         return []
     recorded = "/".join(os.path.relpath(path, SITE).split(os.sep))

@@ -6,7 +6,12 @@ from typing import Optional
 
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, TYPESCRIPT_OPTION, Family, current
+from leanspec_launcher._tables import (
+    DIRECTORY_VARIABLE,
+    TYPESCRIPT_OPTION,
+    Program,
+    current,
+)
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import COLLECT
 from leanspec_launcher.installers.words import shown
@@ -33,77 +38,77 @@ ANYWHERE = {
 }
 
 
-def hint_of(family: Family, verdict: "Optional[PlaceVerdict]") -> str:
-    """Say what to type about the binary of a family, by the verdict on the place that decides."""
+def hint_of(program: Program, verdict: "Optional[PlaceVerdict]") -> str:
+    """Say what to type about the binary of a program, by the verdict on the place that decides."""
     if verdict is None:
-        return not_found(family) if current() else ways(family)
+        return not_found(program) if current() else ways(program)
     if verdict.refusal is None:
         return ""
-    return hint_for(family, verdict.origin, verdict.path, verdict.refusal)
+    return hint_for(program, verdict.origin, verdict.path, verdict.refusal)
 
 
-def hint_for(family: Family, origin: str, path: str, refusal: Refusal) -> str:
+def hint_for(program: Program, origin: str, path: str, refusal: Refusal) -> str:
     """Say what to type about a file that is not run."""
     if origin == VARIABLE and refusal.kind is not Kind.TOO_LONG:
-        return f"`unset {family.variable}`, or give it the absolute path of an executable"
+        return f"`unset {program.variable}`, or give it the absolute path of an executable"
     if refusal.kind in ANYWHERE:
         return ANYWHERE[refusal.kind]
     if refusal.kind in (Kind.HIDDEN, Kind.UNREADABLE, Kind.NO_RUN_BIT):
-        return _permission(family, path, refusal.kind)
+        return _permission(program, path, refusal.kind)
     if refusal.kind in (Kind.NO_LOADER, Kind.NO_LIBRARY, Kind.OLD_SYSTEM):
-        return _for_the_system(family, refusal.reason)
-    return _again(family, origin)
+        return _for_the_system(program, refusal.reason)
+    return _again(program, origin)
 
 
-def _again(family: Family, origin: str) -> str:
+def _again(program: Program, origin: str) -> str:
     """Say how the right file gets to a place."""
     if origin == STORE:
-        return f"leanspec-launcher fetch {family.name}"
+        return f"leanspec-launcher fetch {program.name}"
     if origin != LOCAL:
-        return reinstall.hint(family)
+        return reinstall.hint(program)
     if os.environ.get(DIRECTORY_VARIABLE):
         return f"`unset {DIRECTORY_VARIABLE}`, or collect the binary again"
     return COLLECT
 
 
-def not_found(family: Family) -> str:
+def not_found(program: Program) -> str:
     """Say what to type if no place has the binary."""
     if os.path.isfile(SITE):
         command = f"pip install --target FOLDER lean-spec=={VERSION}"
         return f"install lean-spec into a folder instead: `{command}`"
-    builds = machine.builds(family)
+    builds = machine.builds(program)
     if builds is None:
-        return reinstall.hint(family)
+        return reinstall.hint(program)
     platform = current()
     if platform is not None and machine.fits(builds.get(platform.key, [])):
         # The stub was taken by a pip that does not know the build's tag, or from a mirror that has
         # no such build.
-        return f"{reinstall.pip_update()}{reinstall.hint(family)}; if that changes nothing, your index lacks the build"
-    return ways(family)
+        return f"{reinstall.pip_update()}{reinstall.hint(program)}; if that changes nothing, your index lacks the build"
+    return ways(program)
 
 
-def ways(family: Family) -> str:
+def ways(program: Program) -> str:
     """Say what is left if no build of the release fits this machine."""
     if sys.maxsize < 2**32:
-        return f"install {family.requirement} with a 64-bit Python"
+        return f"install {program.requirement} with a 64-bit Python"
     # A `.postN` has the programs of the release before it.
     version = f" {BINARIES}" if BINARIES else ""
     node = "use LeanSpec's npm package"
-    if family.typescript:
-        node = f"use `{family.program} {TYPESCRIPT_OPTION}`, which needs Node.js"
+    if program.typescript:
+        node = f"use `{program.command} {TYPESCRIPT_OPTION}`, which needs Node.js"
     return (
         f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
-        f" result in `{family.variable}` (in a checkout: `collect cargo`); or {node}"
+        f" result in `{program.variable}` (in a checkout: `collect cargo`); or {node}"
     )
 
 
-def _permission(family: Family, path: str, kind: Kind) -> str:
+def _permission(program: Program, path: str, kind: Kind) -> str:
     if kind is Kind.HIDDEN:
         return open_hint(_closed_folder(path))
     if kind is Kind.UNREADABLE:
         return open_hint(path)
     command = shown([["chmod", "+x", path]])
-    return f"let its owner run `{command}`, or reinstall: {reinstall.hint(family)}"
+    return f"let its owner run `{command}`, or reinstall: {reinstall.hint(program)}"
 
 
 def open_hint(path: str) -> str:
@@ -121,7 +126,7 @@ def _closed_folder(path: str) -> str:
     return closed
 
 
-def _for_the_system(family: Family, problem: str) -> str:
+def _for_the_system(program: Program, problem: str) -> str:
     """Say how a system gets the library or loader that it lacks."""
     release = machine.os_release()
     likes = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
@@ -131,4 +136,4 @@ def _for_the_system(family: Family, problem: str) -> str:
         if library in problem:
             commands = [f"`{packages[like]}`" for like in likes if like in packages]
             return [*commands, "install OpenSSL 3 on this system"][0]
-    return ways(family)
+    return ways(program)

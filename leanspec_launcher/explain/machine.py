@@ -7,7 +7,7 @@ import sys
 
 from leanspec_launcher._pins import SHA256
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import PLATFORMS, Family, Platform, machine
+from leanspec_launcher._tables import PLATFORMS, Platform, Program, machine
 from leanspec_launcher.verify.loader import musl_version
 
 STUB_NAME = "stub.json"
@@ -92,18 +92,18 @@ def libc_version() -> "tuple[str, str]":
     return name, number
 
 
-def available(family: Family) -> "list[str]":
+def available(program: Program) -> "list[str]":
     """Return the platforms that this release has a build for, by name."""
-    pins = SHA256.get(family.name, {})
+    pins = SHA256.get(program.name, {})
     return [PLATFORMS[key].label for key in pins if key in PLATFORMS]
 
 
-def builds(family: Family) -> "dict[str, list[str]] | None":
+def builds(program: Program) -> "dict[str, list[str]] | None":
     """Return the platform tags of each build of the release, by platform, as the installed stub states them.
 
     None if no stub is installed.
     """
-    path = os.path.join(SITE, family.package, STUB_NAME)
+    path = os.path.join(SITE, program.package, STUB_NAME)
     try:
         with open(path, encoding="utf-8") as file:
             stub = json.load(file)["builds"]
@@ -146,14 +146,14 @@ def needs(tag: str) -> str:
     """Say in words what a platform tag asks of a machine."""
     versioned = re.match(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_", tag)
     if versioned:
-        family, number = versioned[1], f"{versioned[2]}.{versioned[3]}"
+        program, number = versioned[1], f"{versioned[2]}.{versioned[3]}"
     else:
-        family = tag.split("_", 1)[0]
-        number = LEGACY.get(family, "")
-        family = "manylinux" if number else family
-    words = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}.get(family)
+        program = tag.split("_", 1)[0]
+        number = LEGACY.get(program, "")
+        program = "manylinux" if number else program
+    words = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}.get(program)
     if words:
         return f"{words} {number} or newer"
     return {"linux": "a Linux like the one it was built on"}.get(
-        family, "Windows 10 or newer"
+        program, "Windows 10 or newer"
     )

@@ -21,7 +21,7 @@ from leanspec_launcher._search import (
     store_directory,
     verification,
 )
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Family, Platform
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Platform, Program
 from leanspec_launcher.verify.loader import is_noexec
 from leanspec_launcher.verify.proof import must_be_no_script_of, prove
 from leanspec_launcher.verify.refusal import Kind, Refusal
@@ -65,22 +65,22 @@ class PlaceVerdict:
     refusal: "Optional[Refusal]" = None
 
 
-def verdicts(family: Family, platform: "Optional[Platform]") -> "list[PlaceVerdict]":
+def verdicts(program: Program, platform: "Optional[Platform]") -> "list[PlaceVerdict]":
     """Look at every place in order: what is there, and why it is taken or refused.
 
     Hashes in full and asks the loader, as a first start does. Changes nothing.
     """
     results = []
-    if not os.environ.get(family.variable):
+    if not os.environ.get(program.variable):
         results.append(
-            PlaceVerdict(VARIABLE, "", Outcome.ABSENT, f"`{family.variable}` is not set")
+            PlaceVerdict(VARIABLE, "", Outcome.ABSENT, f"`{program.variable}` is not set")
         )
         if platform is not None and not local_directory():
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
             results.append(PlaceVerdict(LOCAL, "", Outcome.ABSENT, reason))
     decided = False
-    for place in places(family, platform):
-        verdict = _verdict(place, family, platform, decided=decided)
+    for place in places(program, platform):
+        verdict = _verdict(place, program, platform, decided=decided)
         decided = decided or verdict.outcome is not Outcome.ABSENT
         results.append(verdict)
     return results
@@ -93,7 +93,7 @@ def deciding(results: "list[PlaceVerdict]") -> "Optional[PlaceVerdict]":
 
 
 def _verdict(
-    place: Place, family: Family, platform: "Optional[Platform]", *, decided: bool
+    place: Place, program: Program, platform: "Optional[Platform]", *, decided: bool
 ) -> PlaceVerdict:
     try:
         if not is_there(place):
@@ -105,15 +105,15 @@ def _verdict(
         return PlaceVerdict(
             place.origin, place.path, Outcome.PASSED, "an earlier place decided"
         )
-    return _judged(place, family, platform)
+    return _judged(place, program, platform)
 
 
-def _judged(place: Place, family: Family, platform: "Optional[Platform]") -> PlaceVerdict:
+def _judged(place: Place, program: Program, platform: "Optional[Platform]") -> PlaceVerdict:
     """Return the verdict on the file at the place that decides."""
     try:
-        proof = prove(place, family, platform)
+        proof = prove(place, program, platform)
         if proof is None:
-            must_be_no_script_of(family, place.path)
+            must_be_no_script_of(program, place.path)
     except (Refusal, OSError) as error:
         refusal = refusal_of(place.path, error)
         if verification() != OFF or refusal.kind not in UNVERIFIED:

@@ -60,7 +60,7 @@ def unpacked() -> str:
     return os.path.dirname(SITE) if _is_in_shiv() else sys.prefix
 
 
-def program(name: str, suffix: str = ".exe") -> str | None:
+def program_on_path(name: str, suffix: str = ".exe") -> str | None:
     """Return a program: its absolute path, or the one in the first folder of `PATH` that has it.
 
     Not shutil.which, which also looks into the working directory (Windows, relative entries).
@@ -87,4 +87,4 @@ def has_ensurepip() -> bool:
 
 def has_uv() -> bool:
     """Tell whether a shell finds uv. What brought one of its own along (hatch) may have left none on the path."""
-    return program("uv") is not None
+    return program_on_path("uv") is not None

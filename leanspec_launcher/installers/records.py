@@ -15,7 +15,7 @@ from typing import Any
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import FAMILIES, Family
+from leanspec_launcher._tables import PROGRAMS, Program
 from leanspec_launcher.verify.proof import MOST_BYTES, digest
 
 SUFFIX = ".dist-info"
@@ -73,16 +73,16 @@ def distribution(name: str) -> "Distribution | None":
     return record
 
 
-def is_left_out(family: Family) -> bool:
-    """Tell whether nothing of a family's extra is installed: neither its wheel nor the pages."""
-    parts = (family.distribution, PAGES)
-    return bool(family.extra) and not any(map(distribution, parts))
+def is_left_out(program: Program) -> bool:
+    """Tell whether nothing of a program's extra is installed: neither its wheel nor the pages."""
+    parts = (program.distribution, PAGES)
+    return bool(program.extra) and not any(map(distribution, parts))
 
 
 def installed_extras() -> "set[str]":
     """Return the extras of `lean-spec` whose distributions are installed."""
-    families = FAMILIES.values()
-    extras = {each.extra for each in families if each.extra and not is_left_out(each)}
+    programs = PROGRAMS.values()
+    extras = {each.extra for each in programs if each.extra and not is_left_out(each)}
     if all(map(distribution, DOWNLOAD)):
         extras.add("download")
     return extras

@@ -8,10 +8,10 @@ import sys
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, PLATFORMS, Family
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, PLATFORMS, PROGRAMS, Program
 from leanspec_launcher.processes import interpreter
 
-from .detect import MAIN, has_pip, has_uv, program, unpacked
+from .detect import MAIN, has_pip, has_uv, program_on_path, unpacked
 from .records import distribution, is_left_out
 from .table import PIP, PIPX, builder, in_use
 from .words import exactly, needs_ensurepip, shown, usable, words
@@ -21,18 +21,18 @@ LAUNCHER = "leanspec-launcher"
 OLD_PIP = "  # with a pip before 22.3, first: pip install --upgrade pip"
 
 
-def commands(family: Family) -> list[list[str]]:
-    """Return the commands that bring a family's binary (back); none if no command of ours could."""
-    steps = _commands(family)
+def commands(program: Program) -> list[list[str]]:
+    """Return the commands that bring a program's binary (back); none if no command of ours could."""
+    steps = _commands(program)
     return [] if any(map(_lacks_hashes, steps)) else steps
 
 
-def _commands(family: Family) -> list[list[str]]:
+def _commands(program: Program) -> list[list[str]]:
     installer = in_use()
     template = usable(installer.reinstall)
-    if template and is_left_out(family) and not installer.is_reinstall_enough:
+    if template and is_left_out(program) and not installer.is_reinstall_enough:
         template = usable(installer.add)
-    steps = [words(step, family) for step in template.split(" && ")]
+    steps = [words(step, program) for step in template.split(" && ")]
     return _with_pip([step for step in steps if step])
 
 
@@ -64,16 +64,16 @@ def _lacks_hashes(command: list[str]) -> bool:
     return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
 
 
-def by_hash(family: Family, place: str, file: str) -> list[list[str]]:
+def by_hash(program: Program, place: str, file: str) -> list[list[str]]:
     """Return the commands that bring back the very wheel of this release; none if no installer takes a hash.
 
     `file` is a file of requirements with the hash: see `requirement`. `place` is a folder or URL to
     take the wheel from, empty for the installer's own index.
     """
-    template, record = usable(in_use().reinstall), distribution(family.distribution)
-    if not template.endswith("{wheel}") or not requirement(family):
+    template, record = usable(in_use().reinstall), distribution(program.distribution)
+    if not template.endswith("{wheel}") or not requirement(program):
         return []
-    if is_left_out(family) or (record and record.url and not place):
+    if is_left_out(program) or (record and record.url and not place):
         return []  # it has to be asked for with its extra, or is from a file that is named
     wheel = ["--require-hashes", "-r", file]
     if template.startswith(("{pip}", "{own_pip}")):
@@ -81,58 +81,58 @@ def by_hash(family: Family, place: str, file: str) -> list[list[str]]:
         wheel.insert(0, "--no-cache-dir")
     if place:
         wheel = ["--no-index", "--find-links", place, *wheel]
-        return _with_pip([words(template, family, wheel=wheel)])
-    steps = _with_pip([words(template, family, wheel=wheel)])
-    if refresh(family):
-        steps.insert(0, words(in_use().refresh, family, wheel=wheel))
+        return _with_pip([words(template, program, wheel=wheel)])
+    steps = _with_pip([words(template, program, wheel=wheel)])
+    if refresh(program):
+        steps.insert(0, words(in_use().refresh, program, wheel=wheel))
     return steps
 
 
-def requirement(family: Family) -> str:
-    """Return a family's wheels of this release in a line of a requirements file; empty if none is known.
+def requirement(program: Program) -> str:
+    """Return a program's wheels of this release in a line of a requirements file; empty if none is known.
 
     For each CPU of this system: the installer chooses among them, and cannot take a stub.
     """
     hashes = [
         f"--hash=sha256:{wheel.sha256}"
-        for key, wheel in release_wheels(family).items()
+        for key, wheel in release_wheels(program).items()
         if PLATFORMS[key].system == sys.platform and wheel.sha256
     ]
-    return " ".join([f"{family.distribution}=={VERSION}", *hashes]) if hashes else ""
+    return " ".join([f"{program.distribution}=={VERSION}", *hashes]) if hashes else ""
 
 
-def refresh(family: Family) -> list[str]:
+def refresh(program: Program) -> list[str]:
     """Return the command that reinstalls a binary and repairs the installer's cache; empty for none."""
     template = in_use().refresh
     # Behind pipx, it is uv's cache if there is no pip in the environment.
     is_by_uv = not has_pip() if in_use() is PIPX else has_uv()
     if not template or not is_by_uv:
         return []
-    command = words(template, family)
+    command = words(template, program)
     return [] if _lacks_hashes(command) else command
 
 
-def hint(family: Family) -> str:
-    """Say what brings a family's binary (back): `repair`, where it can, which names a hash."""
+def hint(program: Program) -> str:
+    """Say what brings a program's binary (back): `repair`, where it can, which names a hash."""
     launcher = _launcher()
-    if launcher and _is_repairable(family):
-        return shown([[launcher, "repair", family.name]])
-    installer, steps = in_use(), commands(family)
+    if launcher and _is_repairable(program):
+        return shown([[launcher, "repair", program.name]])
+    installer, steps = in_use(), commands(program)
     if steps:
-        return _typed(steps) + ("" if is_left_out(family) else installer.remark)
-    if not _commands(family):
-        return filled(installer.hint, family)
-    wheel = exactly(family.distribution)
+        return _typed(steps) + ("" if is_left_out(program) else installer.remark)
+    if not _commands(program):
+        return filled(installer.hint, program)
+    wheel = exactly(program.distribution)
     return f"install {wheel} again from your file of hashes: your installer demands them"
 
 
-def _is_repairable(family: Family) -> bool:
+def _is_repairable(program: Program) -> bool:
     """Tell whether `repair` reinstalls the very wheel of this release, by a hash."""
-    steps = by_hash(family, "", "requirements.txt")
+    steps = by_hash(program, "", "requirements.txt")
     # A pip that is elsewhere may be too old for this environment. Our command in a folder of
     # `--target` starts only where `PYTHONPATH` leads there.
     is_limited = any(step[0] == "pip" or "--target" in step for step in steps)
-    chosen = os.environ.get(DIRECTORY_VARIABLE) or os.environ.get(family.variable)
+    chosen = os.environ.get(DIRECTORY_VARIABLE) or os.environ.get(program.variable)
     return bool(steps) and not is_limited and not chosen
 
 
@@ -146,7 +146,9 @@ def _launcher() -> str:
     for file in record.files if record else ():
         path = os.path.normpath(os.path.join(SITE, file))
         if os.path.basename(path) == name and os.path.isfile(path):
-            is_found = os.path.realpath(program(LAUNCHER) or "") == os.path.realpath(path)
+            is_found = os.path.realpath(
+                program_on_path(LAUNCHER) or ""
+            ) == os.path.realpath(path)
             return LAUNCHER if is_found else path
     return ""
 
@@ -155,41 +157,41 @@ def main_hint() -> str:
     """Say what installs `lean-spec` itself again, which writes its commands."""
     if not VERSION:
         return "install these sources again, as you did before"
-    family, template = FAMILIES["cli"], usable(in_use().reinstall)
+    program, template = PROGRAMS["cli"], usable(in_use().reinstall)
     steps = [
-        words(step, family, wheel=[exactly(MAIN)])
+        words(step, program, wheel=[exactly(MAIN)])
         for step in template.split(" && ")
         if template
     ]
-    return _typed(_with_pip(steps)) if steps else filled(in_use().hint, family)
+    return _typed(_with_pip(steps)) if steps else filled(in_use().hint, program)
 
 
-def filled(text: str, family: Family) -> str:
+def filled(text: str, program: Program) -> str:
     """Return a sentence of the table, with its `{names}` filled in."""
     return text.format(
-        family=family.name,
-        distribution=family.distribution,
-        requirement="".join(words("{requirement}", family)),
+        program=program.name,
+        distribution=program.distribution,
+        requirement="".join(words("{requirement}", program)),
         environment=os.path.basename(sys.prefix),
         project=shown([[os.path.dirname(sys.prefix)]]),
         unpacked=shown([[unpacked()]]),
-        release=_release(family),
+        release=_release(program),
     )
 
 
-def _release(family: Family) -> str:
+def _release(program: Program) -> str:
     """Say how a release, which pins its binaries, takes the place of what is from sources."""
-    template, requirement = builder().release, family.requirement
+    template, requirement = builder().release, program.requirement
     if not template:
         # What these bring is written in the project, and the next `sync` would undo a command.
         return f"let your project depend on a release of {requirement}, which pins its binaries"
-    command = _typed(_with_pip([words(template, family)]))
+    command = _typed(_with_pip([words(template, program)]))
     return f"install a release, which pins its binaries: {command}"
 
 
 def extra_hint(extra: str) -> str:
     """Say what brings an extra of `lean-spec` that was left out."""
-    command = words(usable(in_use().add), Family(MAIN, MAIN, extra=extra))
+    command = words(usable(in_use().add), Program(MAIN, MAIN, extra=extra))
     return _typed(_with_pip([command])) if command else f"install `{MAIN}[{extra}]`"
 
 

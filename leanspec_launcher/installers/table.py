@@ -41,7 +41,7 @@ class Installer:
     # What it leaves: see `detect.traces`.
     traces: tuple[str, ...]
 
-    # Reinstalls a family's wheel, by its hash too if the last word is `{wheel}`; none if no command
+    # Reinstalls a program's wheel, by its hash too if the last word is `{wheel}`; none if no command
     # of ours was seen to work.
     reinstall: tuple[str, ...] = ()
     # Whether that also brings the wheel of an extra that was left out.
@@ -133,11 +133,11 @@ PIPX_RUN = Installer(
     # `--no-cache` makes the environment of one requirement anew, and another may have been typed.
     reinstall=("rm -r {prefix}",),
     remark="  # `pipx run` makes it again",
-    add=("pipx run --spec {pinned} {program}",),
-    release="pipx run --spec {requirement} {program}",
+    add=("pipx run --spec {pinned} {command}",),
+    release="pipx run --spec {requirement} {command}",
     reason="`pipx run` keeps it in its cache",
     instead=f"pipx run --no-cache {MAIN}",
-    server="{pipx} run {program}=={version}",
+    server="{pipx} run {command}=={version}",
 )
 UV_TOOL = Installer(
     "uv tool",
@@ -157,11 +157,11 @@ UVX = Installer(
     ("by uv", "uv cache"),
     reinstall=("uv cache prune && uv cache clean {distribution}",),
     remark="  # waits for every running `uvx` and `uv run`, MCP servers too",
-    add=("uvx --from {pinned} {program}",),
-    release="uvx --from {requirement} {program}",
+    add=("uvx --from {pinned} {command}",),
+    release="uvx --from {requirement} {command}",
     reason="uvx keeps it in its cache",
     instead=f"uvx {MAIN}@latest",
-    server="{uvx} {program}@{version}",
+    server="{uvx} {command}@{version}",
     is_shared=True,
 )
 UV_PROJECT = Installer(
@@ -214,7 +214,7 @@ SYSTEM = Installer(
     "system",
     (),
     hint=f"reinstall {MAIN} and {{distribution}} with the system's package manager,"
-    " or `leanspec-launcher fetch {family}`",
+    " or `leanspec-launcher fetch {program}`",
     reason="the system's package manager installed it",
     instead=f"update {MAIN} with the system's package manager",
 )

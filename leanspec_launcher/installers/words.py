@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import Family
+from leanspec_launcher._tables import Program
 from leanspec_launcher.processes import interpreter
 
 from . import records
-from .detect import MAIN, has_ensurepip, has_pip, has_uv, program
+from .detect import MAIN, has_ensurepip, has_pip, has_uv, program_on_path
 
 EXTERNALLY_MANAGED = "EXTERNALLY-MANAGED"
 # Where `pipx --global` keeps its environments.
@@ -34,32 +34,32 @@ def _is_usable(template: str) -> bool:
     return has_uv() or not template.startswith(("{uv} ", "uv "))
 
 
-def words(template: str, family: Family, **more: list[str]) -> list[str]:
-    """Return a command for a family, with `more` words by name; empty if one of its words is unknown."""
+def words(template: str, program: Program, **more: list[str]) -> list[str]:
+    """Return a command for a program, with `more` words by name; empty if one of its words is unknown."""
     values: dict[str, Callable[[], list[str] | None]] = {
         "python": lambda: [sys.executable],
         "pip": pip_install,
         "own_pip": pip_install,
         "uv": lambda: ["uv", "pip", "install", "--python", sys.executable, *_place()],
         "uvx": lambda: [_uvx()],
-        "pipx": lambda: [program("pipx") or "pipx"],
+        "pipx": lambda: [program_on_path("pipx") or "pipx"],
         "prefix": lambda: [sys.prefix],
         "environment": lambda: [os.path.basename(sys.prefix)],
         "project": lambda: [os.path.dirname(sys.prefix)],
         "global": _pipx_global,
         "suffix": _pipx_suffix,
-        "tool": lambda: records.tool_of_uv(MAIN, family.extra),
-        "program": lambda: [family.program],
-        "distribution": lambda: [family.distribution],
-        "requirement": lambda: [_with_extras(MAIN, family)],
-        "wheel": lambda: [exactly(family.distribution)],
-        "pinned": lambda: [exactly(MAIN, family)],
+        "tool": lambda: records.tool_of_uv(MAIN, program.extra),
+        "command": lambda: [program.command],
+        "distribution": lambda: [program.distribution],
+        "requirement": lambda: [_with_extras(MAIN, program)],
+        "wheel": lambda: [exactly(program.distribution)],
+        "pinned": lambda: [exactly(MAIN, program)],
     }
     command: list[str] = []
     for word in template.split():
         match = NAME.fullmatch(word)
         if match is None:
-            command.append(word.format(program=family.program, version=VERSION))
+            command.append(word.format(command=program.command, version=VERSION))
         elif match[1] in more:
             command += more[match[1]]
         else:
@@ -70,21 +70,21 @@ def words(template: str, family: Family, **more: list[str]) -> list[str]:
     return command
 
 
-def exactly(name: str, family: Family | None = None) -> str:
+def exactly(name: str, program: Program | None = None) -> str:
     """Return the requirement of a distribution of this release, from where it was installed.
 
-    With the extra of a family, and with the installed ones, if a family is given.
+    With the extra of a program, and with the installed ones, if a program is given.
     """
-    requirement = _with_extras(name, family) if family else name
+    requirement = _with_extras(name, program) if program else name
     record = records.distribution(name)
     if record and record.url:
         return f"{requirement} @ {record.url}"
     return f"{requirement}=={VERSION}" if VERSION else requirement
 
 
-def _with_extras(name: str, family: Family) -> str:
+def _with_extras(name: str, program: Program) -> str:
     """Return a requirement with all extras: pipx and uvx drop an installed one that is not named."""
-    extras = sorted({family.extra, *records.installed_extras()} - {""})
+    extras = sorted({program.extra, *records.installed_extras()} - {""})
     return f"{name}[{','.join(extras)}]" if extras else name
 
 
@@ -109,7 +109,7 @@ def pip_install() -> list[str]:
 
 def needs_ensurepip() -> bool:
     """Tell whether this environment has to get a pip first, because there is none anywhere."""
-    return not has_pip() and program("pip") is None and has_ensurepip()
+    return not has_pip() and program_on_path("pip") is None and has_ensurepip()
 
 
 def _place() -> list[str]:
@@ -160,4 +160,4 @@ def _uvx() -> str:
     uvx = os.path.join(os.path.dirname(uv), f"uvx{os.path.splitext(uv)[1]}")
     if uv and os.path.isabs(uvx) and os.path.isfile(uvx):
         return uvx
-    return program("uvx") or "uvx"
+    return program_on_path("uvx") or "uvx"

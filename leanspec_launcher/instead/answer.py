@@ -8,7 +8,7 @@ import subprocess  # noqa: TID251 - LeanSpec's own programs work in the user's f
 import sys
 
 from leanspec_launcher._say import printable, say
-from leanspec_launcher._tables import Family
+from leanspec_launcher._tables import Program
 
 if sys.platform != "win32":
     import _signal
@@ -19,7 +19,7 @@ WRITE_FAILED = 1
 HELP = """\
 LeanSpec's MCP server, on standard input and output
 
-Usage: {program}
+Usage: {command}
 
 An editor or agent starts it in the project's folder and speaks the Model Context Protocol with it:
 one JSON message per line. It has no options, and ends when its input ends.
@@ -29,14 +29,14 @@ one JSON message per line. It has no options, and ends when its input ends.
 """
 
 
-def answer(family: Family, path: str, argument: str) -> int:
+def answer(program: Program, path: str, argument: str) -> int:
     """Print the help, or the version of the server at `path`; return the exit code.
 
     Raises OSError if the server cannot be started or does not answer as one.
     """
     if argument == "--help":
-        return _print(HELP.format(program=family.program))
-    return _print(f"{family.program} {printable(announced_version(path))}\n")
+        return _print(HELP.format(command=program.command))
+    return _print(f"{program.command} {printable(announced_version(path))}\n")
 
 
 def _print(text: str) -> int:
@@ -65,13 +65,15 @@ def announced_version(path: str, env: "dict[str, str] | None" = None) -> str:
     return ask([path], env=env).version
 
 
-def reported_version(family: Family, path: str, env: "dict[str, str] | None" = None) -> str:
+def reported_version(
+    program: Program, path: str, env: "dict[str, str] | None" = None
+) -> str:
     """Ask a binary for its version: an MCP server as a client does, any other with `--version`.
 
     `env` is its environment; this process's own if it is None. Raises OSError if it does not say
     it.
     """
-    if "--version" in family.answers:
+    if "--version" in program.answers:
         return announced_version(path, env)
     return _printed_version(path, env)
 

@@ -1,7 +1,7 @@
 """Message of a command whose program LeanSpec no longer has."""
 
 from leanspec_launcher._say import NOT_FOUND, say
-from leanspec_launcher._tables import Family
+from leanspec_launcher._tables import Program
 
 # What still starts a program, and how to change that.
 FILES = {
@@ -9,18 +9,18 @@ FILES = {
 }
 
 
-def reason(family: Family) -> str:
+def reason(program: Program) -> str:
     """Say what happened to a program."""
-    return f"`{family.program}` was removed in LeanSpec {family.ended}"
+    return f"`{program.command}` was removed in LeanSpec {program.ended}"
 
 
-def hint(family: Family) -> str:
+def hint(program: Program) -> str:
     """Say what to do without a program, and which release still has it."""
-    last = f"the last release with it is `lean-spec<{family.ended}`"
-    return "; ".join(filter(None, (FILES.get(family.name), last)))
+    last = f"the last release with it is `lean-spec<{program.ended}`"
+    return "; ".join(filter(None, (FILES.get(program.name), last)))
 
 
-def say_ended(family: Family) -> int:
+def say_ended(program: Program) -> int:
     """Say what happened to a program; return the exit code of a program that is not there."""
-    say(f"error: {reason(family)}", f"hint: {hint(family)}")
+    say(f"error: {reason(program)}", f"hint: {hint(program)}")
     return NOT_FOUND

@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import hanging
-from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher._tables import PROGRAMS, current
 from leanspec_launcher.command_line import CommandGroup
 from leanspec_launcher.commands import (
     FAILURE,
@@ -73,7 +73,7 @@ class Commands(CommandGroup):
             return super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"{__package__}.{package}.cli")
         command: click.Command = module.command
-        if cmd_name == "mcp-config" and FAMILIES["mcp"].ended:
+        if cmd_name == "mcp-config" and PROGRAMS["mcp"].ended:
             command.callback = _only_removing(command.callback)
         return command
 
@@ -83,9 +83,9 @@ def _only_removing(callback: Callable[..., Any] | None) -> Callable[..., Any]:
     from leanspec_launcher.instead import ended
 
     def call(*, remove: bool, **options: object) -> Any:  # noqa: ANN401 - what click returns
-        family = FAMILIES["mcp"]
+        program = PROGRAMS["mcp"]
         if not remove or callback is None:
-            raise CommandError(ended.reason(family), hint=ended.hint(family))
+            raise CommandError(ended.reason(program), hint=ended.hint(program))
         return callback(remove=remove, **options)
 
     return call
@@ -111,14 +111,14 @@ def root(context: click.Context) -> None:
 
 
 @root.command()
-@options.family
-@options.report("families")
-def which(family: str | None) -> CommandReport:
+@options.program
+@options.report("programs")
+def which(program: str | None) -> CommandReport:
     """Show which binaries would run, and why.
 
-    Lists every place where a binary may be, in order, and why it is used or refused. FAMILY is
+    Lists every place where a binary may be, in order, and why it is used or refused. PROGRAM is
     cli, mcp or http, or one of its commands. Default: all three. Exits with 1 if the requested
-    binary cannot run; without FAMILY, if the CLI or the MCP server cannot.
+    binary cannot run; without PROGRAM, if the CLI or the MCP server cannot.
 
     \b
     Examples:
@@ -127,19 +127,19 @@ def which(family: str | None) -> CommandReport:
     """
     from .which import search_all
 
-    searches = search_all(family)
+    searches = search_all(program)
     for search in searches:
         _print_search(search)
-    needed = [search for search in searches if family or not search.family.extra]
+    needed = [search for search in searches if program or not search.program.extra]
     failed = [search for search in needed if not search.taken]
     _print_hints(search.hint for search in failed)
-    value = {"families": [search.as_json() for search in searches]}
+    value = {"programs": [search.as_json() for search in searches]}
     return CommandReport(value, FAILURE if failed else 0)
 
 
 def _print_search(search: ProgramSearch) -> None:
     platform = search.platform or "no build for this machine"
-    echo(styled(f"{search.family.name} ({search.family.program}, {platform})", bold=True))
+    echo(styled(f"{search.program.name} ({search.program.command}, {platform})", bold=True))
     for outcome, line in described(search.places):
         print_row(MARKS.get(outcome, OTHER), line, PLACES_COLUMN)
     for command in search.linked:
@@ -197,21 +197,21 @@ def _print_findings(findings: list[ReportLine]) -> None:
 
 
 @root.command()
-@options.family
+@options.program
 @options.report("checks")
-def verify(family: str | None) -> CommandReport:
+def verify(program: str | None) -> CommandReport:
     """Recompute the checksum of each installed binary.
 
-    Cached results are ignored. FAMILY is cli, mcp or http, or one of its commands. Exits with 1 if
+    Cached results are ignored. PROGRAM is cli, mcp or http, or one of its commands. Exits with 1 if
     a binary is missing, is not the one of this release, or could not be started, and if a command
     is missing.
     """
     from .repair import check_all, check_missing
 
-    checks = [*check_all(family), *check_missing(family)]
+    checks = [*check_all(program), *check_missing(program)]
     for check in checks:
         sha256 = f"{check.sha256[:16]:16}"
-        text = f"{check.family:4} {sha256} {check.path}: {check.reason}"
+        text = f"{check.program:4} {sha256} {check.path}: {check.reason}"
         print_row(GOOD if check.good else BAD, text)
     _print_hints(check.hint for check in checks)
     is_good = all(check.good for check in checks)
@@ -220,11 +220,11 @@ def verify(family: str | None) -> CommandReport:
 
 
 @root.command()
-@options.family
+@options.program
 @options.place("A folder or URL to take the wheels from.")
 @options.dry_run
 @options.report("repaired", "failed")
-def repair(family: str | None, origin: str | None, *, dry_run: bool) -> CommandReport:
+def repair(program: str | None, origin: str | None, *, dry_run: bool) -> CommandReport:
     """Repair damaged or missing binaries, and missing commands.
 
     Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
@@ -245,8 +245,8 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> CommandR
     from .repair import check_binaries, must_be_good, place_for_installers, repair_binary
 
     place = place_for_installers(origin)
-    missing = missing_commands(family)
-    damaged = [check for check in check_binaries(family) if not check.good]
+    missing = missing_commands(program)
+    damaged = [check for check in check_binaries(program) if not check.good]
     if not damaged and not missing:
         echo_sentence(
             "nothing to repair: every installed binary is the one of this release, and"
@@ -258,10 +258,10 @@ def repair(family: str | None, origin: str | None, *, dry_run: bool) -> CommandR
         succeeded = _restore(command, dry_run=dry_run)
         (repaired if succeeded else failed).append(str(command.path))
     for check in damaged:
-        echo(f"{check.family}: {check.reason}", err=True)
+        echo(f"{check.program}: {check.reason}", err=True)
         try:
             repair_binary(check, place, dry_run=dry_run)
-            for good in [] if dry_run else must_be_good(check.family):
+            for good in [] if dry_run else must_be_good(check.program):
                 echo(f"repaired: {good.path}")
             repaired.append(check.path)
         except (CommandError, OSError) as error:
@@ -328,6 +328,6 @@ def _report_on(commands: list[Command], result: str, nothing: str) -> CommandRep
     if not commands:
         echo(nothing)
     objects = [
-        {"family": command.family.name, "path": str(command.path)} for command in commands
+        {"program": command.program.name, "path": str(command.path)} for command in commands
     ]
     return CommandReport({"commands": objects})

@@ -30,10 +30,10 @@ from leanspec_launcher._search import (
 from leanspec_launcher._tables import (
     DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
-    FAMILIES,
+    PROGRAMS,
     TYPESCRIPT_VARIABLE,
     VERIFY_VARIABLE,
-    Family,
+    Program,
     current,
     is_on,
 )
@@ -163,7 +163,8 @@ def _counted(count: int, noun: str) -> str:
 def examine() -> list[ReportLine]:
     """Examine this installation: versions, machine, binaries, commands, settings."""
     programs = {
-        family.program: functools.partial(_binary, family) for family in FAMILIES.values()
+        program.command: functools.partial(_binary, program)
+        for program in PROGRAMS.values()
     }
     sections: dict[str, Callable[[], Iterable[ReportLine]]] = {
         "launcher": _launcher,
@@ -197,7 +198,7 @@ def _launcher() -> Iterator[ReportLine]:
     installed = record.version if record else "not installed"
     if in_use() is SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
-        yield error("version", text, reinstall.hint(FAMILIES["cli"]))
+        yield error("version", text, reinstall.hint(PROGRAMS["cli"]))
     elif not VERSION:
         text = (
             f"{installed}, running from a source checkout with locally collected binaries"
@@ -233,7 +234,7 @@ def _system() -> Iterator[ReportLine]:
     platform = current()
     about = machine.describe()
     if platform is None:
-        hint = hints.ways(FAMILIES["cli"])
+        hint = hints.ways(PROGRAMS["cli"])
         yield error("platform", f"{about}: no build is for it", hint)
     elif machine.emulation():
         hint = "install with a Python made for this CPU"
@@ -265,7 +266,7 @@ def _cache(folder: str) -> ReportLine:
 
 
 def _settings() -> Iterator[ReportLine]:
-    names = [family.variable for family in FAMILIES.values()]
+    names = [program.variable for program in PROGRAMS.values()]
     names += [DIRECTORY_VARIABLE, VERIFY_VARIABLE, DEBUG_VARIABLE, TYPESCRIPT_VARIABLE]
     for name in names:
         value = os.environ.get(name)
@@ -305,7 +306,7 @@ def _clients() -> Iterator[ReportLine]:
     except CommandError as cause:
         # Only this user's own files are left out then.
         yield warning("home", cause.message, cause.hint)
-    clients, server = list(configured(Path.cwd())), FAMILIES["mcp"]
+    clients, server = list(configured(Path.cwd())), PROGRAMS["mcp"]
     if server.ended:
         for client in clients:
             text = f"`{client.path}`: {ended.reason(server)}"
@@ -320,36 +321,36 @@ def _clients() -> Iterator[ReportLine]:
         yield absent("none", text)
 
 
-def _binary(family: Family) -> Iterator[ReportLine]:
-    first = deciding(verdicts(family, current()))
+def _binary(program: Program) -> Iterator[ReportLine]:
+    first = deciding(verdicts(program, current()))
     if first is None:
-        yield _absent(family)
+        yield _absent(program)
         return
     line = f"{ORIGINS[first.origin]}  `{first.path}`: {first.reason}"
     if first.outcome is Outcome.REFUSED:
-        yield error("refused", line, hints.hint_of(family, first))
+        yield error("refused", line, hints.hint_of(program, first))
         return
     yield warning("taken", line, "") if first.refusal else ok("taken", line)
-    yield from _wheel(family)
-    yield _stamp(family, first)
+    yield from _wheel(program)
+    yield _stamp(program, first)
     yield _libraries(first)
-    yield from _speaks(family, first)
+    yield from _speaks(program, first)
 
 
-def _absent(family: Family) -> ReportLine:
-    if is_left_out(family):
-        text = f"not installed: it comes with {family.requirement}"
+def _absent(program: Program) -> ReportLine:
+    if is_left_out(program):
+        text = f"not installed: it comes with {program.requirement}"
         return absent("binary", text)
-    text = f"not found; see `leanspec-launcher which {family.name}`"
-    return error("binary", text, hints.hint_of(family, None))
+    text = f"not found; see `leanspec-launcher which {program.name}`"
+    return error("binary", text, hints.hint_of(program, None))
 
 
-def _wheel(family: Family) -> Iterator[ReportLine]:
-    wheel = distribution(family.distribution)
+def _wheel(program: Program) -> Iterator[ReportLine]:
+    wheel = distribution(program.distribution)
     if wheel is None:
-        yield absent("wheel", f"{family.distribution} is not installed")
+        yield absent("wheel", f"{program.distribution} is not installed")
         return
-    hint, text = reinstall.hint(family), f"{wheel.name} {wheel.version}"
+    hint, text = reinstall.hint(program), f"{wheel.name} {wheel.version}"
     if VERSION and wheel.version != VERSION:
         yield error("wheel", f"{text}, this lean-spec needs {VERSION}", hint)
     else:
@@ -358,7 +359,7 @@ def _wheel(family: Family) -> Iterator[ReportLine]:
         yield error("record", problem, hint)
 
 
-def _stamp(family: Family, verdict: PlaceVerdict) -> ReportLine:
+def _stamp(program: Program, verdict: PlaceVerdict) -> ReportLine:
     """Report whether the next start has to verify the binary. Nothing is cached here: a start does."""
     if verdict.origin == VARIABLE:
         return note("verification", "left out: it is the user's own choice")
@@ -366,7 +367,7 @@ def _stamp(family: Family, verdict: PlaceVerdict) -> ReportLine:
         text = f"not cached: `{VERIFY_VARIABLE}` is `{verification()}`"
         return note("verification", text)
     place = Place(verdict.origin, verdict.path)
-    if is_known(verdict.path, expected(place, family, current())):
+    if is_known(verdict.path, expected(place, program, current())):
         return ok("verification", "verified (cached)")
     folder = folders.cache()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
@@ -385,20 +386,20 @@ def _libraries(verdict: PlaceVerdict) -> ReportLine:
     return ok("libraries", "none are needed but the system's own")
 
 
-def _speaks(family: Family, verdict: PlaceVerdict) -> Iterator[ReportLine]:
+def _speaks(program: Program, verdict: PlaceVerdict) -> Iterator[ReportLine]:
     """Ask the binary itself: as an MCP client if it is a server, with `--version` if it is not."""
-    is_server = "--version" in family.answers
+    is_server = "--version" in program.answers
     name = "handshake" if is_server else "says"
     server = None
     start = time.monotonic()
-    hint = reinstall.hint(family)
+    hint = reinstall.hint(program)
     try:
         if verdict.origin == VARIABLE:
-            hint = f"`unset {family.variable}`, which names it"
+            hint = f"`unset {program.variable}`, which names it"
             count_scripts()  # it may start this command
         if is_server:
             server = ask([verdict.path], tools=True, every=True)
-        version = server.version if server else reported_version(family, verdict.path)
+        version = server.version if server else reported_version(program, verdict.path)
     except (OSError, Refusal) as cause:
         yield error(name, str(cause), hint)
         return
@@ -409,7 +410,7 @@ def _speaks(family: Family, verdict: PlaceVerdict) -> Iterator[ReportLine]:
         yield ok(name, f"{version} ({milliseconds:.0f} ms)")
     if server:
         yield _protocol(server)
-        yield from _tools(family, verdict, server, hint)
+        yield from _tools(program, verdict, server, hint)
 
 
 def _protocol(server: ServerInfo) -> ReportLine:
@@ -424,7 +425,7 @@ def _protocol(server: ServerInfo) -> ReportLine:
 
 
 def _tools(
-    family: Family, verdict: PlaceVerdict, server: ServerInfo, hint: str | None
+    program: Program, verdict: PlaceVerdict, server: ServerInfo, hint: str | None
 ) -> Iterator[ReportLine]:
     """Compare the tools with those of the release. A project's own schema may change them, too."""
     project = adapter(Path.cwd())
@@ -437,16 +438,16 @@ def _tools(
     words = change(TOOLS[project], outlines(server.tools))
     if words == AS_RELEASED:
         yield ok("tools", f"{count}, {words}")
-    elif _is_pinned(family, verdict.path):
+    elif _is_pinned(program, verdict.path):
         yield ok("tools", f"{count}; by this project's schema, {words}")
     else:
         yield warning("tools", f"{count}, not {AS_RELEASED}: {words}", hint)
 
 
-def _is_pinned(family: Family, path: str) -> bool:
+def _is_pinned(program: Program, path: str) -> bool:
     """Tell whether a binary is that of the release."""
     platform = current()
-    pin = SHA256.get(family.name, {}).get(platform.key) if platform else None
+    pin = SHA256.get(program.name, {}).get(platform.key) if platform else None
     return pin is not None and digest(path) == pin
 
 
@@ -478,7 +479,7 @@ def _command(command: link.Command) -> Iterator[ReportLine]:
 
 def _linked(command: link.Command) -> ReportLine:
     text = f"linked: `{command.path}` is the verified binary itself"
-    for variable in (command.family.variable, DIRECTORY_VARIABLE):
+    for variable in (command.program.variable, DIRECTORY_VARIABLE):
         if os.environ.get(variable):
             text += f", which does not look at `{variable}`"
             hint = "`leanspec-launcher unlink` if the variable is to count"
@@ -557,7 +558,7 @@ def _is_in(path: str, folders: list[str]) -> bool:
 
 def _names() -> list[str]:
     suffix = ".exe" if sys.platform == "win32" else ""
-    programs = [each.program for each in FAMILIES.values()]
+    programs = [each.command for each in PROGRAMS.values()]
     return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *programs))]
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
-from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher._tables import PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 from leanspec_launcher.installers import reinstall
@@ -31,7 +31,7 @@ from leanspec_launcher.verify.proof import MOST_BYTES, MOST_SCRIPT, digest
 from leanspec_launcher.verify.refusal import Refusal
 
 LAUNCH, OWN = "leanspec_launcher", "leanspec-launcher"
-ENTRY_POINTS = {f"{LAUNCH}:{name}": family for name, family in FAMILIES.items()}
+ENTRY_POINTS = {f"{LAUNCH}:{name}": program for name, program in PROGRAMS.items()}
 SCRIPT = re.compile(r"(?:.*/)?(?:bin|scripts)/([^/.]+)(?:\.exe)?", re.IGNORECASE)
 # The text of our own command's script, with which those of the others begin to differ.
 OWN_IMPORT = b"leanspec_launcher.manage import main\n"
@@ -73,7 +73,7 @@ class Command:
     """A console script that starts a binary."""
 
     name: str
-    family: Family
+    program: Program
     path: Path
     state: LinkState
 
@@ -87,9 +87,9 @@ def commands(platform: Platform | None) -> list[Command]:
     for script in scripts():
         # Any other entry point is not ours to judge.
         if script.target in ENTRY_POINTS:
-            family = ENTRY_POINTS[script.target]
-            state = _state(script, family, platform)
-            result.append(Command(script.name, family, script.path, state))
+            program = ENTRY_POINTS[script.target]
+            state = _state(script, program, platform)
+            result.append(Command(script.name, program, script.path, state))
     return result
 
 
@@ -129,7 +129,7 @@ def _place(relative: str) -> Path:
     return moved if is_moved else path
 
 
-def _state(script: Script, family: Family, platform: Platform | None) -> LinkState:
+def _state(script: Script, program: Program, platform: Platform | None) -> LinkState:
     path = script.path
     try:
         if not path.is_file():
@@ -143,7 +143,7 @@ def _state(script: Script, family: Family, platform: Platform | None) -> LinkSta
             return LinkState.SCRIPT if has_interpreter(text) else LinkState.DEAD
         target = _target(text) or str(path)
         is_binary = digest(target, MOST_BYTES) in expected(
-            Place(WHEEL, target), family, platform
+            Place(WHEEL, target), program, platform
         )
     except Refusal:
         return LinkState.FOREIGN
@@ -205,7 +205,7 @@ def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comman
         if command.state in (LinkState.DEAD, LinkState.FOREIGN, LinkState.UNREADABLE):
             raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
         if command.state is LinkState.SCRIPT:
-            binary = _binary(command.family, platform)
+            binary = _binary(command.program, platform)
             if binary is not None:
                 binaries[command] = binary
     if not dry_run:
@@ -228,19 +228,19 @@ def _replace(replaced: list[Command], make: Callable[[Command, Path], None]) -> 
             Path(work, command.name).replace(command.path)
 
 
-def _binary(family: Family, platform: Platform | None) -> PlaceVerdict | None:
-    """Return the verified binary of a family; None if its extra is not installed."""
-    verdict = deciding(verdicts(family, platform))
+def _binary(program: Program, platform: Platform | None) -> PlaceVerdict | None:
+    """Return the verified binary of a program; None if its extra is not installed."""
+    verdict = deciding(verdicts(program, platform))
     reason = "none is there"
     if verdict is not None:
         is_verified = verdict.outcome is Outcome.TAKEN and not verdict.refusal
         if is_verified and verdict.origin == WHEEL:
             return verdict
         reason = f"`{verdict.path}` decides ({verdict.reason})"
-    elif family.extra and distribution(family.distribution) is None:
+    elif program.extra and distribution(program.distribution) is None:
         return None
     raise CommandError(
-        f"no verified binary of `{family.name}` is installed: {reason}",
+        f"no verified binary of `{program.name}` is installed: {reason}",
         hint="see `leanspec-launcher which`; `leanspec-launcher repair` brings a damaged one back",
     )
 
@@ -267,7 +267,7 @@ def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
     try:
         if digest(_target(_read(new)) or str(new), MOST_BYTES) != binary.sha256:
             raise OSError("the copy differs")
-        reported_version(command.family, str(new))
+        reported_version(command.program, str(new))
     except OSError as error:
         raise CommandError(
             f"`{command.path}` was not replaced: its binary does not start there: {error}",
@@ -277,9 +277,9 @@ def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
 
 def hint_of(command: Command) -> str:
     """Say what brings a command back: its binary alone, if it only leads there."""
-    package = os.path.join(SITE, command.family.package, "")
+    package = os.path.join(SITE, command.program.package, "")
     is_to_binary = _target(_read(command.path)).startswith(package)
-    return reinstall.hint(command.family) if is_to_binary else REINSTALL
+    return reinstall.hint(command.program) if is_to_binary else REINSTALL
 
 
 def _shell_script(binary: str) -> bytes:
@@ -303,7 +303,7 @@ def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comm
         command for command in commands(platform) if command.state is LinkState.LINKED
     ]
     texts = {
-        command: script_text(command.path, f"{LAUNCH}:{command.family.name}")
+        command: script_text(command.path, f"{LAUNCH}:{command.program.name}")
         for command in linked
     }
     for command, text in texts.items():

@@ -30,10 +30,10 @@ class MissingCommand:
     is_link: bool = False
 
     @property
-    def family(self) -> str:
-        """The family that it starts; empty for a command without a binary."""
-        family = link.ENTRY_POINTS.get(self.script.target)
-        return family.name if family else ""
+    def program(self) -> str:
+        """The program that it starts; empty for a command without a binary."""
+        program = link.ENTRY_POINTS.get(self.script.target)
+        return program.name if program else ""
 
     @property
     def text(self) -> str:
@@ -51,13 +51,13 @@ class MissingCommand:
 
 
 def missing_commands(name: str | None = None) -> list[MissingCommand]:
-    """Return the missing commands of a family, or all; none if no record lists them."""
+    """Return the missing commands of a program, or all; none if no record lists them."""
     try:
         scripts = link.scripts()
     except CommandError:
         return []
     missing = [*_scripts(scripts), *_links(scripts)]
-    return [command for command in missing if name in (None, command.family)]
+    return [command for command in missing if name in (None, command.program)]
 
 
 def _scripts(scripts: list[link.Script]) -> Iterator[MissingCommand]:

@@ -9,30 +9,30 @@ from typing import Any, Callable
 
 import click
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import Output, echo_json
 from leanspec_launcher.installers.detect import MAIN
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-# What a family is called, too: by its commands.
+# What a program is called, too: by its commands.
 COMMANDS = {
     MAIN: "cli",
-    **{family.program: name for name, family in FAMILIES.items()},
+    **{program.command: name for name, program in PROGRAMS.items()},
     "leanspec-ui": "http",
 }
 
 
-def _family(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+def _program(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     return COMMANDS.get(name, name) if name else None
 
 
-family = click.argument(
-    "family",
-    type=click.Choice([*FAMILIES, *COMMANDS]),
+program = click.argument(
+    "program",
+    type=click.Choice([*PROGRAMS, *COMMANDS]),
     required=False,
-    metavar="[FAMILY]",
-    callback=_family,
+    metavar="[PROGRAM]",
+    callback=_program,
 )
 dry_run = click.option(
     "--dry-run", is_flag=True, help="Show what would be done, and change nothing."

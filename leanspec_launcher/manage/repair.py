@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, FAMILIES, Family, current
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, PROGRAMS, Program, current
 from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 from leanspec_launcher.installers import reinstall
-from leanspec_launcher.installers.detect import program
+from leanspec_launcher.installers.detect import program_on_path
 from leanspec_launcher.installers.records import is_left_out
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import shown
@@ -23,7 +23,7 @@ from . import link
 from .fetch.transfer import place_of
 from .fetch.transfer import shown as shown_url
 from .missing import missing_commands, missing_hint
-from .which import families
+from .which import programs
 
 INSTALL_SECONDS = 1800
 NOT_REPAIRED = "`{}` cannot be repaired by reinstalling it"
@@ -35,7 +35,7 @@ REQUIREMENTS = "requirements.txt"
 class Check:
     """Result of a full verification of one file."""
 
-    family: str
+    program: str
     path: str
     good: bool
     reason: str
@@ -51,14 +51,14 @@ def check_all(name: str | None) -> list[Check]:
         *check_binaries(name),
         *[
             Check(
-                family=command.family.name,
+                program=command.program.name,
                 path=str(command.path),
                 good=False,
                 reason=f"it is {command.state.value}",
                 hint=link.hint_of(command),
             )
             for command in link.commands_if_recorded(current())
-            if command.state in bad and name in (None, command.family.name)
+            if command.state in bad and name in (None, command.program.name)
         ],
     ]
 
@@ -67,7 +67,7 @@ def check_missing(name: str | None) -> list[Check]:
     """Return the commands that are missing."""
     return [
         Check(
-            family=command.family,
+            program=command.program,
             path=str(command.path),
             good=False,
             reason="it is missing",
@@ -78,16 +78,16 @@ def check_missing(name: str | None) -> list[Check]:
 
 
 def check_binaries(name: str | None) -> list[Check]:
-    """Verify the binary of one family, or every one that is installed or should be."""
+    """Verify the binary of one program, or every one that is installed or should be."""
     checks = []
-    for family in families(name):
-        first = deciding(verdicts(family, current()))
-        hint = hints.hint_of(family, first)
+    for program in programs(name):
+        first = deciding(verdicts(program, current()))
+        hint = hints.hint_of(program, first)
         if first is not None:
             is_good = first.outcome is Outcome.TAKEN and first.refusal is None
             checks.append(
                 Check(
-                    family=family.name,
+                    program=program.name,
                     path=first.path,
                     good=is_good,
                     reason=first.reason,
@@ -95,11 +95,11 @@ def check_binaries(name: str | None) -> list[Check]:
                     hint=hint,
                 )
             )
-        elif name or not is_left_out(family):
+        elif name or not is_left_out(program):
             checks.append(
                 Check(
-                    family=family.name,
-                    path=family.program,
+                    program=program.name,
+                    path=program.command,
                     good=False,
                     reason="it is not installed",
                     hint=hint,
@@ -131,48 +131,48 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
     By commands that name a hash, or else by those without. Raises CommandError if none would bring
     it back.
     """
-    family = FAMILIES[check.family]
-    for variable, use in ((family.variable, "names"), (DIRECTORY_VARIABLE, "leads to")):
+    program = PROGRAMS[check.program]
+    for variable, use in ((program.variable, "names"), (DIRECTORY_VARIABLE, "leads to")):
         if os.environ.get(variable):
             raise CommandError(
                 NOT_REPAIRED.format(check.path), hint=f"`unset {variable}`, which {use} it"
             )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(REQUIREMENTS) if dry_run else Path(folder, REQUIREMENTS)
-        steps = reinstall.by_hash(family, place, str(file))
+        steps = reinstall.by_hash(program, place, str(file))
         if not steps:
-            steps = _without_hash(check, family, place)
+            steps = _without_hash(check, program, place)
         else:
-            echo(f"# {file}: {reinstall.requirement(family)}", err=True)
+            echo(f"# {file}: {reinstall.requirement(program)}", err=True)
         if not dry_run:
-            file.write_text(f"{reinstall.requirement(family)}\n", "utf-8")
+            file.write_text(f"{reinstall.requirement(program)}\n", "utf-8")
         _run_until_good(steps, check, dry_run=dry_run)
 
 
-def _without_hash(check: Check, family: Family, place: str) -> list[list[str]]:
-    steps = commands(check, family)
+def _without_hash(check: Check, program: Program, place: str) -> list[list[str]]:
+    steps = commands(check, program)
     if place:
         raise CommandError(
             "this installer cannot be told where to take a wheel from",
-            hint=shown([["leanspec-launcher", "fetch", check.family, "--from", place]]),
+            hint=shown([["leanspec-launcher", "fetch", check.program, "--from", place]]),
         )
     return steps
 
 
-def commands(check: Check, family: Family) -> list[list[str]]:
+def commands(check: Check, program: Program) -> list[list[str]]:
     """Return the installer's commands that bring a binary back, without a hash: one after the other.
 
     Raises CommandError if no command of an installer would, or if it would remove this very
     environment.
     """
-    reason, hint = NOT_REPAIRED.format(check.path), reinstall.hint(family)
-    steps = reinstall.commands(family)
+    reason, hint = NOT_REPAIRED.format(check.path), reinstall.hint(program)
+    steps = reinstall.commands(program)
     if not steps:
         raise CommandError(reason, hint=hint)
     if in_use().server:
         text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=hint)
-    return [step for step in (reinstall.refresh(family), *steps) if step]
+    return [step for step in (reinstall.refresh(program), *steps) if step]
 
 
 def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> None:
@@ -186,13 +186,13 @@ def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> N
         except CommandError:
             if step is steps[-1]:
                 raise
-        if all(each.good for each in check_all(check.family)):
+        if all(each.good for each in check_all(check.program)):
             return
 
 
 def with_path(command: list[str]) -> list[str]:
     """Return a command with the path of its program. Raises CommandError if there is none."""
-    path = program(command[0])
+    path = program_on_path(command[0])
     if path is None:
         raise CommandError(f"`{command[0]}` is not on the path", hint=shown([command]))
     return [path, *command[1:]]
@@ -213,7 +213,7 @@ def run_installer(command: list[str]) -> None:
 
 
 def must_be_good(name: str) -> list[Check]:
-    """Verify a family again. Raises CommandError if it is still bad."""
+    """Verify a program again. Raises CommandError if it is still bad."""
     checks = check_all(name)
     for check in checks:
         if not check.good:

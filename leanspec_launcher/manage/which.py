@@ -1,10 +1,10 @@
-"""Search for the binary of each family: where it may be, and which place decides."""
+"""Search for the binary of each program: where it may be, and which place decides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leanspec_launcher._tables import FAMILIES, Family, current
+from leanspec_launcher._tables import PROGRAMS, Program, current
 from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 
@@ -13,9 +13,9 @@ from . import link
 
 @dataclass(frozen=True)
 class ProgramSearch:
-    """A family's binary: every place where it may be, and the one that is taken."""
+    """A program's binary: every place where it may be, and the one that is taken."""
 
-    family: Family
+    program: Program
     platform: str | None
     taken: str | None
     places: list[PlaceVerdict]
@@ -27,7 +27,7 @@ class ProgramSearch:
     def as_json(self) -> dict[str, object]:
         """Return what `which --json` prints of it."""
         return {
-            "family": self.family.name,
+            "program": self.program.name,
             "platform": self.platform,
             "taken": self.taken,
             "linked": self.linked,
@@ -50,31 +50,31 @@ def _as_json(place: PlaceVerdict) -> dict[str, object]:
 
 
 def search_all(name: str | None) -> list[ProgramSearch]:
-    """Look for the binary of one family, or of all."""
-    return [_search(family) for family in families(name)]
+    """Look for the binary of one program, or of all."""
+    return [_search(program) for program in programs(name)]
 
 
-def families(name: str | None) -> list[Family]:
-    """Return the family of a name, or all."""
-    return [FAMILIES[name]] if name else list(FAMILIES.values())
+def programs(name: str | None) -> list[Program]:
+    """Return the program of a name, or all."""
+    return [PROGRAMS[name]] if name else list(PROGRAMS.values())
 
 
-def _search(family: Family) -> ProgramSearch:
+def _search(program: Program) -> ProgramSearch:
     platform = current()
-    places = verdicts(family, platform)
+    places = verdicts(program, platform)
     first = deciding(places)
     linked = [
         str(command.path)
         for command in link.commands_if_recorded(platform)
-        if command.family is family and command.state is link.LinkState.LINKED
+        if command.program is program and command.state is link.LinkState.LINKED
     ]
     key = platform.key if platform else None
     path = first.path if first and first.outcome is Outcome.TAKEN else None
     return ProgramSearch(
-        family=family,
+        program=program,
         platform=key,
         taken=path,
         places=places,
         linked=linked,
-        hint="" if path else hints.hint_of(family, first),
+        hint="" if path else hints.hint_of(program, first),
     )

@@ -25,7 +25,7 @@ from leanspec_launcher._search import (
     state_of,
     verification,
 )
-from leanspec_launcher._tables import SCRIPTS_VARIABLE, Family, Platform
+from leanspec_launcher._tables import SCRIPTS_VARIABLE, Platform, Program
 
 from .loader import must_load
 
@@ -87,12 +87,12 @@ def _prove_library(path: str, pin: str) -> str:
     return state
 
 
-def admit(place: Place, family: Family, platform: "Platform | None") -> None:
+def admit(place: Place, program: Program, platform: "Platform | None") -> None:
     """Prove the file at a place that is about to be started, and remember that for the next start.
 
     Raises Refusal if it is not to be started, OSError if it cannot be read.
     """
-    proof = prove(place, family, platform)
+    proof = prove(place, program, platform)
     if place.origin == VARIABLE:
         count_scripts()
     elif proof is not None and verification() == ONCE:
@@ -116,7 +116,7 @@ def count_scripts() -> None:
     os.environ[SCRIPTS_VARIABLE] = str(number + 1)
 
 
-def prove(place: Place, family: Family, platform: "Platform | None") -> "Proof | None":
+def prove(place: Place, program: Program, platform: "Platform | None") -> "Proof | None":
     """Prove that the file at a place is the one that it should be; None if the user answers for it.
 
     Changes nothing. Raises Refusal if it is another one, if nothing says which one it should be, or
@@ -125,7 +125,7 @@ def prove(place: Place, family: Family, platform: "Platform | None") -> "Proof |
     _must_be_named_well(place)
     if place.origin == VARIABLE:
         return None
-    digests = expected(place, family, platform)
+    digests = expected(place, program, platform)
     if not digests:
         _refuse_without_digest(place)
     return Proof(place.path, digests)
@@ -160,12 +160,12 @@ def _own_command() -> Exception:
     )
 
 
-def must_be_no_script_of(family: Family, path: str) -> None:
-    """Raise Refusal if a file that a user names is an installer's script for a family's command.
+def must_be_no_script_of(program: Program, path: str) -> None:
+    """Raise Refusal if a file that a user names is an installer's script for a program's command.
 
     That would start the launcher again, which would find the same variable.
     """
-    import_line = f"from leanspec_launcher import {family.name}\n".encode()
+    import_line = f"from leanspec_launcher import {program.name}\n".encode()
     if os.path.isfile(path) and os.path.getsize(path) < MOST_SCRIPT:
         with open(path, "rb") as file:
             if import_line in file.read():

@@ -3,7 +3,7 @@
 import enum
 
 from leanspec_launcher._say import CANNOT_RUN, say
-from leanspec_launcher._tables import ANYWHERE_VARIABLE, Family
+from leanspec_launcher._tables import ANYWHERE_VARIABLE, Program
 
 
 class Kind(enum.Enum):
@@ -49,10 +49,10 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a file, which `which` sho
         self.actual = actual
 
 
-def refuse_folder(family: Family, folder: str) -> int:
+def refuse_folder(program: Program, folder: str) -> int:
     """Say that a server does not start in a folder without a project; return the exit code."""
     say(
-        f"error: refusing to start `{family.program}` in `{folder}`: it is not a project, and the"
+        f"error: refusing to start `{program.command}` in `{folder}`: it is not a project, and the"
         " server would write specs there",
         "hint: name your project: `leanspec-launcher mcp-config CLIENT --write --project FOLDER`; to"
         f" allow any folder, set `{ANYWHERE_VARIABLE}=1`",

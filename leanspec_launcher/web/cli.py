@@ -26,7 +26,7 @@ def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
-    VERSION or "(source checkout)", "-V", "--version", message=f"{UI.program} %(version)s"
+    VERSION or "(source checkout)", "-V", "--version", message=f"{UI.command} %(version)s"
 )
 @click.option(
     "--project", type=FOLDER, help="The project to show. Default: the nearest one."

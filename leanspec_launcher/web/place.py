@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import Family
+from leanspec_launcher._tables import Program
 
 FOLDER = "pages"
 VARIABLE = "LEANSPEC_UI_DIST"
 
 
-class PagesFamily(Family):
+class PagesProgram(Program):
     """The pages as something that installers bring, like a program."""
 
     __slots__ = ()
@@ -27,7 +27,7 @@ class PagesFamily(Family):
         return "leanspec-ui"
 
 
-UI = PagesFamily("ui", "leanspec-ui", extra="ui")
+UI = PagesProgram("ui", "leanspec-ui", extra="ui")
 
 
 def pages_hint() -> str:

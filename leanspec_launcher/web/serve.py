@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess  # noqa: TID251 - LeanSpec's own program
+import subprocess  # noqa: TID251 - LeanSpec's own program_on_path
 import sys
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._say import say
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.find import admitted
 from leanspec_launcher.verify.refusal import Refusal
@@ -38,7 +38,7 @@ from .server import (
 from .settings import Settings, read_settings
 from .users import has_others
 
-FAMILY = FAMILIES["http"]
+PROGRAM = PROGRAMS["http"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "LEANSPEC_API_KEY"
 ATTEMPTS = 12
@@ -304,13 +304,13 @@ def _must_have_no_key() -> None:
 def _verified_server() -> str:
     """Return the path of the web server, verified. Raises CommandError if it is not to be run."""
     try:
-        return admitted(FAMILY)
+        return admitted(PROGRAM)
     except (Refusal, OSError) as error:
         from leanspec_launcher.explain import hints
 
         if isinstance(error, FileNotFoundError):
-            raise CommandError(str(error), hint=hints.not_found(FAMILY)) from None
+            raise CommandError(str(error), hint=hints.not_found(PROGRAM)) from None
         raise CommandError(
             f"refusing to run the web server: {error}",
-            hint=f"`leanspec-launcher which {FAMILY.name}` shows why, and what to type",
+            hint=f"`leanspec-launcher which {PROGRAM.name}` shows why, and what to type",
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess  # noqa: TID251 - LeanSpec's own program
+import subprocess  # noqa: TID251 - LeanSpec's own program_on_path
 import sys
 import time
 from collections.abc import Callable

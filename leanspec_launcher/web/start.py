@@ -11,7 +11,7 @@ from .plain import plain_options
 from .serve import show
 
 
-def start(arguments: list[str], program: str = UI.program) -> NoReturn:
+def start(arguments: list[str], program: str = UI.command) -> NoReturn:
     """Run `leanspec-ui`; end this process with its exit code."""
     options = plain_options(arguments)
     if options is None:

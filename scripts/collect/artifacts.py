@@ -1,6 +1,6 @@
 """The binaries of a CI run: one folder `binaries-<platform>/` per build machine, or one for all.
 
-Each has the layout of `platform_wheels/`, as a job uploads it: `<family>/binaries/<platform>/` with
+Each has the layout of `platform_wheels/`, as a job uploads it: `<program>/binaries/<platform>/` with
 the executable and the `binary.json` that was written where it was built. So they can also be
 merged, as `download-artifact` does where only one was asked for.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
-from scripts.model.families import FamilyProject, binary_path
+from scripts.model.programs import ProgramProject, binary_path
 from scripts.tools.console import say
 
 from .staging import Staging, read_record, source_kind
@@ -24,11 +24,11 @@ PREFIX = "binaries-"
 
 def collect_artifacts(
     folder: Path,
-    projects: list[FamilyProject],
+    projects: list[ProgramProject],
     allow_missing: tuple[str, ...],
     staging: Staging,
 ) -> None:
-    """Stage every family for every platform; those of `allow_missing` may lack a folder, and then lack it whole."""
+    """Stage every program for every platform; those of `allow_missing` may lack a folder, and then lack it whole."""
     if not folder.is_dir():
         raise CommandError(
             f"`{folder}` is not a folder of artifacts",
@@ -73,7 +73,7 @@ def _artifact(folder: Path, platform: Platform) -> Path | None:
 
 
 def _add(
-    artifact: Path, project: FamilyProject, platform: Platform, staging: Staging
+    artifact: Path, project: ProgramProject, platform: Platform, staging: Staging
 ) -> None:
     path = binary_path(artifact, project, platform)
     if not path.exists():

@@ -13,8 +13,8 @@ from typing import Any
 from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.model.families import FamilyProject
 from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
+from scripts.model.programs import ProgramProject
 from scripts.model.version_places import must_be_workspace
 from scripts.tools.console import say
 from scripts.tools.git_files import hidden_files, untracked_files
@@ -42,15 +42,15 @@ BUILDERS = ("build", "zigbuild")
 
 @dataclass(frozen=True)
 class Crate:
-    """The crate of a family in a workspace."""
+    """The crate of a program in a workspace."""
 
-    project: FamilyProject
+    project: ProgramProject
     version: str
 
     @property
-    def program(self) -> str:
+    def binary_name(self) -> str:
         """The name of its binary, without an ending."""
-        return self.project.family.program
+        return self.project.program.command
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Workspace:
 
 def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     folder: Path,
-    projects: list[FamilyProject],
+    projects: list[ProgramProject],
     targets: tuple[str, ...],
     profile: str,
     staging: Staging,
@@ -94,7 +94,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     """Stage the binaries of a workspace, for the targets named or for this machine.
 
     A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this
-    machine only: one machine's binaries can not be taken for another's. A family whose crate the
+    machine only: one machine's binaries can not be taken for another's. A program whose crate the
     workspace lacks is an error with `all_wanted`, and passed over otherwise. `openssl` is the
     source of the pinned OpenSSL, if it is on this machine.
     """
@@ -113,10 +113,10 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             environment = _environment(target, linked, openssl)
             built = _build(cargo, workspace, target, profile, environment)
         for crate in workspace.crates:
-            file = built.get(crate.program) or _built_file(
+            file = built.get(crate.binary_name) or _built_file(
                 workspace, crate, platform, target, profile
             )
-            reported = reported_here(crate.project.family, platform, file)
+            reported = reported_here(crate.project.program, platform, file)
             _must_be_of(crate, file, reported)
             source: dict[str, Any] = {
                 "kind": "cargo",
@@ -259,7 +259,7 @@ def _platform_of(triple: str) -> Platform:
 
 
 def _read_workspace(
-    cargo: str, folder: Path, projects: list[FamilyProject], *, all_wanted: bool
+    cargo: str, folder: Path, projects: list[ProgramProject], *, all_wanted: bool
 ) -> Workspace:
     must_be_workspace(folder)
     # In the workspace's own folder: from there upwards cargo reads its configuration, such as
@@ -291,7 +291,7 @@ def _read_workspace(
 
 def _crates(
     members: dict[str, Any],
-    projects: list[FamilyProject],
+    projects: list[ProgramProject],
     folder: Path,
     *,
     all_wanted: bool,
@@ -312,9 +312,9 @@ def _crates(
         binaries = [
             target["name"] for target in package["targets"] if "bin" in target["kind"]
         ]
-        if project.family.program not in binaries:
+        if project.program.command not in binaries:
             raise CommandError(
-                f"the crate `{project.crate}` has no binary `{project.family.program}`",
+                f"the crate `{project.crate}` has no binary `{project.program.command}`",
                 hint=f"its binaries are {', '.join(f'`{name}`' for name in binaries) or 'none'}",
             )
         found += 1
@@ -394,7 +394,7 @@ def _build(
     builder = target.builder if target else BUILDERS[0]
     command = [cargo, builder, "--locked", "--profile", profile]
     for crate in workspace.crates:
-        command += ["--package", crate.project.crate, "--bin", crate.program]
+        command += ["--package", crate.project.crate, "--bin", crate.binary_name]
     if target is not None:
         command += ["--target", str(target)]
     say(" ".join(command))
@@ -411,9 +411,9 @@ def _build(
         )
     built = dict(_programs(done.stdout))
     for crate in workspace.crates:
-        if crate.program not in built:
+        if crate.binary_name not in built:
             raise CommandError(
-                f"`cargo {builder}` names no program `{crate.program}` that it built",
+                f"`cargo {builder}` names no program `{crate.binary_name}` that it built",
                 hint="see what it says above",
             )
     return built
@@ -441,7 +441,7 @@ def _built_file(
         / (target.triple if target else "")
         / {"dev": "debug"}.get(profile, profile)
     )
-    file = folder / (crate.program + platform.suffix)
+    file = folder / (crate.binary_name + platform.suffix)
     if not file.exists():
         named = f" --target {target}" if target else ""
         raise CommandError(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.command_line import CommandGroup
 from scripts.environment import ROOT
-from scripts.model.families import PROJECTS, choose_platforms, load_families
+from scripts.model.programs import PROJECTS, choose_platforms, load_programs
 from scripts.options import (
     BUILDERS,
-    FAMILY_OPTION,
     OPENSSL_OPTION,
     PLATFORM_OPTION,
+    PROGRAM_OPTION,
     VERSION,
 )
 from scripts.tools.console import say, size
@@ -44,7 +44,7 @@ KEEP_OPTION = click.option(
 def collect() -> None:
     """Collect the binaries that wheels are built from.
 
-    They go to platform_wheels/<family>/binaries/<platform>/, each with a binary.json that states
+    They go to platform_wheels/<program>/binaries/<platform>/, each with a binary.json that states
     its SHA-256, size, version and origin. Format, CPU and completeness are checked first. The
     target directory is replaced as a whole; on failure it is left unchanged.
     """
@@ -52,7 +52,7 @@ def collect() -> None:
 
 @collect.command()
 @click.argument("version", type=VERSION)
-@FAMILY_OPTION
+@PROGRAM_OPTION
 @PLATFORM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
@@ -64,7 +64,7 @@ def collect() -> None:
 )
 def npm(
     version: Version,
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     platforms: tuple[str, ...],
     into: Path,
     *,
@@ -83,7 +83,7 @@ def npm(
     \b
     Examples:
       python3 -m scripts collect npm 0.3.0
-      python3 -m scripts collect npm 0.3.0 --family cli --platform linux-x64
+      python3 -m scripts collect npm 0.3.0 --program cli --platform linux-x64
     """
     from scripts.model.plan import read_plan
     from scripts.model.versions import binary_version
@@ -98,7 +98,7 @@ def npm(
     with staged(into, keep=keep) as staging:
         collect_npm(
             number,
-            load_families(families),
+            load_programs(programs),
             choose_platforms(platforms),
             staging,
             all_wanted=bool(platforms),
@@ -122,14 +122,14 @@ def npm(
     "--builder", type=BUILDERS, help="Override the builder set in pyproject.toml."
 )
 @OPENSSL_OPTION
-@FAMILY_OPTION
+@PROGRAM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
 def cargo(
     workspace: Path,
     targets: tuple[str, ...],
     profile: str,
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     into: Path,
     *,
     build: bool,
@@ -140,7 +140,7 @@ def cargo(
     """Collect the binaries of a Cargo WORKSPACE.
 
     Without --target, for this machine. A program whose crate is not in the workspace is skipped; a
-    program that you ask for with --family must exist. Targets that pin a glibc, or are configured
+    program that you ask for with --program must exist. Targets that pin a glibc, or are configured
     in pyproject.toml, are built with `cargo zigbuild`. If a program for Linux needs OpenSSL, the
     version pinned in pyproject.toml is built first and linked statically; that takes perl and make.
 
@@ -156,11 +156,11 @@ def cargo(
     with staged(into, keep=keep) as staging:
         collect_cargo(
             workspace,
-            load_families(families),
+            load_programs(programs),
             targets,
             profile,
             staging,
-            all_wanted=bool(families),
+            all_wanted=bool(programs),
             build=build,
             builder=builder,
             openssl=openssl,
@@ -210,13 +210,13 @@ def pages(into: Path, *, notices: bool) -> None:
     is_flag=True,
     help="Allow the platforms that the release plan marks as missing.",
 )
-@FAMILY_OPTION
+@PROGRAM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
 def artifacts(
     folder: Path,
     allow_missing: tuple[str, ...],
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     into: Path,
     *,
     planned: bool,
@@ -239,7 +239,7 @@ def artifacts(
     if planned:
         allow_missing += tuple(read_plan(kinds=artifact_kinds(folder)).missing)
     with staged(into, keep=keep) as staging:
-        collect_artifacts(folder, load_families(families), allow_missing, staging)
+        collect_artifacts(folder, load_programs(programs), allow_missing, staging)
     _tell_collected(into)
 
 
@@ -288,7 +288,7 @@ def _tell_collected(into: Path) -> None:
 
     table = []
     for each in read_collected(into):
-        program, digest = FAMILIES[each.family].program, f"sha256 {each.sha256[:16]}…"
+        program, digest = PROGRAMS[each.program].command, f"sha256 {each.sha256[:16]}…"
         table.append(
             [each.platform, program, each.version, f"{size(each.size):>8}", digest]
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leanspec_launcher._tables import Platform
 from leanspec_launcher.commands import CommandError
-from scripts.model.families import FamilyProject
+from scripts.model.programs import ProgramProject
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, find_program
 from scripts.tools.threads import map_in_threads
@@ -33,7 +33,7 @@ class NotOnRegistryError(CommandError):
 class Package:
     """A package and the facts that the registry states about it."""
 
-    project: FamilyProject
+    project: ProgramProject
     platform: Platform
     name: str
     version: str
@@ -53,7 +53,7 @@ class Package:
 
 def collect_npm(
     version: str,
-    projects: list[FamilyProject],
+    projects: list[ProgramProject],
     platforms: list[Platform],
     staging: Staging,
     *,
@@ -96,7 +96,7 @@ def collect_npm(
 
 def _tell_missing(
     npm: str,
-    missing: list[tuple[FamilyProject, Platform]],
+    missing: list[tuple[ProgramProject, Platform]],
     version: str,
     *,
     nothing: bool,
@@ -141,7 +141,7 @@ def _must_not_be_staged(npm: str, packages: list[str], version: str) -> None:
 
 
 def _look_up(
-    npm: str, project: FamilyProject, platform: Platform, version: str
+    npm: str, project: ProgramProject, platform: Platform, version: str
 ) -> Package | None:
     name = project.npm_package(platform)
     answer = _ask(
@@ -202,7 +202,7 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
     folder = base / package.project.name / package.platform.key
     folder.mkdir(parents=True)
     archive = fetch_archive(npm, package.name, package.version, package.integrity, folder)
-    file = folder / (package.project.family.program + package.platform.suffix)
+    file = folder / (package.project.program.command + package.platform.suffix)
     extract_file(archive, f"package/{file.name}", file)
     return file
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from leanspec_launcher._search import ADAPTER_FILES
-from leanspec_launcher._tables import Family, Platform, current
+from leanspec_launcher._tables import Platform, Program, current
 from leanspec_launcher.instead.answer import reported_version
 from leanspec_launcher.protocol import ask
 from leanspec_launcher.tools import MARKDOWN, outlines
@@ -34,12 +34,12 @@ def runs_here(platform: Platform) -> bool:
     return platform is current()
 
 
-def reported_here(family: Family, platform: Platform, program: Path) -> str | None:
+def reported_here(program: Program, platform: Platform, binary: Path) -> str | None:
     """Return the version that a binary reports; None if this machine cannot run it, or it reports none."""
     if not runs_here(platform):
         return None
     try:
-        return reported_version(family, str(program))
+        return reported_version(program, str(binary))
     except OSError:
         return None
 

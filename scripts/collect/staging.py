@@ -20,7 +20,7 @@ from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
-from scripts.model.families import FamilyProject, binary_path, load_families
+from scripts.model.programs import ProgramProject, binary_path, load_programs
 from scripts.tools.work_folder import work_folder
 
 
@@ -28,7 +28,7 @@ from scripts.tools.work_folder import work_folder
 class Collected:
     """What `binary.json` states of one binary."""
 
-    family: str
+    program: str
     platform: str
     version: str
     size: int
@@ -48,7 +48,7 @@ class Staging:
 
     def add(  # noqa: PLR0913 - each is one fact of the record
         self,
-        project: FamilyProject,
+        project: ProgramProject,
         platform: Platform,
         file: Path,
         *,
@@ -123,7 +123,7 @@ def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") 
 def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
     """Collect into an empty folder, which replaces the content of `base` if everything succeeds.
 
-    With `keep`, what `base` holds for other families and platforms stays. Raises CommandError, and
+    With `keep`, what `base` holds for other programs and platforms stays. Raises CommandError, and
     leaves `base` as it was, if two binaries have the same bytes or different versions.
     """
     with work_folder(base) as folder:
@@ -132,7 +132,7 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
         if not staging.collected:
             raise CommandError(
                 "there was nothing to collect",
-                hint="name another version, family or platform",
+                hint="name another version, program or platform",
             )
         everything = list(staging.collected)
         if keep:
@@ -147,7 +147,7 @@ def read_collected(base: Path) -> list[Collected]:
     Raises CommandError if one is missing, differs, or is for another platform than its folder's.
     """
     found = []
-    for project in load_families():
+    for project in load_programs():
         for platform in PLATFORMS.values():
             path = binary_path(base, project, platform)
             if path.parent.exists():
@@ -155,7 +155,7 @@ def read_collected(base: Path) -> list[Collected]:
     return found
 
 
-def read_record(path: Path, project: FamilyProject, platform: Platform) -> Collected:
+def read_record(path: Path, project: ProgramProject, platform: Platform) -> Collected:
     """Return what the `binary.json` next to a binary states; raises CommandError if it is not true of it."""
     record = path.parent / RECORD_NAME
     hint = "collect the binary again"
@@ -169,9 +169,9 @@ def read_record(path: Path, project: FamilyProject, platform: Platform) -> Colle
         raise CommandError(
             f"`{record}` is not a description of a binary: {error}", hint=hint
         ) from None
-    if (collected.family, collected.platform) != (project.name, platform.key):
+    if (collected.program, collected.platform) != (project.name, platform.key):
         raise CommandError(
-            f"`{record}` describes `{collected.family}` for `{collected.platform}`,"
+            f"`{record}` describes `{collected.program}` for `{collected.platform}`,"
             f" expected `{project.name}` for `{platform.key}`",
             hint=hint,
         )
@@ -185,9 +185,9 @@ def read_record(path: Path, project: FamilyProject, platform: Platform) -> Colle
 
 
 def _take_over(base: Path, staging: Staging) -> list[Collected]:
-    new = {(each.family, each.platform) for each in staging.collected}
+    new = {(each.program, each.platform) for each in staging.collected}
     kept = []
-    for project in load_families():
+    for project in load_programs():
         for platform in PLATFORMS.values():
             path = binary_path(base, project, platform)
             if path.parent.exists() and (project.name, platform.key) not in new:
@@ -204,7 +204,7 @@ def _must_be_one_release(collected: list[Collected]) -> None:
         other = seen.setdefault(each.sha256, each)
         if other is not each:
             raise CommandError(
-                f"`{each.family}` for `{each.platform}` and `{other.family}` for `{other.platform}` have the same"
+                f"`{each.program}` for `{each.platform}` and `{other.program}` for `{other.platform}` have the same"
                 f" bytes (sha256 `{each.sha256}`): one of them is not what it is called",
                 hint="see with `python3 -m scripts inspect FILE` which one, and rebuild the other",
             )
@@ -217,11 +217,11 @@ def _must_be_one_release(collected: list[Collected]) -> None:
 
 
 def _swap(staging: Path, base: Path) -> None:
-    """Replace the old families with the staged ones; put the old ones back if that fails."""
+    """Replace the old programs with the staged ones; put the old ones back if that fails."""
     old = staging / "old"
     undo: list[tuple[Path, Path]] = []
     try:
-        for project in load_families():
+        for project in load_programs():
             place = base / project.name / "binaries"
             for source, target in (
                 (place, old / project.name),

@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES, Platform, current
+from leanspec_launcher._tables import PROGRAMS, Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
 from scripts.model.distributions import HAS_MCP
-from scripts.model.families import FamilyProject, load_families, main_project
+from scripts.model.programs import ProgramProject, load_programs, main_project
 from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
 from scripts.tools.mcp_session import list_tools
@@ -63,7 +63,7 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
     binaries = FOLDER / "binaries"
     try:
         with staged(binaries) as staging:
-            collect_npm(version, _families(), [platform], staging, all_wanted=True)
+            collect_npm(version, _programs(), [platform], staging, all_wanted=True)
     except NotOnRegistryError as error:
         raise CommandError(
             f"npm has no LeanSpec {version} for {platform.label}: {error.message}",
@@ -72,9 +72,9 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
     return build_wheels(binaries, _empty(FOLDER / "dist"), (), ())
 
 
-def _families() -> list[FamilyProject]:
+def _programs() -> list[ProgramProject]:
     """Return the programs that are installed without an extra, and run here."""
-    return [project for project in load_families() if not project.family.extra]
+    return [project for project in load_programs() if not project.program.extra]
 
 
 def _install(wheels: list[Path]) -> Path:
@@ -87,11 +87,11 @@ def _install(wheels: list[Path]) -> Path:
         scripts = create_environment(_empty(FOLDER / "environment"))
     wanted = (
         MAIN_WHEEL,
-        *(f"{family.package}-" for family in FAMILIES.values() if not family.extra),
+        *(f"{program.package}-" for program in PROGRAMS.values() if not program.extra),
     )
     stubs = tuple(
-        f"{family.package}-{main_project()['version']}-py3-none-any"
-        for family in FAMILIES.values()
+        f"{program.package}-{main_project()['version']}-py3-none-any"
+        for program in PROGRAMS.values()
     )
     files = [
         str(wheel)

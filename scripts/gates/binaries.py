@@ -19,7 +19,7 @@ from typing import Any
 from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._search import RECORD_NAME
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import reported_version
 from scripts.collect.cargo import DIRTY
@@ -48,26 +48,26 @@ class RecordedBinary:
     """The binary of a platform wheel, with its record."""
 
     file: File
-    family: Family
+    program: Program
     data: bytes
     record: dict[str, Any]
 
 
 def read_binary(file: File) -> RecordedBinary:
     """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
-    family = next(
-        (each for each in FAMILIES.values() if each.distribution == file.distribution), None
+    program = next(
+        (each for each in PROGRAMS.values() if each.distribution == file.distribution), None
     )
-    if family is None:
-        raise CommandError(f"no family of ours is called `{file.distribution}`")
+    if program is None:
+        raise CommandError(f"no program of ours is called `{file.distribution}`")
     if file.platform is None:
         raise CommandError(f"`{file.path.name}` is for no platform of ours, or for several")
     suffix = PLATFORMS[file.platform].suffix
-    folder = f"{family.package}/bin"
+    folder = f"{program.package}/bin"
     try:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/{RECORD_NAME}"))
-            data = archive.read(f"{folder}/{family.program}{suffix}")
+            data = archive.read(f"{folder}/{program.command}{suffix}")
     except UNREADABLE as error:
         raise CommandError(
             f"`{file.path.name}` has no binary with its record: {error}"
@@ -76,7 +76,7 @@ def read_binary(file: File) -> RecordedBinary:
         raise CommandError(
             f"`{file.path.name}` has no binary with its record: binary.json is not an object"
         )
-    return RecordedBinary(file, family, data, record)
+    return RecordedBinary(file, program, data, record)
 
 
 def was_grafted(file: File) -> bool:
@@ -160,7 +160,7 @@ def _provenance(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
             )
         )
     else:
-        differences = record_differences(record, binary.family, str(binary.file.platform))
+        differences = record_differences(record, binary.program, str(binary.file.platform))
         problems += [
             problem(
                 "provenance",
@@ -235,7 +235,7 @@ def _sources(plan: Plan, collected: list[RecordedBinary]) -> Finding:
 
 def _pages(binary: RecordedBinary) -> Iterator[Finding]:
     """Check that the web server comes with its pages, or that its description says it has none."""
-    if binary.family.name != "http":
+    if binary.program.name != "http":
         return
     file = binary.file
     with zipfile.ZipFile(file.path) as archive:
@@ -268,12 +268,12 @@ def _own_version(plan: Plan, binary: RecordedBinary) -> Finding:
     ):
         archive.extractall(folder)
         program = Path(
-            folder, binary.family.package, "bin", binary.family.program + platform.suffix
+            folder, binary.program.package, "bin", binary.program.command + platform.suffix
         )
         program.chmod(0o755)
         try:
             said = reported_version(
-                binary.family, str(program), program_environment(Path(folder, "home"))
+                binary.program, str(program), program_environment(Path(folder, "home"))
             )
         except OSError as error:
             return problem("version", subject, wanted, error)

@@ -14,7 +14,6 @@ from typing import Any
 
 from scripts.environment import ROOT
 from scripts.index.built import index_of
-from scripts.model.families import PROJECTS
 from scripts.model.files import File, read_files
 from scripts.model.finding import Finding, Gate, to_its_end
 from scripts.model.gates import (
@@ -33,6 +32,7 @@ from scripts.model.gates import (
 )
 from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan, typescript_release
+from scripts.model.programs import PROJECTS
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
 

@@ -19,7 +19,7 @@ LARGEST_TRACKED = 1 << 20
 # What Python would run, of the folders that the commands are imported from.
 CODE = (*importlib.machinery.all_suffixes(), ".so", ".pyd", ".pth")
 IMPORTED = ("leanspec_launcher", "scripts", "build_backend")
-PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+MAGICS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 def tag(plan: Plan, root: Path) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ def tree(plan: Plan, root: Path) -> Iterator[Finding]:
             path = root / name
             if name and path.is_file():
                 with path.open("rb") as file:
-                    if file.read(4).startswith(PROGRAMS):
+                    if file.read(4).startswith(MAGICS):
                         yield problem("tree", name, "no program in git", "a program")
                 if path.stat().st_size > LARGEST_TRACKED:
                     yield problem(

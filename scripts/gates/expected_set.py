@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from scripts.model.distributions import MAIN
 from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, confirm, problem
@@ -26,9 +26,9 @@ def expected(plan: Plan) -> set[Member]:
     """Return every (kind, distribution, platform) that a release holds."""
     result: set[Member] = {(FileKind.SDIST, MAIN, None)}
     result |= {(kind, name, None) for name, kind in OF_ONE_WHEEL.items()}
-    for family in FAMILIES.values():
-        result.add((FileKind.STUB, family.distribution, None))
-        result |= {(FileKind.PLATFORM, family.distribution, key) for key in plan.platforms}
+    for program in PROGRAMS.values():
+        result.add((FileKind.STUB, program.distribution, None))
+        result |= {(FileKind.PLATFORM, program.distribution, key) for key in plan.platforms}
     return result
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_launcher._say import NOT_FOUND
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead import ended
 from leanspec_launcher.tools import AS_RELEASED, change
@@ -134,7 +134,7 @@ def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Findi
     version, command = binary_version(plan.version), [str(commands / MCP_COMMAND)]
     if not HAS_MCP:
         done = capture(command, cwd=project, env=_environment(project))
-        expected = f"exit {NOT_FOUND}: error: {ended.reason(FAMILIES['mcp'])}"
+        expected = f"exit {NOT_FOUND}: error: {ended.reason(PROGRAMS['mcp'])}"
         actual = f"exit {done.returncode}: {done.stderr.partition(chr(10))[0]}"
         yield compare(gate, MCP_COMMAND, expected, actual)
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from leanspec_build.archives import UNREADABLE
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.distributions import MAIN, MCP_COMMAND, PAGES
 from scripts.model.files import File, FileKind
@@ -30,7 +30,7 @@ PACKAGES = {
     MAIN: "leanspec_launcher",
     PAGES: PACKAGE,
     MCP_COMMAND: MCP_COMMAND.replace("-", "_"),
-    **{family.distribution: family.package for family in FAMILIES.values()},
+    **{program.distribution: program.package for program in PROGRAMS.values()},
 }
 # What uv itself puts into an environment that it makes.
 OF_UV = ("_virtualenv.py", "_virtualenv.pth")

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER
@@ -97,7 +97,7 @@ def asked_paths(texts: Iterator[str]) -> set[str]:
 def _server(files: list[File]) -> File | None:
     """Return the platform wheel with the web server that this machine runs."""
     for file in files:
-        is_server = file.distribution == FAMILIES["http"].distribution
+        is_server = file.distribution == PROGRAMS["http"].distribution
         if is_server and file.platform and runs_here(PLATFORMS[file.platform]):
             return file
     return None
@@ -105,15 +105,15 @@ def _server(files: list[File]) -> File | None:
 
 def _missing(wheel: File, paths: set[str]) -> Iterator[str]:
     """Start the server of a wheel, and yield the paths that it does not know."""
-    family, platform = FAMILIES["http"], PLATFORMS[str(wheel.platform)]
+    program, platform = PROGRAMS["http"], PLATFORMS[str(wheel.platform)]
     with tempfile.TemporaryDirectory(prefix="leanspec-api-") as name:
         folder = Path(name)
         with zipfile.ZipFile(wheel.path) as archive:
             archive.extractall(folder)
         (folder / "pages").mkdir()
         (folder / "pages/index.html").write_text("<!doctype html>")
-        program = folder / family.package / "bin" / (family.program + platform.suffix)
-        program.chmod(0o755)
+        binary = folder / program.package / "bin" / (program.command + platform.suffix)
+        binary.chmod(0o755)
         port = free_port()
         options = [
             "--no-config",
@@ -125,7 +125,7 @@ def _missing(wheel: File, paths: set[str]) -> Iterator[str]:
         ]
         env = program_environment(folder / "home")
         with subprocess.Popen(
-            [str(program), *options],
+            [str(binary), *options],
             cwd=folder,
             env=env,
             stdout=subprocess.DEVNULL,

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from leanspec_launcher._tables import PLATFORMS, Family
+from leanspec_launcher._tables import PLATFORMS, Program
 from scripts.collect.cargo import DIRTY, PROFILE, is_target_of
 from scripts.collect.staging import source_kind
-from scripts.model.families import load_families
+from scripts.model.programs import load_programs
 
 COLLECT = "collect the binaries again: `python3 -m scripts collect --help`"
 HINTS = {
@@ -55,13 +55,13 @@ class Difference:
 
 
 def record_differences(
-    record: dict[str, Any], family: Family, platform: str
+    record: dict[str, Any], program: Program, platform: str
 ) -> Iterator[Difference]:
     """Yield what is wrong with the record of a binary whose source is of a known kind."""
-    (project,) = load_families((family.name,))
+    (project,) = load_programs((program.name,))
     target, version = PLATFORMS[platform], str(record.get("version"))
     common = {
-        "family": _exactly(family.name),
+        "program": _exactly(program.name),
         "platform": _exactly(platform),
         "version": _text(TEXT, "a version"),
         "size": Field("a number", lambda value: type(value) is int),

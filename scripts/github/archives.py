@@ -12,7 +12,7 @@ from leanspec_build.wheel import ZIP_EPOCH
 
 # 1980-01-01, the first time that a zip can hold: an archive does not record when it was made.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-PROGRAM, TEXT = 0o755, 0o644
+EXECUTABLE, TEXT = 0o755, 0o644
 
 
 def licences(project: Path) -> dict[str, tuple[bytes, int]]:

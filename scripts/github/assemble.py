@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.tools import digest as tools_digest
 from leanspec_launcher.verify.proof import digest
@@ -21,17 +21,17 @@ from scripts.environment import ROOT
 from scripts.gates.binaries import read_binary
 from scripts.gates.commit import commit_of
 from scripts.gates.expected_set import expected_set
-from scripts.model.families import PROJECTS, binary_path, load_families
 from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import wrong_facts
 from scripts.model.plan import Plan
+from scripts.model.programs import PROJECTS, binary_path, load_programs
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, step
 from scripts.tools.work_folder import work_folder
 from scripts.wheels.inspection import inspect_file
 from scripts.wheels.pins import pinned_tools
 
-from .archives import PROGRAM, TEXT, licences, write_tar, write_zip
+from .archives import EXECUTABLE, TEXT, licences, write_tar, write_zip
 from .desktop import (
     DESKTOP,
     copy_bundles,
@@ -73,7 +73,7 @@ def assemble(artifacts: Path, out: Path, plan: Plan, root: Path = ROOT) -> list[
     with tempfile.TemporaryDirectory(prefix="leanspec-assets-") as name:
         binaries = Path(name, "binaries")
         with step("binaries"), staged(binaries) as staging:
-            collect_artifacts(artifacts, load_families(), tuple(plan.missing), staging)
+            collect_artifacts(artifacts, load_programs(), tuple(plan.missing), staging)
         assemble_parts(Parts(artifacts / WHEELS, binaries, artifacts), out, plan, root)
     return sorted(path for path in out.iterdir() if path.is_file())
 
@@ -159,7 +159,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     for collected in read_collected(binaries):
         if collected.platform != platform.key:
             continue
-        (project,) = load_families((collected.family,))
+        (project,) = load_programs((collected.program,))
         path = binary_path(binaries, project, platform)
         for found in (collected.version, collected.reported or wanted):
             if found != wanted:
@@ -168,9 +168,9 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
                     f"{name} is of version `{found}`, the release is {wanted}",
                     hint="rebuild it, or check which run these artifacts come from",
                 )
-        files[path.name] = (path.read_bytes(), PROGRAM)
+        files[path.name] = (path.read_bytes(), EXECUTABLE)
         facts[path.name] = _about(collected, path)
-    if len(facts) != len(FAMILIES):
+    if len(facts) != len(PROGRAMS):
         raise CommandError(
             f"`{binaries}` lacks a program for `{platform.key}`",
             hint="collect it: `python3 -m scripts collect --help`",
@@ -230,7 +230,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
 
 def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
-    (project,) = load_families((binary.family.name,))
+    (project,) = load_programs((binary.program.name,))
     collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
     origin = (
         binary.record["grafted"]["from"]["sha256"]
@@ -243,7 +243,7 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
             hint="the wheels are of another run than the binaries",
         )
     target = (
-        new / f"leanspec-{plan.version}-{file.platform}-{binary.family.program}.cdx.json"
+        new / f"leanspec-{plan.version}-{file.platform}-{binary.program.command}.cdx.json"
     )
     with zipfile.ZipFile(file.path) as archive:
         target.write_bytes(

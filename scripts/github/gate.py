@@ -9,11 +9,11 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.model.families import PROJECTS, release_keys
 from scripts.model.files import File
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.gates import GITHUB_RELEASE as GATE
 from scripts.model.plan import Plan
+from scripts.model.programs import PROJECTS, release_keys
 
 from .assemble import Parts, assemble_parts
 from .signing import read_public

@@ -16,25 +16,25 @@ from typing import Any
 
 from leanspec_build.any_program.universal import join
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.server import GO_THERE, SHELL
 from scripts.collect.reported import runs_here
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import BUNDLE_SUFFIX
-from scripts.model.families import PROJECTS, main_project
 from scripts.model.files import File
 from scripts.model.plan import Plan
+from scripts.model.programs import PROJECTS, main_project
 from scripts.model.versions import binary_version
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import program_environment
 
-from .archives import PROGRAM, TEXT, licences, write_zip
+from .archives import EXECUTABLE, TEXT, licences, write_zip
 
 MANIFEST = "manifest.json"
-FAMILY = FAMILIES["mcp"]
-ENTRY_POINT = f"{FAMILY.package}/bin/{FAMILY.program}"
-LIBRARIES = f"{FAMILY.package}.libs/"
+PROGRAM = PROGRAMS["mcp"]
+ENTRY_POINT = f"{PROGRAM.package}/bin/{PROGRAM.command}"
+LIBRARIES = f"{PROGRAM.package}.libs/"
 SERVER = ROOT / "server.json"  # what the registry of MCP servers is told
 # Claude Desktop for macOS unpacks every file as 0600.
 MAY_RUN = 'test -x "$2" || chmod u+x "$2"; '
@@ -54,14 +54,14 @@ def write_bundles(
     of_server = {
         str(each.platform): _files(each)
         for each in wheels
-        if each.distribution == FAMILY.distribution
+        if each.distribution == PROGRAM.distribution
     }
     tools = _tools(of_server)
     for name, files in _for_systems(of_server):
         system = name.partition("-")[0]
         manifest = describe(binary_version(plan.version), system, tools)
         files[MANIFEST] = (f"{json.dumps(manifest, indent=2)}\n".encode(), TEXT)
-        files.update(licences(PROJECTS / FAMILY.name))
+        files.update(licences(PROJECTS / PROGRAM.name))
         path = folder / f"leanspec-mcp-{plan.version}-{name}{BUNDLE_SUFFIX}"
         write_zip(path, "", files)
         yield path, name
@@ -114,7 +114,7 @@ def _for_systems(of_server: dict[str, Files]) -> Iterator[tuple[str, Files]]:
     if len(of_macos) > 1:
         files = dict(of_server[of_macos[0]])
         programs = [of_server[key][ENTRY_POINT][0] for key in sorted(of_macos)]
-        files[ENTRY_POINT] = (join(programs), PROGRAM)
+        files[ENTRY_POINT] = (join(programs), EXECUTABLE)
         yield "darwin", files
     for key, files in of_server.items():
         if PLATFORMS[key].system == "linux" or [key] == of_macos:
@@ -135,7 +135,7 @@ def _files(wheel: File) -> Files:
                 f"`{wheel.path.name}` has no `{ENTRY_POINT + suffix}`",
                 hint="build it again: `python3 -m scripts wheels`",
             )
-        return {name: (archive.read(name), PROGRAM) for name in wanted}
+        return {name: (archive.read(name), EXECUTABLE) for name in wanted}
 
 
 def _tools(of_server: dict[str, Files]) -> list[str] | None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
-from scripts.model.families import load_families
 from scripts.model.pages import read_pages
 from scripts.model.plan import REBUILD, Plan
+from scripts.model.programs import load_programs
 from scripts.model.version_places import HEADING
 
 README = """\
@@ -21,7 +21,7 @@ verified, upgraded and repaired, install them with `pipx install lean-spec` or `
 
 The checksum of each file of this release is in its SHA256SUMS{signed}.
 """
-# The part of a family's description that is about its wheel.
+# The part of a program's description that is about its wheel.
 # The exceptions of a plan that are about its binaries; each other one has the name of a command.
 OF_BINARIES = {
     "commits": "built from several commits",
@@ -105,8 +105,8 @@ def archive_readme(plan: Plan, platform: str, suffix: str) -> str:
     """Return the README of a standalone archive."""
     signed = ", which is signed (minisign)" if plan.public_key else ""
     lines = [
-        f"  {project.family.program + suffix:18} {project.description.removesuffix(CARRIED)}"
-        for project in load_families()
+        f"  {project.program.command + suffix:18} {project.description.removesuffix(CARRIED)}"
+        for project in load_programs()
     ]
     return README.format(
         version=plan.version,

@@ -1,1 +1,1 @@
-"""The facts of a release: families, versions, the plan, the files. Nothing here changes anything."""
+"""The facts of a release: programs, versions, the plan, the files. Nothing here changes anything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 
@@ -10,8 +10,8 @@ MAIN = "lean-spec"
 PAGES = UI.distribution
 # The MCP server under the name of its command, so that `uvx leanspec-mcp` starts it. Nothing of it
 # is released while LeanSpec has no server: on the index, the last one goes on working.
-MCP_COMMAND = FAMILIES["mcp"].program
-HAS_MCP = not FAMILIES["mcp"].ended
+MCP_COMMAND = PROGRAMS["mcp"].command
+HAS_MCP = not PROGRAMS["mcp"].ended
 MCP_COMMAND_PROJECT = ROOT / "platform_wheels/mcp-command"
-OF_PROGRAMS = tuple(family.distribution for family in FAMILIES.values())
+OF_PROGRAMS = tuple(program.distribution for program in PROGRAMS.values())
 DISTRIBUTIONS = (MAIN, *OF_PROGRAMS, PAGES, *([MCP_COMMAND] if HAS_MCP else []))

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 from tomlkit.exceptions import TOMLKitError
 
-from leanspec_launcher._tables import ENDED, FAMILIES
+from leanspec_launcher._tables import ENDED, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
@@ -162,7 +162,7 @@ def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
                 )
                 requirements[number] = f"{name}=={text}"
     if path == root / "pyproject.toml":
-        places += _follow_families(groups["dependencies"], text)
+        places += _follow_programs(groups["dependencies"], text)
     own_table = document.get("tool", {}).get("leanspec-build", {})
     if "executable" in own_table and (floors := read_floors(root)):
         places.append(
@@ -214,19 +214,19 @@ def _platforms(path: Path, version: Version, root: Path) -> Edit:
     return Edit(path, before, after, [place])
 
 
-def _follow_families(requirements: Any, version: str) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
+def _follow_programs(requirements: Any, version: str) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
     """Require the wheel of each program without an extra, and of none that LeanSpec no longer has."""
     names = [Requirement(str(each)).name for each in requirements]
-    for family in ENDED.values():
-        if family.distribution in names:
-            number = names.index(family.distribution)
+    for program in ENDED.values():
+        if program.distribution in names:
+            number = names.index(program.distribution)
             yield VersionPlace(
                 "pyproject.toml", "dependencies", str(requirements[number]), "none"
             )
             del requirements[number], names[number]
-    for family in FAMILIES.values():
-        if not family.extra and family.distribution not in names:
-            requirement = f"{family.distribution}=={version}"
+    for program in PROGRAMS.values():
+        if not program.extra and program.distribution not in names:
+            requirement = f"{program.distribution}=={version}"
             yield VersionPlace("pyproject.toml", "dependencies", "none", requirement)
             requirements.insert(1, requirement)
 

@@ -28,11 +28,11 @@ from scripts.index.built import installer_settings
 from scripts.index.client import BACK_OFF, Index, IndexClient, version_of
 from scripts.index.served import fetch
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
-from scripts.model.families import binary_path, load_families
 from scripts.model.files import File, FileKind, read_files, read_name
 from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import SOURCES, Plan, read_plan
+from scripts.model.programs import binary_path, load_programs
 from scripts.model.versions import binary_version
 from scripts.options import LONGEST_WAIT
 from scripts.tools.console import say, step
@@ -225,7 +225,7 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
         with staged(base) as staging:
             collect_npm(
                 binary_version(plan.version),
-                load_families(),
+                load_programs(),
                 wanted,
                 staging,
                 all_wanted=True,
@@ -236,6 +236,6 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
 def _collected(base: Path, file: File) -> Path:
     """Return the path of a platform wheel's binary in a binaries directory."""
     project = next(
-        each for each in load_families() if each.family.distribution == file.distribution
+        each for each in load_programs() if each.program.distribution == file.distribution
     )
     return binary_path(base, project, PLATFORMS[str(file.platform)])

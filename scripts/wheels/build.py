@@ -16,7 +16,7 @@ from typing import Literal
 import build
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Platform
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import RECORD as PAGES_RECORD
 from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
@@ -31,17 +31,17 @@ from scripts.model.distributions import (
     MCP_COMMAND_PROJECT,
 )
 from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
-from scripts.model.families import (
-    FamilyProject,
-    binary_path,
-    load_families,
-    main_project,
-    release_keys,
-)
 from scripts.model.pages import PACKAGE as PAGES_PACKAGE
 from scripts.model.pages import PROJECT as PAGES_PROJECT
 from scripts.model.pages import pages_folder, pages_record
 from scripts.model.plan import Plan, read_plan, typescript_release
+from scripts.model.programs import (
+    ProgramProject,
+    binary_path,
+    load_programs,
+    main_project,
+    release_keys,
+)
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, size, step
 from scripts.tools.git_files import (
@@ -76,7 +76,7 @@ EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
 class BuildRequest:
     """One platform wheel to be built."""
 
-    project: FamilyProject
+    project: ProgramProject
     platform: Platform
     binary: Path
     source: str
@@ -86,7 +86,7 @@ class BuildRequest:
 def build_wheels(
     base: Path,
     out: Path,
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     platforms: tuple[str, ...],
     repair: str | None = None,
 ) -> list[Path]:
@@ -95,15 +95,15 @@ def build_wheels(
     What `out` held of the same distributions is replaced when all went well. Returns the files
     built. Raises CommandError if nothing of the choice is collected or a build fails.
     """
-    wanted = _choose(base, families, platforms)
+    wanted = _choose(base, programs, platforms)
     plan = read_plan(kinds={each.source for each in wanted})
-    narrowed = bool(families or platforms)
+    narrowed = bool(programs or platforms)
     with work_folder(out) as folder:
         _copy_sources(folder / SOURCES)
         built = _build_platform_wheels(wanted, folder, repair)
         if narrowed:
             say(
-                "lean-spec and the stubs are left out: they speak of all families and platforms"
+                "lean-spec and the stubs are left out: they speak of all programs and platforms"
             )
         else:
             pins = _pins(wanted, built)
@@ -139,41 +139,41 @@ def _is_left_out(name: str) -> bool:
 
 
 def _choose(
-    base: Path, families: tuple[str, ...], platforms: tuple[str, ...]
+    base: Path, programs: tuple[str, ...], platforms: tuple[str, ...]
 ) -> list[BuildRequest]:
-    projects = {project.name: project for project in load_families()}
+    projects = {project.name: project for project in load_programs()}
     wanted = []
     for each in read_collected(base):
-        project, platform = projects[each.family], PLATFORMS[each.platform]
+        project, platform = projects[each.program], PLATFORMS[each.platform]
         wanted_version = binary_version(project.version)
         if each.version != wanted_version:
             raise CommandError(
-                f"the collected `{each.family}` for `{each.platform}` is version `{each.version}`,"
+                f"the collected `{each.program}` for `{each.platform}` is version `{each.version}`,"
                 f" this is `{wanted_version}`",
                 hint=f"collect {wanted_version}: `python3 -m scripts collect --help`",
             )
-        if each.family in (families or projects) and each.platform in (
+        if each.program in (programs or projects) and each.platform in (
             platforms or PLATFORMS
         ):
             path = binary_path(base, project, platform)
             source = str(each.source.get("kind"))
             wanted.append(BuildRequest(project, platform, path, source))
-    _must_be_complete(wanted, families, platforms, base)
+    _must_be_complete(wanted, programs, platforms, base)
     return wanted
 
 
 def _must_be_complete(
     wanted: list[BuildRequest],
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     platforms: tuple[str, ...],
     base: Path,
 ) -> None:
     """Raise CommandError if something asked for by name is not collected, or nothing is."""
     hint = "collect it first: `python3 -m scripts collect --help`"
-    for family in families:
-        if not any(each.project.name == family for each in wanted):
+    for program in programs:
+        if not any(each.project.name == program for each in wanted):
             raise CommandError(
-                f"no binary of `{family}` is collected in `{base}`", hint=hint
+                f"no binary of `{program}` is collected in `{base}`", hint=hint
             )
     for platform in platforms:
         if not any(each.platform.key == platform for each in wanted):
@@ -204,7 +204,7 @@ def _build_platform_wheels(
 
 def _build_one(wanted: BuildRequest, out: Path, repair: str | None) -> tuple[Path, str]:
     """Return the wheel and the backend's remarks."""
-    what = f"building `{wanted.project.family.distribution}` for `{wanted.platform.key}`"
+    what = f"building `{wanted.project.program.distribution}` for `{wanted.platform.key}`"
     settings = {"binary": str(wanted.binary.absolute())} | (
         {"repair": repair} if repair else {}
     )
@@ -256,9 +256,9 @@ def _call_backend(
 
 
 def _build_stubs(wanted: list[BuildRequest], wheels: list[Path], out: Path) -> list[Path]:
-    """Build a stub per family, which is installed if no platform wheel fits."""
+    """Build a stub per program, which is installed if no platform wheel fits."""
 
-    def build_stub(project: FamilyProject) -> Path:
+    def build_stub(project: ProgramProject) -> Path:
         tags = {
             each.platform.key: _platform_tags(wheel)
             for each, wheel in zip(wanted, wheels, strict=True)
@@ -267,7 +267,7 @@ def _build_stubs(wanted: list[BuildRequest], wheels: list[Path], out: Path) -> l
         path = out / f"{project.name}.json"
         release = {"version": project.version, "builds": tags}
         path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
-        what = f"building the stub of `{project.family.distribution}`"
+        what = f"building the stub of `{project.program.distribution}`"
         stub, _ = _call_backend(
             project.root, "wheel", out, what, {"stub": str(path.absolute())}
         )
@@ -276,7 +276,7 @@ def _build_stubs(wanted: list[BuildRequest], wheels: list[Path], out: Path) -> l
 
     title = "building the stubs, for machines that no platform wheel fits"
     with step(title):
-        built = map_in_threads(build_stub, load_families(), os.cpu_count())
+        built = map_in_threads(build_stub, load_programs(), os.cpu_count())
     for stub in built:
         say(f"  {stub.name}  {size(stub.stat().st_size)}")
     return built
@@ -311,15 +311,15 @@ def _pins(
 ) -> dict[str, dict[str, WheelPins]]:
     pins: dict[str, dict[str, WheelPins]] = {}
     for each, wheel in zip(wanted, wheels, strict=True):
-        family = pins.setdefault(each.project.name, {})
-        family[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
+        program = pins.setdefault(each.project.name, {})
+        program[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
     return pins
 
 
 def _tools(wanted: list[BuildRequest]) -> dict[str, dict[str, str]]:
     """Ask the MCP server for its tools; none if no binary of it runs on this machine."""
     for each in wanted:
-        if each.project.family is not FAMILIES["mcp"] or not runs_here(each.platform):
+        if each.project.program is not PROGRAMS["mcp"] or not runs_here(each.platform):
             continue
         # A collected file need not be executable: a copy is started.
         with tempfile.TemporaryDirectory(prefix="leanspec-server-") as folder:
@@ -366,9 +366,9 @@ def _build_main(
 
 
 def _gaps(pins: dict[str, dict[str, WheelPins]], plan: Plan) -> Iterator[str]:
-    """Say for which platforms and families this `lean-spec` has no binary: no gap is silent."""
+    """Say for which platforms and programs this `lean-spec` has no binary: no gap is silent."""
     absent = [
-        key for key in PLATFORMS if not any(key in family for family in pins.values())
+        key for key in PLATFORMS if not any(key in program for program in pins.values())
     ]
     for key in absent:
         if key in plan.missing:
@@ -377,9 +377,9 @@ def _gaps(pins: dict[str, dict[str, WheelPins]], plan: Plan) -> Iterator[str]:
     if unplanned:
         yield f"lean-spec has no binary for {', '.join(unplanned)}, which the plan expects"
     for key in PLATFORMS:
-        families = [name for name in FAMILIES if key not in pins.get(name, {})]
-        if families and key not in absent:
-            yield f"lean-spec has no binary for {key} of {', '.join(families)}"
+        programs = [name for name in PROGRAMS if key not in pins.get(name, {})]
+        if programs and key not in absent:
+            yield f"lean-spec has no binary for {key} of {', '.join(programs)}"
 
 
 def _publish(built: list[Path], out: Path, others: Iterable[str]) -> list[Path]:

@@ -10,9 +10,9 @@ from leanspec_launcher._say import say
 from leanspec_launcher.commands import FAILURE, echo_text
 from scripts.options import (
     BINARIES_OPTION,
-    FAMILY_OPTION,
     OUT_OPTION,
     PLATFORM_OPTION,
+    PROGRAM_OPTION,
     REPAIRS,
     json_option,
     print_json,
@@ -20,7 +20,7 @@ from scripts.options import (
 
 
 @click.command()
-@FAMILY_OPTION
+@PROGRAM_OPTION
 @PLATFORM_OPTION
 @BINARIES_OPTION
 @OUT_OPTION
@@ -28,7 +28,7 @@ from scripts.options import (
     "--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it."
 )
 def wheels(
-    families: tuple[str, ...],
+    programs: tuple[str, ...],
     platforms: tuple[str, ...],
     binaries: Path,
     out: Path,
@@ -43,12 +43,12 @@ def wheels(
     \b
     Examples:
       python3 -m scripts wheels
-      python3 -m scripts wheels --family mcp --platform linux-x64 --out /tmp/dist
+      python3 -m scripts wheels --program mcp --platform linux-x64 --out /tmp/dist
       python3 -m scripts wheels --repair auditwheel
     """
     from .build import build_wheels
 
-    built = build_wheels(binaries, out, families, platforms, repair)
+    built = build_wheels(binaries, out, programs, platforms, repair)
     for path in built:
         click.echo(path)
     others = sorted({*out.glob("*.whl"), *out.glob("*.tar.gz")} - {*built})

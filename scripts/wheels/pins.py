@@ -19,7 +19,7 @@ from leanspec_launcher._release import Wheel
 from leanspec_launcher._tables import Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
-from scripts.model.families import FamilyProject
+from scripts.model.programs import ProgramProject
 from scripts.model.versions import binary_version
 from scripts.tools.reasons import reason
 
@@ -65,11 +65,13 @@ class WheelPins:
     wheel: Wheel
 
 
-def wheel_pins(wheel: Path, project: FamilyProject, platform: Platform) -> WheelPins:
+def wheel_pins(wheel: Path, project: ProgramProject, platform: Platform) -> WheelPins:
     """Return the pins of a platform wheel, in hexadecimal."""
-    folder = f"{project.family.package}/bin"
+    folder = f"{project.program.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
-        executable = _digest(archive, f"{folder}/{project.family.program}{platform.suffix}")
+        executable = _digest(
+            archive, f"{folder}/{project.program.command}{platform.suffix}"
+        )
         brought = [
             name for name in archive.namelist() if name.partition("/")[0].endswith(".libs")
         ]
@@ -100,21 +102,21 @@ def render_pins(  # noqa: PLR0913 - one argument per pin
     outlines of the server's tools for each adapter, `typescript` the npm package that
     `LEANSPEC_USE_TS` runs; each is empty if there are none.
     """
-    every = [wheel for family in pins.values() for wheel in family.values()]
+    every = [wheel for program in pins.values() for wheel in program.values()]
     values = {
         "version": version,
         "binaries": binary_version(version) if version else "",
         "sha256": {
-            name: {key: wheel.executable for key, wheel in family.items()}
-            for name, family in pins.items()
+            name: {key: wheel.executable for key, wheel in program.items()}
+            for name, program in pins.items()
         },
         "libraries": {
             wheel.executable: wheel.libraries for wheel in every if wheel.libraries
         },
         "pages": pages,
         "wheels": {
-            name: {key: wheel.wheel for key, wheel in family.items()}
-            for name, family in pins.items()
+            name: {key: wheel.wheel for key, wheel in program.items()}
+            for name, program in pins.items()
         },
         "files": files,
         "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},

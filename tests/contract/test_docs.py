@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, USAGE
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import FAILURE, INTERRUPTED
 from leanspec_launcher.manage.cli import root as launcher
 from leanspec_launcher.manage.clients.table import CLIENTS
@@ -21,8 +21,8 @@ from scripts.cli import root as scripts
 from scripts.environment import ROOT
 from scripts.gates import check
 from scripts.model.distributions import DISTRIBUTIONS, MCP_COMMAND
-from scripts.model.families import PROJECTS, main_project
 from scripts.model.gates import GATES, INDEX
+from scripts.model.programs import PROJECTS, main_project
 from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import (
     GAP,
@@ -199,7 +199,7 @@ def test_every_environment_variable_is_explained() -> None:
         "SOURCE_DATE_EPOCH",
         "TWINE_PASSWORD",
     } <= set(places)
-    places |= {family.variable: "_tables.py" for family in FAMILIES.values()}
+    places |= {program.variable: "_tables.py" for program in PROGRAMS.values()}
     must_hold(
         f"{source}: `{name}`"
         for name, source in places.items()

@@ -17,16 +17,16 @@ from leanspec_build.tags.platforms import host_platform_key, platform_key
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher._search import local_path
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, current
 from leanspec_launcher.commands import ISSUES
 from leanspec_launcher.verify.proof import digest
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
-from scripts.gates.commit import PROGRAMS
-from scripts.model.families import load_families, main_project
+from scripts.gates.commit import MAGICS
 from scripts.model.pages import PROJECT as PAGES
 from scripts.model.plan import read_plan
 from scripts.model.platforms import LINE, read_floors
+from scripts.model.programs import load_programs, main_project
 from scripts.publish.matrix import RUNNERS
 from scripts.wheels.pins import WheelPins, render_pins
 from tests.support import headers
@@ -60,8 +60,8 @@ def test_launcher_and_backend_agree_on_this_machine() -> None:
     assert platform.key == host_platform_key()
 
 
-def test_every_family_has_its_project_and_its_distribution() -> None:
-    assert {project.name for project in load_families()} == set(FAMILIES)
+def test_every_program_has_its_project_and_its_distribution() -> None:
+    assert {project.name for project in load_programs()} == set(PROGRAMS)
     main = main_project()
     required = [
         *main["dependencies"],
@@ -73,16 +73,16 @@ def test_every_family_has_its_project_and_its_distribution() -> None:
     required += [each for each in pages["dependencies"] if each != f"lean-spec=={OURS}"]
     own = [each for each in required if each.startswith("leanspec-")]
     assert sorted(own) == sorted(
-        f"{family.distribution}=={OURS}" for family in FAMILIES.values()
+        f"{program.distribution}=={OURS}" for program in PROGRAMS.values()
     )
     assert pages["scripts"] == {"leanspec-ui": main["scripts"]["leanspec-ui"]}
-    for family in FAMILIES.values():
+    for program in PROGRAMS.values():
         extras = main["optional-dependencies"]
-        home = extras[family.extra] if family.extra else main["dependencies"]
+        home = extras[program.extra] if program.extra else main["dependencies"]
         if f"{pages['name']}=={OURS}" in home:
             home = pages["dependencies"]
-        assert f"{family.distribution}=={OURS}" in home
-        assert main["scripts"][family.program] == f"leanspec_launcher:{family.name}"
+        assert f"{program.distribution}=={OURS}" in home
+        assert main["scripts"][program.command] == f"leanspec_launcher:{program.name}"
 
 
 def test_configured_builders_are_for_known_platforms() -> None:
@@ -97,7 +97,7 @@ def test_configured_builders_are_for_known_platforms() -> None:
 def test_promised_floors_are_those_of_the_plan_in_every_project() -> None:
     floors = read_floors()
     assert set(floors) <= set(PLATFORMS)
-    for project in load_families():
+    for project in load_programs():
         table = tomllib.loads((project.root / "pyproject.toml").read_text("utf-8"))
         assert table["tool"]["leanspec-build"]["floors"] == floors
 
@@ -116,9 +116,9 @@ def test_the_backend_has_the_version_too() -> None:
     assert table["project"]["version"] == OURS
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "../build_backend"])
-def test_every_distribution_carries_the_licence(family: str) -> None:
-    assert (ROOT / "platform_wheels" / family / "LICENSE").read_bytes() == (
+@pytest.mark.parametrize("program", [*PROGRAMS, "../build_backend"])
+def test_every_distribution_carries_the_licence(program: str) -> None:
+    assert (ROOT / "platform_wheels" / program / "LICENSE").read_bytes() == (
         ROOT / "LICENSE"
     ).read_bytes()
 
@@ -133,7 +133,7 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(
     assert pythons
     for python in pythons.values():
         folder = tmp_path / python.parent.parent.name
-        file = Path(local_path(str(folder), FAMILIES["cli"], platform))
+        file = Path(local_path(str(folder), PROGRAMS["cli"], platform))
         file.parent.mkdir(parents=True)
         file.symlink_to(python)  # a program that did not change just now
         record = {"sha256": digest(str(python))}
@@ -249,4 +249,4 @@ def test_no_tracked_file_is_large_or_a_binary() -> None:
         if path.is_file():
             data = path.read_bytes()
             assert len(data) <= 1024 * 1024, name
-            assert not data.startswith(PROGRAMS), name
+            assert not data.startswith(MAGICS), name

@@ -50,7 +50,9 @@ def test_an_installed_program_gets_its_arguments(
     output = installation.start("leanspec-mcp", "--version").stdout
     assert output == f"leanspec-mcp {version}\n"
     report = installation.start("leanspec-launcher", "which", "--json").stdout
-    paths = {search["family"]: search["taken"] for search in json.loads(report)["families"]}
+    paths = {
+        search["program"]: search["taken"] for search in json.loads(report)["programs"]
+    }
     assert Path(paths["cli"]).is_relative_to(installation.packages)
     installation.start("leanspec-launcher", "verify")
 

@@ -76,8 +76,8 @@ def test_an_openssl_in_it_needs_the_pinned_glibc_and_nothing_else(built: Path) -
 
 
 def test_a_record_states_the_openssl_of_its_program_alone(built: Path) -> None:
-    for family, expected in {"cli": read_openssl().record, "mcp": None}.items():
-        path = built / f"binaries/{family}/binaries/linux-x64/binary.json"
+    for program, expected in {"cli": read_openssl().record, "mcp": None}.items():
+        path = built / f"binaries/{program}/binaries/linux-x64/binary.json"
         source = json.loads(path.read_text("utf-8"))["source"]
         assert source["target"] == TARGET
         assert source.get("openssl") == expected

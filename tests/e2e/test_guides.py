@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher._tables import PROGRAMS, current
 from scripts.environment import ROOT
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from scripts.tools.tree_copy import git
@@ -146,11 +146,11 @@ def test_adding_a_program_ends_in_a_wheel_that_runs(
     follow: Callable[[str], Guide], binaries: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     guide = follow("A program")
-    row = 'Family("http", "leanspec-http", extra="ui"),\n'
+    row = 'Program("http", "leanspec-http", extra="ui"),\n'
     guide.edit(
         "leanspec_launcher/_tables.py",
         row,
-        f'{row}    Family("{NAME}", "leanspec-{NAME}", extra="{NAME}"),\n',
+        f'{row}    Program("{NAME}", "leanspec-{NAME}", extra="{NAME}"),\n',
     )
     code = f'def {NAME}() -> int:\n    """Start it."""\n    return run("{NAME}", sys.argv[1:])\n\n\n'
     guide.edit(
@@ -175,8 +175,8 @@ def test_adding_a_program_ends_in_a_wheel_that_runs(
     guide.run("bump", "test -- tests/contract")
     # A workspace takes minutes to compile: the server's binary stands in for the new one.
     collected = guide.tree / "platform_wheels"
-    for family in FAMILIES:
-        shutil.copytree(binaries / family / "binaries", collected / family / "binaries")
+    for program in PROGRAMS:
+        shutil.copytree(binaries / program / "binaries", collected / program / "binaries")
     platform = current()
     assert platform is not None
     place = collected / NAME / "binaries" / platform.key

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from tests.support.installers import (
     PIPS,
     Fresh,
@@ -110,7 +110,7 @@ def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> In
 def binary(installation: Installation) -> Path:
     """Return the path of the command line's binary."""
     output = installation.start("leanspec-launcher", "which", "cli", "--json").stdout
-    return Path(json.loads(output)["families"][0]["taken"])
+    return Path(json.loads(output)["programs"][0]["taken"])
 
 
 def type_hint(
@@ -150,7 +150,7 @@ def test_the_hint_for_a_missing_wheel_brings_it_back(
     installation: Installation, version: str
 ) -> None:
     package = binary(installation).parents[1]
-    (info,) = package.parent.glob(f"{FAMILIES['cli'].package}-*.dist-info")
+    (info,) = package.parent.glob(f"{PROGRAMS['cli'].package}-*.dist-info")
     for folder in (package, info):
         shutil.rmtree(folder)
     result = installation.start("lean-spec", "--version", code=None)

@@ -220,10 +220,10 @@ def test_an_editable_checkout_runs_its_collected_binaries(
     advice = hint(installation.start("lean-spec", "--version", code=127))
     command = "python3 -m scripts collect --help"
     assert advice == f"collect the binaries of this checkout: {command}"
-    for family in ("cli", "mcp"):
+    for program in ("cli", "mcp"):
         shutil.copytree(
-            binaries / family / "binaries",
-            checkout / "platform_wheels" / family / "binaries",
+            binaries / program / "binaries",
+            checkout / "platform_wheels" / program / "binaries",
         )
     must_start(installation, RELEASED)
     report = installation.start("leanspec-launcher", "doctor").stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.files import read_files
@@ -69,10 +69,10 @@ def build_as_ci(scene: Scene) -> None:
         "reported": NEXT,
     }
     for platform in PLATFORMS.keys() - {"linux-x64"}:
-        for family in FAMILIES:
-            data = BUILDS[platform] + family.encode()
-            record["source"] = cargo_source(family, PLATFORMS[platform].target, NEXT)
-            put_collected(scene.folder / "built", family, platform, data, record)
+        for program in PROGRAMS:
+            data = BUILDS[platform] + program.encode()
+            record["source"] = cargo_source(program, PLATFORMS[platform].target, NEXT)
+            put_collected(scene.folder / "built", program, platform, data, record)
     scene.type("python3 -m scripts collect pages --into ../built")
     scene.type("python3 -m scripts wheels --binaries ../built --out ../ci-dist")
     scene.hand_over("dist", scene.folder / "ci-dist")

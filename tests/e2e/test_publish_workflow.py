@@ -24,15 +24,15 @@ import yaml
 from minisign import KeyPair
 from packaging.version import Version
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient
 from scripts.model.distributions import DISTRIBUTIONS
-from scripts.model.families import load_families
 from scripts.model.files import read_files
 from scripts.model.openssl import read_openssl
+from scripts.model.programs import load_programs
 from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import clean_environment, own_program
@@ -290,10 +290,10 @@ def stand_in(step: Step, workspace: Path) -> Result | None:
         "commit": commit_of(workspace / "leanspec").name,
         "reported": RELEASED,
     }
-    for family in FAMILIES:
-        data = FOREIGN[platform] + family.encode()
-        record["source"] = cargo_source(family, target)
-        put_collected(workspace / "platform_wheels", family, platform, data, record)
+    for program in PROGRAMS:
+        data = FOREIGN[platform] + program.encode()
+        record["source"] = cargo_source(program, target)
+        put_collected(workspace / "platform_wheels", program, platform, data, record)
     return Result(step, 0, "", "", {})
 
 
@@ -335,9 +335,9 @@ def skipped(player: Player) -> list[str]:
     return [name for name, job in player.results.items() if job["result"] == SKIPPED]
 
 
-def reported(player: Player, family: str) -> str:
+def reported(player: Player, program: str) -> str:
     """Return the version that a binary reported where it was built."""
-    record = f"artifacts/binaries-{PLATFORM}/{family}/binaries/{PLATFORM}/binary.json"
+    record = f"artifacts/binaries-{PLATFORM}/{program}/binaries/{PLATFORM}/binary.json"
     return str(json.loads((player.folder / record).read_text())["reported"])
 
 
@@ -386,7 +386,7 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
         "python -m scripts collect desktop leanspec --prepare",
     }
     dist = release.folder / "artifacts/dist"
-    assert len([*dist.glob(f"*{TAG}.whl")]) == len(FAMILIES), "the pinned glibc"
+    assert len([*dist.glob(f"*{TAG}.whl")]) == len(PROGRAMS), "the pinned glibc"
     github: GitHub = release.contexts["server"]
     assert github.releases[0]["draft"] is False
     final = release.folder / "release-0/final-artifacts"
@@ -427,24 +427,24 @@ def test_release_is_installed_for_every_platform(release: Player, tmp_path: Path
     simple = f"{release.contexts['url']}+simple/"
     env = clean(tmp_path / "home") | installer_settings(simple, tmp_path / "cache")
     env |= {"UV_OFFLINE": "0", "UV_NO_INDEX": "0"}
-    distributions = [family.distribution for family in FAMILIES.values()]
+    distributions = [program.distribution for program in PROGRAMS.values()]
     uv = (own_program("uv"), "pip", "install", "--python", sys.executable, "--no-deps")
     for platform, uv_platform in UV_PLATFORMS.items():
         options = ("--python-platform", uv_platform, "--target", tmp_path / platform)
         run([*uv, *options, *distributions], env)
     wheels = {
-        tmp_path / f"{family.name}-{platform}": (family.distribution, TAGS[platform])
-        for family in FAMILIES.values()
+        tmp_path / f"{program.name}-{platform}": (program.distribution, TAGS[platform])
+        for program in PROGRAMS.values()
         for platform in PLATFORMS
     }
     download(wheels, env)
-    for family in FAMILIES.values():
+    for program in PROGRAMS.values():
         for key in PLATFORMS:
-            name = f"{family.package}/bin/{family.program}{PLATFORMS[key].suffix}"
+            name = f"{program.package}/bin/{program.command}{PLATFORMS[key].suffix}"
             artifact = release.folder / f"artifacts/binaries-{key}"
             (binary,) = artifact.rglob(Path(name).name)
             assert (tmp_path / key / name).read_bytes() == binary.read_bytes()
-            (wheel,) = (tmp_path / f"{family.name}-{key}").iterdir()
+            (wheel,) = (tmp_path / f"{program.name}-{key}").iterdir()
             assert content(wheel, name) == binary.read_bytes()
 
 
@@ -474,8 +474,8 @@ def test_a_published_release_is_installed_fixed_and_removed(
     """As in tests/release, with small programs on the play's own index."""
     artifacts = release.folder / "artifacts"
     platform = PLATFORMS[PLATFORM]
-    for project in load_families():
-        name, program = project.npm_package(platform), project.family.program
+    for project in load_programs():
+        name, program = project.npm_package(platform), project.program.command
         (binary,) = (artifacts / f"binaries-{PLATFORM}").rglob(program)
         npm.publish(name, version, package(name, version, {program: binary.read_bytes()}))
     # The folder in which this release was built, on its tag, with the collected binaries.

@@ -20,7 +20,7 @@ import pytest
 from minisign import KeyPair, SecretKey
 from packaging.version import Version
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries, manifest
 from leanspec_launcher.protocol import handshake
@@ -300,11 +300,11 @@ def test_the_launcher_of_another_release_fetches_from_it(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(manifest, "KEYS", (plan.public_key,))
     for name in ("cli", "mcp"):
-        family, store = FAMILIES[name], entries.store_folder()
-        wheel = manifest.wheel_of(str(plan.version), family, HOST, str(assets), store)
-        wanted = entries.WheelRequest(wheel, family, HOST, str(assets))
+        program, store = PROGRAMS[name], entries.store_folder()
+        wheel = manifest.wheel_of(str(plan.version), program, HOST, str(assets), store)
+        wanted = entries.WheelRequest(wheel, program, HOST, str(assets))
         entry = entries.fetch(wanted, print)
-        assert os.access(entry.program, os.X_OK)
+        assert os.access(entry.binary, os.X_OK)
         assert entry.name in {path.name for path in assets.iterdir()}
     damaged = tmp_path / "damaged"
     shutil.copytree(assets, damaged)
@@ -312,7 +312,7 @@ def test_the_launcher_of_another_release_fetches_from_it(
     (damaged / "release.json").write_text(text)
     with pytest.raises(CommandError, match="is not what this key signed"):
         manifest.wheel_of(
-            str(plan.version), FAMILIES["cli"], HOST, str(damaged), entries.store_folder()
+            str(plan.version), PROGRAMS["cli"], HOST, str(damaged), entries.store_folder()
         )
 
 

@@ -18,7 +18,7 @@ from tests.support.versions import RELEASED
 
 pytestmark = pytest.mark.slow
 
-ROW = 'Family("mcp", "leanspec-mcp", answers=("--version", "--help"))'
+ROW = 'Program("mcp", "leanspec-mcp", answers=("--version", "--help"))'
 ENDED = f'{ROW[:-1]}, ended="{RELEASED}")'
 REASON = f"`leanspec-mcp` was removed in LeanSpec {RELEASED}"
 HINT = (
@@ -129,4 +129,4 @@ def test_the_command_says_what_happened_and_what_to_do(
     start("lean-spec", "init", "-y", cwd=project)
     start("leanspec-launcher", "verify")
     report = json.loads(start("leanspec-launcher", "which", "--json").stdout)
-    assert [family["family"] for family in report["families"]] == ["cli", "http"]
+    assert [program["program"] for program in report["programs"]] == ["cli", "http"]

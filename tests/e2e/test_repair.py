@@ -39,7 +39,7 @@ def test_wheels_hints_at_its_own_option_that_grafts(
     scripts: Scripts, binaries: Path, tmp_path: Path
 ) -> None:
     """And not at a setting of the backend, which `wheels` does not take."""
-    options = ("--binaries", binaries, "--family", "cli", "--out", tmp_path / "out")
+    options = ("--binaries", binaries, "--program", "cli", "--out", tmp_path / "out")
     output = scripts("wheels", *options).stderr
     command = "`python3 -m scripts wheels --repair auditwheel`"
     assert f"    hint: graft them into the wheel: {command}\n" in output

@@ -67,7 +67,7 @@ def all_platforms(shared: Path, scripts: Scripts) -> Path:
         # One program will do: each wheel takes a process to build.
         for platform in PLATFORMS:
             put(folder / "artifacts", "cli", platform, BUILDS[platform])
-        collect = ("collect", "artifacts", folder / "artifacts", "--family", "cli")
+        collect = ("collect", "artifacts", folder / "artifacts", "--program", "cli")
         scripts(*collect, "--into", folder / "binaries")
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 

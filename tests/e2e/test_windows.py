@@ -23,7 +23,7 @@ from leanspec_launcher._tables import PLATFORMS
 from scripts.collect.staging import staged
 from scripts.environment import ROOT, Group
 from scripts.locked import EXACTLY
-from scripts.model.families import load_families
+from scripts.model.programs import load_programs
 from scripts.model.versions import binary_version
 from scripts.tools.processes import clean_environment, own_program
 from scripts.tools.tree_copy import copy_tree
@@ -107,7 +107,7 @@ file.write_bytes(data)
 
 @pytest.fixture(scope="session")
 def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows:
-    """Return a Windows with a release in which our probe is the binary of every family, installed by pip and uv."""
+    """Return a Windows with a release in which our probe is the binary of every program, installed by pip and uv."""
     require("debootstrap", "unshare")
     if "3.12" not in pythons:
         missing("CPython 3.12", "its standard library is used")
@@ -115,8 +115,8 @@ def windows(shared: Path, wheelhouse: Path, pythons: dict[str, Path]) -> Windows
     def make(tree: Path) -> None:
         wine.make(tree, pythons["3.12"].parent.parent / "lib/python3.12")
         with staged(tree / "binaries") as staging:
-            for number, project in enumerate(load_families()):
-                file = tree / "tmp" / f"{project.family.program}.exe"
+            for number, project in enumerate(load_programs()):
+                file = tree / "tmp" / f"{project.program.command}.exe"
                 file.write_bytes((tree / "probe.exe").read_bytes() + bytes(number))
                 source = {"kind": "probe"}
                 platform, version = PLATFORMS["windows-x64"], binary_version(OURS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.environment import ROOT
-from scripts.model.families import PROJECTS
+from scripts.model.programs import PROJECTS
 from scripts.tools.tree_copy import copy_tree
 from tests.support import devpi
 from tests.support.devpi import USER, Devpi

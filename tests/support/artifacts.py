@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from tests.support import headers
 from tests.support.versions import RELEASED
 
@@ -35,48 +35,48 @@ BUILDS = {
 
 
 def cargo_source(
-    family: str, target: str | None, version: str = RELEASED
+    program: str, target: str | None, version: str = RELEASED
 ) -> dict[str, object]:
     """Return what `collect cargo --build` states of a binary's source."""
     return {
         "kind": "cargo",
-        "crate": f"leanspec-{family}",
+        "crate": f"leanspec-{program}",
         "version": version,
         "target": target,
         "profile": "release",
         "built": True,
         "integrity": f"sha256-{'A' * 43}=",
-        "packages": [{"name": f"leanspec-{family}", "version": version, "checksum": None}],
+        "packages": [{"name": f"leanspec-{program}", "version": version, "checksum": None}],
     }
 
 
 def put(
     folder: Path,
-    family: str,
+    program: str,
     platform: str,
     data: bytes | None = None,
     said: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where a CI job's artifact has it."""
     system, cpu = platform.split("-")
-    data = data or FORMATS[system](CPUS[cpu]) + family.encode()
-    return put_collected(folder / f"binaries-{platform}", family, platform, data, said)
+    data = data or FORMATS[system](CPUS[cpu]) + program.encode()
+    return put_collected(folder / f"binaries-{platform}", program, platform, data, said)
 
 
 def put_collected(
     base: Path,
-    family: str,
+    program: str,
     platform: str,
     data: bytes,
     facts: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where `collect` has it."""
-    name = FAMILIES[family].program + PLATFORMS[platform].suffix
-    path = base / family / "binaries" / platform / name
+    name = PROGRAMS[program].command + PLATFORMS[platform].suffix
+    path = base / program / "binaries" / platform / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     record: dict[str, object] = {
-        "family": family,
+        "program": program,
         "platform": platform,
         "version": RELEASED,
         "size": len(data),

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from leanspec_launcher._release import Wheel
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from scripts.tools.loopback import LoopbackServer, Silent, running
 from scripts.wheels.pins import WheelPins
 from tests.support.site import HOST, Site
@@ -123,11 +123,11 @@ def write_certificate(path: Path, *, days: float = 1, host: str = "127.0.0.1") -
 
 
 def platform_wheel(
-    family: str, program: bytes, libraries: dict[str, bytes] | None = None
+    program: str, binary: bytes, libraries: dict[str, bytes] | None = None
 ) -> bytes:
-    """Return a small platform wheel of a family, with a record of its files."""
-    own = FAMILIES[family]
-    files = {f"{own.package}/bin/{own.program}{HOST.suffix}": program}
+    """Return a small platform wheel of a program, with a record of its files."""
+    own = PROGRAMS[program]
+    files = {f"{own.package}/bin/{own.command}{HOST.suffix}": binary}
     files |= {f"{own.package}/__init__.py": b""}
     files |= {
         f"{own.package}.libs/{name}": each for name, each in (libraries or {}).items()
@@ -148,19 +148,19 @@ def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def wheel_name(family: str, version: str = VERSION) -> str:
-    return f"{FAMILIES[family].package}-{version}-py3-none-any.whl"
+def wheel_name(program: str, version: str = VERSION) -> str:
+    return f"{PROGRAMS[program].package}-{version}-py3-none-any.whl"
 
 
 def pin_wheel(
-    site: Site, family: str, program: bytes, libraries: dict[str, bytes] | None = None
+    site: Site, program: str, binary: bytes, libraries: dict[str, bytes] | None = None
 ) -> bytes:
-    """Let a site expect a wheel of a family; return the wheel."""
-    data = platform_wheel(family, program, libraries)
-    site.pin(family, program, libraries)
-    wheel = Wheel(wheel_name(family), hashlib.sha256(data).hexdigest(), len(data))
-    before = site.pins[family][HOST.key]
-    site.pins[family][HOST.key] = WheelPins(before.executable, before.libraries, wheel)
+    """Let a site expect a wheel of a program; return the wheel."""
+    data = platform_wheel(program, binary, libraries)
+    site.pin(program, binary, libraries)
+    wheel = Wheel(wheel_name(program), hashlib.sha256(data).hexdigest(), len(data))
+    before = site.pins[program][HOST.key]
+    site.pins[program][HOST.key] = WheelPins(before.executable, before.libraries, wheel)
     site.write_pins()
     return data
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from filelock import FileLock
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
@@ -84,10 +84,10 @@ class Installation(ABC):
         """The variables of the installed commands."""
         return self.env
 
-    def binary(self, family: str = "cli") -> Path:
+    def binary(self, program: str = "cli") -> Path:
         """Return the path of a program's installed binary."""
-        row = FAMILIES[family]
-        name = f"{row.program}.exe" if os.name == "nt" else row.program
+        row = PROGRAMS[program]
+        name = f"{row.command}.exe" if os.name == "nt" else row.command
         return self.packages / row.package / "bin" / name
 
     def command(self, name: str) -> tuple[Words, ...]:
@@ -455,7 +455,7 @@ def must_work(installation: Installation, project: Path, version: str) -> None:
     assert (server.name, server.version) == ("leanspec-mcp", version)
     assert "list_specs" in {tool["name"] for tool in server.tools}
     report = json.loads(start("leanspec-launcher", "which", "--json").stdout)
-    paths = {search["family"]: search["taken"] for search in report["families"]}
+    paths = {search["program"]: search["taken"] for search in report["programs"]}
     assert paths["cli"] is not None
     assert installation.binary().samefile(paths["cli"])
     assert os.access(installation.binary(), os.X_OK)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.collect.staging import staged
-from scripts.model.families import load_families, main_project
+from scripts.model.programs import load_programs, main_project
 from scripts.model.versions import binary_version
 from scripts.tools.installers import uv_install
 from scripts.wheels.build import build_wheels
@@ -57,9 +57,9 @@ def install_probe(folder: Path) -> None:
     version = binary_version(main_project()["version"])
     source = {"kind": "probe"}
     with staged(folder / "binaries") as staging:
-        for number, project in enumerate(load_families()):
+        for number, project in enumerate(load_programs()):
             # No two binaries of a release have the same bytes.
-            file = folder / project.family.program
+            file = folder / project.program.command
             file.write_bytes(probe.read_bytes() + bytes(number))
             staging.add(project, HOST, file, version=version, source=source, commit=None)
     dist = folder / "dist"

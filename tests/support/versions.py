@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.model.families import main_project
+from scripts.model.programs import main_project
 
 # The version of this tree.
 OURS = str(main_project()["version"])

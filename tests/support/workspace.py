@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 
-SOURCE = 'fn main() {{ println!("{program} {version} {{:?}}", std::env::args().skip(1).collect::<Vec<_>>()); }}\n'
+SOURCE = 'fn main() {{ println!("{command} {version} {{:?}}", std::env::args().skip(1).collect::<Vec<_>>()); }}\n'
 # Cargo takes every crate from a folder.
 DIRECTORY = """[source.crates-io]
 replace-with = "folder"
@@ -17,24 +17,24 @@ directory = '{folder}'
 
 
 def write_workspace(
-    root: Path, version: str, families: tuple[str, ...] = tuple(FAMILIES)
+    root: Path, version: str, programs: tuple[str, ...] = tuple(PROGRAMS)
 ) -> Path:
     """Write a workspace without dependencies, with its lock."""
-    members = [f"leanspec-{family}" for family in families]
+    members = [f"leanspec-{program}" for program in programs]
     root.mkdir(parents=True)
     (root / "Cargo.toml").write_text(
         f'[workspace]\nresolver = "2"\nmembers = {members!r}\n'.replace("'", '"')
     )
     lock = "version = 4\n"
-    for family, member in zip(families, members, strict=True):
-        program = FAMILIES[family].program
+    for program, member in zip(programs, members, strict=True):
+        command = PROGRAMS[program].command
         (root / member / "src").mkdir(parents=True)
         (root / member / "Cargo.toml").write_text(
             f'[package]\nname = "{member}"\nversion = "{version}"\nedition = "2021"\n'
-            f'[[bin]]\nname = "{program}"\npath = "src/main.rs"\n'
+            f'[[bin]]\nname = "{command}"\npath = "src/main.rs"\n'
         )
         (root / member / "src/main.rs").write_text(
-            SOURCE.format(program=program, version=version)
+            SOURCE.format(command=command, version=version)
         )
         lock += f'\n[[package]]\nname = "{member}"\nversion = "{version}"\n'
     (root / "Cargo.lock").write_text(lock)

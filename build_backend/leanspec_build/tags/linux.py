@@ -57,18 +57,18 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     _must_have_tag(cpu)
     parts = [executable, *bundled.values()]
     obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
-    family = "musllinux" if executable.libc == "musl" else "manylinux"
-    policies = _policies(family, cpu)
+    program = "musllinux" if executable.libc == "musl" else "manylinux"
+    policies = _policies(program, cpu)
     if obstacles:
-        foreign = [line for part in parts for line in _foreign(part, family, cpu, bundled)]
+        foreign = [line for part in parts for line in _foreign(part, program, cpu, bundled)]
         return _local_only(cpu, *dict.fromkeys(foreign), *obstacles)
     if executable.static:
         return _static_linux_tags(cpu)
-    if family == "musllinux":
+    if program == "musllinux":
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]
     if not policies:
-        return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
+        return _local_only(cpu, f"there is no {program} policy for the CPU `{cpu}`")
     versions = _versions_of_all(parts)
     objections: list[str] = []
     for policy in policies:
@@ -77,14 +77,14 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
             objection
             for part in parts
             for objection in (
-                *_foreign(part, family, cpu, bundled),
+                *_foreign(part, program, cpu, bundled),
                 *_objections(part, policy, cpu),
             )
         ]
         objections += _newer_versions(versions, policy, cpu)
         if not objections:
             reason = _lowest(policy["name"], cpu, lower)
-            if family == "musllinux":
+            if program == "musllinux":
                 reason = "it is linked to musl, whose version the bytes do not say"
             return Tags(_names(policy, cpu), (reason,))
     return _local_only(cpu, *dict.fromkeys(objections))
@@ -140,8 +140,8 @@ def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
 
 def _static_linux_tags(cpu: str) -> Tags:
     tags: list[str] = []
-    for family in ("manylinux", "musllinux"):
-        for policy in _policies(family, cpu)[:1]:
+    for program in ("manylinux", "musllinux"):
+        for policy in _policies(program, cpu)[:1]:
             tags += _names(policy, cpu)
     if not tags:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
@@ -157,15 +157,15 @@ def _local_only(cpu: str, *reasons: str) -> Tags:
 
 
 def _foreign(
-    executable: Executable, family: str, cpu: str, bundled: Mapping[str, Executable]
+    executable: Executable, program: str, cpu: str, bundled: Mapping[str, Executable]
 ) -> Iterator[str]:
     """Name the libraries that no policy allows and the wheel does not bring along."""
-    libraries = _libraries_of_all(family, cpu)
+    libraries = _libraries_of_all(program, cpu)
     for library in executable.needed:
         # The loader itself counts as part of libc, as in auditwheel.
         is_known = library in libraries or LOADER_LIBRARY.fullmatch(library)
         if not is_known and library not in bundled:
-            yield f"`{library}` {IN_NO_POLICY.format(family)}"
+            yield f"`{library}` {IN_NO_POLICY.format(program)}"
 
 
 def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
@@ -226,16 +226,16 @@ def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
 
 
 @functools.cache
-def _libraries_of_all(family: str, cpu: str) -> frozenset[str]:
-    """Return the libraries that any policy of a family allows."""
-    lists = (policy["lib_whitelist"] for policy in _policies(family, cpu))
+def _libraries_of_all(program: str, cpu: str) -> frozenset[str]:
+    """Return the libraries that any policy of a program allows."""
+    lists = (policy["lib_whitelist"] for policy in _policies(program, cpu))
     return frozenset(itertools.chain.from_iterable(lists))
 
 
 @functools.cache
-def _policies(family: str, cpu: str) -> list[dict[str, Any]]:
-    """Return auditwheel's policies of a family for a CPU, the oldest system first."""
-    file = importlib.resources.files("auditwheel") / f"policy/{family}-policy.json"
+def _policies(program: str, cpu: str) -> list[dict[str, Any]]:
+    """Return auditwheel's policies of a program for a CPU, the oldest system first."""
+    file = importlib.resources.files("auditwheel") / f"policy/{program}-policy.json"
     policies = [
         policy
         for policy in json.loads(file.read_text("utf-8"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher.commands import CommandError, explained
-from leanspec_launcher.installers.detect import program
+from leanspec_launcher.installers.detect import program_on_path
 from leanspec_launcher.manage.missing import missing_commands, missing_hint
 
 from .change import refusal, servers_in
@@ -291,7 +291,7 @@ def _problem_of_command(server: ServerCommand, scope: str) -> str:
     # In a project, a name may be meant for other machines too.
     if scope != PROJECT:
         return f"starts `{path}` by its name, and a client may not know your `PATH`"
-    return "" if program(path) else f"starts `{path}`, which is not in `PATH`"
+    return "" if program_on_path(path) else f"starts `{path}`, which is not in `PATH`"
 
 
 def _problem_of_version(server: ServerCommand) -> str:

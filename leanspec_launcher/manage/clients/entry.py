@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from leanspec_launcher.commands import CommandError
 
 from .places import is_project
-from .server import PORTABLE, PROGRAM, ServerCommand, out_of_folder
+from .server import MCP_COMMAND, PORTABLE, ServerCommand, out_of_folder
 from .table import NAME, Client, Shape
 
 # Members of an entry for a server of another kind: one that is reached by an address.
@@ -150,7 +150,7 @@ def is_ours(server: ServerCommand) -> bool:
     """Tell whether a command starts this server, whichever release or package of it."""
     words = out_of_folder(server)[0].words
     name = _name(words[0])
-    if name == PROGRAM:
+    if name == MCP_COMMAND:
         return True
     if name in RUNNERS:
         return any(PACKAGE.fullmatch(word) for word in words[1:])
@@ -165,7 +165,7 @@ def is_written(server: ServerCommand) -> bool:
     """Tell whether `--write` makes such a command: ours alone, or by uvx, pipx or Python, with nothing added."""
     inner = out_of_folder(server)[0]
     name = _name(inner.command)
-    if name == PROGRAM:
+    if name == MCP_COMMAND:
         return not inner.args
     if name.startswith("python"):
         return list(inner.args[-3:]) == [*LAUNCHER, "mcp"]

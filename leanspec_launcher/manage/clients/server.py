@@ -13,16 +13,16 @@ from pathlib import Path
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import FAMILIES, Platform
+from leanspec_launcher._tables import PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
-from leanspec_launcher.installers.detect import MAIN, program
+from leanspec_launcher.installers.detect import MAIN, program_on_path
 from leanspec_launcher.installers.records import distribution
 from leanspec_launcher.installers.table import in_use
 from leanspec_launcher.installers.words import words
 from leanspec_launcher.manage import link
 from leanspec_launcher.processes import SAFE_PATH
 
-PROGRAM = FAMILIES["mcp"].program
+MCP_COMMAND = PROGRAMS["mcp"].command
 SHELL, GO_THERE = "/bin/sh", 'cd "$1" && shift && exec "$@"'
 # The same where there is no shell, as in an image with nothing but its programs.
 GO_BY_PYTHON = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
@@ -47,7 +47,7 @@ class ServerCommand:
 
 
 # For any machine: a file that a team shares, and a link, name no path of this one.
-PORTABLE = ServerCommand("uvx", (PROGRAM,))
+PORTABLE = ServerCommand("uvx", (MCP_COMMAND,))
 
 
 def own(platform: Platform | None) -> ServerCommand:
@@ -57,15 +57,17 @@ def own(platform: Platform | None) -> ServerCommand:
     """
     installer = in_use()
     if installer.server:
-        path, *arguments = words(installer.server, FAMILIES["mcp"])
+        path, *arguments = words(installer.server, PROGRAMS["mcp"])
         return ServerCommand(path, tuple(arguments))
     if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return ServerCommand(archive, (), (installer.entry,))
-    script = next((each for each in link.commands(platform) if each.name == PROGRAM), None)
+    script = next(
+        (each for each in link.commands(platform) if each.name == MCP_COMMAND), None
+    )
     if script is None or script.state is link.LinkState.ABSENT:
         raise CommandError(
-            f"this installation has no command `{PROGRAM}`", hint=link.REINSTALL
+            f"this installation has no command `{MCP_COMMAND}`", hint=link.REINSTALL
         )
     if sys.platform == "win32" and _is_importable():
         # The installer's `.exe` is not signed, which Smart App Control may refuse; Python's is.
@@ -82,12 +84,12 @@ def pinned(server: ServerCommand) -> ServerCommand:
     """
     if not version():
         raise CommandError("this is a source checkout, which has no version to name")
-    return replace(server, args=(f"{PROGRAM}@{version()}",))
+    return replace(server, args=(f"{MCP_COMMAND}@{version()}",))
 
 
 def has_uvx() -> bool:
     """Tell whether a shell of this machine finds uvx."""
-    return program("uvx") is not None
+    return program_on_path("uvx") is not None
 
 
 def lasting(path: str) -> str:
@@ -112,7 +114,7 @@ def ends(path: str) -> bool:
 def _links_to(path: str) -> Iterator[str]:
     """Yield other paths of a file: by a link in `PATH`, or beside the folder of its version."""
     real = os.path.realpath(path)
-    named = program(os.path.basename(path), "")
+    named = program_on_path(os.path.basename(path), "")
     candidates = [named] if named else []
     for folder in Path(path).parents:
         if ends(folder.name):

@@ -14,10 +14,10 @@ from leanspec_launcher._release import is_version
 from leanspec_launcher._search import LOCAL, VARIABLE, first_place
 from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
-    FAMILIES,
     PLATFORMS,
-    Family,
+    PROGRAMS,
     Platform,
+    Program,
     current,
 )
 from leanspec_launcher.commands import CommandError, echo, say_hint, tell
@@ -40,7 +40,7 @@ from .transfer import place_of, shown
 
 
 @click.command(name="fetch")
-@options.family
+@options.program
 @options.place("A folder or URL that holds the release's files.")
 @click.option("--version", metavar="V", help="Another release, by its signed manifest.")
 @click.option("--list", "listed", is_flag=True, help="Show what is in the store.")
@@ -50,7 +50,7 @@ from .transfer import place_of, shown
 @options.dry_run
 @options.report("binaries", "removed")
 def command(
-    family: str | None,
+    program: str | None,
     origin: str | None,
     version: str | None,
     *,
@@ -61,7 +61,7 @@ def command(
     """Download binaries where no installer can.
 
     Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
-    of yours, where a start looks if no binary is installed. FAMILY is cli, mcp or http, or one of
+    of yours, where a start looks if no binary is installed. PROGRAM is cli, mcp or http, or one of
     its commands. Default: those that are installed or should be. Needs the extra `download`, except
     from a folder.
 
@@ -76,7 +76,7 @@ def command(
       leanspec-launcher fetch --list
       leanspec-launcher fetch --prune
     """
-    if (listed and pruned) or ((listed or pruned) and (family or origin or version)):
+    if (listed and pruned) or ((listed or pruned) and (program or origin or version)):
         raise click.UsageError("`--list` and `--prune` take nothing else but `--json`")
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
@@ -91,16 +91,16 @@ def command(
         _print_removed(folders, dry_run=dry_run)
         return _report(removed=folders)
     other = version if version != VERSION else None
-    families = [FAMILIES[family]] if family else _usual()
+    programs = [PROGRAMS[program]] if program else _usual()
     fetched: list[StoredWheel] = []
-    for each in families:
+    for each in programs:
         wanted = _wanted(each, origin, other)
         if dry_run:
             place = shown(wanted.place)
             echo(f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`")
             continue
         fetched.append(_with_progress(wanted))
-        echo(f"{each.name}: {fetched[-1].program}")
+        echo(f"{each.name}: {fetched[-1].binary}")
         _say_who_comes_first(wanted, fetched[-1], other)
     return _report(fetched)
 
@@ -116,22 +116,22 @@ def _report(
     )
 
 
-def _usual() -> list[Family]:
-    """Return the families that this installation has, or should have."""
-    return [family for family in FAMILIES.values() if not is_left_out(family)]
+def _usual() -> list[Program]:
+    """Return the programs that this installation has, or should have."""
+    return [program for program in PROGRAMS.values() if not is_left_out(program)]
 
 
-def _wanted(family: Family, origin: str | None, version: str | None) -> WheelRequest:
+def _wanted(program: Program, origin: str | None, version: str | None) -> WheelRequest:
     """Return which wheel to fetch, and the place where it is."""
     platform = _platform()
     place = place_of(origin or FILES.format(version=version or VERSION))
     if version is None:
-        wheel = pinned_wheel(family, platform)
+        wheel = pinned_wheel(program, platform)
     else:
         from . import manifest
 
-        wheel = manifest.wheel_of(version, family, platform, place, store_folder())
-    return WheelRequest(wheel, family, platform, place)
+        wheel = manifest.wheel_of(version, program, platform, place, store_folder())
+    return WheelRequest(wheel, program, platform, place)
 
 
 def _say_who_comes_first(
@@ -142,16 +142,16 @@ def _say_who_comes_first(
         tell("note: ", f"no command starts it, as this lean-spec is {VERSION}", fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
-    place = first_place(wanted.family, wanted.platform)
-    if place is None or place.path == str(entry.program):
+    place = first_place(wanted.program, wanted.platform)
+    if place is None or place.path == str(entry.binary):
         return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 
     # Even a damaged one comes before the store.
-    first = deciding(verdicts(wanted.family, wanted.platform))
+    first = deciding(verdicts(wanted.program, wanted.platform))
     if first is None:
         return
-    variables = {VARIABLE: wanted.family.variable, LOCAL: DIRECTORY_VARIABLE}
+    variables = {VARIABLE: wanted.program.variable, LOCAL: DIRECTORY_VARIABLE}
     tell("note: ", f"`{first.path}` comes first: {first.reason}", fg="yellow")
     if first.origin in variables:
         say_hint(f"unset {variables[first.origin]}")
@@ -183,7 +183,7 @@ def _platform() -> Platform:
 def _print_entries(binaries: list[StoredWheel]) -> None:
     for entry in binaries:
         use = "this release" if entry.is_pinned else "another release"
-        echo(f"{entry.family.name:4} {entry.name} ({use}): {entry.program}")
+        echo(f"{entry.program.name:4} {entry.name} ({use}): {entry.binary}")
     if not binaries:
         echo("nothing was fetched")
 

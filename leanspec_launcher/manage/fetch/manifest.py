@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher._pins import KEYS
 from leanspec_launcher._release import Wheel
-from leanspec_launcher._tables import Family, Platform
+from leanspec_launcher._tables import Platform, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.words import shown
 
@@ -27,7 +27,7 @@ SEEN = "seen.json"
 
 
 def wheel_of(
-    version: str, family: Family, platform: Platform, place: str, store: Path
+    version: str, program: Program, platform: Platform, place: str, store: Path
 ) -> Wheel:
     """Return the wheel of another release for a platform, as its signed manifest names it.
 
@@ -43,7 +43,7 @@ def wheel_of(
         data, stated = save_to(Path(work), version, place)
     wheels = _wheels(data, version)
     _must_not_be_older(stated.get("timestamp", ""), version, store)
-    return _of(family, platform, wheels, version)
+    return _of(program, platform, wheels, version)
 
 
 def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, str]]:
@@ -90,16 +90,16 @@ def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:
 
 
 def _of(
-    family: Family, platform: Platform, wheels: dict[str, list[Wheel]], version: str
+    program: Program, platform: Platform, wheels: dict[str, list[Wheel]], version: str
 ) -> Wheel:
-    """Return a family's wheel for a platform. Raises CommandError if there is none."""
-    start = f"{family.distribution.replace('-', '_')}-{version}-"
+    """Return a program's wheel for a platform. Raises CommandError if there is none."""
+    start = f"{program.distribution.replace('-', '_')}-{version}-"
     for wheel in wheels.get(platform.key, []):
         if wheel.name.startswith(start) and _is_sane(wheel):
             return wheel
     others = ", ".join(sorted(wheels)) or "no platform"
     raise CommandError(
-        f"release {version} has no `{family.program}` for `{platform.key}`",
+        f"release {version} has no `{program.command}` for `{platform.key}`",
         hint=f"it has binaries for {others}",
     )
 

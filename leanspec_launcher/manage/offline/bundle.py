@@ -11,7 +11,7 @@ from pathlib import Path
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import FAMILIES, Family, Platform
+from leanspec_launcher._tables import PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.words import shown, words
@@ -57,9 +57,9 @@ class BundleTarget:
         return f"Python {self.python} on {self.platform.label}"
 
 
-def families(extras: tuple[str, ...]) -> list[Family]:
-    """Return the families whose programs a bundle carries."""
-    return [each for each in FAMILIES.values() if not each.extra or each.extra in extras]
+def programs(extras: tuple[str, ...]) -> list[Program]:
+    """Return the programs whose programs a bundle carries."""
+    return [each for each in PROGRAMS.values() if not each.extra or each.extra in extras]
 
 
 def requirement(extras: tuple[str, ...]) -> str:
@@ -88,7 +88,7 @@ def must_have_pip() -> None:
     if not has_pip():
         raise CommandError(
             "`bundle` needs pip, which is not installed in this environment",
-            hint=shown([words("{uv} pip", FAMILIES["cli"])]),
+            hint=shown([words("{uv} pip", PROGRAMS["cli"])]),
         )
 
 
@@ -100,16 +100,18 @@ def download(
     Our programs first, by their hashes; then what is missing, with these files named: so no stub,
     and no other wheel, can be taken. Raises CommandError if pip cannot.
     """
-    pinned = {family: pinned_wheel(family, target.platform) for family in families(extras)}
+    pinned = {
+        program: pinned_wheel(program, target.platform) for program in programs(extras)
+    }
     hashed = work / "requirements.txt"
     lines = [
-        f"{family.distribution}=={VERSION} --hash=sha256:{wheel.sha256}\n"
-        for family, wheel in pinned.items()
+        f"{program.distribution}=={VERSION} --hash=sha256:{wheel.sha256}\n"
+        for program, wheel in pinned.items()
     ]
     hashed.write_text("".join(lines), "utf-8")
     _pip_download(target, folder, "--no-deps", "--require-hashes", "-r", str(hashed))
-    programs = [str(folder / wheel.name) for wheel in pinned.values()]
-    _pip_download(target, folder, f"{requirement(extras)}=={VERSION}", *programs)
+    wheels = [str(folder / wheel.name) for wheel in pinned.values()]
+    _pip_download(target, folder, f"{requirement(extras)}=={VERSION}", *wheels)
     _must_be_this_launcher(folder / f"lean_spec-{VERSION}-py3-none-any.whl")
 
 
@@ -136,8 +138,8 @@ def _pip_download(target: BundleTarget, folder: Path, *arguments: str) -> None:
 def _tags(platform: Platform) -> set[str]:
     """Return the platform tags of wheels that run where this release's programs do."""
     tags = set()
-    for family in FAMILIES.values():
-        wheel = release_wheels(family).get(platform.key)
+    for program in PROGRAMS.values():
+        wheel = release_wheels(program).get(platform.key)
         if wheel:
             tags.update(wheel.name[: -len(".whl")].rpartition("-")[2].split("."))
     for tag in list(tags):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leanspec_launcher._pins import FILES, KEYS, VERSION
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, current
 from leanspec_launcher.commands import CommandError, echo
 from leanspec_launcher.installers.records import installed_extras
 from leanspec_launcher.installers.table import COLLECT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .bundle import BundleTarget
 
 EXTRAS = sorted(
-    {family.extra for family in FAMILIES.values() if family.extra} | {"download"}
+    {program.extra for program in PROGRAMS.values() if program.extra} | {"download"}
 )
 PYTHON = re.compile(r"3\.\d{1,2}", re.ASCII)
 OWN_PYTHON = "{}.{}".format(*sys.version_info[:2])

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from leanspec_launcher._tables import FAMILIES, current
+from leanspec_launcher._tables import PROGRAMS, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain import machine
 from leanspec_launcher.installers.detect import MAIN
@@ -99,9 +99,9 @@ def complete(installed: Installation, version: str) -> IndexRelease:
             hint="try again later: a release takes a while to arrive everywhere",
         ) from None
     ours = {
-        family.distribution: family
-        for family in FAMILIES.values()
-        if not family.extra or family.extra in installed.extras
+        program.distribution: program
+        for program in PROGRAMS.values()
+        if not program.extra or program.extra in installed.extras
     }
     for name in ours:
         builds = [file for file in files if file.distribution == name and _fits(file)]
@@ -129,7 +129,7 @@ def _fits(file: IndexFile) -> bool:
 
 def _ask(installed: Installation, requirement: str, *options: str) -> list[IndexFile]:
     """Let the installer resolve a requirement, and change nothing."""
-    command = words(usable(installed.installer.resolve), FAMILIES["cli"])
+    command = words(usable(installed.installer.resolve), PROGRAMS["cli"])
     if command[0] == "uv":
         return _of_lock(_run([*command, *options], requirement))
     return _of_report(_run([*command, *options, requirement]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN
 from leanspec_launcher.installers.records import installed_extras, is_pinned
@@ -18,7 +18,7 @@ from leanspec_launcher.installers.words import (
     words,
 )
 
-CLI = FAMILIES["cli"]
+CLI = PROGRAMS["cli"]
 
 
 @dataclass(frozen=True)

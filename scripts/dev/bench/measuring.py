@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES, Family
+from leanspec_launcher._tables import PROGRAMS, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.protocol import handshake
 from leanspec_launcher.verify.proof import SETTLED_NANOSECONDS
 from scripts.collect.npm import collect_npm
 from scripts.collect.staging import staged
-from scripts.model.families import load_families, main_project
+from scripts.model.programs import load_programs, main_project
 from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 from scripts.wheels.build import build_wheels
@@ -154,11 +154,11 @@ def _prepare(folder: Path) -> Bench:
         link = [str(linked / "leanspec-launcher"), "link"]
         must_succeed(capture(link), "`leanspec-launcher link`")
     by_pip = _by_pip(folder / "pip", dist)
-    programs = _commands(folder / "start", commands, linked, FAMILIES["http"])
+    programs = _commands(folder / "start", commands, linked, PROGRAMS["http"])
     programs[StartKind.BARE] = (str(commands / "python"), "-c", "pass")
     programs[StartKind.BY_PIP] = (str(by_pip / "leanspec-http"),)
     programs[StartKind.HELP] = (str(commands / "leanspec-launcher"), "--help")
-    servers = _commands(folder / "mcp", commands, linked, FAMILIES["mcp"])
+    servers = _commands(folder / "mcp", commands, linked, PROGRAMS["mcp"])
     for environment in (commands, linked, by_pip):
         _settle(installed_binary(environment))
     env, fresh = _environment(folder / "home"), _environment(folder / "new")
@@ -198,24 +198,24 @@ def _release(folder: Path) -> Path:
     """Build the wheels of the real binaries."""
     version = main_project()["version"]
     with staged(folder / "binaries") as staging:
-        collect_npm(version, load_families(), [this_platform()], staging, all_wanted=True)
+        collect_npm(version, load_programs(), [this_platform()], staging, all_wanted=True)
     with step("building wheels"), console().capture():
         build_wheels(folder / "binaries", folder / "dist", (), ())
     return folder / "dist"
 
 
 def _commands(
-    folder: Path, commands: Path, linked: Path, family: Family
+    folder: Path, commands: Path, linked: Path, program: Program
 ) -> dict[StartKind, Command]:
     folder.mkdir()
-    result = starts(folder, commands, family)
+    result = starts(folder, commands, program)
     binary = result[StartKind.DIRECT][0]
     floor = folder / "floor"
     floor.write_text(
         FLOOR_SCRIPT.format(python=commands / "python", binary=binary), "utf-8"
     )
     floor.chmod(0o755)
-    result[StartKind.LINKED] = (str(linked / family.program),)
+    result[StartKind.LINKED] = (str(linked / program.command),)
     result[StartKind.FLOOR] = (str(floor),)
     return result
 
@@ -321,7 +321,7 @@ def _beside(command: Command, env: Mapping[str, str]) -> float:
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         of_session = [entry for entry in processes if _session(entry) == process.pid]
         others = [
-            entry for entry in of_session if _program(entry) != FAMILIES["mcp"].program
+            entry for entry in of_session if _program(entry) != PROGRAMS["mcp"].command
         ]
         return sum(_memory(entry) for entry in others)
 
@@ -346,7 +346,7 @@ def _program(entry: Path) -> str:
     # The npm wrapper has its binary under another name, and a linked one has the name of its
     # command.
     return (
-        FAMILIES["mcp"].program
+        PROGRAMS["mcp"].command
         if name.startswith("leanspec") or name == "lean-spec"
         else name
     )

@@ -6,13 +6,13 @@ import shutil
 from enum import StrEnum
 from pathlib import Path
 
-from leanspec_launcher._tables import FAMILIES, Family, Platform, current
+from leanspec_launcher._tables import PROGRAMS, Platform, Program, current
 from leanspec_launcher.commands import CommandError
 from scripts.tools.console import step
 from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, find_program, must_succeed
 
-FAMILY = FAMILIES["http"]  # the one that has a wrapper in Node
+PROGRAM = PROGRAMS["http"]  # the one that has a wrapper in Node
 # Its version has no wrapper of its own on npm: the last one that has.
 WRAPPER = "@leanspec/http-server"
 WRAPPER_VERSION = "0.2.28"
@@ -60,24 +60,24 @@ def _is_stub(path: Path) -> bool:
     return path.name.startswith("leanspec_") and path.name.endswith("-any.whl")
 
 
-def installed_binary(commands: Path, family: Family = FAMILY) -> Path:
+def installed_binary(commands: Path, program: Program = PROGRAM) -> Path:
     """Return the binary that an environment's command starts."""
     packages = next(commands.parent.glob("lib/python3.*/site-packages"))
-    return packages / family.package / "bin" / family.program
+    return packages / program.package / "bin" / program.command
 
 
-def starts(folder: Path, commands: Path, family: Family) -> dict[StartKind, Command]:
+def starts(folder: Path, commands: Path, program: Program) -> dict[StartKind, Command]:
     """Return the command of each way to start an installed program that is possible here.
 
     `folder` is where the npm wrapper and the shim are made.
     """
-    binary = installed_binary(commands, family)
+    binary = installed_binary(commands, program)
     shim = folder / "shim"
     shim.write_text(SHIM.format(python=commands / "python", binary=str(binary)), "utf-8")
     shim.chmod(0o755)
     result: dict[StartKind, Command] = {
         StartKind.DIRECT: (str(binary),),
-        StartKind.OURS: (str(commands / family.program),),
+        StartKind.OURS: (str(commands / program.command),),
         StartKind.SHIMMED: (str(shim),),
     }
     if shutil.which("node") and shutil.which("npm"):
@@ -94,8 +94,10 @@ def _wrapper(folder: Path, binary: Path) -> Path:
     with step(f"npm install {spec}"):
         options = ["--prefix", str(root), "--ignore-scripts", "--no-audit", "--no-fund"]
         must_succeed(capture([npm, "install", *options, spec]), f"`npm install {spec}`")
-    place = root / "node_modules/@leanspec" / f"http-{this_platform().key}" / FAMILY.program
+    place = (
+        root / "node_modules/@leanspec" / f"http-{this_platform().key}" / PROGRAM.command
+    )
     if not place.exists():
         raise CommandError(f"npm installed no `{place.parent.name}`, which {spec} needs")
     shutil.copy(binary, place)
-    return root / "node_modules/.bin" / FAMILY.program
+    return root / "node_modules/.bin" / PROGRAM.command

@@ -16,7 +16,7 @@ from tests.support.versions import OURS
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Sample:
-    """Return a copy of the cli family's project with a small program for linux-x64."""
+    """Return a copy of the cli program's project with a small program for linux-x64."""
     source = ROOT / "platform_wheels/cli"
     shutil.copytree(
         source,

@@ -42,7 +42,7 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
         components = {
             each.get("purl", each["name"]): each for each in json.loads(text)["components"]
         }
-        source = components[f"pkg:npm/%40leanspec/{record['family']}-linux-x64@{RELEASED}"]
+        source = components[f"pkg:npm/%40leanspec/{record['program']}-linux-x64@{RELEASED}"]
         integrity = base64.b64decode(
             record["source"]["integrity"].removeprefix("sha512-")
         ).hex()

@@ -39,7 +39,7 @@ BARE = script('read line; echo \'{"id":1,"result":{"serverInfo":{"version":"2.1.
 
 
 def started(
-    site: Site, redirection: str, *arguments: str, family: str = "mcp", **env: str
+    site: Site, redirection: str, *arguments: str, program: str = "mcp", **env: str
 ) -> tuple[int, str]:
     """Start a command in a shell with a redirection; return the exit code and standard error."""
     command = [
@@ -50,7 +50,7 @@ def started(
         sys.executable,
         "-S",
         "-c",
-        site.call(family),
+        site.call(program),
         *arguments,
     ]
     done = subprocess.run(
@@ -128,7 +128,7 @@ def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 @pytest.mark.parametrize(
-    ("family", "env", "code"),
+    ("program", "env", "code"),
     [
         ("cli", {}, 0),
         ("cli", {"LEANSPEC_DEBUG": "1"}, 0),
@@ -138,12 +138,12 @@ def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
     ],
 )
 def test_the_exit_code_is_the_same_if_nobody_reads_why(
-    site: Site, redirection: str, family: str, env: dict[str, str], code: int
+    site: Site, redirection: str, program: str, env: dict[str, str], code: int
 ) -> None:
     site.pin("cli", GOOD)
     site.pin("http", GOOD)
     site.wheel("cli", GOOD)
-    assert started(site, redirection, family=family, **env)[0] == code
+    assert started(site, redirection, program=program, **env)[0] == code
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/etc/passwd"])
@@ -161,7 +161,7 @@ def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(
 
 
 @pytest.mark.parametrize("redirection", ["", "2>&-", "2>/dev/full"])
-def test_a_family_that_is_none_is_a_usage_error(site: Site, redirection: str) -> None:
+def test_a_program_that_is_none_is_a_usage_error(site: Site, redirection: str) -> None:
     command = [
         "sh",
         "-c",
@@ -189,7 +189,7 @@ def test_python_dash_m_explains_itself(site: Site) -> None:
     )
     done = run([sys.executable, "-m", "leanspec_launcher"], site.env, cwd=site.root, code=2)
     assert done.stderr.startswith(
-        "error: no family is given\nhint: python -m leanspec_launcher "
+        "error: no program is given\nhint: python -m leanspec_launcher "
     )
 
 
@@ -266,7 +266,7 @@ def test_a_damaged_launcher_says_so_without_a_traceback(
 def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -> None:
     write_module(site.root / "leanspec_launcher/_tables.py", b"")
     for redirection in ("2>&-", "2>/dev/full"):
-        assert started(site, redirection, family="cli")[0] == 126
+        assert started(site, redirection, program="cli")[0] == 126
 
 
 def test_without_click_the_management_command_says_what_is_missing(site: Site) -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import WHEEL, Place, needs_proof
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.explain.hints import PACKAGES
 from leanspec_launcher.verify.proof import admit
 from leanspec_launcher.verify.refusal import Refusal
@@ -351,7 +351,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize(
     ("changes", "every"),
     [(20, 5), pytest.param(1000, 1, marks=pytest.mark.slow)],
@@ -360,7 +360,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 def test_no_changed_byte_and_no_truncation_is_ever_run(
     site: Site,
     binaries: Path,
-    family: str,
+    program: str,
     changes: int,
     every: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -369,33 +369,33 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
 
     Each is refused as a start does it, in this process; every so many are started, too.
     """
-    program = FAMILIES[family].program
-    whole = (binaries / family / "binaries" / HOST.key / program).read_bytes()
-    site.pin(family, whole)
-    path = site.wheel(family, whole)
+    command = PROGRAMS[program].command
+    whole = (binaries / program / "binaries" / HOST.key / command).read_bytes()
+    site.pin(program, whole)
+    path = site.wheel(program, whole)
     settle(path)
-    site.start(family, "--version")
+    site.start(program, "--version")
     assert len(stamps(site)) == 1
-    pin = site.pins[family][HOST.key].executable
-    monkeypatch.setattr(_search, "SHA256", {family: {HOST.key: pin}})
+    pin = site.pins[program][HOST.key].executable
+    monkeypatch.setattr(_search, "SHA256", {program: {HOST.key: pin}})
     monkeypatch.setenv("HOME", site.env["HOME"])
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    chance = random.Random(program)  # noqa: S311 - the same bytes in every run
+    chance = random.Random(command)  # noqa: S311 - the same bytes in every run
     bad = itertools.chain(
         (flipped(whole, chance) for _ in range(changes)),
         (whole[: chance.randrange(len(whole))] for _ in range(changes // 4)),
     )
     for number, data in enumerate(bad):
         if number % 2:
-            path = site.wheel(family, data)
+            path = site.wheel(program, data)
         else:
             path.write_bytes(data)
         place = Place(WHEEL, str(path))
-        assert needs_proof(place, FAMILIES[family], HOST)
+        assert needs_proof(place, PROGRAMS[program], HOST)
         with pytest.raises(Refusal, match="its SHA-256 is not the expected one"):
-            admit(place, FAMILIES[family], HOST)
+            admit(place, PROGRAMS[program], HOST)
         if number % every == 0:
-            done = site.start(family, "--version", code=126)
+            done = site.start(program, "--version", code=126)
             assert done.stdout == ""
             assert done.stderr.startswith(
                 f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
@@ -472,10 +472,10 @@ def test_typescript_is_not_pinned_by_a_checkout(site: Site) -> None:
 
 
 def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site) -> None:
-    program = script('printf "[%s]" "$@"')
-    for family in ("mcp", "cli"):
-        site.pin(family, program)
-        site.wheel(family, program)
+    binary = script('printf "[%s]" "$@"')
+    for program in ("mcp", "cli"):
+        site.pin(program, binary)
+        site.wheel(program, binary)
     assert (
         site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout
         == "[--use-typescript]"

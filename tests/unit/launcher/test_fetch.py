@@ -31,7 +31,7 @@ require("filelock")
 
 from filelock import FileLock
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries
 from leanspec_launcher.manage.fetch.entries import WheelRequest
@@ -84,7 +84,7 @@ def fetch(site: Site, place: str, say: Callable[[str], None] = fail) -> None:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HOME", site.env["HOME"])
         settings.delenv("XDG_DATA_HOME", raising=False)
-        entries.fetch(WheelRequest(wheel, FAMILIES["cli"], HOST, place), say)
+        entries.fetch(WheelRequest(wheel, PROGRAMS["cli"], HOST, place), say)
 
 
 def unfinished(site: Site) -> list[str]:
@@ -207,7 +207,7 @@ def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
     fetch(site, release.url)
     report = json.loads(site.manage("fetch", "--list", "--json", code=0).stdout)
     (listed,) = report["binaries"]
-    assert (listed["family"], listed["of_this_release"]) == ("cli", True)
+    assert (listed["program"], listed["of_this_release"]) == ("cli", True)
     assert Path(listed["path"]).read_bytes() == GOOD
     assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
     # Another release of the launcher starts another program.

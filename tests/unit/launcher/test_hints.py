@@ -19,7 +19,7 @@ from typing import NoReturn
 import pytest
 
 from leanspec_launcher import _release
-from leanspec_launcher._tables import FAMILIES, Family, current
+from leanspec_launcher._tables import PROGRAMS, Program, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import INSTALLERS, in_use
@@ -34,11 +34,11 @@ pytestmark = pytest.mark.posix
 
 HINTS = Path(__file__).with_name("hints.json")
 VERSION, NEWER = "1.2.3", "2.0.0"
-PROGRAMS = ("uv", "uvx", "pipx", "pip", "conda", "pdm", "poetry")
+TOOLS = ("uv", "uvx", "pipx", "pip", "conda", "pdm", "poetry")
 USER_PACKAGES = "home/.local/lib/site-packages"
 DOWNLOAD = ("httpx", "cryptography", "filelock")
 # One that `lean-spec` brings itself, one of an extra, and the pages, which are no program.
-PARTS = (FAMILIES["cli"], FAMILIES["http"], UI)
+PARTS = (PROGRAMS["cli"], PROGRAMS["http"], UI)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Machine:
         self.prefix = root / environment.prefix
         packages = environment.packages or f"{environment.prefix}/lib/site-packages"
         self.packages = root / packages
-        for name in PROGRAMS:
+        for name in TOOLS:
             self.write(f"bin/{name}", "").chmod(0o755)
         for name, text in environment.files:
             self.write(name, text)
@@ -127,7 +127,7 @@ class Machine:
         platform = current()
         assert platform is not None
         wheels = {
-            name: {platform.key: (f"{name}.whl", name[0] * 8, 1)} for name in FAMILIES
+            name: {platform.key: (f"{name}.whl", name[0] * 8, 1)} for name in PROGRAMS
         }
         patch.setattr(_release, "WHEELS", wheels)
 
@@ -262,30 +262,30 @@ CIRCUMSTANCES = (
 )
 
 
-def by_hash(family: Family, place: str) -> str:
+def by_hash(program: Program, place: str) -> str:
     """Return the commands, without the name of the file of requirements."""
-    steps = reinstall.by_hash(family, place, "file")
+    steps = reinstall.by_hash(program, place, "file")
     return shown([[word for word in step if word != "file"] for step in steps])
 
 
-def situations_of(family: Family) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield the questions about one family's wheel, and the calls that answer them."""
-    check = repair.Check(family.name, "/x", good=False, reason="")
-    yield "reinstall", lambda: shown(reinstall.commands(family))
-    yield "hint", lambda: reinstall.hint(family)
-    yield "by hash", lambda: by_hash(family, "")
-    yield "by hash from a folder", lambda: by_hash(family, "/usb")
-    yield "requirement", lambda: reinstall.requirement(family)
-    if family is not UI:
-        yield "repair", lambda: shown(repair.commands(check, family))
+def situations_of(program: Program) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the questions about one program's wheel, and the calls that answer them."""
+    check = repair.Check(program.name, "/x", good=False, reason="")
+    yield "reinstall", lambda: shown(reinstall.commands(program))
+    yield "hint", lambda: reinstall.hint(program)
+    yield "by hash", lambda: by_hash(program, "")
+    yield "by hash from a folder", lambda: by_hash(program, "/usb")
+    yield "requirement", lambda: reinstall.requirement(program)
+    if program is not UI:
+        yield "repair", lambda: shown(repair.commands(check, program))
 
 
 def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield all questions about an installer."""
     yield "installer", lambda: in_use().name
-    for family in PARTS:
-        for name, call in situations_of(family):
-            yield f"{name}: {family.name}", call
+    for program in PARTS:
+        for name, call in situations_of(program):
+            yield f"{name}: {program.name}", call
     yield "add: download", lambda: reinstall.extra_hint("download")
     yield "add: ui", lambda: reinstall.extra_hint("ui")
     yield "newer pip", reinstall.pip_update

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.installers import detect, records, reinstall, table, words
 from leanspec_launcher.installers.table import Installer, in_use
 from leanspec_launcher.installers.words import shown
@@ -31,7 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return how an environment is laid out: its folder, that of the packages, who recorded itself, other files."""
     for module in (detect, reinstall, words):
         monkeypatch.setattr(module, "VERSION", "1.2.3")
-    monkeypatch.setattr(detect, "program", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(detect, "program_on_path", lambda name: f"/usr/bin/{name}")
 
     def lay(prefix: str, recorded: str = "", site: str = "", **files: str) -> None:
         packages = tmp_path / (site or f"{prefix}/lib/site-packages")
@@ -77,9 +77,9 @@ def test_the_installer_is_known(
 ) -> None:
     place(*layout)
     assert in_use() is expected
-    assert typed(extra) in shown(reinstall.commands(FAMILIES["http"]))
+    assert typed(extra) in shown(reinstall.commands(PROGRAMS["http"]))
     if not extra:
-        assert "which the archive unpacks again" in reinstall.hint(FAMILIES["cli"])
+        assert "which the archive unpacks again" in reinstall.hint(PROGRAMS["cli"])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
     place(prefix, "pip", **{name: "{}"})
     assert in_use() is expected
-    assert shown(reinstall.commands(FAMILIES["http"])) == typed(extra)
+    assert shown(reinstall.commands(PROGRAMS["http"])) == typed(extra)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert in_use() is table.UV_TOOL
-    assert shown(reinstall.commands(FAMILIES["http"])) == typed(
+    assert shown(reinstall.commands(PROGRAMS["http"])) == typed(
         f"uv tool install --reinstall {wanted}"
     )
 
@@ -148,7 +148,7 @@ def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> No
     """Until its next `uv sync`, an environment has what `uv pip install` brings; then it is gone."""
     place("project/.venv", "uv", project__uv_dot_lock="")
     assert in_use() is table.UV_PROJECT
-    found = reinstall.commands(FAMILIES["http"])
+    found = reinstall.commands(PROGRAMS["http"])
     assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
 
 
@@ -160,9 +160,9 @@ def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks
 ) -> None:
     receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
-    assert reinstall.commands(FAMILIES["http"]) == []
+    assert reinstall.commands(PROGRAMS["http"]) == []
     assert (
-        reinstall.hint(FAMILIES["http"])
+        reinstall.hint(PROGRAMS["http"])
         == "make the tool `x` of uv again, with lean-spec[ui]"
     )
 
@@ -190,7 +190,7 @@ def test_what_was_named_is_taken_from_there_again(
     info = tmp_path / "venv/lib/site-packages/leanspec_cli_bin-1.2.3.dist-info"
     info.mkdir()
     (info / "direct_url.json").write_text(recorded)
-    assert reinstall.commands(FAMILIES["cli"])[0][-1] == wanted
+    assert reinstall.commands(PROGRAMS["cli"])[0][-1] == wanted
 
 
 def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
@@ -198,10 +198,10 @@ def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
 ) -> None:
     place("venv", "pip")
     monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
-    assert reinstall.commands(FAMILIES["cli"]) == []
-    assert "again from your file of hashes" in reinstall.hint(FAMILIES["cli"])
+    assert reinstall.commands(PROGRAMS["cli"]) == []
+    assert "again from your file of hashes" in reinstall.hint(PROGRAMS["cli"])
     monkeypatch.setenv("PIP_REQUIRE_HASHES", "0")
-    assert reinstall.commands(FAMILIES["cli"]) != []
+    assert reinstall.commands(PROGRAMS["cli"]) != []
 
 
 def test_where_no_shell_finds_uv_pip_installs(
@@ -209,8 +209,8 @@ def test_where_no_shell_finds_uv_pip_installs(
 ) -> None:
     """Hatch brings an uv of its own along, which is on no path."""
     place("venv", "uv")
-    monkeypatch.setattr(detect, "program", lambda _: None)
-    command = reinstall.commands(FAMILIES["cli"])[0]
+    monkeypatch.setattr(detect, "program_on_path", lambda _: None)
+    command = reinstall.commands(PROGRAMS["cli"])[0]
     assert command[:4] == [sys.executable, "-P", "-m", "pip"]
 
 
@@ -226,7 +226,7 @@ def test_only_a_checkout_can_collect(
     folder = "platform_wheels" if is_checkout else ""
     monkeypatch.setattr(detect, "checkout_directory", lambda: folder)
     assert in_use() is expected
-    advice = reinstall.hint(FAMILIES["cli"])
+    advice = reinstall.hint(PROGRAMS["cli"])
     assert advice.startswith("collect" if is_checkout else "install a release")
     assert advice.endswith(
         "scripts collect --help" if is_checkout else "--reinstall lean-spec"
@@ -239,8 +239,8 @@ def test_only_the_installer_that_a_command_calls_demands_hashes(
 ) -> None:
     place("venv", "Poetry 2.1.3")
     monkeypatch.setenv(variable, "1")
-    assert reinstall.commands(FAMILIES["http"]) == [["poetry", "add", "lean-spec[ui]"]]
-    assert (reinstall.commands(FAMILIES["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
+    assert reinstall.commands(PROGRAMS["http"]) == [["poetry", "add", "lean-spec[ui]"]]
+    assert (reinstall.commands(PROGRAMS["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
 
 
 def test_pipx_without_pip_obeys_what_uv_demands(
@@ -249,9 +249,9 @@ def test_pipx_without_pip_obeys_what_uv_demands(
     place("pipx/venvs/x", "uv", pipx__venvs__x__pipx_metadata_dot_json="{}")
     monkeypatch.setattr(reinstall, "has_pip", lambda: False)
     monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
-    assert reinstall.commands(FAMILIES["cli"]) != []
+    assert reinstall.commands(PROGRAMS["cli"]) != []
     monkeypatch.setenv("UV_REQUIRE_HASHES", "1")
-    assert reinstall.commands(FAMILIES["cli"]) == []
+    assert reinstall.commands(PROGRAMS["cli"]) == []
 
 
 @pytest.mark.parametrize("recorded", ["pdm", "poetry"])
@@ -262,7 +262,7 @@ def test_sources_in_a_project_are_the_projects_to_change(
     for module in (detect, reinstall, words):
         monkeypatch.setattr(module, "VERSION", "")
     monkeypatch.setattr(detect, "checkout_directory", lambda: "")
-    advice = reinstall.hint(FAMILIES["http"])
+    advice = reinstall.hint(PROGRAMS["http"])
     assert advice == (
         "let your project depend on a release of lean-spec[ui], which pins its binaries"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from tests.support.modules import write_module
 from tests.support.preconditions import needs
 from tests.support.site import HOST, Site, script, settle
@@ -323,7 +323,7 @@ def test_debug_says_where_it_looked(site: Site) -> None:
 
 
 @pytest.mark.posix
-def test_python_dash_m_starts_a_family(site: Site) -> None:
+def test_python_dash_m_starts_a_program(site: Site) -> None:
     site.pin("http", GOOD)
     site.wheel("http", GOOD)
     python = [sys.executable, "-m", "leanspec_launcher"]
@@ -332,7 +332,7 @@ def test_python_dash_m_starts_a_family(site: Site) -> None:
         == "[started][x]"
     )
     wrong = run([*python, "htttp"], site.env, cwd=site.root, code=2)
-    assert "error: `htttp` is not a family\nhint: " in wrong.stderr
+    assert "error: `htttp` is not a program\nhint: " in wrong.stderr
 
 
 @pytest.mark.posix
@@ -418,19 +418,19 @@ def test_the_mcp_server_answers_and_other_programs_start_in_the_home_folder(
     home = Path(mcp.env["HOME"])
     assert mcp.start("mcp", "--version", cwd=home).stdout == "leanspec-mcp 1.2.3\n"
     assert "Usage: leanspec-mcp" in mcp.start("mcp", "--help", cwd=home).stdout
-    for family in ("cli", "http"):
-        mcp.pin(family, GOOD)
-        mcp.wheel(family, GOOD)
-        mcp.start(family, cwd=home, code=7)
+    for program in ("cli", "http"):
+        mcp.pin(program, GOOD)
+        mcp.wheel(program, GOOD)
+        mcp.start(program, cwd=home, code=7)
     assert not (home / "specs").exists()
 
 
 @needs("strace")
-@pytest.mark.parametrize("family", ["cli", "mcp"])
-def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, family: str) -> None:
-    site.pin(family, MCP)
-    settle(site.wheel(family, MCP))
-    site.start(family, code=3)
+@pytest.mark.parametrize("program", ["cli", "mcp"])
+def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, program: str) -> None:
+    site.pin(program, MCP)
+    settle(site.wheel(program, MCP))
+    site.start(program, code=3)
 
     def calls(code: str) -> int:
         trace = tmp_path / "trace"
@@ -439,17 +439,17 @@ def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, family: str)
         before, _, _ = trace.read_text().rpartition("execve(")
         return before.count("\n")
 
-    program = site.root / FAMILIES[family].package / "bin" / FAMILIES[family].program
-    floor = f"import os, sys; os.execv({str(program)!r}, ['x'])"
-    assert calls(site.call(family)) - calls(floor) <= MOST_CALLS
+    binary = site.root / PROGRAMS[program].package / "bin" / PROGRAMS[program].command
+    floor = f"import os, sys; os.execv({str(binary)!r}, ['x'])"
+    assert calls(site.call(program)) - calls(floor) <= MOST_CALLS
 
 
 @pytest.mark.posix
 def test_only_alone_are_these_arguments_answered(site: Site) -> None:
-    program = script('printf "[%s]" "$@"')
-    for family in ("mcp", "cli"):
-        site.pin(family, program)
-        site.wheel(family, program)
+    binary = script('printf "[%s]" "$@"')
+    for program in ("mcp", "cli"):
+        site.pin(program, binary)
+        site.wheel(program, binary)
     assert site.start("mcp", "--version", "x").stdout == "[--version][x]"
     assert site.start("cli", "--version").stdout == "[--version]"
 
@@ -490,8 +490,8 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     path = site.wheel("cli", GOOD)
     call = site.call("main", ".manage")
     which = [sys.executable, "-c", call, "which", "cli", "--json"]
-    found = json.loads(run(which, site.env).stdout)["families"][0]
-    assert (found["family"], found["platform"], found["taken"]) == (
+    found = json.loads(run(which, site.env).stdout)["programs"][0]
+    assert (found["program"], found["platform"], found["taken"]) == (
         "cli",
         HOST.key,
         str(path),
@@ -502,7 +502,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
         "taken",
     ]
     site.wheel("cli", GOOD + b"#")
-    found = json.loads(run(which, site.env, code=1).stdout)["families"][0]
+    found = json.loads(run(which, site.env, code=1).stdout)["programs"][0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
     assert found["taken"] is None
     assert bad["expected"] == [site.pins["cli"][HOST.key].executable]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from tests.support.site import Site, script, settle, stamps
 
 pytestmark = pytest.mark.posix
@@ -20,7 +20,7 @@ def grafted(site: Site) -> Path:
     """Return the folder of the libraries, next to a wheel that was started once and is known."""
     program = script()
     site.pin("cli", program, LIBRARIES)
-    folder = site.root / f"{FAMILIES['cli'].package}.libs"
+    folder = site.root / f"{PROGRAMS['cli'].package}.libs"
     folder.mkdir()
     for name, data in LIBRARIES.items():
         (folder / name).write_bytes(data)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from leanspec_launcher._release import Wheel
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError, explained
 from leanspec_launcher.manage.update import index
 from leanspec_launcher.web.settings import Settings, data_folder, read_settings
@@ -39,7 +39,7 @@ COMMANDS = {
     "leanspec-launcher": "leanspec_launcher.manage:main",
 }
 ANSWER = {"id": 1, "result": {"serverInfo": {"version": VERSION}}}
-PROGRAMS = {
+CONTENTS = {
     "cli": script("echo cli $*", "cli"),
     "mcp": script(f"echo '{json.dumps(ANSWER)}'", "mcp"),
 }
@@ -93,8 +93,8 @@ class Installation:
         log = self.tools / "uv.log"
         return log.read_text().splitlines() if log.exists() else []
 
-    def binary(self, family: str) -> Path:
-        return self.site.root / FAMILIES[family].package / "bin" / self.site.name(family)
+    def binary(self, program: str) -> Path:
+        return self.site.root / PROGRAMS[program].package / "bin" / self.site.name(program)
 
 
 def record(site: Site, name: str, files: list[str], commands: dict[str, str]) -> None:
@@ -113,10 +113,10 @@ def made(site: Site, tmp_path: Path) -> Installation:
     scripts, tools = tmp_path / "bin", tmp_path / "tools"
     for folder in (scripts, tools):
         folder.mkdir()
-    for family, data in PROGRAMS.items():
-        site.pin(family, data)
-        site.wheel(family, data)
-        record(site, FAMILIES[family].distribution, [], {})
+    for program, data in CONTENTS.items():
+        site.pin(program, data)
+        site.wheel(program, data)
+        record(site, PROGRAMS[program].distribution, [], {})
     record(site, "lean-spec", [f"../bin/{name}" for name in COMMANDS], COMMANDS)
     for name, target in COMMANDS.items():
         module, _, function = target.partition(":")
@@ -130,9 +130,9 @@ def test_link_and_unlink(made: Installation) -> None:
     before = made.contents()
     assert made.manage("link").count(": linked") == 3
     assert made.contents() == before | {
-        "lean-spec": PROGRAMS["cli"],
-        "leanspec": PROGRAMS["cli"],
-        "leanspec-mcp": PROGRAMS["mcp"],
+        "lean-spec": CONTENTS["cli"],
+        "leanspec": CONTENTS["cli"],
+        "leanspec-mcp": CONTENTS["mcp"],
     }
     assert os.access(made.scripts / "leanspec", os.X_OK)
     assert made.manage("link") == "nothing to link\n"
@@ -159,7 +159,7 @@ def test_nothing_but_the_released_file_of_a_wheel_is_linked(
     made: Installation, tmp_path: Path
 ) -> None:
     before = made.contents()
-    local = made.site.local("cli", PROGRAMS["cli"], tmp_path / "local")
+    local = made.site.local("cli", CONTENTS["cli"], tmp_path / "local")
     for setting in (
         {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")},
         {"LEANSPEC_CLI_BINARY": str(local)},
@@ -243,7 +243,7 @@ def test_another_file_system_gets_a_copy(made: Installation) -> None:
         "link",
     )
     assert done.stdout.count(": linked") == 3
-    assert (made.scripts / "lean-spec").read_bytes() == PROGRAMS["cli"]
+    assert (made.scripts / "lean-spec").read_bytes() == CONTENTS["cli"]
     assert (made.scripts / "lean-spec").stat().st_nlink == 1
 
 
@@ -267,7 +267,7 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(
 ) -> None:
     before = made.contents()
     libraries = {"libssl.so.3": b"ssl"}
-    made.site.pin("cli", PROGRAMS["cli"], libraries)
+    made.site.pin("cli", CONTENTS["cli"], libraries)
     folder = made.site.root / "leanspec_cli_bin.libs"
     folder.mkdir()
     (folder / "libssl.so.3").write_bytes(libraries["libssl.so.3"])
@@ -292,7 +292,7 @@ def test_a_program_with_libraries_of_its_own_stays_where_they_are(
     (made.scripts / "leanspec").write_text(
         f"#!/bin/sh\nexec '{made.binary('mcp')}' \"$@\"\n"
     )
-    assert "neither" in made.manage("verify", code=1), "the program of another family"
+    assert "neither" in made.manage("verify", code=1), "the program of another program"
     made.manage("unlink")
     assert made.contents() == before | {
         "leanspec": (made.scripts / "leanspec").read_bytes()
@@ -373,7 +373,7 @@ def damage(made: Installation) -> None:
 def brings_back(made: Installation) -> str:
     """Return what an installer does that brings the binary back."""
     good = made.tools / "good"
-    good.write_bytes(PROGRAMS["cli"])
+    good.write_bytes(CONTENTS["cli"])
     return f'cp -p "{good}" "{made.binary("cli")}"; chmod 755 "{made.binary("cli")}"'
 
 
@@ -387,7 +387,7 @@ def test_repair_brings_back_what_is_damaged_and_nothing_else(made: Installation)
     assert len(made.told()) == 1
     assert made.told()[0].startswith("pip install --python ")
     assert made.told()[0].endswith(f"leanspec-cli-bin=={VERSION}")
-    assert made.binary("cli").read_bytes() == PROGRAMS["cli"]
+    assert made.binary("cli").read_bytes() == CONTENTS["cli"]
 
 
 DIGEST = "ab" * 32
@@ -491,7 +491,7 @@ def test_repair_goes_on_after_a_binary_that_it_cannot_repair(
     made: Installation, tmp_path: Path
 ) -> None:
     copy, binary = tmp_path / "copy", made.binary("mcp")
-    copy.write_bytes(PROGRAMS["mcp"])
+    copy.write_bytes(CONTENTS["mcp"])
     made.uv(f"cp '{copy}' '{binary}'")
     binary.write_bytes(b"x")
     output = made.manage("repair", code=1, env={"LEANSPEC_CLI_BINARY": "/nowhere"})
@@ -691,8 +691,8 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
     made.manage("which", "mcp")
     assert "it is not installed" in made.manage("verify", code=1)
     report = json.loads(made.site.manage("which", "lean-spec", "--json", code=1).stdout)
-    (search,) = report["families"]
-    assert (search["family"], search["taken"]) == ("cli", None)
+    (search,) = report["programs"]
+    assert (search["program"], search["taken"]) == ("cli", None)
     assert search["platform"] == HOST.key
 
 
@@ -761,12 +761,12 @@ version = "9.9.10"
 wheels = [{{ url = "https://example.org/{}" }}]"""
 
 
-def lock(*families: str) -> str:
-    """Return what uv prints of a release with builds of families for this machine."""
+def lock(*programs: str) -> str:
+    """Return what uv prints of a release with builds of programs for this machine."""
     tag = f"manylinux_2_17_{HOST.machines[0]}" if HOST.system == "linux" else "macosx_11_0"
     builds = [
         BUILD.format(name, f"leanspec_{name}_bin-9.9.10-py3-none-{tag}.whl")
-        for name in families
+        for name in programs
     ]
     return LOCK.format("\n".join(builds))
 

@@ -21,7 +21,7 @@ require("minisign")
 
 from minisign import KeyPair
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries, manifest
 from leanspec_launcher.manage.fetch.entries import WheelRequest, store_folder
@@ -98,8 +98,8 @@ def fetch(site: Site, release: Release, code: int | None = 0) -> str:
 
 def fetch_here(place: str) -> None:
     """Fetch the other release in this process, as the command does."""
-    wheel = manifest.wheel_of(OTHER, FAMILIES["cli"], HOST, place, store_folder())
-    entries.fetch(WheelRequest(wheel, FAMILIES["cli"], HOST, place), pytest.fail)
+    wheel = manifest.wheel_of(OTHER, PROGRAMS["cli"], HOST, place, store_folder())
+    entries.fetch(WheelRequest(wheel, PROGRAMS["cli"], HOST, place), pytest.fail)
 
 
 @pytest.mark.posix

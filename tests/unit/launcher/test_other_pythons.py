@@ -79,11 +79,11 @@ def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
 FIND = "from leanspec_launcher.find import find_leanspec_bin as find; print(find({!r}))"
 
 
-def find(site: Site, family: str) -> subprocess.CompletedProcess[str]:
+def find(site: Site, program: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-c",
-        f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(family)}",
+        f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(program)}",
     ]
     return subprocess.run(
         command, env=site.env, capture_output=True, text=True, check=False

@@ -98,17 +98,17 @@ def test_json_is_one_object_with_the_promised_lists(site: Site) -> None:
         assert re.search(pattern, (folder / file).read_text("utf-8")), command
 
 
-def test_a_family_is_known_by_its_commands(site: Site) -> None:
+def test_a_program_is_known_by_its_commands(site: Site) -> None:
     names = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http", "leanspec-ui")
     lines = [["which", name, "--json"] for name in names]
-    families = [
-        json.loads(done.stdout)["families"][0]["family"]
+    programs = [
+        json.loads(done.stdout)["programs"][0]["program"]
         for done in installed(site).manage_each(*lines)
     ]
-    assert families == ["cli", "cli", "mcp", "http", "http"]
+    assert programs == ["cli", "cli", "mcp", "http", "http"]
     (done,) = site.manage_each(["verify", "nonsense"])
     assert done.returncode == 2
-    assert "invalid value for `FAMILY`: `nonsense` is not one of `cli`, " in done.stderr
+    assert "invalid value for `PROGRAM`: `nonsense` is not one of `cli`, " in done.stderr
 
 
 def test_which_and_verify_end_with_what_to_type(site: Site) -> None:

@@ -279,7 +279,7 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
     assert "macOS" not in said, "this release has no build for it"
     launcher = [*old, "-c", site.call("main", ".manage")]
     report = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
-    (search,) = report["families"]
+    (search,) = report["programs"]
     assert (search["platform"], search["taken"]) == (None, str(chosen))
     assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
     said = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
@@ -319,7 +319,7 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
     show = (
         "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
         "from leanspec_launcher._tables import *;"
-        "found = deciding(verdicts(FAMILIES['cli'], current()));"
+        "found = deciding(verdicts(PROGRAMS['cli'], current()));"
         "print(found.refusal.kind.value)"
     )
     code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"

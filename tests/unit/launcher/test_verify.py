@@ -14,7 +14,7 @@ import pytest
 
 from leanspec_launcher import _search
 from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, needs_proof
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.verify import proof
 from leanspec_launcher.verify.refusal import Kind, Refusal
 from tests.support.preconditions import needs
@@ -70,8 +70,8 @@ def private(folder: Path) -> Path:
 def check(path: Path) -> None:
     """Do what a launch does before it becomes the program."""
     place = Place(WHEEL, str(path))
-    if needs_proof(place, FAMILIES["cli"], HOST):
-        proof.admit(place, FAMILIES["cli"], HOST)
+    if needs_proof(place, PROGRAMS["cli"], HOST):
+        proof.admit(place, PROGRAMS["cli"], HOST)
 
 
 def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None:
@@ -247,7 +247,7 @@ def test_many_first_starts_at_once(site: Site) -> None:
 def kind_of(place: Place, platform: object = HOST) -> Kind | None:
     """Return why a place is refused; None if it is not."""
     try:
-        proof.prove(place, FAMILIES["cli"], platform)  # type: ignore[arg-type]
+        proof.prove(place, PROGRAMS["cli"], platform)  # type: ignore[arg-type]
     except Refusal as refusal:
         return refusal.kind
     return None

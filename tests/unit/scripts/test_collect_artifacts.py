@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from tests.support import headers
 from tests.support.artifacts import put
 from tests.support.versions import REAL
@@ -21,8 +21,8 @@ Scripts = Callable[..., CompletedProcess[str]]
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Path:
     for platform in PLATFORMS:
-        for family in FAMILIES:
-            put(tmp_path / "artifacts", family, platform)
+        for program in PROGRAMS:
+            put(tmp_path / "artifacts", program, platform)
     return tmp_path / "artifacts"
 
 
@@ -45,10 +45,10 @@ def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
 def test_every_platform_lands_with_its_own_record(collect: Scripts, tmp_path: Path) -> None:
     collect()
     records = sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))
-    assert len(records) == len(FAMILIES) * len(PLATFORMS)
+    assert len(records) == len(PROGRAMS) * len(PLATFORMS)
     for path in records:
         record = json.loads(path.read_text("utf-8"))
-        assert (record["family"], record["platform"]) == (path.parts[-4], path.parts[-2])
+        assert (record["program"], record["platform"]) == (path.parts[-4], path.parts[-2])
         assert (record["source"], record["commit"]) == ({"kind": "cargo"}, "c0ffee")
 
 
@@ -73,8 +73,8 @@ def test_planned_gaps_are_those_of_the_source(
             shutil.rmtree(artifacts / f"binaries-{platform}")
     done = collect("--planned", code=1)
     assert "there is no `binaries-darwin-x64/`" in done.stderr
-    for family in FAMILIES:
-        put(artifacts, family, *REAL, said={"source": {"kind": "npm"}})
+    for program in PROGRAMS:
+        put(artifacts, program, *REAL, said={"source": {"kind": "npm"}})
     collect("--planned")
     platforms = {path.name for path in (tmp_path / "into").glob("*/binaries/*")}
     assert platforms == set(REAL)
@@ -151,10 +151,10 @@ def test_merged_artifacts_are_the_same(
         shutil.rmtree(folder)
     collect()
     assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(
-        FAMILIES
+        PROGRAMS
     ) * len(PLATFORMS)
     shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
     assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
-    for family in FAMILIES:
-        shutil.rmtree(artifacts / family / "binaries/linux-arm64", ignore_errors=True)
+    for program in PROGRAMS:
+        shutil.rmtree(artifacts / program / "binaries/linux-arm64", ignore_errors=True)
     assert "the binaries for Linux on arm64 are missing" in collect(code=1).stderr

@@ -69,14 +69,14 @@ def test_it_builds_and_collects_what_runs(
     host = current()
     assert host is not None
     folder = tmp_path
-    for family in ("cli", "mcp", "http"):
-        folder = tmp_path / "into" / family / "binaries" / host.key
+    for program in ("cli", "mcp", "http"):
+        folder = tmp_path / "into" / program / "binaries" / host.key
         record = json.loads((folder / "binary.json").read_text("utf-8"))
-        program = next(path for path in folder.iterdir() if path.name != "binary.json")
+        binary = next(path for path in folder.iterdir() if path.name != "binary.json")
         said = subprocess.run(
-            [program, "a"], capture_output=True, text=True, check=True
+            [binary, "a"], capture_output=True, text=True, check=True
         ).stdout
-        assert said == f'{program.name} {version} ["a"]\n'
+        assert said == f'{binary.name} {version} ["a"]\n'
         assert record["commit"] == head.stdout.strip()
         assert record["source"]["kind"] == "cargo"
         assert record["source"]["target"] is None
@@ -150,7 +150,7 @@ def test_what_cargo_built_is_taken_wherever_it_lies(
     collect: Scripts, workspace: Path, tmp_path: Path, version: str, text: str
 ) -> None:
     """An older program lies where cargo put it before its configuration changed."""
-    collect("--build", "--family", "cli")
+    collect("--build", "--program", "cli")
     host = subprocess.run(
         ["rustc", "-vV"], capture_output=True, text=True, check=True
     ).stdout
@@ -160,7 +160,7 @@ def test_what_cargo_built_is_taken_wherever_it_lies(
     configured(workspace, text.replace("HOST", triple))
     main = workspace / "leanspec-cli/src/main.rs"
     main.write_text(main.read_text().replace("{:?}", "new {:?}"))
-    collect("--build", "--family", "cli")
+    collect("--build", "--program", "cli")
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
     said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     assert said == f"leanspec {version} new []\n"
@@ -170,7 +170,7 @@ def test_a_variable_that_moves_the_output_is_followed(
     collect: Scripts, tmp_path: Path, version: str
 ) -> None:
     env = clean_environment(CARGO_TARGET_DIR=str(tmp_path / "moved"))
-    collect("--build", "--family", "cli", env=env)
+    collect("--build", "--program", "cli", env=env)
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
     assert (
         version
@@ -181,7 +181,7 @@ def test_a_variable_that_moves_the_output_is_followed(
 def test_a_program_of_another_version_or_crate_is_not_ours(
     collect: Scripts, workspace: Path, tmp_path: Path
 ) -> None:
-    collect("--build", "--family", "cli")
+    collect("--build", "--program", "cli")
     main = workspace / "leanspec-cli/src/main.rs"
     for said in ("leanspec 0.0.9", "other crate"):
         main.write_text(f'fn main() {{ println!("{said}"); }}\n')
@@ -189,7 +189,7 @@ def test_a_program_of_another_version_or_crate_is_not_ours(
             ["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True
         )
         shutil.rmtree(tmp_path / "into")
-        words = refused(collect("--family", "cli", code=1), tmp_path / "into")
+        words = refused(collect("--program", "cli", code=1), tmp_path / "into")
         assert f"says that it is version `{said.split()[1]}`" in words
         assert "hint: rebuild it: add `--build`" in words
 
@@ -204,7 +204,7 @@ def test_a_damaged_lock_is_named(
     path.parent.mkdir(parents=True)
     path.write_bytes(headers.elf())
     (workspace / "Cargo.lock").write_text(text)
-    words = refused(collect("--family", "cli", code=1), tmp_path / "into")
+    words = refused(collect("--program", "cli", code=1), tmp_path / "into")
     assert "Cargo.lock` is not a lock file of cargo" in words
 
 
@@ -243,7 +243,7 @@ def test_the_hosts_folder_is_never_taken_for_another_platform(
     for data in (headers.mach_o(), headers.elf("aarch64"), headers.pe()):
         path.write_bytes(data)
         assert "not for `linux-x64`" in refused(
-            collect("--family", "cli", code=1), tmp_path / "into"
+            collect("--program", "cli", code=1), tmp_path / "into"
         )
 
 
@@ -303,7 +303,7 @@ def test_a_missing_crate_is_passed_over_unless_asked_for(
     assert "no crate `leanspec-mcp`: `mcp` is passed over" in done.stderr
     assert not (into / "mcp").exists()
     shutil.rmtree(into)
-    done = scripts("collect", "cargo", root, "--family", "mcp", "--into", into, code=1)
+    done = scripts("collect", "cargo", root, "--program", "mcp", "--into", into, code=1)
     assert "has no crate `leanspec-mcp`" in refused(done, into)
     none = write_workspace(tmp_path / "none", version, ())
     done = scripts("collect", "cargo", none, "--into", into, code=1)
@@ -319,7 +319,7 @@ def test_a_missing_binary_is_named(
             'name = "leanspec-http"\npath', 'name = "server"\npath'
         )
     )
-    words = refused(collect("--family", "http", code=1), tmp_path / "into")
+    words = refused(collect("--program", "http", code=1), tmp_path / "into")
     assert "the crate `leanspec-http` has no binary `leanspec-http`" in words
     assert "hint: its binaries are `server`" in words
 
@@ -345,4 +345,4 @@ def test_what_is_no_program_is_named(
     path = workspace / "target/release/leanspec"
     path.parent.mkdir(parents=True)
     path.mkdir() if data is None else path.write_bytes(data)
-    assert words in refused(collect("--family", "cli", code=1), tmp_path / "into")
+    assert words in refused(collect("--program", "cli", code=1), tmp_path / "into")

@@ -12,10 +12,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.collect import npm
-from scripts.model.families import load_families
+from scripts.model.programs import load_programs
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
@@ -57,11 +57,11 @@ def collect(scripts: Scripts, registry: Registry, tmp_path: Path) -> Scripts:
 
 
 def publish(
-    registry: Registry, family: str, platform: str, data: bytes, name: str | None = None
+    registry: Registry, program: str, platform: str, data: bytes, name: str | None = None
 ) -> None:
-    npm = f"@leanspec/{family}-{platform}"
+    npm = f"@leanspec/{program}-{platform}"
     registry.publish(
-        npm, "1.2.3", package(npm, "1.2.3", {name or FAMILIES[family].program: data})
+        npm, "1.2.3", package(npm, "1.2.3", {name or PROGRAMS[program].command: data})
     )
 
 
@@ -76,7 +76,7 @@ def test_what_the_registry_has_lands_with_its_record(
 ) -> None:
     publish(registry, "mcp", "linux-x64", headers.elf())
     publish(registry, "mcp", "windows-arm64", headers.pe("aarch64"), "leanspec-mcp.exe")
-    result = collect("--family", "mcp")
+    result = collect("--program", "mcp")
     into = tmp_path / "into"
     assert files(into) == [
         "mcp/binaries/linux-x64/binary.json",
@@ -100,9 +100,9 @@ def test_collect_npm_shows_the_reasons_of_the_plan(
     collect: Scripts, registry: Registry, version: str
 ) -> None:
     name = f"@leanspec/cli-{REAL[0]}"
-    program = {FAMILIES["cli"].program: headers.elf()}
+    program = {PROGRAMS["cli"].command: headers.elf()}
     registry.publish(name, version, package(name, version, program))
-    result = collect("--family", "cli", version=version)
+    result = collect("--program", "cli", version=version)
     assert f"darwin-arm64: npm has no binaries of {version} for it\n" in result.stderr
     assert set(registry.asked) == {name, f"-/{name}/{version}.tgz"}
 
@@ -114,9 +114,9 @@ def test_collect_npm_asks_for_what_the_plan_calls_missing_if_told_to(
     other = next(key for key in PLATFORMS if key not in REAL)
     name = f"@leanspec/cli-{REAL[0]}"
     registry.publish(
-        name, version, package(name, version, {FAMILIES["cli"].program: headers.elf()})
+        name, version, package(name, version, {PROGRAMS["cli"].command: headers.elf()})
     )
-    collect("--family", "cli", "--all", version=version)
+    collect("--program", "cli", "--all", version=version)
     assert f"@leanspec/cli-{other}" in registry.asked
 
 
@@ -130,7 +130,7 @@ def test_collect_npm_does_not_take_a_staged_version_for_a_missing_one(
         item | {"packageName": "@leanspec/cli-linux-arm64"},
         item | {"packageName": "@leanspec/cli-darwin-x64", "version": "1.2.4"},
     ]
-    result = collect("--family", "cli", code=1)
+    result = collect("--program", "cli", code=1)
     staged = (
         "staged on the registry, and not published yet: `@leanspec/cli-linux-arm64@1.2.3`"
     )
@@ -145,8 +145,8 @@ def test_a_second_collect_keeps_the_first_if_told_to(
     publish(registry, "cli", "linux-x64", headers.elf())
     publish(registry, "mcp", "linux-x64", headers.elf(needed=["libm.so.6", "libc.so.6"]))
     linux = ("--platform", "linux-x64")
-    collect("--family", "cli", *linux)
-    collect("--family", "mcp", *linux, "--keep")
+    collect("--program", "cli", *linux)
+    collect("--program", "mcp", *linux, "--keep")
     assert {file.split("/")[0] for file in files(tmp_path / "into")} == {"cli", "mcp"}
 
 
@@ -155,7 +155,7 @@ def test_a_full_disk_keeps_what_was_collected(
     scripts: Scripts, registry: Registry, small_disk: Path
 ) -> None:
     publish(registry, "cli", "linux-x64", headers.elf() + os.urandom(3_000_000))
-    command = ["collect", "npm", "1.2.3", "--family", "cli", "--platform", "linux-x64"]
+    command = ["collect", "npm", "1.2.3", "--program", "cli", "--platform", "linux-x64"]
     environment = clean_environment(**registry.settings())
     result = scripts(*command, "--into", small_disk, code=1, env=environment)
     assert "o space left on device" in result.stderr
@@ -227,7 +227,7 @@ def test_a_fault_is_one_error_and_changes_nothing(
     words: list[str],
 ) -> None:
     prepare(registry)
-    result = collect("--family", "cli", "--platform", "linux-x64", code=1)
+    result = collect("--program", "cli", "--platform", "linux-x64", code=1)
     assert result.stderr.count("error: ") == 1
     for word in words:
         assert word in result.stderr
@@ -236,7 +236,7 @@ def test_a_fault_is_one_error_and_changes_nothing(
 
 
 def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
-    one = ("--family", "cli", "--platform", "linux-x64")
+    one = ("--program", "cli", "--platform", "linux-x64")
     result = collect(*one, code=1, npm_config_registry="http://127.0.0.1:9/")
     assert "ECONNREFUSED" in result.stderr
     assert "hint: check the registry" in result.stderr
@@ -250,7 +250,7 @@ def test_without_npm_it_says_so(collect: Scripts) -> None:
 
 
 @pytest.mark.posix
-def test_every_family_and_platform_is_asked_for_without_a_choice(
+def test_every_program_and_platform_is_asked_for_without_a_choice(
     collect: Scripts, tmp_path: Path
 ) -> None:
     npm = tmp_path / "bin/npm"
@@ -258,20 +258,20 @@ def test_every_family_and_platform_is_asked_for_without_a_choice(
     npm.write_text('#!/bin/sh\necho \'{"error": {"code": "E404"}}\'; exit 1\n')
     npm.chmod(0o755)
     result = collect(code=1, PATH=f"{npm.parent}:/usr/bin:/bin")
-    for family in FAMILIES:
+    for program in PROGRAMS:
         for platform in PLATFORMS:
-            assert f"`@leanspec/{family}-{platform}@1.2.3`" in result.stderr
+            assert f"`@leanspec/{program}-{platform}@1.2.3`" in result.stderr
 
 
 @pytest.mark.parametrize("version", ["latest", "^1.2.0", "1.x"])
 def test_collect_npm_refuses_a_range_before_it_asks(collect: Scripts, version: str) -> None:
-    result = collect("--family", "cli", "--platform", "linux-x64", code=2, version=version)
+    result = collect("--program", "cli", "--platform", "linux-x64", code=2, version=version)
     assert f"invalid value for `VERSION`: invalid version: `{version}`" in result.stderr
     assert "asking" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--platform", "linux-mips"], ["--family", "gui"], ["--nonsense"]]
+    "arguments", [["--platform", "linux-mips"], ["--program", "gui"], ["--nonsense"]]
 )
 def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
     result = collect(*arguments, code=2)
@@ -290,7 +290,7 @@ def test_npm_is_told_to_run_no_script(
         return CompletedProcess(command, 0, "{}", "")
 
     monkeypatch.setattr(npm, "capture", capture)
-    project, platform = load_families()[0], PLATFORMS["linux-x64"]
+    project, platform = load_programs()[0], PLATFORMS["linux-x64"]
     package = npm.Package(project, platform, "x", "1.2.3", "sha512-x", None)
     with pytest.raises(CommandError, match="npm left 0 files"):
         npm._fetch("npm", package, tmp_path)  # noqa: SLF001 - the one place that fetches

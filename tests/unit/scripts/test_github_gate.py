@@ -14,10 +14,10 @@ from packaging.version import Version
 
 from leanspec_launcher._tables import current
 from scripts.github.gate import GitHubRelease
-from scripts.model.families import binary_path, load_families
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, to_its_end
 from scripts.model.plan import Plan
+from scripts.model.programs import binary_path, load_programs
 from tests.support.desktop import make_deb
 from tests.support.releases import plan_of_this_machine
 from tests.support.versions import RELEASED
@@ -98,7 +98,7 @@ def nonsense_next_key(release: Release) -> None:
 
 
 def lying_record(release: Release) -> None:
-    (project, *_) = load_families(("cli",))
+    (project, *_) = load_programs(("cli",))
     platform = current()
     assert platform is not None
     record = binary_path(release.binaries, project, platform).with_name("binary.json")

@@ -17,9 +17,9 @@ from scripts.dev import pre_release as module
 from scripts.dev.suite import CHECKS
 from scripts.gates.check import Further
 from scripts.github.gate import GitHubRelease
-from scripts.model.families import PROJECTS
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import Plan, read_plan
+from scripts.model.programs import PROJECTS
 from tests.support.releases import write_tagged_tree
 from tests.support.versions import RELEASED
 

@@ -11,7 +11,7 @@ import pytest
 from leanspec_launcher._tables import PLATFORMS, Platform
 from leanspec_launcher.commands import CommandError
 from scripts.collect.staging import read_collected, staged
-from scripts.model.families import load_families
+from scripts.model.programs import load_programs
 from tests.support import headers
 
 PLATFORM, OTHER = PLATFORMS["linux-x64"], PLATFORMS["linux-arm64"]
@@ -26,9 +26,9 @@ def collect(
     are_different: bool = True,
     keep: bool = False,
 ) -> None:
-    """Collect a small executable per family, each with bytes of its own."""
+    """Collect a small executable per program, each with bytes of its own."""
     with staged(base, keep=keep) as staging:
-        for number, project in enumerate(load_families()):
+        for number, project in enumerate(load_programs()):
             file = base.parent / "program"
             mark = bytes([number * are_different]) + version.encode()
             file.write_bytes(headers.elf(CPUS[platform.key]) + mark)
@@ -56,7 +56,7 @@ def test_what_is_collected_takes_the_place_of_what_was_there(tmp_path: Path) -> 
 def test_a_swap_that_fails_halfway_is_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    """Each family is moved twice: the old one out of the way, the new one into its place."""
+    """Each program is moved twice: the old one out of the way, the new one into its place."""
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -101,7 +101,7 @@ def test_a_record_says_nothing_of_a_program_that_was_not_run(tmp_path: Path) -> 
     for path in base.rglob("binary.json"):
         text = path.read_text("utf-8")
         assert "reported" not in json.loads(text)
-        assert text.startswith('{\n  "family"'), "two spaces, so that a change is one line"
+        assert text.startswith('{\n  "program"'), "two spaces, so that a change is one line"
 
 
 def test_what_is_kept_is_checked_and_of_the_same_version(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
     collect(base, "1.2.3")
     record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
     stated = json.loads(record.read_text("utf-8"))
-    for change in ({"family": "cli"}, {"platform": "linux-arm64"}):
+    for change in ({"program": "cli"}, {"platform": "linux-arm64"}):
         record.write_text(json.dumps(stated | change), "utf-8")
         with pytest.raises(
             CommandError, match=r"describes `.*`, expected `mcp` for `linux-x64`"

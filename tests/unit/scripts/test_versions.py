@@ -17,7 +17,7 @@ import tomlkit
 from click.testing import CliRunner
 from packaging.version import Version
 
-from leanspec_launcher._tables import FAMILIES
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
@@ -49,10 +49,10 @@ def test_bump_drops_the_wheel_of_a_removed_program_and_takes_it_back(
     copy_tree(tmp_path)
     manifest = tmp_path / "pyproject.toml"
     before = read_requirements(manifest)
-    version, families = version_places.home_version(tmp_path), dict(FAMILIES)
-    server = families.pop("mcp")
+    version, programs = version_places.home_version(tmp_path), dict(PROGRAMS)
+    server = programs.pop("mcp")
     with monkeypatch.context() as patch:
-        patch.setattr(version_places, "FAMILIES", families)
+        patch.setattr(version_places, "PROGRAMS", programs)
         patch.setattr(version_places, "ENDED", {"mcp": server})
         version_places.apply(version_places.planned(version, tmp_path))
         remaining = [each for each in before if not each.startswith(server.distribution)]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, current
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, current
 from leanspec_launcher.tools import digest as digest_of_tools
 from leanspec_launcher.web.pages import tree_digest
 from scripts.environment import ROOT
@@ -54,16 +54,16 @@ def test_the_set_is_exactly_this(dist: Path) -> None:
 
 def test_wheels_are_not_larger_than_the_npm_archives(dist: Path) -> None:
     """The archives of the same binaries on npm have these sizes, in bytes, with two small files more."""
-    for family, size in (("cli", 2867180), ("mcp", 1025178), ("http", 2769180)):
-        wheel = next(dist.glob(f"leanspec_{family}_bin-*linux*.whl"))
+    for program, size in (("cli", 2867180), ("mcp", 1025178), ("http", 2769180)):
+        wheel = next(dist.glob(f"leanspec_{program}_bin-*linux*.whl"))
         assert wheel.stat().st_size <= size
 
 
 def test_wheels_are_smaller_than_zlib_makes_them(dist: Path) -> None:
     """The smallest program, for zlib takes a second for the others."""
-    family = FAMILIES["mcp"]
-    with zipfile.ZipFile(next(dist.glob(f"{family.package}-*linux*.whl"))) as archive:
-        entry = archive.getinfo(f"{family.package}/bin/{family.program}")
+    program = PROGRAMS["mcp"]
+    with zipfile.ZipFile(next(dist.glob(f"{program.package}-*linux*.whl"))) as archive:
+        entry = archive.getinfo(f"{program.package}/bin/{program.command}")
         by_zlib = zlib.compress(archive.read(entry), 9)
     assert entry.compress_size < 0.97 * len(by_zlib)
 
@@ -83,14 +83,14 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
     dist: Path, binaries: Path, version: str
 ) -> None:
     expected = {
-        family: {
-            "linux-x64": digest(binaries / family / "binaries/linux-x64" / each.program)
+        program: {
+            "linux-x64": digest(binaries / program / "binaries/linux-x64" / each.command)
         }
-        for family, each in FAMILIES.items()
+        for program, each in PROGRAMS.items()
     }
     wheels = {
-        family: next(dist.glob(f"{each.package}-*linux*.whl"))
-        for family, each in FAMILIES.items()
+        program: next(dist.glob(f"{each.package}-*linux*.whl"))
+        for program, each in PROGRAMS.items()
     }
     with zipfile.ZipFile(next(dist.glob("lean_spec-*.whl"))) as archive:
         wheel = archive.read("leanspec_launcher/_pins.py").decode()
@@ -113,8 +113,8 @@ def test_lean_spec_carries_the_pins_of_these_very_binaries(
         "LIBRARIES": {},
         "PAGES": tree_digest(str(binaries / "ui/pages")),
         "WHEELS": {
-            family: {"linux-x64": (path.name, digest(path), path.stat().st_size)}
-            for family, path in wheels.items()
+            program: {"linux-x64": (path.name, digest(path), path.stat().st_size)}
+            for program, path in wheels.items()
         },
         "FILES": f"{read_repository().url}/releases/download/v{{version}}/",
         "KEYS": (),
@@ -179,7 +179,7 @@ def test_a_choice_builds_the_chosen_alone(
     for name in ("leanspec_mcp_bin-0.2.9-py3-none-win_amd64.whl", *others):
         (out / name).write_text("")
     binaries = stand_in / "binaries"
-    result = scripts("wheels", "--binaries", binaries, "--family", "mcp", "--out", out)
+    result = scripts("wheels", "--binaries", binaries, "--program", "mcp", "--out", out)
     (wheel,) = stand_in.glob("dist/leanspec_mcp_bin-*linux*.whl")
     assert {path.name for path in out.iterdir()} == {wheel.name, *others}
     assert "lean-spec and the stubs are left out" in result.stderr
@@ -232,7 +232,7 @@ def empty(binaries: Path) -> None:
         (swap, [], "is an executable for linux-x64, not for `linux-arm64`"),
         (
             lambda binaries: shutil.rmtree(binaries / "cli/binaries"),
-            ["--family", "cli"],
+            ["--program", "cli"],
             "no binary of `cli`",
         ),
         (
@@ -265,7 +265,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
     result = scripts(
-        "wheels", "--binaries", binaries, "--family", "cli", "--out", small_disk, code=1
+        "wheels", "--binaries", binaries, "--program", "cli", "--out", small_disk, code=1
     )
     assert "No space left on device" in result.stderr
     assert not list(small_disk.iterdir())

@@ -1,4 +1,4 @@
-"""The families as projects: what `platform_wheels/<family>/pyproject.toml` says, joined with the launcher's table."""
+"""The programs as projects: what `platform_wheels/<program>/pyproject.toml` says, joined with the launcher's table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._search import local_path
-from leanspec_launcher._tables import FAMILIES, PLATFORMS, Family, Platform
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
@@ -16,10 +16,10 @@ PROJECTS = ROOT / "platform_wheels"
 
 
 @dataclass(frozen=True)
-class FamilyProject:
-    """A family with its project folder and what collecting its binary needs to know."""
+class ProgramProject:
+    """A program with its project folder and what collecting its binary needs to know."""
 
-    family: Family
+    program: Program
     root: Path
     version: str
     crate: str
@@ -28,8 +28,8 @@ class FamilyProject:
 
     @property
     def name(self) -> str:
-        """The family's short name."""
-        return self.family.name
+        """The program's short name."""
+        return self.program.name
 
     def npm_package(self, platform: Platform) -> str:
         """Return the name of the npm package that carries the binary for a platform."""
@@ -52,23 +52,23 @@ def release_keys(root: Path = ROOT) -> tuple[str, ...]:
     return tuple(str(key) for key in keys if key)
 
 
-def load_families(names: tuple[str, ...] = ()) -> list[FamilyProject]:
-    """Read the projects of the families named, or of all.
+def load_programs(names: tuple[str, ...] = ()) -> list[ProgramProject]:
+    """Read the projects of the programs named, or of all.
 
     Raises CommandError if a project and the launcher's table disagree: the wheel would not be
     found.
     """
-    return [_load(FAMILIES[name]) for name in (dict.fromkeys(names) or FAMILIES)]
+    return [_load(PROGRAMS[name]) for name in (dict.fromkeys(names) or PROGRAMS)]
 
 
-def _load(family: Family) -> FamilyProject:
-    path = PROJECTS / family.name / "pyproject.toml"
+def _load(program: Program) -> ProgramProject:
+    path = PROJECTS / program.name / "pyproject.toml"
     table = tomllib.loads(path.read_text("utf-8"))
     own = table["tool"]["leanspec-build"]
     for what, said, expected in (
-        ("name", table["project"]["name"], family.distribution),
-        ("package", own["package"], family.package),
-        ("executable", own["executable"], family.program),
+        ("name", table["project"]["name"], program.distribution),
+        ("package", own["package"], program.package),
+        ("executable", own["executable"], program.command),
         ("version", table["project"]["version"], main_project()["version"]),
     ):
         if said != expected:
@@ -78,8 +78,8 @@ def _load(family: Family) -> FamilyProject:
             )
     collect = table["tool"]["leanspec-collect"]
     project = table["project"]
-    return FamilyProject(
-        family,
+    return ProgramProject(
+        program,
         path.parent,
         project["version"],
         collect["crate"],
@@ -93,6 +93,6 @@ def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:
     return [PLATFORMS[key] for key in (dict.fromkeys(keys) or PLATFORMS)]
 
 
-def binary_path(base: Path, project: FamilyProject, platform: Platform) -> Path:
-    """Return the path of a family's binary for a platform in a binaries directory."""
-    return Path(local_path(str(base), project.family, platform))
+def binary_path(base: Path, project: ProgramProject, platform: Platform) -> Path:
+    """Return the path of a program's binary for a platform in a binaries directory."""
+    return Path(local_path(str(base), project.program, platform))
