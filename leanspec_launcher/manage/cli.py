@@ -131,7 +131,7 @@ def which(program: str | None) -> CommandReport:
     for search in searches:
         _print_search(search)
     needed = [search for search in searches if program or not search.program.extra]
-    failed = [search for search in needed if not search.taken]
+    failed = [search for search in needed if not search.binary]
     _print_hints(search.hint for search in failed)
     value = {"programs": [search.as_json() for search in searches]}
     return CommandReport(value, FAILURE if failed else 0)

@@ -144,8 +144,8 @@ def summary(findings: list[ReportLine]) -> str:
         names.setdefault(finding.section, []).append(finding.name)
     if names:
         places = [
-            f"{section} ({', '.join(dict.fromkeys(each))})"
-            for section, each in names.items()
+            f"{section} ({', '.join(dict.fromkeys(section_names))})"
+            for section, section_names in names.items()
         ]
         return f"{_counted(len(errors(findings)), 'problem')}: {', '.join(places)}"
     count = sum(finding.status is Status.WARNING for finding in findings)
@@ -526,22 +526,22 @@ def _path() -> Iterator[ReportLine]:
         for folder in os.environ.get("PATH", "").split(os.pathsep)
         if os.path.isabs(folder)
     ]
-    ours = _own_folders()
+    ours = _command_folders()
     removed = [command.path.name for command in missing_commands()]
     missing = []
     for name in _names():
         paths = [
             path for folder in folders if os.path.isfile(path := os.path.join(folder, name))
         ]
-        own_paths = [path for path in paths if _is_in(path, ours)]
-        if paths and not own_paths:
+        our_paths = [path for path in paths if _is_in(path, ours)]
+        if paths and not our_paths:
             text = f"`{paths[0]}`{_origin(paths[0])} is started, which is not of this installation"
             yield warning(name, text, PATH_HINT)
-        elif own_paths and paths[0] != own_paths[0]:
-            text = f"`{paths[0]}`{_origin(paths[0])} comes before `{own_paths[0]}`"
+        elif our_paths and paths[0] != our_paths[0]:
+            text = f"`{paths[0]}`{_origin(paths[0])} comes before `{our_paths[0]}`"
             yield warning(name, text, PATH_HINT)
-        elif own_paths:
-            yield ok(name, own_paths[0])
+        elif our_paths:
+            yield ok(name, our_paths[0])
         elif ours and name not in removed:
             missing.append(f"`{name}`")
     if missing:
@@ -558,14 +558,16 @@ def _is_in(path: str, folders: list[str]) -> bool:
 
 def _names() -> list[str]:
     suffix = ".exe" if sys.platform == "win32" else ""
-    programs = [each.command for each in PROGRAMS.values()]
+    programs = [program.command for program in PROGRAMS.values()]
     return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *programs))]
 
 
-def _own_folders() -> list[str]:
+def _command_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
     commands = link.commands_if_recorded(current())
-    return list(dict.fromkeys(os.path.realpath(each.path.parent) for each in commands))
+    return list(
+        dict.fromkeys(os.path.realpath(command.path.parent) for command in commands)
+    )
 
 
 def _origin(path: str) -> str:

@@ -176,10 +176,10 @@ def script_text(path: Path, target: str) -> bytes:
     except OSError:
         return b""
     module, _, function = target.partition(":")
-    own_import = f"{module} import {function}\n".encode()
-    text = text.replace(OWN_IMPORT, own_import)
+    import_line = f"{module} import {function}\n".encode()
+    text = text.replace(OWN_IMPORT, import_line)
     text = text.replace(b"main()", f"{function}()".encode())
-    return text if text.startswith(b"#!") and own_import in text else b""
+    return text if text.startswith(b"#!") and import_line in text else b""
 
 
 def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:

@@ -70,13 +70,13 @@ def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
     """Yield the links that are missing in the folder where pipx or uv made those of this tool."""
     if not in_use().makes_links or sys.platform == "win32":
         return
-    own = next((script.path for script in scripts if script.name == link.OWN), None)
+    our_script = next((script.path for script in scripts if script.name == link.OWN), None)
     folders = [os.path.dirname(sys.argv[0]), *os.environ.get("PATH", "").split(os.pathsep)]
     for folder in dict.fromkeys(filter(os.path.isabs, folders)):
         path = os.path.join(folder, link.OWN)
-        if own is None or not os.path.islink(path):
+        if our_script is None or not os.path.islink(path):
             continue
-        if os.path.realpath(path) != os.path.realpath(own):
+        if os.path.realpath(path) != os.path.realpath(our_script):
             continue
         for script in scripts:
             command = Path(folder, script.name)

@@ -186,7 +186,7 @@ def _run_until_good(steps: list[list[str]], check: Check, *, dry_run: bool) -> N
         except CommandError:
             if step is steps[-1]:
                 raise
-        if all(each.good for each in check_all(check.program)):
+        if all(result.good for result in check_all(check.program)):
             return
 
 

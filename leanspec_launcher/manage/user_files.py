@@ -134,7 +134,7 @@ def _must_be_a_file(state: os.stat_result, path: Path) -> None:
 
 def _must_be_ours(path: Path) -> None:
     """Refuse a file of another user, or one that is not to be written."""
-    existing = next(each for each in (path, *path.parents) if each.exists())
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
     state = existing.stat()
     is_new = existing != path
     is_root = sys.platform != "win32" and os.geteuid() == 0
@@ -213,15 +213,15 @@ def _back_up(path: Path, content: Snapshot, undo: contextlib.ExitStack) -> Path:
 def copies_of(path: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield the copies that were kept of a file, newest first, with their bytes."""
     backup = path.with_name(path.name + BACKUP)
-    found = [backup] if os.path.lexists(backup) else []
+    backups = [backup] if os.path.lexists(backup) else []
     while os.path.lexists(
-        backup := path.with_name(f"{path.name}{BACKUP}.{len(found) + 1}")
+        backup := path.with_name(f"{path.name}{BACKUP}.{len(backups) + 1}")
     ):
-        found.append(backup)
-    for each in reversed(found):
-        data = _data(each)
+        backups.append(backup)
+    for backup in reversed(backups):
+        data = _data(backup)
         if data is not None:
-            yield each, data
+            yield backup, data
 
 
 def _remove(path: Path, content: Snapshot, root: Path) -> None:

@@ -13,15 +13,15 @@ from . import link
 
 @dataclass(frozen=True)
 class ProgramSearch:
-    """A program's binary: every place where it may be, and the one that is taken."""
+    """A program's binary: every place where it may be, and the one that is binary."""
 
     program: Program
     platform: str | None
-    taken: str | None
+    binary: str | None
     places: list[PlaceVerdict]
     # Commands that start a linked binary, whatever the places say.
     linked: list[str]
-    # What to type so that one is taken.
+    # What to type so that one is binary.
     hint: str
 
     def as_json(self) -> dict[str, object]:
@@ -29,7 +29,7 @@ class ProgramSearch:
         return {
             "program": self.program.name,
             "platform": self.platform,
-            "taken": self.taken,
+            "binary": self.binary,
             "linked": self.linked,
             "hint": self.hint,
             "places": [_as_json(place) for place in self.places],
@@ -73,7 +73,7 @@ def _search(program: Program) -> ProgramSearch:
     return ProgramSearch(
         program=program,
         platform=key,
-        taken=path,
+        binary=path,
         places=places,
         linked=linked,
         hint="" if path else hints.hint_of(program, first),

@@ -51,7 +51,7 @@ def test_an_installed_program_gets_its_arguments(
     assert output == f"leanspec-mcp {version}\n"
     report = installation.start("leanspec-launcher", "which", "--json").stdout
     paths = {
-        search["program"]: search["taken"] for search in json.loads(report)["programs"]
+        search["program"]: search["binary"] for search in json.loads(report)["programs"]
     }
     assert Path(paths["cli"]).is_relative_to(installation.packages)
     installation.start("leanspec-launcher", "verify")

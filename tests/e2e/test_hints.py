@@ -110,7 +110,7 @@ def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> In
 def binary(installation: Installation) -> Path:
     """Return the path of the command line's binary."""
     output = installation.start("leanspec-launcher", "which", "cli", "--json").stdout
-    return Path(json.loads(output)["programs"][0]["taken"])
+    return Path(json.loads(output)["programs"][0]["binary"])
 
 
 def type_hint(

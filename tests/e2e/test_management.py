@@ -410,7 +410,7 @@ def test_hints_suit_an_externally_managed_environment(
 def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> None:
     uvx = fresh(Uvx)
     output = uvx.start("leanspec-launcher", "which", "cli", "--json").stdout
-    damage(Path(json.loads(output)["programs"][0]["taken"]))
+    damage(Path(json.loads(output)["programs"][0]["binary"]))
     error = uvx.start("lean-spec", "--version", code=126).stderr
     commands, waits = error.splitlines()[-1].removeprefix("hint: ").split("  ")
     assert commands == "uv cache prune && uv cache clean leanspec-cli-bin"

@@ -455,7 +455,7 @@ def must_work(installation: Installation, project: Path, version: str) -> None:
     assert (server.name, server.version) == ("leanspec-mcp", version)
     assert "list_specs" in {tool["name"] for tool in server.tools}
     report = json.loads(start("leanspec-launcher", "which", "--json").stdout)
-    paths = {search["program"]: search["taken"] for search in report["programs"]}
+    paths = {search["program"]: search["binary"] for search in report["programs"]}
     assert paths["cli"] is not None
     assert installation.binary().samefile(paths["cli"])
     assert os.access(installation.binary(), os.X_OK)

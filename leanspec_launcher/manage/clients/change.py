@@ -153,7 +153,11 @@ def _left(
         # The bytes of before, if nothing else has changed since.
         if not form.has(text, keys) and form.put(text, keys, entry) == before:
             return {"after": text, "copy": copy, "keeps_copy": False}
-    if not copies and _is_made(client, entry) and form.put("", keys, entry) == before:
+    if (
+        not copies
+        and _has_only_our_keys(client, entry)
+        and form.put("", keys, entry) == before
+    ):
         return {"after": "", "is_ours": True}
     after = form.drop(before, keys)
     # Without a copy, the table came with the server; a file of nothing but servers has to keep it.
@@ -166,16 +170,16 @@ def _left(
                 after = form.drop(after, keys[:end])
         if form.document(text) == form.document(after):
             return {"after": after, "copy": copy, "keeps_copy": False}
-    return {"after": after, "keeps_copy": not _is_made(client, entry)}
+    return {"after": after, "keeps_copy": not _has_only_our_keys(client, entry)}
 
 
-def _is_made(client: Client, entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
+def _has_only_our_keys(client: Client, entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
     """Tell whether an entry has nothing but what `--write` puts into it."""
     server = server_of(entry)
     if server is None or not is_written(server):
         return False
-    made = {**dict(client.new_entry), **describe(client, server)}
-    return not entry.keys() - made.keys()
+    ours = {**dict(client.new_entry), **describe(client, server)}
+    return not entry.keys() - ours.keys()
 
 
 def _has_copy(client: Client, form: Format, file: Path, before: str, table: Keys) -> bool:
@@ -185,15 +189,15 @@ def _has_copy(client: Client, form: Format, file: Path, before: str, table: Keys
     rest = before
     servers = form.read(before, table)
     for name, entry in servers.items() if isinstance(servers, dict) else ():
-        if _is_made(client, entry):
+        if _has_only_our_keys(client, entry):
             rest = form.drop(rest, (*table, name))
     if rest == before:
         return False
-    kept = [form.document(text) for _, text in _readable(form, copies_of(file))]
+    documents = [form.document(text) for _, text in _readable(form, copies_of(file))]
     empty = with_entry({}, table, {}) if table else {}
     without = form.document(rest)
     return without in ({}, empty) or any(
-        without in (document, with_table(document, table)) for document in kept
+        without in (document, with_table(document, table)) for document in documents
     )
 
 
@@ -238,9 +242,9 @@ def refusal(client: Client, place: ServersFile, text: str | None = None) -> str:
     with _naming(place.path, client):
         whole = _text(read(place.path)) if text is None else text
         return " and ".join(
-            f"{what} in line {line}"
-            for what, line in json_text.extensions(whole).items()
-            if what in client.refuses
+            f"{extension} in line {line}"
+            for extension, line in json_text.extensions(whole).items()
+            if extension in client.refuses
         )
 
 

@@ -18,8 +18,8 @@ from .server import (
     has_uvx,
     in_folder,
     must_be_utf_8,
-    own,
     pinned,
+    this_server,
 )
 from .table import Client, ServerFolder, name_of
 
@@ -53,7 +53,7 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     if is_portable is None:
         is_shared = scope == PROJECT and not is_of_a_machine and has_uvx()
         is_portable = is_shared or wish.has_version
-    server = PORTABLE if is_portable else own(current())
+    server = PORTABLE if is_portable else this_server(current())
     if is_portable and wish.has_version:
         server = pinned(server)
     if folder:

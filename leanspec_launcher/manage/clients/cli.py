@@ -97,7 +97,7 @@ def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str
     if name in RENAMED:
         return RENAMED[name]
     nearest = difflib.get_close_matches(name, CLIENTS, 2, cutoff=0.7)
-    suggestion = " or ".join(f"`{each}`" for each in nearest)
+    suggestion = " or ".join(f"`{command}`" for command in nearest)
     question = f": did you mean {suggestion}?" if suggestion else ""
     raise click.UsageError(f"no client is called `{text}`{question}")
 
@@ -220,8 +220,8 @@ def _check(
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
     if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
         raise click.UsageError(f"no client takes a server with the name `{options.name}`")
-    is_asked = not (options.yes or options.dry_run)
-    if Output.is_for_programs and is_asked and (write or options.remove):
+    must_confirm = not (options.yes or options.dry_run)
+    if Output.is_for_programs and must_confirm and (write or options.remove):
         raise click.UsageError("with `--json`, nobody is asked: add `--yes` or `--dry-run`")
     is_for_one = link or policy or ((write or options.remove) and not every)
     if client is None and is_for_one:

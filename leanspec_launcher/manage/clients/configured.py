@@ -91,9 +91,9 @@ class ConfiguredServer:
         if self.server is None:
             return ""
         inner, folder = self.started
-        where = f"in `{folder}`" if folder else self.start.value
+        origin = f"in `{folder}`" if folder else self.start.value
         name = "" if self.name == NAME else f"`{self.name}` starts "
-        return f"{name}`{_shown(inner)}` {where}"
+        return f"{name}`{_shown(inner)}` {origin}"
 
     @property
     def start(self) -> ServerFolder:
@@ -123,9 +123,9 @@ def configured(here: Path) -> Iterator[Configured]:
         results = list(_of_client(client, project))
         # A file with several readers counts once, unless this user has them all.
         yield from (
-            each for each in results if each.path not in paths or is_present(client)
+            result for result in results if result.path not in paths or is_present(client)
         )
-        paths |= {each.path for each in results}
+        paths |= {result.path for result in results}
 
 
 def _of_client(client: Client, project: Path) -> Iterator[Configured]:
@@ -272,8 +272,8 @@ def _problems(entry: ConfiguredServer, project: Path) -> Iterator[tuple[str, str
 
 
 def _problem_of_type(entry: ConfiguredServer) -> str:
-    kind, known = entry.value.get("type"), entry.client.types
-    if kind is None or not known or kind in known:
+    kind, types = entry.value.get("type"), entry.client.types
+    if kind is None or not types or kind in types:
         return ""
     return f"has the type `{kind}`, which {entry.client.title} does not know"
 

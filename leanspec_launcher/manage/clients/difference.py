@@ -31,7 +31,7 @@ def _masked(text: str, span: Span) -> list[str]:
     """Return the lines of a text with everything masked that is outside a span, except for brackets."""
     lines, place = [], 0
     for line in text.splitlines(keepends=True):
-        start, end = (min(max(each - place, 0), len(line)) for each in span)
+        start, end = (min(max(bound - place, 0), len(line)) for bound in span)
         parts = (
             CONTENT.sub("…", line[:start]),
             VALUE.sub(_without_secret, line[start:end]),

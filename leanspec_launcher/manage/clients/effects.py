@@ -101,8 +101,8 @@ def remarks(
     if place.scope == PROJECT and not is_project(project):
         yield f"there are no specs in `{project}` yet: `lean-spec init` begins them"
     yield from _hidden(client, place, name, project)
-    own = servers_in(client, place).get(name)
-    explicit = own if isinstance(own, dict) else {}
+    entry = servers_in(client, place).get(name)
+    explicit = entry if isinstance(entry, dict) else {}
     for path, key in _switched_off_by_another(client, place, name, project):
         if key in explicit or enable:
             continue
@@ -193,9 +193,9 @@ def switched_off(
             value = value_at(path, _filled(row.keys, name, root_of(project)))
             is_off = value is False
             if isinstance(value, list):
-                names = [str(each) for each in value]
+                names = [str(item) for item in value]
                 if row.ignores_case:
-                    names = [each.lower() for each in names]
+                    names = [item.lower() for item in names]
                 listed = (name.lower() if row.ignores_case else name) in names
                 is_off = listed is not row.is_of_allowed
             if is_off:
@@ -214,7 +214,7 @@ def refused_by_policy(
             if isinstance(denied, list) and (by_name in denied or by_command in denied):
                 yield path, f"take `{name}` out of its `deniedMcpServers`"
             elif isinstance(allowed, list) and by_command not in allowed:
-                rows = [each for each in allowed if isinstance(each, dict)]
+                rows = [row for row in allowed if isinstance(row, dict)]
                 names_commands = any("serverCommand" in row for row in rows)
                 # One command in the list, and a name is no longer enough.
                 if names_commands or by_name not in allowed:

@@ -72,19 +72,19 @@ def join(client: Client, old: Any, server: ServerCommand, *, enable: bool) -> Jo
     new = describe(client, server)
     if not isinstance(old, dict):
         return Joined({**dict(client.new_entry), **new})
-    kept = dict(old)
-    remarks = [*_other_project(kept, server), *_without_surplus(kept, new, server)]
+    entry = dict(old)
+    remarks = [*_other_project(entry, server), *_without_surplus(entry, new, server)]
     if enable and client.joins_members:
         # Another file may switch it off.
         new = {**{key: True for key, value in client.off if value is False}, **new}
-    off = switch(client, kept)
+    off = switch(client, entry)
     if off and enable:
-        del kept[off]
+        del entry[off]
         new = {**{key: on for key, on in client.new_entry if key == off}, **new}
         remarks.append("it is switched on")
     elif off:
         remarks.append(f"it stays switched off, by `{off}`: `--enable` switches it on")
-    return Joined(kept | new, tuple(remarks))
+    return Joined(entry | new, tuple(remarks))
 
 
 def _other_project(old: dict[str, Any], server: ServerCommand) -> Iterator[str]:
@@ -97,21 +97,21 @@ def _other_project(old: dict[str, Any], server: ServerCommand) -> Iterator[str]:
 
 
 def _without_surplus(
-    kept: dict[str, Any], new: dict[str, Any], server: ServerCommand
+    entry: dict[str, Any], new: dict[str, Any], server: ServerCommand
 ) -> Iterator[str]:
     """Take out of an entry what cannot belong to our server; yield a word on each."""
     for key in OF_ANOTHER_KIND:
-        if key in kept and key not in new:
-            del kept[key]
+        if key in entry and key not in new:
+            del entry[key]
             yield f"`{key}` goes: it belongs to a server of another kind"
-    if "type" in kept and "type" not in new and kept["type"] not in STARTED:
-        del kept["type"]
+    if "type" in entry and "type" not in new and entry["type"] not in STARTED:
+        del entry["type"]
         yield "`type` goes: it is that of a server of another kind"
-    cwd = kept.get("cwd")
+    cwd = entry.get("cwd")
     if isinstance(cwd, str) and "cwd" not in new:
         is_wrong = os.path.isabs(cwd) and not is_project(Path(cwd))
         if is_wrong or out_of_folder(server)[1]:
-            del kept["cwd"]
+            del entry["cwd"]
             yield f"`cwd` goes: `{cwd}` is not the project"
 
 

@@ -87,7 +87,7 @@ def extensions(text: str) -> dict[str, int]:
     reader = _Reader(text)
     reader.document()
     return {
-        what: text.count("\n", 0, place) + 1 for what, place in reader.extensions.items()
+        name: text.count("\n", 0, place) + 1 for name, place in reader.extensions.items()
     }
 
 
@@ -149,8 +149,8 @@ def _drop(text: str, path: Keys) -> str:
         # The comma before it would be one after the last.
         before = owner.members[index - 1]
         between = text[before.end : start]
-        kept = between if "\n" in between else ""
-        return text[: before.value.end] + kept + text[end:]
+        line_break = between if "\n" in between else ""
+        return text[: before.value.end] + line_break + text[end:]
     if (
         len(keys) == 1
         and not (text[owner.start + 1 : start] + text[end : owner.end - 1]).strip()
@@ -241,12 +241,12 @@ def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
         if not isinstance(value.data, dict):
             name = f"`{'.'.join(path[:index])}`" if index else "its content"
             raise BrokenError(f"{name} is not an object")
-        found = [member.value for member in value.members if member.key == key]
-        if len(found) > 1:
-            raise BrokenError(f"`{key}` stands in it {len(found)} times")
-        if not found:
+        values = [member.value for member in value.members if member.key == key]
+        if len(values) > 1:
+            raise BrokenError(f"`{key}` stands in it {len(values)} times")
+        if not values:
             return value, path[index:]
-        value = found[0]
+        value = values[0]
     return value, ()
 
 
@@ -292,7 +292,7 @@ class _Reader:
         return Value(start, self.place, data)
 
     def object(self, depth: int) -> Value:
-        found = Value(self.place, 0, {})
+        result = Value(self.place, 0, {})
         self.place += 1
         while not self.ends("}"):
             start = self.place
@@ -304,21 +304,21 @@ class _Reader:
                 raise self.broken("no `:`")
             self.place += 1
             value = self.value(depth + 1)
-            found.members.append(JsonMember(start, key, value, self.comma("}")))
-            found.data[key] = value.data
+            result.members.append(JsonMember(start, key, value, self.comma("}")))
+            result.data[key] = value.data
         self.place += 1
-        found.end = self.place
-        return found
+        result.end = self.place
+        return result
 
     def array(self, depth: int) -> Value:
-        found = Value(self.place, 0, [])
+        result = Value(self.place, 0, [])
         self.place += 1
         while not self.ends("]"):
-            found.data.append(self.value(depth + 1).data)
+            result.data.append(self.value(depth + 1).data)
             self.comma("]")
         self.place += 1
-        found.end = self.place
-        return found
+        result.end = self.place
+        return result
 
     def comma(self, close: str) -> int:
         """Go past a comma and return the place after it; 0 if there is none, and the end comes."""
@@ -343,8 +343,8 @@ class _Reader:
     def skip(self) -> None:
         """Go past space and comments."""
         while True:
-            found = NOT_SPACE.search(self.text, self.place)
-            self.place = found.start() if found else len(self.text)
+            match = NOT_SPACE.search(self.text, self.place)
+            self.place = match.start() if match else len(self.text)
             if self.is_at("/"):
                 self.extensions.setdefault("a comment", self.place)
             if self.is_at("//"):
@@ -358,8 +358,8 @@ class _Reader:
                 return
             self.place = end if end >= 0 else len(self.text)
 
-    def broken(self, what: str) -> BrokenError:
+    def broken(self, reason: str) -> BrokenError:
         before = self.text[: self.place]
         line = before.count("\n") + 1
         column = len(before) - before.rfind("\n")
-        return BrokenError(f"not valid JSON: line {line}, column {column}: {what}")
+        return BrokenError(f"not valid JSON: line {line}, column {column}: {reason}")

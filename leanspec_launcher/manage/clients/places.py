@@ -152,20 +152,20 @@ def _is_expected(path: Path) -> bool:
 
 
 def _expand(templates: tuple[str, ...], client: Client) -> list[Path]:
-    known, paths = folders(), []
+    places, paths = folders(), []
     home()
     for template in templates:
         name = template[1:].partition("}")[0] if template.startswith("{") else ""
-        value = os.environ.get(name, "") if name.isupper() else known.get(name, "")
+        value = os.environ.get(name, "") if name.isupper() else places.get(name, "")
         if name and not os.path.isabs(os.path.expanduser(value)):
             continue  # of another system, or a variable that is not set
-        path = _moved(template, client).format(**{**known, name: value})
+        path = _moved(template, client).format(**{**places, name: value})
         if name.isupper() and not client.is_merged:
             return [Path(path)]
         folder, file = os.path.split(os.path.expanduser(path))
         # A package of Windows has a folder with the publisher's number in its name.
         parents = glob.glob(folder) if "*" in folder else [folder]
-        paths += [Path(each, file) for each in parents]
+        paths += [Path(parent, file) for parent in parents]
     return paths
 
 

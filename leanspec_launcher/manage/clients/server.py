@@ -50,7 +50,7 @@ class ServerCommand:
 PORTABLE = ServerCommand("uvx", (MCP_COMMAND,))
 
 
-def own(platform: Platform | None) -> ServerCommand:
+def this_server(platform: Platform | None) -> ServerCommand:
     """Return how this installation's server is started: by an absolute path, that stays if one does.
 
     Raises CommandError if this installation has no such command.
@@ -63,7 +63,8 @@ def own(platform: Platform | None) -> ServerCommand:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return ServerCommand(archive, (), (installer.entry,))
     script = next(
-        (each for each in link.commands(platform) if each.name == MCP_COMMAND), None
+        (command for command in link.commands(platform) if command.name == MCP_COMMAND),
+        None,
     )
     if script is None or script.state is link.LinkState.ABSENT:
         raise CommandError(
@@ -100,7 +101,7 @@ def lasting(path: str) -> str:
     """
     if not ends(path):
         return path
-    return next((each for each in _links_to(path) if not ends(each)), path)
+    return next((link for link in _links_to(path) if not ends(link)), path)
 
 
 def ends(path: str) -> bool:
@@ -119,10 +120,10 @@ def _links_to(path: str) -> Iterator[str]:
     for folder in Path(path).parents:
         if ends(folder.name):
             inside = Path(path).relative_to(folder)
-            beside = sorted(folder.parent.iterdir(), key=lambda each: len(each.name))
-            links = [each for each in beside if each.is_symlink()]
-            links.sort(key=lambda each: each.name != "latest")
-            candidates += [str(each / inside) for each in links]
+            beside = sorted(folder.parent.iterdir(), key=lambda entry: len(entry.name))
+            links = [entry for entry in beside if entry.is_symlink()]
+            links.sort(key=lambda entry: entry.name != "latest")
+            candidates += [str(entry / inside) for entry in links]
     for candidate in candidates:
         if os.path.realpath(candidate) == real:
             yield candidate

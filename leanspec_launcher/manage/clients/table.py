@@ -631,4 +631,4 @@ RENAMED = {"windsurf": "devin"}
 
 def name_of(client: Client) -> str:
     """Return what a client is called on the command line."""
-    return next(name for name, each in CLIENTS.items() if each is client)
+    return next(name for name, row in CLIENTS.items() if row is client)

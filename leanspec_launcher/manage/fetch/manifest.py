@@ -40,9 +40,9 @@ def wheel_of(
             hint=f"install that release instead: `lean-spec=={version}`",
         )
     with tempfile.TemporaryDirectory(dir=store, prefix=".manifest-") as work:
-        data, stated = save_to(Path(work), version, place)
+        data, statement = save_to(Path(work), version, place)
     wheels = _wheels(data, version)
-    _must_not_be_older(stated.get("timestamp", ""), version, store)
+    _must_not_be_older(statement.get("timestamp", ""), version, store)
     return _of(program, platform, wheels, version)
 
 
@@ -55,11 +55,11 @@ def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, st
     data = (folder / NAME).read_bytes()
     _must_be_signed(data, version)
     save(place, SIGNATURE, folder / SIGNATURE, MOST_BYTES)
-    stated = verify(data, (folder / SIGNATURE).read_text("utf-8", "replace"), KEYS)
-    for name, wanted in (("file", NAME), ("version", version), ("platform", "any")):
-        if stated.get(name) != wanted:
-            raise _refused(f"its signature is for {name} `{stated.get(name)}`", version)
-    return data, stated
+    statement = verify(data, (folder / SIGNATURE).read_text("utf-8", "replace"), KEYS)
+    for name, expected in (("file", NAME), ("version", version), ("platform", "any")):
+        if statement.get(name) != expected:
+            raise _refused(f"its signature is for {name} `{statement.get(name)}`", version)
+    return data, statement
 
 
 def _must_be_signed(data: bytes, version: str) -> None:
@@ -77,15 +77,15 @@ def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:
     wheels: dict[str, list[Wheel]] = {}
     try:
         manifest = json.loads(data)
-        found = str(manifest["version"])
-        for each in manifest["assets"]:
-            if each["kind"] == PLATFORM_WHEEL:
-                wheel = Wheel(str(each["name"]), str(each["sha256"]), int(each["size"]))
-                wheels.setdefault(str(each["platform"]), []).append(wheel)
+        named_version = str(manifest["version"])
+        for asset in manifest["assets"]:
+            if asset["kind"] == PLATFORM_WHEEL:
+                wheel = Wheel(str(asset["name"]), str(asset["sha256"]), int(asset["size"]))
+                wheels.setdefault(str(asset["platform"]), []).append(wheel)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _refused("it cannot be read", version) from None
-    if found != version:
-        raise _refused(f"it is of version `{found}`", version)
+    if named_version != version:
+        raise _refused(f"it is of version `{named_version}`", version)
     return wheels
 
 
@@ -115,19 +115,19 @@ def _must_not_be_older(timestamp: str, version: str, store: Path) -> None:
         raise _refused("its signature states no time", version)
     path = store / SEEN
     try:
-        seen = json.loads(path.read_text("utf-8"))
+        newest_times = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        seen = {}
+        newest_times = {}
     except (OSError, ValueError):
         raise CommandError(
             f"`{path}` cannot be read", hint=f"remove `{shown([[str(path)]])}`"
         ) from None
-    newest = seen.get(version, 0)
+    newest = newest_times.get(version, 0)
     if int(timestamp) < newest:
         raise _refused("it is older than one that was seen before", version)
     if int(timestamp) > newest:
         new = path.with_name(f".{SEEN}-{os.getpid()}")
-        new.write_text(json.dumps(seen | {version: int(timestamp)}), "utf-8")
+        new.write_text(json.dumps(newest_times | {version: int(timestamp)}), "utf-8")
         new.replace(path)
 
 

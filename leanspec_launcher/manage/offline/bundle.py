@@ -59,7 +59,11 @@ class BundleTarget:
 
 def programs(extras: tuple[str, ...]) -> list[Program]:
     """Return the programs whose programs a bundle carries."""
-    return [each for each in PROGRAMS.values() if not each.extra or each.extra in extras]
+    return [
+        program
+        for program in PROGRAMS.values()
+        if not program.extra or program.extra in extras
+    ]
 
 
 def requirement(extras: tuple[str, ...]) -> str:

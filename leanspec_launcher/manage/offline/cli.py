@@ -82,8 +82,8 @@ def command(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandError(f"`{folder}` is there already", hint="name a folder that is not")
     must_have_pip()
-    own = current()
-    keys = platforms or ((own.key,) if own else ())
+    platform = current()
+    keys = platforms or ((platform.key,) if platform else ())
     targets = [
         BundleTarget(PLATFORMS[key], python)
         for key in dict.fromkeys(keys)

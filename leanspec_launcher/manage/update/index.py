@@ -121,9 +121,9 @@ def _fits(file: IndexFile) -> bool:
         return False
     tags = file.name[: -len(".whl")].rpartition("-")[2].split(".")
     if platform.system == "linux":
-        own_tags = [tag for tag in tags if tag.endswith(platform.machines)]
+        matching_tags = [tag for tag in tags if tag.endswith(platform.machines)]
         is_musl = machine.libc_version()[0] == "musl"
-        return bool(own_tags) and (is_musl or machine.fits(own_tags))
+        return bool(matching_tags) and (is_musl or machine.fits(matching_tags))
     return any(tag.startswith(("macosx_", "win")) for tag in tags)
 
 
@@ -196,11 +196,11 @@ def _of_report(text: str) -> list[IndexFile]:
         report = json.loads(text[text.index("{") :])
         return [
             IndexFile(
-                normalized(str(each["metadata"]["name"])),
-                str(each["metadata"]["version"]),
-                _name_of(str(each["download_info"]["url"])),
+                normalized(str(item["metadata"]["name"])),
+                str(item["metadata"]["version"]),
+                _name_of(str(item["download_info"]["url"])),
             )
-            for each in report["install"]
+            for item in report["install"]
         ]
     except (ValueError, KeyError, TypeError):
         raise _too_old([sys.executable]) from None

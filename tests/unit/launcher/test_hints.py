@@ -300,7 +300,7 @@ def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "all of a release", lambda: index.complete(installation(), NEWER)
     yield "link", lambda: link.link_all(current(), dry_run=True)
     yield "a missing command", restore_all
-    yield "server", lambda: server.own(current())
+    yield "server", lambda: server.this_server(current())
 
 
 def restore_all() -> None:

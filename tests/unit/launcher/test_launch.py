@@ -491,7 +491,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     call = site.call("main", ".manage")
     which = [sys.executable, "-c", call, "which", "cli", "--json"]
     found = json.loads(run(which, site.env).stdout)["programs"][0]
-    assert (found["program"], found["platform"], found["taken"]) == (
+    assert (found["program"], found["platform"], found["binary"]) == (
         "cli",
         HOST.key,
         str(path),
@@ -504,7 +504,7 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     site.wheel("cli", GOOD + b"#")
     found = json.loads(run(which, site.env, code=1).stdout)["programs"][0]
     bad = next(place for place in found["places"] if place["verdict"] == "refused")
-    assert found["taken"] is None
+    assert found["binary"] is None
     assert bad["expected"] == [site.pins["cli"][HOST.key].executable]
     assert bad["kind"] == "changed"
 

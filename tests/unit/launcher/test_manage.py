@@ -692,7 +692,7 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
     assert "it is not installed" in made.manage("verify", code=1)
     report = json.loads(made.site.manage("which", "lean-spec", "--json", code=1).stdout)
     (search,) = report["programs"]
-    assert (search["program"], search["taken"]) == ("cli", None)
+    assert (search["program"], search["binary"]) == ("cli", None)
     assert search["platform"] == HOST.key
 
 

@@ -280,7 +280,7 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
     launcher = [*old, "-c", site.call("main", ".manage")]
     report = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
     (search,) = report["programs"]
-    assert (search["platform"], search["taken"]) == (None, str(chosen))
+    assert (search["platform"], search["binary"]) == (None, str(chosen))
     assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
     said = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
     assert said.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
