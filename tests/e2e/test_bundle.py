@@ -233,6 +233,6 @@ def test_bundle_that_cannot_be_made_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "stubs"]
     out.mkdir()
     (out / "file").write_text("")
-    assert "is there already" in refusal(out)
+    assert "already exists" in refusal(out)
     file = out / "file"
     assert f"`{file}/out` cannot be written: " in refusal(file / "out")

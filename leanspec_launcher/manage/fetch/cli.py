@@ -90,19 +90,27 @@ def command(
         folders = prune(dry_run=dry_run)
         _print_removed(folders, dry_run=dry_run)
         return _report(removed=folders)
-    other = version if version != VERSION else None
     programs = [PROGRAMS[program]] if program else _usual()
-    binaries: list[StoredWheel] = []
-    for chosen in programs:
-        request = _request(chosen, origin, other)
+    other = version if version != VERSION else None
+    return _report(_fetch_all(programs, origin, other, dry_run=dry_run))
+
+
+def _fetch_all(
+    programs: list[Program], origin: str | None, version: str | None, *, dry_run: bool
+) -> list[StoredWheel]:
+    """Fetch the wheel of each program; a dry run fetches none."""
+    binaries = []
+    for program in programs:
+        request = _request(program, origin, version)
         if dry_run:
             place = shown(request.place)
-            echo(f"{chosen.name}: `{request.wheel.name}` would be fetched from `{place}`")
+            echo(f"{program.name}: `{request.wheel.name}` would be fetched from `{place}`")
             continue
-        binaries.append(_with_progress(request))
-        echo(f"{chosen.name}: {binaries[-1].binary}")
-        _warn_if_not_started(request, binaries[-1], other)
-    return _report(binaries)
+        entry = _with_progress(request)
+        binaries.append(entry)
+        echo(f"{program.name}: {entry.binary}")
+        _warn_if_not_started(request, entry, version)
+    return binaries
 
 
 def _report(
