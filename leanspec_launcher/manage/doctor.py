@@ -317,7 +317,7 @@ def _clients() -> Iterator[ReportLine]:
         text = f"`{client.path}`: {client.problem or client.starts}"
         yield ReportLine(client.client, status, text, client.hint)
     if not clients:
-        text = "none is configured: `leanspec-launcher mcp-config CLIENT --write` does it"
+        text = "no client is configured: `leanspec-launcher mcp-config CLIENT --write` adds one"
         yield absent("none", text)
 
 

@@ -153,7 +153,7 @@ def test_tests_run_on_every_image_that_builds() -> None:
     assert set(RUNNERS.values()) <= runners(FOLDER / "ci.yml")
 
 
-def test_what_a_job_asks_of_another_is_what_that_one_gives() -> None:
+def test_a_job_uses_only_outputs_that_another_job_has() -> None:
     """Jobs, outputs, artifacts: a wrong name would be an empty word on the day of the release."""
     jobs = read("publish.yml")["jobs"]
     text = (FOLDER / "publish.yml").read_text("utf-8")
@@ -242,7 +242,7 @@ def test_no_release_job_uses_a_cache() -> None:
     assert "cache" not in (FOLDER / "publish.yml").read_text("utf-8")
 
 
-def test_who_publishes_is_an_environment_and_nobody_else_has_a_token() -> None:
+def test_only_jobs_with_an_environment_have_a_token_to_publish() -> None:
     jobs = read("publish.yml")["jobs"]
     writers = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
     assert writers == {"sign", "publish", "release", "registry"}
@@ -303,7 +303,7 @@ def test_a_step_beside_a_secret_has_no_more_than_its_group() -> None:
     assert len(read_lock(Group.SIGN.lock)) <= 16
 
 
-def test_what_signs_is_installed_before_there_is_a_key() -> None:
+def test_the_signing_tools_are_installed_before_the_key_is_there() -> None:
     for _, _, job_steps in secret_steps():
         secret = [step for step in job_steps if "secrets." in yaml.safe_dump(step)]
         for step in secret:

@@ -91,7 +91,7 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_refused_when_collected(way: str, tmp_path: Path) -> None:
+def test_collect_refuses_a_wrong_binary(way: str, tmp_path: Path) -> None:
     platform, data, words = WAYS[way]
     file = put(tmp_path / "leanspec", data)
     said = refusal(lambda: must_be_executable_for(file, PLATFORMS[platform]))
@@ -100,7 +100,7 @@ def test_it_is_refused_when_collected(way: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_refused_when_a_wheel_is_built(way: str, tmp_path: Path) -> None:
+def test_wheels_refuses_a_wrong_binary(way: str, tmp_path: Path) -> None:
     """Even with a record that says what it says of the right one."""
     platform, data, words = WAYS[way]
     root = tmp_path / "project"

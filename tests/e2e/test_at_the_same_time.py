@@ -18,7 +18,9 @@ from tests.support.installers import Installation, Lend, Pip, UvPip
 AT_ONCE = 200
 
 
-def test_200_first_starts_at_once(installed: Installation, version: str) -> None:
+def test_200_first_starts_at_once_all_succeed(
+    installed: Installation, version: str
+) -> None:
     """No stamp is there yet; all of them run, and one stamp is left by those that come when the file has settled."""
     command = [str(installed.commands / "lean-spec"), "--version"]
     processes = [

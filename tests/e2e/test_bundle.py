@@ -90,7 +90,7 @@ def install(way: str, medium: Path, *, code: int | None = 0) -> tuple[Installati
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
-def test_it_installs_without_a_network(medium: Path, way: str, version: str) -> None:
+def test_a_bundle_installs_without_a_network(medium: Path, way: str, version: str) -> None:
     installation, _ = install(way, medium)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
@@ -101,7 +101,7 @@ def test_it_installs_without_a_network(medium: Path, way: str, version: str) -> 
 
 @pytest.mark.system
 @pytest.mark.parametrize("way", WAYS)
-def test_one_changed_byte_is_refused_by_name(medium: Path, way: str) -> None:
+def test_a_bundle_with_one_changed_byte_is_refused_by_name(medium: Path, way: str) -> None:
     (path,) = medium.glob("leanspec_cli_bin-*.whl")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -120,7 +120,7 @@ def test_one_changed_byte_is_refused_by_name(medium: Path, way: str) -> None:
     "wheel",
     ["leanspec_mcp_bin", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)],
 )
-def test_another_whole_wheel_is_refused_by_its_hash(
+def test_a_bundle_with_another_wheel_is_refused_by_its_hash(
     medium: Path, way: str, wheel: str
 ) -> None:
     (path,) = medium.glob(f"{wheel}-*.whl")
@@ -132,7 +132,7 @@ def test_another_whole_wheel_is_refused_by_its_hash(
 
 
 @pytest.mark.system
-def test_a_damaged_binary_is_repaired_from_it(medium: Path) -> None:
+def test_repair_takes_a_binary_from_a_bundle(medium: Path) -> None:
     installation, _ = install("pip", medium)
     installation.binary().write_bytes(b"damaged")
     result = installation.start("leanspec-launcher", "repair", "--from", medium)
@@ -140,7 +140,7 @@ def test_a_damaged_binary_is_repaired_from_it(medium: Path) -> None:
     installation.start("lean-spec", "--version")
 
 
-def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
+def test_a_bundle_contains_complete_wheels_and_no_stub(bundle: Path) -> None:
     env = clean(bundle.parent / "home")
     run(["sha256sum", "--check", "--strict", "SHA256SUMS"], env, cwd=bundle)
     names = {path.name.split("-")[0] for path in bundle.glob("*.whl")}
@@ -155,7 +155,7 @@ def test_the_files_are_whole_and_name_no_stub(bundle: Path) -> None:
     assert f'uv tool install {links} "{WITH_PAGES}"' in page
 
 
-def test_bundle_for_other_machines(
+def test_bundle_downloads_for_other_machines(
     small: Installation, stand_in: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     # An installer prefers the one with a build number: a page with hashes has both.

@@ -26,7 +26,7 @@ def dist(stand_in: Path) -> Path:
     return stand_in / "dist"
 
 
-def test_the_bill_of_materials_is_of_the_lock(dist: Path, version: str) -> None:
+def test_a_built_wheel_lists_the_crates_of_cargo_lock(dist: Path, version: str) -> None:
     platform = current()
     assert platform is not None
     wheels = [path for path in dist.glob("leanspec_mcp_bin-*") if "-any" not in path.name]
@@ -39,7 +39,7 @@ def test_the_bill_of_materials_is_of_the_lock(dist: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize("installer", EVERYWHERE)
-def test_an_installed_program_gets_its_arguments(
+def test_an_installed_program_receives_its_arguments(
     installer: type[Installation], fresh: Fresh, version: str
 ) -> None:
     installation = fresh(installer)
@@ -57,7 +57,7 @@ def test_an_installed_program_gets_its_arguments(
     installation.start("leanspec-launcher", "verify")
 
 
-def test_every_python_starts_it(
+def test_every_python_starts_a_built_program(
     pythons: dict[str, Path], dist: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
     require("a platform that npm has no LeanSpec for")
@@ -68,7 +68,7 @@ def test_every_python_starts_it(
         assert installation.start("lean-spec", "x").stdout == 'leanspec ["x"]\n', short
 
 
-def test_a_changed_program_is_refused(fresh: Fresh) -> None:
+def test_a_built_program_is_refused_after_a_change(fresh: Fresh) -> None:
     installation = fresh(UvPip)
     installation.install()
     binary = installation.binary()

@@ -66,7 +66,7 @@ def program(built: Path) -> Path:
     return built / "binaries/cli/binaries/linux-x64/leanspec"
 
 
-def test_an_openssl_in_it_needs_the_pinned_glibc_and_nothing_else(built: Path) -> None:
+def test_static_openssl_needs_the_pinned_glibc_and_nothing_else(built: Path) -> None:
     data = program(built).read_bytes()
     assert needed(data) <= C_LIBRARY
     assert newest_glibc(data) <= Version("2.17")
@@ -75,7 +75,7 @@ def test_an_openssl_in_it_needs_the_pinned_glibc_and_nothing_else(built: Path) -
     assert b"compiler: cc -fPIC" in data
 
 
-def test_a_record_states_the_openssl_of_its_program_alone(built: Path) -> None:
+def test_binary_json_states_the_openssl_of_its_program_alone(built: Path) -> None:
     for program, expected in {"cli": read_openssl().record, "mcp": None}.items():
         path = built / f"binaries/{program}/binaries/linux-x64/binary.json"
         source = json.loads(path.read_text("utf-8"))["source"]
@@ -83,7 +83,7 @@ def test_a_record_states_the_openssl_of_its_program_alone(built: Path) -> None:
         assert source.get("openssl") == expected
 
 
-def test_a_pinned_glibc_is_what_the_tag_says(
+def test_the_tag_states_the_pinned_glibc(
     built: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     (wheel,) = built.glob("dist/leanspec_cli_bin-*linux*.whl")
@@ -113,7 +113,7 @@ def get(
 @pytest.mark.system
 @needs("mounts", "openssl")
 @pytest.mark.parametrize("place", [DEBIAN, "/etc/ssl/certs/{}.0", RED_HAT])
-def test_an_authority_of_the_system_is_trusted(
+def test_static_openssl_trusts_an_authority_of_the_system(
     built: Path, tmp_path: Path, place: str
 ) -> None:
     certificate = write_certificate(tmp_path / "own.pem")
@@ -127,7 +127,7 @@ def test_an_authority_of_the_system_is_trusted(
 @pytest.mark.system
 @needs("mounts")
 @pytest.mark.parametrize("days", [1, -1])
-def test_an_unknown_or_expired_authority_is_refused(
+def test_static_openssl_refuses_an_unknown_or_expired_authority(
     built: Path, tmp_path: Path, days: int
 ) -> None:
     certificate = write_certificate(tmp_path / "own.pem", days=days)

@@ -128,7 +128,7 @@ def test_each_line_in_a_sentence_or_table_works_in_the_order_of_its_page(
         run(command, env, cwd=project, text="y\n")
 
 
-def test_there_are_commands_to_run() -> None:
+def test_the_pages_contain_commands_to_run() -> None:
     assert sum(map(len, blocks().values())) >= 15
 
 

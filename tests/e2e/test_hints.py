@@ -124,7 +124,7 @@ def type_hint(
     installation.run("/bin/sh", "-c", command + more)
 
 
-def test_the_hint_for_a_damaged_binary_brings_it_back(
+def test_the_hint_for_a_damaged_binary_reinstalls_it(
     installation: Installation, version: str
 ) -> None:
     with binary(installation).open("ab") as file:
@@ -135,7 +135,7 @@ def test_the_hint_for_a_damaged_binary_brings_it_back(
 
 
 @pytest.mark.parametrize("installation", REPAIRABLE, indirect=True)
-def test_repair_brings_a_damaged_binary_back(
+def test_repair_reinstalls_a_damaged_binary(
     installation: Installation, version: str
 ) -> None:
     with binary(installation).open("ab") as file:
@@ -146,7 +146,7 @@ def test_repair_brings_a_damaged_binary_back(
     assert output == f"lean-spec {version}\n"
 
 
-def test_the_hint_for_a_missing_wheel_brings_it_back(
+def test_the_hint_for_a_missing_wheel_installs_it(
     installation: Installation, version: str
 ) -> None:
     package = binary(installation).parents[1]

@@ -28,7 +28,7 @@ from tests.support.versions import RELEASED
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
-def test_an_installer_makes_it_work(
+def test_the_commands_work_after_an_installation(
     installer: type[Installation], lend: Lend, tmp_path: Path, version: str
 ) -> None:
     must_work(lend(installer), tmp_path / "project", version)
@@ -42,7 +42,7 @@ def test_uninstalling_leaves_nothing(installer: type[Installation], lend: Lend) 
     assert installation.leftovers() == []
 
 
-def test_uvx_runs_it(lend: Lend, version: str) -> None:
+def test_uvx_runs_the_command_line(lend: Lend, version: str) -> None:
     output = lend(Uvx).start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
 
@@ -61,7 +61,7 @@ def test_the_configuration_of_uvx_needs_no_path(lend: Lend, version: str) -> Non
     assert server["args"] == [f"leanspec-mcp@{version}"]
 
 
-def test_every_supported_python_runs_it(
+def test_every_supported_python_runs_the_commands(
     pythons: dict[str, Path], dist: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     for short, python in pythons.items():
@@ -71,7 +71,7 @@ def test_every_supported_python_runs_it(
         must_work(installation, tmp_path / f"project-{short}", version)
 
 
-def test_the_pip_of_the_oldest_python_installs_it(
+def test_the_pip_of_the_oldest_python_installs_the_wheels(
     pythons: dict[str, Path], fresh: Fresh, tmp_path: Path, version: str
 ) -> None:
     installation = fresh(Pip)
@@ -140,7 +140,7 @@ def test_a_binary_without_its_run_bit_is_repaired(
     assert (result.stdout, result.stderr) == (f"lean-spec {version}\n", "")
 
 
-def test_what_a_test_damaged_is_put_back(tmp_path: Path) -> None:
+def test_a_shared_installation_is_restored_after_each_test(tmp_path: Path) -> None:
     """In the installations that tests share, whose files uv links to its cache."""
     folder, copy = tmp_path / "folder", tmp_path / "copy"
     for name in ("bin/program", "cache/file", "packages/module.py"):

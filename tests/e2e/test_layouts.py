@@ -45,7 +45,7 @@ def hint(result: CompletedProcess[str]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("installer", INSTALLERS)
-def test_every_installer_on_every_python(
+def test_every_installer_works_on_every_python(
     installer: type[Installation],
     pythons: dict[str, Path],
     dist: Path,
@@ -63,7 +63,9 @@ def test_every_installer_on_every_python(
         assert f"CPython {short}." in report
 
 
-def test_uv_run_with(fresh: Fresh, tmp_path: Path, version: str) -> None:
+def test_uv_run_with_a_requirement_starts_the_programs(
+    fresh: Fresh, tmp_path: Path, version: str
+) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     uv_run = ("uv", "run", "--no-project", "--python", sys.executable)
@@ -72,7 +74,9 @@ def test_uv_run_with(fresh: Fresh, tmp_path: Path, version: str) -> None:
     assert output == f"lean-spec {version}\n"
 
 
-def test_pipx_with_a_suffix(fresh: Fresh, version: str) -> None:
+def test_commands_of_pipx_with_a_suffix_work_and_are_repaired(
+    fresh: Fresh, version: str
+) -> None:
     pipx = fresh(Pipx)
     pipx.install("--suffix", "@old", "lean-spec")
     output = pipx.start("lean-spec@old", "--version").stdout
@@ -85,7 +89,9 @@ def test_pipx_with_a_suffix(fresh: Fresh, version: str) -> None:
     assert pipx.start("lean-spec@old", "--version").stdout == output
 
 
-def test_pythonpath(lend: Lend, version: str, tmp_path: Path) -> None:
+def test_programs_are_found_through_pythonpath(
+    lend: Lend, version: str, tmp_path: Path
+) -> None:
     installation = lend(PipTarget)
     python = (sys.executable, "-m", "leanspec_launcher", "cli", "--version")
     result = run(python, installation.variables, cwd=tmp_path)
@@ -132,7 +138,9 @@ def test_a_moved_relocatable_environment_works(fresh: Fresh, version: str) -> No
 @pytest.mark.parametrize(
     "name", ["with space", "ünïcode", "new\nline", "quote'\"", "percent%s{x}"]
 )
-def test_a_path_of_any_kind(name: str, lend: Lend, tmp_path: Path, version: str) -> None:
+def test_programs_start_in_a_folder_of_any_name(
+    name: str, lend: Lend, tmp_path: Path, version: str
+) -> None:
     installation = lend(UvPip)
     environment = tmp_path / name / "environment"
     shutil.copytree(installation.environment, environment, symlinks=True)
@@ -178,7 +186,9 @@ def test_a_wheel_that_was_named_is_taken_from_there_again(
     must_start(installation, version)
 
 
-def test_the_programs_of_a_tool_of_another_package(fresh: Fresh, version: str) -> None:
+def test_programs_of_a_tool_of_another_package_are_found_and_repaired(
+    fresh: Fresh, version: str
+) -> None:
     """Uv makes such a tool again with what it is told, so the hint names all that it was made of."""
     tool = fresh(UvTool)
     info = "greeting-1.0.dist-info"
@@ -233,9 +243,7 @@ def test_an_editable_checkout_runs_its_collected_binaries(
 
 
 @pytest.mark.system
-def test_a_system_wide_installation_started_by_another_user(
-    version: str, fresh: Fresh
-) -> None:
+def test_another_user_starts_a_system_wide_installation(version: str, fresh: Fresh) -> None:
     """The other user has no home; its file is hashed at every start, and still starts."""
     require("root", "setpriv", "a Python for every user")
     system = Path("/usr/bin/python3")

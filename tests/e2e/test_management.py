@@ -172,7 +172,7 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
 
 @pytest.mark.system
 @needs("Linux", "root", "unshare")
-def test_link_and_mcp_config_without_a_shell(
+def test_link_and_mcp_config_need_no_shell(
     grafted: Path, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     installation = install_with_pip(tmp_path / "home", grafted, wheelhouse)

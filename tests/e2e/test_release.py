@@ -122,7 +122,7 @@ def test_matrix_tagged_refuses_a_commit_without_the_tag(
         (("check", "--dist", "/nowhere"), "there is no folder `/nowhere`"),
     ],
 )
-def test_what_cannot_be_done_is_one_message_and_changes_nothing(
+def test_a_command_that_fails_prints_one_message_and_changes_nothing(
     arguments: tuple[str, ...], words: str, scripts: Scripts
 ) -> None:
     before = tracked_changes()
@@ -163,7 +163,7 @@ def test_versions_agree_in_this_tree() -> None:
     )
 
 
-def test_a_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:
+def test_publish_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:
     before = tracked_changes()
     said = scripts("bump", "--dev", "7", "--offline", "--dry-run").stdout
     assert f"`{next_dev(Version(version), 7)}`" in said

@@ -78,7 +78,7 @@ def test_the_record_keeps_both_digests_and_the_bill_names_the_libraries(
 
 @pytest.mark.system
 @needs("Linux", "root")
-def test_it_starts_where_there_is_no_openssl(
+def test_a_grafted_program_starts_without_openssl_of_the_system(
     grafted: Path, installed: Installation, wheelhouse: Path, tmp_path: Path, version: str
 ) -> None:
     hide = 'for f in /usr/lib/x86_64-linux-gnu/lib{ssl,crypto}.so.3; do mount --bind /dev/null $f; done; exec "$@"'

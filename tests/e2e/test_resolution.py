@@ -107,7 +107,7 @@ def test_pip_takes_the_wheel_of_each_machine(all_platforms: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("platform", UV)
-def test_uv_takes(
+def test_uv_takes_the_wheel_of_each_machine(
     platform: str, all_platforms: Path, tmp_path: Path, wheelhouse: Path
 ) -> None:
     env = from_files(tmp_path / "home", all_platforms, wheelhouse)

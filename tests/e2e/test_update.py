@@ -240,7 +240,7 @@ HALVES = {
 
 @pytest.mark.parametrize("half", HALVES)
 @pytest.mark.parametrize("installer", [pytest.param(Pip, marks=SLOW), UvPip])
-def test_nothing_happens_with_half_a_release(
+def test_update_changes_nothing_while_a_release_is_incomplete(
     place: Place, installer: type[Installation], half: str
 ) -> None:
     launcher = place.installed(installer)
@@ -255,7 +255,7 @@ def test_nothing_happens_with_half_a_release(
     assert launcher("--version") == f"leanspec-launcher {place.old}\n"
 
 
-def test_an_index_that_lags_behind_is_no_way_back(place: Place) -> None:
+def test_update_does_not_go_back_to_an_older_index(place: Place) -> None:
     place.release()
     launcher = place.installed(UvPip)
     for name in place.newer:
@@ -266,7 +266,7 @@ def test_an_index_that_lags_behind_is_no_way_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize("installer", SOME)
-def test_an_index_that_cannot_be_reached_is_never_the_newest(
+def test_update_fails_if_the_index_cannot_be_reached(
     place: Place, installer: type[Installation]
 ) -> None:
     launcher = place.installed(installer)
@@ -287,7 +287,7 @@ def test_an_index_that_cannot_be_reached_is_never_the_newest(
         (Pipx, "pipx install --force lean-spec"),
     ],
 )
-def test_a_version_that_was_asked_for_stays(
+def test_update_leaves_a_pinned_version(
     place: Place, installer: type[Installation], command: str
 ) -> None:
     launcher = place.installed(installer, f"lean-spec=={place.old}")
@@ -316,7 +316,7 @@ def test_update_names_the_command_that_an_old_pip_needs(
     assert f"updated: lean-spec {place.new}" in output
 
 
-def test_in_a_project_its_lock_decides(place: Place, tmp_path: Path) -> None:
+def test_update_leaves_a_project_to_its_lock_file(place: Place, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text(
@@ -333,7 +333,7 @@ def test_in_a_project_its_lock_decides(place: Place, tmp_path: Path) -> None:
     assert place.run(launcher, "--version") == f"leanspec-launcher {place.new}\n"
 
 
-def test_uvx_is_told_to_ask_for_the_latest(place: Place) -> None:
+def test_update_names_the_command_that_refreshes_uvx(place: Place) -> None:
     launcher = place.installed(Uvx, "lean-spec")
     assert launcher("update", code=1).endswith("hint: uvx lean-spec@latest\n")
     place.release()

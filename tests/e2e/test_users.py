@@ -89,7 +89,9 @@ def run_all(installation: UvPip) -> str:
 
 
 @pytest.mark.parametrize("home", HOMES)
-def test_every_command_for_a_user_with(installation: UvPip, home: str) -> None:
+def test_every_command_works_for_a_user_whose_home_is(
+    installation: UvPip, home: str
+) -> None:
     installation.prefix += HOMES[home]
     text = run_all(installation)
     assert "everything works" in text, "`doctor` has nothing against it"
@@ -105,7 +107,7 @@ def user_home(installation: UvPip) -> Iterator[Path]:
         yield Path(name)
 
 
-def test_every_command_with_files_that_cannot_be_read(
+def test_every_command_reports_files_that_cannot_be_read(
     installation: UvPip, user_home: Path
 ) -> None:
     for name in (".claude.json", ".cursor/mcp.json", ".lean-spec/config.json"):
@@ -120,7 +122,7 @@ def test_every_command_with_files_that_cannot_be_read(
 
 @pytest.mark.usefixtures("user_home")
 @pytest.mark.parametrize("closed", ["folder", "binary", "record"])
-def test_the_other_programs_are_reported(installation: UvPip, closed: str) -> None:
+def test_doctor_reports_the_other_programs_too(installation: UvPip, closed: str) -> None:
     binary = installation.binary()
     record = next(installation.packages.glob("leanspec_cli_bin-*.dist-info"))
     path = {"folder": binary.parents[1], "binary": binary, "record": record}[closed]

@@ -94,15 +94,15 @@ def run_without_network(module: str, *arguments: Path) -> str:
         "dark theme",
     ],
 )
-def test_it_works(seen: dict[str, Any], what: str) -> None:
+def test_a_browser_shows_and_changes_specs(seen: dict[str, Any], what: str) -> None:
     assert seen[what] is True
 
 
-def test_nothing_is_asked_of_another_machine(seen: dict[str, Any]) -> None:
+def test_the_web_ui_asks_no_other_machine(seen: dict[str, Any]) -> None:
     assert {urlsplit(url).hostname for url in seen["asked"]} == {"127.0.0.1"}
 
 
-def test_nothing_fails_but_what_the_plan_admits(seen: dict[str, Any]) -> None:
+def test_the_web_ui_lacks_only_the_paths_of_the_plan(seen: dict[str, Any]) -> None:
     """A deep link is answered with the pages and 404: that is the server's, and shows nothing."""
     missing = set(read_pages().missing_api)
     api = {urlsplit(url).path for url in seen["failed"] if PATH.match(urlsplit(url).path)}
@@ -110,11 +110,11 @@ def test_nothing_fails_but_what_the_plan_admits(seen: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_another_site_reads_and_changes_nothing(seen: dict[str, Any], method: str) -> None:
+def test_the_web_ui_refuses_another_site(seen: dict[str, Any], method: str) -> None:
     assert seen[f"{method} from another site"] == "refused"
 
 
-def test_it_ends_at_once_though_a_page_was_open(seen: dict[str, Any]) -> None:
+def test_the_web_server_ends_while_a_page_is_open(seen: dict[str, Any]) -> None:
     assert seen["exit code"] == 0
     assert seen["seconds to its end"] < 3
 

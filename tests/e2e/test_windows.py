@@ -164,9 +164,7 @@ def started(windows: Windows, launcher: str, *arguments: str, data: bytes = b"")
 
 
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
-def test_arguments_and_handles_arrive_as_in_a_direct_start(
-    windows: Windows, launcher: str
-) -> None:
+def test_windows_passes_arguments_and_handles_on(windows: Windows, launcher: str) -> None:
     given = ("a b", '"q"', "", "c\\", "d\\\\ e", "ü", "%PATH%", "&", "a\\\\b", '\\"')
     ours, direct = started(windows, launcher, *given), started(windows, "probe.exe", *given)
     # No console here: a hidden one is made, so that what the program starts opens no window.
@@ -177,7 +175,9 @@ def test_arguments_and_handles_arrive_as_in_a_direct_start(
 @pytest.mark.parametrize(
     "code", [0, 1, 255, 259, 2**16, 2**31 - 1, 2**31, 0xC0000005, 2**32 - 1]
 )
-def test_every_exit_code_arrives(windows: Windows, launcher: str, code: int) -> None:
+def test_windows_passes_every_exit_code_on(
+    windows: Windows, launcher: str, code: int
+) -> None:
     said = windows.run(
         "python\\python.exe",
         "-c",
@@ -190,7 +190,7 @@ def test_every_exit_code_arrives(windows: Windows, launcher: str, code: int) -> 
 
 
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
-def test_bytes_go_through_pipes_both_ways(windows: Windows, launcher: str) -> None:
+def test_windows_pipes_carry_bytes_both_ways(windows: Windows, launcher: str) -> None:
     data = bytes(range(256)) * 40_000
     assert windows.run(launcher, "cat", data=data, PYTHONPATH="Z:\\a folder").stdout == data
 
@@ -208,7 +208,7 @@ def test_the_program_ends_when_its_parent_is_killed(windows: Windows) -> None:
     [(BY_PIP,), (BY_UV,), ALONE, ("probe.exe",)],
     ids=["pip", "uv", "ours", "direct"],
 )
-def test_ctrl_c_is_the_programs_to_answer(
+def test_windows_leaves_ctrl_c_to_the_program(
     windows: Windows, launcher: tuple[str, ...]
 ) -> None:
     told = windows.tree / "tmp/told-key"
@@ -234,7 +234,7 @@ def test_the_closing_of_the_console_waits_for_the_program(windows: Windows) -> N
     ]
 
 
-def test_a_change_that_keeps_size_and_time_is_seen(windows: Windows) -> None:
+def test_windows_detects_a_change_that_keeps_size_and_time(windows: Windows) -> None:
     """What Python calls `st_ctime` there is the creation, which no change changes."""
     file = "Z:\\python\\Lib\\site-packages\\leanspec_http_bin\\bin\\leanspec-http.exe"
     command = ["Z:\\python\\python.exe", *ALONE[1:]]
@@ -280,7 +280,7 @@ def test_a_client_starts_the_signed_python_and_not_the_installers_program(
         ("here.exe", 126, "it is a relative path"),
     ],
 )
-def test_what_cannot_be_started_is_explained(
+def test_windows_explains_a_program_that_cannot_start(
     windows: Windows, path: str, code: int, words: str
 ) -> None:
     done = windows.run(BY_PIP, "x", code=code, LEANSPEC_HTTP_BINARY=path)
@@ -290,7 +290,7 @@ def test_what_cannot_be_started_is_explained(
     assert "Traceback" not in said
 
 
-def test_a_changed_program_is_not_run(windows: Windows) -> None:
+def test_windows_refuses_a_changed_program(windows: Windows) -> None:
     folder = windows.tree / "python/Lib/site-packages/leanspec_http_bin/bin"
     whole = (folder / "leanspec-http.exe").read_bytes()
     try:
@@ -325,7 +325,7 @@ NOT_UNDER_WINE = (
 )
 LEFT_OUT = [
     *(f"--ignore={path}" for path in NOT_UNDER_WINE),
-    "--deselect=tests/unit/launcher/test_fetch.py::test_an_expired_certificate_and_that_of_another_host",
+    "--deselect=tests/unit/launcher/test_fetch.py::test_a_download_refuses_an_expired_certificate_and_another_host",
 ]
 
 

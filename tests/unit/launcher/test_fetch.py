@@ -109,7 +109,9 @@ def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
 
 
 @pytest.mark.posix
-def test_whoever_may_write_elsewhere_may_not_write_here(site: Site, release: Files) -> None:
+def test_fetch_makes_folders_that_only_this_user_may_write_to(
+    site: Site, release: Files
+) -> None:
     before = os.umask(0)
     try:
         fetch(site, release.url)
@@ -122,7 +124,7 @@ def test_whoever_may_write_elsewhere_may_not_write_here(site: Site, release: Fil
 
 
 @pytest.mark.posix
-def test_libraries_come_along_and_are_verified(site: Site, server: Files) -> None:
+def test_fetch_unpacks_and_verifies_libraries(site: Site, server: Files) -> None:
     wheel = pin_wheel(site, "cli", GOOD, {"libz.so.1": b"library"})
     server.content[wheel_name("cli")] = wheel
     fetch(site, server.url)
@@ -137,7 +139,9 @@ def test_libraries_come_along_and_are_verified(site: Site, server: Files) -> Non
 
 @pytest.mark.posix
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
-def test_from_a_folder(site: Site, release: Files, tmp_path: Path, form: str) -> None:
+def test_fetch_takes_wheels_from_a_folder(
+    site: Site, release: Files, tmp_path: Path, form: str
+) -> None:
     folder = tmp_path / "medium"
     folder.mkdir()
     for name, data in release.content.items():
@@ -147,21 +151,21 @@ def test_from_a_folder(site: Site, release: Files, tmp_path: Path, form: str) ->
     assert release.asked == []
 
 
-def test_the_releases_own_place_is_the_default(site: Site, release: Files) -> None:
+def test_fetch_downloads_from_the_release_by_default(site: Site, release: Files) -> None:
     site.files = release.url + "v{version}/"
     site.write_pins()
     site.manage("fetch", "cli", code=0)
     assert release.asked == [f"/v9.9.9/{wheel_name('cli')}"]
 
 
-def test_nothing_is_fetched_in_a_dry_run(site: Site, release: Files) -> None:
+def test_fetch_dry_run_downloads_nothing(site: Site, release: Files) -> None:
     done = site.manage("fetch", "cli", "--from", release.url, "--dry-run", code=0)
     assert f"`{wheel_name('cli')}` would be fetched from `{release.url}`" in done.stdout
     assert release.asked == []
 
 
 @pytest.mark.posix
-def test_an_installed_binary_comes_first_and_that_is_said(
+def test_fetch_says_that_an_installed_binary_comes_first(
     site: Site, release: Files
 ) -> None:
     site.wheel("cli", b"damaged")
@@ -200,7 +204,7 @@ def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: File
 
 
 @pytest.mark.posix
-def test_the_list_and_what_is_pruned(site: Site, release: Files) -> None:
+def test_fetch_lists_and_prunes_the_store(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--list", code=0).stdout == "nothing was fetched\n"
     assert site.manage("fetch", "--prune", code=0).stdout == "nothing to remove\n"
     assert not store(site).exists()
@@ -293,7 +297,7 @@ FAULTS: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_one_message_and_leaves_nothing(
+def test_a_failed_download_prints_one_message_and_leaves_nothing(
     release: Files, tmp_path: Path, fault: str
 ) -> None:
     answer, message = FAULTS[fault]
@@ -319,7 +323,7 @@ def test_a_fault_is_one_message_and_leaves_nothing(
 
 @pytest.mark.posix
 @pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone"])
-def test_a_fault_keeps_the_store_as_it_was(site: Site, release: Files, fault: str) -> None:
+def test_a_failed_download_keeps_the_store(site: Site, release: Files, fault: str) -> None:
     release.always, message = FAULTS[fault]
     with pytest.raises(CommandError, match=re.escape(message)) as caught:
         fetch(site, release.url)
@@ -339,7 +343,7 @@ def cut(after: int) -> Answer:
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_a_connection_that_is_cut_is_tried_again(
+def test_a_download_is_repeated_after_a_cut_connection(
     release: Files, tmp_path: Path, tenth: int
 ) -> None:
     (name,) = release.content
@@ -389,7 +393,9 @@ def test_a_redirect_never_leaves_https(
 
 
 @pytest.mark.posix
-def test_tls_by_an_authority_of_ones_own(site: Site, tmp_path: Path) -> None:
+def test_a_download_trusts_the_authority_of_ssl_cert_file(
+    site: Site, tmp_path: Path
+) -> None:
     certificate = write_certificate(tmp_path / "own.pem")
     with serving(certificate) as files:
         files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
@@ -401,7 +407,7 @@ def test_tls_by_an_authority_of_ones_own(site: Site, tmp_path: Path) -> None:
     assert site.start("cli").stdout == "started\n"
 
 
-def test_an_expired_certificate_and_that_of_another_host(
+def test_a_download_refuses_an_expired_certificate_and_another_host(
     site: Site, tmp_path: Path
 ) -> None:
     for number, options in enumerate(({"days": -1}, {"host": "127.0.0.9"})):
@@ -414,7 +420,7 @@ def test_an_expired_certificate_and_that_of_another_host(
             assert files.asked == []
 
 
-def test_no_such_host_and_no_server(tmp_path: Path) -> None:
+def test_a_download_reports_an_unknown_host_and_a_closed_port(tmp_path: Path) -> None:
     for url, reason in (
         ("http://nowhere.invalid/", ""),
         ("http://127.0.0.1:1/", "Connect"),
@@ -431,7 +437,7 @@ def test_no_such_host_and_no_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "proxy", ["http://h:port", "http://u:hun/ter2@h/", "foo://h", "socks5://h"]
 )
-def test_a_proxy_that_cannot_be_one(
+def test_a_download_reports_an_invalid_proxy(
     proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
@@ -489,7 +495,7 @@ def test_a_password_in_the_place_is_used_and_never_shown(
 
 
 @pytest.mark.posix
-def test_eight_at_once_and_a_start(site: Site, release: Files) -> None:
+def test_eight_fetches_at_once_download_one_wheel(site: Site, release: Files) -> None:
     command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
     started = [
         subprocess.Popen(
@@ -513,7 +519,9 @@ def test_eight_at_once_and_a_start(site: Site, release: Files) -> None:
 
 @pytest.mark.posix
 @pytest.mark.slow
-def test_killed_at_fifty_points_nothing_half_is_started(site: Site, release: Files) -> None:
+def test_a_fetch_killed_at_fifty_points_leaves_nothing_that_starts(
+    site: Site, release: Files
+) -> None:
     command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
     begun = time.monotonic()
     site.manage("fetch", "cli", "--from", release.url, code=0)
@@ -552,7 +560,7 @@ def test_fetch_ends_if_another_process_holds_the_lock(
 
 
 @pytest.mark.posix
-def test_interrupted_nothing_is_left(site: Site, release: Files) -> None:
+def test_an_interrupted_fetch_leaves_nothing(site: Site, release: Files) -> None:
     release.always = stalled
     command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
     running = subprocess.Popen(
@@ -572,7 +580,9 @@ def test_interrupted_nothing_is_left(site: Site, release: Files) -> None:
 
 @pytest.mark.posix
 @pytest.mark.system
-def test_a_full_disk(site: Site, release: Files, small_disk: Path) -> None:
+def test_fetch_on_a_full_disk_leaves_nothing(
+    site: Site, release: Files, small_disk: Path
+) -> None:
     data = pin_wheel(site, "cli", GOOD + b"#" * 3_000_000)
     release.content[wheel_name("cli")] = data
     env = {"XDG_DATA_HOME": str(small_disk)}
@@ -582,7 +592,7 @@ def test_a_full_disk(site: Site, release: Files, small_disk: Path) -> None:
     assert sum(path.stat().st_size for path in left) == 0
 
 
-def test_a_platform_that_the_release_lacks(site: Site, release: Files) -> None:
+def test_fetch_reports_a_platform_without_binaries(site: Site, release: Files) -> None:
     done = site.manage("fetch", "http", "--from", release.url, code=1)
     assert "release 9.9.9 has no `leanspec-http`" in done.stderr
 
@@ -716,7 +726,9 @@ def test_a_checkout_has_nothing_to_fetch(site: Site) -> None:
 WRONG_URLS = ("ftp://a.test/", "https:///x", "http://[::1", "https://")
 
 
-def test_a_place_that_is_none(site: Site, tmp_path: Path) -> None:
+def test_fetch_refuses_a_place_that_is_neither_folder_nor_url(
+    site: Site, tmp_path: Path
+) -> None:
     pin_wheel(site, "cli", GOOD)
     (tmp_path / "file").write_bytes(b"")
     places = ("nowhere", str(tmp_path / "nowhere"), str(tmp_path / "file"), *WRONG_URLS)

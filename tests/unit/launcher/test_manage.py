@@ -126,7 +126,7 @@ def made(site: Site, tmp_path: Path) -> Installation:
     return Installation(site, scripts, tools)
 
 
-def test_link_and_unlink(made: Installation) -> None:
+def test_link_replaces_scripts_and_unlink_restores_them(made: Installation) -> None:
     before = made.contents()
     assert made.manage("link").count(": linked") == 3
     assert made.contents() == before | {
@@ -145,7 +145,7 @@ def test_link_and_unlink(made: Installation) -> None:
     assert " is linked: " not in made.manage("which")
 
 
-def test_a_dry_run_changes_nothing(made: Installation) -> None:
+def test_link_dry_run_changes_nothing(made: Installation) -> None:
     before = made.contents()
     assert made.manage("link", "--dry-run").count(": would be linked") == 3
     assert made.contents() == before
@@ -155,7 +155,7 @@ def test_a_dry_run_changes_nothing(made: Installation) -> None:
     assert made.contents() == linked
 
 
-def test_nothing_but_the_released_file_of_a_wheel_is_linked(
+def test_link_refuses_all_but_the_released_file_of_a_wheel(
     made: Installation, tmp_path: Path
 ) -> None:
     before = made.contents()
@@ -176,7 +176,9 @@ def test_nothing_but_the_released_file_of_a_wheel_is_linked(
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\necho mine\n", "", "x" * 200_000])
-def test_a_script_that_no_installer_wrote_stays(made: Installation, text: str) -> None:
+def test_link_refuses_a_script_that_no_installer_wrote(
+    made: Installation, text: str
+) -> None:
     (made.scripts / "leanspec-mcp").write_text(text)
     before = made.contents()
     assert "leanspec-mcp` is neither the installer's script nor the binary" in made.manage(
@@ -185,7 +187,7 @@ def test_a_script_that_no_installer_wrote_stays(made: Installation, text: str) -
     assert made.contents() == before
 
 
-def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
+def test_link_refuses_a_script_with_one_changed_byte(made: Installation) -> None:
     path = made.scripts / "lean-spec"
     path.write_bytes(path.read_bytes().replace(b"import sys\n", b"import sys \n"))
     before = made.contents()
@@ -200,7 +202,9 @@ def test_one_byte_of_a_script_is_enough(made: Installation) -> None:
         "#!/bin/sh\n'''exec' '/no such/python' \"$0\" \"$@\"",
     ],
 )
-def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: str) -> None:
+def test_doctor_reports_a_script_whose_python_is_gone(
+    made: Installation, first: str
+) -> None:
     for name in COMMANDS:
         path = made.scripts / name
         path.write_text(path.read_text().replace(shebang(), first))
@@ -211,7 +215,7 @@ def test_a_script_of_a_python_that_is_gone_is_found(made: Installation, first: s
     assert made.contents() == before
 
 
-def test_a_script_that_finds_its_python_beside_itself_is_well(made: Installation) -> None:
+def test_link_accepts_a_script_that_finds_python_next_to_itself(made: Installation) -> None:
     """As uv writes it into a relocatable environment."""
     first = "#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''"
     for name in COMMANDS:
@@ -237,7 +241,7 @@ def test_link_replaces_nothing_if_one_binary_does_not_start_there(
     assert made.contents() == before
 
 
-def test_another_file_system_gets_a_copy(made: Installation) -> None:
+def test_link_copies_to_another_file_system(made: Installation) -> None:
     done = made.manage_with(
         "import os, errno; os.link = lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV))",
         "link",
@@ -248,7 +252,7 @@ def test_another_file_system_gets_a_copy(made: Installation) -> None:
 
 
 @pytest.mark.parametrize("command", ["link", "unlink"])
-def test_what_fails_halfway_leaves_nothing_beside_the_scripts(
+def test_link_that_fails_leaves_no_file_next_to_the_scripts(
     made: Installation, command: str
 ) -> None:
     if command == "unlink":
@@ -262,7 +266,7 @@ def test_what_fails_halfway_leaves_nothing_beside_the_scripts(
     assert made.contents() == before
 
 
-def test_a_program_with_libraries_of_its_own_stays_where_they_are(
+def test_link_starts_a_program_with_libraries_through_a_shell_script(
     made: Installation,
 ) -> None:
     before = made.contents()
@@ -306,7 +310,7 @@ def move(made: Installation, folder: Path) -> None:
     made.site.root = folder
 
 
-def test_a_command_of_uvx_is_not_linked(made: Installation, tmp_path: Path) -> None:
+def test_link_refuses_a_command_of_uvx(made: Installation, tmp_path: Path) -> None:
     """It lies in uv's cache, out of which other environments are linked."""
     move(made, tmp_path / "archive-v0" / "lib")
     before = made.contents()
@@ -314,7 +318,9 @@ def test_a_command_of_uvx_is_not_linked(made: Installation, tmp_path: Path) -> N
     assert made.contents() == before
 
 
-def test_scripts_are_found_where_pip_moved_them(made: Installation, tmp_path: Path) -> None:
+def test_link_finds_scripts_where_pip_moved_them(
+    made: Installation, tmp_path: Path
+) -> None:
     """`pip install --target` moves them, and its record names the old place."""
     move(made, tmp_path / "deep" / "er" / "target")
     made.scripts.rename(made.site.root / "bin")
@@ -322,7 +328,7 @@ def test_scripts_are_found_where_pip_moved_them(made: Installation, tmp_path: Pa
     assert made.manage("link").count(": linked") == 3
 
 
-def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_packages(
+def test_link_prefers_the_recorded_script(
     made: Installation,
 ) -> None:
     (made.site.root / "bin").mkdir()
@@ -330,12 +336,12 @@ def test_a_recorded_script_counts_more_than_one_of_the_same_name_beside_the_pack
     assert made.manage("link").count(f"{made.scripts}") == 3
 
 
-def test_a_checkout_has_no_commands_to_link(made: Installation) -> None:
+def test_link_refuses_a_checkout(made: Installation) -> None:
     (made.site.root / f"lean_spec-{VERSION}.dist-info").rename(made.site.root / "gone")
     assert "there are no console scripts of its own" in made.manage("link", code=1)
 
 
-def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(
+def test_unlink_refuses_a_script_that_cannot_be_restored(
     made: Installation,
 ) -> None:
     made.manage("link")
@@ -346,7 +352,9 @@ def test_a_script_that_cannot_be_restored_as_it_was_stays_linked(
     assert made.contents() == linked
 
 
-def test_a_linked_command_that_was_changed_is_found(made: Installation) -> None:
+def test_doctor_and_verify_report_a_linked_command_that_was_changed(
+    made: Installation,
+) -> None:
     made.manage("link")
     path = made.scripts / "lean-spec"
     data = path.read_bytes()
@@ -357,7 +365,7 @@ def test_a_linked_command_that_was_changed_is_found(made: Installation) -> None:
     assert f"{path}: it is neither" not in made.manage("verify", "mcp")
 
 
-def test_without_a_record_nothing_is_provably_ours(made: Installation) -> None:
+def test_link_changes_nothing_without_a_record(made: Installation) -> None:
     record_file = made.site.root / f"lean_spec-{VERSION}.dist-info/RECORD"
     record_file.write_text("")
     assert "does not list lean-spec's console scripts" in made.manage("link", code=1)
@@ -377,7 +385,7 @@ def brings_back(made: Installation) -> str:
     return f'cp -p "{good}" "{made.binary("cli")}"; chmod 755 "{made.binary("cli")}"'
 
 
-def test_repair_brings_back_what_is_damaged_and_nothing_else(made: Installation) -> None:
+def test_repair_reinstalls_only_damaged_binaries(made: Installation) -> None:
     made.uv(brings_back(made))
     assert made.manage("repair").startswith("nothing to repair")
     assert made.told() == []
@@ -401,7 +409,7 @@ def pin_wheel(made: Installation) -> None:
     made.site.write_pins()
 
 
-def test_a_repair_names_the_hash_of_the_wheel(made: Installation) -> None:
+def test_repair_names_the_hash_of_the_wheel(made: Installation) -> None:
     """So an installer that demands hashes is content, and none can take a stub."""
     pin_wheel(made)
     made.uv(f'for file; do :; done; cp "$file" "{made.tools}/seen"; {brings_back(made)}')
@@ -414,7 +422,7 @@ def test_a_repair_names_the_hash_of_the_wheel(made: Installation) -> None:
     assert not Path(told.split()[-1]).exists()
 
 
-def test_a_repair_from_a_place_asks_no_index(made: Installation, tmp_path: Path) -> None:
+def test_repair_from_a_folder_asks_no_index(made: Installation, tmp_path: Path) -> None:
     pin_wheel(made)
     made.uv(brings_back(made))
     damage(made)
@@ -427,7 +435,9 @@ def test_a_repair_from_a_place_asks_no_index(made: Installation, tmp_path: Path)
     assert f"--no-index --find-links {tmp_path}" in made.told()[0]
 
 
-def test_a_place_that_the_installer_cannot_take_is_for_fetch(made: Installation) -> None:
+def test_repair_hints_at_fetch_for_a_place_that_the_installer_cannot_use(
+    made: Installation,
+) -> None:
     made.uv(brings_back(made))
     damage(made)
     folder = made.site.root / "a place"
@@ -449,7 +459,7 @@ def test_repair_gives_no_password_to_an_installer(made: Installation, place: str
 
 
 @pytest.mark.posix
-def test_doctor_ends_a_script_that_starts_it_again(made: Installation) -> None:
+def test_doctor_ends_a_script_that_starts_doctor_again(made: Installation) -> None:
     count = made.tools / "count"
     count.touch()
     path = made.tools / "mine"
@@ -461,7 +471,7 @@ def test_doctor_ends_a_script_that_starts_it_again(made: Installation) -> None:
     assert len(count.read_text()) <= 11
 
 
-def test_a_dry_run_of_a_repair_runs_nothing(made: Installation) -> None:
+def test_repair_dry_run_runs_nothing(made: Installation) -> None:
     made.uv(brings_back(made))
     damage(made)
     said = made.manage("repair", "--dry-run")
@@ -470,13 +480,13 @@ def test_a_dry_run_of_a_repair_runs_nothing(made: Installation) -> None:
     assert made.told() == []
 
 
-def test_an_installer_that_fails_is_an_error(made: Installation) -> None:
+def test_repair_reports_an_installer_that_fails(made: Installation) -> None:
     made.uv("exit 3")
     damage(made)
     assert "failed (exit code 3)" in made.manage("repair", code=1)
 
 
-def test_what_is_still_bad_after_the_repair_is_an_error(made: Installation) -> None:
+def test_repair_reports_a_binary_that_is_still_damaged(made: Installation) -> None:
     made.uv("exit 0")
     damage(made)
     said = made.manage("repair", code=1)
@@ -499,7 +509,7 @@ def test_repair_goes_on_after_a_binary_that_it_cannot_repair(
     assert f"repaired: {binary}" in output
 
 
-def test_a_damaged_record_is_one_finding(made: Installation) -> None:
+def test_doctor_reports_a_damaged_record_once(made: Installation) -> None:
     path = made.site.root / f"lean_spec-{VERSION}.dist-info/RECORD"
     path.write_text("broken\n" * 500 + path.read_text())
     assert (
@@ -512,7 +522,7 @@ def test_a_damaged_record_is_one_finding(made: Installation) -> None:
     assert "its metadata says" not in output
 
 
-def test_a_link_to_itself_is_reinstalled(made: Installation) -> None:
+def test_repair_reinstalls_a_link_to_itself(made: Installation) -> None:
     """No permission would help."""
     folder = made.binary("cli").parent
     made.binary("cli").unlink()
@@ -525,7 +535,7 @@ def test_a_link_to_itself_is_reinstalled(made: Installation) -> None:
     assert "chmod" not in finding["hint"]
 
 
-def test_a_bug_is_reported_as_one(made: Installation) -> None:
+def test_an_unexpected_exception_is_reported_as_a_bug(made: Installation) -> None:
     module = "leanspec_launcher.manage.which"
     bug = f"import {module}; {module}.search_all = lambda _: dict()['x']"
     result = made.manage_with(bug, "which")
@@ -536,14 +546,16 @@ def test_a_bug_is_reported_as_one(made: Installation) -> None:
     assert hint.startswith("hint: report it, with what you typed: https://")
 
 
-def test_a_part_that_is_missing_is_no_bug(made: Installation) -> None:
+def test_a_missing_module_is_not_reported_as_a_bug(made: Installation) -> None:
     (made.site.root / "leanspec_launcher/manage/link.py").unlink()
     output = made.manage("which", code=1)
     assert "error: a part is missing or damaged: " in output
     assert output.endswith("hint: reinstall lean-spec with its dependencies\n")
 
 
-def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None:
+def test_commands_work_without_a_working_directory(
+    made: Installation, tmp_path: Path
+) -> None:
     folder = tmp_path / "removed"
     folder.mkdir()
     call = made.site.call("main", ".manage")
@@ -562,7 +574,7 @@ def test_without_a_working_directory(made: Installation, tmp_path: Path) -> None
     assert error.startswith("error: the working directory does not exist any more\n")
 
 
-def test_an_error_of_the_system_names_its_file(tmp_path: Path) -> None:
+def test_a_system_error_names_its_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     error = explained(OSError(errno.EIO, "Input/output error", str(path)))
     assert error.message == f"`{path}`: input/output error"
@@ -574,7 +586,7 @@ def test_an_error_of_the_system_names_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", "\0"])
-def test_settings_that_cannot_be_read_are_one_message(
+def test_doctor_reports_unreadable_settings_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     (tmp_path / "config.json").write_text(text)
@@ -596,7 +608,7 @@ def test_settings_of_a_relative_home_are_not_read(
     assert read_settings() == Settings()
 
 
-def test_no_installer_of_the_working_directory_is_run(made: Installation) -> None:
+def test_repair_runs_no_installer_of_the_working_directory(made: Installation) -> None:
     """Nor one of a relative folder of `PATH`."""
     made.uv(brings_back(made))
     damage(made)
@@ -608,7 +620,7 @@ def test_no_installer_of_the_working_directory_is_run(made: Installation) -> Non
     assert "-m pip install" in said or "pip --python" in said
 
 
-def test_an_installer_that_demands_hashes_is_not_run(made: Installation) -> None:
+def test_repair_does_not_run_an_installer_that_demands_hashes(made: Installation) -> None:
     made.uv(brings_back(made))
     damage(made)
     said = made.manage("repair", code=1, env={"UV_REQUIRE_HASHES": "1"})
@@ -617,7 +629,7 @@ def test_an_installer_that_demands_hashes_is_not_run(made: Installation) -> None
     assert made.told() == []
 
 
-def test_uvx_cannot_clean_the_cache_that_it_runs_from(
+def test_repair_does_not_clean_the_cache_of_a_running_uvx(
     made: Installation, tmp_path: Path
 ) -> None:
     made.uv(brings_back(made))
@@ -629,7 +641,7 @@ def test_uvx_cannot_clean_the_cache_that_it_runs_from(
     assert made.told() == []
 
 
-def test_an_installer_that_is_not_there_is_named(made: Installation) -> None:
+def test_repair_names_a_missing_installer(made: Installation) -> None:
     (made.site.root / f"lean_spec-{VERSION}.dist-info/INSTALLER").write_text("conda\n")
     damage(made)
     said = made.manage("repair", code=1)
@@ -637,13 +649,13 @@ def test_an_installer_that_is_not_there_is_named(made: Installation) -> None:
     assert "hint: conda install --force-reinstall lean-spec leanspec-cli-bin" in said
 
 
-def test_a_file_without_its_run_bit_is_not_whole(made: Installation) -> None:
+def test_verify_reports_a_missing_run_bit(made: Installation) -> None:
     made.binary("cli").chmod(0o644)
     assert "it has no permission to run" in made.manage("verify", code=1)
 
 
 @pytest.mark.parametrize("variable", ["LEANSPEC_CLI_BINARY", "LEANSPEC_BINARIES_DIR"])
-def test_what_the_user_chose_is_not_the_installers_to_bring_back(
+def test_repair_leaves_a_binary_named_by_the_user(
     made: Installation, tmp_path: Path, variable: str
 ) -> None:
     made.uv(brings_back(made))
@@ -658,7 +670,7 @@ def test_what_the_user_chose_is_not_the_installers_to_bring_back(
     assert made.told() == []
 
 
-def test_verify_reads_every_byte_whatever_is_remembered(made: Installation) -> None:
+def test_verify_ignores_cached_results(made: Installation) -> None:
     """A stamp says that a file was good; `verify` asks the file."""
     assert made.manage("verify").count("✓") == 2
     cache = Path(made.site.env["HOME"], ".cache/lean-spec/verified")
@@ -696,7 +708,7 @@ def test_which_and_verify_say_what_is_missing(made: Installation) -> None:
     assert search["platform"] == HOST.key
 
 
-def test_what_a_client_is_told_to_start(made: Installation) -> None:
+def test_mcp_config_names_the_command_that_starts_the_server(made: Installation) -> None:
     printed = made.site.manage("mcp-config", "vscode", "--scope", "user", code=0)
     file = Path(made.site.env["HOME"], ".config/Code/User/mcp.json")
     assert printed.stderr == f"VS Code reads this from `{file}`:\n"
@@ -720,7 +732,7 @@ def test_what_a_client_is_told_to_start(made: Installation) -> None:
     )
 
 
-def test_a_link_names_no_path_of_this_machine(made: Installation) -> None:
+def test_mcp_config_link_names_no_path_of_this_machine(made: Installation) -> None:
     """What it carries is the configuration itself, as each client decodes it."""
     vscode = parse_qs(urlsplit(made.manage("mcp-config", "vscode", "--link").strip()).query)
     cursor = parse_qs(urlsplit(made.manage("mcp-config", "cursor", "--link").strip()).query)

@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[Callable[[Release], None], str]] = {
 
 @pytest.mark.posix
 @pytest.mark.parametrize("how", REFUSED)
-def test_a_manifest_is_refused(
+def test_fetch_version_refuses_a_manifest(
     released: Release, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manifest, "KEYS", (public(OWN), public(NEXT)))
@@ -191,7 +191,7 @@ def test_a_manifest_is_refused(
 
 
 @pytest.mark.posix
-def test_a_manifest_older_than_one_that_was_seen(site: Site, release: Release) -> None:
+def test_fetch_version_refuses_an_older_manifest(site: Site, release: Release) -> None:
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, at=2000)
     fetch(site, release)
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, at=1999)
@@ -223,7 +223,7 @@ def test_a_release_from_a_folder_needs_cryptography(
     assert "there is no `cryptography`" in done.stderr
 
 
-def test_a_version_that_is_none(site: Site) -> None:
+def test_fetch_version_refuses_an_invalid_version(site: Site) -> None:
     site.pin("cli", script())
     versions = ("../x", "1/2", "latest", "", "1.0%2f", "\uff11")
     for done in site.manage_each(*(("fetch", "--version", text) for text in versions)):

@@ -395,7 +395,7 @@ def test_no_change_of_a_client_that_writes_at_the_same_time_is_lost(
 
 
 @pytest.mark.posix
-def test_what_is_no_file_ends_at_once(file: Path) -> None:
+def test_a_pipe_or_folder_is_refused_at_once(file: Path) -> None:
     pipe, loop = file.with_name("pipe"), file.with_name("loop")
     subprocess.run(["mkfifo", pipe], check=True)
     loop.symlink_to(loop)
