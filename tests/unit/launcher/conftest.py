@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.installation import Installation, install
 from tests.support.site import Site, copy_launcher
 from tests.support.surroundings import clean, once
 
@@ -24,3 +25,9 @@ def site(launcher: Path, tmp_path: Path) -> Site:
     root = tmp_path / "site packages"
     shutil.copytree(launcher, root, copy_function=os.link)
     return Site(root, clean(tmp_path / "home"))
+
+
+@pytest.fixture
+def installed(site: Site, tmp_path: Path) -> Installation:
+    """Return a site with its record, its scripts and an installer."""
+    return install(site, tmp_path)
