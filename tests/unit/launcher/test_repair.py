@@ -59,7 +59,7 @@ def test_repair_names_the_hash_of_the_wheel(installed: Installation) -> None:
     """So an installer that demands hashes is content, and none can take a stub."""
     pin_wheel(installed)
     installed.uv(
-        f'for file; do :; process; cp "$file" "{installed.tools}/seen"; {script_that_restores(installed)}'
+        f'for file; do :; done; cp "$file" "{installed.tools}/seen"; {script_that_restores(installed)}'
     )
     installed.damage()
     installed.manage("repair", env={"UV_REQUIRE_HASHES": "1"})
