@@ -7,8 +7,20 @@ from pathlib import Path
 
 from click.testing import Result
 
+from leanspec_launcher.manage.clients.configured import Configured, configured
+
 PROGRAM = "/an environment/bin/leanspec-mcp"
+NPX = {"command": "npx", "args": ["-y", "@leanspec/mcp"]}
+STDIO = {"type": "stdio", "command": "uvx", "args": ["leanspec-mcp"]}
+TEAM = {"mcpServers": {"team": {"type": "local", "command": "/bin/cat", "args": []}}}
+# A program that is there, and is called like ours.
+ENDURING = "${HOME}/leanspec-mcp"
 Ask = Callable[..., Result]
+
+
+def configured_as(client: str) -> list[Configured]:
+    """Return what `doctor` finds for a client in this folder."""
+    return [entry for entry in configured(Path.cwd()) if entry.client == client]
 
 
 def write(path: Path, text: str) -> Path:
