@@ -326,14 +326,6 @@ def test_a_dry_run_of_a_removal_does_not_say_that_the_server_is_left(ask: Ask) -
     assert "--scope user" in output
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> str:
-    """Return a program that has the server's name."""
-    path = write(tmp_path / "bin/leanspec-mcp", "")
-    path.chmod(0o755)
-    return str(path)
-
-
 @pytest.mark.posix
 def test_links_that_lead_to_themselves_keep_no_other_client(ask: Ask, home: Path) -> None:
     loop = home / ".kiro/settings/mcp.json"

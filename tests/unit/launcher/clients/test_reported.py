@@ -41,6 +41,14 @@ def test_what_is_printed_is_a_whole_file(ask: Ask) -> None:
     assert json.loads(output)["mcp"]["leanspec"]["command"] == [PROGRAM]
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    """Return a program that has the server's name."""
+    path = write(tmp_path / "bin/leanspec-mcp", "")
+    path.chmod(0o755)
+    return str(path)
+
+
 @pytest.mark.parametrize("name", [n for n in LIVING if CLIENTS[n].form is not Form.YAML])
 def test_mcp_config_prints_what_write_writes_into_the_file_that_it_names(
     ask: Ask, name: str
