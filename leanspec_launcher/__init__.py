@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._tables import Platform, Program
+    from ._search import Place, Start
+    from ._tables import Program
 
 # What Python gives `LC_CTYPE` if it finds the C locale (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -41,9 +42,10 @@ def run(name: str, arguments: "list[str]") -> int:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
         # In here, so that a damaged file of ours is reported and not a traceback.
-        from ._tables import PROGRAMS, current
+        from ._search import Start
+        from ._tables import PROGRAMS
 
-        return _run(PROGRAMS[name], current(), arguments)
+        return _run(Start(PROGRAMS[name]), arguments)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         text = f"error: lean-spec is damaged: {type(error).__name__}: {error}\n"
         try:
@@ -57,48 +59,54 @@ def run(name: str, arguments: "list[str]") -> int:
         return 126  # as CANNOT_RUN, whose module may be the damaged one
 
 
-def _run(program: "Program", platform: "Platform | None", arguments: "list[str]") -> int:
-    from ._search import first_place, needs_proof
+def _run(start: "Start", arguments: "list[str]") -> int:
     from ._tables import TYPESCRIPT_OPTION, TYPESCRIPT_VARIABLE, is_on
 
+    program = start.program
     if program.ended:
         from .instead.ended import say_ended
 
         return say_ended(program)
     is_for_old = arguments[:1] == [TYPESCRIPT_OPTION] or is_on(TYPESCRIPT_VARIABLE)
     if is_for_old and program.typescript:
-        from .instead.typescript import become
+        from .instead.typescript import become_npx
 
-        return become(arguments, start)
+        return become_npx(arguments, become)
     if arguments[:1] == ["ui"] and program.name == "cli":
         from .web.takeover import is_ours, show
 
         if is_ours(arguments):
             return show(arguments[1:])
     action = _action(program, arguments)
-    verified = None
+    place = None
     try:
-        place = first_place(program, platform)
-        if place is None:
-            raise FileNotFoundError
-        if needs_proof(place, program, platform):
-            from .verify.proof import admit
-
-            admit(place, program, platform)
-        verified = place
-        return action(place.path)
-    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
-        cause = error
-    if verified is not None:
-        from .verify.retry import retry
-
+        place = verified_place(start)
         try:
-            return retry(verified, cause, action)
-        except Exception as error:  # noqa: BLE001 - as above
-            cause = error
-    from .explain.explain import explain
+            return action(place.path)
+        except OSError as error:
+            from .verify.retry import retry
 
-    return explain(program, platform, verified, cause)
+            return retry(start, place, error, action)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever failed
+        from .explain.explain import explain
+
+        return explain(start, place, error)
+
+
+def verified_place(start: "Start") -> "Place":
+    """Return the place of a program's binary, verified once for each state of its file.
+
+    Raises FileNotFoundError if there is none, Refusal if it is not the one of this release, OSError
+    if that cannot be known.
+    """
+    place = start.first_place()
+    if place is None:
+        raise FileNotFoundError(f"no `{start.program.command}` is installed")
+    if start.must_verify(place):
+        from .verify.proof import verify
+
+        verify(start, place)
+    return place
 
 
 def _action(program: "Program", arguments: "list[str]") -> "Callable[[str], int]":
@@ -114,10 +122,10 @@ def _action(program: "Program", arguments: "list[str]") -> "Callable[[str], int]
             from .verify.refusal import refuse_folder
 
             return lambda _: refuse_folder(program, folder)
-    return lambda path: start(path, arguments)
+    return lambda path: become(path, arguments)
 
 
-def start(path: str, arguments: "list[str]") -> int:
+def become(path: str, arguments: "list[str]") -> int:
     """Replace this process by the program; if the system has no such call, wait for it.
 
     Raises OSError if the program cannot be started.

@@ -16,12 +16,14 @@ from ._tables import (
     VERIFY_VARIABLE,
     Platform,
     Program,
+    current,
     is_on,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
 VARIABLE, LOCAL, WHEEL, STORE = "variable", "local", "wheel", "store"
 # The folder that contains the package `leanspec_launcher`: site-packages, or a checkout.
@@ -53,38 +55,94 @@ class Place:
         self.path = path
 
 
-def places(program: Program, platform: "Platform | None") -> "Iterator[Place]":
-    """Yield each place, in the order in which the first one that is there decides.
+class Start:
+    """One start of a program on this machine, with the settings of the user. Read once, and then frozen."""
 
-    Never a folder of `PATH`, never one found from the working directory: a stranger may have put a
-    file there. What a user names in a variable works on machines that the table does not know, too.
-    """
-    chosen = os.environ.get(program.variable)
-    if chosen:
-        yield Place(VARIABLE, chosen)
-        return  # what the user names is taken or refused, never passed over
-    if platform is None:
-        return
-    executable = program.command + platform.suffix
-    directory = local_directory()
-    if directory:
-        yield Place(LOCAL, local_path(directory, program, platform))
-    inside = os.path.join(program.package, "bin", executable)
-    beside = os.path.join(SITE, inside)
-    yield Place(WHEEL, beside)
-    passed = _of_the_working_directory()
-    for folder in sys.path:
-        path = os.path.join(folder, inside)
-        if path != beside and is_absolute(folder) and folder not in passed:
-            yield Place(WHEEL, path)
-    pin = SHA256.get(program.name, {}).get(platform.key)
-    store = store_directory()
-    if pin and store:
-        # The whole wheel: a program may bring libraries along.
-        yield Place(STORE, os.path.join(store, pin, inside))
+    __slots__ = ("chosen", "debug", "local_dir", "platform", "program", "verification")
+
+    def __init__(self, program: Program) -> None:
+        self.program: Final = program
+        self.platform: Final = current()
+        # The executable that the user names in place of all others.
+        self.chosen: Final = os.environ.get(program.variable, "")
+        self.local_dir: Final = local_directory()
+        # `once`, `off`, or another word for always.
+        self.verification: Final = os.environ.get(VERIFY_VARIABLE) or ONCE
+        self.debug: Final = is_on(DEBUG_VARIABLE)
+
+    def places(self) -> "Iterator[Place]":
+        """Yield each place, in the order in which the first one that is there decides.
+
+        Never a folder of `PATH`, never one found from the working directory: a stranger may have put a
+        file there. What a user names in a variable works on machines that the table does not know, too.
+        """
+        program, platform = self.program, self.platform
+        if self.chosen:
+            yield Place(VARIABLE, self.chosen)
+            return  # what the user names is taken or refused, never passed over
+        if platform is None:
+            return
+        if self.local_dir:
+            yield Place(LOCAL, local_path(self.local_dir, program, platform))
+        inside = os.path.join(program.package, "bin", program.command + platform.suffix)
+        beside = os.path.join(SITE, inside)
+        yield Place(WHEEL, beside)
+        passed = _of_the_working_directory()
+        for folder in sys.path:
+            path = os.path.join(folder, inside)
+            if path != beside and is_absolute(folder) and folder not in passed:
+                yield Place(WHEEL, path)
+        pin = SHA256.get(program.name, {}).get(platform.key)
+        store = store_directory()
+        if pin and store:
+            # The whole wheel: a program may bring libraries along.
+            yield Place(STORE, os.path.join(store, pin, inside))
+
+    def first_place(self) -> "Place | None":
+        """Return the place that decides; None if no place does. Raises OSError as `exists` does."""
+        for place in self.places():
+            is_there = exists(place)
+            if self.debug:
+                from ._say import say
+
+                answer = "there" if is_there else "not there"
+                say(f"debug: {place.origin} `{place.path}`: {answer}")
+            if is_there:
+                return place
+        return None
+
+    def must_verify(self, place: Place) -> bool:
+        """Tell whether a file has to be verified before it is started. Raises OSError if it is not there.
+
+        It need not be if a stamp says that it was, or if the user says so: with `LEANSPEC_VERIFY=off`,
+        or by naming the file. Any other setting than the two known words gets the strictest treatment.
+        """
+        if not is_absolute(place.path):
+            return True
+        if place.origin == VARIABLE:
+            # On Windows, not every file is a program. A script may start this command again.
+            return sys.platform == "win32" or _is_script(place.path)
+        if self.verification == OFF:
+            return False
+        return self.verification != ONCE or not is_cached(place.path, self.expected(place))
+
+    def expected(self, place: Place) -> "tuple[str, ...]":
+        """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
+
+        A local binary has the one recorded next to it. Any other is pinned, for each CPU of the
+        system: an installer may take the wheel of another CPU, whose programs the system runs as well
+        (Rosetta).
+        """
+        if place.origin == LOCAL:
+            return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
+        if place.origin == VARIABLE or self.platform is None:
+            return ()
+        pins, system = SHA256.get(self.program.name, {}), self.platform.system
+        platforms = [key for key in pins if key in PLATFORMS]
+        return tuple([pins[key] for key in platforms if PLATFORMS[key].system == system])
 
 
-def is_there(place: Place) -> bool:
+def exists(place: Place) -> bool:
     """Tell whether a place decides. Raises OSError if that cannot be known.
 
     What cannot be looked at is not passed over: the right binary, or a wrong one, may be there.
@@ -98,21 +156,6 @@ def is_there(place: Place) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
-
-
-def first_place(program: Program, platform: "Platform | None") -> "Place | None":
-    """Return the place that decides; None if no place does. Raises OSError as `is_there` does."""
-    debug = is_on(DEBUG_VARIABLE)
-    for place in places(program, platform):
-        there = is_there(place)
-        if debug:
-            from ._say import say
-
-            answer = "there" if there else "not there"
-            say(f"debug: {place.origin} `{place.path}`: {answer}")
-        if there:
-            return place
-    return None
 
 
 def local_directory() -> str:
@@ -234,23 +277,6 @@ def folder_without_project() -> str:
         return ""  # one of the folders is gone, so this is not the other
 
 
-def needs_proof(place: Place, program: Program, platform: "Platform | None") -> bool:
-    """Tell whether a file has to be proved before it is started. Raises OSError if it is not there.
-
-    It need not be if a stamp says that it was, or if the user says so: with `LEANSPEC_VERIFY=off`,
-    or by naming the file. Any other setting than the two known words gets the strictest treatment.
-    """
-    if not is_absolute(place.path):
-        return True
-    if place.origin == VARIABLE:
-        # On Windows, not every file is a program. A script may start this command again.
-        return sys.platform == "win32" or _is_script(place.path)
-    mode = verification()
-    if mode == OFF:
-        return False
-    return mode != ONCE or not is_known(place.path, expected(place, program, platform))
-
-
 def _is_script(path: str) -> bool:
     """Tell whether a file is a program for an interpreter."""
     try:
@@ -263,31 +289,6 @@ def _is_script(path: str) -> bool:
         return False
     finally:
         os.close(handle)
-
-
-def verification() -> str:
-    """Return how often the user wants a file verified: `once`, `off`, or another word for always."""
-    return os.environ.get(VERIFY_VARIABLE) or ONCE
-
-
-def expected(
-    place: Place, program: Program, platform: "Platform | None"
-) -> "tuple[str, ...]":
-    """Return the SHA-256 digests that the file at a place may have; none if nothing says them.
-
-    A local binary has the one recorded next to it. Any other is pinned, for each CPU of the system:
-    an installer may take the wheel of another CPU, whose programs the system runs as well
-    (Rosetta).
-    """
-    if place.origin == LOCAL:
-        return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
-    if place.origin == VARIABLE or platform is None:
-        return ()
-    pins = SHA256.get(program.name, {})
-    same_system = [
-        key for key in pins if key in PLATFORMS and PLATFORMS[key].system == platform.system
-    ]
-    return tuple([pins[key] for key in same_system])
 
 
 def _recorded(path: str) -> "tuple[str, ...]":
@@ -309,8 +310,8 @@ def _recorded(path: str) -> "tuple[str, ...]":
     return (digest[:DIGEST_LENGTH].decode("ascii"),)
 
 
-def is_known(path: str, digests: "tuple[str, ...]") -> bool:
-    """Tell whether stamps say that a file, as it is now, was proved to have one of these digests.
+def is_cached(path: str, digests: "tuple[str, ...]") -> bool:
+    """Tell whether stamps say that a file, as it is now, was verified to have one of these digests.
 
     And the libraries that its wheel brings along: they run with it.
     """
@@ -320,10 +321,7 @@ def is_known(path: str, digests: "tuple[str, ...]") -> bool:
     state = state_of(path)
     for digest in digests:
         if state and os.path.lexists(os.path.join(folder, f"{state}.{digest}")):
-            unknown = [
-                each for each in libraries(path, digest) if not _is_stamped(folder, *each)
-            ]
-            return not unknown
+            return all(_is_stamped(folder, *each) for each in libraries(path, digest))
     return False
 
 
@@ -331,7 +329,7 @@ def _is_stamped(folder: str, path: str, digest: str) -> bool:
     try:
         state = state_of(path)
     except OSError:
-        return False  # to prove it says what is wrong with it
+        return False  # its verification says what is wrong with it
     return bool(state) and os.path.lexists(os.path.join(folder, f"{state}.{digest}"))
 
 

@@ -6,14 +6,14 @@ from typing import Optional
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import CANNOT_RUN, NOT_FOUND, say
-from leanspec_launcher._search import SITE, Place
-from leanspec_launcher._tables import PLATFORMS, Platform, Program
+from leanspec_launcher._search import SITE, Place, Start
+from leanspec_launcher._tables import PLATFORMS, Program
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.records import distribution, recorded_digest
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 from . import executable, machine
-from .hints import hint_for, not_found, ways
+from .hints import hint_for, hint_of
 from .verdicts import PlaceVerdict, deciding, described, refusal_of, unfit, verdicts
 
 # What execve(2) answers for a file that is there, regular, and allowed to run.
@@ -69,65 +69,50 @@ WINDOWS_CAUSES = {
 }
 
 
-def explain(
-    program: Program,
-    platform: "Optional[Platform]",
-    verified: "Optional[Place]",
-    error: Exception,
-) -> int:
+def explain(start: Start, place: "Optional[Place]", error: Exception) -> int:
     """Say on standard error why a start failed, and what to do; return the exit code.
 
-    `verified` is the place whose file was to be started, if it came to that.
+    `place` is that of the verified file that was to be started, if it came to that.
     """
     try:
-        if verified is None:
-            return _explain_search(program, platform, error)
-        return _explain_start(program, verified, error)
+        if place is None:
+            return _explain_search(start, error)
+        return _explain_start(start, place, error)
     except Exception as second:  # noqa: BLE001 - no traceback reaches a user, whatever failed
         lines = [
             f"diagnosing the failure failed as well: {type(second).__name__}: {second}"
         ]
-        text = f"`{program.command}` did not start: {type(error).__name__}: {error}"
-        return _say(CANNOT_RUN, text, lines, f"reinstall {program.requirement}")
+        text = f"`{start.program.command}` did not start: {type(error).__name__}: {error}"
+        return _say(CANNOT_RUN, text, lines, f"reinstall {start.program.requirement}")
 
 
-def _explain_search(
-    program: Program, platform: "Optional[Platform]", error: Exception
-) -> int:
+def _explain_search(start: Start, error: Exception) -> int:
+    program, platform = start.program, start.platform
     if not isinstance(error, (OSError, Refusal)):
         text = f"the launcher itself failed: {type(error).__name__}: {error}"
         return _say(CANNOT_RUN, text, [], reinstall.hint(program))
-    places = verdicts(program, platform)
+    places = verdicts(start)
     bad = deciding(places)
     if bad is not None:
         # Without a refusal, the file has changed within this moment: then the first word counts.
         refusal = bad.refusal or refusal_of(bad.path, error)
-        return _say_refused(program, bad, refusal, places)
-    if platform is None:
-        lines = [*_fit(program, platform), *_table(places)]
-        return _say(
-            NOT_FOUND,
-            f"`{program.command}` has no build for this machine",
-            lines,
-            ways(program),
-        )
+        return _say_refused(start, bad, refusal, places)
     lines = _table(places)
-    if machine.builds(program) is not None:
-        lines = [*_fit(program, platform), *lines]
-    text = (
-        f"no `{program.command}` binary for {platform.label} (`{platform.key}`) was found"
-    )
-    return _say(NOT_FOUND, text, lines, not_found(program))
+    if platform is None or machine.builds(program) is not None:
+        lines = [*_fit(start), *lines]
+    text = f"`{program.command}` has no build for this machine"
+    if platform is not None:
+        text = f"no `{program.command}` binary for {platform.label} (`{platform.key}`) was found"
+    return _say(NOT_FOUND, text, lines, hint_of(start, None))
 
 
 def _say_refused(
-    program: Program, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
+    start: Start, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
 ) -> int:
-    lines = [*_facts(program, bad, refusal), *_table(places)]
-    hint = hint_for(program, bad.origin, bad.path, refusal)
-    return _say(
-        _code(refusal), f"refusing to run `{bad.path}`: {refusal.reason}", lines, hint
-    )
+    lines = [*_facts(start.program, bad, refusal), *_table(places)]
+    hint = hint_for(start, bad.origin, bad.path, refusal)
+    text = f"refusing to run `{bad.path}`: {refusal.reason}"
+    return _say(_code(refusal), text, lines, hint)
 
 
 def _code(refusal: Refusal) -> int:
@@ -135,10 +120,10 @@ def _code(refusal: Refusal) -> int:
     return NOT_FOUND if refusal.kind is Kind.MISSING else CANNOT_RUN
 
 
-def _explain_start(program: Program, place: Place, error: Exception) -> int:
+def _explain_start(start: Start, place: Place, error: Exception) -> int:
     windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
     refusal = Refusal(Kind.OTHER, windows[0]) if windows else _cause(place.path, error)
-    hint = hint_for(program, place.origin, place.path, refusal)
+    hint = hint_for(start, place.origin, place.path, refusal)
     if windows and windows[1]:
         hint = windows[1]
     lines = []
@@ -147,9 +132,8 @@ def _explain_start(program: Program, place: Place, error: Exception) -> int:
             f"it is      {executable.kind(place.path)}",
             f"this is    {machine.describe()}",
         ]
-    return _say(
-        _code(refusal), f"cannot start `{place.path}`: {refusal.reason}", lines, hint
-    )
+    text = f"cannot start `{place.path}`: {refusal.reason}"
+    return _say(_code(refusal), text, lines, hint)
 
 
 def _cause(path: str, error: Exception) -> Refusal:
@@ -176,16 +160,17 @@ def _table(places: "list[PlaceVerdict]") -> "list[str]":
     return [line for _, line in described(places)]
 
 
-def _fit(program: Program, platform: "Optional[Platform]") -> "list[str]":
+def _fit(start: Start) -> "list[str]":
     """Say what this machine is, what the release has, and what comes nearest."""
     lines = [f"this is     {machine.describe()}"]
-    stub = machine.builds(program)
+    stub = machine.builds(start.program)
     if stub is None:
-        return [*lines, *[f"there is    {label}" for label in machine.available(program)]]
+        labels = machine.available(start.program)
+        return [*lines, *[f"there is    {label}" for label in labels]]
     for key, tags in stub.items():
         label = PLATFORMS[key].label if key in PLATFORMS else key
         lines.append(f"there is    {label}: {', '.join(tags)}")
-    return [*lines, f"nearest     {machine.nearest(stub, platform)}"]
+    return [*lines, f"nearest     {machine.nearest(stub, start.platform)}"]
 
 
 def _facts(program: Program, bad: PlaceVerdict, refusal: Refusal) -> "list[str]":

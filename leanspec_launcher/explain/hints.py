@@ -5,12 +5,11 @@ import sys
 from typing import Optional
 
 from leanspec_launcher._pins import BINARIES, VERSION
-from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE
+from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE, Start
 from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
     TYPESCRIPT_OPTION,
     Program,
-    current,
 )
 from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.table import COLLECT
@@ -38,17 +37,18 @@ ANYWHERE = {
 }
 
 
-def hint_of(program: Program, verdict: "Optional[PlaceVerdict]") -> str:
+def hint_of(start: Start, verdict: "Optional[PlaceVerdict]") -> str:
     """Say what to type about the binary of a program, by the verdict on the place that decides."""
     if verdict is None:
-        return not_found(program) if current() else ways(program)
+        return not_found(start) if start.platform else ways(start.program)
     if verdict.refusal is None:
         return ""
-    return hint_for(program, verdict.origin, verdict.path, verdict.refusal)
+    return hint_for(start, verdict.origin, verdict.path, verdict.refusal)
 
 
-def hint_for(program: Program, origin: str, path: str, refusal: Refusal) -> str:
+def hint_for(start: Start, origin: str, path: str, refusal: Refusal) -> str:
     """Say what to type about a file that is not run."""
+    program = start.program
     if origin == VARIABLE and refusal.kind is not Kind.TOO_LONG:
         return f"`unset {program.variable}`, or give it the absolute path of an executable"
     if refusal.kind in ANYWHERE:
@@ -71,15 +71,15 @@ def _again(program: Program, origin: str) -> str:
     return COLLECT
 
 
-def not_found(program: Program) -> str:
+def not_found(start: Start) -> str:
     """Say what to type if no place has the binary."""
+    program, platform = start.program, start.platform
     if os.path.isfile(SITE):
         command = f"pip install --target FOLDER lean-spec=={VERSION}"
         return f"install lean-spec into a folder instead: `{command}`"
     builds = machine.builds(program)
     if builds is None:
         return reinstall.hint(program)
-    platform = current()
     if platform is not None and machine.fits(builds.get(platform.key, [])):
         # The stub was taken by a pip that does not know the build's tag, or from a mirror that has
         # no such build.

@@ -14,16 +14,14 @@ from leanspec_launcher._search import (
     VARIABLE,
     WHEEL,
     Place,
-    is_there,
+    Start,
+    exists,
     is_trusted,
-    local_directory,
-    places,
     store_directory,
-    verification,
 )
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE, Platform, Program
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, VERIFY_VARIABLE
 from leanspec_launcher.verify.loader import is_noexec
-from leanspec_launcher.verify.proof import must_be_no_script_of, prove
+from leanspec_launcher.verify.proof import must_be_no_script_of, verified_file
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
 ORIGINS = {
@@ -65,22 +63,21 @@ class PlaceVerdict:
     refusal: "Optional[Refusal]" = None
 
 
-def verdicts(program: Program, platform: "Optional[Platform]") -> "list[PlaceVerdict]":
+def verdicts(start: Start) -> "list[PlaceVerdict]":
     """Look at every place in order: what is there, and why it is taken or refused.
 
     Hashes in full and asks the loader, as a first start does. Changes nothing.
     """
     results = []
-    if not os.environ.get(program.variable):
-        results.append(
-            PlaceVerdict(VARIABLE, "", Outcome.ABSENT, f"`{program.variable}` is not set")
-        )
-        if platform is not None and not local_directory():
+    if not start.chosen:
+        reason = f"`{start.program.variable}` is not set"
+        results.append(PlaceVerdict(VARIABLE, "", Outcome.ABSENT, reason))
+        if start.platform is not None and not start.local_dir:
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
             results.append(PlaceVerdict(LOCAL, "", Outcome.ABSENT, reason))
     decided = False
-    for place in places(program, platform):
-        verdict = _verdict(place, program, platform, decided=decided)
+    for place in start.places():
+        verdict = _verdict(start, place, decided=decided)
         decided = decided or verdict.outcome is not Outcome.ABSENT
         results.append(verdict)
     return results
@@ -92,41 +89,38 @@ def deciding(results: "list[PlaceVerdict]") -> "Optional[PlaceVerdict]":
     return next((each for each in results if each.outcome in decisive), None)
 
 
-def _verdict(
-    place: Place, program: Program, platform: "Optional[Platform]", *, decided: bool
-) -> PlaceVerdict:
+def _verdict(start: Start, place: Place, *, decided: bool) -> PlaceVerdict:
     try:
-        if not is_there(place):
+        if not exists(place):
             return PlaceVerdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
     except OSError as error:
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
-        return PlaceVerdict(
-            place.origin, place.path, Outcome.PASSED, "an earlier place decided"
-        )
-    return _judged(place, program, platform)
+        reason = "an earlier place decided"
+        return PlaceVerdict(place.origin, place.path, Outcome.PASSED, reason)
+    return _decisive(start, place)
 
 
-def _judged(place: Place, program: Program, platform: "Optional[Platform]") -> PlaceVerdict:
+def _decisive(start: Start, place: Place) -> PlaceVerdict:
     """Return the verdict on the file at the place that decides."""
     try:
-        proof = prove(place, program, platform)
-        if proof is None:
-            must_be_no_script_of(program, place.path)
+        file = verified_file(start, place)
+        if file is None:
+            must_be_no_script_of(start.program, place.path)
     except (Refusal, OSError) as error:
         refusal = refusal_of(place.path, error)
-        if verification() != OFF or refusal.kind not in UNVERIFIED:
+        if start.verification != OFF or refusal.kind not in UNVERIFIED:
             return _refused(place, refusal)
         # Started all the same, as the user wants it; `verify` shows it as bad.
         reason = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
         return _if_fit(place, reason, refusal.actual, refusal)
-    if proof is None:
+    if file is None:
         return _if_fit(place, "the user's choice")
     reason = "its SHA-256 is the expected one"
     if place.origin == LOCAL:
         reason = "its SHA-256 is the one in its binary.json"
-    return _if_fit(place, reason, proof.digest)
+    return _if_fit(place, reason, file.sha256)
 
 
 def _if_fit(

@@ -22,7 +22,7 @@ NPM_SECONDS = 30
 WITHOUT = "leave that out to run the Rust program, `leanspec`"
 
 
-def become(arguments: "list[str]", start: "Callable[[str, list[str]], int]") -> int:
+def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]") -> int:
     """Replace this process by npx with the pinned release; return 127 if it cannot be had."""
     asked = f"`{TYPESCRIPT_VARIABLE}`"
     if arguments[:1] == [TYPESCRIPT_OPTION]:
@@ -57,7 +57,7 @@ def become(arguments: "list[str]", start: "Callable[[str, list[str]], int]") -> 
     )
     options = [f"--prefix={prefix}", "--yes", f"--package={TYPESCRIPT}", "--", name]
     try:
-        return start(command[0], [*command[1:], *options, *arguments])
+        return become(command[0], [*command[1:], *options, *arguments])
     except OSError as error:
         say(
             f"error: cannot start `{command[0]}`: {error.strerror}",

@@ -12,7 +12,7 @@ import click
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._say import hanging
-from leanspec_launcher._tables import PROGRAMS, current
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.command_line import CommandGroup
 from leanspec_launcher.commands import (
     FAILURE,
@@ -305,7 +305,7 @@ def link(*, dry_run: bool) -> CommandReport:
     from .link import link_all
 
     result = "would be linked" if dry_run else "linked"
-    return _report_on(link_all(current(), dry_run=dry_run), result, "nothing to link")
+    return _report_on(link_all(dry_run=dry_run), result, "nothing to link")
 
 
 @root.command()
@@ -319,7 +319,7 @@ def unlink(*, dry_run: bool) -> CommandReport:
     from .link import unlink_all
 
     result = "would be a script again" if dry_run else "is a script again"
-    return _report_on(unlink_all(current(), dry_run=dry_run), result, "nothing is linked")
+    return _report_on(unlink_all(dry_run=dry_run), result, "nothing is linked")
 
 
 def _report_on(commands: list[Command], result: str, nothing: str) -> CommandReport:

@@ -22,10 +22,9 @@ from leanspec_launcher._search import (
     SITE,
     VARIABLE,
     Place,
-    expected,
-    is_known,
+    Start,
+    is_cached,
     is_trusted,
-    verification,
 )
 from leanspec_launcher._tables import (
     DEBUG_VARIABLE,
@@ -322,27 +321,29 @@ def _clients() -> Iterator[ReportLine]:
 
 
 def _binary(program: Program) -> Iterator[ReportLine]:
-    first = deciding(verdicts(program, current()))
+    start = Start(program)
+    first = deciding(verdicts(start))
     if first is None:
-        yield _absent(program)
+        yield _absent(start)
         return
     line = f"{ORIGINS[first.origin]}  `{first.path}`: {first.reason}"
     if first.outcome is Outcome.REFUSED:
-        yield error("refused", line, hints.hint_of(program, first))
+        yield error("refused", line, hints.hint_of(start, first))
         return
     yield warning("taken", line, "") if first.refusal else ok("taken", line)
     yield from _wheel(program)
-    yield _stamp(program, first)
+    yield _stamp(start, first)
     yield _libraries(first)
     yield from _speaks(program, first)
 
 
-def _absent(program: Program) -> ReportLine:
+def _absent(start: Start) -> ReportLine:
+    program = start.program
     if is_left_out(program):
         text = f"not installed: it comes with {program.requirement}"
         return absent("binary", text)
     text = f"not found; see `leanspec-launcher which {program.name}`"
-    return error("binary", text, hints.hint_of(program, None))
+    return error("binary", text, hints.hint_of(start, None))
 
 
 def _wheel(program: Program) -> Iterator[ReportLine]:
@@ -359,15 +360,15 @@ def _wheel(program: Program) -> Iterator[ReportLine]:
         yield error("record", problem, hint)
 
 
-def _stamp(program: Program, verdict: PlaceVerdict) -> ReportLine:
+def _stamp(start: Start, verdict: PlaceVerdict) -> ReportLine:
     """Report whether the next start has to verify the binary. Nothing is cached here: a start does."""
     if verdict.origin == VARIABLE:
         return note("verification", "left out: it is the user's own choice")
-    if verification() != ONCE:
-        text = f"not cached: `{VERIFY_VARIABLE}` is `{verification()}`"
+    if start.verification != ONCE:
+        text = f"not cached: `{VERIFY_VARIABLE}` is `{start.verification}`"
         return note("verification", text)
     place = Place(verdict.origin, verdict.path)
-    if is_known(verdict.path, expected(place, program, current())):
+    if is_cached(verdict.path, start.expected(place)):
         return ok("verification", "verified (cached)")
     folder = folders.cache()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
@@ -453,7 +454,7 @@ def _is_pinned(program: Program, path: str) -> bool:
 
 def _commands() -> Iterator[ReportLine]:
     try:
-        commands = link.commands(current())
+        commands = link.commands()
     except CommandError as cause:
         text = cause.message
         yield warning("scripts", text, cause.hint) if VERSION else absent("scripts", text)
@@ -464,7 +465,7 @@ def _commands() -> Iterator[ReportLine]:
         yield from _command(command)
     yield from _second_owners()
     with contextlib.suppress(CommandError):
-        yield from _slow(link.link_all(current(), dry_run=True))
+        yield from _slow(link.link_all(dry_run=True))
 
 
 def _command(command: link.Command) -> Iterator[ReportLine]:
@@ -564,10 +565,9 @@ def _names() -> list[str]:
 
 def _command_folders() -> list[str]:
     """Return the folders of this installation's commands; none in a checkout."""
-    commands = link.commands_if_recorded(current())
-    return list(
-        dict.fromkeys(os.path.realpath(command.path.parent) for command in commands)
-    )
+    commands = link.commands_if_recorded()
+    folders = [os.path.realpath(command.path.parent) for command in commands]
+    return list(dict.fromkeys(folders))
 
 
 def _origin(path: str) -> str:

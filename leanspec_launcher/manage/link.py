@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanspec_launcher._search import SITE, WHEEL, Place, expected, libraries
-from leanspec_launcher._tables import PROGRAMS, Platform, Program
+from leanspec_launcher._search import SITE, WHEEL, Place, Start, libraries
+from leanspec_launcher._tables import PROGRAMS, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 from leanspec_launcher.installers import reinstall
@@ -78,7 +78,7 @@ class Command:
     state: LinkState
 
 
-def commands(platform: Platform | None) -> list[Command]:
+def commands() -> list[Command]:
     """Return the console scripts of this installation that start a binary.
 
     Raises CommandError as `scripts` does.
@@ -88,7 +88,7 @@ def commands(platform: Platform | None) -> list[Command]:
         # Any other entry point is not ours to judge.
         if script.target in ENTRY_POINTS:
             program = ENTRY_POINTS[script.target]
-            state = _state(script, program, platform)
+            state = _state(script, program)
             result.append(Command(script.name, program, script.path, state))
     return result
 
@@ -113,10 +113,10 @@ def scripts() -> list[Script]:
     ]
 
 
-def commands_if_recorded(platform: Platform | None) -> list[Command]:
+def commands_if_recorded() -> list[Command]:
     """Return the console scripts; none if nothing is recorded here, so that nothing was linked."""
     with contextlib.suppress(CommandError):
-        return commands(platform)
+        return commands()
     return []
 
 
@@ -129,7 +129,7 @@ def _place(relative: str) -> Path:
     return moved if is_moved else path
 
 
-def _state(script: Script, program: Program, platform: Platform | None) -> LinkState:
+def _state(script: Script, program: Program) -> LinkState:
     path = script.path
     try:
         if not path.is_file():
@@ -142,9 +142,8 @@ def _state(script: Script, program: Program, platform: Platform | None) -> LinkS
         if text and text == script_text(path, script.target):
             return LinkState.SCRIPT if has_interpreter(text) else LinkState.DEAD
         target = _target(text) or str(path)
-        is_binary = digest(target, MOST_BYTES) in expected(
-            Place(WHEEL, target), program, platform
-        )
+        expected = Start(program).expected(Place(WHEEL, target))
+        is_binary = digest(target, MOST_BYTES) in expected
     except Refusal:
         return LinkState.FOREIGN
     except OSError:
@@ -182,7 +181,7 @@ def script_text(path: Path, target: str) -> bytes:
     return text if text.startswith(b"#!") and import_line in text else b""
 
 
-def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
+def link_all(*, dry_run: bool = False) -> list[Command]:
     """Put the binary in the place of each script of ours; return those that were replaced, or would be.
 
     Each binary is verified first, and what takes a script's place is started once. Raises
@@ -201,11 +200,11 @@ def link_all(platform: Platform | None, *, dry_run: bool = False) -> list[Comman
             hint=f"`uv tool install {MAIN}`, and link there",
         )
     binaries = {}
-    for command in commands(platform):
+    for command in commands():
         if command.state in (LinkState.DEAD, LinkState.FOREIGN, LinkState.UNREADABLE):
             raise CommandError(f"`{command.path}` is {command.state.value}", hint=REINSTALL)
         if command.state is LinkState.SCRIPT:
-            binary = _binary(command.program, platform)
+            binary = _binary(command.program)
             if binary is not None:
                 binaries[command] = binary
     if not dry_run:
@@ -228,9 +227,9 @@ def _replace(replaced: list[Command], make: Callable[[Command, Path], None]) -> 
             Path(work, command.name).replace(command.path)
 
 
-def _binary(program: Program, platform: Platform | None) -> PlaceVerdict | None:
+def _binary(program: Program) -> PlaceVerdict | None:
     """Return the verified binary of a program; None if its extra is not installed."""
-    verdict = deciding(verdicts(program, platform))
+    verdict = deciding(verdicts(Start(program)))
     reason = "none is there"
     if verdict is not None:
         is_verified = verdict.outcome is Outcome.TAKEN and not verdict.refusal
@@ -293,15 +292,13 @@ def _target(script: bytes) -> str:
     return words[0] if words and script == _shell_script(words[0]) else ""
 
 
-def unlink_all(platform: Platform | None, *, dry_run: bool = False) -> list[Command]:
+def unlink_all(*, dry_run: bool = False) -> list[Command]:
     """Bring back the script of each linked command, byte for byte; return those commands.
 
     Raises CommandError, and changes nothing, if our own script no longer says how the installer
     writes them.
     """
-    linked = [
-        command for command in commands(platform) if command.state is LinkState.LINKED
-    ]
+    linked = [command for command in commands() if command.state is LinkState.LINKED]
     texts = {
         command: script_text(command.path, f"{LAUNCH}:{command.program.name}")
         for command in linked

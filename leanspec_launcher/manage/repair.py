@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, PROGRAMS, Program, current
+from leanspec_launcher._search import Start
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, PROGRAMS, Program
 from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
@@ -57,7 +58,7 @@ def check_all(name: str | None) -> list[Check]:
                 reason=f"it is {command.state.value}",
                 hint=link.hint_of(command),
             )
-            for command in link.commands_if_recorded(current())
+            for command in link.commands_if_recorded()
             if command.state in bad and name in (None, command.program.name)
         ],
     ]
@@ -81,8 +82,9 @@ def check_binaries(name: str | None) -> list[Check]:
     """Verify the binary of one program, or every one that is installed or should be."""
     checks = []
     for program in programs(name):
-        first = deciding(verdicts(program, current()))
-        hint = hints.hint_of(program, first)
+        start = Start(program)
+        first = deciding(verdicts(start))
+        hint = hints.hint_of(start, first)
         if first is not None:
             is_good = first.outcome is Outcome.TAKEN and first.refusal is None
             checks.append(

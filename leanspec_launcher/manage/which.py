@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leanspec_launcher._tables import PROGRAMS, Program, current
+from leanspec_launcher._search import Start
+from leanspec_launcher._tables import PROGRAMS, Program
 from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, PlaceVerdict, deciding, verdicts
 
@@ -60,21 +61,20 @@ def programs(name: str | None) -> list[Program]:
 
 
 def _search(program: Program) -> ProgramSearch:
-    platform = current()
-    places = verdicts(program, platform)
+    start = Start(program)
+    places = verdicts(start)
     first = deciding(places)
     linked = [
         str(command.path)
-        for command in link.commands_if_recorded(platform)
+        for command in link.commands_if_recorded()
         if command.program is program and command.state is link.LinkState.LINKED
     ]
-    key = platform.key if platform else None
     path = first.path if first and first.outcome is Outcome.TAKEN else None
     return ProgramSearch(
         program=program,
-        platform=key,
+        platform=start.platform.key if start.platform else None,
         binary=path,
         places=places,
         linked=linked,
-        hint="" if path else hints.hint_of(program, first),
+        hint="" if path else hints.hint_of(start, first),
     )

@@ -23,9 +23,9 @@ NEWER = r"/([^/\s]+): version `([^']+)' not found"
 def must_load(path: str) -> None:
     """Ask the loader that a program names whether it can load it; the program is not run.
 
-    For `prove` alone, which has just made sure of the program's digest: the loader that another
-    file names could be anything. Raises Refusal if the loader would give up. A loader that cannot
-    be asked does not object.
+    Only for a file with a verified SHA-256: the loader that another file names could be any
+    program. Raises Refusal if the loader would give up. A loader that cannot be asked does not
+    object.
     """
     if sys.platform != "linux":
         return

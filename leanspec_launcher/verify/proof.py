@@ -17,15 +17,14 @@ from leanspec_launcher._search import (
     RECORD_NAME,
     VARIABLE,
     Place,
-    expected,
+    Start,
     is_absolute,
     is_trusted,
     libraries,
     stamp_directory,
     state_of,
-    verification,
 )
-from leanspec_launcher._tables import SCRIPTS_VARIABLE, Platform, Program
+from leanspec_launcher._tables import SCRIPTS_VARIABLE, Program
 
 from .loader import must_load
 
@@ -44,24 +43,24 @@ HEXADECIMAL = set("0123456789abcdef")
 PARTS_OF_A_STATE = 5
 
 
-class Proof:
+class VerifiedFile:
     """A file that has the right digest, with the libraries of its wheel, and that the loader accepts.
 
     Verifies the file on construction; raises Refusal.
     """
 
-    __slots__ = ("digest", "stamps")
+    __slots__ = ("sha256", "stamps")
 
     def __init__(self, path: str, digests: "tuple[str, ...]") -> None:
         before = state_of(path)
-        self.digest = digest(path, MOST_BYTES)
-        if self.digest not in digests:
+        self.sha256 = digest(path, MOST_BYTES)
+        if self.sha256 not in digests:
             from .refusal import Kind, Refusal
 
             text = "its SHA-256 is not the expected one"
-            raise Refusal(Kind.CHANGED, text, expected=digests, actual=self.digest)
-        proved = [(path, before, self.digest)]
-        for library, pin in libraries(path, self.digest):
+            raise Refusal(Kind.CHANGED, text, expected=digests, actual=self.sha256)
+        proved = [(path, before, self.sha256)]
+        for library, pin in libraries(path, self.sha256):
             proved.append((library, _prove_library(library, pin), pin))
         must_load(path)
         # What each of the files was when it was read; none if one has changed since, of which
@@ -87,16 +86,16 @@ def _prove_library(path: str, pin: str) -> str:
     return state
 
 
-def admit(place: Place, program: Program, platform: "Platform | None") -> None:
-    """Prove the file at a place that is about to be started, and remember that for the next start.
+def verify(start: Start, place: Place) -> None:
+    """Verify the file at a place that is about to be started, and cache that for the next start.
 
     Raises Refusal if it is not to be started, OSError if it cannot be read.
     """
-    proof = prove(place, program, platform)
-    if place.origin == VARIABLE:
+    file = verified_file(start, place)
+    if file is None:
         count_scripts()
-    elif proof is not None and verification() == ONCE:
-        remember(proof)
+    elif start.verification == ONCE:
+        leave_stamps(file.stamps)
 
 
 def count_scripts() -> None:
@@ -116,8 +115,8 @@ def count_scripts() -> None:
     os.environ[SCRIPTS_VARIABLE] = str(number + 1)
 
 
-def prove(place: Place, program: Program, platform: "Platform | None") -> "Proof | None":
-    """Prove that the file at a place is the one that it should be; None if the user answers for it.
+def verified_file(start: Start, place: Place) -> "VerifiedFile | None":
+    """Verify that the file at a place is the one that it should be; None if the user answers for it.
 
     Changes nothing. Raises Refusal if it is another one, if nothing says which one it should be, or
     if the system's loader would give up on it; OSError if it cannot be read.
@@ -125,10 +124,10 @@ def prove(place: Place, program: Program, platform: "Platform | None") -> "Proof
     _must_be_named_well(place)
     if place.origin == VARIABLE:
         return None
-    digests = expected(place, program, platform)
+    digests = start.expected(place)
     if not digests:
         _refuse_without_digest(place)
-    return Proof(place.path, digests)
+    return VerifiedFile(place.path, digests)
 
 
 def _must_be_named_well(place: Place) -> None:
@@ -225,17 +224,12 @@ def _must_be_readable_to_its_end(state: os.stat_result, limit: "int | None") -> 
     )
 
 
-def remember(proof: Proof) -> None:
-    """Leave a stamp, so that the next start hashes nothing.
+def leave_stamps(stamps: "list[tuple[str, str]]") -> None:
+    """Leave a stamp for each state of a verified file, or for none of them.
 
-    None is left if the file changed just now, or if no folder is this user's alone: then the next
+    None is left if a file changed just now, or if no folder is this user's alone: then the next
     start hashes again.
     """
-    leave_stamps(proof.stamps)
-
-
-def leave_stamps(stamps: "list[tuple[str, str]]") -> None:
-    """Leave a stamp for each state of a file that was proved to have a digest, or for none of them."""
     folder = stamp_directory()
     settled = [_is_settled(state) for state, _ in stamps]
     if not settled or not all(settled) or not folder or not make_private(folder):

@@ -5,7 +5,7 @@ import os
 import stat
 import time
 
-from leanspec_launcher._search import OFF, VARIABLE, Place, verification
+from leanspec_launcher._search import OFF, VARIABLE, Place, Start
 
 from .loader import is_noexec
 
@@ -16,39 +16,37 @@ if TYPE_CHECKING:
 BUSY_SECONDS, BUSY_PAUSE = 2.0, 0.05
 
 
-def retry(place: Place, error: Exception, action: "Callable[[str], int]") -> int:
+def retry(
+    start: Start, place: Place, error: OSError, action: "Callable[[str], int]"
+) -> int:
     """Start a binary again if that may help after an error; return the exit code.
 
     A verified file that only lacks its run bit gets it; for one that is being written, this waits
     two seconds at most. Raises the error of the last attempt.
     """
+    is_verified = place.origin != VARIABLE and start.verification != OFF
     until = time.monotonic() + BUSY_SECONDS
-    while (_is_busy(error) and time.monotonic() < until) or _got_run_bit(place, error):
-        if _is_busy(error):
+    while True:
+        may_get_run_bit = is_verified and isinstance(error, PermissionError)
+        if error.errno == errno.ETXTBSY and time.monotonic() < until:
             time.sleep(BUSY_PAUSE)
+        elif not may_get_run_bit or not _gets_run_bit(place.path):
+            raise error
         try:
             return action(place.path)
         except OSError as another:
             error = another
-    raise error
 
 
-def _is_busy(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.ETXTBSY
-
-
-def _got_run_bit(place: Place, error: Exception) -> bool:
+def _gets_run_bit(path: str) -> bool:
     """Give a verified file its run bit, which some installers drop; tell whether that worked."""
-    is_verified = place.origin != VARIABLE and verification() != OFF
-    if not is_verified or not isinstance(error, PermissionError):
-        return False
     try:
-        mode = os.stat(place.path).st_mode
-        is_well = os.access(place.path, os.X_OK) or is_noexec(place.path)
-        if is_well or not stat.S_ISREG(mode):
+        mode = os.stat(path).st_mode
+        is_runnable = os.access(path, os.X_OK) or is_noexec(path)
+        if is_runnable or not stat.S_ISREG(mode):
             return False
         # Whoever may read it may run it.
-        os.chmod(place.path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
+        os.chmod(path, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
     except OSError:
         return False
-    return os.access(place.path, os.X_OK)
+    return os.access(path, os.X_OK)

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from leanspec_launcher import verified_place
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._say import say
+from leanspec_launcher._search import Start
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError, echo
-from leanspec_launcher.find import admitted
 from leanspec_launcher.verify.refusal import Refusal
 
 from . import instances
@@ -303,13 +304,14 @@ def _must_have_no_key() -> None:
 
 def _verified_server() -> str:
     """Return the path of the web server, verified. Raises CommandError if it is not to be run."""
+    start = Start(PROGRAM)
     try:
-        return admitted(PROGRAM)
+        return verified_place(start).path
     except (Refusal, OSError) as error:
         from leanspec_launcher.explain import hints
 
         if isinstance(error, FileNotFoundError):
-            raise CommandError(str(error), hint=hints.not_found(PROGRAM)) from None
+            raise CommandError(str(error), hint=hints.not_found(start)) from None
         raise CommandError(
             f"refusing to run the web server: {error}",
             hint=f"`leanspec-launcher which {PROGRAM.name}` shows why, and what to type",

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from leanspec_launcher._tables import current
 from leanspec_launcher.commands import CommandError
 
 from .places import PROJECT, project_above
@@ -53,7 +52,7 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     if is_portable is None:
         is_shared = scope == PROJECT and not is_of_a_machine and has_uvx()
         is_portable = is_shared or wish.has_version
-    server = PORTABLE if is_portable else this_server(current())
+    server = PORTABLE if is_portable else this_server()
     if is_portable and wish.has_version:
         server = pinned(server)
     if folder:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import PROGRAMS, Platform
+from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, program_on_path
 from leanspec_launcher.installers.records import distribution
@@ -50,7 +50,7 @@ class ServerCommand:
 PORTABLE = ServerCommand("uvx", (MCP_COMMAND,))
 
 
-def this_server(platform: Platform | None) -> ServerCommand:
+def this_server() -> ServerCommand:
     """Return how this installation's server is started: by an absolute path, that stays if one does.
 
     Raises CommandError if this installation has no such command.
@@ -63,7 +63,7 @@ def this_server(platform: Platform | None) -> ServerCommand:
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return ServerCommand(archive, (), (installer.entry,))
     script = next(
-        (command for command in link.commands(platform) if command.name == MCP_COMMAND),
+        (command for command in link.commands() if command.name == MCP_COMMAND),
         None,
     )
     if script is None or script.state is link.LinkState.ABSENT:

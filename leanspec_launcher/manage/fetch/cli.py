@@ -11,7 +11,7 @@ import click
 
 from leanspec_launcher._pins import FILES, VERSION
 from leanspec_launcher._release import is_version
-from leanspec_launcher._search import LOCAL, VARIABLE, first_place
+from leanspec_launcher._search import LOCAL, VARIABLE, Start
 from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
     PLATFORMS,
@@ -150,13 +150,14 @@ def _warn_if_not_started(
         tell("note: ", f"no command starts it, as this lean-spec is {VERSION}", fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
-    place = first_place(request.program, request.platform)
+    start = Start(request.program)
+    place = start.first_place()
     if place is None or place.path == str(entry.binary):
         return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 
     # Even a damaged one comes before the store.
-    first = deciding(verdicts(request.program, request.platform))
+    first = deciding(verdicts(start))
     if first is None:
         return
     variables = {VARIABLE: request.program.variable, LOCAL: DIRECTORY_VARIABLE}

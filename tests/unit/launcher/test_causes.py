@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._say import CANNOT_RUN
-from leanspec_launcher._search import WHEEL, Place
+from leanspec_launcher._search import WHEEL, Place, Start
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain import explain
@@ -25,7 +25,7 @@ if sys.platform != "linux":
 def answer(error: OSError, capfd: pytest.CaptureFixture[str]) -> list[str]:
     """Return the lines of the message about a sound program that was not started."""
     place = Place(WHEEL, str(Path(sys.executable).resolve()))
-    assert explain._explain_start(PROGRAMS["cli"], place, error) == CANNOT_RUN  # noqa: SLF001
+    assert explain._explain_start(Start(PROGRAMS["cli"]), place, error) == CANNOT_RUN  # noqa: SLF001
     return capfd.readouterr().err.splitlines()
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher import _search
-from leanspec_launcher._search import WHEEL, Place, needs_proof
+from leanspec_launcher._search import WHEEL, Place, Start
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.explain.hints import PACKAGES
-from leanspec_launcher.verify.proof import admit
+from leanspec_launcher.verify.proof import verify
 from leanspec_launcher.verify.refusal import Refusal
 from scripts.environment import ROOT
 from tests.support import headers
@@ -390,10 +390,10 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
             path = site.wheel(program, data)
         else:
             path.write_bytes(data)
-        place = Place(WHEEL, str(path))
-        assert needs_proof(place, PROGRAMS[program], HOST)
+        start, place = Start(PROGRAMS[program]), Place(WHEEL, str(path))
+        assert start.must_verify(place)
         with pytest.raises(Refusal, match="its SHA-256 is not the expected one"):
-            admit(place, PROGRAMS[program], HOST)
+            verify(start, place)
         if number % every == 0:
             done = site.start(program, "--version", code=126)
             assert done.stdout == ""
@@ -404,7 +404,9 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
 
 
 def test_a_fault_of_the_launcher_itself_is_said(site: Site) -> None:
-    before = "from leanspec_launcher import _search; _search.first_place = lambda *_: 1 / 0"
+    before = (
+        "from leanspec_launcher._search import Start; Start.first_place = lambda _: 1 / 0"
+    )
     call = site.call("cli", before=before)
     done = run([sys.executable, "-S", "-c", call], site.env, code=126)
     first = "error: the launcher itself failed: ZeroDivisionError: division by zero\n"

@@ -91,7 +91,7 @@ RECORDS = {
 }
 
 
-class Start(Exception):  # noqa: N818 - no error: it ends the function under test
+class InstallerStart(Exception):  # noqa: N818 - no error: it ends the function under test
     """The start of an installer."""
 
 
@@ -170,7 +170,7 @@ class Machine:
     def start(self, command: list[str], *, stdin: str = "", **_: object) -> NoReturn:
         """Take the place of `output_of`."""
         redirection = f" < {stdin}" if stdin else ""
-        raise Start(shown([command]) + redirection)
+        raise InstallerStart(shown([command]) + redirection)
 
 
 def without_pip(machine: Machine) -> None:
@@ -298,9 +298,9 @@ def situations() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "newest release", lambda: index.newest(installation(), None)
     yield "a release", lambda: index.newest(installation(), NEWER)
     yield "all of a release", lambda: index.complete(installation(), NEWER)
-    yield "link", lambda: link.link_all(current(), dry_run=True)
+    yield "link", lambda: link.link_all(dry_run=True)
     yield "a missing command", restore_all
-    yield "server", lambda: server.this_server(current())
+    yield "server", server.this_server
 
 
 def restore_all() -> None:
@@ -315,7 +315,7 @@ def answer(machine: Machine, call: Callable[[], object]) -> str:
         text = str(call())
     except CommandError as error:
         text = f"{error.message} | {error.hint}"
-    except Start as start:
+    except InstallerStart as start:
         text = str(start)
     return text.replace(str(machine.root), "")
 
@@ -326,7 +326,7 @@ def answer_in_full(call: Callable[[], object]) -> str:
         return str(call())
     except CommandError as error:
         return error.hint or ""
-    except Start as start:
+    except InstallerStart as start:
         return str(start)
 
 

@@ -318,9 +318,9 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
     assert said.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
     show = (
         "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
-        "from leanspec_launcher._tables import *;"
-        "found = deciding(verdicts(PROGRAMS['cli'], current()));"
-        "print(found.refusal.kind.value)"
+        "from leanspec_launcher._search import Start;"
+        "from leanspec_launcher._tables import PROGRAMS;"
+        "print(deciding(verdicts(Start(PROGRAMS['cli']))).refusal.kind.value)"
     )
     code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"
     assert (

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from leanspec_launcher import _search
-from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, needs_proof
+from leanspec_launcher._search import LOCAL, VARIABLE, WHEEL, Place, Start
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.verify import proof
 from leanspec_launcher.verify.refusal import Kind, Refusal
@@ -69,9 +69,9 @@ def private(folder: Path) -> Path:
 
 def check(path: Path) -> None:
     """Do what a launch does before it becomes the program."""
-    place = Place(WHEEL, str(path))
-    if needs_proof(place, PROGRAMS["cli"], HOST):
-        proof.admit(place, PROGRAMS["cli"], HOST)
+    start, place = Start(PROGRAMS["cli"]), Place(WHEEL, str(path))
+    if start.must_verify(place):
+        proof.verify(start, place)
 
 
 def test_the_second_start_reads_no_file(binary: Path, hashed: list[str]) -> None:
@@ -177,9 +177,9 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
             file.write(b"#")
 
     digests = (proof.digest(str(binary)),)
-    assert proof.Proof(str(binary), digests).stamps
+    assert proof.VerifiedFile(str(binary), digests).stamps
     monkeypatch.setattr(proof, "must_load", changing)
-    assert not proof.Proof(str(binary), digests).stamps
+    assert not proof.VerifiedFile(str(binary), digests).stamps
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,10 @@ def test_many_first_starts_at_once(site: Site) -> None:
     assert len(stamps(site)) == 1
 
 
-def kind_of(place: Place, platform: object = HOST) -> Kind | None:
+def kind_of(place: Place) -> Kind | None:
     """Return why a place is refused; None if it is not."""
     try:
-        proof.prove(place, PROGRAMS["cli"], platform)  # type: ignore[arg-type]
+        proof.verified_file(Start(PROGRAMS["cli"]), place)
     except Refusal as refusal:
         return refusal.kind
     return None
