@@ -86,10 +86,10 @@ def _answering(text: str, project: Path, version: str) -> Instance | None:
     """Return the server that a file names, if it answers for a project."""
     try:
         instance = Instance(**json.loads(text))
-        host, port, process = str(instance.host), int(instance.port), int(instance.process)
+        port = int(instance.port)
         # The file may be that of a server that was killed, whose port is another user's now.
-        is_ours = is_listening(process, port)
-        url = page(host, port, project, version) if is_ours else ""
+        is_ours = is_listening(int(instance.process), port)
+        url = page(str(instance.host), port, project, version) if is_ours else ""
     except (OSError, ValueError, TypeError):
         return None
     return instance._replace(url=url) if url else None
@@ -102,7 +102,7 @@ def _remove(path: Path, text: str) -> None:
             path.unlink()
 
 
-def remember(path: str, instance: Instance) -> bool:
+def record(path: str, instance: Instance) -> bool:
     """Write the file of a running server; return whether it is the only one of its project.
 
     A link fails if the name exists, so of several processes at once one succeeds. Without the

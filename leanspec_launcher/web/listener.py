@@ -26,8 +26,8 @@ def is_listening(process: int, port: int) -> bool:
     if not sockets:
         return _is_running(process)
     try:
-        is_own = os.stat(f"/proc/{process}").st_uid == os.geteuid()
-        return is_own and not sockets.isdisjoint(_open_files(process))
+        is_ours = os.stat(f"/proc/{process}").st_uid == os.geteuid()
+        return is_ours and not sockets.isdisjoint(_open_files(process))
     except OSError:
         return False
 

@@ -37,15 +37,15 @@ def verified_pages() -> str:
         state = state_of_tree(folder)
         if _is_stamped(state):
             return folder
-        found = tree_digest(folder)
+        sha256 = tree_digest(folder)
         is_unchanged = state == state_of_tree(folder)
     except (OSError, Refusal) as error:
         raise CommandError(
             f"cannot verify the pages in `{folder}`: {error}", hint=pages_hint()
         ) from None
-    if found != PAGES:
+    if sha256 != PAGES:
         raise CommandError(
-            f"the pages in `{folder}` are not those of this release: sha256 `{found}`,"
+            f"the pages in `{folder}` are not those of this release: sha256 `{sha256}`,"
             f" expected `{PAGES}`",
             hint=pages_hint(),
         )

@@ -14,7 +14,7 @@ from leanspec_launcher.commands import CommandError
 DEFAULT, TRIES = 3000, 100
 HIGHEST = 65535
 # Seconds for a whole answer, however slowly its bytes come.
-SECONDS, SECONDS_FOR_A_STRANGER = 5.0, 1.0
+ANSWER_SECONDS, STRANGER_SECONDS = 5.0, 1.0
 LARGEST_ANSWER = 1 << 20
 VARIABLE = "PORT"
 ALLOWED = "access-control-allow-origin"
@@ -45,16 +45,16 @@ def _is_same(path: str, project: Path) -> bool:
         return False
 
 
-def choose_port(host: str, asked: int | None, configured: int | None) -> tuple[int, str]:
+def choose_port(host: str, option: int | None, configured: int | None) -> tuple[int, str]:
     """Return a free port, and why it is not the usual one; empty if it is.
 
-    A port that was asked for, as an option or in `PORT`, is taken or an error. Any other is a wish.
+    An explicit port, as an option or in `PORT`, must be free; otherwise the next 100 are tried.
     """
     _must_be_an_address(host)
-    wanted = asked if asked is not None else _of_the_environment()
-    if wanted is not None:
-        _must_be_free(host, wanted, is_option=asked is not None)
-        return wanted, ""
+    explicit = option if option is not None else _of_the_environment()
+    if explicit is not None:
+        _must_be_free(host, explicit, is_option=option is not None)
+        return explicit, ""
     first = configured or DEFAULT
     for port in range(first, min(first + TRIES, HIGHEST + 1)):
         if is_free(host, port):
@@ -104,13 +104,13 @@ def _must_be_free(host: str, port: int, *, is_option: bool) -> None:
             hint=f"name a port above 1023: `{'--port ' if is_option else f'{VARIABLE}='}3000`",
         ) from None
     except OSError as error:
-        answer = ask(host, port, SECONDS_FOR_A_STRANGER)
-        who = "another program"
+        answer = ask(host, port, STRANGER_SECONDS)
+        user = "another program"
         if answer:
-            shown = ", ".join(f"`{path}`" for path in answer.projects) or "no project"
-            who = f"LeanSpec {answer.version} with {shown}"
+            projects = ", ".join(f"`{path}`" for path in answer.projects) or "no project"
+            user = f"LeanSpec {answer.version} with {projects}"
         raise CommandError(
-            f"port {port} of `{host}` is in use by {who}: {error.strerror}",
+            f"port {port} of `{host}` is in use by {user}: {error.strerror}",
             hint=f"name another port, or leave `{'--port' if is_option else VARIABLE}` out to get a free one",
         ) from None
 
@@ -137,13 +137,14 @@ def _bind(host: str, port: int) -> None:
         server.listen()
 
 
-def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
+def ask(host: str, port: int, seconds: float = ANSWER_SECONDS) -> Answer | None:
     """Ask who listens on a port; None if it is no LeanSpec server, or nobody."""
     deadline = time.monotonic() + seconds
     try:
         _, health = _get(host, port, "/health", deadline)
-        _, listed = _get(host, port, "/api/projects", deadline)
-        projects = {str(each["path"]): str(each["id"]) for each in listed["projects"]}
+        _, body = _get(host, port, "/api/projects", deadline)
+        rows = body["projects"]
+        projects = {str(project["path"]): str(project["id"]) for project in rows}
         return Answer(str(health["version"]), projects)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -151,7 +152,7 @@ def ask(host: str, port: int, seconds: float = SECONDS) -> Answer | None:
 
 def health(host: str, port: int, origin: str) -> str:
     """Return the version of the server that allows an origin, and no other; empty if it is another."""
-    deadline = time.monotonic() + SECONDS_FOR_A_STRANGER
+    deadline = time.monotonic() + STRANGER_SECONDS
     try:
         echo, _ = _get(host, port, "/health", deadline, NO_ORIGIN)
         head, body = _get(host, port, "/health", deadline, origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess  # noqa: TID251 - LeanSpec's own program_on_path
+import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 import time
 from pathlib import Path
@@ -59,6 +59,45 @@ class ServerOptions(NamedTuple):
     as_json: bool = False
     more: tuple[str, ...] = ()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the server."""
+        return self.host in LOCAL_HOSTS
+
+    @property
+    def is_readonly(self) -> bool:
+        """Whether the pages can change nothing."""
+        return self.readonly or not self.is_local
+
+
+class ServerPlan(NamedTuple):
+    """A server to start: its options, the user's settings, the pages, and the program."""
+
+    options: ServerOptions
+    settings: Settings
+    pages: str
+    program: str
+
+    def choose_port(self) -> tuple[int, str]:
+        """Return a free port, and why it is not the usual one; empty if it is."""
+        return choose_port(self.options.host, self.options.port, self.settings.port)
+
+    def arguments(self, port: int, origin: str) -> tuple[str, ...]:
+        """Return the server's options. Its settings file is left out: that would win over them."""
+        options, settings = self.options, self.settings
+        arguments = ["--host", options.host, "--port", str(port), "--ui-dist", self.pages]
+        arguments += ["--cors-origins", origin]
+        arguments += ["--no-config", "--no-open", "--log-level", "warn"]
+        if options.project:
+            arguments += ["--project", str(options.project)]
+        if options.is_readonly:
+            arguments.append("--readonly")
+        if settings.theme:
+            arguments += ["--theme", settings.theme]
+        if settings.locale:
+            arguments += ["--locale", settings.locale]
+        return (*arguments, *options.more)
+
 
 class Child(NamedTuple):
     """A server that this process has started: its process, where it is, and the file that says so."""
@@ -90,17 +129,20 @@ def serve(options: ServerOptions) -> None:
     """
     reset_signals()
     _must_have_no_key()
-    pages = chosen_pages() or verified_pages()
-    program = _verified_server()
-    settings = read_settings()
+    plan = ServerPlan(
+        pages=chosen_pages() or verified_pages(),
+        program=_verified_server(),
+        settings=read_settings(),
+        options=options,
+    )
     if options.dry_run:
-        _show_command(options, settings, pages, program)
+        _show_command(plan)
         return
     running = options.project and instances.find_running(options.project, BINARIES)
     if running and _is_enough(running, options):
         _show_running(running, options)
         return
-    child = _start(options, settings, pages, program, has_other=bool(running))
+    child = _start(plan, has_other=bool(running))
     if not child.file and not running and options.project:
         # Another start was faster. Nothing waits for it: two servers for a moment do no harm.
         running = instances.find_running(options.project, BINARIES)
@@ -108,7 +150,7 @@ def serve(options: ServerOptions) -> None:
             end(child.process)
             _show_running(running, options)
             return
-    _hand_over(child, options, missing_parts(pages))
+    _hand_over(child, options, missing_parts(plan.pages))
 
 
 def _is_enough(running: Instance, options: ServerOptions) -> bool:
@@ -144,60 +186,50 @@ def _hand_over(child: Child, options: ServerOptions, missing: list[str]) -> NoRe
         raise
 
 
-def _show_command(
-    options: ServerOptions, settings: Settings, pages: str, program: str
-) -> None:
+def _show_command(plan: ServerPlan) -> None:
     # What only some runs need is imported there: a start has to be fast.
     from leanspec_launcher.installers.words import shown
 
-    port, _ = choose_port(options.host, options.port, settings.port)
-    arguments = _arguments(options, settings, pages, port, new_origin())
-    echo(shown([[program, *arguments]]))
+    port, _ = plan.choose_port()
+    echo(shown([[plan.program, *plan.arguments(port, new_origin())]]))
 
 
-def _start(
-    options: ServerOptions,
-    settings: Settings,
-    pages: str,
-    program: str,
-    *,
-    has_other: bool,
-) -> Child:
+def _start(plan: ServerPlan, *, has_other: bool) -> Child:
     """Start a server, on another port if somebody takes the one that was free."""
     for _ in range(ATTEMPTS - 1):
         # A port that is free when we look may be taken when the server does: it ends, and we look
         # again. Whose port it was, nobody can say afterwards: that program may have ended too.
         with contextlib.suppress(EndedError):
-            return _start_on_a_free_port(options, settings, pages, program, has_other)
+            return _start_on_a_free_port(plan, has_other=has_other)
         # Several starts at the same moment would choose the same ports again and again.
         time.sleep(os.getpid() % 16 / 100)
-    return _start_on_a_free_port(options, settings, pages, program, has_other)
+    return _start_on_a_free_port(plan, has_other=has_other)
 
 
-def _start_on_a_free_port(
-    options: ServerOptions,
-    settings: Settings,
-    pages: str,
-    program: str,
-    has_other: bool,  # noqa: FBT001 - of a private function
-) -> Child:
+def _start_on_a_free_port(plan: ServerPlan, *, has_other: bool) -> Child:
     """Start a server. Raises EndedError if it ends before it answers."""
-    port, remark = choose_port(options.host, options.port, settings.port)
-    origin = new_origin()
+    options, origin = plan.options, new_origin()
+    port, remark = plan.choose_port()
     file = instances.file_of(options.project) if options.project else ""
     # The other server of the project keeps its file and its log.
     log = f"{file}.new.log" if has_other else f"{file}.log"
-    arguments = _arguments(options, settings, pages, port, origin)
-    server = WebServer(program, arguments, options.host, port, log if file else "", origin)
+    server = WebServer(
+        program=plan.program,
+        arguments=plan.arguments(port, origin),
+        host=options.host,
+        port=port,
+        log=log if file else "",
+        origin=origin,
+    )
     process = start(server)
     try:
         wait_until_healthy(process, server, BINARIES)
         instance = _instance(server, process.pid, options)
-        is_known = bool(file) and not has_other and instances.remember(file, instance)
+        has_file = bool(file) and not has_other and instances.record(file, instance)
     except BaseException:
         end(process)
         raise
-    return Child(process, instance, file if is_known else "", remark)
+    return Child(process, instance, file if has_file else "", remark)
 
 
 def _instance(server: WebServer, process: int, options: ServerOptions) -> Instance:
@@ -217,38 +249,12 @@ def _instance(server: WebServer, process: int, options: ServerOptions) -> Instan
         process=process,
         project=str(project or ""),
         version=BINARIES,
-        readonly=_is_readonly(options),
+        readonly=options.is_readonly,
     )
 
 
-def _is_readonly(options: ServerOptions) -> bool:
-    return options.readonly or not _is_local(options)
-
-
-def _arguments(
-    options: ServerOptions, settings: Settings, pages: str, port: int, origin: str
-) -> tuple[str, ...]:
-    """Return the server's options. Its settings file is left out: that would win over them."""
-    arguments = ["--host", options.host, "--port", str(port), "--ui-dist", pages]
-    arguments += ["--cors-origins", origin]
-    arguments += ["--no-config", "--no-open", "--log-level", "warn"]
-    if options.project:
-        arguments += ["--project", str(options.project)]
-    if _is_readonly(options):
-        arguments.append("--readonly")
-    if settings.theme:
-        arguments += ["--theme", settings.theme]
-    if settings.locale:
-        arguments += ["--locale", settings.locale]
-    return (*arguments, *options.more)
-
-
-def _is_local(options: ServerOptions) -> bool:
-    return options.host in LOCAL_HOSTS
-
-
 def _warn(options: ServerOptions, remark: str) -> None:
-    if not _is_local(options):
+    if not options.is_local:
         say(
             f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
             " this user can read; the pages can change nothing"
@@ -311,7 +317,7 @@ def _verified_server() -> str:
         from leanspec_launcher.explain import hints
 
         if isinstance(error, FileNotFoundError):
-            raise CommandError(str(error), hint=hints.not_found(start)) from None
+            raise CommandError(str(error), hint=hints.hint_of(start, None)) from None
         raise CommandError(
             f"refusing to run the web server: {error}",
             hint=f"`leanspec-launcher which {PROGRAM.name}` shows why, and what to type",

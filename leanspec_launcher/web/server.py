@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess  # noqa: TID251 - LeanSpec's own program_on_path
+import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ OVERRIDDEN = (
     "LEANSPEC_CORS_ORIGINS",
     "LEANSPEC_DEV_MODE",
 )
-SECONDS = 10
+HEALTHY_SECONDS = 10
 # Seconds that a server has after it was asked to end.
 GRACE = 1
 POLL = 0.002
@@ -113,11 +113,12 @@ def wait_until_healthy(
     Raises EndedError if it ends. Raises CommandError, and ends it, if it answers with another
     version, or takes too long.
     """
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + HEALTHY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         answer = port.health(server.host, server.port, server.origin)
         # If another program has the port, the server ends in a moment.
-        if answer and is_listening(process.pid, server.port) and process.poll() is None:
+        is_ours = bool(answer) and is_listening(process.pid, server.port)
+        if is_ours and process.poll() is None:
             _must_be(version, answer, process)
             return
         time.sleep(POLL)
@@ -126,7 +127,7 @@ def wait_until_healthy(
         reason = f"the server ended with exit code {process.returncode}"
         raise EndedError(reason, hint="leanspec-launcher doctor", details=words)
     end(process)
-    reason = f"the server did not answer within {SECONDS} s"
+    reason = f"the server did not answer within {HEALTHY_SECONDS} s"
     raise CommandError(reason, hint="leanspec-launcher doctor", details=words)
 
 
@@ -188,8 +189,8 @@ def become_watcher(process: subprocess.Popen[bytes], file: str) -> NoReturn:
         # Only the standard library's smallest part is left in memory: the process stays the same,
         # and with it the parent of the server.
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch.py")
-        command = [sys.executable, "-I", "-S", script, str(process.pid), file]
-        os.execv(sys.executable, command)
+        options = ["-I", "-S", script]
+        os.execv(sys.executable, [sys.executable, *options, str(process.pid), file])
     from .windows import watch
 
     sys.exit(watch(process, file))

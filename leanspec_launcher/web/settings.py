@@ -52,11 +52,12 @@ def read_settings() -> Settings:
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from None
     try:
-        server, ui = settings.get("server", {}), settings.get("ui", {})
-        port = server.get("port")
+        port = settings.get("server", {}).get("port")
         if not isinstance(port, int) or not 1 <= port <= HIGHEST:
             port = None
-        return Settings(port, str(ui.get("theme", "")), str(ui.get("locale", "")))
+        ui = settings.get("ui", {})
+        theme, locale = str(ui.get("theme", "")), str(ui.get("locale", ""))
+        return Settings(port, theme, locale)
     except AttributeError as error:
         raise _damaged(path, error) from None
 

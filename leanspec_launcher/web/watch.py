@@ -15,7 +15,7 @@ import sys
 if sys.platform == "win32":
     raise ImportError
 
-# Seconds that the server has after it was asked to end.
+# Seconds that the server has after it was signals to end.
 GRACE = 1
 INTERRUPTS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 
@@ -25,12 +25,12 @@ def watch(process: int) -> int:
 
     0 if a signal ended it, else the child's own: 128 and the signal's number if it was killed.
     """
-    asked: list[int] = []
+    signals: list[int] = []
 
     def end(number: int, _: object) -> None:
         # The second Ctrl-C does not wait.
-        is_first = not asked and number != _signal.SIGALRM
-        asked.append(number)
+        is_first = not signals and number != _signal.SIGALRM
+        signals.append(number)
         try:
             if is_first:
                 os.kill(process, _signal.SIGTERM)
@@ -50,7 +50,7 @@ def watch(process: int) -> int:
     # From here on, its number may be another process's, and Python gives signals back at its end.
     for number in (*INTERRUPTS, _signal.SIGALRM):
         _signal.signal(number, _signal.SIG_IGN)
-    if asked:
+    if signals:
         return 0
     if os.WIFSIGNALED(status):
         return 128 + os.WTERMSIG(status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import subprocess  # noqa: TID251 - LeanSpec's own program_on_path
+import subprocess  # noqa: TID251 - LeanSpec's own program
 import sys
 from ctypes import wintypes
 
