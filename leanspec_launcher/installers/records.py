@@ -82,7 +82,7 @@ def is_left_out(program: Program) -> bool:
 def installed_extras() -> "set[str]":
     """Return the extras of `lean-spec` whose distributions are installed."""
     programs = PROGRAMS.values()
-    extras = {each.extra for each in programs if each.extra and not is_left_out(each)}
+    extras = {program.extra for program in programs if not is_left_out(program)} - {""}
     if all(map(distribution, DOWNLOAD)):
         extras.add("download")
     return extras
@@ -107,7 +107,7 @@ def _folders(name: str) -> "list[str]":
         folder
         for folder in names
         if folder.endswith(SUFFIX)
-        and normalized(folder.rpartition("-")[0].rpartition("-")[0]) == normalized(name)
+        and normalized(folder.rsplit("-", 2)[0]) == normalized(name)
     ]
     return sorted(folders, key=lambda folder: f"-{VERSION}{SUFFIX}" not in folder)
 
@@ -165,12 +165,12 @@ def _read_record(record: Distribution, folder: str) -> None:
     damaged = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            (path, hashed, size), *_ = [*csv.reader([line])] or [("", "", "")]
+            path, recorded, size = next(csv.reader([line]))
         except (csv.Error, ValueError):
             damaged.append(number)
             continue
         if path:
-            sha256 = hashed[len(SHA256) :] if hashed.startswith(SHA256) else ""
+            sha256 = recorded[len(SHA256) :] if recorded.startswith(SHA256) else ""
             record.files[path] = (sha256, size)
     if damaged:
         others = f", and in {len(damaged) - 1} more" if damaged[1:] else ""
@@ -190,32 +190,25 @@ def _read_commands(record: Distribution, folder: str) -> None:
 
 def recorded_digest(path: str) -> str:
     """Return the SHA-256 of a file in the form of the records (urlsafe base64 without padding)."""
-    return (
-        base64.urlsafe_b64encode(bytes.fromhex(digest(path, MOST_BYTES)))
-        .rstrip(b"=")
-        .decode()
-    )
+    sha256 = bytes.fromhex(digest(path, MOST_BYTES))
+    return base64.urlsafe_b64encode(sha256).rstrip(b"=").decode()
 
 
 def pipx_record() -> "dict[str, Any]":
     """Return what pipx recorded of the tool that this environment is; empty if that is unknown."""
     try:
-        return dict(
-            json.loads(_text(os.path.join(sys.prefix, PIPX_RECORD)))["main_package"]
-        )
+        record = json.loads(_text(os.path.join(sys.prefix, PIPX_RECORD)))
+        return dict(record["main_package"])
     except (ValueError, KeyError, TypeError):
         return {}
 
 
 def is_pinned() -> bool:
     """Tell whether one version was asked for: an upgrade by pipx or `uv tool` keeps it."""
-    versions = [
-        "".join(table.get("specifier", []))
-        for table in _requirements()
-        if table["name"] == ["lean-spec"]
-    ]
-    is_pinned_in_pipx = "==" in str(pipx_record().get("package_or_url", ""))
-    return is_pinned_in_pipx or any(version.startswith("==") for version in versions)
+    if "==" in str(pipx_record().get("package_or_url", "")):
+        return True
+    tables = [table for table in _requirements() if table["name"] == ["lean-spec"]]
+    return any("".join(table.get("specifier", [])).startswith("==") for table in tables)
 
 
 def tool_of_uv(name: str, extra: str) -> "list[str] | None":

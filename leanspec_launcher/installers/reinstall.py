@@ -17,6 +17,8 @@ from .table import PIP, PIPX, builder, in_use
 from .words import exactly, needs_ensurepip, shown, usable, words
 
 LAUNCHER = "leanspec-launcher"
+# Values of pip's and uv's variables that turn an option off.
+OFF = ("", "0", "false", "no", "off")
 # pip has had `--python` since 22.3.
 OLD_PIP = "  # with a pip before 22.3, first: pip install --upgrade pip"
 
@@ -38,12 +40,12 @@ def _commands(program: Program) -> list[list[str]]:
 
 def _with_pip(steps: list[list[str]]) -> list[list[str]]:
     """Put in front of commands the one that installs the pip that they start, if there is none."""
-    if needs_ensurepip() and any(map(_is_own_pip, steps)):
+    if needs_ensurepip() and any(map(_is_pip_of_ours, steps)):
         return [[*interpreter(), "-m", "ensurepip"], *steps]
     return steps
 
 
-def _is_own_pip(command: list[str]) -> bool:
+def _is_pip_of_ours(command: list[str]) -> bool:
     return command[0] == sys.executable and "pip" in command[:4]
 
 
@@ -57,11 +59,11 @@ def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
     if command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip()):
         variable = "UV_REQUIRE_HASHES"
-    elif command[0] in ("pip", "pipx") or _is_own_pip(command):
+    elif command[0] in ("pip", "pipx") or _is_pip_of_ours(command):
         variable = "PIP_REQUIRE_HASHES"
     else:
         return False
-    return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
+    return os.environ.get(variable, "").lower() not in OFF
 
 
 def by_hash(program: Program, place: str, file: str) -> list[list[str]]:
@@ -81,9 +83,8 @@ def by_hash(program: Program, place: str, file: str) -> list[list[str]]:
         wheel.insert(0, "--no-cache-dir")
     if place:
         wheel = ["--no-index", "--find-links", place, *wheel]
-        return _with_pip([words(template, program, wheel=wheel)])
     steps = _with_pip([words(template, program, wheel=wheel)])
-    if refresh(program):
+    if not place and refresh(program):
         steps.insert(0, words(in_use().refresh, program, wheel=wheel))
     return steps
 
@@ -146,10 +147,9 @@ def _launcher() -> str:
     for file in record.files if record else ():
         path = os.path.normpath(os.path.join(SITE, file))
         if os.path.basename(path) == name and os.path.isfile(path):
-            is_found = os.path.realpath(
-                program_on_path(LAUNCHER) or ""
-            ) == os.path.realpath(path)
-            return LAUNCHER if is_found else path
+            in_shell = program_on_path(LAUNCHER) or ""
+            is_same = os.path.realpath(in_shell) == os.path.realpath(path)
+            return LAUNCHER if is_same else path
     return ""
 
 
@@ -158,11 +158,8 @@ def main_hint() -> str:
     if not VERSION:
         return "install these sources again, as you did before"
     program, template = PROGRAMS["cli"], usable(in_use().reinstall)
-    steps = [
-        words(step, program, wheel=[exactly(MAIN)])
-        for step in template.split(" && ")
-        if template
-    ]
+    templates = filter(None, template.split(" && "))
+    steps = [words(step, program, wheel=[exactly(MAIN)]) for step in templates]
     return _typed(_with_pip(steps)) if steps else filled(in_use().hint, program)
 
 

@@ -248,4 +248,4 @@ def builder() -> Installer:
 
 def _first_of(installers: tuple[Installer, ...]) -> Installer:
     signs = traces()
-    return next(each for each in installers if signs.issuperset(each.traces))
+    return next(row for row in installers if signs.issuperset(row.traces))

@@ -114,7 +114,7 @@ def needs_ensurepip() -> bool:
 
 def _place() -> list[str]:
     """Return the options for an installation that is not in the interpreter's own place."""
-    if is_in_own_place():
+    if is_in_site_packages():
         options = []
     elif site.getusersitepackages() == SITE:
         options = ["--user"]
@@ -126,7 +126,7 @@ def _place() -> list[str]:
     return options
 
 
-def is_in_own_place() -> bool:
+def is_in_site_packages() -> bool:
     """Tell whether this is installed in the interpreter's own place."""
     paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     return os.path.realpath(SITE) in map(os.path.realpath, paths)
@@ -141,7 +141,8 @@ def is_externally_managed() -> bool:
 def _pipx_global() -> list[str]:
     """Return what tells pipx that this environment is one for every user."""
     home = os.environ.get("PIPX_GLOBAL_HOME") or PIPX_GLOBAL
-    is_global = os.path.dirname(os.path.dirname(sys.prefix)) == os.path.realpath(home)
+    folder = os.path.dirname(os.path.dirname(sys.prefix))
+    is_global = folder == os.path.realpath(home)
     return ["--global"] if is_global else []
 
 

@@ -12,7 +12,7 @@ from leanspec_launcher.installers.reinstall import filled
 from leanspec_launcher.installers.table import Installer, in_use
 from leanspec_launcher.installers.words import (
     is_externally_managed,
-    is_in_own_place,
+    is_in_site_packages,
     shown,
     usable,
     words,
@@ -65,7 +65,7 @@ def installation() -> Installation:
             f"nothing was updated: {installer.reason}",
             hint=filled(installer.instead, CLI),
         )
-    if is_externally_managed() and is_in_own_place():
+    if is_externally_managed() and is_in_site_packages():
         raise CommandError(
             "nothing was updated: this Python belongs to the system (PEP 668)",
             hint=f"install it for yourself instead: `pipx install {MAIN}`",
