@@ -76,8 +76,8 @@ class Exchange(NamedTuple):
         return error if isinstance(error, dict) else {}
 
 
-class Program(NamedTuple):
-    """A command that starts a server, and where it is started."""
+class McpServer(NamedTuple):
+    """A server to ask: its command, working directory and environment."""
 
     command: Sequence[str]
     folder: str | None
@@ -119,12 +119,12 @@ def ask(
     The newest version of the protocol is tried first, and a handshake if the server does not know
     it, or if `every` is true. Raises OSError if the server cannot be started, or speaks neither.
     """
-    program = Program(command, folder, env)
-    probe = program.exchange([modern_request(FIRST, "server/discover")], PROBE_SECONDS)
-    modern = _modern_server(program, probe, tools=tools)
+    server = McpServer(command, folder, env)
+    probe = server.exchange([modern_request(FIRST, "server/discover")], PROBE_SECONDS)
+    modern = _modern_server(server, probe, tools=tools)
     if modern and not every:
         return modern
-    legacy, words = _legacy_server(program, tools=tools)
+    legacy, words = _legacy_server(server, tools=tools)
     if modern:
         protocols = (MODERN, *(legacy.protocols if legacy else ()))
         return modern._replace(protocols=protocols)
@@ -167,7 +167,7 @@ def handshake(version: str = LEGACY[0]) -> Message:
     return request(FIRST, "initialize", protocolVersion=version, **client)
 
 
-def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> ServerInfo | None:
+def _modern_server(server: McpServer, probe: Exchange, *, tools: bool) -> ServerInfo | None:
     """Return what a server answers in 2026-07-28; None if it does not speak that, or does not say who it is.
 
     Raises OSError if it speaks only versions that nobody here knows.
@@ -188,15 +188,15 @@ def _modern_server(program: Program, probe: Exchange, *, tools: bool) -> ServerI
     identity = _identity(meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
     if MODERN not in supported or identity is None:
         return None
-    server = ServerInfo(*identity, (MODERN,), [], probe.is_clean)
+    info = _server_info(identity, MODERN, probe)
 
     def page(**cursor: object) -> Exchange:
-        return program.exchange([modern_request(LISTING, "tools/list", **cursor)])
+        return server.exchange([modern_request(LISTING, "tools/list", **cursor)])
 
-    return _with_tools(server, page(), page) if tools else server
+    return _with_tools(info, page(), page) if tools else info
 
 
-def _legacy_server(program: Program, *, tools: bool) -> tuple[ServerInfo | None, str]:
+def _legacy_server(server: McpServer, *, tools: bool) -> tuple[ServerInfo | None, str]:
     """Return what a server answers to a handshake, or nothing and why: the newest version first.
 
     A server that does not know the version of a client answers with its own. One that refuses it
@@ -207,18 +207,31 @@ def _legacy_server(program: Program, *, tools: bool) -> tuple[ServerInfo | None,
 
         def page(version: str = version, **cursor: object) -> Exchange:
             listing = request(LISTING, "tools/list", **cursor)
-            return program.exchange([handshake(version), INITIALIZED, listing])
+            return server.exchange([handshake(version), INITIALIZED, listing])
 
-        exchange = page() if tools else program.exchange([handshake(version)])
+        exchange = page() if tools else server.exchange([handshake(version)])
         result = exchange.result(FIRST)
         identity = _identity(result.get("serverInfo"))
         if identity:
             protocol = str(result.get("protocolVersion", version))
-            server = ServerInfo(*identity, (protocol,), [], exchange.is_clean)
-            return (_with_tools(server, exchange, page) if tools else server), ""
+            info = _server_info(identity, protocol, exchange)
+            return (_with_tools(info, exchange, page) if tools else info), ""
         if not exchange.error(FIRST):
             break
     return None, exchange.words
+
+
+def _server_info(
+    identity: tuple[str, str], protocol: str, exchange: Exchange
+) -> ServerInfo:
+    name, version = identity
+    return ServerInfo(
+        name=name,
+        version=version,
+        protocols=(protocol,),
+        tools=[],
+        is_clean=exchange.is_clean,
+    )
 
 
 def _with_tools(
@@ -262,9 +275,9 @@ def _exchange(
     errors: list[bytes] = []
     _read_in_background(stdout, lines.put)
     reader = _read_in_background(stderr, errors.append)
-    text = "".join(f"{json.dumps(message)}\n" for message in messages)
+    data = "".join(f"{json.dumps(message)}\n" for message in messages).encode()
     with contextlib.suppress(OSError):  # the server has ended: its answers say why
-        stdin.write(text.encode())
+        stdin.write(data)
         stdin.flush()
     answers, is_clean = _read_answers(lines, deadline, _numbers(messages))
     with contextlib.suppress(OSError):
@@ -273,8 +286,8 @@ def _exchange(
     _, is_end_clean = _read_answers(lines, deadline, None)
     if time.monotonic() < deadline:
         reader.join(1)
-        last = b"".join(errors).decode(errors="replace").strip().splitlines()[-1:]
-        words = "".join(f": {line[:MOST_WORDS]}" for line in last)
+        text = b"".join(errors).decode(errors="replace").strip()
+        words = "".join(f": {line[:MOST_WORDS]}" for line in text.splitlines()[-1:])
     else:
         words = f" within {seconds:g} s"
     return Exchange(answers, is_clean and is_end_clean, words)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ADAPTER = re.compile(r"""^(?:adapter|provider):\s*["']?([\w-]+)""", re.MULTILINE)
 MARKDOWN = "markdown"
-STATED = ("name", "description", "inputSchema")
+FIELDS = ("name", "description", "inputSchema")
 REQUIRED = "*"
 AS_RELEASED = "as released"
 
@@ -30,8 +30,8 @@ def outlines(tools: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 
 def _outline(tool: dict[str, Any]) -> str:
-    stated = {name: tool.get(name) for name in STATED}
-    text = json.dumps(stated, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    fields = {name: tool.get(name) for name in FIELDS}
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     schema = tool.get("inputSchema")
     schema = schema if isinstance(schema, dict) else {}
     required = schema.get("required") or ()

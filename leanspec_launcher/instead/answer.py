@@ -13,7 +13,7 @@ from leanspec_launcher._tables import Program
 if sys.platform != "win32":
     import _signal
 
-SECONDS = 10
+VERSION_SECONDS = 10
 KILLED = -9
 WRITE_FAILED = 1
 HELP = """\
@@ -81,27 +81,27 @@ def reported_version(
 def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     command = [path, "--version"]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             capture_output=True,
             check=False,
-            timeout=SECONDS,
+            timeout=VERSION_SECONDS,
             stdin=subprocess.DEVNULL,
             env=env,
         )
     except subprocess.TimeoutExpired:
-        raise OSError(f"`--version` did not end within {SECONDS} s") from None
-    if done.returncode == KILLED and sys.platform == "darwin":
+        raise OSError(f"`--version` did not end within {VERSION_SECONDS} s") from None
+    if result.returncode == KILLED and sys.platform == "darwin":
         from leanspec_launcher.installers.words import shown
 
         repair = shown([["xattr", "-d", "com.apple.quarantine", path]])
         raise OSError(
             f"macOS killed it at once: quarantined (`{repair}`), or its signature is broken"
         )
-    output = done.stdout.decode(errors="replace")
+    output = result.stdout.decode(errors="replace")
     name, _, version = output.strip().partition(" ")
-    if done.returncode == 0 and name and version:
+    if result.returncode == 0 and name and version:
         return version
-    said = (done.stderr.decode(errors="replace") or output).strip().splitlines()[-1:]
-    last = said[0][:100] if said else "it said nothing"
-    raise OSError(f"`--version` ended with {done.returncode}: {last}")
+    words = result.stderr.decode(errors="replace") or output
+    *_, last = ["it said nothing", *words.strip().splitlines()]
+    raise OSError(f"`--version` ended with {result.returncode}: {last[:100]}")

@@ -16,29 +16,26 @@ if TYPE_CHECKING:
 # Where Node's installer for Windows puts what `npx.cmd` runs. A batch file would have cmd.exe read
 # the arguments again.
 WINDOWS_NPX = ("node_modules", "npm", "bin", "npx-cli.js")
-# Where npx keeps what it has installed once, below npm's cache.
-KEPT = os.path.join("_npx", "*", "node_modules")
+# Packages that npx has installed once, below npm's cache.
+INSTALLED = os.path.join("_npx", "*", "node_modules")
 NPM_SECONDS = 30
 WITHOUT = "leave that out to run the Rust program, `leanspec`"
 
 
 def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]") -> int:
     """Replace this process by npx with the pinned release; return 127 if it cannot be had."""
-    asked = f"`{TYPESCRIPT_VARIABLE}`"
+    setting = f"`{TYPESCRIPT_VARIABLE}`"
     if arguments[:1] == [TYPESCRIPT_OPTION]:
-        asked, arguments = f"`{TYPESCRIPT_OPTION}`", arguments[1:]
+        setting, arguments = f"`{TYPESCRIPT_OPTION}`", arguments[1:]
     if not TYPESCRIPT:
-        say(
-            f"error: {asked} asks for a TypeScript release, and a source checkout pins none",
-            f"hint: {WITHOUT}",
-        )
+        text = "asks for a TypeScript release, and a source checkout pins none"
+        say(f"error: {setting} {text}", f"hint: {WITHOUT}")
         return NOT_FOUND
     command = _npx()
     if not command:
-        say(
-            f"error: {asked} asks for {TYPESCRIPT}, which needs `npx`, which is not on `PATH`",
-            f"hint: install Node.js from https://nodejs.org, or {WITHOUT}",
-        )
+        text = f"asks for {TYPESCRIPT}, which needs `npx`, which is not on `PATH`"
+        hint = f"install Node.js from https://nodejs.org, or {WITHOUT}"
+        say(f"error: {setting} {text}", f"hint: {hint}")
         return NOT_FOUND
     npx, name = command[-1], TYPESCRIPT.partition("@")[0]
     # npm's settings and packages are not taken from the project's folder, which may be a
@@ -46,44 +43,39 @@ def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]"
     prefix = os.path.join(SITE, "leanspec_launcher", "instead")
     # npx looks for Node.js there, too.
     os.environ["PATH"] = os.pathsep.join(filter(is_absolute, _folders()))
-    if not _is_kept(name) and _is_gone(command, prefix):
-        say(
-            f"error: {asked} asks for {TYPESCRIPT}, which npm's registry does not have",
-            f"hint: {WITHOUT}",
-        )
+    if not _is_installed(name) and _is_gone(command, prefix):
+        text = f"asks for {TYPESCRIPT}, which npm's registry does not have"
+        say(f"error: {setting} {text}", f"hint: {WITHOUT}")
         return NOT_FOUND
-    say(
-        f"note: {asked} runs {TYPESCRIPT}, the last TypeScript release, by `{npx}`, until 0.4"
-    )
+    text = f"runs {TYPESCRIPT}, the last TypeScript release, by `{npx}`, until 0.4"
+    say(f"note: {setting} {text}")
     options = [f"--prefix={prefix}", "--yes", f"--package={TYPESCRIPT}", "--", name]
     try:
         return become(command[0], [*command[1:], *options, *arguments])
     except OSError as error:
-        say(
-            f"error: cannot start `{command[0]}`: {error.strerror}",
-            "hint: reinstall Node.js",
-        )
+        text = f"cannot start `{command[0]}`: {error.strerror}"
+        say(f"error: {text}", "hint: reinstall Node.js")
         return CANNOT_RUN
 
 
-def _is_kept(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     """Tell whether npx has installed a package before: then its registry need not be asked."""
     import glob
 
     cache = os.path.join(os.path.expanduser("~"), ".npm")
     if sys.platform == "win32":
         cache = os.path.join(os.environ.get("LOCALAPPDATA", ""), "npm-cache")
-    return bool(glob.glob(os.path.join(glob.escape(cache), KEPT, name)))
+    return bool(glob.glob(os.path.join(glob.escape(cache), INSTALLED, name)))
 
 
 def _is_gone(command: "list[str]", prefix: str) -> bool:
     """Tell whether npm's registry lacks the release. Without an answer, npx says why."""
     folder, file = os.path.split(command[-1])
-    npm = [*command[:-1], os.path.join(folder, file.replace("npx", "npm"))]
+    npm = os.path.join(folder, file.replace("npx", "npm"))
     words = ["view", f"--prefix={prefix}", TYPESCRIPT, "version"]
     try:
         answer = subprocess.run(
-            [*npm, *words],
+            [*command[:-1], npm, *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -98,15 +90,12 @@ def _is_gone(command: "list[str]", prefix: str) -> bool:
 
 def _npx() -> "list[str]":
     """Find npx as the shell would, leaving out what depends on the working directory."""
+    names = [("node.exe",), WINDOWS_NPX] if sys.platform == "win32" else [("npx",)]
     for folder in filter(is_absolute, _folders()):
-        if sys.platform == "win32":
-            command = [os.path.join(folder, "node.exe"), os.path.join(folder, *WINDOWS_NPX)]
-            if all(os.path.isfile(part) for part in command):
-                return command
-        elif os.access(path := os.path.join(folder, "npx"), os.X_OK) and os.path.isfile(
-            path
-        ):
-            return [path]
+        command = [os.path.join(folder, *name) for name in names]
+        # On Windows, every file may be run.
+        if all(os.path.isfile(path) and os.access(path, os.X_OK) for path in command):
+            return command
     return []
 
 
