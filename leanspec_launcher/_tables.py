@@ -86,48 +86,35 @@ ENDED = {program.name: program for program in _PROGRAMS if program.ended}
 
 
 class Platform:
-    """One platform, and what it is called: by us, by Python, by Rust, by people."""
+    """A platform, and its names for us, Python, Rust and people."""
 
     __slots__ = ("key", "label", "machines", "suffix", "system", "target")
 
-    def __init__(
-        self, key: str, system: str, machines: "tuple[str, ...]", target: str, label: str
-    ) -> None:
+    def __init__(self, key: str, target: str, label: str) -> None:
+        system, _, cpu = key.partition("-")
         self.key = key
         # `sys.platform`
-        self.system = system
-        # What the system calls the CPU, in lower case.
-        self.machines = machines
+        self.system = "win32" if system == "windows" else system
+        # The system's names for the CPU, in lower case.
+        self.machines = MACHINES.get(cpu, (cpu,))
         # Rust's target triple for a build of this platform on itself.
         self.target = target
         self.label = label
         # What the name of an executable ends with.
-        self.suffix = ".exe" if system == "win32" else ""
+        self.suffix = ".exe" if system == "windows" else ""
 
 
-_X64 = ("x86_64", "amd64")
-_ARM64 = ("arm64", "aarch64")
+# Names of a CPU, by the last part of a platform's key.
+MACHINES = {"x64": ("x86_64", "amd64"), "arm64": ("arm64", "aarch64")}
 PLATFORMS = {
     platform.key: platform
     for platform in (
-        Platform("darwin-x64", "darwin", _X64, "x86_64-apple-darwin", "macOS on Intel"),
-        Platform(
-            "darwin-arm64",
-            "darwin",
-            _ARM64,
-            "aarch64-apple-darwin",
-            "macOS on Apple silicon",
-        ),
-        Platform("linux-x64", "linux", _X64, "x86_64-unknown-linux-gnu", "Linux on x86-64"),
-        Platform(
-            "linux-arm64", "linux", _ARM64, "aarch64-unknown-linux-gnu", "Linux on arm64"
-        ),
-        Platform(
-            "windows-x64", "win32", _X64, "x86_64-pc-windows-msvc", "Windows on x86-64"
-        ),
-        Platform(
-            "windows-arm64", "win32", _ARM64, "aarch64-pc-windows-msvc", "Windows on arm64"
-        ),
+        Platform("darwin-x64", "x86_64-apple-darwin", "macOS on Intel"),
+        Platform("darwin-arm64", "aarch64-apple-darwin", "macOS on Apple silicon"),
+        Platform("linux-x64", "x86_64-unknown-linux-gnu", "Linux on x86-64"),
+        Platform("linux-arm64", "aarch64-unknown-linux-gnu", "Linux on arm64"),
+        Platform("windows-x64", "x86_64-pc-windows-msvc", "Windows on x86-64"),
+        Platform("windows-arm64", "aarch64-pc-windows-msvc", "Windows on arm64"),
     )
 }
 

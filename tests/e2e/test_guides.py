@@ -86,20 +86,9 @@ def test_adding_a_platform_passes_what_its_guide_says(
     follow: Callable[[str], Guide],
 ) -> None:
     guide = follow("A platform")
-    row = """Platform(
-            "linux-riscv64",
-            "linux",
-            ("riscv64",),
-            "riscv64gc-unknown-linux-gnu",
-            "Linux on RISC-V",
-        ),
-        Platform(
-            "windows-x64", "win32","""
-    guide.edit(
-        "leanspec_launcher/_tables.py",
-        'Platform(\n            "windows-x64", "win32",',
-        row,
-    )
+    new = 'Platform("linux-riscv64", "riscv64gc-unknown-linux-gnu", "Linux on RISC-V")'
+    next_row = 'Platform("windows-x64",'
+    guide.edit("leanspec_launcher/_tables.py", next_row, f"{new},\n        {next_row}")
     runner = '"linux-x64": "ubuntu-24.04",\n'
     guide.edit(
         "scripts/publish/matrix.py",
