@@ -24,15 +24,12 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join([char if _is_harmless(char) else _escape(char) for char in text])
+    return "".join(map(_escaped, text))
 
 
-def _is_harmless(char: str) -> bool:
-    return char.isprintable() or char == "\t"
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+def _escaped(char: str) -> str:
+    is_harmless = char.isprintable() or char == "\t"
+    return char if is_harmless else char.encode("unicode_escape").decode()
 
 
 def columns(stream: "TextIO | None") -> int:
@@ -68,7 +65,8 @@ def broken(text: str, stream: "TextIO | None", before: int = 0) -> "list[str]":
             line = word
         else:
             line = f"{line} {word}"
-    return [each.replace("\0", " ") for each in [*lines, line]]
+    lines.append(line)
+    return [line.replace("\0", " ") for line in lines]
 
 
 def hanging(text: str, stream: "TextIO | None") -> "list[str]":

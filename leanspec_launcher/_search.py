@@ -12,7 +12,6 @@ from ._tables import (
     ANYWHERE_VARIABLE,
     DEBUG_VARIABLE,
     DIRECTORY_VARIABLE,
-    PLATFORMS,
     VERIFY_VARIABLE,
     Platform,
     Program,
@@ -46,7 +45,7 @@ PROJECT_MARKS = ("specs", *ADAPTER_FILES)
 
 
 class Place:
-    """A place where a binary of a program may be."""
+    """A place where a binary of a program may be, and how the search came to it."""
 
     __slots__ = ("origin", "path")
 
@@ -137,9 +136,9 @@ class Start:
             return _recorded(os.path.join(os.path.dirname(place.path), RECORD_NAME))
         if place.origin == VARIABLE or self.platform is None:
             return ()
-        pins, system = SHA256.get(self.program.name, {}), self.platform.system
-        platforms = [key for key in pins if key in PLATFORMS]
-        return tuple([pins[key] for key in platforms if PLATFORMS[key].system == system])
+        pins = SHA256.get(self.program.name, {})
+        system = self.platform.key.partition("-")[0]
+        return tuple([pins[key] for key in pins if key.startswith(f"{system}-")])
 
 
 def exists(place: Place) -> bool:
@@ -304,10 +303,10 @@ def _recorded(path: str) -> "tuple[str, ...]":
         return ()
     finally:
         os.close(handle)
-    digest = parts[-1][: DIGEST_LENGTH + 1]
-    if len(parts) != 2 or not digest.endswith(b'"') or digest.strip(b'0123456789abcdef"'):  # noqa: PLR2004 - exactly one
+    digest, quote = parts[-1][:DIGEST_LENGTH], parts[-1][DIGEST_LENGTH : DIGEST_LENGTH + 1]
+    if len(parts) != 2 or quote != b'"' or digest.strip(b"0123456789abcdef"):  # noqa: PLR2004 - exactly one
         return ()
-    return (digest[:DIGEST_LENGTH].decode("ascii"),)
+    return (digest.decode("ascii"),)
 
 
 def is_cached(path: str, digests: "tuple[str, ...]") -> bool:
@@ -321,7 +320,7 @@ def is_cached(path: str, digests: "tuple[str, ...]") -> bool:
     state = state_of(path)
     for digest in digests:
         if state and os.path.lexists(os.path.join(folder, f"{state}.{digest}")):
-            return all(_is_stamped(folder, *each) for each in libraries(path, digest))
+            return all(_is_stamped(folder, *library) for library in libraries(path, digest))
     return False
 
 
@@ -336,8 +335,9 @@ def _is_stamped(folder: str, path: str, digest: str) -> bool:
 def libraries(path: str, digest: str) -> "list[tuple[str, str]]":
     """Return the libraries that a wheel brings along with an executable: path and SHA-256 of each."""
     folder = os.path.dirname(path)
-    pinned = LIBRARIES.get(digest, {})
-    return [(os.path.normpath(os.path.join(folder, name)), pinned[name]) for name in pinned]
+    pins = LIBRARIES.get(digest, {})
+    paths = [os.path.normpath(os.path.join(folder, name)) for name in pins]
+    return list(zip(paths, pins.values()))
 
 
 def state_of(path: str) -> str:

@@ -19,16 +19,14 @@ from leanspec_launcher.verify.refusal import Kind, Refusal
 from . import machine
 from .verdicts import PlaceVerdict
 
-# What the package of a library is called, by the `ID`s of os-release(5).
-PACKAGES = {
-    "libssl.so.3": {
-        "debian": "apt install libssl3",
-        "fedora": "dnf install openssl-libs",
-        "suse": "zypper install libopenssl3",
-    }
+OPENSSL = ("libssl.so.3", "libcrypto.so.3")
+# `ID` in os-release(5) -> command that installs these libraries
+OPENSSL_PACKAGES = {
+    "debian": "apt install libssl3",
+    "fedora": "dnf install openssl-libs",
+    "suse": "zypper install libopenssl3",
 }
-PACKAGES["libcrypto.so.3"] = PACKAGES["libssl.so.3"]
-# What is the same wherever the file is.
+# Hints that are the same for every place.
 ANYWHERE = {
     Kind.NOEXEC: "install lean-spec on a file system that lets programs run, or remount that one with `exec`",
     Kind.RELATIVE: f"`unset {DIRECTORY_VARIABLE}`, or give it the absolute path of a folder",
@@ -40,7 +38,7 @@ ANYWHERE = {
 def hint_of(start: Start, verdict: "Optional[PlaceVerdict]") -> str:
     """Say what to type about the binary of a program, by the verdict on the place that decides."""
     if verdict is None:
-        return not_found(start) if start.platform else ways(start.program)
+        return _absence_hint(start) if start.platform else ways(start.program)
     if verdict.refusal is None:
         return ""
     return hint_for(start, verdict.origin, verdict.path, verdict.refusal)
@@ -71,7 +69,7 @@ def _again(program: Program, origin: str) -> str:
     return COLLECT
 
 
-def not_found(start: Start) -> str:
+def _absence_hint(start: Start) -> str:
     """Say what to type if no place has the binary."""
     program, platform = start.program, start.platform
     if os.path.isfile(SITE):
@@ -132,8 +130,8 @@ def _for_the_system(program: Program, problem: str) -> str:
     likes = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
     if "nixos" in likes:
         return "let NixOS run programs of other systems: `programs.nix-ld.enable = true;` in configuration.nix"
-    for library, packages in PACKAGES.items():
-        if library in problem:
-            commands = [f"`{packages[like]}`" for like in likes if like in packages]
-            return [*commands, "install OpenSSL 3 on this system"][0]
+    if any(library in problem for library in OPENSSL):
+        for system in filter(OPENSSL_PACKAGES.get, likes):
+            return f"`{OPENSSL_PACKAGES[system]}`"
+        return "install OpenSSL 3 on this system"
     return ways(program)

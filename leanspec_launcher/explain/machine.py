@@ -11,6 +11,7 @@ from leanspec_launcher._tables import PLATFORMS, Platform, Program, machine
 from leanspec_launcher.verify.loader import musl_version
 
 STUB_NAME = "stub.json"
+VERSIONED = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}
 LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
 
@@ -72,11 +73,9 @@ def _translated() -> bool:
     value = ctypes.c_int(0)
     size = ctypes.c_size_t(ctypes.sizeof(value))
     call = ctypes.CDLL(None).sysctlbyname
-    return (
-        call(b"sysctl.proc_translated", ctypes.byref(value), ctypes.byref(size), None, 0)
-        == 0
-        and value.value == 1
-    )
+    arguments = (ctypes.byref(value), ctypes.byref(size), None, 0)
+    failure = call(b"sysctl.proc_translated", *arguments)
+    return failure == 0 and value.value == 1
 
 
 def libc_version() -> "tuple[str, str]":
@@ -115,17 +114,10 @@ def builds(program: Program) -> "dict[str, list[str]] | None":
 def nearest(stub: "dict[str, list[str]]", platform: "Platform | None") -> str:
     """Say which build comes nearest to this machine, and why it does not fit."""
     if platform is None or platform.key not in stub:
-        system = next(
-            (
-                PLATFORMS[key]
-                for key in stub
-                if key in PLATFORMS and PLATFORMS[key].system == sys.platform
-            ),
-            None,
-        )
-        if system is None:
-            return "none of them is for this system"
-        return f"the one for {system.label} is for another CPU"
+        for key in stub:
+            if key in PLATFORMS and PLATFORMS[key].system == sys.platform:
+                return f"the one for {PLATFORMS[key].label} is for another CPU"
+        return "none of them is for this system"
     if fits(stub[platform.key]):
         return f"the one for {platform.label} fits: the installer did not take it"
     requirements = "; ".join(dict.fromkeys(needs(tag) for tag in stub[platform.key]))
@@ -139,21 +131,18 @@ def fits(tags: "list[str]") -> bool:
         return False
     version = [int(part) for part in re.findall(r"\d+", number)[:2]]
     versions = [re.match(r"manylinux_(\d+)_(\d+)_", tag) for tag in tags]
-    return any(version >= [int(each[1]), int(each[2])] for each in versions if each)
+    oldest = [[int(part) for part in match.groups()] for match in versions if match]
+    return any(version >= number for number in oldest)
 
 
 def needs(tag: str) -> str:
     """Say in words what a platform tag asks of a machine."""
-    versioned = re.match(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_", tag)
-    if versioned:
-        program, number = versioned[1], f"{versioned[2]}.{versioned[3]}"
-    else:
-        program = tag.split("_", 1)[0]
-        number = LEGACY.get(program, "")
-        program = "manylinux" if number else program
-    words = {"manylinux": "glibc", "musllinux": "musl", "macosx": "macOS"}.get(program)
-    if words:
-        return f"{words} {number} or newer"
-    return {"linux": "a Linux like the one it was built on"}.get(
-        program, "Windows 10 or newer"
+    match = re.match(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_", tag)
+    if match:
+        return f"{VERSIONED[match[1]]} {match[2]}.{match[3]} or newer"
+    name = tag.split("_", 1)[0]
+    if name in LEGACY:
+        return f"glibc {LEGACY[name]} or newer"
+    return (
+        "a Linux like the one it was built on" if name == "linux" else "Windows 10 or newer"
     )

@@ -71,10 +71,10 @@ def verdicts(start: Start) -> "list[PlaceVerdict]":
     results = []
     if not start.chosen:
         reason = f"`{start.program.variable}` is not set"
-        results.append(PlaceVerdict(VARIABLE, "", Outcome.ABSENT, reason))
+        results.append(_judged(Place(VARIABLE, ""), Outcome.ABSENT, reason))
         if start.platform is not None and not start.local_dir:
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
-            results.append(PlaceVerdict(LOCAL, "", Outcome.ABSENT, reason))
+            results.append(_judged(Place(LOCAL, ""), Outcome.ABSENT, reason))
     decided = False
     for place in start.places():
         verdict = _verdict(start, place, decided=decided)
@@ -92,13 +92,12 @@ def deciding(results: "list[PlaceVerdict]") -> "Optional[PlaceVerdict]":
 def _verdict(start: Start, place: Place, *, decided: bool) -> PlaceVerdict:
     try:
         if not exists(place):
-            return PlaceVerdict(place.origin, place.path, Outcome.ABSENT, _absence(place))
+            return _judged(place, Outcome.ABSENT, _absence(place))
     except OSError as error:
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
-        reason = "an earlier place decided"
-        return PlaceVerdict(place.origin, place.path, Outcome.PASSED, reason)
+        return _judged(place, Outcome.PASSED, "an earlier place decided")
     return _decisive(start, place)
 
 
@@ -130,13 +129,27 @@ def _if_fit(
     problem = unfit(place.path)
     if problem:
         return _refused(place, problem)
-    return PlaceVerdict(place.origin, place.path, Outcome.TAKEN, reason, sha256, refusal)
+    return _judged(place, Outcome.TAKEN, reason, sha256, refusal)
 
 
 def _refused(place: Place, refusal: Refusal) -> PlaceVerdict:
-    reason = refusal.reason
+    return _judged(place, Outcome.REFUSED, refusal.reason, refusal.actual, refusal)
+
+
+def _judged(
+    place: Place,
+    outcome: Outcome,
+    reason: str,
+    sha256: str = "",
+    refusal: "Optional[Refusal]" = None,
+) -> PlaceVerdict:
     return PlaceVerdict(
-        place.origin, place.path, Outcome.REFUSED, reason, refusal.actual, refusal
+        origin=place.origin,
+        path=place.path,
+        outcome=outcome,
+        reason=reason,
+        sha256=sha256,
+        refusal=refusal,
     )
 
 
@@ -172,12 +185,9 @@ def unfit(path: str) -> "Optional[Refusal]":
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        is_link = os.path.islink(path)
-        text = (
-            "it is a link to a file that is not there"
-            if is_link
-            else "there is no such file"
-        )
+        text = "there is no such file"
+        if os.path.islink(path):
+            text = "it is a link to a file that is not there"
         return Refusal(Kind.MISSING, text)
     except OSError as error:
         return unreachable(error)
@@ -202,15 +212,14 @@ def _shown_path(verdict: PlaceVerdict) -> str:
 def described(results: "list[PlaceVerdict]") -> "list[tuple[Outcome, str]]":
     """Return lines for people; the folders of `sys.path` that contain nothing share one."""
     lines = []
-    wheels = [each for each in results if each.origin == WHEEL]
-    empty = [each for each in wheels[1:] if each.outcome is Outcome.ABSENT]
-    for each in results:
-        if empty and each is empty[-1]:
-            others = f"the other {len(empty)} folders of `sys.path` do not have it either"
-            lines.append((Outcome.ABSENT, WHEEL, others))
-        elif each not in empty:
-            lines.append((each.outcome, each.origin, _shown_path(each) + each.reason))
-    width = max(len(name) for name in ORIGINS.values())
-    return [
-        (outcome, f"{ORIGINS[origin]:{width}}  {text}") for outcome, origin, text in lines
-    ]
+    wheels = [verdict for verdict in results if verdict.origin == WHEEL]
+    empty = [verdict for verdict in wheels[1:] if verdict.outcome is Outcome.ABSENT]
+    width = max(map(len, ORIGINS.values()))
+    for verdict in results:
+        text = _shown_path(verdict) + verdict.reason
+        if empty and verdict is empty[-1]:
+            text = f"the other {len(empty)} folders of `sys.path` do not have it either"
+        elif verdict in empty:
+            continue
+        lines.append((verdict.outcome, f"{ORIGINS[verdict.origin]:{width}}  {text}"))
+    return lines

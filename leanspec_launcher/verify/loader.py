@@ -56,7 +56,7 @@ def is_noexec(path: str) -> bool:
 
 def _refuse(output: str) -> None:
     """Raise a Refusal for what a loader says, if that is an objection."""
-    import re  # 4 ms, for a program_on_path that is not started
+    import re  # 4 ms, for a program that is not started
 
     from .refusal import Kind, Refusal
 

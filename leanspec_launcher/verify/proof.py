@@ -40,7 +40,8 @@ MOST_SCRIPTS = 10
 MOST_SCRIPT = 100_000
 BATCH_FILES = (".bat", ".cmd")
 HEXADECIMAL = set("0123456789abcdef")
-PARTS_OF_A_STATE = 5
+# Five numbers of a state, and a SHA-256.
+PARTS_OF_A_STAMP = 6
 
 
 class VerifiedFile:
@@ -59,19 +60,18 @@ class VerifiedFile:
 
             text = "its SHA-256 is not the expected one"
             raise Refusal(Kind.CHANGED, text, expected=digests, actual=self.sha256)
-        proved = [(path, before, self.sha256)]
+        states, self.stamps = {path: before}, [(before, self.sha256)]
         for library, pin in libraries(path, self.sha256):
-            proved.append((library, _prove_library(library, pin), pin))
+            states[library] = _verify_library(library, pin)
+            self.stamps.append((states[library], pin))
         must_load(path)
-        # What each of the files was when it was read; none if one has changed since, of which
-        # nothing is proved then.
-        changed = [
-            each for each, state, _ in proved if not state or state != state_of(each)
-        ]
-        self.stamps = [] if changed else [(state, pin) for _, state, pin in proved]
+        # A file that has changed since it was read is not the one that was verified.
+        for file, state in states.items():
+            if not state or state != state_of(file):
+                self.stamps = []
 
 
-def _prove_library(path: str, pin: str) -> str:
+def _verify_library(path: str, pin: str) -> str:
     """Return the state of a library that has the right digest. Raises Refusal if it has not."""
     actual, state = "", ""
     if os.path.isfile(path):
@@ -131,32 +131,27 @@ def verified_file(start: Start, place: Place) -> "VerifiedFile | None":
 
 
 def _must_be_named_well(place: Place) -> None:
-    from_windows = sys.platform == "win32"
     # Windows leaves out dots and spaces at a name's end, also when it looks for the extension.
-    is_batch = place.path.rstrip(". ").lower().endswith(BATCH_FILES) and from_windows
-    is_own = place.origin == VARIABLE and _is_this_command(place.path)
-    if is_absolute(place.path) and not is_batch and not is_own:
-        return
+    has_batch_name = place.path.rstrip(". ").lower().endswith(BATCH_FILES)
+    if place.origin == VARIABLE and _is_this_command(place.path):
+        _refuse_loop()
+    if has_batch_name and sys.platform == "win32":
+        from .refusal import Kind, Refusal
+
+        text = "it is a batch file, which would read the arguments as commands"
+        raise Refusal(Kind.BATCH_FILE, text)
+    if not is_absolute(place.path):
+        from .refusal import Kind, Refusal
+
+        text = "it is a relative path, which depends on the working directory"
+        raise Refusal(Kind.RELATIVE, text)
+
+
+def _refuse_loop() -> None:
     from .refusal import Kind, Refusal
 
-    if is_own:
-        raise _own_command()
-    if is_batch:
-        raise Refusal(
-            Kind.BATCH_FILE,
-            "it is a batch file, which would read the arguments as commands",
-        )
-    raise Refusal(
-        Kind.RELATIVE, "it is a relative path, which depends on the working directory"
-    )
-
-
-def _own_command() -> Exception:
-    from .refusal import Kind, Refusal
-
-    return Refusal(
-        Kind.OWN_COMMAND, "it is this very command, which would start itself for ever"
-    )
+    text = "it is this very command, which would start itself for ever"
+    raise Refusal(Kind.OWN_COMMAND, text)
 
 
 def must_be_no_script_of(program: Program, path: str) -> None:
@@ -168,7 +163,7 @@ def must_be_no_script_of(program: Program, path: str) -> None:
     if os.path.isfile(path) and os.path.getsize(path) < MOST_SCRIPT:
         with open(path, "rb") as file:
             if import_line in file.read():
-                raise _own_command()
+                _refuse_loop()
 
 
 def _is_this_command(path: str) -> bool:
@@ -269,11 +264,12 @@ def make_private(folder: str) -> bool:
     while not os.path.lexists(above):
         missing.append(above)
         above = os.path.dirname(above)
-    is_theirs = OURS in [os.path.basename(each) for each in missing]
-    if missing and not (_is_own(above) if is_theirs else is_trusted(above)):
+    # A folder above `lean-spec` need not be private: it has to be this user's.
+    is_above = OURS in map(os.path.basename, missing)
+    if missing and not (_is_this_users(above) if is_above else is_trusted(above)):
         return False
-    for each in reversed(missing):
-        _make(each)
+    for path in reversed(missing):
+        _make(path)
     return is_trusted(folder)
 
 
@@ -284,12 +280,13 @@ def _make(folder: str) -> None:
         return  # another start may have made it at the same time
 
 
-def _is_own(folder: str) -> bool:
+def _is_this_users(folder: str) -> bool:
     """Tell whether a folder is this user's; it may be reached through a link of this user."""
     if sys.platform == "win32":
         return True
     try:
-        return {os.lstat(folder).st_uid, os.stat(folder).st_uid} == {os.geteuid()}
+        owners = {os.lstat(folder).st_uid, os.stat(folder).st_uid}
+        return owners == {os.geteuid()}
     except OSError:
         return False
 
@@ -305,7 +302,6 @@ def _prune(folder: str, newest: "list[str]") -> None:
 
 def is_stamp(name: str) -> bool:
     """Tell whether a file's name is that of a stamp."""
-    *state, sha256 = name.split(".")
-    parts = [*state, sha256]
-    are_numbers = all(part and HEXADECIMAL.issuperset(part) for part in parts)
-    return len(state) == PARTS_OF_A_STATE and len(sha256) == DIGEST_LENGTH and are_numbers
+    parts = name.split(".")
+    has_form = len(parts) == PARTS_OF_A_STAMP and len(parts[-1]) == DIGEST_LENGTH
+    return has_form and all(part and HEXADECIMAL.issuperset(part) for part in parts)

@@ -36,15 +36,15 @@ def change_time(path: str) -> int:
     )
     if handle in (None, INVALID_HANDLE):
         return 0
-    found = _BasicInformation()
-    size = ctypes.sizeof(found)
+    information = _BasicInformation()
+    size = ctypes.sizeof(information)
     file = wintypes.HANDLE(handle)
-    done = KERNEL.GetFileInformationByHandleEx(
-        file, FILE_BASIC_INFO, ctypes.byref(found), size
+    is_read = KERNEL.GetFileInformationByHandleEx(
+        file, FILE_BASIC_INFO, ctypes.byref(information), size
     )
     KERNEL.CloseHandle(file)
-    if not done or not found.change:
+    if not is_read or not information.change:
         return 0
     # From 1601, where Windows' clock begins.
-    ticks = int(found.change) - 116_444_736_000_000_000
+    ticks = int(information.change) - 116_444_736_000_000_000
     return ticks * 100

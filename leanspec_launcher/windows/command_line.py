@@ -12,12 +12,14 @@ def command_line(arguments: "list[str]") -> str:
 
 def _quoted(argument: str) -> str:
     result, backslashes = "", 0
-    for each in argument:
-        if each == "\\":
+    for char in argument:
+        if char == "\\":
             backslashes += 1
             continue
-        # Backslashes are themselves, except before a quote, where each one takes another.
-        result += "\\" * (2 * backslashes + 1 if each == '"' else backslashes) + each
+        if char == '"':
+            # Backslashes are themselves, except before a quote, where each one takes another.
+            backslashes = 2 * backslashes + 1
+        result += "\\" * backslashes + char
         backslashes = 0
     if argument and " " not in argument and "\t" not in argument:
         return result + "\\" * backslashes

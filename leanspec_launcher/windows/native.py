@@ -18,7 +18,7 @@ def native_machine() -> str:
     emulated, native = ctypes.c_ushort(), ctypes.c_ushort()
     here = wintypes.HANDLE(kernel.GetCurrentProcess())
     try:
-        found = kernel.IsWow64Process2(here, ctypes.byref(emulated), ctypes.byref(native))
+        answer = kernel.IsWow64Process2(here, ctypes.byref(emulated), ctypes.byref(native))
     except AttributeError:
         return ""
-    return MACHINES.get(native.value, "") if found else ""
+    return MACHINES.get(native.value, "") if answer else ""

@@ -110,21 +110,19 @@ def _close(stream: int) -> None:
 
 def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
     """Create the process, suspended, with our standard handles, in a window like ours."""
-    startup = _StartupInformation()
-    KERNEL.GetStartupInfoW(ctypes.byref(startup))
-    given = _StartupInformation()
-    given.size = ctypes.sizeof(given)
-    given.flags = STARTF_USESTDHANDLES | (startup.flags & STARTF_USESHOWWINDOW)
-    given.show = startup.show
-    given.input, given.output, given.error = [
-        _inheritable(number) for number in STANDARD_HANDLES
-    ]
+    ours, startup = _StartupInformation(), _StartupInformation()
+    KERNEL.GetStartupInfoW(ctypes.byref(ours))
+    startup.size = ctypes.sizeof(startup)
+    startup.flags = STARTF_USESTDHANDLES | (ours.flags & STARTF_USESHOWWINDOW)
+    startup.show = ours.show
+    handles = [_inheritable(number) for number in STANDARD_HANDLES]
+    startup.input, startup.output, startup.error = handles
     flags = CREATE_SUSPENDED
     if not KERNEL.GetConsoleCP():
         # There is no console (a GUI started us): Windows would open one, in a window. A hidden one
         # serves the program's own children too, which would each open theirs.
         flags |= CREATE_NO_WINDOW
-    made = _ProcessInformation()
+    child = _ProcessInformation()
     # CreateProcessW writes into the command line.
     buffer = ctypes.create_unicode_buffer(line)
     if not KERNEL.CreateProcessW(
@@ -136,12 +134,12 @@ def _create(path: str, line: str) -> "tuple[wintypes.HANDLE, wintypes.HANDLE]":
         flags,
         None,
         None,
-        ctypes.byref(given),
-        ctypes.byref(made),
+        ctypes.byref(startup),
+        ctypes.byref(child),
     ):
         error = ctypes.get_last_error()
         raise OSError(None, ctypes.FormatError(error).strip(), path, error)
-    return wintypes.HANDLE(made.process), wintypes.HANDLE(made.thread)
+    return wintypes.HANDLE(child.process), wintypes.HANDLE(child.thread)
 
 
 def _inheritable(number: int) -> "int | None":

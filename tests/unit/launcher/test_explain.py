@@ -22,7 +22,7 @@ import pytest
 from leanspec_launcher import _search
 from leanspec_launcher._search import WHEEL, Place, Start
 from leanspec_launcher._tables import PROGRAMS
-from leanspec_launcher.explain.hints import PACKAGES
+from leanspec_launcher.explain.hints import OPENSSL_PACKAGES
 from leanspec_launcher.verify.proof import verify
 from leanspec_launcher.verify.refusal import Refusal
 from scripts.environment import ROOT
@@ -78,12 +78,8 @@ def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path)
     )
     system = platform.freedesktop_os_release()
     names = [system["ID"], *system.get("ID_LIKE", "").split()]
-    known = [
-        f"`{PACKAGES['libssl.so.3'][name]}`"
-        for name in names
-        if name in PACKAGES["libssl.so.3"]
-    ]
-    assert lines[-1] == f"hint: {[*known, 'install OpenSSL 3 on this system'][0]}"
+    commands = [f"`{OPENSSL_PACKAGES[name]}`" for name in names if name in OPENSSL_PACKAGES]
+    assert lines[-1] == f"hint: {[*commands, 'install OpenSSL 3 on this system'][0]}"
 
 
 def test_a_newer_glibc_is_named(site: Site) -> None:
