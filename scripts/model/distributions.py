@@ -13,5 +13,9 @@ PAGES = UI.distribution
 MCP_COMMAND = PROGRAMS["mcp"].command
 HAS_MCP = not PROGRAMS["mcp"].ended
 MCP_COMMAND_PROJECT = ROOT / "platform_wheels/mcp-command"
-OF_PROGRAMS = tuple(program.distribution for program in PROGRAMS.values())
-DISTRIBUTIONS = (MAIN, *OF_PROGRAMS, PAGES, *([MCP_COMMAND] if HAS_MCP else []))
+DISTRIBUTIONS = (
+    MAIN,
+    *(program.distribution for program in PROGRAMS.values()),
+    PAGES,
+    *([MCP_COMMAND] if HAS_MCP else []),
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from packaging.utils import InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
@@ -26,7 +26,7 @@ ATTESTATIONS = (PUBLISH, SLSA)
 
 
 class FileKind(StrEnum):
-    """What a file of a release is."""
+    """Kind of a file of a release."""
 
     PLATFORM = "platform wheel"
     STUB = "stub"
@@ -37,10 +37,7 @@ class FileKind(StrEnum):
 
 
 # The distributions with one wheel, for every machine.
-OF_ONE_WHEEL = {
-    MAIN: FileKind.MAIN,
-    PAGES: FileKind.PAGES,
-}
+OF_ONE_WHEEL = {MAIN: FileKind.MAIN, PAGES: FileKind.PAGES}
 if HAS_MCP:
     OF_ONE_WHEEL[MCP_COMMAND] = FileKind.MCP_COMMAND
 
@@ -74,15 +71,15 @@ def read_files(dist: Path) -> tuple[list[File], list[str]]:
             strange.append(f"{path.name} (not a file of its own)")
         elif file:
             files.append(file)
-        elif any(
-            path.name.endswith(ending)
-            and path.with_name(path.name.removesuffix(ending)).exists()
-            for ending in ATTESTATIONS
-        ):
-            continue  # goes with its file
-        elif not path.name.startswith("."):
+        elif not path.name.startswith(".") and not _goes_with_a_file(path):
             strange.append(path.name)
     return files, strange
+
+
+def _goes_with_a_file(path: Path) -> bool:
+    """Tell whether a file is the attestation of one next to it."""
+    names = [path.name.removesuffix(ending) for ending in ATTESTATIONS]
+    return any(name != path.name and path.with_name(name).exists() for name in names)
 
 
 def must_be_built(dist: Path) -> None:
@@ -98,24 +95,29 @@ def read_name(path: Path) -> File | None:
     try:
         if path.suffix != ".whl":
             name, version = parse_sdist_filename(path.name)
-            return File(path, FileKind.SDIST, str(name), str(version), None)
-        name, version, _, tags = parse_wheel_filename(path.name)
-    except (InvalidWheelFilename, ValueError):
+            kind, tags = FileKind.SDIST, {"any"}
+        else:
+            name, version, _, wheel_tags = parse_wheel_filename(path.name)
+            tags = {tag.platform for tag in wheel_tags}
+            other = FileKind.STUB if tags == {"any"} else FileKind.PLATFORM
+            kind = OF_ONE_WHEEL.get(name, other)
+    except ValueError:  # packaging's own errors are such
         return None
-    promised = {tag.platform for tag in tags}
-    if name in OF_ONE_WHEEL:
-        return File(path, OF_ONE_WHEEL[name], str(name), str(version), None)
-    if promised == {"any"}:
-        return File(path, FileKind.STUB, str(name), str(version), None)
-    return File(path, FileKind.PLATFORM, str(name), str(version), _platform(promised))
+    platform = _platform(tags) if kind == FileKind.PLATFORM else None
+    return File(
+        path=path,
+        kind=kind,
+        distribution=str(name),
+        version=str(version),
+        platform=platform,
+    )
 
 
 def _platform(tags: set[str]) -> str | None:
     """Return the platform of some tags; None for several, or for one that is not in the table."""
-    found = {
-        key
-        for tag in tags
-        for key, platform in PLATFORMS.items()
-        if tag.startswith(SYSTEM_TAGS[platform.system]) and tag.endswith(platform.machines)
-    }
-    return found.pop() if len(found) == 1 else None
+    keys = set()
+    for key, platform in PLATFORMS.items():
+        beginnings, endings = SYSTEM_TAGS[platform.system], platform.machines
+        if any(tag.startswith(beginnings) and tag.endswith(endings) for tag in tags):
+            keys.add(key)
+    return keys.pop() if len(keys) == 1 else None

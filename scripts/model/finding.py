@@ -1,20 +1,23 @@
-"""What a gate reports: a fact, its expected value, and the value found."""
+"""Findings of gates: a fact, its expected and its actual value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leanspec_launcher.commands import CommandError
 from scripts.tools.reasons import reason
 
 # How many characters of another program's words are shown.
 LONGEST_REASON = 400
+BUILD_AGAIN = (
+    "build the files again: `python3 -m scripts wheels`; if that does not help, report it"
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact that a gate looked at."""
+    """One fact that a gate looked at. Its names are those of `check --json`."""
 
     gate: str
     subject: str
@@ -28,48 +31,41 @@ class Finding:
 
 
 def compare(
-    gate: str, subject: str, expected: object, found: object, *, hint: str = ""
+    gate: str, subject: str, expected: object, actual: object, *, hint: str = ""
 ) -> Finding:
     """Compare a fact with what it should be."""
     return Finding(
         gate=gate,
         subject=subject,
-        passed=expected == found,
+        passed=expected == actual,
         expected=str(expected),
-        found=str(found),
+        found=str(actual),
         hint=hint,
     )
 
 
 def problem(
-    gate: str, subject: str, expected: object, found: object, *, hint: str = ""
+    gate: str, subject: str, expected: object, actual: object, *, hint: str = ""
 ) -> Finding:
     """State a fact that is not as it should be."""
-    return Finding(
-        gate=gate,
-        subject=subject,
-        passed=False,
-        expected=str(expected),
-        found=str(found),
-        hint=hint,
-    )
+    return replace(compare(gate, subject, expected, actual, hint=hint), passed=False)
 
 
-def confirm(gate: str, subject: str, found: object) -> Finding:
+def confirm(gate: str, subject: str, actual: object) -> Finding:
     """State a fact that is as it should be."""
-    return compare(gate, subject, found, found)
+    return compare(gate, subject, actual, actual)
 
 
 def confirm_unless(
-    gate: str, subject: str, problems: Iterator[Finding], found: str
+    gate: str, subject: str, problems: Iterator[Finding], actual: str
 ) -> Iterator[Finding]:
     """Yield the problems of a subject; if there are none, one finding that confirms it."""
-    any_problem = False
-    for each in problems:
-        any_problem = True
-        yield each
-    if not any_problem:
-        yield confirm(gate, subject, found)
+    first = next(problems, None)
+    if first is None:
+        yield confirm(gate, subject, actual)
+    else:
+        yield first
+        yield from problems
 
 
 def wrong_facts(findings: Iterable[Finding]) -> list[str]:
@@ -86,11 +82,11 @@ def wrong_facts(findings: Iterable[Finding]) -> list[str]:
 
 def counted(findings: Sequence[Finding]) -> str:
     """Say how many facts are wrong, or that all are right."""
-    total, failed = len(findings), sum(not each.passed for each in findings)
-    facts = "fact" if total == 1 else "facts"
-    if failed:
-        return f"{failed} of {total} {facts} {'is' if failed == 1 else 'are'} wrong"
-    return f"{total} {facts} {'is' if total == 1 else 'are'} right"
+    total = len(findings)
+    wrong = sum(not finding.passed for finding in findings)
+    facts = "1 fact" if total == 1 else f"{total} facts"
+    verb = "is" if (wrong or total) == 1 else "are"
+    return f"{wrong} of {facts} {verb} wrong" if wrong else f"{facts} {verb} right"
 
 
 Gate = Callable[[], Iterator[Finding]]
@@ -101,18 +97,8 @@ def to_its_end(title: str, gate: Gate) -> Iterator[Finding]:
     try:
         yield from gate()
     except CommandError as error:
-        yield problem(
-            title,
-            "gate",
-            "completed",
-            f"stopped: {error}",
-            hint=error.hint or "",
-        )
+        end, hint = f"stopped: {error}", error.hint or ""
+        yield problem(title, "gate", "completed", end, hint=hint)
     except Exception as error:  # noqa: BLE001 - a file that breaks a gate must not pass it
-        yield problem(
-            title,
-            "gate",
-            "completed",
-            f"crashed: {reason(error)}",
-            hint="build the files again: `python3 -m scripts wheels`; if that does not help, report it",
-        )
+        end = f"crashed: {reason(error)}"
+        yield problem(title, "gate", "completed", end, hint=BUILD_AGAIN)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+
+from .manifest import release_table
 
 TABLE = "[tool.leanspec-release.openssl]"
 # The crate that every other one reaches OpenSSL through.
@@ -41,12 +41,8 @@ class OpenSSL:
 
 def read_openssl(root: Path = ROOT) -> OpenSSL:
     """Return the pinned OpenSSL; raises CommandError if the pin is not complete."""
-    tool: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
-        "tool"
-    ]
-    table = tool["leanspec-release"].get("openssl", {})
     try:
-        pin = OpenSSL(**table)
+        pin = OpenSSL(**release_table(root).get("openssl", {}))
     except TypeError as error:
         raise CommandError(
             f"`pyproject.toml`, {TABLE}: {str(error).partition(' ')[2]}",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER, UI
 from scripts.environment import ROOT
 
+from .manifest import release_table
+
 PACKAGE = UI.package
 PROJECT = ROOT / "platform_wheels/ui"
-# Beside the folder of the pages, in a binaries directory and in the package of the wheel.
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ class Pages:
 
 def read_pages(root: Path = ROOT) -> Pages:
     """Return the pages of the release plan; raises CommandError if it does not state them all."""
-    plan: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
-        "tool"
-    ]
-    table = plan["leanspec-release"].get("pages", {})
+    table = release_table(root).get("pages", {})
     try:
         return Pages(
             package=str(table["package"]),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
+from .manifest import release_table
 from .platforms import WORKFLOW_SOURCE
 from .version_places import home_version
 from .versions import binary_version
@@ -97,15 +97,11 @@ class Plan:
 
     def other_reason(self, key: str) -> str:
         """Return why another source lacks a platform, which is no reason for those in use."""
-        others = (source for source in SOURCES if source not in self.sources)
-        return next(
-            (
-                f"`missing.{source}` does not apply to binaries from {' and '.join(self.sources)}"
-                for source in others
-                if key in self.reasons.get(source, {})
-            ),
-            "",
-        )
+        for source in SOURCES:
+            if source not in self.sources and key in self.reasons.get(source, {}):
+                used = " and ".join(self.sources)
+                return f"`missing.{source}` does not apply to binaries from {used}"
+        return ""
 
 
 def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
@@ -114,24 +110,28 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
     Raises CommandError if a platform is neither in the release nor missing for a reason, or a
     desktop set neither expected nor absent for one.
     """
-    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))[
-        "tool"
-    ]["leanspec-release"]
-    _must_have_known_keys(table)
-    reasons = _read_reasons(table)
+    table = release_table(root)
+    _must_have_keys_of_a_plan(table)
     version, exceptions = home_version(root), dict(table.get("exceptions", {}))
-    indices = tuple(table["attestations"])
+    plan = Plan(
+        version=version,
+        reasons=_read_reasons(table),
+        exceptions=exceptions,
+        attestations=tuple(table["attestations"]),
+    )
     if version.is_devrelease:
         exceptions.pop(REBUILD, None)
         others = {key: f"a dev build is for {DEV} alone" for key in PLATFORMS if key != DEV}
-        plan = Plan(
-            version,
-            dict.fromkeys(SOURCES, others),
-            exceptions,
-            no_desktop="a dev build has none",
-            attestations=indices,
-        )
+        reasons = dict.fromkeys(SOURCES, others)
+        plan = replace(plan, reasons=reasons, no_desktop="a dev build has none")
         return plan.built_from(kinds)
+    _must_be_exceptions_of(version, exceptions)
+    plan = replace(plan, public_key=_read_key(table), **_read_desktop(table["desktop"]))
+    return plan.built_from(kinds)
+
+
+def _must_be_exceptions_of(version: Version, exceptions: dict[str, str]) -> None:
+    """Raise CommandError if an exception is not for this version."""
     if REBUILD in exceptions and not version.is_postrelease:
         raise CommandError(
             f"{TABLE}.exceptions]: `{REBUILD}` is for a `.postN`, and this is {version}",
@@ -141,47 +141,41 @@ def read_plan(root: Path = ROOT, kinds: Collection[str] = ()) -> Plan:
         # A rebuild is compared with the release before it, and `pre-release` tries `validate`.
         if name not in (REBUILD, VALIDATE):
             _must_name(version, f"exceptions]: `{name}`", str(text))
-    desktop, key = table["desktop"], _read_key(table)
+
+
+def _read_desktop(desktop: dict[str, Any]) -> dict[str, Any]:
+    """Return what the plan states of desktop bundles."""
     bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
     if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
         raise CommandError(
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
-            hint=f"platforms are {', '.join(f'`{key}`' for key in PLATFORMS)}",
+            hint=f"platforms are {_quoted(PLATFORMS)}",
         )
     # A disk image is for both CPUs, so one machine builds it.
-    builders = tuple(
-        name for name in bundles if name != "darwin-x64" or "darwin-arm64" not in bundles
-    )
-    plan = Plan(
-        version=version,
-        reasons=reasons,
-        exceptions=exceptions,
-        desktop=builders,
-        bundles=bundles,
-        no_desktop=reason,
-        public_key=key,
-        attestations=indices,
-    )
-    return plan.built_from(kinds)
+    spared = {"darwin-x64"} if "darwin-arm64" in bundles else set()
+    builders = tuple(name for name in bundles if name not in spared)
+    return {"desktop": builders, "bundles": bundles, "no_desktop": reason}
 
 
 def typescript_release(root: Path = ROOT) -> str:
     """Return the npm package and version that `LEANSPEC_USE_TS` runs; empty if the plan names none."""
-    text = (root / "pyproject.toml").read_text("utf-8")
-    table = tomllib.loads(text)["tool"]["leanspec-release"]
-    return str(table.get("typescript", ""))
+    return str(release_table(root).get("typescript", ""))
 
 
-def _must_have_known_keys(table: dict[str, Any]) -> None:
+def _must_have_keys_of_a_plan(table: dict[str, Any]) -> None:
     """Raise CommandError if a table has a key that nothing reads."""
-    for name, known in KEYS.items():
+    for name, keys in KEYS.items():
         inner = table.get(name[1:], {}) if name else table
-        unknown = sorted(inner.keys() - set(known))
+        unknown = sorted(inner.keys() - set(keys))
         if unknown:
             raise CommandError(
                 f"{TABLE}{name}]: no key is called `{unknown[0]}`",
-                hint=f"there are {', '.join(f'`{key}`' for key in known)}",
+                hint=f"there are {_quoted(keys)}",
             )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _read_key(table: dict[str, Any]) -> str:
@@ -201,7 +195,7 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
     chosen, reasons = tuple(table["platforms"]), dict(table.get("missing", {}))
     for source, platforms in reasons.items():
         if source not in SOURCES or not isinstance(platforms, dict):
-            tables = " or ".join(f"`missing.{each}`" for each in SOURCES)
+            tables = " or ".join(f"`missing.{name}`" for name in SOURCES)
             raise CommandError(
                 f"{TABLE}.missing]: no source is called `{source}`",
                 hint=f"a reason belongs to a source: write it in {tables}",
@@ -220,7 +214,7 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
     if unknown:
         raise CommandError(
             f"{TABLE}]: no platform is called `{unknown[0]}`",
-            hint=f"there are {', '.join(f'`{key}`' for key in PLATFORMS)}",
+            hint=f"there are {_quoted(PLATFORMS)}",
         )
     return reasons
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS
 from scripts.environment import ROOT
+
+from .manifest import release_table
 
 LINE = re.compile(r"^\*\*Platforms of .+$", re.MULTILINE)
 # The source that the workflow builds from: see `plan.py`, which judges the whole table.
@@ -20,7 +20,7 @@ WORKFLOW_SOURCE = "cargo"
 
 def read_floors(root: Path = ROOT) -> dict[str, str]:
     """Return the oldest system that each platform's binaries may need."""
-    return dict(_read_table(root).get("floors", {}))
+    return dict(release_table(root).get("floors", {}))
 
 
 def platform_line(version: Version, root: Path = ROOT) -> str:
@@ -30,7 +30,7 @@ def platform_line(version: Version, root: Path = ROOT) -> str:
 
 def _systems(root: Path) -> Iterator[str]:
     """Yield each system with its CPUs, as in `Linux on x86-64 and arm64 (glibc 2.34 or newer)`."""
-    table = _read_table(root)
+    table = release_table(root)
     missing = table.get("missing", {}).get(WORKFLOW_SOURCE, {})
     floors = table.get("floors", {})
     systems: dict[tuple[str, str], list[str]] = {}
@@ -44,9 +44,3 @@ def _systems(root: Path) -> Iterator[str]:
         *others, last = cpus
         listed = f"{', '.join(others)} and {last}" if others else last
         yield f"{system} on {listed}{promise}"
-
-
-def _read_table(root: Path) -> dict[str, Any]:
-    text = (root / "pyproject.toml").read_text("utf-8")
-    table: dict[str, Any] = tomllib.loads(text)["tool"]["leanspec-release"]
-    return table

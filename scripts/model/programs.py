@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+
+from .manifest import read_manifest, release_table
 
 PROJECTS = ROOT / "platform_wheels"
 
@@ -38,16 +39,12 @@ class ProgramProject:
 
 def main_project() -> dict[str, Any]:
     """Return the `[project]` table of `lean-spec`; its version is the one home of the version."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
-        "project"
-    ]
-    return table
+    return dict(read_manifest()["project"])
 
 
 def release_keys(root: Path = ROOT) -> tuple[str, ...]:
     """Return the minisign keys that the users of this release trust: its own, and the one that will follow."""
-    text = (root / "pyproject.toml").read_text("utf-8")
-    table = tomllib.loads(text)["tool"]["leanspec-release"]
+    table = release_table(root)
     keys = (table.get("public-key"), table.get("next-public-key"))
     return tuple(str(key) for key in keys if key)
 
@@ -63,28 +60,28 @@ def load_programs(names: tuple[str, ...] = ()) -> list[ProgramProject]:
 
 def _load(program: Program) -> ProgramProject:
     path = PROJECTS / program.name / "pyproject.toml"
-    table = tomllib.loads(path.read_text("utf-8"))
-    own = table["tool"]["leanspec-build"]
-    for what, said, expected in (
-        ("name", table["project"]["name"], program.distribution),
-        ("package", own["package"], program.package),
-        ("executable", own["executable"], program.command),
-        ("version", table["project"]["version"], main_project()["version"]),
-    ):
-        if said != expected:
+    manifest = read_manifest(path)
+    project, tool = manifest["project"], manifest["tool"]
+    actual = {**tool["leanspec-build"], **project}
+    expected = {
+        "name": program.distribution,
+        "package": program.package,
+        "executable": program.command,
+        "version": main_project()["version"],
+    }
+    for key, value in expected.items():
+        if actual[key] != value:
             raise CommandError(
-                f"`{path.relative_to(ROOT)}` says `{what} = {said}`, expected `{expected}`",
-                hint=f"set it to `{expected}`",
+                f"`{path.relative_to(ROOT)}` says `{key} = {actual[key]}`, expected `{value}`",
+                hint=f"set it to `{value}`",
             )
-    collect = table["tool"]["leanspec-collect"]
-    project = table["project"]
     return ProgramProject(
-        program,
-        path.parent,
-        project["version"],
-        collect["crate"],
-        collect["npm"],
-        project["description"],
+        program=program,
+        root=path.parent,
+        version=project["version"],
+        crate=tool["leanspec-collect"]["crate"],
+        npm_template=tool["leanspec-collect"]["npm"],
+        description=project["description"],
     )
 
 

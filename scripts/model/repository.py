@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+
+from .manifest import release_table
 
 HOST = "https://github.com/"
 ADDRESS = re.compile(rf"{re.escape(HOST)}([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?<!\.git)")
@@ -74,12 +75,11 @@ MENTIONS = (
 
 def read_repository(root: Path = ROOT, key: str = "repository") -> Repository:
     """Return the repository of releases, or of the `sources`; raises CommandError if it is not stated."""
-    text = (root / "pyproject.toml").read_text("utf-8")
-    stated = tomllib.loads(text)["tool"]["leanspec-release"].get(key)
-    match = ADDRESS.fullmatch(str(stated))
+    address = release_table(root).get(key)
+    match = ADDRESS.fullmatch(str(address))
     if match is None:
         raise CommandError(
-            f"`pyproject.toml`, [tool.leanspec-release]: `{key}` is `{stated}`, not the address of a repository",
+            f"`pyproject.toml`, [tool.leanspec-release]: `{key}` is `{address}`, not the address of a repository",
             hint=f'write it as in `{key} = "{HOST}OWNER/NAME"`',
         )
     return Repository(*match.groups())

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,11 @@ from scripts.tools.processes import capture, find_program, must_succeed
 
 from .distributions import DISTRIBUTIONS
 from .platforms import LINE, platform_line, read_floors
-from .repository import MENTIONS, Mention, Repository, read_repository
+from .repository import MENTIONS, Repository, read_repository
 from .versions import binary_version
 
 # The files that list a release's platforms; the first one has to.
 NAMES_PLATFORMS = ("README.md", "docs/installing.md")
-OWN = set(DISTRIBUTIONS)
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
 UNRELEASED = "## [Unreleased]"
@@ -37,7 +36,7 @@ UNRELEASED = "## [Unreleased]"
 
 @dataclass(frozen=True)
 class VersionPlace:
-    """One place that repeats a fact: where it is, what it says, what it should say."""
+    """One place that repeats a fact. Its names are those of `bump --json`."""
 
     file: str
     what: str
@@ -78,18 +77,20 @@ def planned(
 
     A version that is not new gets no heading in the changelog.
     """
-    own, sources = read_repository(root), read_repository(root, "sources")
+    home, sources = read_repository(root), read_repository(root, "sources")
     projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
-    edits = [_project(path, version, own, root) for path in projects]
-    edits.append(_changelog(root / "CHANGELOG.md", version, root, is_new=is_new))
-    edits.append(_server(root / "server.json", version, own, root))
-    edits += [_platforms(root / name, version, root) for name in NAMES_PLATFORMS]
+    edits = [_project(path, version, home, root) for path in projects]
+    # A dev version is for no user: it has no heading, and no public index has it.
+    if not version.is_devrelease:
+        edits.append(_changelog(root / "CHANGELOG.md", version, root, is_new=is_new))
+        pages = [root / name for name in NAMES_PLATFORMS]
+        edits += [_platforms(path, version, root) for path in pages if path.exists()]
+        recipes = sorted(root.glob("docs/recipes/[!.]*"))
+        edits += [_recipe(path, version, root) for path in recipes]
+    edits.append(_server(root / "server.json", version, home, root))
     files = dict.fromkeys(mention.file for mention in MENTIONS)
-    edits += [_mentions(file, own, sources, root) for file in files]
-    edits += [
-        _recipe(path, version, root) for path in sorted(root.glob("docs/recipes/[!.]*"))
-    ]
+    edits += [_mentions(file, home, sources, root) for file in files]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 
@@ -112,14 +113,14 @@ def apply(edits: list[Edit]) -> list[Edit]:
             new.write_bytes(edit.after.encode())
             new.chmod(edit.path.stat().st_mode & 0o777)
             ready.append((new, edit))
-        done: list[Edit] = []
+        replaced: list[Edit] = []
         try:
             for new, edit in ready:
                 # First: an interruption between the two would leave this file as it is now.
-                done.append(edit)
+                replaced.append(edit)
                 new.replace(edit.path)
         except BaseException:
-            for edit in done:
+            for edit in replaced:
                 edit.path.write_bytes(edit.before.encode())
             raise
     return changed
@@ -143,181 +144,169 @@ def _read_toml(path: Path) -> tomlkit.TOMLDocument:
         ) from None
 
 
-def _project(path: Path, version: Version, own: Repository, root: Path) -> Edit:
-    document, text, file = _read_toml(path), str(version), str(path.relative_to(root))
+def _edit(
+    path: Path, after: str, places: list[VersionPlace], *, is_home: bool = False
+) -> Edit:
+    before = _text(path)
+    return Edit(path=path, before=before, after=after, places=places, is_home=is_home)
+
+
+def _set(file: str, label: str, table: Any, key: str | int, value: str) -> VersionPlace:  # noqa: ANN401 - TOML, JSON
+    """Set a value of a table or list, and return the place with the value before."""
+    place = VersionPlace(file, label, str(table[key]), value)
+    table[key] = value
+    return place
+
+
+def _project(path: Path, version: Version, home: Repository, root: Path) -> Edit:
+    document, file = _read_toml(path), str(path.relative_to(root))
+    is_home = path == root / "pyproject.toml"
     table: Any = document["project"]
-    places = [VersionPlace(file, "version", str(table["version"]), text)]
-    table["version"] = text
+    places = [_set(file, "version", table, "version", str(version))]
     groups = {"dependencies": table.get("dependencies", [])}
-    groups |= {
-        f"extra `{key}`": value
-        for key, value in table.get("optional-dependencies", {}).items()
-    }
+    for extra, requirements in table.get("optional-dependencies", {}).items():
+        groups[f"extra `{extra}`"] = requirements
     for group, requirements in groups.items():
         for number, requirement in enumerate(requirements):
             name = Requirement(str(requirement)).name
-            if name in OWN:
-                places.append(
-                    VersionPlace(file, group, str(requirement), f"{name}=={text}")
-                )
-                requirements[number] = f"{name}=={text}"
-    if path == root / "pyproject.toml":
-        places += _follow_programs(groups["dependencies"], text)
-    own_table = document.get("tool", {}).get("leanspec-build", {})
-    if "executable" in own_table and (floors := read_floors(root)):
-        places.append(
-            VersionPlace(
-                file, "floors", _shown(own_table.get("floors", {})), _shown(floors)
-            )
-        )
-        _follow_floors(own_table, floors)
-    urls, pairs = table.setdefault("urls", {}), [(own.url, own.url)]
-    for key, url in own.project_urls.items():
-        if urls.get(key) != url:
-            pairs.append((str(urls.get(key, "none")), url))
-            urls[key] = url
-    places.append(VersionPlace(file, "urls", *pairs[-1]))
-    return Edit(
-        path,
-        _text(path),
-        tomlkit.dumps(document),
-        places,
-        is_home=path == root / "pyproject.toml",
-    )
+            if name in DISTRIBUTIONS:
+                places.append(_set(file, group, requirements, number, f"{name}=={version}"))
+    if is_home:
+        places += _follow_programs(groups["dependencies"], version)
+    places += _follow_floors(file, document, read_floors(root))
+    places.append(_follow_repository(file, table, home))
+    return _edit(path, tomlkit.dumps(document), places, is_home=is_home)
 
 
-def _shown(floors: Any) -> str:  # noqa: ANN401 - TOML
-    return ", ".join(f"{key} {floors[key]}" for key in sorted(floors))
-
-
-def _follow_floors(table: Any, floors: dict[str, str]) -> None:  # noqa: ANN401 - TOML
-    """Let a program promise the oldest systems that the plan of the release states."""
-    stated = table.setdefault("floors", {})
-    for key in set(stated) - set(floors):
-        del stated[key]
-    for key, floor in floors.items():
-        if stated.get(key) != floor:
-            stated[key] = floor
-
-
-def _platforms(path: Path, version: Version, root: Path) -> Edit:
-    """List the platforms of a release, as its plan has them. A dev version is for no user."""
-    name = str(path.relative_to(root))
-    before = _text(path) if path.exists() else ""
-    match = LINE.search(before)
-    is_required = bool(before) and name == NAMES_PLATFORMS[0]
-    if version.is_devrelease or not (match or is_required):
-        return Edit(path, before, before, [])
-    line = platform_line(version, root)
-    place = VersionPlace(name, "platforms", match[0] if match else "no such line", line)
-    after = before.replace(match[0], line) if match else before
-    return Edit(path, before, after, [place])
-
-
-def _follow_programs(requirements: Any, version: str) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
+def _follow_programs(requirements: Any, version: Version) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
     """Require the wheel of each program without an extra, and of none that LeanSpec no longer has."""
-    names = [Requirement(str(each)).name for each in requirements]
+    file, label = "pyproject.toml", "dependencies"
+    names = [Requirement(str(requirement)).name for requirement in requirements]
     for program in ENDED.values():
         if program.distribution in names:
             number = names.index(program.distribution)
-            yield VersionPlace(
-                "pyproject.toml", "dependencies", str(requirements[number]), "none"
-            )
+            yield VersionPlace(file, label, str(requirements[number]), "none")
             del requirements[number], names[number]
     for program in PROGRAMS.values():
         if not program.extra and program.distribution not in names:
             requirement = f"{program.distribution}=={version}"
-            yield VersionPlace("pyproject.toml", "dependencies", "none", requirement)
+            yield VersionPlace(file, label, "none", requirement)
             requirements.insert(1, requirement)
 
 
-def _server(path: Path, version: Version, own: Repository, root: Path) -> Edit:
+def _follow_floors(
+    file: str,
+    document: Any,  # noqa: ANN401 - TOML
+    floors: dict[str, str],
+) -> Iterator[VersionPlace]:
+    """Let a program promise the oldest systems that the plan of the release states."""
+    table = document.get("tool", {}).get("leanspec-build", {})
+    if "executable" not in table or not floors:
+        return
+    promises = table.setdefault("floors", {})
+    yield VersionPlace(file, "floors", _in_words(promises), _in_words(floors))
+    for key in set(promises) - set(floors):
+        del promises[key]
+    for key, floor in floors.items():
+        if promises.get(key) != floor:
+            promises[key] = floor
+
+
+def _in_words(floors: dict[str, str]) -> str:
+    return ", ".join(f"{key} {floors[key]}" for key in sorted(floors))
+
+
+def _follow_repository(file: str, table: Any, home: Repository) -> VersionPlace:  # noqa: ANN401 - TOML
+    """Set the addresses of a project; return the last one that differs, or the repository's."""
+    urls = table.setdefault("urls", {})
+    place = VersionPlace(file, "urls", home.url, home.url)
+    for key, url in home.project_urls.items():
+        if urls.get(key) != url:
+            place = VersionPlace(file, "urls", str(urls.get(key, "none")), url)
+            urls[key] = url
+    return place
+
+
+def _platforms(path: Path, version: Version, root: Path) -> Edit:
+    """List the platforms of a release, as its plan has them."""
+    before, name = _text(path), str(path.relative_to(root))
+    match = LINE.search(before)
+    if not match and name != NAMES_PLATFORMS[0]:
+        return _edit(path, before, [])
+    line = platform_line(version, root)
+    place = VersionPlace(name, "platforms", match[0] if match else "no such line", line)
+    after = before.replace(match[0], line) if match else before
+    return _edit(path, after, [place])
+
+
+def _server(path: Path, version: Version, home: Repository, root: Path) -> Edit:
     """Set version and repository in what the registry of MCP servers is told."""
-    before, name, text = _text(path), str(path.relative_to(root)), str(version)
+    file = str(path.relative_to(root))
     try:
-        stated: Any = json.loads(before)
-        tables = [stated, *stated["packages"]]
+        server: Any = json.loads(_text(path))
+        name = f"{home.namespace}/{server['name'].rpartition('/')[2]}"
         places = [
-            VersionPlace(name, "version", str(table["version"]), text) for table in tables
+            _set(file, "version", table, "version", str(version))
+            for table in (server, *server["packages"])
         ]
-        server = f"{own.namespace}/{stated['name'].rpartition('/')[2]}"
-        places.append(VersionPlace(name, "name", stated["name"], server))
-        places.append(
-            VersionPlace(name, "repository", stated["repository"]["url"], own.url)
-        )
+        places.append(_set(file, "name", server, "name", name))
+        places.append(_set(file, "repository", server["repository"], "url", home.url))
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
         ) from None
-    for table in tables:
-        table["version"] = text
-    stated["name"], stated["repository"]["url"] = server, own.url
-    return Edit(path, before, json.dumps(stated, indent=2) + "\n", places)
+    return _edit(path, json.dumps(server, indent=2) + "\n", places)
 
 
-def _mentions(file: str, own: Repository, sources: Repository, root: Path) -> Edit:
+def _mentions(file: str, home: Repository, sources: Repository, root: Path) -> Edit:
     """Name the repository in a file that people or programs read."""
     path = root / file
-    before = text = _text(path)
+    text = _text(path)
     places = []
     for mention in MENTIONS:
         if mention.file == file:
-            name = getattr(sources if mention.is_sources else own, mention.attribute)
-            text, place = _name_repository(text, mention, name)
-            places.append(place)
-    return Edit(path, before, text, places)
-
-
-def _name_repository(text: str, mention: Mention, name: str) -> tuple[str, VersionPlace]:
-    pattern = re.compile(mention.pattern, re.MULTILINE)
-    match = pattern.search(text)
-    place = VersionPlace(
-        mention.file, "repository", match[1] if match else "no such line", name
-    )
-    if match:
-        text = f"{text[: match.start(1)]}{name}{text[match.end(1) :]}"
-    return text, place
+            repository = sources if mention.is_sources else home
+            name = getattr(repository, mention.attribute)
+            match = re.search(mention.pattern, text, re.MULTILINE)
+            before = match[1] if match else "no such line"
+            places.append(VersionPlace(file, "repository", before, name))
+            if match:
+                text = f"{text[: match.start(1)]}{name}{text[match.end(1) :]}"
+    return _edit(path, text, places)
 
 
 def _recipe(path: Path, version: Version, root: Path) -> Edit:
-    """Set the exact version that a recipe installs. A dev version is not set: no public index has it."""
-    before, name = _text(path), str(path.relative_to(root))
-    if version.is_devrelease:
-        return Edit(path, before, before, [])
+    """Set the exact version that a recipe installs."""
+    before, file = _text(path), str(path.relative_to(root))
     places = [
-        VersionPlace(name, "version", found[1], str(version))
-        for found in RECIPE.finditer(before)
+        VersionPlace(file, "version", pin, str(version)) for pin in RECIPE.findall(before)
     ]
-    after = RECIPE.sub(lambda found: found[0].replace(found[1], str(version)), before)
-    return Edit(path, before, after, places)
+    after = RECIPE.sub(lambda match: match[0].replace(match[1], str(version)), before)
+    return _edit(path, after, places)
 
 
 def released(text: str) -> list[str]:
     """Return the versions that a changelog has headings for, as they are written, newest first."""
-    return [
-        found["version"]
-        for found in HEADING.finditer(text)
-        if found["version"] != "Unreleased"
-    ]
+    versions = [match["version"] for match in HEADING.finditer(text)]
+    return [version for version in versions if version != "Unreleased"]
 
 
 def _changelog(path: Path, version: Version, root: Path, *, is_new: bool) -> Edit:
-    """Turn the heading of the unreleased changes into that of a release. A dev version gets none.
+    """Turn the heading of the unreleased changes into that of a release.
 
     A newest heading above that version is of a `bump` that was killed: it is taken back.
     """
-    before, file = _text(path), str(path.relative_to(root))
-    if version.is_devrelease:
-        return Edit(path, before, before, [])
-    newest, text, places = next(iter(released(before)), ""), before, []
+    text, file = _text(path), str(path.relative_to(root))
+    places = []
+    newest = next(iter(released(text)), "")
     if newest and _is_above(newest, version):
         heading = re.compile(rf"\r?\n## \[{re.escape(newest)}\].*\n")
-        text = heading.sub("", before, count=1)
+        text = heading.sub("", text, count=1)
         places.append(VersionPlace(file, "heading", f"[{newest}]", "none"))
     if is_new and str(version) not in released(text):
         places.append(VersionPlace(file, "heading", "none", f"[{version}]"))
         text = _with_heading(text, version, path)
-    return Edit(path, before, text, places)
+    return _edit(path, text, places)
 
 
 def _is_above(text: str, version: Version) -> bool:
@@ -328,31 +317,30 @@ def _is_above(text: str, version: Version) -> bool:
 
 
 def _with_heading(text: str, version: Version, path: Path) -> str:
-    found = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", text, re.MULTILINE)
-    if not found:
+    match = re.search(rf"^{re.escape(UNRELEASED)}(\r?\n)", text, re.MULTILINE)
+    if not match:
         raise CommandError(
             f"`{path}` has no heading `{UNRELEASED}`",
             hint="put it above the newest release",
         )
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
-    heading = found[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
-    return text.replace(found[0], heading, 1)
+    # With the line ends that the changelog has.
+    heading = match[1].join([UNRELEASED, "", f"## [{version}] - {today}", ""])
+    return text.replace(match[0], heading, 1)
 
 
 def _cargo(workspace: Path, version: str) -> list[Edit]:
     """Edit the manifests of a workspace's members, and the lock as cargo would."""
     workspace = workspace.resolve()  # as cargo names its manifests: without `..`
     members = _members(workspace)
-    names = {name for name, _ in members}
-    root = workspace / "Cargo.toml"
     edits = []
-    for path in dict.fromkeys([root, *(manifest for _, manifest in members)]):
-        document = _read_toml(path)
-        places = [*_manifest(document, names, version, os.path.relpath(path, workspace))]
-        edits.append(Edit(path, _text(path), tomlkit.dumps(document), places))
+    for path in dict.fromkeys([workspace / "Cargo.toml", *members.values()]):
+        document, file = _read_toml(path), os.path.relpath(path, workspace)
+        places = [*_manifest(document, members, version, file)]
+        edits.append(_edit(path, tomlkit.dumps(document), places))
     lock = workspace / "Cargo.lock"
     if lock.exists():
-        edits.append(_lock(lock, names, version))
+        edits.append(_lock(lock, members, version))
     return edits
 
 
@@ -366,58 +354,48 @@ def must_be_workspace(folder: Path) -> None:
         )
 
 
-def _members(workspace: Path) -> list[tuple[str, Path]]:
+def _members(workspace: Path) -> dict[str, Path]:
+    """Return the manifest of each crate of a workspace."""
     must_be_workspace(workspace)
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     command = [cargo, "metadata", "--no-deps", "--format-version", "1", "--offline"]
     command += ["--manifest-path", str(workspace / "Cargo.toml")]
-    done = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")
-    return [
-        (each["name"], Path(each["manifest_path"]))
-        for each in json.loads(done.stdout)["packages"]
-    ]
+    run = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")
+    crates = json.loads(run.stdout)["packages"]
+    return {crate["name"]: Path(crate["manifest_path"]) for crate in crates}
 
 
 def _manifest(
     document: Any,  # noqa: ANN401 - TOML
-    members: set[str],
+    members: Container[str],
     version: str,
     file: str,
 ) -> Iterator[VersionPlace]:
-    for what, table in (
-        ("workspace version", document.get("workspace", {}).get("package")),
-        ("version", document.get("package")),
+    workspace = document.get("workspace", {})
+    for label, table in (
+        ("workspace version", workspace.get("package", {})),
+        ("version", document.get("package", {})),
     ):
         # `version.workspace = true` follows by itself.
-        if table is not None and isinstance(table.get("version"), str):
-            yield VersionPlace(file, what, str(table["version"]), version)
-            table["version"] = version
-    tables = [document, document.get("workspace", {}), *document.get("target", {}).values()]
-    for table in tables:
+        if isinstance(table.get("version"), str):
+            yield _set(file, label, table, "version", version)
+    for table in (document, workspace, *document.get("target", {}).values()):
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
             for name, value in table.get(kind, {}).items():
-                own = (
-                    value.get("package", name) in members
-                    if isinstance(value, dict)
-                    else False
-                )
-                if own and "version" in value:
+                # A dependency without a table is a version alone: of a crate from elsewhere.
+                is_table = isinstance(value, dict)
+                is_member = is_table and value.get("package", name) in members
+                if is_member and "version" in value:
                     exact = "=" if str(value["version"]).startswith("=") else ""
-                    yield VersionPlace(
-                        file, f"{kind} `{name}`", str(value["version"]), exact + version
-                    )
-                    value["version"] = exact + version
+                    label = f"{kind} `{name}`"
+                    yield _set(file, label, value, "version", exact + version)
 
 
-def _lock(path: Path, members: set[str], version: str) -> Edit:
+def _lock(path: Path, members: Container[str], version: str) -> Edit:
     document: Any = _read_toml(path)
-    places = []
-    for package in document.get("package", []):
-        if package["name"] in members and "source" not in package:
-            places.append(
-                VersionPlace(
-                    path.name, f"`{package['name']}`", str(package["version"]), version
-                )
-            )
-            package["version"] = version
-    return Edit(path, _text(path), tomlkit.dumps(document), places)
+    places = [
+        _set(path.name, f"`{package['name']}`", package, "version", version)
+        for package in document.get("package", [])
+        if package["name"] in members and "source" not in package
+    ]
+    return _edit(path, tomlkit.dumps(document), places)

@@ -9,7 +9,6 @@ from packaging.version import InvalidVersion, Version
 
 from leanspec_launcher.commands import CommandError
 
-# SemVer's pre-release words and PEP 440's letters for the same.
 # SemVer's word for a pre-release -> what PEP 440 writes before its number.
 WORDS = {"alpha": "a", "beta": "b", "rc": "rc", "dev": ".dev"}
 LETTERS = {letter: word for word, letter in WORDS.items()}
@@ -54,7 +53,8 @@ def binary_version(version: Version | str) -> str:
             f"`{version}` is a pre-release of a pre-release, which SemVer orders otherwise",
             hint=HINT,
         )
-    base = ".".join(map(str, (*version.release, 0, 0)[:PARTS]))
+    major, minor, patch = (*version.release, 0, 0)[:PARTS]
+    base = f"{major}.{minor}.{patch}"
     if version.dev is not None:
         return f"{base}-dev.{version.dev}"
     if version.pre:
@@ -81,8 +81,8 @@ def _from_semver(text: str) -> Version:
     base = f"{parsed.major}.{parsed.minor}.{parsed.patch}"
     if not parsed.prerelease:
         return Version(base)
-    found = re.fullmatch(r"(alpha|beta|rc|dev)\.(0|[1-9]\d*)", parsed.prerelease)
-    if not found:
+    match = re.fullmatch(r"(alpha|beta|rc|dev)\.(0|[1-9]\d*)", parsed.prerelease)
+    if not match:
         raise CommandError(f"`{text}` has no counterpart in PEP 440", hint=HINT)
-    word, number = found.groups()
+    word, number = match.groups()
     return Version(f"{base}{WORDS[word]}{number}")

@@ -284,7 +284,7 @@ from scripts.model.gates import LICENCE as GATE
 
 
 def licence():
-    yield compare(GATE, "LICENSE", expected=True, found=(ROOT / "LICENSE").is_file())
+    yield compare(GATE, "LICENSE", expected=True, actual=(ROOT / "LICENSE").is_file())
 """
     (guide.tree / "scripts/gates/licence.py").write_text(module)
     check = "scripts/gates/check.py"
