@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from .locked import Environment, fail, say
+from .locked import USAGE, Environment, fail, say
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
@@ -45,17 +45,23 @@ class Group(enum.Enum):
         return self is not Group.SIGN
 
 
-# The commands that need no more than the `release` group. `publish` and `check` are among them with
-# the option named here, and `collect` is without the word.
-SMALL_COMMANDS = (
-    *("demo", "collect", "wheels", "inspect"),
-    *("bump", "matrix", "attest", "publish-server", "verify-release"),
-)
-SMALL_WITH = {"check": ("--bytes",), "publish": ("--checked",)}
-# What runs beside the signing key, or publishes what was signed, needs no more than the `sign` group.
-SIGN_WITH = {"assets": ("--assembled", "--sign", "--upload", "--publish")}
-# Cargo may need a compiler for other systems, which is 90 MB; auditwheel grafts again.
-LARGE_WITH = {"collect": "cargo", "verify-release": "--rebuild"}
+# What each command needs, alone or with one of its words.
+COMMANDS = {
+    Group.SIGN: (
+        *("assets --assembled", "assets --sign"),
+        *("assets --upload", "assets --publish"),
+    ),
+    Group.RELEASE: (
+        *("demo", "collect", "wheels", "inspect", "bump", "matrix", "attest"),
+        *("publish-server", "publish --checked", "check --bytes", "verify-release"),
+    ),
+    Group.DEV: (
+        *("test", "lock", "pre-release", "check", "publish", "assets", "bench", "rehearse"),
+        # Cargo may need a compiler for other systems, which is 90 MB; auditwheel grafts again.
+        *("collect cargo", "verify-release --rebuild"),
+    ),
+}
+GROUPS = {name: group for group, names in COMMANDS.items() for name in names}
 # These call `extend` when their usage is right and nothing speaks against them.
 CHECK_FIRST = (
     "check",
@@ -73,17 +79,12 @@ HELP_OPTIONS = ("-h", "--help")
 
 def needed_group(arguments: list[str]) -> Group:
     """Return the group that a command line needs."""
-    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    asks_for_help = any(option in own for option in HELP_OPTIONS)
-    if not own or asks_for_help:
+    line = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if not line or any(option in line for option in HELP_OPTIONS):
         return Group.RELEASE
-    if LARGE_WITH.get(own[0]) in own:
-        return Group.DEV
-    options = {argument.partition("=")[0] for argument in own[1:]}
-    if options.intersection(SIGN_WITH.get(own[0], ())):
-        return Group.SIGN
-    is_small = own[0] in SMALL_COMMANDS or options.intersection(SMALL_WITH.get(own[0], ()))
-    return Group.RELEASE if is_small else Group.DEV
+    command, *words = [word.partition("=")[0] for word in line]
+    names = [*(f"{command} {word}" for word in words), command]
+    return next((GROUPS[name] for name in names if name in GROUPS), Group.DEV)
 
 
 def first_group(arguments: list[str]) -> Group:
@@ -121,6 +122,7 @@ def enter(arguments: list[str]) -> NoReturn:
     os.environ.pop(EXTENDING, None)
     with _lock():
         if not _serves(group):
+            _must_name_a_command(arguments)
             _make(group)
     # A stranger's modules and options have no place in a locked environment. (And without byte code
     # every start compiles what it imports: 0.3 s a command, 5 s a test run.)
@@ -128,6 +130,15 @@ def enter(arguments: list[str]) -> NoReturn:
         if name.startswith("PYTHON"):
             del os.environ[name]
     _become([str(Environment(FOLDER).python), "-m", "scripts", *arguments])
+
+
+def _must_name_a_command(arguments: list[str]) -> None:
+    """End this process if it is mistyped: no environment is made for a usage error."""
+    for word in arguments[:1]:
+        if word not in (*GROUPS, *HELP_OPTIONS):
+            kind = "option" if word.startswith("-") else "command"
+            names = ", ".join(name for name in GROUPS if " " not in name)
+            fail(f"no such {kind} `{word}`", f"the commands are {names}", USAGE)
 
 
 def _runs_inside() -> bool:
@@ -145,37 +156,38 @@ def _become(command: list[str]) -> NoReturn:
 def _serves(group: Group) -> bool:
     """Tell whether the environment is finished, up to date, and contains a group."""
     facts = _facts()
-    return _contains(facts, group) and facts.get("projects") == _digest_of_projects()
+    is_built = facts.get("projects") == _digest_of_projects()
+    return is_built and _contains(facts, group)
 
 
 def _contains(facts: dict[str, str], group: Group) -> bool:
     """Tell whether the environment is finished and contains a group, as it is locked now."""
-    python = facts.get("python", "")
-    for installed in (group, Group.DEV):
-        locks = _digest_of_locks(python, installed)
-        if (facts.get("group"), facts.get("locks")) == (installed.value, locks):
-            return facts.get("state") == FINISHED
-    return False
+    if facts.get("state") != FINISHED or facts["group"] not in (
+        group.value,
+        Group.DEV.value,
+    ):
+        return False
+    return facts["locks"] == _digest_of_locks(facts["python"], Group(facts["group"]))
 
 
 def _facts() -> dict[str, str]:
     """Return what the environment's marker states; nothing if there is no environment."""
     if not MARKER.is_file() or not Environment(FOLDER).python.exists():
         return {}
-    return dict(line.split(" ", 1) for line in MARKER.read_text("utf-8").splitlines())
+    lines = MARKER.read_text("utf-8").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
 
 
 def _write_facts(**facts: str) -> None:
-    MARKER.write_text(
-        "".join(f"{name} {value}\n" for name, value in facts.items()), "utf-8"
-    )
+    lines = [f"{name} {value}\n" for name, value in facts.items()]
+    MARKER.write_text("".join(lines), "utf-8")
 
 
 def _digest_of_locks(python: str, group: Group) -> str:
     """Identify what a group is installed from: the Python, the place, the lock files."""
     digest = hashlib.sha256(f"{python} {ROOT}".encode())
-    for each in dict.fromkeys((Group.RELEASE, group)):
-        digest.update(each.lock.read_bytes())
+    for base in dict.fromkeys((Group.RELEASE, group)):
+        digest.update(base.lock.read_bytes())
     return digest.hexdigest()
 
 
@@ -198,8 +210,8 @@ def _make(group: Group) -> None:
     keeps = _contains(facts, Group.RELEASE) or _contains(facts, group)
     # Any Python may start a command later: the environment keeps the one that made it.
     python = facts["python"] if keeps else "{}.{}".format(*sys.version_info[:2])
-    doing = "updating" if keeps else "making"
-    say(f"{doing} the development environment in {FOLDER.name}; the next run reuses it")
+    verb = "updating" if keeps else "making"
+    say(f"{verb} the development environment in {FOLDER.name}; the next run reuses it")
     if not keeps:
         import shutil  # noqa: PLC0415 - 5 ms, which a command in a ready environment saves
 

@@ -18,6 +18,8 @@ from typing import NoReturn
 # `--no-deps`: an installer that looks at requirements may want a release that the lock does not
 # list. `--only-binary`: building from source would fetch a build backend that no lock pins.
 EXACTLY = ("--no-deps", "--require-hashes", "--only-binary=:all:")
+# The exit status of wrong usage.
+USAGE = 2
 # Settings of a user that lead `pip install` elsewhere than into the environment.
 ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON")
 # An index that does not answer is an error within seconds; whoever sets these waits for longer.
@@ -113,23 +115,17 @@ class Environment:
 
 def entry(lock: Path, name: str) -> str:
     """Return what a lock file says of one package, hashes included; empty if it lists none."""
-    lines = lock.read_text("utf-8").splitlines(keepends=True)
-    starts = [number for number, line in enumerate(lines) if line.startswith(f"{name}==")]
-    if not starts:
-        return ""
-    wanted = [lines[starts[0]]]
-    for line in lines[starts[0] + 1 :]:
-        if not line.startswith("    --hash"):
-            break
-        wanted.append(line)
-    return "".join(wanted)
+    pattern = rf"^{re.escape(name)}==.*\n(?:    --hash.*\n)*"
+    match = re.search(pattern, lock.read_text("utf-8"), re.MULTILINE)
+    return match[0] if match else ""
 
 
 def give_up_early() -> None:
     """Let pip, uv and npm try an index that does not answer twice, unless the user says how often."""
-    stated = {name.upper() for name in os.environ}
+    # npm takes its settings in lower case, too.
+    names = {name.upper() for name in os.environ}
     for name, value in ATTEMPTS.items():
-        if name not in stated:
+        if name not in names:
             os.environ[name] = value
 
 
@@ -161,10 +157,10 @@ def _run(title: str, command: list[str]) -> str | None:
     """Run an installer, showing its last line on a terminal. Return its output if it failed."""
     import subprocess
 
-    environment = {name: text for name, text in os.environ.items() if name not in ELSEWHERE}
-    environment["PIP_USER"] = (
-        "0"  # `user = true` in pip's configuration is refused in a venv
-    )
+    names = os.environ.keys() - set(ELSEWHERE)
+    environment = {name: os.environ[name] for name in names}
+    # In a virtual environment, pip refuses `user = true` of a user's configuration.
+    environment["PIP_USER"] = "0"
     terminal = sys.stderr.isatty()
     lines = []
     with (
@@ -201,6 +197,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def fail(message: str, hint: str) -> NoReturn:
+def fail(message: str, hint: str, code: int = 1) -> NoReturn:
     """End this process with an error and a hint."""
-    sys.exit(f"error: {message}\nhint: {hint}")
+    say(f"error: {message}\nhint: {hint}")
+    sys.exit(code)

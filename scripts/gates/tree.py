@@ -18,7 +18,7 @@ from scripts.model import version_places
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
-from scripts.tools.lock import follow, read_lock, wanted
+from scripts.tools.lock import follow, group_requirements, read_lock
 
 from .commit import publishing_repository, tag, tree
 
@@ -81,7 +81,7 @@ def lock(root: Path) -> Iterator[Finding]:
     here = {name: str(value) for name, value in default_environment().items()}
     for group in Group:
         entries = read_lock(root / group.lock.name)
-        roots = wanted(group, root)
+        roots = group_requirements(group, root)
         problems, _ = follow(entries, roots, lambda _: [], here)
         found = [
             problem(

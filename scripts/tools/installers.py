@@ -23,12 +23,6 @@ def create_environment(folder: Path) -> Path:
     return Environment(folder).programs
 
 
-def pip_into(programs: Path, *arguments: str) -> list[str]:
-    """Return the command that runs pip on the environment whose programs are in a folder."""
-    options = ["--disable-pip-version-check", "--python", str(programs / "python")]
-    return [sys.executable, "-m", "pip", *options, *arguments]
-
-
 def pip_install(
     programs: Path, *arguments: str, env: Mapping[str, str] | None = None
 ) -> None:
@@ -36,9 +30,10 @@ def pip_install(
 
     `env` is set in addition to a clean environment.
     """
-    command = pip_into(programs, "install", *arguments)
-    done = capture(command, env=clean_environment(**(env or {})))
-    must_succeed(done, "`pip install`")
+    options = ["--disable-pip-version-check", "--python", str(programs / "python")]
+    command = [sys.executable, "-m", "pip", *options, "install", *arguments]
+    run = capture(command, env=clean_environment(**(env or {})))
+    must_succeed(run, "`pip install`")
 
 
 def uv_install(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,20 @@ from .processes import capture, must_succeed, own_program
 # The backend is installed from the tree: what it needs is locked with a group that builds.
 BACKEND = ("build_backend/pyproject.toml", "--all-extras")
 # `dev` first: the others share its versions.
+SHARED = ("--constraint", "dev.lock")
 SOURCES: dict[Group, tuple[str, ...]] = {
     Group.DEV: (*BACKEND, "--group", "pyproject.toml:dev"),
-    Group.RELEASE: (
-        *BACKEND,
-        *("--group", "pyproject.toml:release"),
-        *("--constraint", "dev.lock"),
-    ),
-    Group.SIGN: ("--group", "pyproject.toml:sign", "--constraint", "dev.lock"),
+    Group.RELEASE: (*BACKEND, "--group", "pyproject.toml:release", *SHARED),
+    Group.SIGN: ("--group", "pyproject.toml:sign", *SHARED),
 }
+# For every supported Python and system; with hashes, no file with other content can be installed.
+OPTIONS = (
+    *("--universal", "--python-version", "3.11", "--no-build", "--generate-hashes"),
+    *("--upgrade", "--custom-compile-command", "python3 -m scripts lock"),
+)
+UNREACHABLE = "see whether the index that uv is configured with answers: `uv.toml`, and the `UV_...` variables"
 # What markers are evaluated with: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
-Environment = Mapping[str, str]
+MarkerValues = Mapping[str, str]
 Requirements = Callable[["LockEntry"], list[Requirement]]
 
 
@@ -43,9 +47,9 @@ class LockEntry:
     version: Version
     marker: Marker | None
 
-    def is_for(self, environment: Environment) -> bool:
+    def is_for(self, values: MarkerValues) -> bool:
         """Tell whether it is installed in an environment."""
-        return self.marker is None or self.marker.evaluate(environment)
+        return self.marker is None or self.marker.evaluate(values)
 
 
 @dataclass(frozen=True)
@@ -58,23 +62,13 @@ class Unmet:
 
 
 def write_locks() -> Iterator[Path]:
-    """Resolve each group for every supported Python and system; yield the lock files written.
-
-    Each entry states the hashes of its files: no file with other content can be installed.
-    """
+    """Resolve each group, and yield the lock files written."""
     for group, sources in SOURCES.items():
-        command = [own_program("uv"), "pip", "compile", *sources]
-        command += [
-            "--universal",
-            "--python-version",
-            "3.11",
-            "--no-build",
-            "--generate-hashes",
-        ]
-        command += ["--upgrade", "--custom-compile-command", "python3 -m scripts lock"]
-        command += ["--output-file", group.lock.name]
-        with step(f"resolving {group.lock.name}"):
-            must_succeed(capture(command, cwd=ROOT), "`uv pip compile`")
+        name = group.lock.name
+        command = [own_program("uv"), "pip", "compile", *sources, *OPTIONS]
+        command += ["--output-file", name]
+        with step(f"resolving {name}"):
+            must_succeed(capture(command, cwd=ROOT), "`uv pip compile`", UNREACHABLE)
         yield group.lock
 
 
@@ -90,17 +84,15 @@ def read_lock(path: Path) -> list[LockEntry]:
     return entries
 
 
-def wanted(group: Group, root: Path = ROOT) -> list[Requirement]:
+def group_requirements(group: Group, root: Path = ROOT) -> list[Requirement]:
     """Return what a group asks for; if it builds, also what the backend needs, its extras included."""
-    table = _manifest(root / "pyproject.toml")
-    requirements = [*_members(table["dependency-groups"], group.value)]
-    if not group.builds:
-        return [Requirement(text) for text in requirements]
-    project = _manifest(root / "build_backend/pyproject.toml")["project"]
-    requirements += project["dependencies"]
-    for extra in project.get("optional-dependencies", {}).values():
-        requirements += extra
-    return [Requirement(text) for text in requirements]
+    groups = _manifest(root / "pyproject.toml")["dependency-groups"]
+    texts = [*_members(groups, group.value)]
+    if group.builds:
+        project = _manifest(root / "build_backend/pyproject.toml")["project"]
+        extras = project.get("optional-dependencies", {})
+        texts += [*project["dependencies"], *chain.from_iterable(extras.values())]
+    return [Requirement(text) for text in texts]
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -109,33 +101,34 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _members(groups: Mapping[str, list[Any]], name: str) -> Iterator[str]:
     """Yield the requirements of a group, and those of the groups that it includes."""
-    for each in groups[name]:
-        if isinstance(each, str):
-            yield each
+    for member in groups[name]:
+        if isinstance(member, str):
+            yield member
         else:
-            yield from _members(groups, each["include-group"])
+            yield from _members(groups, member["include-group"])
 
 
 def follow(
     entries: list[LockEntry],
     roots: list[Requirement],
     requirements: Requirements,
-    environment: Environment,
+    values: MarkerValues,
 ) -> tuple[list[Unmet], set[str]]:
-    """Follow the requirements of every package, from the roots, in an environment.
+    """Follow the requirements of every package, from the roots, in the environment of some values.
 
     `requirements` returns those that a package states. Returns the requirements that the lock does
     not meet, and the names of the packages that are needed: with none of the first, and all of the
     second listed, installing the lock needs no resolver.
     """
-    locked = {entry.name: entry for entry in entries if entry.is_for(environment)}
+    locked = {entry.name: entry for entry in entries if entry.is_for(values)}
     problems = []
-    done: set[tuple[str, str]] = set()
-    left = [("the group", requirement, "") for requirement in roots]
-    while left:
-        asker, requirement, extra = left.pop()
+    # Names with the extra whose requirements are followed; without one, the extra is empty.
+    followed: set[tuple[str, str]] = set()
+    queue = [("the group", requirement, "") for requirement in roots]
+    while queue:
+        asker, requirement, extra = queue.pop()
         marker = requirement.marker
-        if marker and not marker.evaluate({**environment, "extra": extra}):
+        if marker and not marker.evaluate({**values, "extra": extra}):
             continue
         entry = locked.get(canonicalize_name(requirement.name))
         if entry is None:
@@ -143,8 +136,8 @@ def follow(
             continue
         if not requirement.specifier.contains(entry.version, prereleases=True):
             problems.append(Unmet(asker, requirement, entry.version))
-        for each in ("", *requirement.extras):
-            if (entry.name, each) not in done:
-                done.add((entry.name, each))
-                left += [(entry.name, found, each) for found in requirements(entry)]
-    return problems, {name for name, _ in done}
+        for extra in ("", *requirement.extras):
+            if (entry.name, extra) not in followed:
+                followed.add((entry.name, extra))
+                queue += [(entry.name, other, extra) for other in requirements(entry)]
+    return problems, {name for name, _ in followed}

@@ -52,23 +52,23 @@ from tests.support.surroundings import BASE_PYTHON, programs, run
         ("test -- --help", Group.DEV),
     ],
 )
-def test_a_command_gets_what_it_needs(line: str, group: Group) -> None:
+def test_a_command_line_needs_one_group(line: str, group: Group) -> None:
     assert needed_group(line.split()) is group
 
 
-def test_the_small_commands_exist() -> None:
-    tables = (environment.SMALL_WITH, environment.LARGE_WITH, environment.SIGN_WITH)
-    names = {*environment.SMALL_COMMANDS, *(name for table in tables for name in table)}
-    assert {*names, *environment.CHECK_FIRST} <= set(root.commands)
+def test_every_command_has_a_group() -> None:
+    names = {name.partition(" ")[0] for name in environment.GROUPS}
+    assert names == set(root.commands)
+    assert set(environment.CHECK_FIRST) <= names
 
 
 def test_a_command_that_may_refuse_starts_small_and_extends_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    started: list[list[str]] = []
+    starts: list[list[str]] = []
 
     def become(command: list[str]) -> NoReturn:
-        started.append(command)
+        starts.append(command)
         raise SystemExit
 
     line = ["check", "--json"]
@@ -81,7 +81,7 @@ def test_a_command_that_may_refuse_starts_small_and_extends_once(
     assert environment.is_active(line)
     with pytest.raises(SystemExit):
         environment.extend()
-    assert [command[1:] for command in started] == [["-m", "scripts", *line]]
+    assert [command[1:] for command in starts] == [["-m", "scripts", *line]]
     assert environment.first_group(line) is Group.DEV, "the process that it starts"
     monkeypatch.setattr(environment, "_serves", lambda _: True)
     environment.extend()
@@ -94,7 +94,7 @@ def test_a_command_that_starts_small_does_extend(name: str) -> None:
     assert "extend()" in inspect.getsource(inspect.unwrap(callback))
 
 
-def test_the_small_commands_import_nothing_that_their_group_lacks() -> None:
+def test_commands_of_the_release_group_import_nothing_that_it_lacks() -> None:
     larger = (
         *("minisign", "pefile", "validate_pyproject", "trove_classifiers", "yaml"),
         *("auditwheel", "elftools"),
@@ -129,7 +129,7 @@ def shorten(lock: Path, names: list[str]) -> None:
 
 
 @pytest.mark.network
-def test_a_fresh_tree_is_ready_in_one_step_and_stays_so(tree: Path) -> None:
+def test_a_first_command_makes_the_environment_that_later_ones_reuse(tree: Path) -> None:
     # The whole of dev.lock is installed where these tests run.
     small = [
         match["name"] for match in locked.ENTRY.finditer(Group.RELEASE.lock.read_text())
@@ -247,7 +247,19 @@ def test_ctrl_c_while_the_environment_is_made_ends_with_130(
     assert "state unfinished" in (tree / ".venv" / environment.MARKER.name).read_text()
 
 
-def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("tset", "no such command `tset`"), ("--hlep", "no such option `--hlep`")],
+)
+def test_a_mistyped_command_makes_no_environment(
+    tree: Path, word: str, message: str
+) -> None:
+    result = command(tree, word, code=2)
+    assert result.stderr.startswith(f"error: {message}\nhint: the commands are ")
+    assert not (tree / ".venv").exists()
+
+
+def test_a_foreign_venv_is_left_alone(tree: Path) -> None:
     (tree / ".venv").mkdir()
     (tree / ".venv/mine").touch()
     result = command(tree, "demo", code=1)
@@ -259,21 +271,21 @@ def test_a_folder_of_somebody_else_is_left_alone(tree: Path) -> None:
 
 
 @needs("POSIX")
-def test_where_uv_cannot_install_pip_does(
+def test_pip_installs_if_uv_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A company's index may be in pip's configuration alone."""
     failing = tmp_path / "uv"
     failing.write_text("#!/bin/sh\necho no such index >&2\nexit 2\n")
     failing.chmod(0o755)
-    made = locked.Environment(tmp_path / "venv", uv=failing)
-    made.create()
+    venv = locked.Environment(tmp_path / "venv", uv=failing)
+    venv.create()
     lock = tmp_path / "empty.lock"
     lock.write_text("")
-    made.install(lock)
-    said = capsys.readouterr().err
-    assert "uv cannot install them; trying pip" in said
+    venv.install(lock)
+    assert "uv cannot install them; trying pip" in capsys.readouterr().err
     monkeypatch.setattr(locked.Environment, "_pip_command", lambda *_: [str(failing)])
-    with pytest.raises(SystemExit, match=r"error: the installation failed"):
-        made.install(lock)
-    assert "no such index" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        venv.install(lock)
+    output = capsys.readouterr().err
+    assert "no such index\nerror: the installation failed" in output

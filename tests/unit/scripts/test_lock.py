@@ -21,9 +21,18 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from leanspec_launcher.commands import CommandError
 from scripts import locked
 from scripts.environment import ROOT, Group
-from scripts.tools.lock import Environment, LockEntry, follow, read_lock, wanted
+from scripts.tools.lock import (
+    UNREACHABLE,
+    LockEntry,
+    MarkerValues,
+    follow,
+    group_requirements,
+    read_lock,
+    write_locks,
+)
 from scripts.tools.loopback import serving
 from scripts.tools.processes import clean_environment, own_program
 from tests.support.remembered import remembered
@@ -49,14 +58,14 @@ INPUTS: tuple[Path | str, ...] = (
     *(group.lock for group in Group),
     ROOT / "scripts/locked.py",
     ROOT / "scripts/tools/lock.py",
-    *(f"{group}: {wanted(group)}" for group in Group),
+    *(f"{group}: {group_requirements(group)}" for group in Group),
 )
 
 
 HERE = {name: str(value) for name, value in default_environment().items()}
 
 
-def environment(system: str, python: str) -> Environment:
+def environment(system: str, python: str) -> MarkerValues:
     """Return what markers are evaluated with on another system and Python."""
     values = HERE | SYSTEMS[system]
     values |= {"sys_platform": system, "python_full_version": python}
@@ -134,11 +143,14 @@ def test_a_lock_is_complete_and_lists_nothing_else(request: pytest.FixtureReques
         )
 
 
-def gaps(group: Group, environment: Environment) -> Iterator[str]:
+def gaps(group: Group, environment: MarkerValues) -> Iterator[str]:
     """Yield what a lock lacks in an environment, and what it lists in vain."""
     entries = read_lock(group.lock)
     problems, needed = follow(
-        entries, wanted(group), lambda entry: metadata()[key(entry)], environment
+        entries,
+        group_requirements(group),
+        lambda entry: metadata()[key(entry)],
+        environment,
     )
     yield from (str(problem) for problem in problems)
     names = {entry.name for entry in entries if entry.is_for(environment)}
@@ -147,20 +159,22 @@ def gaps(group: Group, environment: Environment) -> Iterator[str]:
         yield f"`{name}` is {'listed in vain' if name in names else 'missing'}"
 
 
-def test_a_lock_that_lacks_something_is_found() -> None:
+def test_follow_names_missing_and_other_versions() -> None:
     everything = read_lock(Group.RELEASE.lock)
     roots = [
         Requirement("rich>=1"),
         Requirement("click[color]>=99; sys_platform == 'linux'"),
     ]
-    stated = {"rich": [Requirement("nowhere"), Requirement("other; extra == 'jupyter'")]}
+    requirements = {
+        "rich": [Requirement("nowhere"), Requirement("other; extra == 'jupyter'")]
+    }
     problems, needed = follow(
         everything,
         roots,
-        lambda entry: stated.get(entry.name, []),
+        lambda entry: requirements.get(entry.name, []),
         ENVIRONMENTS["linux-3.12.0"],
     )
-    assert {(each.asker, str(each.requirement)) for each in problems} == {
+    assert {(unmet.asker, str(unmet.requirement)) for unmet in problems} == {
         ("the group", str(roots[1])),
         ("rich", "nowhere"),
     }
@@ -178,6 +192,16 @@ def pins(lock: Path) -> dict[str, list[str]]:
         elif line.startswith("    --hash="):
             packages[name].append(line.strip(" \\"))
     return packages
+
+
+def test_lock_names_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    before = Group.DEV.lock.read_bytes()
+    with pytest.raises(CommandError, match="`uv pip compile` failed") as error:
+        next(write_locks())
+    assert error.value.hint == UNREACHABLE
+    assert Group.DEV.lock.read_bytes() == before
 
 
 def test_the_groups_share_their_versions_and_hashes() -> None:
@@ -248,8 +272,8 @@ class Package:
         info = f"{name.replace('-', '_')}-{version}"
         lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
         for text in requires:
-            found = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
-            lines += [f"Provides-Extra: {found[1]}"] if found else []
+            extra = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
+            lines += [f"Provides-Extra: {extra[1]}"] if extra else []
             lines.append(f"Requires-Dist: {text}")
         files = {
             "METADATA": "\n".join(lines) + "\n",
@@ -283,14 +307,14 @@ def imitate(folder: Path) -> tuple[Path, int]:
     entries = {entry.name: entry for entry in locked_entries() if entry.is_for(HERE)}
     requirements = {name: metadata()[key(entry)] for name, entry in entries.items()}
     asking = {
-        name: {canonicalize_name(each.name) for each in every if each.extras}
-        for name, every in requirements.items()
+        name: {canonicalize_name(other.name) for other in others if other.extras}
+        for name, others in requirements.items()
     }
     with_extra = {name for names in asking.values() for name in names} & set(entries)
     names = with_extra | {name for name in entries if asking[name] & with_extra}
     lines = []
     for name in sorted(names):
-        texts = [str(each) for each in requirements[name] if each.name in names]
+        texts = [str(other) for other in requirements[name] if other.name in names]
         package = Package(folder / "index", name, str(entries[name].version), texts)
         lines.append(f"{key(entries[name])} --hash=sha256:{package.sha256}\n")
         if name in with_extra:
@@ -302,7 +326,7 @@ def imitate(folder: Path) -> tuple[Path, int]:
 
 
 @pytest.mark.network
-def test_a_newer_release_of_anything_changes_nothing(
+def test_a_lock_installs_the_same_after_newer_releases(
     index: str, shared: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Fails without `--no-deps`: pip before 23.3 takes a requirement with an extra for unpinned."""
@@ -364,7 +388,7 @@ def test_every_package_has_a_wheel(
             run([*command, *options, *locks], clean_environment())
 
 
-def test_an_entry_is_taken_with_its_hashes_alone(tmp_path: Path) -> None:
+def test_an_entry_of_a_lock_has_its_hashes_alone(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
     lock.write_text(
         "uv==1 \\\n    --hash=sha256:0\nuvicorn==2 \\\n    --hash=sha256:1\n    # via\n"
