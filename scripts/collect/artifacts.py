@@ -66,9 +66,9 @@ def artifact_kinds(folder: Path) -> set[str]:
 
 def _artifact(folder: Path, platform: Platform) -> Path | None:
     """Return the folder with the layout of `platform_wheels/` that has a platform's binaries."""
-    own = folder / f"{PREFIX}{platform.key}"
-    if own.is_dir():
-        return own
+    artifact = folder / f"{PREFIX}{platform.key}"
+    if artifact.is_dir():
+        return artifact
     return folder if any(folder.glob(f"*/binaries/{platform.key}")) else None
 
 

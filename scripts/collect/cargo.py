@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.commands import CommandError
-from scripts.environment import ROOT
+from scripts.model.manifest import read_manifest
 from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
 from scripts.model.programs import ProgramProject
 from scripts.model.version_places import must_be_workspace
@@ -69,7 +68,7 @@ class CargoTarget:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What `cargo metadata` says of a workspace."""
+    """Workspace of cargo, with the crates of our programs."""
 
     root: Path
     target_directory: Path
@@ -86,7 +85,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     profile: str,
     staging: Staging,
     *,
-    all_wanted: bool,
+    all_required: bool,
     build: bool,
     builder: str | None = None,
     openssl: Path | None = None,
@@ -95,27 +94,26 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
 
     A named target is read from `target/<triple>/<profile>/` only, and `target/<profile>/` for this
     machine only: one machine's binaries can not be taken for another's. A program whose crate the
-    workspace lacks is an error with `all_wanted`, and passed over otherwise. `openssl` is the
+    workspace lacks is an error with `all_required`, and passed over otherwise. `openssl` is the
     source of the pinned OpenSSL, if it is on this machine.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     builds = _builds(targets, builder)
-    workspace = _read_workspace(cargo, folder, projects, all_wanted=all_wanted)
+    workspace = _read_workspace(cargo, folder, projects, all_required=all_required)
+    packages = {
+        crate: _locked_packages(workspace.root, crate.project.crate)
+        for crate in workspace.crates
+    }
     say(f"using {cargo}")
     for target, platform in builds:
-        packages = {
-            crate: _locked_packages(workspace.root, crate.project.crate)
-            for crate in workspace.crates
-        }
         linked = read_openssl() if build and _is_linked(target, packages) else None
-        built: dict[str, Path] = {}
+        outputs: dict[str, Path] = {}
         if build:
             environment = _environment(target, linked, openssl)
-            built = _build(cargo, workspace, target, profile, environment)
+            outputs = _build(cargo, workspace, target, profile, environment)
         for crate in workspace.crates:
-            file = built.get(crate.binary_name) or _built_file(
-                workspace, crate, platform, target, profile
-            )
+            file = outputs.get(crate.binary_name)
+            file = file or _built_file(workspace, crate, platform, target, profile)
             reported = reported_here(crate.project.program, platform, file)
             _must_be_of(crate, file, reported)
             source: dict[str, Any] = {
@@ -181,10 +179,8 @@ def read_target(text: str, builder: str | None = None) -> CargoTarget:
     CommandError for an unknown builder.
     """
     triple, _, glibc = text.partition(".")
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
-        "leanspec-collect"
-    ]["builders"]
-    builder = "zigbuild" if glibc else builder or table.get(triple, BUILDERS[0])
+    builders = read_manifest()["tool"]["leanspec-collect"]["builders"]
+    builder = "zigbuild" if glibc else builder or builders.get(triple, BUILDERS[0])
     if builder not in BUILDERS:
         raise CommandError(
             f"`pyproject.toml` configures the builder `{builder}` for `{triple}`",
@@ -199,33 +195,31 @@ def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
     if not path.is_file():
         return []
     try:
-        packages = tomllib.loads(path.read_text("utf-8")).get("package", [])
+        packages = read_manifest(path).get("package", [])
         # A dependency is written as `name`, or as `name version` where the lock has several of that
         # name.
-        known = {
-            name: each
-            for each in packages
-            for name in (each["name"], f"{each['name']} {each['version']}")
+        by_name = {
+            name: package
+            for package in packages
+            for name in (package["name"], f"{package['name']} {package['version']}")
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
             f"`{path}` is not a lock file of cargo: {reason(error)}",
             hint="make it again: `cargo generate-lockfile`, or take it from git",
         ) from None
-    wanted, seen = [crate], set()
-    while wanted:
-        name = " ".join(wanted.pop().split()[:2])
-        if name not in seen and name in known:
-            seen.add(name)
-            wanted += known[name].get("dependencies", [])
-    found = {
-        (known[name]["name"], known[name]["version"]): known[name].get("checksum")
-        for name in sorted(seen)
-    }
-    return [
-        {"name": name, "version": version, "checksum": checksum}
-        for (name, version), checksum in found.items()
-    ]
+    queue, names = [crate], set()
+    while queue:
+        name = " ".join(queue.pop().split()[:2])
+        if name not in names and name in by_name:
+            names.add(name)
+            queue += by_name[name].get("dependencies", [])
+    # A package that is named in both ways is in the record once.
+    records: dict[tuple[str, str], dict[str, str | None]] = {}
+    for package in (by_name[name] for name in sorted(names)):
+        record = {key: package.get(key) for key in ("name", "version", "checksum")}
+        records[package["name"], package["version"]] = record
+    return list(records.values())
 
 
 def host() -> Platform:
@@ -251,42 +245,38 @@ def _platform_of(triple: str) -> Platform:
     for platform in PLATFORMS.values():
         if is_target_of(triple, platform):
             return platform
-    known = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
+    targets = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
     raise CommandError(
         f"the target `{triple}` is for none of the known platforms",
-        hint=f"targets are {known}",
+        hint=f"targets are {targets}",
     )
 
 
 def _read_workspace(
-    cargo: str, folder: Path, projects: list[ProgramProject], *, all_wanted: bool
+    cargo: str, folder: Path, projects: list[ProgramProject], *, all_required: bool
 ) -> Workspace:
     must_be_workspace(folder)
-    # In the workspace's own folder: from there upwards cargo reads its configuration, such as
-    # another target folder.
-    command = [
-        cargo,
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--manifest-path",
-        str((folder / "Cargo.toml").absolute()),
-    ]
-    metadata: dict[str, Any] = json.loads(
-        must_succeed(capture(command, cwd=folder), "`cargo metadata`").stdout
-    )
+    metadata = cargo_metadata(cargo, folder)
     members = {package["name"]: package for package in metadata["packages"]}
-    root = Path(metadata["workspace_root"])
+    root, output = Path(metadata["workspace_root"]), Path(metadata["target_directory"])
     lock = root / "Cargo.lock"
-    locked = integrity("sha256", lock.read_bytes()) if lock.is_file() else None
     return Workspace(
         root=root,
-        target_directory=Path(metadata["target_directory"]),
-        crates=list(_crates(members, projects, folder, all_wanted=all_wanted)),
-        lock=locked,
-        commit=_commit(root, Path(metadata["target_directory"])),
+        target_directory=output,
+        crates=_crates(members, projects, folder, all_required=all_required),
+        lock=integrity("sha256", lock.read_bytes()) if lock.is_file() else None,
+        commit=_commit(root, output),
     )
+
+
+def cargo_metadata(cargo: str, folder: Path) -> dict[str, Any]:
+    """Return what cargo says of the workspace of a folder's manifest."""
+    command = [cargo, "metadata", "--format-version", "1", "--no-deps"]
+    command += ["--manifest-path", str((folder / "Cargo.toml").absolute())]
+    # In the folder: from there upwards cargo reads its configuration, such as another target folder.
+    run = must_succeed(capture(command, cwd=folder), "`cargo metadata`")
+    metadata: dict[str, Any] = json.loads(run.stdout)
+    return metadata
 
 
 def _crates(
@@ -294,37 +284,40 @@ def _crates(
     projects: list[ProgramProject],
     folder: Path,
     *,
-    all_wanted: bool,
-) -> Iterator[Crate]:
-    found = 0
+    all_required: bool,
+) -> list[Crate]:
+    crates = []
+    hint = f"its crates are {_quoted(sorted(members))}"
     for project in projects:
         package = members.get(project.crate)
         if package is None:
-            if all_wanted:
+            if all_required:
                 raise CommandError(
                     f"the workspace `{folder}` has no crate `{project.crate}`, which `{project.name}` is built from",
-                    hint=f"its crates are {', '.join(f'`{name}`' for name in sorted(members)) or 'none'}",
+                    hint=hint,
                 )
             say(
                 f"the workspace has no crate `{project.crate}`: `{project.name}` is passed over"
             )
             continue
-        binaries = [
-            target["name"] for target in package["targets"] if "bin" in target["kind"]
-        ]
+        targets = package["targets"]
+        binaries = [target["name"] for target in targets if "bin" in target["kind"]]
         if project.program.command not in binaries:
             raise CommandError(
                 f"the crate `{project.crate}` has no binary `{project.program.command}`",
-                hint=f"its binaries are {', '.join(f'`{name}`' for name in binaries) or 'none'}",
+                hint=f"its binaries are {_quoted(binaries)}",
             )
-        found += 1
-        yield Crate(project, package["version"])
-    if not found:
-        names = ", ".join(f"`{project.crate}`" for project in projects)
+        crates.append(Crate(project, package["version"]))
+    if not crates:
+        names = _quoted(project.crate for project in projects)
         raise CommandError(
-            f"the workspace `{folder}` has none of the crates {names}",
-            hint=f"its crates are {', '.join(f'`{name}`' for name in sorted(members)) or 'none'}",
+            f"the workspace `{folder}` has none of the crates {names}", hint=hint
         )
+    return crates
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def _commit(root: Path, output: Path) -> str | None:
@@ -340,8 +333,9 @@ def _commit(root: Path, output: Path) -> str | None:
     if head.returncode != 0:
         return None
     status = [git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
-    is_dirty = capture(status).stdout.strip() or hidden_files(root)
-    return head.stdout.strip() + (DIRTY if is_dirty or _additions(root, output) else "")
+    changes = capture(status).stdout.strip()
+    is_dirty = changes or hidden_files(root) or _additions(root, output)
+    return head.stdout.strip() + (DIRTY if is_dirty else "")
 
 
 def _additions(root: Path, output: Path) -> list[str]:
@@ -371,8 +365,8 @@ def _environment(
     environment = dict(os.environ)
     if target and target.builder == "zigbuild":
         # Cargo finds its subcommands through `PATH`.
-        programs = Path(own_program("cargo-zigbuild")).parent
-        environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
+        programs = str(Path(own_program("cargo-zigbuild")).parent)
+        environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
     if target and linked:
         folder = static_openssl(linked, str(target).replace("-unknown", ""), source)
         environment = cargo_environment(environment, target.triple, folder)
@@ -398,29 +392,25 @@ def _build(
     if target is not None:
         command += ["--target", str(target)]
     say(" ".join(command))
-    done = show(
-        [*command, "--message-format", "json-render-diagnostics"],
-        cwd=workspace.root,
-        env=environment,
-        read=True,
-    )
-    if done.returncode != 0:
+    command += ["--message-format", "json-render-diagnostics"]
+    run = show(command, cwd=workspace.root, env=environment, read=True)
+    if run.returncode != 0:
         raise CommandError(
             f"`cargo {builder}` failed (see its output above)",
             hint="fix that and try again",
         )
-    built = dict(_programs(done.stdout))
+    outputs = dict(_outputs(run.stdout))
     for crate in workspace.crates:
-        if crate.binary_name not in built:
+        if crate.binary_name not in outputs:
             raise CommandError(
                 f"`cargo {builder}` names no program `{crate.binary_name}` that it built",
                 hint="see what it says above",
             )
-    return built
+    return outputs
 
 
-def _programs(messages: str) -> Iterator[tuple[str, Path]]:
-    """Yield name and place of each program in cargo's messages (The Cargo Book, External tools)."""
+def _outputs(messages: str) -> Iterator[tuple[str, Path]]:
+    """Yield name and place of each binary in cargo's messages (The Cargo Book, External tools)."""
     for line in messages.splitlines():
         message = json.loads(line) if line.startswith("{") else {}
         if message.get("reason") == "compiler-artifact" and message.get("executable"):
@@ -434,18 +424,14 @@ def _built_file(
     target: CargoTarget | None,
     profile: str,
 ) -> Path:
-    # Cargo's profile `dev` has its output in `debug`, every other profile in a folder of its own
-    # name.
-    folder = (
-        workspace.target_directory
-        / (target.triple if target else "")
-        / {"dev": "debug"}.get(profile, profile)
-    )
+    base = workspace.target_directory / (target.triple if target else "")
+    # The output of cargo's profile `dev` is in `debug`, that of another in a folder of its name.
+    folder = base / {"dev": "debug"}.get(profile, profile)
     file = folder / (crate.binary_name + platform.suffix)
     if not file.exists():
-        named = f" --target {target}" if target else ""
+        option = f" --target {target}" if target else ""
         raise CommandError(
             f"`{file}` does not exist",
-            hint=f"add `--build`, or run `cargo build --locked --profile {profile}{named}` there first",
+            hint=f"add `--build`, or run `cargo build --locked --profile {profile}{option}` there first",
         )
     return file

@@ -32,7 +32,6 @@ INTO_OPTION = click.option(
     help="Binaries directory to write.",
 )
 
-
 KEEP_OPTION = click.option(
     "--keep",
     is_flag=True,
@@ -101,7 +100,7 @@ def npm(
             load_programs(programs),
             choose_platforms(platforms),
             staging,
-            all_wanted=bool(platforms),
+            all_required=bool(platforms),
             reasons=reasons,
         )
     _tell_collected(into)
@@ -160,7 +159,7 @@ def cargo(
             targets,
             profile,
             staging,
-            all_wanted=bool(programs),
+            all_required=bool(programs),
             build=build,
             builder=builder,
             openssl=openssl,
@@ -286,13 +285,12 @@ def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:
 def _tell_collected(into: Path) -> None:
     from .staging import read_collected
 
-    table = []
-    for each in read_collected(into):
-        program, digest = PROGRAMS[each.program].command, f"sha256 {each.sha256[:16]}…"
-        table.append(
-            [each.platform, program, each.version, f"{size(each.size):>8}", digest]
-        )
-    for line in aligned(table, indent="  "):
+    rows = []
+    for binary in read_collected(into):
+        command, length = PROGRAMS[binary.program].command, f"{size(binary.size):>8}"
+        sha256 = f"sha256 {binary.sha256[:16]}…"
+        rows.append([binary.platform, command, binary.version, length, sha256])
+    for line in aligned(rows, indent="  "):
         say(line)
 
 

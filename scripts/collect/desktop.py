@@ -16,9 +16,10 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.version_places import home_version
 from scripts.model.versions import binary_version
 from scripts.tools.console import say
-from scripts.tools.processes import capture, find_program, must_succeed, show
+from scripts.tools.processes import find_program, show
 
 from .bundles import Bundle, format_for, read_bundle, write_checksum
+from .cargo import cargo_metadata
 
 CONFIGURATION = Path("src-tauri/tauri.conf.json")
 WORKSPACE = "pnpm-workspace.yaml"
@@ -121,8 +122,8 @@ def _build(application: Path, platform: Platform) -> None:
 
 def _installations(application: Path) -> list[tuple[Path, list[str]]]:
     """Return each folder in which pnpm installs locked dependencies, with the options that it needs."""
-    own = {path.name for path in application.glob("pnpm-*.yaml")}
-    if own != {"pnpm-lock.yaml"}:
+    names = {path.name for path in application.glob("pnpm-*.yaml")}
+    if names != {"pnpm-lock.yaml"}:
         return [(application, [])]  # a member of a workspace, or a workspace itself
     # LeanSpec's application has a repository and a lock of its own, and is built inside of
     # LeanSpec's workspace, some of whose sources it imports. pnpm refuses a workspace with a member
@@ -147,16 +148,17 @@ def pinned_pnpm(application: Path) -> str:
         if not manifest.is_file():
             continue
         try:
-            stated = str(json.loads(manifest.read_text("utf-8")).get("packageManager", ""))
+            table = json.loads(manifest.read_text("utf-8"))
+            manager = str(table.get("packageManager", ""))
         except (ValueError, AttributeError):
             raise CommandError(
                 f"`{manifest}` cannot be read", hint="check the sources out again"
             ) from None
-        if stated:
-            pin = PNPM.fullmatch(stated)
+        if manager:
+            pin = PNPM.fullmatch(manager)
             if pin is None:
                 raise CommandError(
-                    f"`{manifest}` states `{stated}` as its package manager, expected pnpm and its version",
+                    f"`{manifest}` states `{manager}` as its package manager, expected pnpm and its version",
                     hint="see how the application is built now",
                 )
             return pin["package"]
@@ -194,11 +196,9 @@ def _only_bundle(application: Path, platform: Platform) -> Bundle:
 
 def _bundles(application: Path, platform: Platform) -> list[Bundle]:
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
-    command = [cargo, "metadata", "--no-deps", "--format-version", "1"]
-    command += ["--manifest-path", str(application.absolute() / "src-tauri/Cargo.toml")]
-    metadata = must_succeed(capture(command, cwd=application), "`cargo metadata`").stdout
+    metadata = cargo_metadata(cargo, application / "src-tauri")
     kind = format_for(platform)
-    target = Path(json.loads(metadata)["target_directory"], kind.target)
+    target = Path(metadata["target_directory"], kind.target)
     place = target / "release/bundle" / kind.tauri
     paths = sorted(place.glob(f"*{kind.extension}"))
     return [read_bundle(path, platform) for path in paths]

@@ -35,8 +35,8 @@ def write_notices(pages: Pages) -> Path:
     with tempfile.TemporaryDirectory(prefix="leanspec-notices-") as name:
         with step(f"installing {spec} and what it is made of"):
             options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = capture([npm, "install", "--prefix", name, *options, spec])
-            must_succeed(done, f"`npm install {spec}`")
+            run = capture([npm, "install", "--prefix", name, *options, spec])
+            must_succeed(run, f"`npm install {spec}`")
         text = notices(Path(name, "node_modules"), pages.package)
     target = PROJECT / NAME
     with replacing(target) as new:
@@ -44,46 +44,43 @@ def write_notices(pages: Pages) -> Path:
     return target
 
 
-def notices(modules: Path, own: str) -> str:
-    """Return every licence text below a folder of packages once, with the packages it is of."""
+def notices(modules: Path, spared: str) -> str:
+    """Return every licence text below a folder of packages once, with the packages it is of.
+
+    LeanSpec's own packages, and the one that is `spared`, are not among them.
+    """
     users: dict[str, set[str]] = {}
-    for manifest in sorted(modules.rglob("package.json")):
+    for path in sorted(modules.rglob("package.json")):
         # A package may have manifests of its own parts: only those of packages count.
-        if (
-            manifest.parent.parent.name != "node_modules"
-            and not manifest.parent.parent.name.startswith("@")
-        ):
+        folder = path.parent.parent.name
+        if folder != "node_modules" and not folder.startswith("@"):
             continue
         try:
-            stated = json.loads(manifest.read_text("utf-8"))
-            name = f"{stated['name']} {stated['version']}"
+            manifest = json.loads(path.read_text("utf-8"))
+            name = f"{manifest['name']} {manifest['version']}"
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if not str(stated["name"]).startswith((own, "@leanspec/")):
-            users.setdefault(_text_of(manifest.parent, stated), set()).add(name)
+        if not name.startswith((spared, "@leanspec/")):
+            text = _licence_text(path.parent, manifest)
+            users.setdefault(text, set()).add(name)
     if not users:
         raise CommandError(
             f"npm installed no package in `{modules}`",
             hint="see what `npm config list` says about where and what it installs",
         )
     parts = [HEAD]
-    for text, names in sorted(users.items(), key=lambda pair: sorted(pair[1])):
-        parts += [RULE, "\n".join(sorted(names)), "", text, ""]
+    # In the order of the packages' names, whose sets have no packages in common.
+    for names, text in sorted((sorted(names), text) for text, names in users.items()):
+        parts += [RULE, *names, "", text, ""]
     return "\n".join(parts)
 
 
-def _text_of(folder: Path, stated: dict[str, object]) -> str:
+def _licence_text(folder: Path, manifest: dict[str, object]) -> str:
     """Return the licence files of a package; what its manifest states, if it has none."""
-    files = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name.lower().startswith(PREFIXES)
-    ]
-    texts = [
-        path.read_text("utf-8", "replace").strip().replace("\r\n", "\n") for path in files
-    ]
-    lines = [line.rstrip() for text in texts for line in text.split("\n")]
-    return (
-        "\n".join(lines)
-        or f"Licence: {stated.get('license', 'not stated')} (no text in the package)"
-    )
+    lines = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.lower().startswith(PREFIXES):
+            text = path.read_text("utf-8", "replace").strip()
+            lines += [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    licence = manifest.get("license", "not stated")
+    return "\n".join(lines) or f"Licence: {licence} (no text in the package)"

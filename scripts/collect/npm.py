@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from leanspec_launcher._tables import Platform
@@ -31,7 +32,7 @@ class NotOnRegistryError(CommandError):
 
 @dataclass(frozen=True)
 class Package:
-    """A package and the facts that the registry states about it."""
+    """A package, as the registry describes it."""
 
     project: ProgramProject
     platform: Platform
@@ -43,12 +44,12 @@ class Package:
     @property
     def source(self) -> dict[str, str]:
         """Where its binary comes from, for `binary.json`."""
-        stated = {
+        return {
+            "kind": "npm",
             "package": self.name,
             "version": self.version,
             "integrity": self.integrity,
         }
-        return {"kind": "npm", **stated}
 
 
 def collect_npm(
@@ -57,31 +58,32 @@ def collect_npm(
     platforms: list[Platform],
     staging: Staging,
     *,
-    all_wanted: bool,
+    all_required: bool,
     reasons: Mapping[str, str] = NO_REASONS,
 ) -> None:
     """Fetch, verify and stage the packages of a version.
 
-    What the registry lacks is an error with `all_wanted`, and listed otherwise. The platforms for
-    whose absence the plan has `reasons` are asked for with `all_wanted` alone.
+    What the registry lacks is an error with `all_required`, and listed otherwise. The platforms for
+    whose absence the plan has `reasons` are asked for with `all_required` alone.
     """
     npm = find_program("npm", "install Node.js, which brings it, or use `collect cargo`")
-    planned = [each for each in platforms if all_wanted or each.key not in reasons]
-    for key in (each.key for each in platforms if each not in planned):
-        say(f"not asked for, as the plan says (`--all` asks): {key}: {reasons[key]}")
-    wanted = [(project, platform) for project in projects for platform in planned]
-    with step(f"asking {npm} for {len(wanted)} packages of {version}"):
-        found = map_in_threads(
-            lambda pair: _look_up(npm, pair[0], pair[1], version), wanted, AT_ONCE
-        )
-    packages = [package for package in found if package is not None]
-    missing = [pair for pair, package in zip(wanted, found, strict=True) if package is None]
-    _tell_missing(npm, missing, version, nothing=not packages, all_wanted=all_wanted)
+    planned = []
+    for platform in platforms:
+        key = platform.key
+        if all_required or key not in reasons:
+            planned.append(platform)
+        else:
+            say(f"not asked for, as the plan says (`--all` asks): {key}: {reasons[key]}")
+    pairs = [(project, platform) for project in projects for platform in planned]
+    with step(f"asking {npm} for {len(pairs)} packages of {version}"):
+        answers = map_in_threads(lambda pair: _look_up(npm, *pair, version), pairs, AT_ONCE)
+    packages = [package for package in answers if package]
+    missing = [pair for pair, answer in zip(pairs, answers, strict=True) if not answer]
+    _tell_missing(npm, missing, version, nothing=not packages, all_required=all_required)
     folder = staging.root / "npm"
     with step(f"fetching {len(packages)} packages"):
-        files = map_in_threads(
-            lambda package: _fetch(npm, package, folder), packages, AT_ONCE
-        )
+        fetch = partial(_fetch, npm, folder)
+        files = map_in_threads(fetch, packages, AT_ONCE)
     for package, file in zip(packages, files, strict=True):
         staging.add(
             package.project,
@@ -100,15 +102,16 @@ def _tell_missing(
     version: str,
     *,
     nothing: bool,
-    all_wanted: bool,
+    all_required: bool,
 ) -> None:
     packages = [project.npm_package(platform) for project, platform in missing]
     if missing:
         _must_not_be_staged(npm, packages, version)
     names = [f"`{package}@{version}`" for package in packages]
-    if nothing or (missing and all_wanted):
+    if nothing or (missing and all_required):
+        packages_or_none = ", ".join(names) or "package that the plan does not call missing"
         raise NotOnRegistryError(
-            f"the registry has no {', '.join(names) or 'package that the plan does not call missing'}",
+            f"the registry has no {packages_or_none}",
             hint="build it from a workspace: `python3 -m scripts collect cargo WORKSPACE --build`",
         )
     if missing:
@@ -122,9 +125,9 @@ def _must_not_be_staged(npm: str, packages: list[str], version: str) -> None:
 
     Only its maintainers, logged in with npm 11.15 or newer, can see that.
     """
-    done = capture([npm, "stage", "list", "--json"])
+    run = capture([npm, "stage", "list", "--json"])
     try:
-        items = json.loads(done.stdout) if done.returncode == 0 else []
+        items = json.loads(run.stdout) if run.returncode == 0 else []
         staged = {
             item["packageName"]: item["id"] for item in items if item["version"] == version
         }
@@ -144,11 +147,9 @@ def _look_up(
     npm: str, project: ProgramProject, platform: Platform, version: str
 ) -> Package | None:
     name = project.npm_package(platform)
-    answer = _ask(
-        npm,
-        ["view", f"{name}@{version}", "version", "dist.integrity", "gitHead", "--json"],
-        name,
-    )
+    spec = f"{name}@{version}"
+    properties = ("version", "dist.integrity", "gitHead")
+    answer = _ask(npm, ["view", spec, *properties, "--json"], name)
     if answer is None:
         return None
     if not isinstance(answer, dict) or answer.get("version") != version:
@@ -160,9 +161,16 @@ def _look_up(
     strong = [value for value in values if value.startswith("sha512-")]
     if not strong:
         raise CommandError(
-            f"the registry states no sha512 integrity for `{name}@{version}`", hint=REGISTRY
+            f"the registry states no sha512 integrity for `{spec}`", hint=REGISTRY
         )
-    return Package(project, platform, name, version, strong[0], answer.get("gitHead"))
+    return Package(
+        project=project,
+        platform=platform,
+        name=name,
+        version=version,
+        integrity=strong[0],
+        commit=answer.get("gitHead"),
+    )
 
 
 def is_on_registry(spec: str) -> bool:
@@ -176,28 +184,28 @@ def is_on_registry(spec: str) -> bool:
 
 def _ask(npm: str, arguments: list[str], name: str) -> object:
     """Return npm's JSON answer; None if the registry knows no such package or version."""
-    done = capture([npm, *arguments])
+    run = capture([npm, *arguments])
     try:
-        answer = json.loads(done.stdout) if done.stdout.strip() else None
+        answer = json.loads(run.stdout) if run.stdout.strip() else None
     except ValueError:
         raise CommandError(
-            f"npm's answer about `{name}` is not JSON: {done.stdout[:80]!r}", hint=REGISTRY
+            f"npm's answer about `{name}` is not JSON: {run.stdout[:80]!r}", hint=REGISTRY
         ) from None
-    if done.returncode == 0:
+    if run.returncode == 0:
         return answer
     problem = answer.get("error") if isinstance(answer, dict) else None
-    stated = problem if isinstance(problem, dict) else {}
-    if stated.get("code") == "E404":
+    error = problem if isinstance(problem, dict) else {}
+    if error.get("code") == "E404":
         return None
-    said = str(stated.get("summary", "")).strip() or done.stderr.strip()
-    first = said.partition("\n")[0] or f"exit code {done.returncode}"
-    reason = f"{stated.get('code', '')} {first}".strip()
+    summary = str(error.get("summary", "")).strip() or run.stderr.strip()
+    line = summary.partition("\n")[0] or f"exit code {run.returncode}"
+    reason = f"{error.get('code', '')} {line}".strip()
     raise CommandError(
         f"npm could not ask its registry for `{name}`: {reason}", hint=REGISTRY
     )
 
 
-def _fetch(npm: str, package: Package, base: Path) -> Path:
+def _fetch(npm: str, base: Path, package: Package) -> Path:
     """Return the executable of a package whose archive has the integrity that was stated."""
     folder = base / package.project.name / package.platform.key
     folder.mkdir(parents=True)
@@ -207,29 +215,26 @@ def _fetch(npm: str, package: Package, base: Path) -> Path:
     return file
 
 
-def fetch_archive(npm: str, name: str, version: str, stated: str, folder: Path) -> Path:
+def fetch_archive(npm: str, name: str, version: str, expected: str, folder: Path) -> Path:
     """Return the archive of a package, in a folder that is empty but for it.
 
-    Raises CommandError if the registry has no such package, or if its integrity is not the stated
+    Raises CommandError if the registry has no such package, or if its integrity is not the expected
     one.
     """
     spec = f"{name}@{version}"
-    _ask(
-        npm,
-        ["pack", spec, "--json", "--ignore-scripts", "--pack-destination", str(folder)],
-        spec,
-    )
+    options = ["--json", "--ignore-scripts", "--pack-destination", str(folder)]
+    _ask(npm, ["pack", spec, *options], spec)
     archives = list(folder.iterdir())
     if len(archives) != 1:
         raise CommandError(
             f"npm left {len(archives)} files for `{spec}`, expected one archive",
             hint=REGISTRY,
         )
-    found = integrity("sha512", archives[0].read_bytes())
-    if found != stated:
+    actual = integrity("sha512", archives[0].read_bytes())
+    if actual != expected:
         raise CommandError(
-            f"the archive of `{spec}` is not the one that the registry describes: integrity `{found}`,"
-            f" expected `{stated}`",
+            f"the archive of `{spec}` is not the one that the registry describes: integrity `{actual}`,"
+            f" expected `{expected}`",
             hint="`npm cache clean --force`, then try again; do not use it if that does not help",
         )
     return archives[0]

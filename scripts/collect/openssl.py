@@ -70,13 +70,14 @@ def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Pat
             extract_files(archive, lambda name: _place(name, work / "source"), BOUNDS)
         (tree,) = (work / "source").iterdir()
         environment = _environment(work, target)
-        configure = [perl, "Configure", SYSTEMS[target.partition("-")[0]], *OPTIONS]
+        system = SYSTEMS[target.partition("-")[0]]
+        configure = [perl, "Configure", system, *OPTIONS]
         build = [make, f"-j{os.cpu_count() or 1}", "build_libs"]
         with step(f"building OpenSSL {pin.version} for {target}, which takes minutes"):
-            done = capture(configure, cwd=tree, env=environment)
-            must_succeed(done, "`perl Configure` of OpenSSL", PROGRAMS)
-            done = capture(build, cwd=tree, env=environment)
-            must_succeed(done, "`make` of OpenSSL")
+            run = capture(configure, cwd=tree, env=environment)
+            must_succeed(run, "`perl Configure` of OpenSSL", PROGRAMS)
+            run = capture(build, cwd=tree, env=environment)
+            must_succeed(run, "`make` of OpenSSL")
         _take(tree, work / "new")
         (work / "new").rename(folder)
     return folder
@@ -86,12 +87,14 @@ def cargo_environment(
     inherited: Mapping[str, str], triple: str, folder: Path
 ) -> dict[str, str]:
     """Return the environment in which `openssl-sys` links these libraries into a target, and no others."""
-    others = {
-        name: value for name, value in inherited.items() if "OPENSSL_" not in name.upper()
+    others = [name for name in inherited if "OPENSSL_" not in name.upper()]
+    prefix = triple.upper().replace("-", "_") + "_OPENSSL"
+    settings = {
+        f"{prefix}_DIR": str(folder),
+        f"{prefix}_STATIC": "1",
+        f"{prefix}_NO_VENDOR": "1",
     }
-    prefix = triple.upper().replace("-", "_")
-    settings = {"DIR": str(folder), "STATIC": "1", "NO_VENDOR": "1"}
-    return others | {f"{prefix}_OPENSSL_{name}": value for name, value in settings.items()}
+    return {name: inherited[name] for name in others} | settings
 
 
 def _name(pin: OpenSSL, target: str) -> str:

@@ -48,12 +48,11 @@ def collect_pages(pages: Pages, base: Path) -> None:
                 hint="see whether the package still has the pages in this place",
             )
         record = folder / "record"
-        record.write_text(json.dumps(_stated(pages, new), indent=2) + "\n", "utf-8")
+        text = json.dumps(_record(pages, new), indent=2) + "\n"
+        record.write_text(text, "utf-8")
         _swap(new, record, base, folder)
-    total = sum(
-        (pages_folder(base) / name).stat().st_size
-        for name in files_of(str(pages_folder(base)))
-    )
+    target = pages_folder(base)
+    total = sum((target / name).stat().st_size for name in files_of(str(target)))
     say(f"  {pages.package} {pages.version}, {size(total)}")
 
 
@@ -66,9 +65,10 @@ def _place(name: str, new: Path) -> Path | None:
     return new / inside if NEEDED.fullmatch(str(inside)) else None
 
 
-def _stated(pages: Pages, folder: Path) -> dict[str, object]:
+def _record(pages: Pages, folder: Path) -> dict[str, object]:
     """Return the record of the pages: what they are, where they are from, what does not work."""
     source = {
+        "kind": "npm",
         "package": pages.package,
         "version": pages.version,
         "integrity": pages.integrity,
@@ -77,7 +77,7 @@ def _stated(pages: Pages, folder: Path) -> dict[str, object]:
         "version": pages.version,
         "sha256": tree_digest(str(folder)),
         "files": len(files_of(str(folder))),
-        "source": {"kind": "npm", **source},
+        "source": source,
         "missing-api": list(pages.missing_api),
     }
 
@@ -108,14 +108,14 @@ def read_collected_pages(base: Path) -> dict[str, object] | None:
     hint = "collect them again: `python3 -m scripts collect pages`"
     try:
         record: dict[str, object] = json.loads(path.read_text("utf-8"))
-        found, stated = tree_digest(str(folder)), record["sha256"]
+        actual, expected = tree_digest(str(folder)), record["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"`{path}` does not describe the pages: {reason(error)}", hint=hint
         ) from None
-    if found != stated:
+    if actual != expected:
         raise CommandError(
-            f"the pages in `{folder}` have the sha256 `{found}`, expected `{stated}`",
+            f"the pages in `{folder}` have the sha256 `{actual}`, expected `{expected}`",
             hint=hint,
         )
     return record

@@ -26,7 +26,7 @@ from scripts.tools.work_folder import work_folder
 
 @dataclass(frozen=True)
 class Collected:
-    """What `binary.json` states of one binary."""
+    """Record of a collected binary, as its `binary.json` states it."""
 
     program: str
     platform: str
@@ -67,20 +67,21 @@ class Staging:
         target.parent.mkdir(parents=True)
         shutil.copyfile(file, target)
         target.chmod(0o755)
-        sha256 = digest(str(target))
         collected = Collected(
-            project.name,
-            platform.key,
-            version,
-            target.stat().st_size,
-            sha256,
-            source,
-            commit,
-            reported,
+            program=project.name,
+            platform=platform.key,
+            version=version,
+            size=target.stat().st_size,
+            sha256=digest(str(target)),
+            source=source,
+            commit=commit,
+            reported=reported,
         )
-        (target.parent / RECORD_NAME).write_text(
-            json.dumps(_stated(collected), indent=2) + "\n", "utf-8"
-        )
+        record = asdict(collected)
+        if reported is None:
+            del record["reported"]
+        text = json.dumps(record, indent=2) + "\n"
+        (target.parent / RECORD_NAME).write_text(text, "utf-8")
         self.collected.append(collected)
         return collected
 
@@ -89,14 +90,6 @@ def source_kind(record: dict[str, Any]) -> str:
     """Return the kind of source that a record states; an empty text if it states none."""
     source = record.get("source")
     return str(source.get("kind") or "") if isinstance(source, dict) else ""
-
-
-def _stated(collected: Collected) -> dict[str, Any]:
-    """Return what a record says; a binary that was not run where it was built reports nothing."""
-    stated = asdict(collected)
-    if collected.reported is None:
-        del stated["reported"]
-    return stated
 
 
 def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") -> None:
@@ -110,11 +103,11 @@ def must_be_executable_for(file: Path, platform: Platform, *, called: str = "") 
     except BuildError as error:
         message = error.message.replace(f"`{file}`", name)
         raise CommandError(f"{message} for `{platform.key}`", hint=error.hint) from None
-    found = platform_key(executable)
-    if found != platform.key:
-        described = found or f"several CPUs ({', '.join(executable.cpus)})"
+    key = platform_key(executable)
+    if key != platform.key:
+        machines = key or f"several CPUs ({', '.join(executable.cpus)})"
         raise CommandError(
-            f"{name} is an executable for {described}, not for `{platform.key}`",
+            f"{name} is an executable for {machines}, not for `{platform.key}`",
             hint=f"build it: `python3 -m scripts collect cargo WORKSPACE --target {platform.target} --build`",
         )
 
@@ -134,10 +127,8 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
                 "there was nothing to collect",
                 hint="name another version, program or platform",
             )
-        everything = list(staging.collected)
-        if keep:
-            everything += _take_over(base, staging)
-        _must_be_one_release(everything)
+        others = _take_over(base, staging) if keep else []
+        _must_be_one_release([*staging.collected, *others])
         _swap(staging.root, base)
 
 
@@ -146,13 +137,17 @@ def read_collected(base: Path) -> list[Collected]:
 
     Raises CommandError if one is missing, differs, or is for another platform than its folder's.
     """
-    found = []
+    places = list(_places(base))
+    return [read_record(path, project, platform) for project, platform, path in places]
+
+
+def _places(base: Path) -> Iterator[tuple[ProgramProject, Platform, Path]]:
+    """Yield each program and platform that a binaries directory has a folder for, and the binary's path."""
     for project in load_programs():
         for platform in PLATFORMS.values():
             path = binary_path(base, project, platform)
             if path.parent.exists():
-                found.append(read_record(path, project, platform))
-    return found
+                yield project, platform, path
 
 
 def read_record(path: Path, project: ProgramProject, platform: Platform) -> Collected:
@@ -176,65 +171,58 @@ def read_record(path: Path, project: ProgramProject, platform: Platform) -> Coll
             hint=hint,
         )
     must_be_executable_for(path, platform)
-    found = digest(str(path))
-    if found != collected.sha256:
+    sha256 = digest(str(path))
+    if sha256 != collected.sha256:
         raise CommandError(
-            f"`{path}` has the sha256 `{found}`, expected `{collected.sha256}`", hint=hint
+            f"`{path}` has the sha256 `{sha256}`, expected `{collected.sha256}`", hint=hint
         )
     return collected
 
 
 def _take_over(base: Path, staging: Staging) -> list[Collected]:
-    new = {(each.program, each.platform) for each in staging.collected}
-    kept = []
-    for project in load_programs():
-        for platform in PLATFORMS.values():
-            path = binary_path(base, project, platform)
-            if path.parent.exists() and (project.name, platform.key) not in new:
-                kept.append(read_record(path, project, platform))
-                shutil.copytree(
-                    path.parent, binary_path(staging.root, project, platform).parent
-                )
-    return kept
+    """Copy the binaries of other programs and platforms; return their records."""
+    records = []
+    for project, platform, path in _places(base):
+        target = binary_path(staging.root, project, platform)
+        if not target.exists():
+            records.append(read_record(path, project, platform))
+            shutil.copytree(path.parent, target.parent)
+    return records
 
 
 def _must_be_one_release(collected: list[Collected]) -> None:
-    seen: dict[str, Collected] = {}
-    for each in collected:
-        other = seen.setdefault(each.sha256, each)
-        if other is not each:
+    by_sha256: dict[str, Collected] = {}
+    for one in collected:
+        other = by_sha256.setdefault(one.sha256, one)
+        if other is not one:
             raise CommandError(
-                f"`{each.program}` for `{each.platform}` and `{other.program}` for `{other.platform}` have the same"
-                f" bytes (sha256 `{each.sha256}`): one of them is not what it is called",
+                f"`{one.program}` for `{one.platform}` and `{other.program}` for `{other.platform}` have the same"
+                f" bytes (sha256 `{one.sha256}`): one of them is not what it is called",
                 hint="see with `python3 -m scripts inspect FILE` which one, and rebuild the other",
             )
-    versions = sorted({each.version for each in collected})
+    versions = sorted({f"`{binary.version}`" for binary in collected})
     if len(versions) > 1:
         raise CommandError(
-            f"the binaries are of different versions: {', '.join(f'`{each}`' for each in versions)}",
+            f"the binaries are of different versions: {', '.join(versions)}",
             hint="collect all of them in one version, without `--keep`",
         )
 
 
 def _swap(staging: Path, base: Path) -> None:
     """Replace the old programs with the staged ones; put the old ones back if that fails."""
-    old = staging / "old"
-    undo: list[tuple[Path, Path]] = []
-    try:
+    with contextlib.ExitStack() as undo:
         for project in load_programs():
             place = base / project.name / "binaries"
-            for source, target in (
-                (place, old / project.name),
-                (staging / project.name / "binaries", place),
-            ):
-                if source.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    source.rename(target)
-                    undo.append((target, source))
-    except BaseException:
-        for target, source in reversed(undo):
-            target.rename(source)
-        raise
+            _move(place, staging / "old" / project.name, undo)
+            _move(staging / project.name / "binaries", place, undo)
+        undo.pop_all()  # all went well
+
+
+def _move(source: Path, target: Path, undo: contextlib.ExitStack) -> None:
+    if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+        undo.callback(target.rename, source)
 
 
 def integrity(algorithm: str, data: bytes) -> str:

@@ -63,7 +63,7 @@ def _make_wheels(version: str, platform: Platform) -> list[Path]:
     binaries = FOLDER / "binaries"
     try:
         with staged(binaries) as staging:
-            collect_npm(version, _programs(), [platform], staging, all_wanted=True)
+            collect_npm(version, _programs(), [platform], staging, all_required=True)
     except NotOnRegistryError as error:
         raise CommandError(
             f"npm has no LeanSpec {version} for {platform.label}: {error.message}",

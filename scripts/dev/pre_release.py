@@ -164,7 +164,7 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[StepState, str]:
             (target,),
             "release",
             staging,
-            all_wanted=True,
+            all_required=True,
             build=True,
             openssl=sources.openssl,
         )

@@ -228,7 +228,7 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
                 load_programs(),
                 wanted,
                 staging,
-                all_wanted=True,
+                all_required=True,
             )
     return base
 

@@ -26,12 +26,11 @@ def has_commit(root: Path) -> bool:
     """Tell whether a folder is the top of a repository that has a commit."""
     if not (root / ".git").exists():
         return False
-    command = [_git(), "-C", str(root), "rev-parse", "--quiet", "--verify", "HEAD"]
-    done = capture(command)
+    run = capture([*_git(root), "rev-parse", "--quiet", "--verify", "HEAD"])
     # It says nothing if there is no commit yet, and why if it cannot read the repository.
-    if done.stderr.strip():
-        must_succeed(done, "`git rev-parse`")
-    return done.returncode == 0
+    if run.stderr.strip():
+        must_succeed(run, "`git rev-parse`")
+    return run.returncode == 0
 
 
 def write_commit(root: Path, target: Path) -> None:
@@ -39,13 +38,11 @@ def write_commit(root: Path, target: Path) -> None:
 
     Raises CommandError if one of them is neither a file nor a program.
     """
-    listing = run_git(root, "ls-tree", "-r", "-z", "HEAD").split("\0")
-    entries = [line.partition("\t") for line in listing if line]
-    words = [facts.split() for facts, _, _ in entries]
-    contents = _contents(root, [name for _, _, name in words])
-    for (mode, *_), (_, _, path), data in zip(words, entries, contents, strict=True):
-        _must_be_a_file(mode, path)
-        _write(target / path, data, mode)
+    entries = _entries(root, "ls-tree", "-r", "-z", "HEAD")
+    contents = _contents(root, [words[2] for words, _ in entries])
+    for (words, path), data in zip(entries, contents, strict=True):
+        _must_be_a_file(words[0], path)
+        _write(target / path, data, words[0])
 
 
 def copy_tracked(root: Path, target: Path, *paths: str) -> None:
@@ -59,10 +56,10 @@ def copy_tracked(root: Path, target: Path, *paths: str) -> None:
             f"git is told not to look for changes in `{hidden[0]}`", hint=SHOW_AGAIN
         )
     top = root.resolve()
-    listing = run_git(root, "ls-files", "--stage", "-z", "--", *paths).split("\0")
-    for facts, _, path in (line.partition("\t") for line in listing if line):
-        mode, source = facts.split()[0], top / path
-        if source.is_symlink() or (source.exists() and source.resolve() != source):
+    for words, path in _entries(root, "ls-files", "--stage", "-z", "--", *paths):
+        mode, source = words[0], top / path
+        is_reached_by_link = source.exists() and source.resolve() != source
+        if source.is_symlink() or is_reached_by_link:
             raise CommandError(
                 f"`{path}` is a symbolic link, or reached by one",
                 hint=f"`git checkout -- {path}`",
@@ -85,42 +82,54 @@ def copy_folder(root: Path, target: Path, *paths: str) -> None:
 
 def hidden_files(root: Path, *paths: str) -> list[str]:
     """Return the tracked files whose changes git does not show: `skip-worktree`, `assume-unchanged`."""
-    listing = run_git(root, "ls-files", "-v", "-z", "--", *paths).split("\0")
-    return [line[2:] for line in listing if line[:1] == "S" or line[:1].islower()]
+    lines = _lines(root, "ls-files", "-v", "-z", "--", *paths)
+    # `S` is for `skip-worktree`, and a small letter for `assume-unchanged`.
+    return [line[2:] for line in lines if line[0] == "S" or line[0].islower()]
 
 
 def untracked_files(root: Path, *paths: str, with_ignored: bool = True) -> list[str]:
     """Return the files that git does not track, and those that it ignores."""
     rules = [] if with_ignored else ["--exclude-standard"]
-    listing = run_git(root, "ls-files", "--others", "-z", *rules, "--", *paths)
-    return [path for path in listing.split("\0") if path]
+    return _lines(root, "ls-files", "--others", "-z", *rules, "--", *paths)
 
 
 def run_git(root: Path, *arguments: str) -> str:
     """Return what git prints. Raises CommandError if it fails, as it does outside a repository."""
-    done = capture([_git(), "--no-replace-objects", "-C", str(root), *arguments])
     hint = "work in a clone of the repository"
-    return must_succeed(done, f"`git {arguments[0]}`", hint).stdout
+    run = capture([*_git(root), *arguments])
+    return must_succeed(run, f"`git {arguments[0]}`", hint).stdout
 
 
-def _git() -> str:
-    return find_program("git", "install git")
+def _git(root: Path) -> list[str]:
+    return [find_program("git", "install git"), "--no-replace-objects", "-C", str(root)]
+
+
+def _lines(root: Path, *arguments: str) -> list[str]:
+    """Return a listing of git, with `-z`: no name is quoted in it."""
+    return [line for line in run_git(root, *arguments).split("\0") if line]
+
+
+def _entries(root: Path, *arguments: str) -> list[tuple[list[str], str]]:
+    """Return the entries of a listing: what git says of each file, the mode first, and its path."""
+    parts = [line.partition("\t") for line in _lines(root, *arguments)]
+    return [(words.split(), path) for words, _, path in parts]
 
 
 def _contents(root: Path, names: list[str]) -> Iterator[bytes]:
     """Yield the contents of objects, unchanged."""
-    command = [_git(), "--no-replace-objects", "-C", str(root), "cat-file", "--batch"]
+    command = [*_git(root), "cat-file", "--batch"]
     text = "".join(f"{name}\n" for name in names).encode()
-    done = subprocess.run(command, input=text, capture_output=True, check=False)
-    stream = io.BytesIO(done.stdout)
+    run = subprocess.run(command, input=text, capture_output=True, check=False)
+    stream = io.BytesIO(run.stdout)
     for name in names:
-        size = stream.readline().split()[-1:]
-        if not size or not size[0].isdigit():
+        # Each object follows a line with its size; of one that is gone, the line says `missing`.
+        _, _, size = stream.readline().decode().rpartition(" ")
+        if not size.strip().isdigit():
             raise CommandError(
                 f"git cannot read the object {name}", hint="`git fsck` says more"
             )
-        yield stream.read(int(size[0]))
-        stream.read(1)
+        yield stream.read(int(size))
+        stream.read(1)  # the line's end after it
 
 
 def _must_be_a_file(mode: str, path: str) -> None:

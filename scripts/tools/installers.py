@@ -45,8 +45,8 @@ def uv_install(
     """
     uv, variables = own_program("uv"), clean_environment(**(env or {}))
     if not environment.exists():
-        make = [uv, "venv", "--python", sys.executable, str(environment)]
-        must_succeed(capture(make, env=variables), "`uv venv`")
+        creation = [uv, "venv", "--python", sys.executable, str(environment)]
+        must_succeed(capture(creation, env=variables), "`uv venv`")
     programs = Environment(environment).programs
     command = [uv, "pip", "install", "--python", str(programs / "python"), *arguments]
     must_succeed(capture(command, env=variables), "`uv pip install`")

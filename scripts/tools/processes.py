@@ -28,19 +28,16 @@ SECRETS = (
     "GH_TOKEN",
     "GITHUB_TOKEN",
 )
+# What misleads another Python or installer, and what is none of its business.
+MISLEADING = (
+    *("PYTHON", "VIRTUAL_ENV", "LEANSPEC_"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE"),
+    *SECRETS,
+)
 # What a program needs to start: where its system is, and in which language it speaks.
 FOR_PROGRAMS = (
-    "PATH",
-    "LANG",
-    "LC_",
-    "TZ",
-    "TERM",
-    "TMP",
-    "TEMP",
-    "SYSTEM",
-    "WINDIR",
-    "COMSPEC",
-    "NO_PROXY",
+    *("PATH", "LANG", "LC_", "TZ", "TERM", "TMP", "TEMP", "NO_PROXY"),
+    *("SYSTEM", "WINDIR", "COMSPEC"),
 )
 # A maintainers' command in this environment, on the tree that is the working directory. (What
 # `python3 -m scripts` adds is to find or make the environment of that tree.)
@@ -79,22 +76,10 @@ def capture(
 
     Raises subprocess.TimeoutExpired, and ends it, if it takes longer than `seconds`.
     """
-    stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        umask=umask,
-        process_group=0,
-    )
-    with _ended_with_us(process):
-        out, err = process.communicate(text, seconds)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    options: dict[str, Any] = {"cwd": cwd, "env": env, "umask": umask}
+    options["stdin"] = subprocess.DEVNULL if text is None else subprocess.PIPE
+    options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return _run(command, options, text, seconds)
 
 
 def show(
@@ -105,20 +90,22 @@ def show(
     read: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that reports its own progress to the user; with `read`, return its output."""
-    stdout = subprocess.PIPE if read else None
+    options: dict[str, Any] = {"cwd": cwd, "env": env, "stdin": subprocess.DEVNULL}
+    return _run(command, options | {"stdout": subprocess.PIPE if read else None})
+
+
+def _run(
+    command: list[str],
+    options: dict[str, Any],
+    text: str | None = None,
+    seconds: float | None = None,
+) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        encoding="utf-8",
-        errors="replace",
-        process_group=0,
+        command, encoding="utf-8", errors="replace", process_group=0, **options
     )
     with _ended_with_us(process):
-        out, _ = process.communicate()
-    return subprocess.CompletedProcess(command, process.returncode, out or "", "")
+        out, err = process.communicate(text, seconds)
+    return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 
 
 # Programs that run now, each the leader of a process group of its own: what it started ends with
@@ -130,9 +117,8 @@ _interruption = threading.Event()
 def end_on_signals() -> None:
     """Let SIGTERM end this process as Ctrl-C does: programs are ended first, then what was half done is undone."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        if (
-            signal.getsignal(number) is not signal.SIG_IGN
-        ):  # as `nohup` and a shell's background jobs have it
+        # `nohup`, and a shell for its background jobs, let them be ignored: that is kept.
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupted)
 
 
@@ -152,10 +138,8 @@ def _ended_with_us(process: subprocess.Popen[Any]) -> Iterator[None]:
     try:
         with process:
             try:
-                if (
-                    _interruption.is_set()
-                    and threading.current_thread() is not threading.main_thread()
-                ):
+                is_main = threading.current_thread() is threading.main_thread()
+                if _interruption.is_set() and not is_main:
                     raise KeyboardInterrupt
                 yield
             except BaseException:
@@ -172,22 +156,20 @@ def _send(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     if sys.platform == "win32":
         process.terminate()
         return
-    with contextlib.suppress(
-        ProcessLookupError, PermissionError
-    ):  # macOS says so of a group that has ended
+    # macOS refuses permission for a group that has ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def must_succeed(
-    done: subprocess.CompletedProcess[str], what: str, hint: str | None = None
+    run: subprocess.CompletedProcess[str], title: str, hint: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Return a finished run; raises CommandError with the end of its output where it failed."""
-    if done.returncode != 0:
-        lines = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
-        raise CommandError(
-            f"{what} failed (exit code {done.returncode})", details=lines, hint=hint
-        )
-    return done
+    if run.returncode != 0:
+        lines = (run.stdout + run.stderr).strip().splitlines()
+        message = f"{title} failed (exit code {run.returncode})"
+        raise CommandError(message, details=lines[-TAIL:], hint=hint)
+    return run
 
 
 def clean_environment(**additions: str) -> dict[str, str]:
@@ -195,28 +177,13 @@ def clean_environment(**additions: str) -> dict[str, str]:
 
     Registry, proxy and certificate settings stay: they are the user's.
     """
-    unwanted = (
-        "PYTHON",
-        "VIRTUAL_ENV",
-        "PIP_TARGET",
-        "PIP_PREFIX",
-        "PIP_USER",
-        "PIP_REQUIRE",
-        "LEANSPEC_",
-        *SECRETS,
-    )
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(unwanted)
-    }
-    return kept | additions
+    others = [name for name in os.environ if not name.startswith(MISLEADING)]
+    return {name: os.environ[name] for name in others} | additions
 
 
 def program_environment(home: Path) -> dict[str, str]:
     """Return the environment for a program under test: what every program needs, its own home, no secret."""
     home.mkdir(parents=True, exist_ok=True)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name.upper().startswith(FOR_PROGRAMS)
-    }
-    return kept | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}
+    names = [name for name in os.environ if name.upper().startswith(FOR_PROGRAMS)]
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "LOCALAPPDATA"), str(home))
+    return {name: os.environ[name] for name in names} | homes

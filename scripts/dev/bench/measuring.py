@@ -198,7 +198,7 @@ def _release(folder: Path) -> Path:
     """Build the wheels of the real binaries."""
     version = main_project()["version"]
     with staged(folder / "binaries") as staging:
-        collect_npm(version, load_programs(), [this_platform()], staging, all_wanted=True)
+        collect_npm(version, load_programs(), [this_platform()], staging, all_required=True)
     with step("building wheels"), console().capture():
         build_wheels(folder / "binaries", folder / "dist", (), ())
     return folder / "dist"

@@ -68,7 +68,7 @@ def long_name(path: Path) -> Path:
     return path
 
 
-def test_the_wanted_file_alone_is_written(tmp_path: Path) -> None:
+def test_extract_file_writes_that_file_alone(tmp_path: Path) -> None:
     source = archive(
         tmp_path / "a.tgz",
         entry("package/other"),
@@ -142,7 +142,7 @@ def cut_after_the_file(path: Path) -> Path:
         ),
     ],
 )
-def test_a_bad_archive_is_refused_and_leaves_nothing(
+def test_a_bad_archive_is_refused_and_leaves_no_file(
     tmp_path: Path, make: Callable[[Path], Path], words: str
 ) -> None:
     source = make(tmp_path / "a.tgz")

@@ -42,7 +42,9 @@ def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
     return collect
 
 
-def test_every_platform_lands_with_its_own_record(collect: Scripts, tmp_path: Path) -> None:
+def test_collect_artifacts_keeps_the_record_of_each_platform(
+    collect: Scripts, tmp_path: Path
+) -> None:
     collect()
     records = sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))
     assert len(records) == len(PROGRAMS) * len(PLATFORMS)
@@ -64,7 +66,7 @@ def test_a_missing_platform_fails_unless_allowed(
     assert not list((tmp_path / "into").glob("*/binaries/linux-arm64"))
 
 
-def test_planned_gaps_are_those_of_the_source(
+def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
     collect: Scripts, artifacts: Path, tmp_path: Path
 ) -> None:
     """What npm lacks has to be there if a workspace was built."""
@@ -121,7 +123,7 @@ def test_planned_gaps_are_those_of_the_source(
         ),
     ],
 )
-def test_a_fault_stops_all(
+def test_collect_artifacts_refuses_a_bad_artifact(
     collect: Scripts,
     artifacts: Path,
     tmp_path: Path,
@@ -135,14 +137,14 @@ def test_a_fault_stops_all(
     assert not list((tmp_path / "into").glob("*/binaries"))
 
 
-def test_a_folder_that_is_none_is_named(scripts: Scripts, tmp_path: Path) -> None:
+def test_collect_artifacts_names_a_missing_folder(scripts: Scripts, tmp_path: Path) -> None:
     done = scripts(
         "collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1
     )
     assert "is not a folder of artifacts" in done.stderr
 
 
-def test_merged_artifacts_are_the_same(
+def test_collect_artifacts_reads_merged_artifacts(
     collect: Scripts, artifacts: Path, tmp_path: Path
 ) -> None:
     """`download-artifact` gives no folder of its own to a single artifact, nor to those that it merges."""

@@ -48,7 +48,7 @@ def refused(done: CompletedProcess[str], into: Path) -> str:
     return done.stderr
 
 
-def test_it_builds_and_collects_what_runs(
+def test_collect_cargo_builds_and_records_each_program(
     collect: Scripts, workspace: Path, tmp_path: Path, version: str
 ) -> None:
     for command in (
@@ -119,7 +119,7 @@ def hidden_edit(workspace: Path) -> None:
         hidden_edit,
     ],
 )
-def test_files_that_git_does_not_show_are_changes(
+def test_commit_is_dirty_with_files_that_git_does_not_show(
     workspace: Path, change: Callable[[Path], object]
 ) -> None:
     git(workspace, "init", "--quiet")
@@ -146,7 +146,7 @@ def configured(workspace: Path, text: str) -> None:
         "[profile.release]\nopt-level = 0\n",
     ],
 )
-def test_what_cargo_built_is_taken_wherever_it_lies(
+def test_build_takes_the_binaries_that_cargo_names(
     collect: Scripts, workspace: Path, tmp_path: Path, version: str, text: str
 ) -> None:
     """An older program lies where cargo put it before its configuration changed."""
@@ -178,7 +178,7 @@ def test_a_variable_that_moves_the_output_is_followed(
     )
 
 
-def test_a_program_of_another_version_or_crate_is_not_ours(
+def test_a_binary_of_another_version_or_crate_is_refused(
     collect: Scripts, workspace: Path, tmp_path: Path
 ) -> None:
     collect("--build", "--program", "cli")
@@ -216,7 +216,7 @@ def test_two_targets_for_one_platform_are_refused(
     assert f"the targets `{ARM}` and `{other}` are both for `linux-arm64`" in words
 
 
-def test_without_a_build_it_says_what_is_missing(collect: Scripts, tmp_path: Path) -> None:
+def test_a_missing_binary_without_build_is_named(collect: Scripts, tmp_path: Path) -> None:
     words = refused(collect(code=1), tmp_path / "into")
     assert "target/release/leanspec` does not exist" in words
     assert "hint: add `--build`" in words
@@ -310,7 +310,7 @@ def test_a_missing_crate_is_passed_over_unless_asked_for(
     assert "has none of the crates" in refused(done, into)
 
 
-def test_a_missing_binary_is_named(
+def test_a_crate_without_the_binary_is_named(
     collect: Scripts, workspace: Path, tmp_path: Path
 ) -> None:
     manifest = workspace / "leanspec-http/Cargo.toml"
@@ -338,7 +338,7 @@ def test_no_workspace_and_no_cargo_are_named(
 @pytest.mark.parametrize(
     ("data", "words"), [(b"#!/bin/sh\n", "is a script"), (None, "is a directory")]
 )
-def test_what_is_no_program_is_named(
+def test_a_file_that_is_no_executable_is_named(
     collect: Scripts, workspace: Path, tmp_path: Path, data: bytes | None, words: str
 ) -> None:
     """The other kinds are those of `test_it_is_refused_when_collected`."""

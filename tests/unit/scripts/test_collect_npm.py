@@ -71,7 +71,7 @@ def files(folder: Path) -> list[str]:
     )
 
 
-def test_what_the_registry_has_lands_with_its_record(
+def test_collect_npm_records_package_and_integrity(
     collect: Scripts, registry: Registry, tmp_path: Path
 ) -> None:
     publish(registry, "mcp", "linux-x64", headers.elf())
@@ -139,7 +139,7 @@ def test_collect_npm_does_not_take_a_staged_version_for_a_missing_one(
     assert files(tmp_path / "into") == ["cli/binaries/linux-x64/old"]
 
 
-def test_a_second_collect_keeps_the_first_if_told_to(
+def test_collect_npm_with_keep_keeps_other_binaries(
     collect: Scripts, registry: Registry, tmp_path: Path
 ) -> None:
     publish(registry, "cli", "linux-x64", headers.elf())
@@ -151,7 +151,7 @@ def test_a_second_collect_keeps_the_first_if_told_to(
 
 
 @pytest.mark.system
-def test_a_full_disk_keeps_what_was_collected(
+def test_collect_npm_on_a_full_disk_keeps_the_collected_binaries(
     scripts: Scripts, registry: Registry, small_disk: Path
 ) -> None:
     publish(registry, "cli", "linux-x64", headers.elf() + os.urandom(3_000_000))
@@ -219,7 +219,7 @@ def program(data: bytes) -> Callable[[Registry], None]:
         (program(b""), ["is empty, not an executable for `linux-x64`"]),
     ],
 )
-def test_a_fault_is_one_error_and_changes_nothing(
+def test_collect_npm_refuses_a_bad_package_and_changes_nothing(
     collect: Scripts,
     registry: Registry,
     tmp_path: Path,
@@ -235,7 +235,9 @@ def test_a_fault_is_one_error_and_changes_nothing(
     assert files(tmp_path / "into") == ["cli/binaries/linux-x64/old"]
 
 
-def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
+def test_collect_npm_names_a_registry_that_does_not_answer(
+    collect: Scripts, registry: Registry
+) -> None:
     one = ("--program", "cli", "--platform", "linux-x64")
     result = collect(*one, code=1, npm_config_registry="http://127.0.0.1:9/")
     assert "ECONNREFUSED" in result.stderr
@@ -243,14 +245,14 @@ def test_offline_is_said(collect: Scripts, registry: Registry) -> None:
     assert registry.packages == {}
 
 
-def test_without_npm_it_says_so(collect: Scripts) -> None:
+def test_collect_npm_names_a_missing_npm(collect: Scripts) -> None:
     result = collect(code=1, PATH=os.devnull)
     assert "error: `npm` is not installed" in result.stderr
     assert "hint: " in result.stderr
 
 
 @pytest.mark.posix
-def test_every_program_and_platform_is_asked_for_without_a_choice(
+def test_collect_npm_asks_for_every_program_and_platform(
     collect: Scripts, tmp_path: Path
 ) -> None:
     npm = tmp_path / "bin/npm"
@@ -273,15 +275,15 @@ def test_collect_npm_refuses_a_range_before_it_asks(collect: Scripts, version: s
 @pytest.mark.parametrize(
     "arguments", [["--platform", "linux-mips"], ["--program", "gui"], ["--nonsense"]]
 )
-def test_wrong_usage_is_2(collect: Scripts, arguments: list[str]) -> None:
+def test_collect_npm_exits_with_2_for_wrong_usage(
+    collect: Scripts, arguments: list[str]
+) -> None:
     result = collect(*arguments, code=2)
     assert result.stderr.startswith("error: ")
     assert "hint: `python3 -m scripts collect npm --help`" in result.stderr
 
 
-def test_npm_is_told_to_run_no_script(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_npm_pack_runs_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Today npm runs none for a package of a registry; it is told all the same."""
     told: list[list[str]] = []
 
@@ -293,7 +295,7 @@ def test_npm_is_told_to_run_no_script(
     project, platform = load_programs()[0], PLATFORMS["linux-x64"]
     package = npm.Package(project, platform, "x", "1.2.3", "sha512-x", None)
     with pytest.raises(CommandError, match="npm left 0 files"):
-        npm._fetch("npm", package, tmp_path)  # noqa: SLF001 - the one place that fetches
+        npm._fetch("npm", tmp_path, package)  # noqa: SLF001 - the one place that fetches
     assert told[0][:3] == ["npm", "pack", "x@1.2.3"]
     assert "--ignore-scripts" in told[0]
 
@@ -310,7 +312,7 @@ def test_npm_is_told_to_run_no_script(
         ("[1]", "because", 1, "for `a`: because"),
     ],
 )
-def test_whatever_npm_answers_is_one_message(
+def test_any_answer_of_npm_is_one_message(
     output: str, errors: str, code: int, words: str, tmp_path: Path
 ) -> None:
     program = tmp_path / "npm"

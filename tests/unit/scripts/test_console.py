@@ -14,7 +14,7 @@ from scripts.tools.processes import capture, clean_environment, find_program
 from tests.support.preconditions import needs
 
 
-def test_a_log_shows_work_that_takes_long_and_how_far_it_is(
+def test_a_log_shows_the_progress_of_long_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(locked, "PATIENCE", 0.05)
@@ -51,7 +51,7 @@ def test_npm_gives_a_closed_registry_up_within_seconds(
     assert capture([npm, "view", "lean-spec"], env=env, seconds=30).returncode != 0
 
 
-def test_a_user_says_how_often_an_index_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_that_a_user_sets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_attempts(monkeypatch)
     monkeypatch.setenv("npm_config_fetch_retries", "9")
     locked.give_up_early()

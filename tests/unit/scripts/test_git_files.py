@@ -228,7 +228,7 @@ def test_wheels_and_drafts_are_of_the_tracked_files(
 
 
 @pytest.mark.parametrize("attack", HIDDEN)
-def test_wheels_refuse_what_git_is_told_not_to_look_at(
+def test_wheels_refuse_files_hidden_from_git(
     attack: str, of_project: Path, tmp_path: Path
 ) -> None:
     HIDDEN[attack](of_project)
@@ -289,7 +289,7 @@ def test_object_that_is_gone_is_one_message(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("attack", HIDDEN)
 @pytest.mark.parametrize("is_draft", [False, True])
-def test_check_names_what_git_is_told_not_to_look_at(
+def test_check_names_files_hidden_from_git(
     attack: str, root: Path, *, is_draft: bool
 ) -> None:
     plan = replace(PLAN, is_draft=is_draft)

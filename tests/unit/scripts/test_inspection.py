@@ -70,7 +70,7 @@ def wheel(folder: Path, tags: str, *programs: bytes) -> Path:
         ("manylinux_2_34_x86_64", [headers.elf(needed=["libssl.so.3"])], Verdict.LOOSE),
     ],
 )
-def test_the_verdict_on_a_name(
+def test_inspect_judges_the_tags_of_a_name(
     tmp_path: Path, tags: str, programs: list[bytes], verdict: Verdict
 ) -> None:
     facts = inspect_file(wheel(tmp_path, tags, *programs)).facts
@@ -78,7 +78,7 @@ def test_the_verdict_on_a_name(
     assert facts.verdict is verdict
 
 
-def test_inspect_knows_a_real_program(scripts: Scripts, binaries: Path) -> None:
+def test_inspect_describes_a_real_program(scripts: Scripts, binaries: Path) -> None:
     """What it reads is compared with readelf by the backend's tests."""
     program = binaries / "cli/binaries/linux-x64/leanspec"
     (facts,) = json.loads(scripts("inspect", program, "--json").stdout)["files"]
@@ -96,7 +96,7 @@ def test_inspect_agrees_with_the_names_of_our_wheels(
     assert [wheel["verdict"] for wheel in verdicts] == [Verdict.TRUE] * 3
 
 
-def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
+def test_inspect_does_not_unpack_a_bomb(scripts: Scripts, tmp_path: Path) -> None:
     path = tmp_path / "tool-1.0-py3-none-any.whl"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -110,7 +110,7 @@ def test_a_bomb_is_not_unpacked(scripts: Scripts, tmp_path: Path) -> None:
     )
 
 
-def test_people_see_the_reason(scripts: Scripts, tmp_path: Path) -> None:
+def test_inspect_prints_the_reason_for_a_tag(scripts: Scripts, tmp_path: Path) -> None:
     loose = wheel(tmp_path, "manylinux_2_12_x86_64", GLIBC)
     result = scripts("inspect", loose, code=1)
     assert "too loose" in result.stdout
@@ -140,7 +140,7 @@ def test_inspect_names_a_file_that_it_cannot_read_and_says_what_helps(
     assert rest == ([f"hint: {hint}"] if hint else [])
 
 
-def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
+def test_same_bytes_sees_one_changed_byte_of_a_rebuild(
     scripts: Scripts, stand_in: Path, tmp_path: Path
 ) -> None:
     dist, binaries = tmp_path / "dist", stand_in / "binaries"
@@ -156,7 +156,7 @@ def test_a_rebuild_gives_the_same_bytes_and_one_changed_byte_is_seen(
     assert sorted(compared) == sorted([*expected, ("other.whl", False)])
 
 
-def test_a_program_that_is_cut_short_beside_a_good_one_is_no_true_wheel(
+def test_check_refuses_a_wheel_with_a_truncated_program(
     tmp_path: Path,
 ) -> None:
     facts = inspect_file(
@@ -207,7 +207,7 @@ def truncated(data: bytearray) -> None:
     "compression",
     [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2],
 )
-def test_a_wheel_that_cannot_be_read_is_one_message(
+def test_check_names_a_wheel_that_cannot_be_read(
     tmp_path: Path, change: Callable[[bytearray], None], compression: int
 ) -> None:
     with pytest.raises(CommandError, match=r"is not a whole archive|is encrypted"):

@@ -65,13 +65,13 @@ def test_wheel_brings_nothing_beside_its_package(dist: Path, name: str) -> None:
     assert wrong(dist) == [f"{STUB}: {name}"]
 
 
-def test_record_lists_what_is_there(dist: Path) -> None:
+def test_layout_refuses_a_file_outside_record(dist: Path) -> None:
     with zipfile.ZipFile(dist / STUB, "a") as archive:
         archive.writestr("leanspec_cli_bin/new.py", b"import os\n")
     assert wrong(dist) == [f"{STUB}: leanspec_cli_bin/new.py"]
 
 
-def test_record_lists_nothing_that_is_gone(dist: Path) -> None:
+def test_layout_refuses_a_record_of_a_missing_file(dist: Path) -> None:
     with zipfile.ZipFile(dist / STUB) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     entries[f"{INFO}/RECORD"] += b"leanspec_cli_bin/gone.py,sha256=x,1\n"

@@ -48,9 +48,7 @@ def wait_for(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_a_command_started_ends_with_it(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_children_of_a_command_end_with_it(number: signal.Signals, tmp_path: Path) -> None:
     """The signal reaches the command alone, as from a supervisor; it waits in a thread for each package."""
     programs = tmp_path / "bin"
     programs.mkdir()

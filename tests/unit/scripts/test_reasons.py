@@ -24,7 +24,7 @@ def of(work: Callable[[], object]) -> str:
     return reason(error.value)
 
 
-def test_a_reason_has_no_name_of_python(tmp_path: Path) -> None:
+def test_reasons_have_no_name_of_python(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"\xff")
     archive = tmp_path / "archive.zip"
     with zipfile.ZipFile(archive, "w"):
@@ -46,7 +46,7 @@ def test_a_reason_has_no_name_of_python(tmp_path: Path) -> None:
     } == dict.fromkeys(reasons, True)
 
 
-def test_a_gate_that_is_stopped_says_why_in_words(tmp_path: Path) -> None:
+def test_a_stopped_gate_has_a_reason_in_words(tmp_path: Path) -> None:
     def gate() -> list[Finding]:
         return [*tmp_path.joinpath("index").iterdir()]  # type: ignore[list-item]
 

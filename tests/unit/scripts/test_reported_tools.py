@@ -43,14 +43,14 @@ def commands(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_adapter_is_asked_in_its_own_project_without_a_network(commands: Path) -> None:
+def test_tools_are_listed_per_adapter_without_a_network(commands: Path) -> None:
     tools = reported_tools(commands / "leanspec-mcp")
     assert [*tools] == [*ADAPTERS]
     for adapter, outlines in tools.items():
         assert [*outlines] == ["list", adapter, "http://127.0.0.1:9"]
 
 
-def test_an_installed_server_is_as_released_or_its_change_is_named(commands: Path) -> None:
+def test_check_names_a_tool_that_differs_from_the_release(commands: Path) -> None:
     tools = reported_tools(commands / "leanspec-mcp")
     findings = [*compare_tools(commands, tools, "gate")]
     assert [(each.passed, each.found) for each in findings] == [(True, AS_RELEASED)] * 4

@@ -43,7 +43,7 @@ def contents(base: Path) -> dict[str, bytes]:
     }
 
 
-def test_what_is_collected_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+def test_staged_binaries_replace_the_collected_ones(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -76,7 +76,7 @@ def test_a_swap_that_fails_halfway_is_undone(
     assert {each.version for each in read_collected(base)} == {"1.2.3"}
 
 
-def test_nothing_collected_changes_nothing(tmp_path: Path) -> None:
+def test_staging_without_a_binary_changes_nothing(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -94,7 +94,9 @@ def test_the_same_bytes_twice_are_refused(tmp_path: Path) -> None:
     assert contents(base) == {}
 
 
-def test_a_record_says_nothing_of_a_program_that_was_not_run(tmp_path: Path) -> None:
+def test_a_record_has_no_reported_version_of_a_binary_that_was_not_run(
+    tmp_path: Path,
+) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -104,7 +106,7 @@ def test_a_record_says_nothing_of_a_program_that_was_not_run(tmp_path: Path) -> 
         assert text.startswith('{\n  "program"'), "two spaces, so that a change is one line"
 
 
-def test_what_is_kept_is_checked_and_of_the_same_version(tmp_path: Path) -> None:
+def test_binaries_kept_are_checked_and_of_the_same_version(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")
@@ -118,7 +120,7 @@ def test_what_is_kept_is_checked_and_of_the_same_version(tmp_path: Path) -> None
     assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
 
 
-def test_a_record_that_is_true_of_a_program_for_another_machine_is_refused(
+def test_a_record_of_a_binary_for_another_machine_is_refused(
     tmp_path: Path,
 ) -> None:
     base = tmp_path / "base"

@@ -23,7 +23,7 @@ def handled() -> Iterator[threading.Event]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_the_results_have_the_order_of_the_items() -> None:
+def test_map_in_threads_keeps_the_order_of_items() -> None:
     def work(number: int) -> int:
         time.sleep(0.05 / number)
         return number
@@ -32,7 +32,7 @@ def test_the_results_have_the_order_of_the_items() -> None:
     assert map_in_threads(work, []) == []
 
 
-def test_the_first_error_is_raised_when_what_runs_has_ended() -> None:
+def test_map_in_threads_raises_the_first_error_after_running_work_ends() -> None:
     begun, ended = [], []
 
     def work(number: int) -> None:
@@ -50,7 +50,7 @@ def test_the_first_error_is_raised_when_what_runs_has_ended() -> None:
 
 
 @pytest.mark.posix
-def test_a_signal_is_seen_that_interrupts_no_wait(handled: threading.Event) -> None:
+def test_a_signal_during_a_wait_is_handled(handled: threading.Event) -> None:
     """As if it came just before the main thread waits: another thread receives it."""
 
     def work(_: object) -> bool:

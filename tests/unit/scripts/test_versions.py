@@ -68,7 +68,7 @@ def read_requirements(manifest: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("python", "cargo"), PAIRS.items())
-def test_both_forms_are_read_and_mapped(python: str, cargo: str) -> None:
+def test_versions_are_read_in_both_forms(python: str, cargo: str) -> None:
     assert read_version(python) == read_version(cargo) == Version(python)
     assert binary_version(python) == cargo
 
@@ -117,7 +117,7 @@ def test_the_order_of_the_two_forms_is_the_same() -> None:
         ("1.2.\u0663", "invalid version"),
     ],
 )
-def test_what_has_no_counterpart_is_an_error(text: str, words: str) -> None:
+def test_versions_without_a_counterpart_are_refused(text: str, words: str) -> None:
     with pytest.raises(CommandError, match=words):
         read_version(text)
 
@@ -155,7 +155,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_place_follows_and_nothing_else_changes(tree: Path) -> None:
+def test_bump_sets_every_place_and_nothing_else(tree: Path) -> None:
     repeating = [*tree.rglob("*.toml"), *(tree / "docs/recipes").iterdir()]
     before = {path: path.read_text() for path in repeating}
     changed = version_places.apply(version_places.planned(Version("0.2.0rc1"), tree))
@@ -232,7 +232,7 @@ def test_bump_writes_the_platforms_and_the_oldest_systems_of_the_plan(tree: Path
     assert [(place.file, place.found) for place in wrong] == [("README.md", "no such line")]
 
 
-def test_a_dev_version_has_no_heading(tree: Path) -> None:
+def test_bump_writes_no_heading_for_a_dev_version(tree: Path) -> None:
     before = (tree / "CHANGELOG.md").read_text()
     version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree))
     assert (tree / "CHANGELOG.md").read_text() == before
@@ -240,7 +240,7 @@ def test_a_dev_version_has_no_heading(tree: Path) -> None:
 
 @pytest.mark.parametrize("is_replaced", [False, True])
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()])
-def test_a_change_that_fails_half_way_is_undone(
+def test_a_bump_that_fails_halfway_is_undone(
     tree: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
@@ -269,7 +269,7 @@ def test_a_change_that_fails_half_way_is_undone(
 
 
 @needs("cargo")
-def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> None:
+def test_bump_sets_a_cargo_workspace_and_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     subprocess.run(
         ["cargo", "generate-lockfile", "--offline"],
@@ -291,7 +291,7 @@ def test_a_cargo_workspace_follows_with_its_lock(tree: Path, tmp_path: Path) -> 
 
 
 @needs("cargo")
-def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) -> None:
+def test_bump_takes_any_path_to_a_workspace(tree: Path, tmp_path: Path) -> None:
     """The docs' own form has `..` in it."""
     workspace = write_workspace(tmp_path / "other/workspace", "0.1.0")
     (workspace / "Cargo.toml").write_text(
@@ -307,7 +307,7 @@ def test_a_workspace_may_be_named_by_any_path_to_it(tree: Path, tmp_path: Path) 
 
 
 @needs("cargo")
-def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None:
+def test_bump_sets_the_dependencies_of_a_target(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
     manifest = min(workspace.glob("leanspec-*/Cargo.toml"))
     other = next(
@@ -326,7 +326,7 @@ def test_dependencies_of_a_target_follow_too(tree: Path, tmp_path: Path) -> None
     )
 
 
-def test_line_ends_stay_as_they_are(tree: Path) -> None:
+def test_bump_keeps_line_ends(tree: Path) -> None:
     files = [
         tree / "pyproject.toml",
         tree / "CHANGELOG.md",
@@ -365,7 +365,7 @@ version_places.apply(version_places.planned(Version("0.2.0"), pathlib.Path(sys.a
 @pytest.mark.posix
 @pytest.mark.parametrize("files", [0, 1, 4, 8])
 @pytest.mark.parametrize("after", ["0.2.0", BEFORE])
-def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
+def test_a_killed_bump_is_completed_or_taken_back(
     tree: Path, files: int, after: str
 ) -> None:
     paths = [*tree.rglob("*.toml"), tree / "CHANGELOG.md"]
@@ -391,7 +391,7 @@ def test_a_change_that_is_killed_half_way_is_completed_or_taken_back(
         assert found.count(f"## [{after}]") == 1
 
 
-def test_a_bump_that_was_killed_is_typed_again(released_tree: Path, tmp_path: Path) -> None:
+def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
     """Its heading in the changelog is in no commit, and so not of a published version."""
     tree = tmp_path / "tree"
     copy_tree(tree, released_tree)
@@ -476,7 +476,9 @@ def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
         "https://github.com/example/packaging/tree/main",
     ],
 )
-def test_repository_is_an_address(tree: Path, key: str, text: str) -> None:
+def test_bump_refuses_a_repository_without_an_address(
+    tree: Path, key: str, text: str
+) -> None:
     manifest = tree / "pyproject.toml"
     document: Any = tomlkit.parse(manifest.read_text("utf-8"))
     document["tool"]["leanspec-release"][key] = text
@@ -485,7 +487,7 @@ def test_repository_is_an_address(tree: Path, key: str, text: str) -> None:
         version_places.planned(Version(BEFORE), tree)
 
 
-def test_line_that_should_name_the_repository_and_is_gone_is_a_difference(
+def test_bump_names_a_missing_line_with_the_repository(
     tree: Path,
 ) -> None:
     (tree / "docs/verifying.md").write_text("# Verifying\n")

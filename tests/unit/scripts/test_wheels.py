@@ -48,7 +48,7 @@ def own_binaries(binaries: Path, tmp_path: Path) -> Path:
     return tmp_path / "binaries"
 
 
-def test_the_set_is_exactly_this(dist: Path) -> None:
+def test_wheels_builds_exactly_this_set(dist: Path) -> None:
     assert {path.name for path in dist.iterdir()} == OUR_WHEELS
 
 
@@ -136,7 +136,7 @@ def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
     assert pins(grafted)["LIBRARIES"] == expected
 
 
-def test_no_tracked_file_changes(dist: Path) -> None:
+def test_wheels_changes_no_tracked_file(dist: Path) -> None:
     assert dist.exists()
     assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (
         ROOT / "leanspec_launcher/_pins.py"
@@ -155,7 +155,7 @@ def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
     }
 
 
-def test_twine_finds_nothing_to_say(dist: Path) -> None:
+def test_twine_accepts_every_file(dist: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -169,7 +169,7 @@ def test_twine_finds_nothing_to_say(dist: Path) -> None:
     assert result.stdout.count("PASSED") == len(OUR_WHEELS)
 
 
-def test_a_choice_builds_the_chosen_alone(
+def test_wheels_builds_the_chosen_program_and_platform_alone(
     scripts: Scripts, stand_in: Path, tmp_path: Path
 ) -> None:
     """And replaces files of other tags and versions, not those of others."""
@@ -185,7 +185,9 @@ def test_a_choice_builds_the_chosen_alone(
     assert "lean-spec and the stubs are left out" in result.stderr
 
 
-def test_a_gap_is_never_silent(scripts: Scripts, stand_in: Path, tmp_path: Path) -> None:
+def test_wheels_names_every_missing_binary(
+    scripts: Scripts, stand_in: Path, tmp_path: Path
+) -> None:
     binaries = tmp_path / "binaries"
     shutil.copytree(stand_in / "binaries/cli", binaries / "cli")
     result = scripts("wheels", "--binaries", binaries, "--out", tmp_path / "out")
@@ -243,7 +245,7 @@ def empty(binaries: Path) -> None:
         (empty, [], "no binary is collected"),
     ],
 )
-def test_a_fault_stops_the_build_and_leaves_nothing(
+def test_wheels_stops_at_a_bad_binary_and_leaves_nothing(
     scripts: Scripts,
     own_binaries: Path,
     tmp_path: Path,
@@ -261,7 +263,7 @@ def test_a_fault_stops_the_build_and_leaves_nothing(
 
 
 @pytest.mark.system
-def test_a_full_disk_is_said_and_leaves_nothing(
+def test_wheels_names_a_full_disk_and_leaves_nothing(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
     result = scripts(
@@ -272,7 +274,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
 
 
 @pytest.mark.system
-def test_an_unwritable_folder_is_said(
+def test_wheels_names_an_unwritable_folder(
     scripts: Scripts, binaries: Path, small_disk: Path
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -281,7 +283,7 @@ def test_an_unwritable_folder_is_said(
     assert result.stderr.count("error: ") == 1
 
 
-def test_a_folder_that_is_a_file_is_said(
+def test_wheels_names_an_output_folder_that_is_a_file(
     scripts: Scripts, binaries: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("")

@@ -12,7 +12,7 @@ from scripts.tools.work_folder import PREFIX, work_folder
 from tests.support.preconditions import needs
 
 
-def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
+def test_work_folder_is_empty_and_removed_afterwards(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}killed").mkdir()
     (tmp_path / "mine").write_text("")
     with work_folder(tmp_path) as folder:
@@ -23,7 +23,7 @@ def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+def test_work_folder_is_removed_after_a_failure(tmp_path: Path) -> None:
     def interrupted() -> None:
         with work_folder(tmp_path) as folder:
             (folder / "half").write_text("")
@@ -35,7 +35,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 
 @needs("POSIX")
-def test_a_second_one_waits(tmp_path: Path) -> None:
+def test_work_folder_of_a_second_process_waits(tmp_path: Path) -> None:
     order = []
 
     def second() -> None:
