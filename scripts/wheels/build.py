@@ -24,16 +24,8 @@ from scripts.collect.pages import read_collected_pages
 from scripts.collect.reported import reported_tools, runs_here
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
-from scripts.model.distributions import (
-    DISTRIBUTIONS,
-    HAS_MCP,
-    MCP_COMMAND,
-    MCP_COMMAND_PROJECT,
-)
-from scripts.model.distributions import PAGES as PAGES_DISTRIBUTION
-from scripts.model.pages import PACKAGE as PAGES_PACKAGE
-from scripts.model.pages import PROJECT as PAGES_PROJECT
-from scripts.model.pages import pages_folder, pages_record
+from scripts.model import distributions, pages
+from scripts.model.distributions import DISTRIBUTIONS, HAS_MCP, MCP_COMMAND
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import (
     ProgramProject,
@@ -54,7 +46,7 @@ from scripts.tools.processes import capture, clean_environment
 from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
-from .pins import WheelPins, render_pins, wheel_pins
+from .pins import ReleasePins, render_pins, wheel_pins
 from .readme import for_the_index
 
 MAIN_PACKAGE = "leanspec_launcher"
@@ -95,27 +87,32 @@ def build_wheels(
     What `out` held of the same distributions is replaced when all went well. Returns the files
     built. Raises CommandError if nothing of the choice is collected or a build fails.
     """
-    wanted = _choose(base, programs, platforms)
-    plan = read_plan(kinds={each.source for each in wanted})
+    requests = _choose(base, programs, platforms)
+    plan = read_plan(kinds={request.source for request in requests})
     narrowed = bool(programs or platforms)
     with work_folder(out) as folder:
         _copy_sources(folder / SOURCES)
-        built = _build_platform_wheels(wanted, folder, repair)
+        files = _build_platform_wheels(requests, folder, repair)
         if narrowed:
             say(
                 "lean-spec and the stubs are left out: they speak of all programs and platforms"
             )
         else:
-            pins = _pins(wanted, built)
-            pages = read_collected_pages(base)
-            built += _build_stubs(wanted, built, folder)
-            built += _build_pages(base, folder) if pages else []
-            digest = str(pages["sha256"]) if pages else ""
-            built += _build_main(folder, pins, digest, _tools(wanted))
+            pins = _pins(requests, files)
+            record = read_collected_pages(base)
+            files += _build_stubs(requests, files, folder)
+            files += _build_pages(base, folder) if record else []
+            sha256 = str(record["sha256"]) if record else ""
+            files += _build_main(folder, pins, sha256, _tools(requests))
             for line in _gaps(pins, plan):
                 say(f"    {line}")
-            built += _build_mcp_command(folder) if HAS_MCP else []
-        return _publish(built, out, () if narrowed else DISTRIBUTIONS)
+            files += _build_mcp_command(folder) if HAS_MCP else []
+        return _publish(files, out, () if narrowed else DISTRIBUTIONS)
+
+
+def _say_files(files: Iterable[Path]) -> None:
+    for path in files:
+        say(f"  {path.name}  {size(path.stat().st_size)}")
 
 
 def _copy_sources(target: Path) -> None:
@@ -124,7 +121,8 @@ def _copy_sources(target: Path) -> None:
         copy_folder(ROOT, target, *BUILT_FROM)
         return
     copy_tracked(ROOT, target, *BUILT_FROM)
-    others = [name for name in untracked_files(ROOT, *FOLDERS) if _is_left_out(name)]
+    untracked = untracked_files(ROOT, *FOLDERS)
+    others = [name for name in untracked if _is_left_out(name)]
     for name in others[:MOST_NAMED]:
         say(f"left out, because git does not track it: `{name}`")
     if len(others) > MOST_NAMED:
@@ -141,59 +139,55 @@ def _is_left_out(name: str) -> bool:
 def _choose(
     base: Path, programs: tuple[str, ...], platforms: tuple[str, ...]
 ) -> list[BuildRequest]:
+    """Return the platform wheels to build.
+
+    Raises CommandError if something asked for by name is not collected, nothing is, or a binary is
+    of another version.
+    """
     projects = {project.name: project for project in load_programs()}
-    wanted = []
-    for each in read_collected(base):
-        project, platform = projects[each.program], PLATFORMS[each.platform]
-        wanted_version = binary_version(project.version)
-        if each.version != wanted_version:
+    requests = []
+    for binary in read_collected(base):
+        project, platform = projects[binary.program], PLATFORMS[binary.platform]
+        version = binary_version(project.version)
+        if binary.version != version:
             raise CommandError(
-                f"the collected `{each.program}` for `{each.platform}` is version `{each.version}`,"
-                f" this is `{wanted_version}`",
-                hint=f"collect {wanted_version}: `python3 -m scripts collect --help`",
+                f"the collected `{binary.program}` for `{binary.platform}` is version `{binary.version}`,"
+                f" this is `{version}`",
+                hint=f"collect {version}: `python3 -m scripts collect --help`",
             )
-        if each.program in (programs or projects) and each.platform in (
-            platforms or PLATFORMS
-        ):
+        is_chosen = binary.program in (programs or projects)
+        if is_chosen and binary.platform in (platforms or PLATFORMS):
             path = binary_path(base, project, platform)
-            source = str(each.source.get("kind"))
-            wanted.append(BuildRequest(project, platform, path, source))
-    _must_be_complete(wanted, programs, platforms, base)
-    return wanted
-
-
-def _must_be_complete(
-    wanted: list[BuildRequest],
-    programs: tuple[str, ...],
-    platforms: tuple[str, ...],
-    base: Path,
-) -> None:
-    """Raise CommandError if something asked for by name is not collected, or nothing is."""
-    hint = "collect it first: `python3 -m scripts collect --help`"
-    for program in programs:
-        if not any(each.project.name == program for each in wanted):
-            raise CommandError(
-                f"no binary of `{program}` is collected in `{base}`", hint=hint
-            )
-    for platform in platforms:
-        if not any(each.platform.key == platform for each in wanted):
-            raise CommandError(
-                f"no binary for `{platform}` is collected in `{base}`", hint=hint
-            )
-    if not wanted:
-        raise CommandError(f"no binary is collected in `{base}`", hint=hint)
+            source = str(binary.source.get("kind"))
+            requests.append(BuildRequest(project, platform, path, source))
+    names = {request.project.name for request in requests}
+    keys = {request.platform.key for request in requests}
+    absent = [f" of `{name}`" for name in programs if name not in names]
+    absent += [f" for `{key}`" for key in platforms if key not in keys]
+    if absent or not requests:
+        subject = absent[0] if absent else ""
+        raise CommandError(
+            f"no binary{subject} is collected in `{base}`",
+            hint="collect it first: `python3 -m scripts collect --help`",
+        )
+    return requests
 
 
 def _build_platform_wheels(
-    wanted: list[BuildRequest], out: Path, repair: str | None
+    requests: list[BuildRequest], out: Path, repair: str | None
 ) -> list[Path]:
-    with step(f"building {len(wanted)} platform wheels"):
-        results = map_in_threads(
-            lambda each: _build_one(each, out, repair), wanted, os.cpu_count()
-        )
-    for wheel, words in results:
-        say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
-        for line in words.splitlines():
+    def build_wheel(request: BuildRequest) -> tuple[Path, str]:
+        distribution = request.project.program.distribution
+        title = f"building `{distribution}` for `{request.platform.key}`"
+        settings = {"binary": str(request.binary.absolute())}
+        settings |= {"repair": repair} if repair else {}
+        return _call_backend(request.project.root, "wheel", out, title, settings)
+
+    with step(f"building {len(requests)} platform wheels"):
+        results = map_in_threads(build_wheel, requests, os.cpu_count())
+    for wheel, remarks in results:
+        _say_files([wheel])
+        for line in remarks.splitlines():
             # The backend's hints are for its own users.
             if line.startswith("  ") and not line.startswith("  hint: "):
                 say(f"    {line.strip()}")
@@ -202,20 +196,11 @@ def _build_platform_wheels(
     return [wheel for wheel, _ in results]
 
 
-def _build_one(wanted: BuildRequest, out: Path, repair: str | None) -> tuple[Path, str]:
-    """Return the wheel and the backend's remarks."""
-    what = f"building `{wanted.project.program.distribution}` for `{wanted.platform.key}`"
-    settings = {"binary": str(wanted.binary.absolute())} | (
-        {"repair": repair} if repair else {}
-    )
-    return _call_backend(wanted.project.root, "wheel", out, what, settings)
-
-
 def _call_backend(
     source: Path,
     kind: Literal["wheel", "sdist"],
     out: Path,
-    what: str,
+    title: str,
     settings: Mapping[str, str] | None = None,
 ) -> tuple[Path, str]:
     """Build with the backend that a project names, in this environment; return the file, and what was said.
@@ -230,75 +215,71 @@ def _call_backend(
         cwd: str | None = None,
         extra_environ: Mapping[str, str] | None = None,
     ) -> None:
-        environment = {"SOURCE_DATE_EPOCH": EPOCH} | clean_environment(
-            **(extra_environ or {})
-        )
+        environment = clean_environment(**(extra_environ or {}))
+        environment.setdefault("SOURCE_DATE_EPOCH", EPOCH)
         environment["PYTHONPATH"] = str(copy / "build_backend")
         runs.append(capture(list(cmd), cwd=Path(cwd or copy), env=environment))
         runs[-1].check_returncode()
 
+    project = copy / source.relative_to(ROOT)
     try:
-        built = build.ProjectBuilder(
-            copy / source.relative_to(ROOT),
-            python_executable=sys.executable,
-            runner=runner,
-        ).build(kind, out, config_settings=settings)
+        builder = build.ProjectBuilder(
+            project, python_executable=sys.executable, runner=runner
+        )
+        file = builder.build(kind, out, config_settings=settings)
     except build.BuildBackendException as error:
-        said = runs[-1].stderr if runs else str(error)
+        output = runs[-1].stderr if runs else str(error)
         # The copy is gone when this is read.
-        said = said.replace(str(copy), str(ROOT))
+        output = output.replace(str(copy), str(ROOT))
         # Our own backend ends with `error: ...` and perhaps `hint: ...`; what stands before is
         # progress.
-        _, _, problem = f"\n{said}".rpartition("\nerror: ")
-        message, _, hint = (problem or said).strip().partition("\nhint: ")
-        raise CommandError(f"{what} failed: {message}", hint=hint or None) from None
-    return Path(built), runs[-1].stderr
+        _, _, problem = f"\n{output}".rpartition("\nerror: ")
+        message, _, hint = (problem or output).strip().partition("\nhint: ")
+        raise CommandError(f"{title} failed: {message}", hint=hint or None) from None
+    return Path(file), runs[-1].stderr
 
 
-def _build_stubs(wanted: list[BuildRequest], wheels: list[Path], out: Path) -> list[Path]:
+def _build_stubs(requests: list[BuildRequest], wheels: list[Path], out: Path) -> list[Path]:
     """Build a stub per program, which is installed if no platform wheel fits."""
 
     def build_stub(project: ProgramProject) -> Path:
         tags = {
-            each.platform.key: _platform_tags(wheel)
-            for each, wheel in zip(wanted, wheels, strict=True)
-            if each.project == project
+            request.platform.key: _platform_tags(wheel)
+            for request, wheel in zip(requests, wheels, strict=True)
+            if request.project == project
         }
         path = out / f"{project.name}.json"
         release = {"version": project.version, "builds": tags}
         path.write_text(json.dumps(release, indent=2) + "\n", "utf-8")
-        what = f"building the stub of `{project.program.distribution}`"
-        stub, _ = _call_backend(
-            project.root, "wheel", out, what, {"stub": str(path.absolute())}
-        )
+        title = f"building the stub of `{project.program.distribution}`"
+        settings = {"stub": str(path.absolute())}
+        stub, _ = _call_backend(project.root, "wheel", out, title, settings)
         path.unlink()
         return stub
 
-    title = "building the stubs, for machines that no platform wheel fits"
-    with step(title):
-        built = map_in_threads(build_stub, load_programs(), os.cpu_count())
-    for stub in built:
-        say(f"  {stub.name}  {size(stub.stat().st_size)}")
-    return built
+    with step("building the stubs, for machines that no platform wheel fits"):
+        stubs = map_in_threads(build_stub, load_programs(), os.cpu_count())
+    _say_files(stubs)
+    return stubs
 
 
 def _build_pages(base: Path, out: Path) -> list[Path]:
     """Build the wheel of the web UI, with the collected pages in it."""
-    package = out / SOURCES / PAGES_PROJECT.relative_to(ROOT) / PAGES_PACKAGE
-    shutil.copytree(pages_folder(base), package / PAGES_FOLDER)
-    shutil.copyfile(pages_record(base), package / PAGES_RECORD)
+    package = out / SOURCES / pages.PROJECT.relative_to(ROOT) / pages.PACKAGE
+    shutil.copytree(pages.pages_folder(base), package / PAGES_FOLDER)
+    shutil.copyfile(pages.pages_record(base), package / PAGES_RECORD)
     with step("building the pages of the web UI"):
-        what = f"building `{PAGES_DISTRIBUTION}`"
-        wheel, _ = _call_backend(PAGES_PROJECT, "wheel", out, what)
-    say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+        title = f"building `{distributions.PAGES}`"
+        wheel, _ = _call_backend(pages.PROJECT, "wheel", out, title)
+    _say_files([wheel])
     return [wheel]
 
 
 def _build_mcp_command(out: Path) -> list[Path]:
     """Build the distribution that is called like the command of the MCP server."""
-    what = f"building `{MCP_COMMAND}`"
-    wheel, _ = _call_backend(MCP_COMMAND_PROJECT, "wheel", out, what)
-    say(f"  {wheel.name}  {size(wheel.stat().st_size)}")
+    project, title = distributions.MCP_COMMAND_PROJECT, f"building `{MCP_COMMAND}`"
+    wheel, _ = _call_backend(project, "wheel", out, title)
+    _say_files([wheel])
     return [wheel]
 
 
@@ -306,25 +287,25 @@ def _platform_tags(wheel: Path) -> list[str]:
     return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
 
 
-def _pins(
-    wanted: list[BuildRequest], wheels: list[Path]
-) -> dict[str, dict[str, WheelPins]]:
-    pins: dict[str, dict[str, WheelPins]] = {}
-    for each, wheel in zip(wanted, wheels, strict=True):
-        program = pins.setdefault(each.project.name, {})
-        program[each.platform.key] = wheel_pins(wheel, each.project, each.platform)
+def _pins(requests: list[BuildRequest], wheels: list[Path]) -> ReleasePins:
+    pins: ReleasePins = {}
+    for request, wheel in zip(requests, wheels, strict=True):
+        project, platform = request.project, request.platform
+        program = pins.setdefault(project.name, {})
+        program[platform.key] = wheel_pins(wheel, project, platform)
     return pins
 
 
-def _tools(wanted: list[BuildRequest]) -> dict[str, dict[str, str]]:
+def _tools(requests: list[BuildRequest]) -> dict[str, dict[str, str]]:
     """Ask the MCP server for its tools; none if no binary of it runs on this machine."""
-    for each in wanted:
-        if each.project.program is not PROGRAMS["mcp"] or not runs_here(each.platform):
+    for request in requests:
+        is_server = request.project.program is PROGRAMS["mcp"]
+        if not is_server or not runs_here(request.platform):
             continue
         # A collected file need not be executable: a copy is started.
         with tempfile.TemporaryDirectory(prefix="leanspec-server-") as folder:
-            program = Path(folder, each.binary.name)
-            shutil.copyfile(each.binary, program)
+            program = Path(folder, request.binary.name)
+            shutil.copyfile(request.binary, program)
             program.chmod(0o700)
             try:
                 return reported_tools(program)
@@ -334,10 +315,7 @@ def _tools(wanted: list[BuildRequest]) -> dict[str, dict[str, str]]:
 
 
 def _build_main(
-    out: Path,
-    pins: dict[str, dict[str, WheelPins]],
-    pages: str,
-    tools: dict[str, dict[str, str]],
+    out: Path, pins: ReleasePins, pages_sha256: str, tools: dict[str, dict[str, str]]
 ) -> list[Path]:
     """Build `lean-spec` with the checksums added to the copy of its sources."""
     project = main_project()
@@ -345,31 +323,30 @@ def _build_main(
     with step(f"building lean-spec {version} with the checksums of these binaries"):
         source = out / SOURCES
         readme = source / "README.md"
-        readme.write_text(
-            for_the_index(readme.read_text("utf-8"), repository, f"v{version}"), "utf-8"
-        )
-        files = f"{repository}/releases/download/v{{version}}/"
-        typescript = typescript_release()
+        text = for_the_index(readme.read_text("utf-8"), repository, f"v{version}")
+        readme.write_text(text, "utf-8")
         text = render_pins(
-            version, pins, pages, files, release_keys(), tools, typescript=typescript
+            version,
+            pins,
+            pages=pages_sha256,
+            files=f"{repository}/releases/download/v{{version}}/",
+            keys=release_keys(),
+            tools=tools,
+            typescript=typescript_release(),
         )
         (source / MAIN_PACKAGE / "_pins.py").write_text(text, "utf-8")
-        built = [
-            _call_backend(ROOT, "wheel", out, "building `lean-spec`")[0],
-            _call_backend(ROOT, "sdist", out, "building the sdist of `lean-spec`")[0],
-        ]
-    for path in built:
-        say(f"  {path.name}  {size(path.stat().st_size)}")
-    if not pages:
+        wheel, _ = _call_backend(ROOT, "wheel", out, "building `lean-spec`")
+        sdist, _ = _call_backend(ROOT, "sdist", out, "building the sdist of `lean-spec`")
+    _say_files([wheel, sdist])
+    if not pages_sha256:
         say("    it has no pages of the web UI: `python3 -m scripts collect pages`")
-    return built
+    return [wheel, sdist]
 
 
-def _gaps(pins: dict[str, dict[str, WheelPins]], plan: Plan) -> Iterator[str]:
+def _gaps(pins: ReleasePins, plan: Plan) -> Iterator[str]:
     """Say for which platforms and programs this `lean-spec` has no binary: no gap is silent."""
-    absent = [
-        key for key in PLATFORMS if not any(key in program for program in pins.values())
-    ]
+    present = {key for program in pins.values() for key in program}
+    absent = [key for key in PLATFORMS if key not in present]
     for key in absent:
         if key in plan.missing:
             yield f"lean-spec has no binary for {key}: {plan.missing[key]}"
@@ -382,17 +359,12 @@ def _gaps(pins: dict[str, dict[str, WheelPins]], plan: Plan) -> Iterator[str]:
             yield f"lean-spec has no binary for {key} of {', '.join(programs)}"
 
 
-def _publish(built: list[Path], out: Path, others: Iterable[str]) -> list[Path]:
+def _publish(files: list[Path], out: Path, others: Iterable[str]) -> list[Path]:
     """Move the files into place, and out of it what they replace: files of these distributions, or of `others`."""
-    replaced = {*(_distribution(path) for path in built), *others}
-    names = {path.name for path in built}
-    old = [
-        path
-        for path in (*out.glob("*.whl"), *out.glob("*.tar.gz"))
-        if path.name not in names
-    ]
-    moved = [path.replace(out / path.name) for path in built]
-    for path in old:
+    replaced = {*map(_distribution, files), *others}
+    old = {*out.glob("*.whl"), *out.glob("*.tar.gz")}
+    moved = [path.replace(out / path.name) for path in files]
+    for path in old.difference(moved):
         if _distribution(path) in replaced:
             path.unlink()
     return moved

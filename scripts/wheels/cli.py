@@ -48,12 +48,12 @@ def wheels(
     """
     from .build import build_wheels
 
-    built = build_wheels(binaries, out, programs, platforms, repair)
-    for path in built:
+    files = build_wheels(binaries, out, programs, platforms, repair)
+    for path in files:
         click.echo(path)
-    others = sorted({*out.glob("*.whl"), *out.glob("*.tar.gz")} - {*built})
+    others = {*out.glob("*.whl"), *out.glob("*.tar.gz")}.difference(files)
     if others:
-        names = ", ".join(f"`{path.name}`" for path in others)
+        names = ", ".join(f"`{path.name}`" for path in sorted(others))
         say(f"note: `{out}` also contains {names}, which this run did not build")
 
 

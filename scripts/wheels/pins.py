@@ -65,21 +65,23 @@ class WheelPins:
     wheel: Wheel
 
 
+# program -> platform -> pins of its wheel
+ReleasePins = dict[str, dict[str, WheelPins]]
+
+
 def wheel_pins(wheel: Path, project: ProgramProject, platform: Platform) -> WheelPins:
     """Return the pins of a platform wheel, in hexadecimal."""
     folder = f"{project.program.package}/bin"
     with zipfile.ZipFile(wheel) as archive:
-        executable = _digest(
-            archive, f"{folder}/{project.program.command}{platform.suffix}"
-        )
-        brought = [
-            name for name in archive.namelist() if name.partition("/")[0].endswith(".libs")
-        ]
+        executable = f"{folder}/{project.program.command}{platform.suffix}"
+        sha256 = _digest(archive, executable)
         libraries = {
-            posixpath.relpath(name, folder): _digest(archive, name) for name in brought
+            posixpath.relpath(name, folder): _digest(archive, name)
+            for name in archive.namelist()
+            if name.partition("/")[0].endswith(".libs")
         }
-    own = Wheel(wheel.name, digest(str(wheel)), wheel.stat().st_size)
-    return WheelPins(executable, libraries, own)
+    file = Wheel(wheel.name, digest(str(wheel)), wheel.stat().st_size)
+    return WheelPins(sha256, libraries, file)
 
 
 def _digest(archive: zipfile.ZipFile, name: str) -> str:
@@ -88,7 +90,7 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
 
 def render_pins(  # noqa: PLR0913 - one argument per pin
     version: str,
-    pins: dict[str, dict[str, WheelPins]],
+    pins: ReleasePins,
     pages: str = "",
     files: str = "",
     keys: tuple[str, ...] = (),
@@ -96,34 +98,33 @@ def render_pins(  # noqa: PLR0913 - one argument per pin
     *,
     typescript: str = "",
 ) -> str:
-    """Return the text of `_pins.py` for a release; `pins` is program -> platform -> pins of its wheel.
+    """Return the text of `_pins.py` for a release.
 
     `pages` is the digest of the web UI's pages, `files` the URL of a release's files, `tools` the
     outlines of the server's tools for each adapter, `typescript` the npm package that
     `LEANSPEC_USE_TS` runs; each is empty if there are none.
     """
-    every = [wheel for program in pins.values() for wheel in program.values()]
-    values = {
-        "version": version,
-        "binaries": binary_version(version) if version else "",
-        "sha256": {
-            name: {key: wheel.executable for key, wheel in program.items()}
-            for name, program in pins.items()
-        },
-        "libraries": {
-            wheel.executable: wheel.libraries for wheel in every if wheel.libraries
-        },
-        "pages": pages,
-        "wheels": {
-            name: {key: wheel.wheel for key, wheel in program.items()}
-            for name, program in pins.items()
-        },
-        "files": files,
-        "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},
-        "keys": keys,
-        "typescript": typescript,
-    }
-    return TEMPLATE.format(**{name: _literal(value) for name, value in values.items()})
+    sha256: dict[str, dict[str, str]] = {name: {} for name in pins}
+    wheels: dict[str, dict[str, Wheel]] = {name: {} for name in pins}
+    libraries = {}
+    for name, program in pins.items():
+        for key, wheel in program.items():
+            sha256[name][key] = wheel.executable
+            wheels[name][key] = wheel.wheel
+            if wheel.libraries:
+                libraries[wheel.executable] = wheel.libraries
+    return TEMPLATE.format(
+        version=_literal(version),
+        binaries=_literal(binary_version(version) if version else ""),
+        sha256=_literal(sha256),
+        libraries=_literal(libraries),
+        pages=_literal(pages),
+        wheels=_literal(wheels),
+        files=_literal(files),
+        tools=_literal({adapter: dict(outlines) for adapter, outlines in tools.items()}),
+        keys=_literal(keys),
+        typescript=_literal(typescript),
+    )
 
 
 def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:
@@ -162,14 +163,11 @@ def _values(wheel: Path) -> dict[str, Any]:
 def _constants(tree: ast.Module) -> Iterator[tuple[str, Any]]:
     """Yield the constants of a module, which is read and never run."""
     for statement in tree.body:
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
-            target = (
-                statement.targets[0]
-                if isinstance(statement, ast.Assign)
-                else statement.target
-            )
-            if isinstance(target, ast.Name):
-                yield target.id, ast.literal_eval(statement.value)
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name), *_], value=value):
+                yield name, ast.literal_eval(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, ast.literal_eval(value)
 
 
 def _literal(value: object, indent: str = "") -> str:
@@ -177,12 +175,13 @@ def _literal(value: object, indent: str = "") -> str:
     inner = f"{indent}    "
     if isinstance(value, dict) and value:
         entries = [
-            f"{inner}{_literal(key)}: {_literal(value[key], inner)},\n"
-            for key in sorted(value)
+            f"{_literal(key)}: {_literal(value[key], inner)}" for key in sorted(value)
         ]
-        return f"{{\n{''.join(entries)}{indent}}}"
-    if isinstance(value, tuple):
-        entries = [f"{inner}{_literal(entry, inner)},\n" for entry in value]
-        return f"(\n{''.join(entries)}{indent})" if value else "()"
+        return "\n".join(["{", *(f"{inner}{entry}," for entry in entries), indent + "}"])
+    if isinstance(value, tuple) and value:
+        entries = [_literal(entry, inner) for entry in value]
+        return "\n".join(["(", *(f"{inner}{entry}," for entry in entries), indent + ")"])
+    if value == ():
+        return "()"
     # JSON's strings and numbers are Python's, too.
     return json.dumps(value)

@@ -11,8 +11,8 @@ LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?!https?://|mailto:|#)([^)
 def for_the_index(text: str, repository: str, tag: str) -> str:
     """Return a README whose links into the repository are absolute, at the tag of a release."""
 
-    def whole(found: re.Match[str]) -> str:
-        label, target = found.groups()
+    def whole(link: re.Match[str]) -> str:
+        label, target = link.groups()
         kind = "raw" if label.startswith("!") else "blob"
         return f"{label}({repository}/{kind}/{tag}/{target})"
 

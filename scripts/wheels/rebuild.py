@@ -50,7 +50,8 @@ def rebuilt(
             hint="collect the binaries first: `python3 -m scripts collect --help`",
         )
     with tempfile.TemporaryDirectory(prefix="leanspec-rebuild-") as name:
-        tree, binaries, out = Path(name, "tree"), Path(name, "in put"), Path(name, "out")
+        tree, out = Path(name, "tree"), Path(name, "out")
+        binaries = Path(name, "in put")  # a space in a path must not matter
         if not has_commit(ROOT):
             say("not a commit of git: rebuilding from the folder as it is")
             tree = ROOT
@@ -58,9 +59,8 @@ def rebuilt(
             copy_tracked(ROOT, tree)
         else:
             write_commit(ROOT, tree)
-        shutil.copytree(
-            base, binaries, ignore=shutil.ignore_patterns("leanspec_*_bin", "__pycache__")
-        )
+        spared = shutil.ignore_patterns("leanspec_*_bin", "__pycache__")
+        shutil.copytree(base, binaries, ignore=spared)
         for path in binaries.rglob("*"):
             if path.is_file():
                 path.chmod(0o600)
@@ -69,9 +69,8 @@ def rebuilt(
             _build(tree, binaries, out, repair, surroundings)
         except CommandError as error:
             # What was built from is a copy, whose place tells nobody anything.
-            text = (
-                str(error).replace(str(binaries), str(base)).replace(str(tree), str(ROOT))
-            )
+            text = str(error).replace(str(binaries), str(base))
+            text = text.replace(str(tree), str(ROOT))
             raise CommandError(text, hint=error.hint) from None
         yield out
 
@@ -85,14 +84,12 @@ def _build(
     command += ["--repair", repair] if repair else []
     code = os.pathsep.join((str(tree), str(tree / "build_backend")))
     environment = clean_environment(**variables, PYTHONPATH=code)
-    with step(
-        f"building with {', '.join(f'{key}={value}' for key, value in variables.items())}, umask {umask:03o}"
-    ):
-        done = capture(command, cwd=tree, env=environment, umask=umask)
-    if done.returncode != 0:
-        message, _, hint = (
-            done.stderr.strip().rpartition("error: ")[2].partition("\nhint: ")
-        )
+    settings = [f"{key}={value}" for key, value in variables.items()]
+    with step(f"building with {', '.join(settings)}, umask {umask:03o}"):
+        run = capture(command, cwd=tree, env=environment, umask=umask)
+    if run.returncode != 0:
+        _, _, error = run.stderr.strip().rpartition("error: ")
+        message, _, hint = error.partition("\nhint: ")
         raise CommandError(
             f"the build failed: {message}", hint=hint or "see `python3 -m scripts wheels`"
         )
