@@ -22,7 +22,7 @@ from scripts.model.finding import LONGEST_REASON, Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.tools.reasons import reason
 
-from .client import Index, read_index
+from .client import Index, predicate_types, read_index
 
 GATE = "attestation"
 IDENTITY_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -54,14 +54,15 @@ def attest(dist: Path) -> list[Path]:
             "no identity to attest with: this is not a job of a workflow with `id-token: write`",
             hint=HINT,
         )
-    predicate = _build_provenance()
+    predicates = {PUBLISH: None, SLSA: _build_provenance()}
     paths = [_beside(file, ending) for file in files for ending in ATTESTATIONS]
     for path in paths:
         path.unlink(missing_ok=True)
     with signing() as sign:
         for file in files:
-            _beside(file, PUBLISH).write_text(sign(file, PUBLISH, None), "utf-8")
-            _beside(file, SLSA).write_text(sign(file, SLSA, predicate), "utf-8")
+            for ending, predicate in predicates.items():
+                attestation = sign(file, ending, predicate)
+                _beside(file, ending).write_text(attestation, "utf-8")
     return paths
 
 
@@ -111,7 +112,7 @@ Sign = Callable[[File, str, dict[str, Any] | None], str]
 @contextlib.contextmanager
 def signing() -> Iterator[Sign]:
     """Give a function that signs a statement on a file, by its ending, and returns the attestation."""
-    # Their import takes seconds, which no other command shall wait for.
+    # These imports take seconds, which no other command should wait for.
     from pypi_attestations import Attestation, AttestationType  # noqa: PLC0415
     from sigstore.dsse import Statement  # noqa: PLC0415
     from sigstore.errors import Error  # noqa: PLC0415
@@ -124,8 +125,8 @@ def signing() -> Iterator[Sign]:
     from sigstore.sign import SigningContext  # noqa: PLC0415
 
     types = {
-        PUBLISH: AttestationType.PYPI_PUBLISH_V1,
-        SLSA: AttestationType.SLSA_PROVENANCE_V1,
+        PUBLISH: AttestationType.PYPI_PUBLISH_V1.value,
+        SLSA: AttestationType.SLSA_PROVENANCE_V1.value,
     }
     try:
         config = ClientTrustConfig.production()
@@ -136,8 +137,9 @@ def signing() -> Iterator[Sign]:
         with context.signer(identity) as signer:
 
             def sign(file: File, ending: str, predicate: dict[str, Any] | None) -> str:
-                text = statement(file, types[ending].value, predicate)
-                bundle = signer.sign_dsse(Statement(text))
+                bundle = signer.sign_dsse(
+                    Statement(statement(file, types[ending], predicate))
+                )
                 return Attestation.from_bundle(bundle).model_dump_json()
 
             yield sign
@@ -166,11 +168,8 @@ def attestations_of(file: File) -> dict[str, Path]:
 
 def predicates_of(file: File) -> frozenset[str]:
     """Return the types of the statements in the attestations next to a file, which were verified."""
-    texts = [path.read_text("utf-8") for path in attestations_of(file).values()]
-    statements = [
-        base64.b64decode(json.loads(text)["envelope"]["statement"]) for text in texts
-    ]
-    return frozenset(json.loads(each)["predicateType"] for each in statements)
+    paths = attestations_of(file).values()
+    return predicate_types(json.loads(path.read_text("utf-8")) for path in paths)
 
 
 def is_attested(plan: Plan, index: Index) -> bool:
@@ -185,11 +184,11 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
     With `required`, every file must have one of each kind.
     """
     for file in files:
-        content = f"{file.path.name} {file.sha256()}"
+        subject = f"{file.path.name} {file.sha256()}"
         attestations = attestations_of(file)
         for ending in ATTESTATIONS:
             if ending in attestations:
-                yield _attested(attestations[ending], ending, content)
+                yield _attested(attestations[ending], ending, subject)
             elif required:
                 yield problem(
                     GATE,
@@ -200,9 +199,9 @@ def attested(files: list[File], *, required: bool) -> Iterator[Finding]:
                 )
 
 
-def _attested(path: Path, ending: str, content: str) -> Finding:
+def _attested(path: Path, ending: str, subject: str) -> Finding:
     try:
-        return compare(GATE, path.name, content, _attested_subject(path, ending))
+        return compare(GATE, path.name, subject, _attested_subject(path, ending))
     except InvalidSignature:
         text = "its signature is not of the certificate in it"
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -213,28 +212,26 @@ def _attested(path: Path, ending: str, content: str) -> Finding:
 def _attested_subject(path: Path, ending: str) -> str:
     """Return name and sha256 of the file that an attestation is of (PEP 740, Attestation objects).
 
-    Raises ValueError, KeyError, IndexError, TypeError or InvalidSignature for what is none.
+    Raises ValueError, KeyError, IndexError, TypeError or InvalidSignature for anything else.
     """
-    said = json.loads(path.read_text("utf-8"))
-    statement = base64.b64decode(said["envelope"]["statement"], validate=True)
-    signature = base64.b64decode(said["envelope"]["signature"], validate=True)
-    material = said["verification_material"]
-    certificate = load_der_x509_certificate(
-        base64.b64decode(material["certificate"], validate=True)
-    )
-    key = certificate.public_key()
-    if said["version"] != 1 or not material["transparency_entries"]:
+    attestation = json.loads(path.read_text("utf-8"))
+    envelope, material = attestation["envelope"], attestation["verification_material"]
+    text = base64.b64decode(envelope["statement"], validate=True)
+    signature = base64.b64decode(envelope["signature"], validate=True)
+    certificate = base64.b64decode(material["certificate"], validate=True)
+    key = load_der_x509_certificate(certificate).public_key()
+    if attestation["version"] != 1 or not material["transparency_entries"]:
         raise ValueError("not of version 1 with its entry in the transparency log")
     if not isinstance(key, EllipticCurvePublicKey):
         raise ValueError("a certificate with another kind of key")  # noqa: TRY004 - it is data
-    # What is signed is the statement with its type and length (DSSE, Protocol).
+    # The signature is of the statement with its type and length (DSSE, Protocol).
     kind = b"application/vnd.in-toto+json"
-    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(statement), statement)
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(text), text)
     key.verify(signature, signed, ECDSA(SHA256()))
-    stated = json.loads(statement)
-    if not str(stated["predicateType"]).endswith(PREDICATES[ending]):
-        raise ValueError(f"of another kind: {stated['predicateType']}")
-    (subject,) = stated["subject"]
+    content = json.loads(text)
+    if not str(content["predicateType"]).endswith(PREDICATES[ending]):
+        raise ValueError(f"of another kind: {content['predicateType']}")
+    (subject,) = content["subject"]
     return f"{subject['name']} {subject['digest']['sha256']}"
 
 

@@ -28,13 +28,10 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
         project.mkdir(exist_ok=True)
         shutil.copy(file.path, project)
     for project in root.iterdir():
-        links = "".join(
-            f'<a href="{escape(each.name)}">{escape(each.name)}</a>\n'
-            for each in sorted(project.iterdir())
-        )
-        (project / "index.html").write_text(
-            f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", "utf-8"
-        )
+        names = [escape(path.name) for path in sorted(project.iterdir())]
+        links = "".join(f'<a href="{name}">{name}</a>\n' for name in names)
+        page = f"<!DOCTYPE html><html><body>\n{links}</body></html>\n"
+        (project / "index.html").write_text(page, "utf-8")
     handler = functools.partial(_Files, directory=str(root))
     with serving(handler) as url:
         yield installer_settings(url, folder)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -32,7 +33,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.finding import LONGEST_REASON
 from scripts.tools.replacing import replacing
 
-SECONDS = 20
+ANSWER_SECONDS = 20
 T = TypeVar("T")
 CONFIGURATION = "~/.pypirc"
 # Seconds between two looks at an index that does not show a file yet: at once, then slower, a
@@ -91,19 +92,19 @@ def read_index(name: str, simple: str | None = None) -> Index:
 def _configured(name: str, simple: str | None) -> Index:
     """Return an index by twine's name for it: from ~/.pypirc, or built into twine."""
     try:
-        found = get_repository_from_config(CONFIGURATION, name)
+        section = get_repository_from_config(CONFIGURATION, name)
     except (TwineException, KeyError):
         raise CommandError(
             f"no index called `{name}` is configured",
             hint=f"add a section `[{name}]` with `repository = URL` to {CONFIGURATION}, or give its URL",
         ) from None
-    upload = str(found["repository"])
+    upload = str(section["repository"])
     if simple is None and upload == DEFAULT_REPOSITORY:
         simple = PYPI_SIMPLE_ENDPOINT
-    own = read_index(upload, simple)
-    user, password = found.get("username"), found.get("password")
-    credentials = (user, password) if user and password else None
-    return Index(own.simple, own.upload, credentials)
+    index = read_index(upload, simple)
+    user, password = section.get("username"), section.get("password")
+    # twine has a user of its own for an index with tokens, whose password comes from elsewhere.
+    return replace(index, credentials=(user, password)) if user and password else index
 
 
 def _simple_of(upload: str) -> str:
@@ -159,7 +160,7 @@ class IndexClient:
         """Return a project as the index lists it; without files if the index does not know it."""
         try:
             page = self._patiently(
-                lambda: self._client.get_project_page(project, timeout=SECONDS),
+                lambda: self._client.get_project_page(project, timeout=ANSWER_SECONDS),
                 attempts,
                 f"`{self.index}`",
             )
@@ -175,18 +176,13 @@ class IndexClient:
         if not _is_of_an_index(page):
             raise _no_page(self.index, "it lists no file and states no version of the API")
         return IndexProject(
-            _served(page), page.status or "active", page.status_reason or ""
+            _files_of(page), page.status or "active", page.status_reason or ""
         )
 
     def versions(self, project: str, *, attempts: int = ATTEMPTS) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""
-        return sorted(
-            {
-                version
-                for name in self.files(project, attempts=attempts)
-                if (version := version_of(name))
-            }
-        )
+        versions = {version_of(name) for name in self.files(project, attempts=attempts)}
+        return sorted(version for version in versions if version)
 
     def digest(self, served: Served) -> str:
         """Return the sha256 of a served file, as the index states it; else computed from a download."""
@@ -197,9 +193,9 @@ class IndexClient:
 
     def download(self, served: Served, target: Path) -> str:
         """Download a file and return its sha256. `target` appears only if the download is complete."""
-        what = f"`{served.name}` on `{self.index}`"
+        subject = f"`{served.name}` on `{self.index}`"
         with replacing(target) as new:
-            return self._patiently(lambda: self._fetch(served, new), ATTEMPTS, what)
+            return self._patiently(lambda: self._fetch(served, new), ATTEMPTS, subject)
 
     def predicates(self, served: Served) -> frozenset[str]:
         """Return the types of the statements that the index shows of a file; none without provenance.
@@ -213,16 +209,9 @@ class IndexClient:
             self.download(replace(served, url=served.provenance), path)
             data = path.read_bytes()
         try:
-            attestations = [
-                attestation
-                for bundle in json.loads(data)["attestation_bundles"]
-                for attestation in bundle["attestations"]
-            ]
-            statements = [
-                base64.b64decode(attestation["envelope"]["statement"], validate=True)
-                for attestation in attestations
-            ]
-            return frozenset(str(json.loads(text)["predicateType"]) for text in statements)
+            bundles = json.loads(data)["attestation_bundles"]
+            lists = [bundle["attestations"] for bundle in bundles]
+            return predicate_types(itertools.chain.from_iterable(lists))
         except (ValueError, KeyError, TypeError):
             raise CommandError(
                 f"the provenance of `{served.name}` on `{self.index}` cannot be read",
@@ -232,7 +221,7 @@ class IndexClient:
     def _fetch(self, served: Served, target: Path) -> str:
         digest = hashlib.sha256()
         with requests.get(
-            served.url, timeout=SECONDS, stream=True, auth=self.index.credentials
+            served.url, timeout=ANSWER_SECONDS, stream=True, auth=self.index.credentials
         ) as answer:
             answer.raise_for_status()
             with target.open("wb") as file:
@@ -241,7 +230,7 @@ class IndexClient:
                     file.write(block)
         return digest.hexdigest()
 
-    def _patiently(self, ask: Callable[[], T], attempts: int, what: str) -> T:
+    def _patiently(self, ask: Callable[[], T], attempts: int, subject: str) -> T:
         """Return an answer; ask again if the index is busy or out of reach."""
         reason, wait = "", 0.0
         for pause in BACK_OFF[:attempts]:
@@ -252,46 +241,53 @@ class IndexClient:
             except requests.exceptions.InvalidJSONError as error:
                 raise _no_page(self.index, error) from None
             except requests.HTTPError as error:
-                reason, wait = (
-                    "is still busy",
-                    _must_be_busy(self.index, error.response, pause),
-                )
+                wait = _wait_if_busy(self.index, error.response, pause)
+                reason = "is still busy"
             except requests.RequestException as error:
                 reason, wait = f"does not answer ({short_reason(error)})", pause
         raise IndexUnreachableError(
-            f"{what} {reason} after {attempts} attempts",
+            f"{subject} {reason} after {attempts} attempts",
             hint="check its address and your proxy, or try again later",
         )
 
 
 def _is_of_an_index(page: ProjectPage) -> bool:
     """Tell a project's page from a network's login page: to a parser, any HTML is a list of links."""
-    return page.repository_version is not None or any(
-        each.package_type for each in page.packages
-    )
+    has_files = any(package.package_type for package in page.packages)
+    return has_files or page.repository_version is not None
 
 
-def _no_page(index: Index, why: object) -> CommandError:
+def _no_page(index: Index, cause: object) -> CommandError:
+    words = " ".join(str(cause).split())[:LONGEST_REASON]
     return CommandError(
-        f"`{index}` answered with something else than a project's page: {' '.join(str(why).split())[:LONGEST_REASON]}",
+        f"`{index}` answered with something else than a project's page: {words}",
         hint="open that URL in a browser: a network that wants a login answers for everybody",
     )
 
 
-def _served(page: ProjectPage) -> dict[str, Served]:
-    found = {}
-    for each in page.packages:
-        sha256 = (each.digests or {}).get("sha256")
-        uploaded = each.upload_time
-        found[each.filename] = Served(
-            each.filename,
-            sha256,
-            each.url,
-            bool(each.is_yanked),
-            uploaded,
-            each.provenance_url,
+def _files_of(page: ProjectPage) -> dict[str, Served]:
+    return {
+        package.filename: Served(
+            name=package.filename,
+            sha256=(package.digests or {}).get("sha256"),
+            url=package.url,
+            is_yanked=bool(package.is_yanked),
+            uploaded=package.upload_time,
+            provenance=package.provenance_url,
         )
-    return found
+        for package in page.packages
+    }
+
+
+def predicate_types(attestations: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return the types of the statements in attestations (PEP 740, Attestation objects).
+
+    Raises ValueError, KeyError or TypeError if one has another structure.
+    """
+    encoded = [attestation["envelope"]["statement"] for attestation in attestations]
+    statements = [base64.b64decode(text, validate=True) for text in encoded]
+    contents = [json.loads(text) for text in statements]
+    return frozenset(str(content["predicateType"]) for content in contents)
 
 
 def version_of(name: str) -> Version | None:
@@ -303,8 +299,8 @@ def version_of(name: str) -> Version | None:
         return None
 
 
-def _must_be_busy(index: Index, answer: requests.Response | None, pause: float) -> float:
-    """Return how long to wait; raises CommandError for an answer that will not change by waiting."""
+def _wait_if_busy(index: Index, answer: requests.Response | None, pause: float) -> float:
+    """Return the seconds to wait; raises CommandError for an answer that waiting will not change."""
     if answer is None or answer.status_code not in BUSY:
         code = answer.status_code if answer is not None else "nothing"
         raise CommandError(

@@ -58,13 +58,14 @@ def write_pins(
     result, others = [], set()
     for number, root in enumerate(roots):
         names = _needed(Requirement(root), files)
-        foreign = "".join(entry(LOCK, name) for name in sorted(names - {*DISTRIBUTIONS}))
+        foreign_names = names - {*DISTRIBUTIONS}
+        foreign = _locked(foreign_names)
         pins = PinnedRequirements(
             folder / f"{number}-ours.txt", folder / f"{number}-others.txt", wheels
         )
         pins.ours.write_text(_ours(Requirement(root), names, files) + foreign, "utf-8")
         pins.others.write_text(foreign, "utf-8")
-        others |= names - {*DISTRIBUTIONS}
+        others |= foreign_names
         result.append(pins)
     if others:
         _download(others, wheels)
@@ -74,17 +75,18 @@ def write_pins(
 def _needed(root: Requirement, files: list[File]) -> set[str]:
     """Return the names of everything that a distribution of the release needs here."""
     wheels = {file.distribution: file for file in files if file.kind != FileKind.SDIST}
-    ours = [LockEntry(name, Version(file.version), None) for name, file in wheels.items()]
-    others = [each for each in read_lock(LOCK) if each.name not in DISTRIBUTIONS]
+    ours = [
+        LockEntry(name=name, version=Version(wheel.version), marker=None)
+        for name, wheel in wheels.items()
+    ]
+    others = [entry for entry in read_lock(LOCK) if entry.name not in DISTRIBUTIONS]
 
     def requirements(package: LockEntry) -> list[Requirement]:
-        # Of a locked package, this environment has that very version.
-        wheel = wheels.get(package.name)
-        texts = (
-            read_metadata(wheel).get_all("Requires-Dist")
-            if wheel
-            else importlib.metadata.requires(package.name)
-        )
+        if package.name in wheels:
+            texts = read_metadata(wheels[package.name]).get_all("Requires-Dist")
+        else:
+            # This environment was installed from the lock file, so it has that very version.
+            texts = importlib.metadata.requires(package.name)
         return [Requirement(text) for text in texts or []]
 
     here = {name: str(value) for name, value in default_environment().items()}
@@ -116,8 +118,13 @@ def _ours(root: Requirement, names: set[str], files: list[File]) -> str:
 def _download(names: set[str], folder: Path) -> None:
     """Download locked wheels from the index that pip is configured with."""
     lock = folder.with_suffix(".lock")
-    lock.write_text("".join(entry(LOCK, name) for name in sorted(names)), "utf-8")
+    lock.write_text(_locked(names), "utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", *EXACTLY]
     command += ["--dest", str(folder), "--requirement", str(lock)]
-    done = capture(command, env=clean_environment())
-    must_succeed(done, "`pip download` of what lean-spec needs")
+    download = capture(command, env=clean_environment())
+    must_succeed(download, "`pip download` of what lean-spec needs")
+
+
+def _locked(names: set[str]) -> str:
+    """Return the entries of the lock file for some packages."""
+    return "".join(entry(LOCK, name) for name in sorted(names))

@@ -33,22 +33,20 @@ def fetch(
 ) -> Iterator[Finding]:
     """Download every file of a release; compare it with the built one, or with the stated sha256."""
     built = {file.path.name: file for file in read_files(dist)[0]} if dist else {}
-    missing = set(built)
-    found_any = False
+    names = set()
     for distribution in DISTRIBUTIONS:
         for served in client.files(distribution).values():
             if version_of(served.name) != version:
                 continue
-            found_any = True
-            missing.discard(served.name)
-            digest = client.download(served, folder / served.name)
-            own = built.get(served.name)
-            if dist and not own:
+            names.add(served.name)
+            sha256 = client.download(served, folder / served.name)
+            file = built.get(served.name)
+            if dist and not file:
                 yield problem(GATE, served.name, f"a file of `{dist}`", "none of its name")
                 continue
-            stated = served.sha256 or "a stated sha256"
-            yield compare(GATE, served.name, own.sha256() if own else stated, digest)
-    for name in sorted(missing):
+            expected = file.sha256() if file else served.sha256
+            yield compare(GATE, served.name, expected or "a stated sha256", sha256)
+    for name in sorted(built.keys() - names):
         yield problem(GATE, name, "served", "not listed")
-    if not found_any:
+    if not names:
         yield problem(GATE, str(version), "files of it", "none")

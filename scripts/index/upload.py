@@ -33,10 +33,13 @@ from .client import (
     Index,
     IndexClient,
     IndexUnreachableError,
+    Served,
     retry_after,
     short_reason,
 )
 
+# User and password.
+Credentials = tuple[str, str]
 AT_ONCE = 4
 # Between two bytes of an answer; an index looks at a file while the uploader waits.
 SECONDS_FOR_AN_ANSWER = 120
@@ -58,24 +61,23 @@ class CredentialsError(CommandError):
     """Credentials that are missing, or that the index rejects."""
 
 
-def credentials(index: Index) -> tuple[str, str]:
+def credentials(index: Index) -> Credentials:
     """Return user and password from the environment, ~/.pypirc, a keyring or trusted publishing.
 
     Raises CredentialsError if there are none. They are never printed, and never in an argument.
     """
-    given = CredentialInput(
+    variables = CredentialInput(
         os.environ.get("TWINE_USERNAME"), os.environ.get("TWINE_PASSWORD")
     )
-    known = {"repository": index.upload, "username": None, "password": None}
-    if index.credentials:
-        known |= {"username": index.credentials[0], "password": index.credentials[1]}
-    resolver = Private(known, given)
+    user, password = index.credentials or (None, None)
+    section = {"repository": index.upload, "username": user, "password": password}
+    resolver = Private(section, variables)
     try:
         user, password = resolver.username, resolver.password
     except TrustedPublishingFailure as error:
-        said = " ".join(str(error).split())[:LONGEST_REASON]
+        words = reason(error)[:LONGEST_REASON]
         raise CredentialsError(
-            f"trusted publishing to `{index.upload}` failed: {said}",
+            f"trusted publishing to `{index.upload}` failed: {words}",
             hint="compare repository, workflow and environment with each project's trusted publisher",
         ) from None
     except (KeyError, requests.RequestException) as error:
@@ -84,7 +86,8 @@ def credentials(index: Index) -> tuple[str, str]:
             hint=AGAIN,
         ) from None
     except TwineException:
-        user = password = None  # it would ask on a terminal, which nobody watches
+        # twine would ask on a terminal, which nobody watches.
+        user = password = None
     if not user or not password:
         raise CredentialsError(
             f"there are no credentials for `{index.upload}`",
@@ -99,9 +102,7 @@ def _why_no_token(error: Exception) -> str:
     return "its answer has neither a token nor an error" if is_answer else reason(error)
 
 
-def upload_all(
-    index: Index, client: IndexClient, files: list[File], secret: tuple[str, str]
-) -> None:
+def upload_all(client: IndexClient, files: list[File], secret: Credentials) -> None:
     """Upload several files at a time; raise the first error when the running uploads have ended.
 
     Ctrl-C ends it at once: nobody waits for the threads, which end with the process.
@@ -118,7 +119,7 @@ def upload_all(
             while not failed.is_set():
                 file = waiting.get_nowait()
                 try:
-                    upload(index, client, file, secret)
+                    upload(client, file, secret)
                 except Exception as problem:  # noqa: BLE001 - handed to the thread that waits
                     failed.set()
                     error = problem
@@ -128,57 +129,69 @@ def upload_all(
         threads = [threading.Thread(target=work, daemon=True) for _ in files[:AT_ONCE]]
         for thread in threads:
             thread.start()
-        errors = [error for error in [take(ended) for _ in threads] if error]
-    if errors:
-        raise errors[0]
+        outcomes = [take(ended) for _ in threads]
+    for error in outcomes:
+        if error:
+            raise error
 
 
-def upload(index: Index, client: IndexClient, file: File, secret: tuple[str, str]) -> None:
+def upload(client: IndexClient, file: File, secret: Credentials) -> None:
     """Upload one file; try again if the index is busy or out of reach.
 
     Raises BurntError, CredentialsError, IndexUnreachableError, or CommandError if the index
     refuses the file.
     """
-    last, was_cut = "no answer", False
+    index, outcome, was_cut = client.index, "no answer", False
     for pause in BACK_OFF[:ATTEMPTS]:
+        wait: float = pause
+        is_refused = False
         try:
             answer = _send(index, file, secret)
         except requests.RequestException as error:
-            last, was_cut = f"the connection failed: {short_reason(error)}", True
-            wait: float = pause  # the connection broke: the file may have arrived
+            # The file may have arrived before the connection broke.
+            outcome, was_cut = f"the connection failed: {short_reason(error)}", True
         else:
-            last = _said(answer)
+            outcome = _summary(answer)
             if answer.status_code in CREATED:
                 say(f"  uploaded {file.path.name}")
                 return
             if answer.status_code in REFUSES_US:
                 raise CredentialsError(
-                    f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}",
+                    f"`{index.upload}` rejected `{file.path.name}`: {outcome}",
                     hint="check the token, and whether it may upload this project",
                 )
-            if answer.status_code not in BUSY:
-                _must_be_there(index, client, file, answer, was_cut=was_cut)
-                return
+            is_refused = answer.status_code not in BUSY
             wait = retry_after(answer) or pause
+        # Even a refusal is a success if the index has exactly these bytes.
         if is_there(client, file):
             return
+        if is_refused:
+            raise _refusal(index, file, outcome, was_cut=was_cut)
         say(
             f"  {file.path.name}: the index is busy or out of reach, trying again in {wait:g} s"
         )
         time.sleep(wait)
-    text = f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts (the last one: {last})"
+    text = f"`{index.upload}` did not take `{file.path.name}` in {ATTEMPTS} attempts (the last one: {outcome})"
     raise IndexUnreachableError(text, hint=AGAIN)
 
 
-def _said(answer: requests.Response) -> str:
+def _summary(answer: requests.Response) -> str:
     """Return an answer's status, its reason phrase, and the text of its body."""
-    body = " ".join(
-        re.sub(
-            r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL
-        ).split()
-    )
-    words = dict.fromkeys([str(answer.status_code), answer.reason or "", body])
-    return " ".join(filter(None, words))[:LONGEST_REASON]
+    text = re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
+    # HTTP/2 has no reason phrase, and some servers repeat theirs as the body.
+    body = " ".join(text.split())
+    parts = filter(None, [str(answer.status_code), answer.reason, body])
+    return " ".join(dict.fromkeys(parts))[:LONGEST_REASON]
+
+
+def _refusal(index: Index, file: File, outcome: str, *, was_cut: bool) -> CommandError:
+    text = f"`{index.upload}` rejected `{file.path.name}`: {outcome}"
+    if was_cut:
+        return CommandError(
+            f"{text}; an earlier attempt was cut off, and may have arrived without being listed yet",
+            hint=AGAIN,
+        )
+    return CommandError(text, hint="see what the index says of this name and version")
 
 
 class _Bounded(requests.adapters.HTTPAdapter):
@@ -195,7 +208,7 @@ class _Bounded(requests.adapters.HTTPAdapter):
         )
 
 
-def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Response:
+def _send(index: Index, file: File, secret: Credentials) -> requests.Response:
     repository = Repository(index.upload, *secret, disable_progress_bar=True)
     for scheme in ("http://", "https://"):
         repository.session.mount(scheme, _Bounded())
@@ -209,40 +222,24 @@ def _send(index: Index, file: File, secret: tuple[str, str]) -> requests.Respons
         repository.close()
 
 
-def _must_be_there(
-    index: Index,
-    client: IndexClient,
-    file: File,
-    answer: requests.Response,
-    *,
-    was_cut: bool,
-) -> None:
-    """Accept a refusal as success only if the index has exactly these bytes."""
-    if is_there(client, file):
-        return
-    refused = f"`{index.upload}` rejected `{file.path.name}`: {_said(answer)}"
-    if was_cut:
-        raise CommandError(
-            f"{refused}; an earlier attempt was cut off, and may have arrived without being listed yet",
-            hint=AGAIN,
-        )
-    raise CommandError(refused, hint="see what the index says of this name and version")
-
-
 def is_there(client: IndexClient, file: File) -> bool:
     """Tell whether the index serves a file; raises BurntError if it serves other bytes under its name."""
     try:
-        served = client.files(file.distribution, attempts=1).get(
-            file.path.name
-        )  # whoever asks is patient itself
+        # One attempt: the caller repeats the question itself.
+        files = client.files(file.distribution, attempts=1)
     except IndexUnreachableError:
         return False
-    if served is None:
+    if file.path.name not in files:
         return False
-    found, own = client.digest(served), file.sha256()
-    if found != own:
+    must_be_same(client, files[file.path.name], file)
+    return True
+
+
+def must_be_same(client: IndexClient, served: Served, file: File) -> None:
+    """Raise BurntError if the index serves other bytes than those of a file."""
+    actual, expected = client.digest(served), file.sha256()
+    if actual != expected:
         raise BurntError(
-            f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{own}`",
+            f"`{file.path.name}` is on `{client.index}` with other bytes: sha256 `{actual}`, ours is `{expected}`",
             hint=BURNT,
         )
-    return True

@@ -28,6 +28,7 @@ from scripts.index.upload import (
     BURNT,
     BurntError,
     credentials,
+    must_be_same,
     upload_all,
 )
 from scripts.model.files import File, FileKind, read_files
@@ -144,7 +145,6 @@ def has_passed(
 
 def _upload(client: IndexClient, files: list[File], there: set[str], wait: int) -> None:
     """Upload the missing files in waves; a wave begins when the index serves the one before."""
-    index = client.index
     for kinds in WAVES:
         wave = [file for file in files if file.kind in kinds]
         todo = [file for file in wave if file.path.name not in there]
@@ -152,7 +152,7 @@ def _upload(client: IndexClient, files: list[File], there: set[str], wait: int) 
             with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
                 # Requested again: a token of trusted publishing is valid for 15 minutes, and the
                 # wait for a wave may be longer.
-                upload_all(index, client, todo, credentials(index))
+                upload_all(client, todo, credentials(client.index))
         wait_until_served(client, wave, wait)
 
 
@@ -211,13 +211,7 @@ def _state(client: IndexClient, files: list[File], version: Version) -> set[str]
                         hint=BURNT,
                     )
                 continue
-            wanted = file.sha256()
-            found = client.digest(served)
-            if found != wanted:
-                raise BurntError(
-                    f"`{served.name}` is on `{client.index}` with other bytes: sha256 `{found}`, ours is `{wanted}`",
-                    hint=BURNT,
-                )
+            must_be_same(client, served, file)
             there.add(served.name)
     return there
 

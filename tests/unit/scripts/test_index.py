@@ -113,7 +113,7 @@ def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
     quick_index.delay, quick_index.answers = 0.05, [(403, "no")] * len(files)
     place = quick_index.place
     with pytest.raises(CredentialsError, match="403 Forbidden"):
-        upload_all(place, IndexClient(place), files, ("user", "secret"))
+        upload_all(IndexClient(place), files, ("user", "secret"))
     assert len(quick_index.answers) > len(files) / 2
 
 

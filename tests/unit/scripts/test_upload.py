@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> File:
 
 
 def send(index: SmallIndex, file: File) -> None:
-    upload(index.place, IndexClient(index.place), file, SECRET)
+    upload(IndexClient(index.place), file, SECRET)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -187,18 +187,19 @@ def test_more_files_than_threads_are_all_uploaded(
     quick_index: SmallIndex, tmp_path: Path
 ) -> None:
     files = [stub(tmp_path / str(number), b"1") for number in range(2 * module.AT_ONCE + 1)]
-    module.upload_all(quick_index.place, IndexClient(quick_index.place), files, SECRET)
+    module.upload_all(IndexClient(quick_index.place), files, SECRET)
     assert len(quick_index.uploaded) == len(files)
 
 
 UPLOADING = """
 import pathlib, sys
-from scripts.index.client import Client, Index
+from scripts.index.client import Index, IndexClient
 from scripts.model.files import FileKind, File
 from scripts.index.upload import upload_all
-index, path = Index(sys.argv[1], sys.argv[1]), pathlib.Path(sys.argv[2])
+client, path = IndexClient(Index(sys.argv[1], sys.argv[1])), pathlib.Path(sys.argv[2])
+file = File(path, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)
 print("uploading", flush=True)
-upload_all(index, Client(index), [File(path, FileKind.STUB, "leanspec-cli-bin", "1.2.3", None)], ("u", "p"))
+upload_all(client, [file], ("u", "p"))
 """
 
 
@@ -210,8 +211,9 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout
-        process.stdout.readline()
+        assert process.stdout.readline() == b"uploading\n"
         time.sleep(1)
+        assert process.poll() is None, "the index does not answer"
         process.send_signal(signal.SIGINT)
         before = time.monotonic()
         process.wait(timeout=20)
