@@ -12,7 +12,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from scripts.model.plan import REBUILD, SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
+from .gaps import gap
 from .record import COLLECT, record_differences
 
 # The phrase in the web server's description as long as its wheel has no pages.
@@ -55,28 +56,35 @@ class RecordedBinary:
 
 def read_binary(file: File) -> RecordedBinary:
     """Return the binary of a platform wheel. Raises CommandError if the wheel does not have it."""
-    program = next(
-        (each for each in PROGRAMS.values() if each.distribution == file.distribution), None
-    )
+    programs = {program.distribution: program for program in PROGRAMS.values()}
+    program = programs.get(file.distribution)
     if program is None:
         raise CommandError(f"no program of ours is called `{file.distribution}`")
     if file.platform is None:
         raise CommandError(f"`{file.path.name}` is for no platform of ours, or for several")
     suffix = PLATFORMS[file.platform].suffix
     folder = f"{program.package}/bin"
+    problem = f"`{file.path.name}` has no binary with its record"
     try:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/{RECORD_NAME}"))
             data = archive.read(f"{folder}/{program.command}{suffix}")
     except UNREADABLE as error:
-        raise CommandError(
-            f"`{file.path.name}` has no binary with its record: {error}"
-        ) from None
+        raise CommandError(f"{problem}: {error}") from None
     if not isinstance(record, dict):
-        raise CommandError(
-            f"`{file.path.name}` has no binary with its record: binary.json is not an object"
-        )
+        raise CommandError(f"{problem}: binary.json is not an object")
     return RecordedBinary(file, program, data, record)
+
+
+def unpack_binary(file: File, program: Program, folder: Path) -> Path:
+    """Unpack a platform wheel, and return the path of its binary, which may be run."""
+    with zipfile.ZipFile(file.path) as archive:
+        archive.extractall(folder)
+    suffix = PLATFORMS[str(file.platform)].suffix
+    binary = folder / program.package / "bin" / (program.command + suffix)
+    # zipfile leaves the mode of a file out.
+    binary.chmod(0o755)
+    return binary
 
 
 def was_grafted(file: File) -> bool:
@@ -102,12 +110,12 @@ def binaries(
     plan: Plan, files: list[File], sources: str | None = None
 ) -> Iterator[Finding]:
     """Check the origin of each binary (`sources`, if that commit is known) and its reported version."""
-    found = []
+    recorded = []
     for file in files:
         if file.kind != FileKind.PLATFORM:
             continue
         try:
-            found.append(read_binary(file))
+            recorded.append(read_binary(file))
         except CommandError as error:
             yield problem(
                 "binary",
@@ -116,121 +124,103 @@ def binaries(
                 error.message,
                 hint="build it again: `python3 -m scripts wheels`",
             )
-    yield from confirm_unless(
-        "binary", f"{len(found)} binaries", _twice(found), "each one of its own"
-    )
-    for binary in found:
+    subject = f"{len(recorded)} binaries"
+    yield from confirm_unless("binary", subject, _copies(recorded), "each one of its own")
+    for binary in recorded:
         yield from _provenance(plan, binary)
-        yield _own_version(plan, binary)
+        yield _reported_version(plan, binary)
         yield from _pages(binary)
-    yield _commits(plan, found, sources)
-    yield _sources(plan, found)
+    yield _commits(plan, recorded, sources)
+    yield _sources(plan, recorded)
     if reason := plan.exceptions.get(REBUILD):
         text = f"{reason}; `publish` compares them with those of the release before"
-        yield replace(confirm("provenance", "rebuild", text), is_gap=True)
+        yield gap("provenance", "rebuild", text)
 
 
-def _twice(found: list[RecordedBinary]) -> Iterator[Finding]:
-    seen: dict[str, str] = {}
-    for binary in found:
-        name, digest = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
-        other = seen.setdefault(digest, name)
-        if other != name:
-            yield problem(
-                "binary",
-                name,
-                "bytes of its own",
-                f"the same as in {other} (sha256 {digest[:16]})",
-            )
+def _copies(recorded: list[RecordedBinary]) -> Iterator[Finding]:
+    names: dict[str, str] = {}
+    for binary in recorded:
+        name, sha256 = binary.file.path.name, hashlib.sha256(binary.data).hexdigest()
+        first = names.setdefault(sha256, name)
+        if first != name:
+            text = f"the same as in {first} (sha256 {sha256[:16]})"
+            yield problem("binary", name, "bytes of its own", text)
 
 
 def _provenance(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
+    record, source = binary.record, binary.record.get("source")
+    origin = f"from {source_kind(record)}"
+    if "grafted" in record:
+        origin += ", grafted"
+    if _is_dirty(record):
+        origin += ", with uncommitted changes"
+    if isinstance(source, dict) and source.get("built") is False:
+        origin += ", built before it was collected"
+    problems = _origin_problems(plan, binary)
+    yield from confirm_unless("provenance", binary.file.path.name, problems, origin)
+
+
+def _origin_problems(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
     name, record = binary.file.path.name, binary.record
-    source, kind = record.get("source"), source_kind(record)
+    source = record.get("source")
     integrity = source.get("integrity") if isinstance(source, dict) else None
-    problems = []
-    if kind not in SOURCES or not (integrity or record.get("commit")):
-        problems.append(
-            problem(
-                "provenance",
-                name,
-                "a source with its integrity or commit",
-                source,
-                hint=COLLECT,
-            )
-        )
+    if source_kind(record) not in SOURCES or not (integrity or record.get("commit")):
+        expected = "a source with its integrity or commit"
+        yield problem("provenance", name, expected, source, hint=COLLECT)
     else:
-        differences = record_differences(record, binary.program, str(binary.file.platform))
-        problems += [
-            problem(
-                "provenance",
-                f"{name}: {each.name}",
-                each.expected,
-                each.found,
-                hint=each.hint,
-            )
-            for each in differences
-            if not (plan.is_draft and each.name == "built")
-        ]
+        for field in record_differences(record, binary.program, str(binary.file.platform)):
+            # A draft may have a binary that was built before it was collected.
+            if not (plan.is_draft and field.name == "built"):
+                yield problem(
+                    "provenance",
+                    f"{name}: {field.name}",
+                    field.expected,
+                    field.actual,
+                    hint=field.hint,
+                )
     # A dev version is written into the sources where it is built, and a draft before its commit.
     may_differ = plan.is_draft or plan.version.is_devrelease
-    dirty = str(record.get("commit") or "").endswith(DIRTY)
-    if dirty and not may_differ:
-        problems.append(
-            problem(
-                "provenance",
-                name,
-                "a commit without uncommitted changes",
-                record["commit"],
-                hint="commit LeanSpec's sources, and collect the binaries again",
-            )
-        )
-    grafted = ", grafted" if "grafted" in record else ""
-    uncommitted = ", with uncommitted changes" if dirty else ""
-    unbuilt = ", built before it was collected" if _is_unbuilt(source) else ""
-    origin = f"from {kind}{grafted}{uncommitted}{unbuilt}"
-    yield from confirm_unless("provenance", name, iter(problems), origin)
-
-
-def _is_unbuilt(source: object) -> bool:
-    return isinstance(source, dict) and source.get("built") is False
-
-
-def _commits(plan: Plan, found: list[RecordedBinary], sources: str | None) -> Finding:
-    """Check that all binaries come from one commit, or that the plan explains why not."""
-    stated = sorted(
-        {str(each.record.get("commit") or NO_COMMIT).removesuffix(DIRTY) for each in found}
-    )
-    reason = plan.exceptions.get("commits")
-    if reason:
-        return confirm("provenance", "commits", reason)
-    if sources:
-        return compare("provenance", "commits", sources, ", ".join(stated), hint=ONE_COMMIT)
-    commits = [each for each in stated if each != NO_COMMIT]
-    if len(commits) > 1:
-        return problem(
+    if _is_dirty(record) and not may_differ:
+        yield problem(
             "provenance",
-            "commits",
-            "one for all binaries",
-            ", ".join(commits),
-            hint=ONE_COMMIT,
+            name,
+            "a commit without uncommitted changes",
+            record["commit"],
+            hint="commit LeanSpec's sources, and collect the binaries again",
         )
-    return confirm("provenance", "commits", ", ".join(stated))
 
 
-def _sources(plan: Plan, collected: list[RecordedBinary]) -> Finding:
+def _is_dirty(record: dict[str, Any]) -> bool:
+    return str(record.get("commit") or "").endswith(DIRTY)
+
+
+def _commits(plan: Plan, recorded: list[RecordedBinary], sources: str | None) -> Finding:
+    """Check that all binaries come from one commit, or that the plan explains why not."""
+    texts = {str(binary.record.get("commit") or NO_COMMIT) for binary in recorded}
+    names = sorted({text.removesuffix(DIRTY) for text in texts})
+    commits = [name for name in names if name != NO_COMMIT]
+    subject = ("provenance", "commits")
+    if reason := plan.exceptions.get("commits"):
+        return confirm(*subject, reason)
+    if sources:
+        return compare(*subject, sources, ", ".join(names), hint=ONE_COMMIT)
+    if len(commits) > 1:
+        text = ", ".join(commits)
+        return problem(*subject, "one for all binaries", text, hint=ONE_COMMIT)
+    return confirm(*subject, ", ".join(names))
+
+
+def _sources(plan: Plan, recorded: list[RecordedBinary]) -> Finding:
     """Check that all binaries are from one source, or that the plan explains why not."""
-    kinds = sorted({kind for binary in collected if (kind := source_kind(binary.record))})
-    reason, text = plan.exceptions.get("sources"), ", ".join(kinds)
-    if reason and len(kinds) > 1:
-        return confirm("provenance", "sources", f"{text}: {reason}")
+    kinds = {source_kind(binary.record) for binary in recorded} - {""}
+    reason, text = plan.exceptions.get("sources"), ", ".join(sorted(kinds))
+    if bool(reason) == (len(kinds) > 1):
+        words = f"{text}: {reason}" if reason else text
+        return confirm("provenance", "sources", words)
+    expected = "one for all binaries, or the exception `sources` in the plan"
     if reason:
         expected = "several, as the exception `sources` of the plan says"
-        return problem("provenance", "sources", expected, text)
-    if len(kinds) > 1:
-        expected = "one for all binaries, or the exception `sources` in the plan"
-        return problem("provenance", "sources", expected, text)
-    return confirm("provenance", "sources", text)
+    return problem("provenance", "sources", expected, text)
 
 
 def _pages(binary: RecordedBinary) -> Iterator[Finding]:
@@ -239,7 +229,7 @@ def _pages(binary: RecordedBinary) -> Iterator[Finding]:
         return
     file = binary.file
     with zipfile.ZipFile(file.path) as archive:
-        has_pages = any(each.endswith("/index.html") for each in archive.namelist())
+        has_pages = any(name.endswith("/index.html") for name in archive.namelist())
     if not has_pages and API_ONLY not in str(read_metadata(file).get_payload()):
         yield problem(
             "binary",
@@ -249,32 +239,21 @@ def _pages(binary: RecordedBinary) -> Iterator[Finding]:
         )
 
 
-def _own_version(plan: Plan, binary: RecordedBinary) -> Finding:
-    """Return the version that the binary reports; from its record if it does not run here."""
-    wanted, platform = binary_version(plan.version), PLATFORMS[str(binary.file.platform)]
+def _reported_version(plan: Plan, binary: RecordedBinary) -> Finding:
+    """Compare the version that the binary reports; from its record if it does not run here."""
     subject = f"{binary.file.path.name}: its own version"
-    if not runs_here(platform):
-        reported = binary.record.get("reported")
-        return compare(
-            "version",
-            subject,
-            wanted,
-            reported or "not run where it was built (no `reported` in binary.json)",
-            hint=OTHER_VERSION,
-        )
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        zipfile.ZipFile(binary.file.path) as archive,
-    ):
-        archive.extractall(folder)
-        program = Path(
-            folder, binary.program.package, "bin", binary.program.command + platform.suffix
-        )
-        program.chmod(0o755)
-        try:
-            said = reported_version(
-                binary.program, str(program), program_environment(Path(folder, "home"))
-            )
-        except OSError as error:
-            return problem("version", subject, wanted, error)
-    return compare("version", subject, wanted, said, hint=OTHER_VERSION)
+    expected: str = binary_version(plan.version)
+    actual: str | None
+    if runs_here(PLATFORMS[str(binary.file.platform)]):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            path = unpack_binary(binary.file, binary.program, folder)
+            env = program_environment(folder / "home")
+            try:
+                actual = reported_version(binary.program, str(path), env)
+            except OSError as error:
+                return problem("version", subject, expected, error)
+    else:
+        unknown = "not run where it was built (no `reported` in binary.json)"
+        actual = binary.record.get("reported") or unknown
+    return compare("version", subject, expected, actual, hint=OTHER_VERSION)

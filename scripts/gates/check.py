@@ -102,9 +102,9 @@ def _named(name: str, finding: Finding) -> Finding:
 
 def check_copy(dist: Path, **options: Any) -> tuple[list[Finding], str]:  # noqa: ANN401 - those of `check`
     """Run every gate on a copy of built files; return what they found, and the fingerprint of that copy."""
-    with snapshot(dist) as own:
-        found = check(own, **options)
-        return found, fingerprint(read_files(own)[0])
+    with snapshot(dist) as copy:
+        findings = check(copy, **options)
+        return findings, fingerprint(read_files(copy)[0])
 
 
 def _installs(plan: Plan, files: list[File]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
@@ -13,6 +13,8 @@ from scripts.model.finding import Finding, compare, confirm, confirm_unless, pro
 from scripts.model.plan import Plan
 from scripts.model.repository import SET_IT, read_repository
 from scripts.tools.git_files import SHOW_AGAIN, hidden_files, run_git, untracked_files
+
+from .gaps import gap
 
 REMOVE = "remove it: the commands would import it, and no release contains it"
 LARGEST_TRACKED = 1 << 20
@@ -24,42 +26,37 @@ MAGICS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 def tag(plan: Plan, root: Path) -> Iterator[Finding]:
     """Check that this commit has the release's tag. A dev version has none, and a draft not yet."""
-    wanted = f"v{plan.version}"
+    name = f"v{plan.version}"
     if plan.version.is_devrelease:
-        yield confirm("tag", wanted, "a dev version has none")
+        yield confirm("tag", name, "a dev version has none")
         return
-    found = run_git(root, "tag", "--points-at", "HEAD").split()
-    if wanted in found:
-        yield confirm("tag", "HEAD", wanted)
+    tags = run_git(root, "tag", "--points-at", "HEAD").split()
+    if name in tags:
+        yield confirm("tag", "HEAD", name)
     elif plan.is_draft:
-        text = "not set yet: it is the last step before CI"
-        yield replace(confirm("tag", f"the tag {wanted}", text), is_gap=True)
+        yield gap("tag", f"the tag {name}", "not set yet: it is the last step before CI")
     else:
-        yield problem(
-            "tag",
-            "HEAD",
-            wanted,
-            " ".join(found) or "no tag",
-            hint=f"`git tag {wanted}`, on the commit of the release",
-        )
+        hint = f"`git tag {name}`, on the commit of the release"
+        yield problem("tag", "HEAD", name, " ".join(tags) or "no tag", hint=hint)
 
 
 def publishing_repository(root: Path) -> Iterator[Finding]:
     """Check that the workflow runs in the repository of the plan; elsewhere, compare with `origin` as a remark."""
-    stated = read_repository(root)
+    slug = read_repository(root).slug
     running = os.environ.get("GITHUB_REPOSITORY")
     if running:
-        yield compare("tree", "repository", running, stated.slug, hint=SET_IT)
+        yield compare("tree", "repository", running, slug, hint=SET_IT)
         return
     try:
         origin = run_git(root, "remote", "get-url", "origin").strip().removesuffix(".git")
     except CommandError:
         origin = "no remote"
-    if origin.replace(":", "/").endswith(f"/{stated.slug}"):
-        yield confirm("tree", "repository", stated.slug)
+    # `git@github.com:OWNER/NAME` is a clone by SSH.
+    if origin.replace(":", "/").endswith(f"/{slug}"):
+        yield confirm("tree", "repository", slug)
     else:
-        text = f"{stated.slug}; not compared with a workflow, and `origin` is {origin}"
-        yield replace(confirm("tree", "repository", text), is_gap=True)
+        text = f"{slug}; not compared with a workflow, and `origin` is {origin}"
+        yield gap("tree", "repository", text)
 
 
 def tree(plan: Plan, root: Path) -> Iterator[Finding]:
@@ -79,37 +76,35 @@ def tree(plan: Plan, root: Path) -> Iterator[Finding]:
         if name.endswith(CODE) and "__pycache__" not in name
     )
     yield from confirm_unless("tree", "code that git does not track", foreign, "none")
-
-    def problems() -> Iterator[Finding]:
-        for name in run_git(root, "ls-files", "-z").split("\0"):
-            path = root / name
-            if name and path.is_file():
-                with path.open("rb") as file:
-                    if file.read(4).startswith(MAGICS):
-                        yield problem("tree", name, "no program in git", "a program")
-                if path.stat().st_size > LARGEST_TRACKED:
-                    yield problem(
-                        "tree",
-                        name,
-                        f"at most {LARGEST_TRACKED} bytes",
-                        path.stat().st_size,
-                    )
-
+    tracked = _tracked_problems(root)
     yield from confirm_unless(
-        "tree", "tracked files", problems(), "no program, none over 1 MiB"
+        "tree", "tracked files", tracked, "no program, none over 1 MiB"
     )
 
 
+def _tracked_problems(root: Path) -> Iterator[Finding]:
+    for name in run_git(root, "ls-files", "-z").split("\0"):
+        path = root / name
+        # The list ends with an empty name, and a tracked file may be deleted.
+        if not name or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            if file.read(4).startswith(MAGICS):
+                yield problem("tree", name, "no program in git", "a program")
+        size = path.stat().st_size
+        if size > LARGEST_TRACKED:
+            yield problem("tree", name, f"at most {LARGEST_TRACKED} bytes", size)
+
+
 def _status(plan: Plan, root: Path) -> Finding:
-    changed = run_git(
-        root, "status", "--porcelain", "--untracked-files=normal"
-    ).splitlines()
+    options = ("--porcelain", "--untracked-files=normal")
+    changed = run_git(root, "status", *options).splitlines()
     unknown = [line for line in changed if line.startswith("??")]
     if not changed:
         return confirm("tree", "git status", "clean")
     if plan.is_draft and not unknown:
         text = f"changed files: {len(changed)}, to be committed before the tag"
-        return replace(confirm("tree", "git status", text), is_gap=True)
+        return gap("tree", "git status", text)
     first = (unknown or changed)[0].strip()
     return problem(
         "tree",

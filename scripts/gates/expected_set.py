@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from leanspec_launcher._tables import PROGRAMS
 from scripts.model.distributions import MAIN
 from scripts.model.files import OF_ONE_WHEEL, File, FileKind
-from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.finding import Finding, compare, problem
 from scripts.model.gates import SET
 from scripts.model.plan import Plan
+
+from .gaps import gap
 
 BUILD = "`python3 -m scripts wheels`"
 # What is missing if it was not collected.
@@ -18,7 +19,7 @@ COLLECT = {
     FileKind.PLATFORM: f"collect its binary, then {BUILD}; or state why there is none in `missing` of pyproject.toml",
     FileKind.PAGES: f"`python3 -m scripts collect pages`, then {BUILD}",
 }
-# kind, distribution, platform
+# Kind, distribution and platform of a file.
 Member = tuple[FileKind, str, str | None]
 
 
@@ -34,41 +35,31 @@ def expected(plan: Plan) -> set[Member]:
 
 def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[Finding]:
     """Compare the files with the release's set: none missing, none extra, one version."""
-    wanted = expected(plan)
-    seen: dict[Member, File] = {}
+    members = expected(plan)
+    present: dict[Member, File] = {}
     for name in strange:
-        yield problem(
-            SET, name, "no such file in a release", "there", hint=f"remove `{name}`"
-        )
+        hint = f"remove `{name}`"
+        yield problem(SET, name, "no such file in a release", "there", hint=hint)
     for file in files:
-        key = (file.kind, file.distribution, file.platform)
-        if key not in wanted:
+        name = file.path.name
+        member = (file.kind, file.distribution, file.platform)
+        if member not in members:
             yield problem(
                 SET,
-                file.path.name,
+                name,
                 "no such file in this release",
                 f"a {file.kind} for {file.platform or 'any platform'}",
-                hint=f"remove `{file.path.name}`, or add it to `platforms` in pyproject.toml",
+                hint=f"remove `{name}`, or add it to `platforms` in pyproject.toml",
             )
-        elif key in seen:
-            yield problem(
-                SET,
-                file.path.name,
-                "one file",
-                f"a second one next to {seen[key].path.name}",
-                hint=f"remove what is there, and build again: {BUILD}",
-            )
+        elif member in present:
+            text = f"a second one next to {present[member].path.name}"
+            hint = f"remove what is there, and build again: {BUILD}"
+            yield problem(SET, name, "one file", text, hint=hint)
         else:
-            expected_version = str(plan.version)
-            yield compare(
-                SET,
-                file.path.name,
-                expected_version,
-                file.version,
-                hint=f"build again: {BUILD}",
-            )
-            seen[key] = file
-    for kind, distribution, platform in sorted(wanted - set(seen), key=str):
+            hint = f"build again: {BUILD}"
+            yield compare(SET, name, str(plan.version), file.version, hint=hint)
+            present[member] = file
+    for kind, distribution, platform in sorted(members - present.keys(), key=str):
         note = plan.other_reason(platform) if platform else ""
         yield problem(
             SET,
@@ -77,6 +68,5 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
             f"missing; {note}" if note else "missing",
             hint=COLLECT.get(kind, BUILD),
         )
-    for absent, reason in plan.missing.items():
-        text = f"not in this release: {reason}"
-        yield replace(confirm(SET, absent, text), is_gap=True)
+    for platform, reason in plan.missing.items():
+        yield gap(SET, platform, f"not in this release: {reason}")

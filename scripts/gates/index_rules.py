@@ -36,7 +36,6 @@ MIB = 1 << 20
 LARGEST_FILE = 100 * MIB
 # A file that unpacks to more than this may not unpack to more than so many times its size.
 LARGE, LARGEST_RATIO = 64 * MIB, 50
-# The tag of a program that needs libraries of the system.
 # Inline links and images of Markdown, and those of HTML.
 LINKS = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:href|src)=\"([^\"]*)\"")
 
@@ -46,16 +45,7 @@ def index_rules(files: list[File]) -> Iterator[Finding]:
     whole = []
     for file in files:
         refusals = list(_refusals(file))
-        problems = (
-            problem(
-                GATE,
-                f"{file.path.name}: {what}",
-                wanted,
-                found,
-                hint=GRAFT if str(found).startswith("linux_") else "",
-            )
-            for what, wanted, found in refusals
-        )
+        problems = (_problem(file, *refusal) for refusal in refusals)
         yield from confirm_unless(GATE, file.path.name, problems, "accepted")
         if not refusals:
             whole.append(file)
@@ -63,7 +53,13 @@ def index_rules(files: list[File]) -> Iterator[Finding]:
         yield _rendered(whole)
 
 
+# Subject, expected and actual value.
 Refusal = tuple[str, str, object]
+
+
+def _problem(file: File, subject: str, expected: str, actual: object) -> Finding:
+    hint = GRAFT if str(actual).startswith("linux_") else ""
+    return problem(GATE, f"{file.path.name}: {subject}", expected, actual, hint=hint)
 
 
 def _refusals(file: File) -> Iterator[Refusal]:
@@ -85,9 +81,9 @@ def _name(file: File) -> Iterator[Refusal]:
     """Names are normalized, and of platforms that the index knows (PEP 427, PEP 600, PEP 625, PEP 656)."""
     name = canonicalize_name(file.distribution).replace("-", "_")
     if file.kind == FileKind.SDIST:
-        wanted = f"{name}-{file.version}.tar.gz"
-        if file.path.name != wanted:
-            yield "file name", wanted, file.path.name
+        expected = f"{name}-{file.version}.tar.gz"
+        if file.path.name != expected:
+            yield "file name", expected, file.path.name
         return
     if not file.path.name.startswith(f"{name}-{file.version}-"):
         yield "file name", f"{name}-{file.version}-...", file.path.name
@@ -174,11 +170,8 @@ def _description(metadata: Metadata) -> Iterator[Refusal]:
 def _rendered(files: list[File]) -> Finding:
     """Render each description with twine, as the index does."""
     names = [str(file.path) for file in files]
-    done = capture([own_program("twine"), "check", "--strict", *names])
-    wrong = [
-        line.strip()
-        for line in (done.stdout + done.stderr).splitlines()
-        if "PASSED" not in line
-    ]
-    found = "PASSED" if done.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
-    return compare("twine check --strict", f"{len(files)} files", "PASSED", found)
+    run = capture([own_program("twine"), "check", "--strict", *names])
+    lines = (run.stdout + run.stderr).splitlines()
+    wrong = [line.strip() for line in lines if "PASSED" not in line]
+    result = "PASSED" if run.returncode == 0 else " ".join(wrong)[:LONGEST_REASON]
+    return compare("twine check --strict", f"{len(files)} files", "PASSED", result)

@@ -30,33 +30,26 @@ def index_state(
 def _problems(name: str, project: IndexProject, version: Version) -> Iterator[Finding]:
     if project.status not in OPEN:
         reason = f": {project.reason}" if project.reason else ""
-        yield problem(
-            GATE, name, "a project that takes uploads", f"{project.status}{reason}"
-        )
-    published = {
-        found for each in project.files if (found := version_of(each)) and found != version
-    }
+        status = f"{project.status}{reason}"
+        yield problem(GATE, name, "a project that takes uploads", status)
+    versions = {version_of(name) for name in project.files} - {None, version}
     # A pre-release is installed by whoever wants the highest of all; a stable one is compared with
     # its like.
-    rivals = [each for each in published if version.is_prerelease or not each.is_prerelease]
+    rivals = [
+        other
+        for other in versions
+        if other and (version.is_prerelease or not other.is_prerelease)
+    ]
     highest = max(rivals, default=version)
     if highest > version:
-        yield problem(
-            GATE,
-            name,
-            f"no version above {version}",
-            highest,
-            hint="bump to a higher version: `python3 -m scripts bump VERSION`",
-        )
-    own = [each for each in project.files.values() if version_of(each.name) == version]
-    for each in own:
-        if each.is_yanked:
-            yield problem(GATE, each.name, "a file that nobody has yanked", "yanked")
-    first = min([each.uploaded for each in own if each.uploaded], default=None)
+        expected = f"no version above {version}"
+        hint = "bump to a higher version: `python3 -m scripts bump VERSION`"
+        yield problem(GATE, name, expected, highest, hint=hint)
+    files = [file for file in project.files.values() if version_of(file.name) == version]
+    for file in files:
+        if file.is_yanked:
+            yield problem(GATE, file.name, "a file that nobody has yanked", "yanked")
+    first = min([file.uploaded for file in files if file.uploaded], default=None)
     if first and datetime.now(UTC) - first > LONGEST_RELEASE:
-        yield problem(
-            GATE,
-            name,
-            f"a first file of the last {LONGEST_RELEASE.days} days",
-            f"one of {first:%Y-%m-%d}",
-        )
+        expected = f"a first file of the last {LONGEST_RELEASE.days} days"
+        yield problem(GATE, name, expected, f"one of {first:%Y-%m-%d}")

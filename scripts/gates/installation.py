@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,14 +20,13 @@ from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
 from scripts.model.versions import binary_version
 from scripts.tools.installers import create_environment, pip_install, uv_install
-from scripts.tools.loopback import free_port
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import capture, program_environment
 from scripts.wheels.pins import pinned_tools
 
 from .layout import foreign_files
+from .web_server import ask, web_server
 
-SECONDS = 20
 # Each has to end with 0.
 COMMANDS = (
     "lean-spec init -y",
@@ -55,8 +51,7 @@ def installed_from(
     `files` is installed.
     """
     roots = [f"{MAIN}[ui]=={plan.version}"]
-    if HAS_MCP:
-        roots.append(f"{MCP_COMMAND}=={plan.version}")
+    roots += [f"{MCP_COMMAND}=={plan.version}"] if HAS_MCP else []
     pins, *command_pins = write_pins(tuple(roots), files, folder)
     released = _released_tools(files)
     for name, install in (("pip", install_by_pip), ("uv", install_by_uv)):
@@ -66,10 +61,11 @@ def installed_from(
         except CommandError as error:
             yield problem(gate, f"{name} install {roots[0]}", "installed", str(error))
             continue
-        yield from foreign_files(environment, f"{gate} by {name}")
-        yield from _runs(plan, programs, project, f"{gate} by {name}")
+        by_installer = f"{gate} by {name}"
+        yield from foreign_files(environment, by_installer)
+        yield from _runs(plan, programs, project, by_installer)
         if HAS_MCP:
-            yield from compare_tools(programs, released, f"{gate} by {name}")
+            yield from compare_tools(programs, released, by_installer)
     if command_pins:
         of_uvx = f"{gate} of {MCP_COMMAND}"
         try:
@@ -109,19 +105,20 @@ def install_by_uv(
 
 def _runs(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Finding]:
     project.mkdir()
-    env, wanted = _environment(project), binary_version(plan.version)
+    env, version = _environment(project), binary_version(plan.version)
     for program in ("lean-spec", "leanspec-http"):
-        done = capture([str(commands / program), "--version"], cwd=project, env=env)
-        words = done.stdout.split() or [done.stderr.strip()[:200]]
-        yield compare(gate, f"{program} --version", wanted, words[-1])
+        run = capture([str(commands / program), "--version"], cwd=project, env=env)
+        words = run.stdout.split() or [run.stderr.strip()[:200]]
+        yield compare(gate, f"{program} --version", version, words[-1])
     for line in COMMANDS:
         name, *arguments = line.split()
-        done = capture([str(commands / name), *arguments], cwd=project, env=env)
-        text = (done.stderr or done.stdout).strip()[:200]
-        result = f"exit {done.returncode}: {text}" if done.returncode else "exit 0"
+        run = capture([str(commands / name), *arguments], cwd=project, env=env)
+        text = (run.stderr or run.stdout).strip()[:200]
+        result = f"exit {run.returncode}: {text}" if run.returncode else "exit 0"
         yield compare(gate, line, "exit 0", result)
     yield from _mcp(plan, commands, project, gate)
-    yield _health(commands, project, env, wanted, gate)
+    health = _health(commands / "leanspec-http", project, env)
+    yield compare(gate, "leanspec-http /health", version, health)
 
 
 def _environment(project: Path) -> dict[str, str]:
@@ -133,9 +130,10 @@ def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Findi
     """Ask the MCP server for its version and its tools, as a client does."""
     version, command = binary_version(plan.version), [str(commands / MCP_COMMAND)]
     if not HAS_MCP:
-        done = capture(command, cwd=project, env=_environment(project))
+        run = capture(command, cwd=project, env=_environment(project))
         expected = f"exit {NOT_FOUND}: error: {ended.reason(PROGRAMS['mcp'])}"
-        actual = f"exit {done.returncode}: {done.stderr.partition(chr(10))[0]}"
+        first_line = run.stderr.partition("\n")[0]
+        actual = f"exit {run.returncode}: {first_line}"
         yield compare(gate, MCP_COMMAND, expected, actual)
         return
     try:
@@ -172,50 +170,18 @@ def compare_tools(
             )
 
 
-def _health(
-    commands: Path, project: Path, env: dict[str, str], wanted: str, gate: str
-) -> Finding:
-    """Start the web server on a free port of loopback, and ask for its health."""
-    port = free_port()
-    command = [
-        str(commands / "leanspec-http"),
-        "--no-open",
-        "-p",
-        str(port),
-        "-P",
-        str(project),
-    ]
-    with subprocess.Popen(
-        command,
-        cwd=project,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            found = _ask_health(f"http://127.0.0.1:{port}/health", process)
-        finally:
-            process.terminate()
-    return compare(gate, "leanspec-http /health", wanted, found)
-
-
-def _ask_health(url: str, process: subprocess.Popen[bytes]) -> str:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with opener.open(url, timeout=SECONDS) as answer:
-                found = json.load(answer)
-                return str(found.get("version", found))
-        except urllib.error.HTTPError as error:
-            return f"HTTP {error.code}"
-        except OSError:
-            time.sleep(0.1)
-        except ValueError:
-            return "no JSON"
-    return (
-        f"the server ended with {process.returncode}"
-        if process.poll() is not None
-        else f"no answer in {SECONDS} s"
-    )
+def _health(server: Path, project: Path, env: dict[str, str]) -> str:
+    """Start the web server, and return the version that it reports; else the reason."""
+    options = ("-P", str(project))
+    try:
+        with web_server(server, *options, folder=project, env=env) as port:
+            answer = ask(port, "/health")
+    except CommandError as error:
+        return error.message
+    if answer.status != http.client.OK:
+        return f"HTTP {answer.status}"
+    try:
+        health = json.loads(answer.body)
+    except ValueError:
+        return "no JSON"
+    return str(health.get("version", health))

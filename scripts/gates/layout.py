@@ -50,26 +50,23 @@ def _problems(file: File) -> Iterator[Finding]:
     try:
         with zipfile.ZipFile(file.path) as archive:
             contents = {entry: archive.read(entry) for entry in archive.namelist()}
-        own = {dist_info(file), PACKAGES[file.distribution]}
+        folders = {dist_info(file), PACKAGES[file.distribution]}
         if file.kind == FileKind.PLATFORM:
-            own.add(f"{PACKAGES[file.distribution]}.libs")
+            folders.add(f"{PACKAGES[file.distribution]}.libs")
         record = contents.pop(f"{dist_info(file)}/RECORD").decode()
         rows = {path: sha256 for path, sha256, _ in csv.reader(record.splitlines())}
     except (*UNREADABLE, CommandError) as error:
         yield problem(GATE, name, "a whole wheel with its RECORD", error)
         return
     for entry, data in contents.items():
+        subject = f"{name}: {entry}"
         if entry.endswith(STARTUP):
-            yield problem(
-                GATE, f"{name}: {entry}", "no file that Python starts with", "there"
-            )
-        elif entry.partition("/")[0] not in own:
-            expected = f"a file in {' or '.join(sorted(own))}"
-            yield problem(GATE, f"{name}: {entry}", expected, "a file next to them")
+            yield problem(GATE, subject, "no file that Python starts with", "there")
+        elif entry.partition("/")[0] not in folders:
+            expected = f"a file in {' or '.join(sorted(folders))}"
+            yield problem(GATE, subject, expected, "a file next to them")
         elif rows.get(entry) != _row(data):
-            yield problem(
-                GATE, f"{name}: {entry}", "its checksum in RECORD", rows.get(entry)
-            )
+            yield problem(GATE, subject, "its checksum in RECORD", rows.get(entry))
     for entry in rows.keys() - contents.keys() - {f"{dist_info(file)}/RECORD"}:
         yield problem(GATE, f"{name}: {entry}", "a file, as RECORD says", "none")
 
@@ -90,10 +87,8 @@ def foreign_files(environment: Path, gate: str) -> Iterator[Finding]:
 
 
 def _foreign_files(environment: Path) -> Iterator[str]:
-    for site in (
-        *environment.glob("lib/python*/site-packages"),
-        environment / "Lib/site-packages",
-    ):
+    posix = environment.glob("lib/python*/site-packages")
+    for site in (*posix, environment / "Lib/site-packages"):
         recorded = {
             row[0]
             for record in site.glob("*.dist-info/RECORD")

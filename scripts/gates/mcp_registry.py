@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,16 +25,20 @@ from scripts.model.plan import Plan
 from scripts.model.repository import HOST, Repository
 from scripts.tools.reasons import reason
 
+from .gaps import gap
+
 Package = dict[str, Any]
 
 FILE = "server.json"
 SCHEMA = "2025-12-11"
+# The registry refuses schemas that are older than its newest one.
 CONFIRMED = dt.date(2026, 11, 29)
-"""The day on which this schema was still the newest one: the registry refuses older ones."""
+"""The day on which this schema was still the newest one."""
 LONGEST = dt.timedelta(days=150)
 NAME = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
-LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_TITLE = 200, 100, 100
+LONGEST_TEXTS = {"name": 200, "title": 100, "description": 100}
 BUNDLE_SUFFIX = ".mcpb"
+ASSET = re.compile(rf"(/[^/]+){{2}}/releases/download/v[^/]+/[^/]+{BUNDLE_SUFFIX}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 # Clients pass a base address on to the installer, which then finds nothing else there.
 BASE_ADDRESS = "registryBaseUrl"
@@ -54,23 +57,23 @@ def mcp_registry(
     path = root / FILE
     readme = root / MCP_COMMAND_PROJECT.relative_to(ROOT) / "README.md"
     try:
-        stated = json.loads(path.read_text("utf-8"))
-        problems = [*_problems(stated, str(plan.version), readme.read_text("utf-8"))]
+        server = json.loads(path.read_text("utf-8"))
+        problems = [*_problems(server, str(plan.version), readme.read_text("utf-8"))]
     except (OSError, ValueError) as error:
         problems = [problem(GATE, FILE, "a JSON file", reason(error))]
     else:
-        problems += _pages(stated, files)
+        problems += _pages(server, files)
     right = f"as the registry takes it, by its schema of {SCHEMA}, the newest one on {CONFIRMED}"
     yield from confirm_unless(GATE, FILE, iter(problems), right)
     age = (today or dt.datetime.now(dt.UTC).date()) - CONFIRMED
     if age > LONGEST:
         text = f"that of {SCHEMA}, looked at {age.days} days ago: the registry refuses it if there is a newer one"
-        yield replace(confirm(GATE, "age of the schema", text), is_gap=True)
+        yield gap(GATE, "age of the schema", text)
 
 
-def _pages(stated: Any, files: Sequence[File]) -> Iterator[Finding]:  # noqa: ANN401 - JSON
+def _pages(server: Any, files: Sequence[File]) -> Iterator[Finding]:  # noqa: ANN401 - JSON
     """Look for the server's name where the registry does: in the long description on the index."""
-    name = str(stated.get("name")) if isinstance(stated, dict) else ""
+    name = str(server.get("name")) if isinstance(server, dict) else ""
     for file in files:
         if file.kind == FileKind.MCP_COMMAND:
             page = str(read_metadata(file).get_payload())
@@ -80,24 +83,23 @@ def _pages(stated: Any, files: Sequence[File]) -> Iterator[Finding]:  # noqa: AN
                 yield problem(GATE, file.path.name, expected, "not there", hint=hint)
 
 
-def _problems(stated: Any, version: str, readme: str) -> Iterator[Finding]:  # noqa: ANN401 - JSON
-    if not isinstance(stated, dict):
-        yield problem(GATE, FILE, "an object", type(stated).__name__)
+def _problems(server: Any, version: str, readme: str) -> Iterator[Finding]:  # noqa: ANN401 - JSON
+    if not isinstance(server, dict):
+        yield problem(GATE, FILE, "an object", type(server).__name__)
         return
-    yield from _texts(stated)
-    name = str(stated.get("name", ""))
-    yield from _owner(stated, name)
-    if f"<!-- mcp-name: {name} -->" not in readme.splitlines():
-        yield problem(
-            GATE, "README.md of leanspec-mcp", f"`mcp-name: {name}`", "no such line"
-        )
-    if stated.get("version") != version:
-        yield problem(GATE, "version", version, stated.get("version"))
-    packages = stated.get("packages")
-    if not isinstance(packages, list) or len(packages) != 1:
+    yield from _texts(server)
+    name = str(server.get("name", ""))
+    yield from _owner(server, name)
+    line = f"mcp-name: {name}"
+    if f"<!-- {line} -->" not in readme.splitlines():
+        yield problem(GATE, "README.md of leanspec-mcp", f"`{line}`", "no such line")
+    if server.get("version") != version:
+        yield problem(GATE, "version", version, server.get("version"))
+    packages = server.get("packages")
+    if isinstance(packages, list) and len(packages) == 1:
+        yield from _package(packages[0], version)
+    else:
         yield problem(GATE, "packages", "one package", packages)
-        return
-    yield from _package(packages[0], version)
 
 
 def bundle_package(sha256: str, name: str, repository: Repository, version: str) -> Package:
@@ -120,36 +122,28 @@ def bundle_problems(packages: Sequence[Package]) -> Iterator[Finding]:
     if len(set(addresses)) != len(addresses):
         yield problem(GATE, "bundles", "each bundle once", addresses)
     for package, address in zip(packages, addresses, strict=True):
-        path = urlsplit(address).path
-        is_asset = re.fullmatch(
-            rf"(/[^/]+){{2}}/releases/download/v[^/]+/[^/]+{BUNDLE_SUFFIX}", path
-        )
+        is_asset = ASSET.fullmatch(urlsplit(address).path)
         if not address.startswith(HOST) or not is_asset or "mcp" not in address.lower():
-            yield problem(
-                GATE, "bundles: identifier", f"an `{BUNDLE_SUFFIX}` of a release", address
-            )
-        if not DIGEST.fullmatch(str(package.get("fileSha256"))):
-            yield problem(
-                GATE, "bundles: fileSha256", "a SHA-256", package.get("fileSha256")
-            )
+            expected = f"an `{BUNDLE_SUFFIX}` of a release"
+            yield problem(GATE, "bundles: identifier", expected, address)
+        sha256 = package.get("fileSha256")
+        if not DIGEST.fullmatch(str(sha256)):
+            yield problem(GATE, "bundles: fileSha256", "a SHA-256", sha256)
 
 
-def _texts(stated: dict[str, Any]) -> Iterator[Finding]:
-    for key, longest in (
-        ("name", LONGEST_NAME),
-        ("title", LONGEST_TITLE),
-        ("description", LONGEST_DESCRIPTION),
-    ):
-        text = stated.get(key)
+def _texts(server: dict[str, Any]) -> Iterator[Finding]:
+    for key, longest in LONGEST_TEXTS.items():
+        text = server.get(key)
         if not isinstance(text, str) or not 1 <= len(text) <= longest:
             yield problem(GATE, key, f"1 to {longest} characters", text)
-    if not str(stated.get("$schema", "")).endswith(f"/{SCHEMA}/server.schema.json"):
-        yield problem(GATE, "$schema", f"that of {SCHEMA}", stated.get("$schema"))
+    schema = str(server.get("$schema"))
+    if not schema.endswith(f"/{SCHEMA}/server.schema.json"):
+        yield problem(GATE, "$schema", f"that of {SCHEMA}", schema)
 
 
-def _owner(stated: dict[str, Any], name: str) -> Iterator[Finding]:
+def _owner(server: dict[str, Any], name: str) -> Iterator[Finding]:
     """Check the name: `io.github.OWNER/...` is for whoever publishes from a repository of OWNER."""
-    repository = stated.get("repository")
+    repository = server.get("repository")
     url = repository.get("url", "") if isinstance(repository, dict) else ""
     owner = urlsplit(str(url)).path.strip("/").partition("/")[0]
     if not NAME.fullmatch(name) or not name.startswith(f"io.github.{owner}/"):
@@ -160,15 +154,15 @@ def _package(package: Any, version: str) -> Iterator[Finding]:  # noqa: ANN401 -
     if not isinstance(package, dict):
         yield problem(GATE, "packages", "an object", package)
         return
-    expected = {"registryType": "pypi", "identifier": MCP_COMMAND, "version": version}
+    expected = {
+        "registryType": "pypi",
+        "identifier": MCP_COMMAND,
+        "version": version,
+        "transport": {"type": "stdio"},
+    }
     for key, value in expected.items():
-        found = package.get(key)
-        if found != value:
-            yield problem(GATE, f"packages: {key}", value, found)
-    if package.get("transport") != {"type": "stdio"}:
-        yield problem(
-            GATE, "packages: transport", {"type": "stdio"}, package.get("transport")
-        )
+        if package.get(key) != value:
+            yield problem(GATE, f"packages: {key}", value, package.get(key))
     if BASE_ADDRESS in package:
-        stated = package[BASE_ADDRESS]
-        yield problem(GATE, f"packages: {BASE_ADDRESS}", "not stated", stated)
+        address = package[BASE_ADDRESS]
+        yield problem(GATE, f"packages: {BASE_ADDRESS}", "not stated", address)

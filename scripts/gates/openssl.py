@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
@@ -15,10 +14,11 @@ from scripts.model.gates import OPENSSL as GATE
 from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 
 from .binaries import RecordedBinary, read_binary
+from .gaps import gap
 
 LICENCE = "OpenSSL-LICENSE.txt"
 LONGEST = dt.timedelta(days=120)
-"""The age of a pin from which on it should be looked at again."""
+"""The age at which a pin should be compared with the newest version again."""
 
 
 def openssl_gate(
@@ -34,9 +34,9 @@ def openssl_gate(
     age = (today or dt.datetime.now(dt.UTC).date()) - pin.pinned
     if age > LONGEST:
         text = f"pinned {age.days} days ago: see whether there is a newer one than {pin.version}"
-        yield replace(confirm(GATE, "age of the pin", text), is_gap=True)
+        yield gap(GATE, "age of the pin", text)
     if pin.advisory:
-        yield replace(confirm(GATE, f"OpenSSL {pin.version}", pin.advisory), is_gap=True)
+        yield gap(GATE, f"OpenSSL {pin.version}", pin.advisory)
 
 
 def _linked(files: list[File]) -> Iterator[RecordedBinary]:
@@ -48,9 +48,9 @@ def _linked(files: list[File]) -> Iterator[RecordedBinary]:
             binary = read_binary(file)
         except CommandError:
             continue  # another gate reports it
-        if PLATFORMS[file.platform].system == "linux" and (
-            MARKER in binary.data or "openssl" in binary.record.get("source", {})
-        ):
+        is_for_linux = PLATFORMS[file.platform].system == "linux"
+        has_record = "openssl" in binary.record.get("source", {})
+        if is_for_linux and (has_record or MARKER in binary.data):
             yield binary
 
 

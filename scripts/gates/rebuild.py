@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import Version
 
-from scripts.index.client import IndexClient, Served, version_of
+from scripts.index.client import IndexClient, Served, newest_release, version_of
 from scripts.model.distributions import MAIN
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.plan import REBUILD, Plan
 from scripts.wheels.pins import pinned_binaries
 
+from .gaps import gap
+from .same_bytes import shortened
+
 GATE = "rebuild"
-MOST_NAMED = 3
 
 
 def rebuild(client: IndexClient, plan: Plan, files: list[File]) -> Iterator[Finding]:
@@ -40,45 +41,36 @@ def rebuild(client: IndexClient, plan: Plan, files: list[File]) -> Iterator[Find
             yield problem(GATE, served.name, served.sha256, digest)
             return
         before = pinned_binaries(path)
-    now = pinned_binaries(main[0])
-    common = sorted(before.keys() & now.keys())
-    different = [name for name in common if before[name] != now[name]]
+    binaries = pinned_binaries(main[0])
+    common = sorted(before.keys() & binaries.keys())
+    different = [name for name in common if before[name] != binaries[name]]
     version = version_of(served.name)
     if reason and different:
         text = f"{reason}; {len(different)} of {len(common)} differ from {version}"
-        yield replace(confirm(GATE, "binaries", text), is_gap=True)
+        yield gap(GATE, "binaries", text)
     elif reason:
         expected = f"others than in {version}, as the exception `{REBUILD}` says"
         yield problem(GATE, "binaries", expected, "the same")
     elif different:
         expected = f"those of {version}, or the exception `{REBUILD}` in the plan"
-        yield problem(GATE, "binaries", expected, _others(different))
+        yield problem(GATE, "binaries", expected, f"others: {shortened(different)}")
     else:
         yield confirm(GATE, "binaries", f"those of {version}")
 
 
 def _release_before(client: IndexClient, version: Version) -> Served | None:
     """Return the wheel of the newest `lean-spec` before a `.postN`, of the same LeanSpec."""
-    releases = {
-        earlier: served
-        for served in client.files(MAIN).values()
-        if served.name.endswith(".whl")
-        and (earlier := version_of(served.name))
-        and earlier.release == version.release
-        and not earlier.is_prerelease
-        and earlier < version
-    }
-    return releases[max(releases)] if releases else None
+
+    def is_of_the_same(other: Version) -> bool:
+        is_same = other.release == version.release and not other.is_prerelease
+        return is_same and other < version
+
+    wheels = [file for file in client.files(MAIN).values() if file.name.endswith(".whl")]
+    return next(iter(newest_release(wheels, is_of_the_same)), None)
 
 
 def _not_compared(reason: str | None) -> Finding:
     if reason:
         expected = "a release before it on the index, which is rebuilt"
         return problem(GATE, "binaries", expected, "none")
-    text = "not compared: the index has no release before it"
-    return replace(confirm(GATE, "binaries", text), is_gap=True)
-
-
-def _others(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"others: {', '.join(names[:MOST_NAMED])}{more}"
+    return gap(GATE, "binaries", "not compared: the index has no release before it")

@@ -46,7 +46,7 @@ class Difference:
 
     name: str
     expected: str
-    found: object
+    actual: object
 
     @property
     def hint(self) -> str:
@@ -60,6 +60,9 @@ def record_differences(
     """Yield what is wrong with the record of a binary whose source is of a known kind."""
     (project,) = load_programs((program.name,))
     target, version = PLATFORMS[platform], str(record.get("version"))
+    of_platform = Field(
+        f"a target of {platform}", lambda value: is_target_of(str(value), target)
+    )
     common = {
         "program": _exactly(program.name),
         "platform": _exactly(platform),
@@ -78,14 +81,9 @@ def record_differences(
         },
         "cargo": {
             "crate": _exactly(project.crate),
-            "target": _or_none(
-                Field(
-                    f"a target of {platform}",
-                    lambda value: is_target_of(str(value), target),
-                )
-            ),
+            "target": _or_none(of_platform),
             "profile": _exactly(PROFILE),
-            "built": _exactly(value=True),
+            "built": _exactly(expected=True),
             "integrity": _or_none(_text(SHA256, "a SHA-256 integrity")),
             "packages": Field("a list of packages", _are_packages),
             "openssl": _optional(Field("an OpenSSL", _is_openssl)),
@@ -97,18 +95,22 @@ def record_differences(
     yield from _differences(record["source"], source)
 
 
-def _differences(stated: dict[str, Any], fields: dict[str, Field]) -> Iterator[Difference]:
+def _differences(table: dict[str, Any], fields: dict[str, Field]) -> Iterator[Difference]:
     for name, field in fields.items():
-        if name not in stated and not field.is_optional:
+        if name not in table and not field.is_optional:
             yield Difference(name, field.expected, "not stated")
-        elif name in stated and not field.accepts(stated[name]):
-            yield Difference(name, field.expected, stated[name])
-    for name in stated.keys() - fields:
-        yield Difference(name, "no such field", stated[name])
+        elif name in table and not field.accepts(table[name]):
+            yield Difference(name, field.expected, table[name])
+    for name in table.keys() - fields:
+        yield Difference(name, "no such field", table[name])
 
 
-def _exactly(value: object) -> Field:
-    return Field(str(value), lambda stated: type(stated) is type(value) and stated == value)
+def _exactly(expected: object) -> Field:
+    # In Python, `True == 1`.
+    return Field(
+        str(expected),
+        lambda value: type(value) is type(expected) and value == expected,
+    )
 
 
 def _text(pattern: str, expected: str) -> Field:
@@ -134,12 +136,15 @@ def _has_texts(value: object, patterns: dict[str, str]) -> bool:
 
 
 def _are_packages(value: object) -> bool:
+    return isinstance(value, list) and all(_is_package(package) for package in value)
+
+
+def _is_package(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
     # A member of the workspace has no checksum.
-    return isinstance(value, list) and all(
-        isinstance(each, dict)
-        and _has_texts(each | {"checksum": each.get("checksum") or "0" * 64}, PACKAGE)
-        for each in value
-    )
+    checksum = value.get("checksum") or "0" * 64
+    return _has_texts(value | {"checksum": checksum}, PACKAGE)
 
 
 def _is_openssl(value: object) -> bool:

@@ -58,19 +58,16 @@ def same_bytes(
     A draft is built from tracked files as they are, as there is no commit of them yet.
     Raises CommandError if nothing is collected or the build fails.
     """
-    repair = (
-        "auditwheel"
-        if any(was_grafted(file) for file in files if file.kind == FileKind.PLATFORM)
-        else None
-    )
+    platform_wheels = [file for file in files if file.kind == FileKind.PLATFORM]
+    is_grafted = any(was_grafted(file) for file in platform_wheels)
+    repair = "auditwheel" if is_grafted else None
     with rebuilt(binaries, repair, surroundings, is_draft=is_draft) as folder:
         ours = {file.path.name: file for file in read_files(folder)[0]}
         for file in files:
             yield _compare(file, ours.pop(file.path.name, None))
         for name in sorted(ours):
-            yield problem(
-                GATE, name, "in the release, as this tree builds it", "missing", hint=BUILD
-            )
+            expected = "in the release, as this tree builds it"
+            yield problem(GATE, name, expected, "missing", hint=BUILD)
 
 
 def _compare(file: File, ours: File | None) -> Finding:
@@ -78,15 +75,11 @@ def _compare(file: File, ours: File | None) -> Finding:
     if ours is None:
         hint = COLLECT.get(file.kind, BUILD)
         return problem(GATE, name, "a file that this tree builds", "not built", hint=hint)
+    sha256 = file.sha256()[:16]
     if file.path.read_bytes() == ours.path.read_bytes():
-        return confirm(GATE, name, f"sha256 {file.sha256()[:16]}")
-    return problem(
-        GATE,
-        name,
-        f"sha256 {ours.sha256()[:16]}",
-        f"{file.sha256()[:16]}: {_difference(file, ours)}",
-        hint=BUILD,
-    )
+        return confirm(GATE, name, f"sha256 {sha256}")
+    text = f"{sha256}: {_difference(file, ours)}"
+    return problem(GATE, name, f"sha256 {ours.sha256()[:16]}", text, hint=BUILD)
 
 
 def _difference(file: File, ours: File) -> str:
@@ -95,34 +88,36 @@ def _difference(file: File, ours: File) -> str:
         theirs, mine = _entries(file), _entries(ours)
     except UNREADABLE as error:
         return f"not a whole archive ({error})"
-    names = [name for name in sorted(theirs | mine) if theirs.get(name) != mine.get(name)]
-    if not names:
-        return "the same entries, in an archive of other bytes"
-    words = [
-        f"`{name}` {_what(theirs.get(name), mine.get(name))}" for name in names[:MOST_NAMED]
-    ]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(words) + more
+    words = []
+    for name in sorted(theirs | mine):
+        if name not in mine:
+            words.append(f"`{name}` is not built")
+        elif name not in theirs:
+            words.append(f"`{name}` is missing")
+        elif theirs[name] != mine[name]:
+            words.append(f"`{name}` differs")
+    return shortened(words) or "the same entries, in an archive of other bytes"
 
 
-def _what(theirs: object, mine: object) -> str:
-    if mine is None:
-        return "is not built"
-    return "is missing" if theirs is None else "differs"
+def shortened(words: list[str]) -> str:
+    """Return the first words of a list, and the number of the others."""
+    more = len(words) - MOST_NAMED
+    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _entries(file: File) -> dict[str, tuple[object, ...]]:
-    """Return what each entry of an archive is: its content, and its mode."""
+    """Return the content and the mode of each entry of an archive, by its name."""
     if file.kind == FileKind.SDIST:
         with tarfile.open(file.path) as sdist:
+            members = sdist.getmembers()
             return {
-                each.name: (each.size, each.mode, each.chksum, _read(sdist, each))
-                for each in sdist.getmembers()
+                member.name: (member.mode, member.chksum, _read(sdist, member))
+                for member in members
             }
     with zipfile.ZipFile(file.path) as wheel:
         return {
-            each.filename: (each.CRC, each.external_attr, each.file_size)
-            for each in wheel.infolist()
+            entry.filename: (entry.CRC, entry.external_attr, entry.file_size)
+            for entry in wheel.infolist()
         }
 
 

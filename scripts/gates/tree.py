@@ -18,18 +18,19 @@ from scripts.model import version_places
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
-from scripts.tools.lock import follow, group_requirements, read_lock
+from scripts.tools.lock import Unmet, follow, group_requirements, read_lock
 
 from .commit import publishing_repository, tag, tree
 
+LOOK_ALIKES = str.maketrans("1i0", "llo")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def names() -> Iterator[Finding]:
     """Check that the distributions' names are valid, and cannot be confused with one another."""
-    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name in DISTRIBUTIONS:
-        other = seen.setdefault(confusable(name), name)
+        other = names.setdefault(confusable(name), name)
         if not NAME.fullmatch(name) or canonicalize_name(name) != name:
             yield problem("names", name, "a normalized name (PEP 503)", name)
         elif other != name:
@@ -40,62 +41,51 @@ def names() -> Iterator[Finding]:
 
 def confusable(name: str) -> str:
     """Return a name as an index compares new names: look-alike letters and digits are equal."""
-    return (
-        re.sub(r"[-_.]", "", name.lower())
-        .replace("1", "l")
-        .replace("i", "l")
-        .replace("0", "o")
-    )
+    return re.sub(r"[-_.]", "", name.lower()).translate(LOOK_ALIKES)
 
 
 def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     """Check every place that repeats the version, or the repository."""
+    option = f" --cargo {cargo}" if cargo else ""
+    hint = f"`python3 -m scripts bump{option}` writes it"
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
-            yield compare(
-                "versions",
-                f"{place.file}: {place.what}",
-                place.expected,
-                place.found,
-                hint=f"`python3 -m scripts bump{f' --cargo {cargo}' if cargo else ''}` writes it",
-            )
+            subject = f"{place.file}: {place.what}"
+            yield compare("versions", subject, place.expected, place.found, hint=hint)
 
 
 def manifests(root: Path) -> Iterator[Finding]:
     """Check each project's manifest against the standard (pyproject.toml specification)."""
     validate = Validator()
+    expected = "a manifest by the standards"
     for path in (root / "pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))):
         name = str(path.relative_to(root))
         try:
             validate(tomllib.loads(path.read_text("utf-8")))
         except (ValidationError, tomllib.TOMLDecodeError) as error:
-            yield problem(
-                "tree", name, "a manifest by the standards", str(error).splitlines()[0]
-            )
+            yield problem("tree", name, expected, str(error).splitlines()[0])
         else:
-            yield confirm("tree", name, "a manifest by the standards")
+            yield confirm("tree", name, expected)
 
 
 def lock(root: Path) -> Iterator[Finding]:
     """Check that each lock file meets every requirement of its group."""
     here = {name: str(value) for name, value in default_environment().items()}
     for group in Group:
-        entries = read_lock(root / group.lock.name)
-        roots = group_requirements(group, root)
-        problems, _ = follow(entries, roots, lambda _: [], here)
-        found = [
-            problem(
-                "lock",
-                each.requirement.name,
-                each.requirement,
-                each.locked or "not locked",
-                hint="`python3 -m scripts lock`",
-            )
-            for each in problems
-        ]
-        yield from confirm_unless(
-            "lock", group.lock.name, iter(found), f"{len(entries)} packages"
-        )
+        name, entries = group.lock.name, read_lock(root / group.lock.name)
+        unmet, _ = follow(entries, group_requirements(group, root), lambda _: [], here)
+        problems = (_unmet_requirement(requirement) for requirement in unmet)
+        yield from confirm_unless("lock", name, problems, f"{len(entries)} packages")
+
+
+def _unmet_requirement(unmet: Unmet) -> Finding:
+    return problem(
+        "lock",
+        unmet.requirement.name,
+        unmet.requirement,
+        unmet.locked or "not locked",
+        hint="`python3 -m scripts lock`",
+    )
 
 
 def repository(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:

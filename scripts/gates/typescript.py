@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import is_on_registry
 from scripts.model.finding import Finding, confirm
 from scripts.model.gates import TYPESCRIPT as GATE
+
+from .gaps import gap
 
 
 def typescript_gate(spec: str) -> Iterator[Finding]:
@@ -16,10 +17,12 @@ def typescript_gate(spec: str) -> Iterator[Finding]:
     if not spec:
         return
     try:
-        text = "npm has it"
-        is_gap = not is_on_registry(spec)
-        if is_gap:
-            text = "npm does not have it: `LEANSPEC_USE_TS` ends in a message that says so"
+        is_there = is_on_registry(spec)
     except CommandError as error:
-        text, is_gap = f"not asked for: {error.message}", True
-    yield replace(confirm(GATE, spec, text), is_gap=is_gap)
+        yield gap(GATE, spec, f"not asked for: {error.message}")
+        return
+    if is_there:
+        yield confirm(GATE, spec, "npm has it")
+    else:
+        text = "npm does not have it: `LEANSPEC_USE_TS` ends in a message that says so"
+        yield gap(GATE, spec, text)

@@ -290,6 +290,18 @@ def predicate_types(attestations: Iterable[dict[str, Any]]) -> frozenset[str]:
     return frozenset(str(content["predicateType"]) for content in contents)
 
 
+def newest_release(
+    files: Iterable[Served], accepts: Callable[[Version], bool]
+) -> list[Served]:
+    """Return the files of the highest version that is accepted; none if there is no such version."""
+    releases: dict[Version, list[Served]] = {}
+    for file in files:
+        version = version_of(file.name)
+        if version and accepts(version):
+            releases.setdefault(version, []).append(file)
+    return releases[max(releases)] if releases else []
+
+
 def version_of(name: str) -> Version | None:
     """Return the version that a file's name states; None for a foreign name."""
     parts = name.removesuffix(".tar.gz").removesuffix(".whl").split("-")

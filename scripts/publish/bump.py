@@ -16,7 +16,7 @@ from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed
 
 # Nothing is lost if the index does not answer: whoever waits for it types the command again.
-SHORTLY = 3
+FEW_ATTEMPTS = 3
 
 
 def change_version(
@@ -69,16 +69,8 @@ def mentions(version: Version) -> list[str]:
 def commit_version(version: Version) -> None:
     """Commit what a bump changed in tracked files; raises CommandError if git refuses."""
     git = find_program("git", "install git")
-    command = [
-        git,
-        "-C",
-        str(ROOT),
-        "commit",
-        "--all",
-        "--quiet",
-        "--message",
-        f"Bump to {version}",
-    ]
+    message = f"Bump to {version}"
+    command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", message]
     must_succeed(
         capture(command),
         "`git commit`",
@@ -89,21 +81,21 @@ def commit_version(version: Version) -> None:
 def _committed(name: str) -> str:
     """Return a file of the last commit, if there is one: a `bump` that was killed has changed the present file."""
     git = find_program("git", "install git")
-    done = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
-    return done.stdout if done.returncode == 0 else (ROOT / name).read_text("utf-8")
+    run = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
+    return run.stdout if run.returncode == 0 else (ROOT / name).read_text("utf-8")
 
 
 def _in_changelog() -> list[Version]:
-    known = []
+    versions = []
     for text in version_places.released(_committed("CHANGELOG.md")):
         try:
-            known.append(Version(text))
+            versions.append(Version(text))
         except InvalidVersion:
             raise CommandError(
                 f"`CHANGELOG.md` has a heading `[{text}]`, which is not a version",
                 hint="fix that heading",
             ) from None
-    return known
+    return versions
 
 
 def _on_index(index: str | None) -> list[Version]:
@@ -113,4 +105,4 @@ def _on_index(index: str | None) -> list[Version]:
 
     client = IndexClient(read_index(index))
     with step(f"asking {client.index} for its versions"):
-        return client.versions(MAIN, attempts=SHORTLY)
+        return client.versions(MAIN, attempts=FEW_ATTEMPTS)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from scripts.model.finding import Finding
+    from scripts.model.plan import Plan
     from scripts.model.version_places import VersionPlace
+
+    from .publish import ReleaseChecks
 
 
 @click.command()
@@ -90,53 +93,62 @@ def bump(
       python3 -m scripts bump --check
     """
     from scripts.model.version_places import home_version
-    from scripts.model.versions import next_dev
 
-    from .bump import change_version, commit_version, mentions, repeat_version
+    from .bump import change_version, commit_version, repeat_version
 
     if (version is not None) + (dev is not None) + check_only > 1:
         raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
-    target = version if dev is None else next_dev(home_version(), dev)
-    if commit and target is None:
+    if commit and version is None and dev is None:
         raise click.UsageError("`--commit` needs VERSION or `--dev`")
-    unchanged, former = check_only or dry_run, home_version()
-    if target is not None and target < former:
-        say(f"warning: {target} is lower than the present {former}")
+    former, unchanged = home_version(), check_only or dry_run
+    target = _bump_target(version, dev)
     if target is None:
         places = repeat_version(cargo, dry_run=unchanged)
     else:
         default = "pypi" if dev is None else "testpypi"
         published_on = None if offline else index or default
         places = change_version(target, cargo, published_on, dry_run=unchanged)
-    differing = sum(not place.agrees for place in places)
     if as_json:
         print_rows("place", places, "agrees")
     else:
-        verb = "would change" if unchanged else "changed"
-        result = f"{differing} of {len(places)} places {verb} to {target or home_version()}"
-        _print_places(places, result)
-        if target is not None and target != former:
-            _print_mentions(mentions(former), former)
+        _print_places(places, target or former, unchanged=unchanged)
+        _print_mentions(former, target)
     if commit and target is not None and not unchanged:
         commit_version(target)
-    return FAILURE if check_only and differing else 0
+    return FAILURE if check_only and not all(place.agrees for place in places) else 0
 
 
-def _print_mentions(lines: list[str], former: Version) -> None:
+def _bump_target(version: Version | None, dev: int | None) -> Version | None:
+    """Return the version to set; None to repeat the present one. Warns of a lower one."""
+    from scripts.model.version_places import home_version
+    from scripts.model.versions import next_dev
+
+    former = home_version()
+    target = version if dev is None else next_dev(former, dev)
+    if target is not None and target < former:
+        say(f"warning: {target} is lower than the present {former}")
+    return target
+
+
+def _print_mentions(former: Version, target: Version | None) -> None:
+    from .bump import mentions
+
+    lines = mentions(former) if target not in (None, former) else []
     if lines:
         click.echo(f"these lines still name {former}: correct those that no longer hold")
     for line in lines:
         click.echo(f"  {line}")
 
 
-def _print_places(places: list[VersionPlace], result: str) -> None:
+def _print_places(places: list[VersionPlace], version: Version, *, unchanged: bool) -> None:
+    differing = [place for place in places if not place.agrees]
     for place in places:
-        mark = (
-            click.style("✓", fg="green") if place.agrees else click.style("→", fg="yellow")
-        )
-        found = "" if place.agrees else f" (was `{place.found}`)"
-        click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{found}")
-    click.echo(result)
+        is_same = place.agrees
+        mark = click.style("✓", fg="green") if is_same else click.style("→", fg="yellow")
+        former = "" if is_same else f" (was `{place.found}`)"
+        click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{former}")
+    verb = "would change" if unchanged else "changed"
+    click.echo(f"{len(differing)} of {len(places)} places {verb} to {version}")
 
 
 @click.command(hidden=True)
@@ -160,8 +172,9 @@ def matrix(*, dev: bool, github_output: bool, tagged: bool) -> int:
 
         return _print_findings([*tag(read_plan(), ROOT)], as_json=False)
     if github_output:
-        write_outputs(outputs())
-        for name, value in outputs().items():
+        values = outputs()
+        write_outputs(values)
+        for name, value in values.items():
             click.echo(f"{name}={value}")
     else:
         click.echo(json.dumps(build_matrix(dev=dev)))
@@ -228,25 +241,16 @@ def check(
       python3 -m scripts check --dist /tmp/dist --json
       python3 -m scripts check --bytes
     """
-    from scripts.model.files import read_files
-    from scripts.model.plan import read_plan
-
     if only_bytes:
         if cargo or sources or github_output or artifacts or draft:
             raise click.UsageError("`--bytes` compares bytes alone: leave out the others")
         from scripts.gates.same_bytes import compare_bytes
 
         return _print_findings(compare_bytes(dist, binaries), as_json=as_json)
-    read_files(dist)
-    read_plan()
-    extend()
+    plan = replace(_read_plan_for(dist), is_draft=draft)
     from scripts.gates.check import check_copy
-    from scripts.github.assembled import fingerprint
     from scripts.github.gate import GitHubRelease
 
-    from .matrix import write_outputs
-
-    plan = replace(read_plan(), is_draft=draft)
     out = ROOT / "final-artifacts" if artifacts else None
     findings, checked = check_copy(
         dist,
@@ -258,26 +262,46 @@ def check(
     )
     code = _print_findings(findings, as_json=as_json)
     if code == 0:
-        click.echo(f"fingerprint: {checked}", err=True)
-    if code == 0 and github_output:
-        is_kept = out is not None and out.is_dir()
-        assembled = fingerprint(out) if out and is_kept else ""
-        write_outputs({"checked": checked, "assembled": assembled})
+        _show_fingerprint(checked, out, github_output=github_output)
     return code
+
+
+def _read_plan_for(dist: Path) -> Plan:
+    """Return the release plan; fail without built files before the environment is made larger."""
+    from scripts.model.files import must_be_built
+    from scripts.model.plan import read_plan
+
+    must_be_built(dist)
+    plan = read_plan()
+    extend()
+    return plan
+
+
+def _show_fingerprint(checked: str, out: Path | None, *, github_output: bool) -> None:
+    """Print the fingerprint of checked files; pass it on with that of the assembled release."""
+    click.echo(f"fingerprint: {checked}", err=True)
+    if not github_output:
+        return
+    from scripts.github.assembled import fingerprint
+
+    from .matrix import write_outputs
+
+    # A dev version has no GitHub release, so nothing was assembled.
+    assembled = fingerprint(out) if out and out.is_dir() else ""
+    write_outputs({"checked": checked, "assembled": assembled})
 
 
 def _print_findings(findings: list[Finding], *, as_json: bool) -> int:
     """Print a line per gate, with its problems; return the exit code."""
     from scripts.model.finding import counted
 
-    failed = [finding for finding in findings if not finding.passed]
     if as_json:
         print_rows("fact", findings)
     else:
         for gate in dict.fromkeys(finding.gate for finding in findings):
             _print_gate(gate, [finding for finding in findings if finding.gate == gate])
         click.echo(counted(findings))
-    return FAILURE if failed else 0
+    return 0 if all(finding.passed for finding in findings) else FAILURE
 
 
 def _print_gate(gate: str, findings: list[Finding]) -> None:
@@ -376,43 +400,48 @@ def publish(
       python3 -m scripts publish --index pypi
     """
     from scripts.index.client import read_index
-    from scripts.model.files import read_files
-    from scripts.model.plan import read_plan
+    from scripts.model.files import must_be_built
 
-    from .publish import ReleaseChecks, has_passed, must_be_ci
-    from .publish import publish as put
+    from . import publish as publishing
 
     if not (allow_local or dry_run):
-        must_be_ci()
+        publishing.must_be_ci()
     index = read_index(name, simple)
-    read_files(dist)
-    if checked:
-        from scripts.index.served import compare_served
-
-        proof = ReleaseChecks(
-            functools.partial(has_passed, checked, is_draft=dry_run), compare_served
-        )
-        done = "every file was fetched from the index and compared"
-    else:
-        # A dry run comes before the tag.
-        plan = replace(read_plan(), is_draft=dry_run)
-        extend()
-        from scripts.gates.check import check as look
-        from scripts.github.gate import GitHubRelease
-
-        from .verify import verify_release
-
-        github = GitHubRelease(binaries).check
-        gates = functools.partial(
-            look, cargo=cargo, collected=binaries, plan=plan, github=github
-        )
-        proof = ReleaseChecks(gates, verify_release)
-        done = "every file was fetched from the index, compared, installed and run"
-    findings = put(dist, index, proof, dry_run=dry_run, resume=resume, wait=wait)
+    must_be_built(dist)
+    checks = _release_checks(dist, binaries, cargo, checked, is_draft=dry_run)
+    findings = publishing.publish(
+        dist, index, checks, dry_run=dry_run, resume=resume, wait=wait
+    )
     code = _print_findings(findings, as_json=as_json)
     if code == 0 and not dry_run:
-        click.echo(f"published: {done}", err=True)
+        work = " and compared" if checked else ", compared, installed and run"
+        click.echo(f"published: every file was fetched from the index{work}", err=True)
     return code
+
+
+def _release_checks(
+    dist: Path, binaries: Path, cargo: Path | None, checked: str | None, *, is_draft: bool
+) -> ReleaseChecks:
+    """Return the checks of a release; a dry run comes before the tag, so its plan is a draft."""
+    from .publish import ReleaseChecks, has_passed
+
+    if checked:
+        # This job holds a token, so nothing of the release may run in it.
+        from scripts.index.served import compare_served
+
+        before = functools.partial(has_passed, checked, is_draft=is_draft)
+        return ReleaseChecks(before, compare_served)
+    plan = replace(_read_plan_for(dist), is_draft=is_draft)
+    from scripts.gates import check
+    from scripts.github.gate import GitHubRelease
+
+    from .verify import verify_release
+
+    github = GitHubRelease(binaries).check
+    gates = functools.partial(
+        check.check, cargo=cargo, collected=binaries, plan=plan, github=github
+    )
+    return ReleaseChecks(gates, verify_release)
 
 
 @click.command(hidden=True)
@@ -423,9 +452,9 @@ def attest(dist: Path) -> None:
     The attestation states the identity of the workflow that runs this command. `publish` uploads it
     with its file. Outside a workflow, this is an error.
     """
-    from scripts.index.attestations import attest as make
+    from scripts.index import attestations
 
-    for path in make(dist):
+    for path in attestations.attest(dist):
         click.echo(path)
 
 
@@ -480,9 +509,9 @@ def verify_release(
         must_be_built(dist)
     read_plan()
     extend()
-    from .verify import verify_release as verify
+    from . import verify
 
-    findings = verify(
+    findings = verify.verify_release(
         version,
         index,
         dist,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 import os
 import tomllib
@@ -54,7 +53,6 @@ def build_matrix(*, dev: bool = False) -> Matrix:
     return _matrix(platforms, "binaries")
 
 
-@functools.cache
 def outputs() -> dict[str, str]:
     """Return the outputs of a workflow's first job, all derived from the tree's version.
 
@@ -63,16 +61,16 @@ def outputs() -> dict[str, str]:
     for line in endings(set(RUNNERS.values()), dt.datetime.now(tz=dt.UTC).date()):
         say(f"warning: {line}: choose another one in {Path(__file__).name}")
     plan = read_plan()
-    dev = plan.version.is_devrelease
+    dev, binaries = plan.version.is_devrelease, binary_version(plan.version)
     return {
         "version": str(plan.version),
         "dev-version": str(plan.version) if dev else "",
         "is-signed": json.dumps(bool(plan.public_key)),
         "rust": read_rust(),
         "index": "testpypi" if dev else "pypi",
-        # Where LeanSpec's sources of this version are: a packaging-only fix has those of its base.
-        # In full, because a branch could have the tag's name, and would be taken before it.
-        "sources": "refs/heads/main" if dev else _tag(binary_version(plan.version)),
+        # The ref of LeanSpec's sources: a packaging-only fix has those of its base. In full,
+        # because git would take a branch of the tag's name before the tag.
+        "sources": "refs/heads/main" if dev else f"refs/tags/v{binaries}",
         "matrix": json.dumps(build_matrix()),
         "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
         "has-desktop": json.dumps(bool(plan.desktop)),
@@ -94,7 +92,7 @@ def endings(runners: set[str], today: dt.date) -> list[str]:
     ]
 
 
-def write_outputs(found: dict[str, str]) -> Path:
+def write_outputs(values: dict[str, str]) -> None:
     """Append outputs to the file that GitHub names. Raises CommandError outside a workflow."""
     name = os.environ.get(OUTPUT_VARIABLE)
     if not name:
@@ -103,23 +101,19 @@ def write_outputs(found: dict[str, str]) -> Path:
             hint="leave `--github-output` out",
         )
     with Path(name).open("a", encoding="utf-8") as file:
-        file.writelines(f"{key}={value}\n" for key, value in found.items())
-    return Path(name)
-
-
-def _tag(version: str) -> str:
-    return f"refs/tags/v{version}"
+        file.writelines(f"{key}={value}\n" for key, value in values.items())
 
 
 def build_target(key: str) -> str:
     """Return the target that a release builds a platform for: on Linux, with its glibc."""
     platform = PLATFORMS[key]
-    glibc = f".{_stated(GLIBC, key)}" if platform.system == "linux" else ""
-    return platform.target + glibc
+    if platform.system != "linux":
+        return platform.target
+    return f"{platform.target}.{_entry(GLIBC, key)}"
 
 
-def _stated(table: dict[str, str], key: str) -> str:
-    """Return what a table of this module says of a platform; raises CommandError if it says nothing."""
+def _entry(table: dict[str, str], key: str) -> str:
+    """Return the entry of a platform in a table of this module; raises CommandError if it has none."""
     if key not in table:
         name = "RUNNERS" if table is RUNNERS else "GLIBC"
         raise CommandError(
@@ -134,7 +128,7 @@ def _matrix(platforms: tuple[str, ...], artifact: str) -> Matrix:
         "include": [
             {
                 "platform": key,
-                "runner": _stated(RUNNERS, key),
+                "runner": _entry(RUNNERS, key),
                 "target": build_target(key),
                 "artifact": f"{artifact}-{key}",
             }

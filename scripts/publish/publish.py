@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import time
@@ -46,7 +47,7 @@ WAVES = (
     (FileKind.STUB,),
     (FileKind.PAGES,),
     (FileKind.MAIN, FileKind.SDIST),
-    # Nobody is to find it while what it requires is not there.
+    # Last: it requires the others.
     (FileKind.MCP_COMMAND,),
 )
 
@@ -73,7 +74,7 @@ class ReleaseChecks:
 def publish(
     dist: Path,
     index: Index,
-    proof: ReleaseChecks,
+    checks: ReleaseChecks,
     *,
     dry_run: bool,
     resume: bool,
@@ -85,31 +86,34 @@ def publish(
     index refuses.
     """
     plan = read_plan()
-    with _alone(index), snapshot(dist) as own:
-        files = read_files(own)[0]
+    with _alone(index), snapshot(dist) as copy:
+        files = read_files(copy)[0]
         plan = plan_of(plan, files)
         required = is_attested(plan, index) and not dry_run
-        found = [*proof.before(own), *attested(files, required=required)]
-        _must_pass(found)
+        findings = [*checks.before(copy), *attested(files, required=required)]
+        _must_pass(findings)
         client = IndexClient(index)
         with step(f"what {index} has"):
-            found += index_state(client, plan.version, files)
-            found += rebuild(client, plan, files)
-            if not dry_run:  # it has no attestations: they are public, and stay
-                found += _provenance(client, plan.version, files)
-        _must_pass(found)
-        there = _state(client, files, plan.version)
-        if resume and not there:
+            findings += index_state(client, plan.version, files)
+            findings += rebuild(client, plan, files)
+            # Attestations are public and stay, so a dry run has none.
+            if not dry_run:
+                names = {file.distribution for file in files}
+                predicates = functools.partial(_predicates, files)
+                findings += provenance(client, plan.version, names, predicates)
+        _must_pass(findings)
+        served = _served_names(client, files, plan.version)
+        if resume and not served:
             raise CommandError(
                 f"`{index}` has no file of {plan.version}: there is nothing to resume",
                 hint="leave `--resume` out",
             )
-        _show(plan, index, files, there)
+        _show(plan, index, files, served)
         if dry_run:
             say("a dry run: nothing was uploaded")
-            return found
-        _upload(client, files, there, wait)
-        return proof.after(plan.version, index, own)
+            return findings
+        _upload(client, files, served, wait)
+        return checks.after(plan.version, index, copy)
 
 
 def must_be_ci() -> None:
@@ -121,33 +125,26 @@ def must_be_ci() -> None:
         )
 
 
-def has_passed(
-    fingerprint_of_check: str, dist: Path, *, is_draft: bool = False
-) -> list[Finding]:
-    """Check that the files are those that passed, and that this commit still is the release's tag.
+def has_passed(checked: str, dist: Path, *, is_draft: bool = False) -> list[Finding]:
+    """Check that the files have the fingerprint `checked`, and that this commit still has the release's tag.
 
     Somebody may have moved the tag or changed a file since the check. A draft comes before its tag.
     """
     files, strange = read_files(dist)
     plan = replace(plan_of(read_plan(), files), is_draft=is_draft)
-    findings = [*expected_set(plan, files, strange), *tag(plan, ROOT)]
+    hint = "run `python3 -m scripts check` again, and take the fingerprint that it prints"
     return [
-        *findings,
-        compare(
-            "checked",
-            "the files",
-            fingerprint_of_check,
-            fingerprint(files),
-            hint="run `python3 -m scripts check` again, and take the fingerprint that it prints",
-        ),
+        *expected_set(plan, files, strange),
+        *tag(plan, ROOT),
+        compare("checked", "the files", checked, fingerprint(files), hint=hint),
     ]
 
 
-def _upload(client: IndexClient, files: list[File], there: set[str], wait: int) -> None:
+def _upload(client: IndexClient, files: list[File], served: set[str], wait: int) -> None:
     """Upload the missing files in waves; a wave begins when the index serves the one before."""
     for kinds in WAVES:
         wave = [file for file in files if file.kind in kinds]
-        todo = [file for file in wave if file.path.name not in there]
+        todo = [file for file in wave if file.path.name not in served]
         if todo:
             with step(f"uploading {len(todo)} files: {' and '.join(kinds)}"):
                 # Requested again: a token of trusted publishing is valid for 15 minutes, and the
@@ -156,16 +153,10 @@ def _upload(client: IndexClient, files: list[File], there: set[str], wait: int) 
         wait_until_served(client, wave, wait)
 
 
-def _provenance(
-    client: IndexClient, version: Version, files: list[File]
-) -> Iterator[Finding]:
-    """Compare the attestations next to the files with those of the release before."""
-
-    def stated(distribution: str) -> dict[str, frozenset[str]]:
-        ours = [file for file in files if file.distribution == distribution]
-        return {file.path.name: predicates_of(file) for file in ours}
-
-    yield from provenance(client, version, {file.distribution for file in files}, stated)
+def _predicates(files: list[File], distribution: str) -> dict[str, frozenset[str]]:
+    """Return the types of the statements next to each file of a distribution."""
+    ours = [file for file in files if file.distribution == distribution]
+    return {file.path.name: predicates_of(file) for file in ours}
 
 
 def _must_pass(findings: list[Finding]) -> None:
@@ -193,37 +184,36 @@ def _alone(index: Index) -> Iterator[None]:
         lock.release()
 
 
-def _state(client: IndexClient, files: list[File], version: Version) -> set[str]:
-    """Return the files that the index already has, byte for byte.
+def _served_names(client: IndexClient, files: list[File], version: Version) -> set[str]:
+    """Return the names of the files that the index already has, byte for byte.
 
     Raises BurntError if it has other bytes under one of the names, or files of this version that
     are none of ours.
     """
-    there = set()
-    own = {file.path.name: file for file in files}
+    names = set()
+    ours = {file.path.name: file for file in files}
     for distribution in sorted({file.distribution for file in files}):
         for served in client.files(distribution).values():
-            file = own.get(served.name)
-            if file is None:
-                if f"-{version}-" in served.name or f"-{version}.tar" in served.name:
-                    raise BurntError(
-                        f"`{client.index}` has `{served.name}`, which is not of this release",
-                        hint=BURNT,
-                    )
-                continue
-            must_be_same(client, served, file)
-            there.add(served.name)
-    return there
+            if served.name in ours:
+                must_be_same(client, served, ours[served.name])
+                names.add(served.name)
+            elif f"-{version}-" in served.name or f"-{version}.tar" in served.name:
+                raise BurntError(
+                    f"`{client.index}` has `{served.name}`, which is not of this release",
+                    hint=BURNT,
+                )
+    return names
 
 
-def _show(plan: Plan, index: Index, files: list[File], there: set[str]) -> None:
+def _show(plan: Plan, index: Index, files: list[File], served: set[str]) -> None:
     say(f"LeanSpec {plan.version} to {index.upload}, read at {index}")
     table = []
     for kinds in WAVES:
         for file in (file for file in files if file.kind in kinds):
-            state = "there already" if file.path.name in there else "to be uploaded"
-            bytes_of_it = f"{size(file.path.stat().st_size):>8}"
-            table.append([state, file.sha256()[:16], bytes_of_it, file.path.name])
+            name = file.path.name
+            state = "there already" if name in served else "to be uploaded"
+            length = f"{size(file.path.stat().st_size):>8}"
+            table.append([state, file.sha256()[:16], length, name])
     for line in aligned(table, indent="  "):
         say(line)
     for key, reason in plan.missing.items():
@@ -266,14 +256,12 @@ def _served(client: IndexClient, distribution: str, pending: dict[str, File]) ->
         listed = client.files(distribution)
     except IndexUnreachableError:
         return []  # out of reach for a while: the caller's time limit ends the wait
-    found = []
-    for name, file in pending.items():
-        if file.distribution == distribution and name in listed:
-            digest = client.digest(listed[name])
-            if digest != file.sha256():
-                raise BurntError(
-                    f"`{client.index}` lists `{name}` with the sha256 `{digest}`, uploaded was `{file.sha256()}`",
-                    hint=BURNT,
-                )
-            found.append(name)
-    return found
+    names = [name for name in pending if name in listed]
+    for name in names:
+        actual, expected = client.digest(listed[name]), pending[name].sha256()
+        if actual != expected:
+            raise BurntError(
+                f"`{client.index}` lists `{name}` with the sha256 `{actual}`, uploaded was `{expected}`",
+                hint=BURNT,
+            )
+    return names

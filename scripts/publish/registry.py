@@ -40,16 +40,15 @@ def build_publisher(root: Path = ROOT, assembled: Path | None = None) -> Path:
     the sources with the public checksum database.
     """
     text = shown_entry(root, assembled)
-    found = re.search(
-        rf"^require {MODULE} (v\S+)$", GO_MOD.read_text("utf-8"), re.MULTILINE
-    )
-    if not found:
+    requirement = re.compile(rf"^require {MODULE} (v\S+)$", re.MULTILINE)
+    version = requirement.search(GO_MOD.read_text("utf-8"))
+    if not version:
         raise CommandError(
             f"`{GO_MOD}` does not require `{MODULE}`", hint="name its version there"
         )
     go = find_program("go", "install Go, which builds the registry's publisher")
     env = os.environ | {"GOBIN": str(root / FOLDER)}
-    command = [go, "install", f"{MODULE}/cmd/publisher@{found[1]}"]
+    command = [go, "install", f"{MODULE}/cmd/publisher@{version[1]}"]
     must_succeed(show(command, cwd=root, env=env), f"`{' '.join(command[1:])}`")
     (root / FOLDER / FILE).write_text(text, "utf-8")
     return root / FOLDER / "publisher"
@@ -71,8 +70,8 @@ def publish_server(root: Path = ROOT) -> None:
         )
     publisher.chmod(0o755)  # an artifact of a run has no run bit
     for step in STEPS:
-        done = show([str(publisher), *step], cwd=publisher.parent)
-        must_succeed(done, f"the registry's publisher (`{' '.join(step)}`)")
+        run = show([str(publisher), *step], cwd=publisher.parent)
+        must_succeed(run, f"the registry's publisher (`{' '.join(step)}`)")
 
 
 def shown_entry(root: Path, assembled: Path | None) -> str:

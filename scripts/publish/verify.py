@@ -20,10 +20,11 @@ from leanspec_launcher.web.pages import tree_digest
 from scripts.collect.npm import collect_npm
 from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
-from scripts.gates import installation
 from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
-from scripts.gates.provenance import provenance, served_provenance
+from scripts.gates.gaps import gap
+from scripts.gates.installation import installed_from
+from scripts.gates.provenance import provenance, served_predicates
 from scripts.index.built import installer_settings
 from scripts.index.client import BACK_OFF, Index, IndexClient, version_of
 from scripts.index.served import fetch
@@ -54,22 +55,24 @@ def verify_release(
     that does not list all files yet is waited for, `wait` seconds at most. Raises CommandError where
     the index cannot be asked, or has nothing of the version.
     """
-    own = read_plan()
-    is_expected = dist is not None or version == own.version
-    _wait_until_listed(IndexClient(index), own, version, wait, is_expected=is_expected)
+    plan, client = read_plan(), IndexClient(index)
+    is_expected = dist is not None or version == plan.version
+    _wait_until_listed(client, plan, version, wait, is_expected=is_expected)
     with tempfile.TemporaryDirectory(prefix="leanspec-verify-") as name:
         folder = Path(name)
         fetched = folder / "fetched"
         fetched.mkdir()
         with step(f"fetching every file of {version} from {index}"):
-            findings = list(fetch(IndexClient(index), version, fetched, dist))
+            findings = list(fetch(client, version, fetched, dist))
         compared = {finding.subject for finding in findings if finding.passed}
         files, strange = read_files(fetched)
-        plan = replace(plan_of(own, files), version=version)
+        plan = replace(plan_of(plan, files), version=version)
         findings += expected_set(plan, files, strange)
+        names = {file.distribution for file in files}
+        predicates = served_predicates(client, version)
         findings += to_its_end(
             "provenance on the index",
-            lambda: _provenance(IndexClient(index), version, files),
+            lambda: provenance(client, version, names, predicates),
         )
         with step("installing from the index with pip and uv, and running"):
             settings = installer_settings(index.simple, folder)
@@ -77,25 +80,13 @@ def verify_release(
             # No other bytes than those that were compared are run.
             same = [file for file in files if file.path.name in compared]
             findings += to_its_end(
-                gate,
-                lambda: installation.installed_from(
-                    plan, same, settings, folder, gate=gate
-                ),
+                gate, lambda: installed_from(plan, same, settings, folder, gate=gate)
             )
         if against_npm:
             findings += to_its_end("against npm", lambda: _against_npm(plan, files, folder))
         if rebuild:
             findings += to_its_end("rebuilt", lambda: _rebuilt(plan, files, folder))
     return findings
-
-
-def _provenance(
-    client: IndexClient, version: Version, files: list[File]
-) -> Iterator[Finding]:
-    """Compare the provenance that the index shows with that of the release before."""
-    distributions = {file.distribution for file in files}
-    stated = served_provenance(client, version)
-    yield from provenance(client, version, distributions, stated)
 
 
 def _wait_until_listed(
@@ -107,27 +98,24 @@ def _wait_until_listed(
     once if nobody can expect it there.
     """
     title = f"waiting {longest} s at most until {client.index} lists {version}"
-    started, pauses = (
-        time.monotonic(),
-        itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])),
-    )
+    started = time.monotonic()
+    pauses = itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1]))
     plans = [replace(plan, sources=(source,)) for source in SOURCES]
     with step(title):
         for pause in pauses:
             files = _listed(client, version)
-            # What the binaries are built from, and so which they are, their wheels say.
-            lacking = min((expected(each) - files for each in plans), key=len)
+            # The wheels say which source their binaries are from, and none is fetched yet.
+            lacking = min((expected(source) - files for source in plans), key=len)
             left = longest - (time.monotonic() - started)
             if not lacking or (files and left <= 0):
                 return
             if not files and (left <= 0 or not is_expected):
                 newest = max(client.versions(MAIN), default=None)
-                raise CommandError(
-                    f"`{client.index}` has no file of {version}",
-                    hint=f"the newest version there is {newest}"
-                    if newest
-                    else f"it has no version of `{MAIN}` at all: compare its address",
-                )
+                hint = f"it has no version of `{MAIN}` at all: compare its address"
+                if newest:
+                    hint = f"the newest version there is {newest}"
+                problem = f"`{client.index}` has no file of {version}"
+                raise CommandError(problem, hint=hint)
             state = f"{len(lacking)} not listed" if files else "nothing is listed"
             say(f"  {state} yet, looking again in {pause:g} s")
             time.sleep(min(pause, left))
@@ -151,27 +139,16 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             continue
         if file.platform in missing:
             text = f"not compared: {missing[file.platform]}"
-            yield replace(confirm("against npm", file.path.name, text), is_gap=True)
+            yield gap("against npm", file.path.name, text)
             continue
-        binary = read_binary(file)
-        digest = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
-        grafted = binary.record.get("grafted")
-        if grafted:
+        binary, subject = read_binary(file), file.path.name
+        sha256 = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
+        origin = hashlib.sha256(binary.data).hexdigest()
+        if grafted := binary.record.get("grafted"):
             origin = grafted["from"]["sha256"]
             libraries = ", ".join(grafted["libraries"])
-            yield compare(
-                "against npm",
-                f"{file.path.name}: grafted with {libraries}; before that",
-                digest,
-                origin,
-            )
-        else:
-            yield compare(
-                "against npm",
-                file.path.name,
-                digest,
-                hashlib.sha256(binary.data).hexdigest(),
-            )
+            subject = f"{subject}: grafted with {libraries}; before that"
+        yield compare("against npm", subject, sha256, origin)
 
 
 def _pages_against_npm(file: File, folder: Path) -> Finding:
@@ -179,8 +156,8 @@ def _pages_against_npm(file: File, folder: Path) -> Finding:
     published, fresh = folder / "published-pages", folder / "npm-pages"
     unpack_pages(file.path, published)
     collect_pages(read_pages(), fresh)
-    found, expected = (str(pages_folder(base)) for base in (published, fresh))
-    return compare("against npm", file.path.name, tree_digest(expected), tree_digest(found))
+    digests = [tree_digest(str(pages_folder(base))) for base in (fresh, published)]
+    return compare("against npm", file.path.name, *digests)
 
 
 def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
@@ -191,51 +168,43 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """
     binaries = [read_binary(file) for file in files if file.kind == FileKind.PLATFORM]
     grafted = any("grafted" in binary.record for binary in binaries)
-    base, again = _from_npm(plan, folder) if grafted else folder / "own", folder / "rebuilt"
+    base = _from_npm(plan, folder) if grafted else folder / "own"
+    again = folder / "rebuilt"
     for binary in [] if grafted else binaries:
         path = _collected(base, binary.file)
         path.parent.mkdir(parents=True)
         path.write_bytes(binary.data)
-        path.with_name(RECORD_NAME).write_text(
-            json.dumps(binary.record, indent=2) + "\n", "utf-8"
-        )
+        record = json.dumps(binary.record, indent=2) + "\n"
+        path.with_name(RECORD_NAME).write_text(record, "utf-8")
     for file in files:
         if file.kind == FileKind.PAGES and not pages_folder(base).exists():
             unpack_pages(file.path, base)
     repair = "auditwheel" if grafted else None
     build_wheels(base, again, (), (), repair)
     for file in files:
-        other = again / file.path.name
+        name = file.path.name
+        other = again / name
         if not other.exists():
-            yield problem(
-                "rebuilt", file.path.name, "built again under this name", "not built"
-            )
+            yield problem("rebuilt", name, "built again under this name", "not built")
         elif other.read_bytes() == file.path.read_bytes():
-            yield confirm("rebuilt", file.path.name, "the same bytes")
+            yield confirm("rebuilt", name, "the same bytes")
         else:
-            yield problem("rebuilt", file.path.name, "the same bytes", "other bytes")
+            yield problem("rebuilt", name, "the same bytes", "other bytes")
 
 
 def _from_npm(plan: Plan, folder: Path) -> Path:
     """Collect the binaries of this version from npm, once."""
     base = folder / "npm"
     if not base.exists():
-        platforms = plan.built_from({"npm"}).platforms
-        wanted = [PLATFORMS[key] for key in platforms if key in plan.platforms]
+        keys = plan.built_from({"npm"}).platforms
+        platforms = [PLATFORMS[key] for key in keys if key in plan.platforms]
+        version = binary_version(plan.version)
         with staged(base) as staging:
-            collect_npm(
-                binary_version(plan.version),
-                load_programs(),
-                wanted,
-                staging,
-                all_required=True,
-            )
+            collect_npm(version, load_programs(), platforms, staging, all_required=True)
     return base
 
 
 def _collected(base: Path, file: File) -> Path:
     """Return the path of a platform wheel's binary in a binaries directory."""
-    project = next(
-        each for each in load_programs() if each.program.distribution == file.distribution
-    )
-    return binary_path(base, project, PLATFORMS[str(file.platform)])
+    projects = {project.program.distribution: project for project in load_programs()}
+    return binary_path(base, projects[file.distribution], PLATFORMS[str(file.platform)])

@@ -143,7 +143,6 @@ def test_matrix_prints_its_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(matrix, "NOTICE", dt.timedelta(days=36500))
-    matrix.outputs.cache_clear()
     matrix.outputs()
     ending = min(RUNNERS.values() & matrix.RETIRED.keys())
     assert f"warning: the runner `{ending}` ends on " in capsys.readouterr().err

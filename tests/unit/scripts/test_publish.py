@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
-from scripts.gates.provenance import provenance, served_provenance
+from scripts.gates.provenance import provenance, served_predicates
 from scripts.index import served, upload
 from scripts.index.client import IndexClient, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
@@ -435,7 +435,7 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
         write_attestation(file)
     release(index, dist)
     client = IndexClient(index.place)
-    stated = served_provenance(client, plan.version)
+    stated = served_predicates(client, plan.version)
     names = {file.distribution for file in files.values()}
     assert wrong_facts(provenance(client, plan.version, names, stated)) == []
     del index.provenance[wheel.name]

@@ -10,7 +10,6 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
-from scripts.gates import installation
 from scripts.gates.expected_set import expected
 from scripts.index.client import Index
 from scripts.model.files import File
@@ -40,9 +39,9 @@ def plan(grafted: Path, released_tree: Path, monkeypatch: pytest.MonkeyPatch) ->
     plan = read_plan(released_tree)
     monkeypatch.setattr(verify, "read_plan", lambda: plan)
     monkeypatch.setattr(verify, "fetch", fetch)
-    monkeypatch.setattr(verify, "_provenance", lambda *_: iter(()))
+    monkeypatch.setattr(verify, "provenance", lambda *_: iter(()))
     monkeypatch.setattr(verify, "_listed", lambda *_: expected(plan.built_from({"npm"})))
-    monkeypatch.setattr(installation, "installed_from", lambda *_, **__: iter(()))
+    monkeypatch.setattr(verify, "installed_from", lambda *_, **__: iter(()))
     return plan
 
 
@@ -103,7 +102,7 @@ def late(
     plan = plan_of_this_machine(released_tree)
     monkeypatch.setattr(verify, "read_plan", lambda: plan)
     monkeypatch.setattr(verify, "BACK_OFF", (0.01,))
-    monkeypatch.setattr(installation, "installed_from", lambda *_, **__: iter(()))
+    monkeypatch.setattr(verify, "installed_from", lambda *_, **__: iter(()))
     files = sorted((stand_in / "dist").iterdir())
     quick_index.files = {path.name: path.read_bytes() for path in files}
     quick_index.hidden_looks = 3
@@ -139,7 +138,7 @@ def test_verify_release_installs_nothing_but_what_it_compared(
         installed.extend(file.path.name for file in files)
         yield from ()
 
-    monkeypatch.setattr(installation, "installed_from", install)
+    monkeypatch.setattr(verify, "installed_from", install)
     findings = verify_release(Version(version), late.place, stand_in / "dist")
     assert forged in {finding.subject for finding in findings if not finding.passed}
     assert set(installed) == late.files.keys() - {forged}
