@@ -319,7 +319,7 @@ NOT_UNDER_WINE = (
     "tests/unit/scripts/test_attestations.py",
     "tests/unit/scripts/test_signing.py",
     "tests/unit/scripts/test_environment.py",
-    "tests/unit/scripts/test_gates.py",
+    "tests/unit/scripts/gates",
     "tests/contract/test_workflows.py",
     "tests/contract/test_tables.py",
 )
