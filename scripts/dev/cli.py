@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +20,9 @@ from scripts.options import (
 )
 from scripts.tools.table import aligned
 
+if TYPE_CHECKING:
+    from .pre_release import Step
+
 
 @click.command()
 def demo() -> None:
@@ -26,9 +31,9 @@ def demo() -> None:
     Collects the binaries of this version from npm, builds the wheels, installs them with pip and
     runs the CLI and the MCP server. Everything goes to demo/, which is replaced by each run.
     """
-    from .demo import show
+    from .demo import show_release
 
-    show()
+    show_release()
 
 
 @click.command()
@@ -110,27 +115,34 @@ def pre_release(
         )
     read_plan()
     extend()
-    from .pre_release import Sources, StepState
-    from .pre_release import pre_release as run_all
+    from . import pre_release
 
-    workspace = None if cargo is None else Sources(cargo, openssl)
-    steps = run_all(
+    workspace = None if cargo is None else pre_release.Sources(cargo, openssl)
+    steps = pre_release.pre_release(
         workspace, dist, skip_rust=skip_rust, skip_tests=skip_tests, repair=repair
     )
     if as_json:
         print_rows("step", steps)
     else:
-        colours = {
-            StepState.PASSED: "green",
-            StepState.FAILED: "red",
-            StepState.EXCEPTION: "yellow",
-        }
-        table = []
-        for each in steps:
-            state = click.style(each.state, fg=colours.get(each.state))
-            table.append([state, each.name, each.detail])
-        click.echo("\n".join(aligned(table)))
-    return FAILURE if any(each.state is StepState.FAILED for each in steps) else 0
+        _print_steps(steps)
+    return (
+        FAILURE if any(step.state is pre_release.StepState.FAILED for step in steps) else 0
+    )
+
+
+def _print_steps(steps: list[Step]) -> None:
+    from .pre_release import StepState
+
+    colours = {
+        StepState.PASSED: "green",
+        StepState.FAILED: "red",
+        StepState.EXCEPTION: "yellow",
+    }
+    rows = [
+        [click.style(step.state, fg=colours.get(step.state)), step.name, step.detail]
+        for step in steps
+    ]
+    click.echo("\n".join(aligned(rows)))
 
 
 @click.command()
@@ -153,6 +165,7 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
 
     The others are the binary itself, `python -c pass`, the project's npm wrapper and a usual shim.
     About 1 s per round, 200 by default. Run on an idle machine; background load affects all rows equally.
+    Prints aligned columns on a terminal, and Markdown elsewhere.
 
     \b
     Examples:
@@ -161,10 +174,11 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     """
     extend()
     from .bench.measuring import measure
-    from .bench.report import as_json, table, write_docs
+    from .bench.report import as_columns, as_json, as_markdown, write_docs
 
     report = measure(rounds)
-    click.echo(table(report), nl=False)
+    text = as_columns(report) if sys.stdout.isatty() else as_markdown(report)
+    click.echo(text, nl=False)
     if file:
         file.write_text(as_json(report), "utf-8")
     if docs:
@@ -189,17 +203,16 @@ def rehearse(only: str, *, as_json: bool) -> int:
       python3 -m scripts rehearse
       python3 -m scripts rehearse --only killed
     """
-    from .rehearsal import rehearse as run
-    from .rehearsal import step_names
+    from . import rehearsal
 
-    names = step_names()
+    names = rehearsal.step_names()
     if not any(only in name for name in names):
         steps = ", ".join(f"`{name}`" for name in names)
         raise click.BadParameter(
             f"`{only}` is in no step; the steps are {steps}", param_hint="'--only'"
         )
     extend()
-    rows = run(only)
+    rows = rehearsal.rehearse(only)
     if as_json:
         print_rows("step", rows)
     else:

@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from leanspec_launcher._tables import PROGRAMS, Platform, current
+from leanspec_launcher._tables import Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import NotOnRegistryError, collect_npm
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
-from scripts.model.distributions import HAS_MCP
+from scripts.model.distributions import HAS_MCP, MAIN
+from scripts.model.files import FileKind, read_name
 from scripts.model.programs import ProgramProject, load_programs, main_project
 from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
@@ -23,7 +24,8 @@ from scripts.tools.processes import clean_environment
 from scripts.wheels.build import build_wheels
 
 FOLDER = ROOT / "demo"
-MAIN_WHEEL = "lean_spec-"
+# A stub, for other machines, is never installed here.
+INSTALLED = (FileKind.MAIN, FileKind.PLATFORM)
 COMMANDS = (
     ("--version",),
     ("init", "-y"),
@@ -34,7 +36,7 @@ COMMANDS = (
 CARGO_HINT = "build the binaries from a workspace: `python3 -m scripts collect cargo WORKSPACE --build`"
 
 
-def show() -> None:
+def show_release() -> None:
     """Run every step with its time, then suggest what to type next. Raises CommandError if one of them fails."""
     started = time.monotonic()
     version = main_project()["version"]
@@ -85,23 +87,15 @@ def _install(wheels: list[Path]) -> Path:
     """
     with step("making a clean environment"):
         scripts = create_environment(_empty(FOLDER / "environment"))
-    wanted = (
-        MAIN_WHEEL,
-        *(f"{program.package}-" for program in PROGRAMS.values() if not program.extra),
-    )
-    stubs = tuple(
-        f"{program.package}-{main_project()['version']}-py3-none-any"
-        for program in PROGRAMS.values()
-    )
-    files = [
-        str(wheel)
-        for wheel in wheels
-        if wheel.suffix == ".whl"
-        and wheel.name.startswith(wanted)
-        and not wheel.name.startswith(stubs)
+    names = {MAIN, *(project.program.distribution for project in _programs())}
+    files = [read_name(wheel) for wheel in wheels]
+    chosen = [
+        str(file.path)
+        for file in files
+        if file and file.kind in INSTALLED and file.distribution in names
     ]
     with step("pip install lean-spec, from the files just built"):
-        pip_install(scripts, *files)
+        pip_install(scripts, *chosen)
     return scripts
 
 
@@ -110,12 +104,13 @@ def _run(
 ) -> None:
     console().print(f"[bold]$ lean-spec {shlex.join(arguments)}[/]")
     sys.stderr.flush()
-    done = subprocess.run(
+    # Not captured: the program writes to the terminal itself.
+    run = subprocess.run(
         [str(program), *arguments], cwd=project, env=environment, check=False
     )
-    if done.returncode != 0:
+    if run.returncode != 0:
         raise CommandError(
-            f"`lean-spec {shlex.join(arguments)}` ended with exit code {done.returncode}"
+            f"`lean-spec {shlex.join(arguments)}` ended with exit code {run.returncode}"
         )
 
 
@@ -127,8 +122,8 @@ def _empty(folder: Path) -> Path:
 
 def _sum_up(version: str, wheels: list[Path], scripts: Path, seconds: float) -> None:
     total = size(sum(wheel.stat().st_size for wheel in wheels))
-    what = f"{len(wheels)} files built ({total}), installed and run in {seconds:.0f} s"
-    console().print(f"\n[bold green]LeanSpec {version}[/]: {what}\nnext:")
+    summary = f"{len(wheels)} files built ({total}), installed and run in {seconds:.0f} s"
+    console().print(f"\n[bold green]LeanSpec {version}[/]: {summary}\nnext:")
     here, folder = scripts.relative_to(ROOT), FOLDER.relative_to(ROOT)
     for command, meaning in (
         (f"{here / 'lean-spec'} --help", "the command line"),

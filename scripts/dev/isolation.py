@@ -115,8 +115,8 @@ def _from_home(
         if name not in inherited and (source / folder).is_dir():
             result[name] = str(source / folder)
     npm = Path(inherited.get("NPM_CONFIG_USERCONFIG", source / ".npmrc"))
-    kept = [line for line in _lines(npm) if NPM_KEY.match(line)]
-    _write(home / ".npmrc", "".join(kept))
+    npm_settings = [line for line in _lines(npm) if NPM_KEY.match(line)]
+    _write(home / ".npmrc", "".join(npm_settings))
     _write(home / ".netrc", "".join(_lines(source / ".netrc")))
     files = [source / name for name in PIP_FILES]
     files.append(Path(inherited.get("PIP_CONFIG_FILE", os.devnull)))
@@ -151,7 +151,9 @@ def _pip_settings(files: list[Path]) -> str:
         lines.append(f"[{section}]\n")
         for key, value in parser.items(section):
             if key in PIP_KEYS:
-                lines.append(f"{key} = {value.replace(chr(10), chr(10) + '    ')}\n")
+                # The lines of a long value are indented.
+                text = value.replace("\n", "\n    ")
+                lines.append(f"{key} = {text}\n")
     return "".join(lines)
 
 
@@ -168,16 +170,19 @@ def _uv_settings(text: str) -> dict[str, str]:
     ):
         if key in settings:
             result[variable] = str(settings[key]).lower()
-    for key in ("extra-index-url", "find-links"):
+    for key, variable, separator in (
+        ("extra-index-url", "UV_EXTRA_INDEX_URL", " "),
+        ("find-links", "UV_FIND_LINKS", ","),
+    ):
         if key in settings:
-            separator = "," if key == "find-links" else " "
-            result[f"UV_{key.replace('-', '_').upper()}"] = separator.join(settings[key])
+            result[variable] = separator.join(settings[key])
     for index in settings.get("index", ()):
         if index.get("default"):
             result["UV_DEFAULT_INDEX"] = index["url"]
         else:
-            named = "=".join(filter(None, (index.get("name"), index["url"])))
-            result["UV_INDEX"] = f"{result.get('UV_INDEX', '')} {named}".strip()
+            name = f"{index['name']}=" if index.get("name") else ""
+            earlier = result.get("UV_INDEX", "")
+            result["UV_INDEX"] = f"{earlier} {name}{index['url']}".strip()
     return result
 
 

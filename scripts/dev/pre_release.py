@@ -104,18 +104,14 @@ def pre_release(
             VALIDATION: lambda: _validate(plan, dist, folder),
         }
         steps: dict[str, Step] = {}
-        for title, each in work.items():
-            lacking = [
-                need
-                for need in NEEDS.get(title, ())
-                if steps[need].state is not StepState.PASSED
-            ]
+        for title, run in work.items():
+            needs = [steps[name] for name in NEEDS.get(title, ())]
+            lacking = [step for step in needs if step.state is not StepState.PASSED]
             if lacking:
-                steps[title] = Step(
-                    title, StepState.SKIPPED, f"needs `{lacking[0]}`, which did not pass"
-                )
+                detail = f"needs `{lacking[0].name}`, which did not pass"
+                steps[title] = Step(title, StepState.SKIPPED, detail)
             else:
-                steps[title] = _run(title, each)
+                steps[title] = _run(title, run)
     return list(steps.values())
 
 
@@ -134,8 +130,8 @@ def _versions(plan: Plan, places: list[VersionPlace]) -> tuple[StepState, str]:
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
-            f"{each.file}: {each.what}: expected `{each.expected}`, found `{each.found}`"
-            for each in wrong
+            f"{place.file}: {place.what}: expected `{place.expected}`, found `{place.found}`"
+            for place in wrong
         ]
         raise CommandError(
             "places differ",
@@ -154,7 +150,7 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[StepState, str]:
                 f"no binary is collected in `{base}`",
                 hint="collect them first: `python3 -m scripts collect --help`",
             )
-        platforms = dict.fromkeys(each.platform for each in collected)
+        platforms = dict.fromkeys(binary.platform for binary in collected)
         return StepState.PASSED, f"not built; collected before for {', '.join(platforms)}"
     target = build_target(host().key)
     with staged(base) as staging:
@@ -180,12 +176,11 @@ def _pages(base: Path) -> tuple[StepState, str]:
 
 
 def _tool(command: tuple[str, ...]) -> Work:
+    name, *arguments = command
+
     def run() -> tuple[StepState, str]:
-        done = capture([own_program(command[0]), *command[1:]], cwd=ROOT)
-        if done.returncode != 0:
-            lines = (done.stdout + done.stderr).strip().splitlines()
-            raise CommandError(f"`{command[0]}` failed", details=lines[-TAIL:])
-        return StepState.PASSED, command[0]
+        _output([own_program(name), *arguments], f"`{name}` failed")
+        return StepState.PASSED, name
 
     return run
 
@@ -193,25 +188,30 @@ def _tool(command: tuple[str, ...]) -> Work:
 def _tests(*, skip_tests: bool) -> tuple[StepState, str]:
     if skip_tests:
         return StepState.SKIPPED, "because of `--skip-tests`"
-    # The checks have a step each.
-    done = capture([sys.executable, "-m", "scripts", "test", "--", *PLAIN], cwd=ROOT)
-    lines = (done.stdout + done.stderr).strip().splitlines()
-    if done.returncode != 0:
-        raise CommandError("the tests failed", details=lines[-TAIL:])
+    # Only pytest: the checks have a step each.
+    command = [sys.executable, "-m", "scripts", "test", "--", *PLAIN]
+    lines = _output(command, "the tests failed")
     result = (line.strip("= ") for line in reversed(lines) if " passed" in line)
     return StepState.PASSED, next(result, "passed")
 
 
+def _output(command: list[str], problem: str) -> list[str]:
+    """Return the lines that a program prints; raises CommandError with the last ones if it fails."""
+    run = capture(command, cwd=ROOT)
+    lines = (run.stdout + run.stderr).strip().splitlines()
+    if run.returncode != 0:
+        raise CommandError(problem, details=lines[-TAIL:])
+    return lines
+
+
 def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[StepState, str]:
-    return (
-        StepState.PASSED,
-        f"{len(build_wheels(base, dist, (), (), repair))} files in {dist}",
-    )
+    files = build_wheels(base, dist, (), (), repair)
+    return StepState.PASSED, f"{len(files)} files in {dist}"
 
 
 def _draft(plan: Plan, base: Path) -> Plan:
     """Return the part of a plan that the collected binaries are of, before its commit."""
-    collected = {each.platform for each in read_collected(base)}
+    collected = {binary.platform for binary in read_collected(base)}
     others = {key: "CI builds it" for key in PLATFORMS if key not in collected}
     reasons = {source: others | plan.reasons.get(source, {}) for source in SOURCES}
     return replace(plan, reasons=reasons, is_draft=True)
@@ -225,8 +225,9 @@ def _check(
     lines = wrong_facts(findings)
     if lines:
         raise CommandError(counted(findings), details=lines)
-    gaps = [f"{each.subject}: {each.found}" for each in findings if each.is_gap]
-    return StepState.PASSED, "\n  ".join([counted(findings), *gaps])
+    gaps = [finding for finding in findings if finding.is_gap]
+    remarks = [f"{gap.subject}: {gap.found}" for gap in gaps]
+    return StepState.PASSED, "\n  ".join([counted(findings), *remarks])
 
 
 def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[StepState, str]:
@@ -235,10 +236,8 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[StepState, str]:
     if not reason:
         return StepState.PASSED if finding.passed else StepState.FAILED, finding.found
     if finding.passed:
-        return (
-            StepState.FAILED,
-            "the command works now: remove `validate` from [tool.leanspec-release.exceptions]",
-        )
+        text = "the command works now: remove `validate` from [tool.leanspec-release.exceptions]"
+        return StepState.FAILED, text
     return StepState.EXCEPTION, f"{reason}; it ended with {finding.found}"
 
 
@@ -257,8 +256,8 @@ def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:
     env = program_environment(folder / "home")
     for arguments in (["init", "-y"], ["create", "sample"]):
         capture([str(program), *arguments], cwd=project, env=env)
-    done = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
-    said = " ".join((done.stdout + done.stderr).split())[:160]
-    if done.returncode == 0:
-        return confirm(VALIDATION, VALIDATION, said or "exit 0")
-    return problem(VALIDATION, VALIDATION, "exit 0", f"exit {done.returncode}: {said}")
+    run = capture([str(program), "validate", "--warnings-only"], cwd=project, env=env)
+    words = " ".join((run.stdout + run.stderr).split())[:160]
+    if run.returncode == 0:
+        return confirm(VALIDATION, VALIDATION, words or "exit 0")
+    return problem(VALIDATION, VALIDATION, "exit 0", f"exit {run.returncode}: {words}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +25,16 @@ from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 from scripts.wheels.build import build_wheels
 
-from .sessions import Session, Through, hold
-from .sessions import commands as session_commands
-from .starts import Command, StartKind, install, installed_binary, starts, this_platform
+from .sessions import ServerProcess, Session, Through, hold, mcp_server, session_commands
+from .starts import (
+    Command,
+    StartKind,
+    install,
+    installed_binary,
+    release_wheels,
+    starts,
+    this_platform,
+)
 
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
@@ -101,7 +106,7 @@ class BenchReport:
                 ratios["MCP `initialize`, launcher / npm wrapper"] = (
                     ours.handshake_median / node.handshake_median
                 )
-        probed = {each.through: each.probed for each in self.sessions}
+        probed = {session.through: session.probed for session in self.sessions}
         if linked_times := probed.get(Through.LINKED):
             ratios["MCP `tools/list` after a probe, linked / the server itself"] = (
                 statistics.median(linked_times) / statistics.median(probed[Through.BARE])
@@ -223,22 +228,10 @@ def _commands(
 def _by_pip(environment: Path, dist: Path) -> Path:
     """Install with the pip that this Python brings: an old one writes scripts that import `re`."""
     with step("installing with pip"):
-        must_succeed(
-            capture([sys.executable, "-m", "venv", str(environment)]), "`python -m venv`"
-        )
-        wheels = [
-            str(path)
-            for path in dist.glob("*.whl")
-            if "-any" not in path.name or path.name.startswith("lean_")
-        ]
-        command = [
-            str(environment / "bin/python"),
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            *wheels,
-        ]
+        venv = [sys.executable, "-m", "venv", str(environment)]
+        must_succeed(capture(venv), "`python -m venv`")
+        pip = [str(environment / "bin/python"), "-m", "pip", "install"]
+        command = [*pip, "--disable-pip-version-check", *release_wheels(dist)]
         must_succeed(capture(command, env=clean_environment()), "`pip install`")
     return environment / "bin"
 
@@ -251,9 +244,8 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _settle(binary: Path) -> None:
     """Wait until a file counts as unchanged, so that its stamp is left."""
-    time.sleep(
-        max(0.0, SETTLED_NANOSECONDS / 1e9 + 0.2 + binary.stat().st_ctime - time.time())
-    )
+    age = time.time() - binary.stat().st_ctime
+    time.sleep(max(0.0, SETTLED_NANOSECONDS / 1e9 + 0.2 - age))
 
 
 def _version(command: Command) -> Command:
@@ -262,9 +254,9 @@ def _version(command: Command) -> Command:
 
 def _run(command: Command, env: Mapping[str, str]) -> float:
     """Run a program to its end; return milliseconds."""
-    quiet = [
-        (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)
-    ]
+    # `posix_spawn` costs less than `subprocess`, and its cost would be measured, too.
+    streams = (0, 1, 2)
+    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in streams]
     started = time.perf_counter_ns()
     process = os.posix_spawn(command[0], command, env, file_actions=quiet)
     _, status = os.waitpid(process, 0)
@@ -274,58 +266,32 @@ def _run(command: Command, env: Mapping[str, str]) -> float:
     return took
 
 
-def _server(command: Command, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _talk(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is None or process.stdout is None:
-        raise CommandError("the server has no pipes")
-    process.stdin.write(json.dumps(handshake()).encode() + b"\n")
-    process.stdin.flush()
-    if b"serverInfo" not in process.stdout.readline():
+def _initialize(server: ServerProcess) -> None:
+    if b"serverInfo" not in server.ask(handshake()):
         raise CommandError("the server did not answer `initialize`")
-
-
-def _with_server(
-    command: Command,
-    env: Mapping[str, str],
-    look: Callable[[subprocess.Popen[bytes]], float],
-) -> float:
-    with _server(command, env) as process:
-        _talk(process)
-        found = look(process)
-        if process.stdin:
-            process.stdin.close()
-        process.wait()
-    return found
 
 
 def _handshake(command: Command, env: Mapping[str, str]) -> float:
     """Return milliseconds from the start to the answer."""
     started = time.perf_counter_ns()
-    return _with_server(command, env, lambda _: (time.perf_counter_ns() - started) / 1e6)
+    with mcp_server(command, env) as server:
+        _initialize(server)
+        took = time.perf_counter_ns() - started
+        server.end()
+    return took / 1e6
 
 
 def _beside(command: Command, env: Mapping[str, str]) -> float:
     """Return kB of the processes of the server's session that are not the server."""
-
-    def look(process: subprocess.Popen[bytes]) -> float:
+    with mcp_server(command, env) as server:
+        _initialize(server)
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        of_session = [entry for entry in processes if _session(entry) == process.pid]
-        others = [
-            entry for entry in of_session if _program(entry) != PROGRAMS["mcp"].command
-        ]
-        return sum(_memory(entry) for entry in others)
-
-    return _with_server(command, env, look)
+        leader, name = server.process.pid, PROGRAMS["mcp"].command
+        of_session = [entry for entry in processes if _session(entry) == leader]
+        others = [entry for entry in of_session if _program(entry) != name]
+        memory = sum(_memory(entry) for entry in others)
+        server.end()
+    return memory
 
 
 def _memory(entry: Path) -> int:
@@ -345,11 +311,8 @@ def _program(entry: Path) -> str:
     name = (entry / "exe").resolve().name
     # The npm wrapper has its binary under another name, and a linked one has the name of its
     # command.
-    return (
-        PROGRAMS["mcp"].command
-        if name.startswith("leanspec") or name == "lean-spec"
-        else name
-    )
+    is_server = name.startswith(("leanspec", "lean-spec"))
+    return PROGRAMS["mcp"].command if is_server else name
 
 
 def _machine(commands: Path) -> dict[str, str]:
@@ -359,13 +322,13 @@ def _machine(commands: Path) -> dict[str, str]:
         lines = information.read_text("utf-8").splitlines()
         models = [line for line in lines if line.startswith("model name")]
         model = models[0].partition(":")[2].strip() if models else platform.machine()
-    node = shutil.which("node")
+    node, node_version = shutil.which("node"), "no Node.js"
+    if node:
+        node_version = f"Node.js {capture([node, '--version']).stdout.strip()}"
     return {
         "cpu": f"{model}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": capture([str(commands / "python"), "--version"]).stdout.strip(),
-        "node": f"Node.js {capture([node, '--version']).stdout.strip()}"
-        if node
-        else "no Node.js",
+        "node": node_version,
         "lean-spec": main_project()["version"],
     }

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+from scripts.tools.table import aligned
 
 from .measuring import BenchReport, Measurements
 from .starts import StartKind
@@ -46,6 +47,17 @@ SUBTITLE = "leanspec-http --version: the program that npm has a wrapper for"
 LEAN_SPEC = (StartKind.OURS, StartKind.LINKED, StartKind.BY_PIP, StartKind.FIRST)
 OURS, OTHERS = "#2da44e", "#8c959f"
 LEGEND = {"lean-spec": OURS, "for comparison": OTHERS}
+START_COLUMNS = (
+    *("started through", "a run of `--version`, ms"),
+    *("MCP `initialize`, ms", "additional memory"),
+)
+RATIO_COLUMNS = ("ratio of medians", "measured", "aim")
+SESSION_COLUMNS = (
+    *("an MCP client starts", "`initialize`, ms", "`tools/list`, ms"),
+    *("after a probe, ms", "end, ms", "stray bytes", "processes left"),
+)
+# Rows of cells; the first row is the header.
+Table = list[list[str]]
 
 
 def ordered(report: BenchReport) -> list[Measurements]:
@@ -53,46 +65,53 @@ def ordered(report: BenchReport) -> list[Measurements]:
     return [row for way in NAMES if (row := report.row(way))]
 
 
-def table(report: BenchReport) -> str:
-    """Return the table in Markdown, with the ratios and the machine."""
-    lines = [
-        "| started through | a run of `--version`, ms | MCP `initialize`, ms | additional memory |",
-        "|---|---:|---:|---:|",
-    ]
+def as_markdown(report: BenchReport) -> str:
+    """Return the tables in Markdown, with the machine."""
+    lines = []
+    for table in _tables(report):
+        header, *rows = [f"| {' | '.join(cells)} |" for cells in table]
+        lines += [header, "|---" + "|---:" * (len(table[0]) - 1) + "|", *rows, ""]
+    return "\n".join([*lines, _footer(report), ""])
+
+
+def as_columns(report: BenchReport) -> str:
+    """Return the tables in aligned columns, for a terminal, with the machine."""
+    lines = []
+    for table in _tables(report):
+        lines += [line.replace("**", "") for line in aligned(table)]
+        lines.append("")
+    return "\n".join([*lines, _footer(report), ""])
+
+
+def _footer(report: BenchReport) -> str:
+    machine = "; ".join(report.machine.values())
+    return f"{report.rounds} rounds, medians (and the middle 80 %). {machine}."
+
+
+def _tables(report: BenchReport) -> list[Table]:
+    """Return the tables of starts, of ratios and of an MCP client's sessions, each with its header."""
+    starts = [[*START_COLUMNS]]
     for row in ordered(report):
-        spread = (
-            statistics.quantiles(row.start, n=10) if len(row.start) > 1 else [row.start[0]]
-        )
-        start = f"{row.start_median:.1f} ({spread[0]:.1f} to {spread[-1]:.1f})"
         handshake = f"{row.handshake_median:.1f}" if row.handshake_median else ""
-        lines.append(f"| {NAMES[row.way]} | {start} | {handshake} | {_memory(row)} |")
-    lines += ["", "| ratio of medians | measured | aim |", "|---|---:|---:|"]
+        starts.append([NAMES[row.way], _times(row), handshake, _memory(row)])
+    ratios = [[*RATIO_COLUMNS]]
     for name, value in report.ratios.items():
         aim = f"{AIMS[name]:.2f}" if name in AIMS else ""
-        lines.append(f"| {name} | {value:.2f} | {aim} |")
-    lines += ["", *_sessions(report)]
-    machine = "; ".join(report.machine.values())
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.",
-            "",
-        ]
-    )
+        ratios.append([name, f"{value:.2f}", aim])
+    sessions = [[*SESSION_COLUMNS]]
+    for session in report.sessions:
+        medians = [f"{median:.1f}" for median in session.medians]
+        counts = [str(session.stray), str(session.left)]
+        sessions.append([session.through, *medians, *counts])
+    return [starts, ratios, sessions]
 
 
-def _sessions(report: BenchReport) -> list[str]:
-    """Return the table of an MCP client's sessions."""
-    times = "`initialize`, ms | `tools/list`, ms | after a probe, ms | end, ms"
-    lines = [
-        f"| an MCP client starts | {times} | stray bytes | processes left |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for each in report.sessions:
-        times = " | ".join(f"{median:.1f}" for median in each.medians)
-        lines.append(f"| {each.through} | {times} | {each.stray} | {each.left} |")
-    return lines
+def _times(row: Measurements) -> str:
+    """Return the median of the starts, and the range of the middle 80 %."""
+    tenths = row.start
+    if len(row.start) > 1:
+        tenths = statistics.quantiles(row.start, n=10)
+    return f"{row.start_median:.1f} ({tenths[0]:.1f} to {tenths[-1]:.1f})"
 
 
 def _memory(row: Measurements) -> str:
@@ -115,7 +134,8 @@ def as_json(report: BenchReport) -> str:
         "ratios": report.ratios,
         "rows": rows,
         "sessions": [
-            dataclasses.asdict(each) | {"medians": each.medians} for each in report.sessions
+            dataclasses.asdict(session) | {"medians": session.medians}
+            for session in report.sessions
         ],
     }
     return json.dumps(document, indent=2) + "\n"
@@ -161,4 +181,4 @@ def write_docs(report: BenchReport) -> None:
             f"`{PAGE.relative_to(ROOT)}` has no place for the table: `{BEGIN.strip()}` to `{END.strip()}`"
         )
     PLOT.write_text(plot(report), "utf-8")
-    PAGE.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{as_markdown(report)}\n{END}{after}", "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.protocol import INITIALIZED, handshake, modern_request, request
@@ -64,11 +66,11 @@ class Session:
     @property
     def medians(self) -> list[float]:
         """Return the medians of the four times."""
-        times = (self.answer, self.tools, self.probed, self.end)
-        return [statistics.median(each) for each in times]
+        columns = (self.answer, self.tools, self.probed, self.end)
+        return [statistics.median(times) for times in columns]
 
 
-def commands(
+def session_commands(
     folder: Path, dist: Path, servers: Mapping[StartKind, Command]
 ) -> dict[Through, Command]:
     """Prepare each way to start the server of a release; return their commands."""
@@ -88,32 +90,74 @@ def _by_uvx(folder: Path, dist: Path) -> Command:
     uv = own_program("uv")
     options = ("--cache-dir", str(folder / "uvx"), "--find-links", str(dist), "--no-config")
     version = read_plan().version
-    what = ("tool", "run", *options, "--from", f"{MCP_COMMAND}=={version}", MCP_COMMAND)
+    run = ("tool", "run", *options, "--from", f"{MCP_COMMAND}=={version}", MCP_COMMAND)
     # `--version` is answered by the launcher: everything is there, and the server is not started.
-    must_succeed(capture([uv, *what, "--version"]), f"`uvx {MCP_COMMAND}`")
-    return (uv, "--offline", *what)
+    must_succeed(capture([uv, *run, "--version"]), f"`uvx {MCP_COMMAND}`")
+    return (uv, "--offline", *run)
 
 
 def _of_bundle(folder: Path, dist: Path) -> Command:
     """Unpack a release's bundle for this machine, and return the command that its manifest states."""
-    wheels = [each for each in read_files(dist)[0] if each.kind == FileKind.PLATFORM]
+    files, _ = read_files(dist)
+    wheels = [file for file in files if file.kind == FileKind.PLATFORM]
     place, project = folder / "bundle", folder / "project"
-    for each in (place, project):
-        each.mkdir()
+    place.mkdir()
+    project.mkdir()
     ((path, _),) = write_bundles(wheels, place, read_plan())
     with zipfile.ZipFile(path) as archive:
         archive.extractall(place)
         manifest = json.loads(archive.read("manifest.json"))
     (place / ENTRY_POINT).chmod(0o755)
     start = manifest["server"]["mcp_config"]
-    told = {"${__dirname}": str(place), "${user_config.project}": str(project)}
-    return tuple(_replaced(each, told) for each in (start["command"], *start["args"]))
+    values = {"${__dirname}": str(place), "${user_config.project}": str(project)}
+    return tuple(_filled_in(text, values) for text in (start["command"], *start["args"]))
 
 
-def _replaced(text: str, told: Mapping[str, str]) -> str:
-    for name, value in told.items():
+def _filled_in(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
         text = text.replace(name, value)
     return text
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A running MCP server, and its pipes."""
+
+    process: subprocess.Popen[bytes]
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+    def send(self, *messages: object) -> None:
+        """Write messages, a line each."""
+        for message in messages:
+            self.stdin.write(json.dumps(message).encode() + b"\n")
+        self.stdin.flush()
+
+    def ask(self, message: object) -> bytes:
+        """Write a message, and return the line that answers it."""
+        self.send(message)
+        return self.stdout.readline()
+
+    def end(self) -> None:
+        """End the input, and wait for the end of the process."""
+        self.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def mcp_server(command: Command, env: Mapping[str, str]) -> Iterator[ServerProcess]:
+    """Start a server in a session of its own, as a client does."""
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise CommandError("the server has no pipes")
+        yield ServerProcess(process, process.stdin, process.stdout)
 
 
 def hold(
@@ -125,52 +169,28 @@ def hold(
     CommandError if the server does not answer.
     """
     started = time.perf_counter_ns()
-    process = subprocess.Popen(
-        command,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    with process:
-        stdin, stdout = process.stdin, process.stdout
-        if stdin is None or stdout is None:
-            raise CommandError("the server has no pipes")
-        lines = []
-        if probe:
-            stdin.write(_line(DISCOVER))
-            stdin.flush()
-            lines.append(stdout.readline())
-        stdin.write(_line(handshake()))
-        stdin.flush()
-        lines.append(stdout.readline())
+    with mcp_server(command, env) as server:
+        lines = [server.ask(DISCOVER)] if probe else []
+        lines.append(server.ask(handshake()))
         answered = time.perf_counter_ns()
-        stdin.write(_line(INITIALIZED) + _line(LIST_TOOLS))
-        stdin.flush()
+        server.send(INITIALIZED, LIST_TOOLS)
         # 0.3.0 answers the notification, too.
         while lines[-1] and TOOLS not in lines[-1]:
-            lines.append(stdout.readline())
-        listed = (time.perf_counter_ns() - started) / 1e6
-        closed = time.perf_counter_ns()
-        stdin.close()
-        process.wait()
+            lines.append(server.stdout.readline())
+        listed = time.perf_counter_ns()
+        server.end()
         ended = time.perf_counter_ns()
-        lines += stdout.readlines()
+        lines += server.stdout.readlines()
     if probe:
-        session.probed.append(listed)
+        session.probed.append((listed - started) / 1e6)
     else:
         session.answer.append((answered - started) / 1e6)
-        session.tools.append(listed)
-        session.end.append((ended - closed) / 1e6)
+        session.tools.append((listed - started) / 1e6)
+        session.end.append((ended - listed) / 1e6)
     session.stray += sum(len(line) for line in lines if not _is_message(line))
-    session.left += len([*_of_session(process.pid)])
+    session.left += len([*_of_session(server.process.pid)])
     if TOOLS not in b"".join(lines):
         raise CommandError(f"`{' '.join(command)}` listed no tools: it cannot be measured")
-
-
-def _line(message: object) -> bytes:
-    return json.dumps(message).encode() + b"\n"
 
 
 def _is_message(line: bytes) -> bool:

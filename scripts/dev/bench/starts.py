@@ -8,12 +8,14 @@ from pathlib import Path
 
 from leanspec_launcher._tables import PROGRAMS, Platform, Program, current
 from leanspec_launcher.commands import CommandError
+from scripts.model.files import FileKind, read_files
 from scripts.tools.console import step
 from scripts.tools.installers import uv_install
 from scripts.tools.processes import capture, find_program, must_succeed
 
-PROGRAM = PROGRAMS["http"]  # the one that has a wrapper in Node
-# Its version has no wrapper of its own on npm: the last one that has.
+# The program that has a wrapper in Node.
+PROGRAM = PROGRAMS["http"]
+# The last version of the wrapper: npm has none of LeanSpec's present version.
 WRAPPER = "@leanspec/http-server"
 WRAPPER_VERSION = "0.2.28"
 SHIM = """#!{python}
@@ -50,14 +52,14 @@ def this_platform() -> Platform:
 
 def install(environment: Path, dist: Path) -> Path:
     """Install `lean-spec[ui]` of these wheels with uv into a new environment; return the folder of its commands."""
-    # Our own come from the files, whatever an index has under their names; the rest from the
-    # configured index.
-    wheels = [str(path) for path in dist.glob("*.whl") if not _is_stub(path)]
-    return uv_install(environment, *wheels, env={"UV_LINK_MODE": "copy"})
+    return uv_install(environment, *release_wheels(dist), env={"UV_LINK_MODE": "copy"})
 
 
-def _is_stub(path: Path) -> bool:
-    return path.name.startswith("leanspec_") and path.name.endswith("-any.whl")
+def release_wheels(dist: Path) -> list[str]:
+    """Return the wheels of ours that are installed here, so that none of them comes from an index."""
+    files, _ = read_files(dist)
+    kinds = (FileKind.MAIN, FileKind.PLATFORM)
+    return [str(file.path) for file in files if file.kind in kinds]
 
 
 def installed_binary(commands: Path, program: Program = PROGRAM) -> Path:
@@ -94,10 +96,8 @@ def _wrapper(folder: Path, binary: Path) -> Path:
     with step(f"npm install {spec}"):
         options = ["--prefix", str(root), "--ignore-scripts", "--no-audit", "--no-fund"]
         must_succeed(capture([npm, "install", *options, spec]), f"`npm install {spec}`")
-    place = (
-        root / "node_modules/@leanspec" / f"http-{this_platform().key}" / PROGRAM.command
-    )
-    if not place.exists():
-        raise CommandError(f"npm installed no `{place.parent.name}`, which {spec} needs")
-    shutil.copy(binary, place)
+    package = root / "node_modules/@leanspec" / f"http-{this_platform().key}"
+    if not (package / PROGRAM.command).exists():
+        raise CommandError(f"npm installed no `{package.name}`, which {spec} needs")
+    shutil.copy(binary, package / PROGRAM.command)
     return root / "node_modules/.bin" / PROGRAM.command

@@ -26,8 +26,9 @@ from scripts.dev.bench.report import (
     NAMES,
     PAGE,
     PLOT,
+    as_columns,
+    as_markdown,
     plot,
-    table,
 )
 from scripts.dev.bench.sessions import Through
 from scripts.dev.bench.starts import StartKind
@@ -114,7 +115,11 @@ def test_the_ratios_are_those_of_the_medians() -> None:
     ]
     report = BenchReport({"cpu": "x"}, 1, rows)
     assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]
-    assert "| launcher / npm wrapper | 0.30 | 0.30 |" in table(report)
+    assert "| launcher / npm wrapper | 0.30 | 0.30 |" in as_markdown(report)
+    columns = as_columns(report)
+    assert re.search(r"^launcher / npm wrapper +0\.30 +0\.30$", columns, re.MULTILINE)
+    assert "|" not in columns
+    assert "*" not in columns
     assert plot(report).count("<rect") == 5 + len(LEGEND)
 
 
