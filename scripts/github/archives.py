@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -40,8 +41,7 @@ def write_zip(path: Path, root: str, files: dict[str, tuple[bytes, int]]) -> Non
         for name, (content, mode) in sorted(files.items()):
             entry = zipfile.ZipInfo(f"{folder}{name}", ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system, entry.external_attr = (
-                3,
-                (0o100000 | mode) << 16,
-            )  # Unix, and a regular file
+            # Unix, and a regular file.
+            entry.create_system = 3
+            entry.external_attr = (stat.S_IFREG | mode) << 16
             archive.writestr(entry, content)

@@ -43,10 +43,12 @@ from .mcp_bundle import write_bundles
 from .notes import archive_readme, release_notes
 
 WHEELS = "dist"
-# What later jobs of the run take.
+# Artifacts that only later jobs of the run take.
 OTHERS = ("assembled", "publisher", "release")
 # Where the backend puts a wheel's bill of materials (PEP 770).
 BILL = "sboms/leanspec-build.cdx.json"
+# The facts of a binary's record that the manifest repeats.
+RECORD_FACTS = ("sha256", "size", "version", "reported", "commit")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ def assemble(artifacts: Path, out: Path, plan: Plan, root: Path = ROOT) -> list[
     or for another platform, and where `out` holds anything that is not of such a folder.
     """
     must_be_artifacts(artifacts)
-    must_have_wheels(artifacts)
+    if not (artifacts / WHEELS).is_dir():
+        raise CommandError(
+            f"there is no `{WHEELS}/` in `{artifacts}`: the wheels are missing",
+            hint="`gh run download RUN --dir DIR` brings all artifacts of a run",
+        )
     plan = plan.built_from(artifact_kinds(artifacts))
     with tempfile.TemporaryDirectory(prefix="leanspec-assets-") as name:
         binaries = Path(name, "binaries")
@@ -86,9 +92,9 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
         new = folder / "new"
         new.mkdir()
         with step("standalone archives"):
+            platforms = [PLATFORMS[key] for key in plan.platforms]
             assets = [
-                _archive(PLATFORMS[key], parts.binaries, new, plan)
-                for key in plan.platforms
+                _archive(platform, parts.binaries, new, plan) for platform in platforms
             ]
         with step("wheels and MCP bundles"):
             assets += _wheels(parts.wheels, parts.binaries, new, plan)
@@ -142,32 +148,16 @@ def must_be_artifacts(artifacts: Path) -> None:
             )
 
 
-def must_have_wheels(artifacts: Path) -> None:
-    """Raise CommandError if the artifact with the wheels is missing."""
-    if not (artifacts / WHEELS).is_dir():
-        raise CommandError(
-            f"there is no `{WHEELS}/` in `{artifacts}`: the wheels are missing",
-            hint="`gh run download RUN --dir DIR` brings all artifacts of a run",
-        )
-
-
 def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset:
     """Pack the collected programs of a platform with licence and README."""
     files = licences(PROJECTS / "cli")
     facts: dict[str, Any] = {}
-    wanted = binary_version(plan.version)
     for collected in read_collected(binaries):
         if collected.platform != platform.key:
             continue
         (project,) = load_programs((collected.program,))
         path = binary_path(binaries, project, platform)
-        for found in (collected.version, collected.reported or wanted):
-            if found != wanted:
-                name = f"`{path.name}` for `{platform.key}`"
-                raise CommandError(
-                    f"{name} is of version `{found}`, the release is {wanted}",
-                    hint="rebuild it, or check which run these artifacts come from",
-                )
+        _must_be_of_release(collected, path, plan)
         files[path.name] = (path.read_bytes(), EXECUTABLE)
         facts[path.name] = _about(collected, path)
     if len(facts) != len(PROGRAMS):
@@ -175,34 +165,41 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
             f"`{binaries}` lacks a program for `{platform.key}`",
             hint="collect it: `python3 -m scripts collect --help`",
         )
-    version = str(plan.version)
-    files["README.md"] = (
-        archive_readme(plan, platform.key, platform.suffix).encode(),
-        TEXT,
-    )
-    root = f"leanspec-{version}-{platform.key}"
-    if platform.system == "win32":
-        name = f"{root}.zip"
-        write_zip(new / name, root, files)
-    else:
-        name = f"{root}.tar.gz"
-        write_tar(new / name, root, files)
-    return describe(new / name, AssetKind.ARCHIVE, platform.key, {"binaries": facts})
+    readme = archive_readme(plan, platform.key, platform.suffix)
+    files["README.md"] = (readme.encode(), TEXT)
+    root = f"leanspec-{plan.version}-{platform.key}"
+    is_zip = platform.system == "win32"
+    archive = new / (root + (".zip" if is_zip else ".tar.gz"))
+    write = write_zip if is_zip else write_tar
+    write(archive, root, files)
+    return describe(archive, AssetKind.ARCHIVE, platform.key, {"binaries": facts})
+
+
+def _must_be_of_release(collected: Collected, path: Path, plan: Plan) -> None:
+    """Raise CommandError if a binary is of another version, by its record or its own report."""
+    expected = binary_version(plan.version)
+    for version in (collected.version, collected.reported or expected):
+        if version != expected:
+            name = f"`{path.name}` for `{collected.platform}`"
+            raise CommandError(
+                f"{name} is of version `{version}`, the release is {expected}",
+                hint="rebuild it, or check which run these artifacts come from",
+            )
 
 
 def _about(collected: Collected, path: Path) -> dict[str, Any]:
-    (program,) = inspect_file(path).executables
-    stated = {
-        name: asdict(collected)[name]
-        for name in ("sha256", "size", "version", "reported", "commit")
+    (executable,) = inspect_file(path).executables
+    record = asdict(collected)
+    facts = {name: record[name] for name in RECORD_FACTS}
+    # The list of packages is long, and the bill of materials has it.
+    facts["source"] = {
+        name: value for name, value in collected.source.items() if name != "packages"
     }
-    source = {name: value for name, value in collected.source.items() if name != "packages"}
-    read = {
-        "libc": program.libc,
-        "libc_floor": program.libc_floor,
-        "needed": program.needed,
+    return facts | {
+        "libc": executable.libc,
+        "libc_floor": executable.libc_floor,
+        "needed": executable.needed,
     }
-    return stated | {"source": source} | read
 
 
 def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset]:
@@ -232,23 +229,16 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
     (project,) = load_programs((binary.program.name,))
     collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
-    origin = (
-        binary.record["grafted"]["from"]["sha256"]
-        if "grafted" in binary.record
-        else binary.record["sha256"]
-    )
-    if origin != collected:
+    record = binary.record
+    origin = record["grafted"]["from"] if "grafted" in record else record
+    if origin["sha256"] != collected:
         raise CommandError(
-            f"`{file.path.name}` has the binary with the sha256 `{origin}`, the artifact is `{collected}`",
+            f"`{file.path.name}` has the binary with the sha256 `{origin['sha256']}`, the artifact is `{collected}`",
             hint="the wheels are of another run than the binaries",
         )
-    target = (
-        new / f"leanspec-{plan.version}-{file.platform}-{binary.program.command}.cdx.json"
-    )
+    name = f"leanspec-{plan.version}-{file.platform}-{binary.program.command}.cdx.json"
     with zipfile.ZipFile(file.path) as archive:
-        target.write_bytes(
-            archive.read(next(name for name in archive.namelist() if name.endswith(BILL)))
-        )
-    return describe(
-        target, AssetKind.BILL_OF_MATERIALS, file.platform, {"of": file.path.name}
-    )
+        (entry,) = [entry for entry in archive.namelist() if entry.endswith(BILL)]
+        (new / name).write_bytes(archive.read(entry))
+    facts = {"of": file.path.name}
+    return describe(new / name, AssetKind.BILL_OF_MATERIALS, file.platform, facts)

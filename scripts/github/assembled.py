@@ -13,7 +13,7 @@ from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.plan import Plan
 
-from .listing import NOTES, Listing, must_be_the_stated_key
+from .listing import NOTES, Listing, must_be_key_of_plan
 from .provenance import write_provenance
 from .signing import SUFFIX, Claim, read_public, verify
 
@@ -41,7 +41,7 @@ def sign_assembled(
     folder: Path, plan: Plan, key: SecretKey, listing: Listing, root: Path = ROOT
 ) -> None:
     """Sign both lists of an intact folder with the key that the plan states."""
-    must_be_the_stated_key(plan, key)
+    must_be_key_of_plan(plan, key)
     intact(folder, plan, listing)
     listing.sign(folder, key, plan, commit_of(root))
 
@@ -50,19 +50,19 @@ def intact(folder: Path, plan: Plan, listing: Listing) -> dict[str, str]:
     """Return the checksums of a folder's files. Raises CommandError for other bytes, or another file."""
     sums = _read_sums(folder, listing)
     signatures = listing.signatures if plan.public_key else ()
-    known = {*sums, listing.sums, NOTES, listing.provenance(plan.version), *signatures}
+    names = {*sums, listing.sums, NOTES, listing.provenance(plan.version), *signatures}
     for path in folder.iterdir():
-        if path.name not in known:
+        if path.name not in names:
             raise CommandError(
                 f"`{path}` is not of this release: `{listing.sums}` has no such file",
                 hint=AGAIN,
             )
-    for name, wanted in sums.items():
+    for name, expected in sums.items():
         path = folder / name
-        found = digest(str(path)) if path.is_file() else "missing"
-        if found != wanted:
+        actual = digest(str(path)) if path.is_file() else "missing"
+        if actual != expected:
             raise CommandError(
-                f"`{path}` is {found}, `{listing.sums}` states {wanted}", hint=AGAIN
+                f"`{path}` is {actual}, `{listing.sums}` states {expected}", hint=AGAIN
             )
     return sums
 
@@ -97,13 +97,9 @@ def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:
         signature = folder / f"{name}{SUFFIX}"
         if not signature.is_file():
             raise CommandError(f"`{signature}` is missing", hint=AGAIN)
+        text = signature.read_text("utf-8", "replace")
         claim = Claim(name, str(plan.version), "any")
-        verify(
-            folder / name,
-            signature.read_text("utf-8", "replace"),
-            read_public(plan.public_key),
-            claim,
-        )
+        verify(folder / name, text, read_public(plan.public_key), claim)
 
 
 def _read_sums(folder: Path, listing: Listing) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,8 @@ from scripts.options import EXISTING_FILE, must_be_fingerprint
 
 if TYPE_CHECKING:
     from minisign import SecretKey
+
+    from scripts.model.plan import Plan
 
     from .listing import Listing
 
@@ -64,6 +67,29 @@ def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Li
     return Listing(name)
 
 
+@dataclass(frozen=True)
+class AssetOptions:
+    """The options of `assets`."""
+
+    artifacts: Path | None
+    out: Path | None
+    listing: Listing
+    key: Path | None
+    assembled: str | None
+    provenance: Path | None
+    sign: bool
+    upload: bool
+    publish: bool
+    dry_run: bool
+    as_json: bool
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the assembled assets."""
+        default = "added-artifacts" if self.listing.addition else "final-artifacts"
+        return self.out or ROOT / default
+
+
 @click.command()
 @click.argument(
     "artifacts", metavar="[DIR]", required=False, type=click.Path(path_type=Path)
@@ -110,20 +136,7 @@ def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Li
     is_flag=True,
     help="Print release.json, an object, when it is assembled.",
 )
-def assets(
-    artifacts: Path | None,
-    out: Path | None,
-    listing: Listing,
-    key: Path | None,
-    assembled: str | None,
-    provenance: Path | None,
-    *,
-    sign: bool,
-    upload: bool,
-    publish: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+def assets(**values: Any) -> None:  # noqa: ANN401 - what click gives by name
     """Assemble, sign and upload the GitHub release.
 
     With DIR, assembles its assets from a CI run's artifacts: binaries-PLATFORM/ as `collect artifacts`
@@ -149,96 +162,99 @@ def assets(
       python3 -m scripts assets artifacts --add desktop
       python3 -m scripts assets --sign --upload --add desktop --key leanspec.key
     """
-    works = bool(assembled or sign or upload or publish)
-    problems = {
-        "name the artifacts to assemble, or one of `--sign`, `--upload` and `--publish`": works
-        == (artifacts is not None),
-        "`--dry-run` and `--provenance` need `--upload`": (dry_run or provenance)
-        and not upload,
-        "`--key` needs `--sign`": key and not sign,
-        "`--json` needs the artifacts": as_json and works,
-        "`--add` is for a release that is out": listing.addition and (publish or assembled),
-    }
-    for message, applies in problems.items():
-        if applies:
-            raise click.UsageError(message)
-    folder = out or ROOT / ("added-artifacts" if listing.addition else "final-artifacts")
-    if artifacts is not None:
-        _assemble(artifacts, folder, listing, as_json=as_json)
-    if assembled:
-        _compare(folder, assembled)
-    if sign:
-        _sign(folder, listing, key)
-    if upload:
-        _upload(folder, listing, provenance, dry_run=dry_run)
-    if publish:
-        _publish(folder, listing)
-
-
-def _assemble(artifacts: Path, out: Path, listing: Listing, *, as_json: bool) -> None:
+    options = AssetOptions(**values)
+    _must_fit(options)
     from scripts.model.plan import read_plan
 
+    plan = read_plan()
+    if options.artifacts is not None:
+        _assemble(options, options.artifacts, plan)
+    if options.assembled:
+        _compare(options, options.assembled, plan)
+    if options.sign:
+        _sign(options, plan)
+    if options.upload:
+        _upload(options, plan)
+    if options.publish:
+        _publish(options, plan)
+
+
+def _must_fit(options: AssetOptions) -> None:
+    """Raise UsageError for options that do not go together."""
+    works = bool(options.assembled or options.sign or options.upload or options.publish)
+    of_upload = options.dry_run or options.provenance
+    of_draft = options.publish or options.assembled
+    if works == (options.artifacts is not None):
+        problem = (
+            "name the artifacts to assemble, or one of `--sign`, `--upload` and `--publish`"
+        )
+    elif of_upload and not options.upload:
+        problem = "`--dry-run` and `--provenance` need `--upload`"
+    elif options.key and not options.sign:
+        problem = "`--key` needs `--sign`"
+    elif options.as_json and works:
+        problem = "`--json` needs the artifacts"
+    elif options.listing.addition and of_draft:
+        problem = "`--add` is for a release that is out"
+    else:
+        return
+    raise click.UsageError(problem)
+
+
+def _assemble(options: AssetOptions, artifacts: Path, plan: Plan) -> None:
     from .addition import assemble_addition
     from .assemble import assemble
 
-    if listing.addition:
-        paths = assemble_addition(artifacts, out, read_plan(), listing)
-    else:
-        paths = assemble(artifacts, out, read_plan())
-    if as_json:
-        click.echo((out / listing.manifest).read_text("utf-8"), nl=False)
+    listing, folder = options.listing, options.folder
+    paths = (
+        assemble_addition(artifacts, folder, plan, listing)
+        if listing.addition
+        else assemble(artifacts, folder, plan)
+    )
+    if options.as_json:
+        click.echo((folder / listing.manifest).read_text("utf-8"), nl=False)
     else:
         for path in paths:
             click.echo(f"{path.stat().st_size:>10}  {path.name}")
-        click.echo(f"assembled in `{out}`", err=True)
+        click.echo(f"assembled in `{folder}`", err=True)
 
 
-def _compare(folder: Path, assembled: str) -> None:
-    from scripts.model.plan import read_plan
-
+def _compare(options: AssetOptions, assembled: str, plan: Plan) -> None:
     from .assembled import must_be_as_checked
 
-    must_be_as_checked(folder, read_plan(), assembled)
-    click.echo(f"`{folder}` contains what was checked", err=True)
+    must_be_as_checked(options.folder, plan, assembled)
+    click.echo(f"`{options.folder}` contains what was checked", err=True)
 
 
-def _sign(folder: Path, listing: Listing, key: Path | None) -> None:
-    from scripts.model.plan import read_plan
-
+def _sign(options: AssetOptions, plan: Plan) -> None:
     from .assembled import intact, sign_assembled
 
-    plan = read_plan()
     # Before anybody types a password.
-    intact(folder, plan, listing)
-    if plan.public_key or key:
-        sign_assembled(folder, plan, _secret_key(key), listing)
+    intact(options.folder, plan, options.listing)
+    if plan.public_key or options.key:
+        key = _secret_key(options.key)
+        sign_assembled(options.folder, plan, key, options.listing)
     else:
         click.echo("the release plan says that nothing is signed", err=True)
 
 
-def _publish(folder: Path, listing: Listing) -> None:
-    from scripts.model.plan import read_plan
-
+def _publish(options: AssetOptions, plan: Plan) -> None:
     from .assembled import verified
     from .upload import find_client, publish_release
 
-    plan = read_plan()
-    click.echo(publish_release(find_client(), verified(folder, plan, None, listing), plan))
+    files = verified(options.folder, plan, None, options.listing)
+    click.echo(publish_release(find_client(), files, plan))
 
 
-def _upload(
-    folder: Path, listing: Listing, provenance: Path | None, *, dry_run: bool
-) -> None:
-    from scripts.model.plan import read_plan
-
+def _upload(options: AssetOptions, plan: Plan) -> None:
     from .assembled import verified
     from .listing import NOTES
     from .upload import find_client, upload_release
 
-    plan = read_plan()
-    files = verified(folder, plan, provenance, listing)
-    notes = None if listing.addition else folder / NOTES
-    click.echo(upload_release(find_client(), files, plan, notes, dry_run=dry_run))
+    files = verified(options.folder, plan, options.provenance, options.listing)
+    notes = None if options.listing.addition else options.folder / NOTES
+    url = upload_release(find_client(), files, plan, notes, dry_run=options.dry_run)
+    click.echo(url)
 
 
 COMMANDS = (assets,)

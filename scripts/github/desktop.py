@@ -43,13 +43,12 @@ def copy_bundles(bundles: list[Bundle], folder: Path, plan: Plan) -> Iterator[As
     for bundle in bundles:
         name = f"leanspec-desktop-{plan.version}-{bundle.label}{bundle.path.suffix}"
         shutil.copyfile(bundle.path, folder / name)
-        stated = {
+        facts = {
             "format": bundle.format.title,
             "version": bundle.version,
             "cpu": bundle.label.partition("-")[2],
         }
-        facts = {"stated": stated}
-        yield describe(folder / name, AssetKind.BUNDLE, bundle.label, facts)
+        yield describe(folder / name, AssetKind.BUNDLE, bundle.label, {"stated": facts})
 
 
 def _must_be_planned(path: Path, platform: Platform, plan: Plan) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+from scripts.gates.gaps import gap
 from scripts.model.files import File
 from scripts.model.finding import Finding, confirm, problem
 from scripts.model.gates import GITHUB_RELEASE as GATE
@@ -35,8 +36,7 @@ class GitHubRelease:
     def check(self, plan: Plan, files: list[File]) -> Iterator[Finding]:
         """Check the keys, and assemble the release without signing it."""
         if plan.version.is_devrelease:
-            finding = confirm(GATE, "assets", "a dev version has no release on GitHub")
-            yield replace(finding, is_gap=True)
+            yield gap(GATE, "assets", "a dev version has no release on GitHub")
             return
         yield from _keys(plan, self.root)
         with tempfile.TemporaryDirectory(prefix="leanspec-assets-") as name:
@@ -46,8 +46,7 @@ class GitHubRelease:
             missing = assemble_parts(parts, out, plan, self.root)
             yield confirm(GATE, "assets", f"{len(list(out.iterdir()))} files")
         for key in missing:
-            finding = confirm(GATE, f"desktop bundle for {key}", "not in this release")
-            yield replace(finding, is_gap=True)
+            yield gap(GATE, f"desktop bundle for {key}", "not in this release")
 
 
 def _keys(plan: Plan, root: Path) -> Iterator[Finding]:
@@ -60,5 +59,4 @@ def _keys(plan: Plan, root: Path) -> Iterator[Finding]:
     if plan.public_key:
         yield confirm(GATE, KEYS, f"{len(keys)} that can be read")
     else:
-        nothing = confirm(GATE, KEYS, "none signs this release, as the plan says")
-        yield replace(nothing, is_gap=True)
+        yield gap(GATE, KEYS, "none signs this release, as the plan says")

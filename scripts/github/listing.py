@@ -50,7 +50,14 @@ def describe(
     path: Path, kind: AssetKind | FileKind, platform: str | None, facts: dict[str, Any]
 ) -> Asset:
     """Return what a manifest says of a file."""
-    return Asset(path.name, kind, platform, path.stat().st_size, digest(str(path)), facts)
+    return Asset(
+        name=path.name,
+        kind=kind,
+        platform=platform,
+        size=path.stat().st_size,
+        sha256=digest(str(path)),
+        facts=facts,
+    )
 
 
 @dataclass(frozen=True)
@@ -118,14 +125,15 @@ class Listing:
         """Raise CommandError if a folder contains anything that no earlier run made: it would be deleted."""
         names = {path.name for path in out.iterdir()} if out.exists() else set()
         present = {name for name in names if not name.startswith(IN_PROGRESS)}
-        strange = present - self._made_before(out / self.manifest)
+        strange = present - self._listed_before(out / self.manifest)
         if strange:
             raise CommandError(
                 f"`{out}` holds `{min(strange)}`, which this command did not make",
                 hint="name an empty one",
             )
 
-    def _made_before(self, manifest: Path) -> set[str]:
+    def _listed_before(self, manifest: Path) -> set[str]:
+        """Return the names of the files that an earlier run wrote."""
         try:
             content = json.loads(manifest.read_text("utf-8"))
             names = {str(asset["name"]) for asset in content["assets"]}
@@ -144,16 +152,16 @@ class Listing:
                 path.unlink()
 
 
-def must_be_the_stated_key(plan: Plan, key: SecretKey) -> None:
+def must_be_key_of_plan(plan: Plan, key: SecretKey) -> None:
     """Raise CommandError unless a secret key is that of the public key in the plan."""
-    own = key.get_public_key().to_base64().decode()
+    public_key = key.get_public_key().to_base64().decode()
     if not plan.public_key:
         raise CommandError(
             f'`signing = "{UNSIGNED}"` in [tool.leanspec-release] of `pyproject.toml`: nobody could check a signature',
-            hint=f'state the key in its place: `public-key = "{own}"`',
+            hint=f'state the key in its place: `public-key = "{public_key}"`',
         )
-    if own != plan.public_key:
+    if public_key != plan.public_key:
         raise CommandError(
-            f"the secret key is of `{own}`, and `pyproject.toml` states `{plan.public_key}`",
+            f"the secret key is of `{public_key}`, and `pyproject.toml` states `{plan.public_key}`",
             hint="sign with the key that the users know",
         )

@@ -52,9 +52,9 @@ def write_bundles(
     server, or if the server does not say which tools it has.
     """
     of_server = {
-        str(each.platform): _files(each)
-        for each in wheels
-        if each.distribution == PROGRAM.distribution
+        str(wheel.platform): _files(wheel)
+        for wheel in wheels
+        if wheel.distribution == PROGRAM.distribution
     }
     tools = _tools(of_server)
     for name, files in _for_systems(of_server):
@@ -76,9 +76,9 @@ def describe(version: str, system: str, tools: list[str] | None) -> dict[str, An
         "${user_config.project}",
         f"${{__dirname}}/{ENTRY_POINT}",
     ]
-    told: dict[str, Any] = {"tools_generated": True}
+    tools_entry: dict[str, Any] = {"tools_generated": True}
     if tools:
-        told = {"tools": [{"name": name} for name in tools]}
+        tools_entry = {"tools": [{"name": name} for name in tools]}
     return {
         "manifest_version": "0.3",
         "name": "leanspec",
@@ -95,7 +95,7 @@ def describe(version: str, system: str, tools: list[str] | None) -> dict[str, An
             "entry_point": ENTRY_POINT,
             "mcp_config": {"command": SHELL, "args": start, "env": {}},
         },
-        **told,
+        **tools_entry,
         "user_config": {
             "project": {
                 "type": "directory",
@@ -123,19 +123,17 @@ def _for_systems(of_server: dict[str, Files]) -> Iterator[tuple[str, Files]]:
 
 def _files(wheel: File) -> Files:
     """Return a wheel's program, and the libraries that it brings along."""
-    suffix = PLATFORMS[str(wheel.platform)].suffix
+    program = ENTRY_POINT + PLATFORMS[str(wheel.platform)].suffix
     with zipfile.ZipFile(wheel.path) as archive:
-        wanted = [
-            name
-            for name in archive.namelist()
-            if name == ENTRY_POINT + suffix or name.startswith(LIBRARIES)
+        names = [
+            name for name in archive.namelist() if name.startswith((program, LIBRARIES))
         ]
-        if ENTRY_POINT + suffix not in wanted:
+        if program not in names:
             raise CommandError(
-                f"`{wheel.path.name}` has no `{ENTRY_POINT + suffix}`",
+                f"`{wheel.path.name}` has no `{program}`",
                 hint="build it again: `python3 -m scripts wheels`",
             )
-        return {name: (archive.read(name), EXECUTABLE) for name in wanted}
+        return {name: (archive.read(name), EXECUTABLE) for name in names}
 
 
 def _tools(of_server: dict[str, Files]) -> list[str] | None:

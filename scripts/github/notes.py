@@ -21,7 +21,6 @@ verified, upgraded and repaired, install them with `pipx install lean-spec` or `
 
 The checksum of each file of this release is in its SHA256SUMS{signed}.
 """
-# The part of a program's description that is about its wheel.
 # The exceptions of a plan that are about its binaries; each other one has the name of a command.
 OF_BINARIES = {
     "commits": "built from several commits",
@@ -32,6 +31,7 @@ NOT_SIGNED = (
     "`SHA256SUMS` and `release.json` of this release are not signed. Each file is attested:"
     " `gh attestation verify FILE --repo OWNER/NAME` names the workflow that built it."
 )
+# The end of a program's description, which is about its wheel.
 CARRIED = " as a binary, for lean-spec"
 
 
@@ -43,25 +43,28 @@ def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
     """
     text = changelog.read_text("utf-8")
     headings = list(HEADING.finditer(text))
-    for number, heading in enumerate(headings):
-        if heading["version"] == str(plan.version):
-            end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
-            entry = text[heading.end() : end].strip()
-            if entry:
-                notes = [entry, *_binaries(plan), *_gaps(plan, bundles), *_how(plan), ""]
-                return "\n".join(notes)
-            raise CommandError(
-                f"the entry of {plan.version} in `{changelog.name}` is empty",
-                hint="write what is new",
-            )
-    raise CommandError(
-        f"`{changelog.name}` has no entry for {plan.version}",
-        hint="`python3 -m scripts bump` gives what is unreleased its heading",
-    )
+    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    entries = {
+        heading["version"]: text[heading.end() : end].strip()
+        for heading, end in zip(headings, ends, strict=False)
+    }
+    entry = entries.get(str(plan.version))
+    if entry is None:
+        raise CommandError(
+            f"`{changelog.name}` has no entry for {plan.version}",
+            hint="`python3 -m scripts bump` gives what is unreleased its heading",
+        )
+    if not entry:
+        raise CommandError(
+            f"the entry of {plan.version} in `{changelog.name}` is empty",
+            hint="write what is new",
+        )
+    notes = [entry, *_binaries(plan), *_gaps(plan, bundles), *_verifying(plan), ""]
+    return "\n".join(notes)
 
 
 def _binaries(plan: Plan) -> list[str]:
-    """Return what the plan says of the binaries: how they are not as in any other release."""
+    """Return the exceptions of the plan that are about the binaries."""
     lines = [
         f"- {title}: {plan.exceptions[name]}"
         for name, title in OF_BINARIES.items()
@@ -70,7 +73,7 @@ def _binaries(plan: Plan) -> list[str]:
     return ["", "### Binaries", "", *lines] if lines else []
 
 
-def _how(plan: Plan) -> list[str]:
+def _verifying(plan: Plan) -> list[str]:
     """Return how to verify the files of a release that nothing signs."""
     if plan.public_key:
         return []

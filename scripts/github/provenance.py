@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from pathlib import Path
 
@@ -25,21 +24,22 @@ def write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
     Who signed it is for `gh attestation verify` to check, which knows the repository.
     """
     try:
-        said = json.loads(bundle.read_text("utf-8"))
-        statement = json.loads(
-            base64.b64decode(said["dsseEnvelope"]["payload"], validate=True)
-        )
-        attested = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
-    except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
+        content = json.loads(bundle.read_text("utf-8"))
+        payload = base64.b64decode(content["dsseEnvelope"]["payload"], validate=True)
+        subjects = json.loads(payload)["subject"]
+        attested = {subject["name"]: subject["digest"]["sha256"] for subject in subjects}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"`{bundle}` is not an attestation: {type(error).__name__}: {error}", hint=HINT
         ) from None
-    for name, digest in sums.items():
-        if attested.get(name) != digest:
-            found = attested.get(name, "nothing")
+    for name, expected in sums.items():
+        actual = attested.get(name, "nothing")
+        if actual != expected:
             raise CommandError(
-                f"`{bundle}` attests {found} for `{name}`, which has the sha256 `{digest}`",
+                f"`{bundle}` attests {actual} for `{name}`, which has the sha256 `{expected}`",
                 hint=HINT,
             )
     with replacing(target) as new:
-        new.write_text(json.dumps(said, separators=(",", ":")) + "\n", "utf-8")
+        # One line, as the format of JSON lines has it.
+        line = json.dumps(content, separators=(",", ":"))
+        new.write_text(f"{line}\n", "utf-8")

@@ -86,7 +86,7 @@ def sign(path: Path, key: minisign.SecretKey, claim: Claim, at: int | None = Non
 
 
 def verify(
-    path: Path, signature: str, key: minisign.PublicKey, claim: Claim | None = None
+    path: Path, signature: str, key: minisign.PublicKey, claim: Claim
 ) -> dict[str, str]:
     """Verify the signature of a file and what its trusted comment states; return what it states.
 
@@ -94,32 +94,26 @@ def verify(
     where something else is stated.
     """
     try:
-        read = minisign.Signature.from_bytes(signature.encode())
+        parsed = minisign.Signature.from_bytes(signature.encode())
     except minisign.Error as error:
         raise CommandError(
             f"not a valid minisign signature: {error}",
             hint="it should come from `assets`, or from `minisign -S`",
         ) from None
     try:
-        key.verify_file(path, read)
+        key.verify_file(path, parsed)
     except minisign.VerifyError as error:
         raise CommandError(
             f"`{path.name}` is not what this key signed: {error}",
             hint="do not use it; fetch it again, and take the public key from a place you trust",
         ) from None
-    parts = [part.split(":", 1) for part in read.trusted_comment.split("\t") if ":" in part]
-    stated = dict(parts)
-    if claim is not None:
-        _must_state(claim, stated)
-    return stated
-
-
-def _must_state(claim: Claim, stated: dict[str, str]) -> None:
+    parts = [part.partition(":") for part in parsed.trusted_comment.split("\t")]
+    facts = {name: value for name, colon, value in parts if colon}
     for name, expected in asdict(claim).items():
-        found = stated.get(name, "nothing")
-        # An empty claim asks for nothing.
-        if expected and expected != found:
+        actual = facts.get(name, "nothing")
+        if actual != expected:
             raise CommandError(
-                f"the signature is for {name} `{found}`, expected `{expected}`",
+                f"the signature is for {name} `{actual}`, expected `{expected}`",
                 hint="do not use the file",
             )
+    return facts

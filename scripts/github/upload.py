@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,16 +159,8 @@ def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
 
 def _find(gh: str, tag: str) -> GithubRelease | None:
     """Return a release by its tag, a draft too, which only the list shows."""
-    pages = capture(
-        [
-            gh,
-            "api",
-            "--paginate",
-            f"{OURS}?per_page=100",
-            "--jq",
-            f'.[] | select(.tag_name == "{tag}")',
-        ]
-    )
+    query = f'.[] | select(.tag_name == "{tag}")'
+    pages = capture([gh, "api", "--paginate", f"{OURS}?per_page=100", "--jq", query])
     if pages.returncode == NOT_LOGGED_IN or "(HTTP 401)" in pages.stderr:
         raise CommandError(
             "`gh` is not logged in", hint="log in: `gh auth login`, or set `GH_TOKEN`"
@@ -179,22 +170,21 @@ def _find(gh: str, tag: str) -> GithubRelease | None:
         "asking GitHub for its releases",
         "in a clone of the repository, or with `GH_REPO`, try `gh api`",
     )
-    found = [json.loads(line) for line in pages.stdout.splitlines() if line]
-    if not found:
+    releases = [json.loads(line) for line in pages.stdout.splitlines() if line]
+    if not releases:
         return None
-    if len(found) > 1:
+    if len(releases) > 1:
         raise CommandError(
-            f"there are {len(found)} releases of `{tag}` on GitHub",
+            f"there are {len(releases)} releases of `{tag}` on GitHub",
             hint="delete the drafts that are not wanted",
         )
-    first = found[0]
-    assets = {asset["name"]: asset for asset in first["assets"]}
+    (release,) = releases
     return GithubRelease(
-        draft=first["draft"],
-        noted=bool((first["body"] or "").strip()),
-        immutable=bool(first.get("immutable")),
-        url=first["html_url"],
-        assets=assets,
+        draft=release["draft"],
+        noted=bool((release["body"] or "").strip()),
+        immutable=bool(release.get("immutable")),
+        url=release["html_url"],
+        assets={asset["name"]: asset for asset in release["assets"]},
     )
 
 
@@ -203,24 +193,24 @@ def _same_bytes(gh: str, tag: str, release: GithubRelease, files: list[Path]) ->
 
     Raises CommandError if one has other bytes, or if a draft has a file that is not of the release.
     """
-    there, wrong = set(), []
+    same, wrong = set(), []
     if release.draft:
         strays = release.assets.keys() - {path.name for path in files}
         wrong += [f"`{name}` is not of this release" for name in sorted(strays)]
     for path in files:
-        asset = release.assets.get(path.name)
+        name = path.name
+        asset = release.assets.get(name)
         if asset is None or asset["state"] != FINISHED:
             continue
-        if path.name.endswith(PROVENANCE):
-            there.add(
-                path.name
-            )  # each run makes a new attestation; the first one is just as valid
+        if name.endswith(PROVENANCE):
+            # Each run makes a new attestation, and the first one is just as valid.
+            same.add(name)
             continue
-        found, own = _sha256(gh, asset), digest(str(path))
-        if found == own:
-            there.add(path.name)
+        actual, expected = _sha256(gh, asset), digest(str(path))
+        if actual == expected:
+            same.add(name)
         else:
-            wrong.append(f"`{path.name}`: sha256 `{found}`, ours is `{own}`")
+            wrong.append(f"`{name}`: sha256 `{actual}`, ours is `{expected}`")
     if wrong and release.draft:
         raise CommandError(
             f"the draft of `{tag}` on GitHub has other files",
@@ -234,12 +224,12 @@ def _same_bytes(gh: str, tag: str, release: GithubRelease, files: list[Path]) ->
             hint="a published file is never replaced: bump to a higher version, or, for desktop bundles that came"
             " later, `python3 -m scripts assets ARTIFACTS --add NAME`",
         )
-    return there
+    return same
 
 
 def _remove_unfinished(gh: str, release: GithubRelease, files: list[Path]) -> None:
-    """Delete our assets that an interrupted upload left without content."""
-    for name in {path.name for path in files} & set(release.assets):
+    """Delete assets of ours that an interrupted upload left without content."""
+    for name in {path.name for path in files} & release.assets.keys():
         asset = release.assets[name]
         if asset["state"] != FINISHED:
             command = [gh, "api", "--method", "DELETE", f"{OURS}/assets/{asset['id']}"]
@@ -248,24 +238,18 @@ def _remove_unfinished(gh: str, release: GithubRelease, files: list[Path]) -> No
 
 def _sha256(gh: str, asset: dict[str, Any]) -> str:
     """Return an asset's sha256 as GitHub states it; computed from a download if it states none."""
-    stated = str(asset.get("digest") or "")
-    if stated.startswith("sha256:"):
-        return stated.removeprefix("sha256:")
-    command = [
-        gh,
-        "api",
-        "-H",
-        "Accept: application/octet-stream",
-        f"{OURS}/assets/{asset['id']}",
-    ]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ
+    kind, _, sha256 = str(asset.get("digest")).partition(":")
+    if kind == "sha256":
+        return sha256
+    accept = "Accept: application/octet-stream"
+    command = [gh, "api", "-H", accept, f"{OURS}/assets/{asset['id']}"]
+    # Not by `capture`, which reads text.
+    download = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
+    if download.returncode != 0:
+        lines = download.stderr.decode("utf-8", "replace").splitlines()[-TAIL:]
         raise CommandError(
-            f"`{asset['name']}` cannot be fetched from GitHub",
-            details=lines,
-            hint=AGAIN,
+            f"`{asset['name']}` cannot be fetched from GitHub", details=lines, hint=AGAIN
         )
-    return hashlib.sha256(done.stdout).hexdigest()
+    return hashlib.sha256(download.stdout).hexdigest()

@@ -19,13 +19,25 @@ from scripts.tools.processes import capture, find_program, must_succeed
 FEW_ATTEMPTS = 3
 
 
-def change_version(
-    version: Version, cargo: Path | None, index: str | None, *, dry_run: bool
+def write_version(
+    version: Version | None, cargo: Path | None, index: str | None, *, dry_run: bool
 ) -> list[version_places.VersionPlace]:
-    """Write a version into every place; return the places with their former text.
+    """Write a version, or the present one again, into every place; return the places with their former text.
 
-    Raises CommandError if it is not above what the committed changelog and the index have.
+    Raises CommandError if a new one is not above what the committed changelog and the index have.
     """
+    if version is None:
+        present = version_places.home_version()
+        edits = version_places.planned(present, cargo=cargo, is_new=False)
+    else:
+        _must_be_higher(version, index)
+        edits = version_places.planned(version, cargo=cargo)
+    if not dry_run:
+        version_places.apply(edits)
+    return [place for edit in edits for place in edit.places]
+
+
+def _must_be_higher(version: Version, index: str | None) -> None:
     places = dict.fromkeys(_in_changelog(), "the changelog of the last commit has")
     places |= dict.fromkeys(_on_index(index), f"is published on `{index}`")
     highest = max(places, default=None)
@@ -34,24 +46,6 @@ def change_version(
             f"`{version}` is not above `{highest}`, which {places[highest]}",
             hint="choose a higher version, as none is ever reused; without one, `bump` repeats the present",
         )
-    return _apply(version_places.planned(version, cargo=cargo), dry_run=dry_run)
-
-
-def repeat_version(
-    cargo: Path | None, *, dry_run: bool
-) -> list[version_places.VersionPlace]:
-    """Write the present version into every place; return the places with their former text."""
-    version = version_places.home_version()
-    edits = version_places.planned(version, cargo=cargo, is_new=False)
-    return _apply(edits, dry_run=dry_run)
-
-
-def _apply(
-    edits: list[version_places.Edit], *, dry_run: bool
-) -> list[version_places.VersionPlace]:
-    if not dry_run:
-        version_places.apply(edits)
-    return [place for edit in edits for place in edit.places]
 
 
 def mentions(version: Version) -> list[str]:

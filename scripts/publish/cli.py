@@ -92,22 +92,16 @@ def bump(
       python3 -m scripts bump --dev 7
       python3 -m scripts bump --check
     """
-    from scripts.model.version_places import home_version
+    from .bump import commit_version, write_version
 
-    from .bump import change_version, commit_version, repeat_version
-
-    if (version is not None) + (dev is not None) + check_only > 1:
-        raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
-    if commit and version is None and dev is None:
+    unchanged = check_only or dry_run
+    former, target = _former_and_target(version, dev, check_only=check_only)
+    if commit and target is None:
         raise click.UsageError("`--commit` needs VERSION or `--dev`")
-    former, unchanged = home_version(), check_only or dry_run
-    target = _bump_target(version, dev)
-    if target is None:
-        places = repeat_version(cargo, dry_run=unchanged)
-    else:
-        default = "pypi" if dev is None else "testpypi"
-        published_on = None if offline else index or default
-        places = change_version(target, cargo, published_on, dry_run=unchanged)
+    published_on = index or ("pypi" if dev is None else "testpypi")
+    places = write_version(
+        target, cargo, None if offline else published_on, dry_run=unchanged
+    )
     if as_json:
         print_rows("place", places, "agrees")
     else:
@@ -118,16 +112,20 @@ def bump(
     return FAILURE if check_only and not all(place.agrees for place in places) else 0
 
 
-def _bump_target(version: Version | None, dev: int | None) -> Version | None:
-    """Return the version to set; None to repeat the present one. Warns of a lower one."""
+def _former_and_target(
+    version: Version | None, dev: int | None, *, check_only: bool
+) -> tuple[Version, Version | None]:
+    """Return the present version and the one to set, None to repeat it. Warns of a lower one."""
     from scripts.model.version_places import home_version
     from scripts.model.versions import next_dev
 
+    if (version is not None) + (dev is not None) + check_only > 1:
+        raise click.UsageError("choose one of VERSION, `--dev` and `--check`")
     former = home_version()
     target = version if dev is None else next_dev(former, dev)
     if target is not None and target < former:
         say(f"warning: {target} is lower than the present {former}")
-    return target
+    return former, target
 
 
 def _print_mentions(former: Version, target: Version | None) -> None:
@@ -387,7 +385,7 @@ def publish(
     for. Nothing is uploaded unless every check passes. Files that the index already has, byte for
     byte, are skipped; other bytes under one of the names stop everything. After an interruption,
     the same command resumes from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
-    ~/.pypirc, a keyring, trusted publishing. An index that the release plan names takes no file
+    ~/.pypirc, a keyring, trusted publish. An index that the release plan names takes no file
     without its attestation (see `attest`). A dry run needs no credentials, no CI, no tag and no
     attestation.
 
@@ -402,14 +400,14 @@ def publish(
     from scripts.index.client import read_index
     from scripts.model.files import must_be_built
 
-    from . import publish as publishing
+    from . import publish
 
     if not (allow_local or dry_run):
-        publishing.must_be_ci()
+        publish.must_be_ci()
     index = read_index(name, simple)
     must_be_built(dist)
     checks = _release_checks(dist, binaries, cargo, checked, is_draft=dry_run)
-    findings = publishing.publish(
+    findings = publish.publish(
         dist, index, checks, dry_run=dry_run, resume=resume, wait=wait
     )
     code = _print_findings(findings, as_json=as_json)

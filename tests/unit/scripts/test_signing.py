@@ -64,7 +64,7 @@ def test_a_signature_is_accepted_and_says_what_it_claims(
         "1.2.3",
         "any",
     )
-    assert verify(path, signature, read_public(public.splitlines()[1]))
+    assert verify(path, signature, read_public(public.splitlines()[1]), CLAIM)
 
 
 @pytest.mark.parametrize(
