@@ -209,14 +209,16 @@ def _inspect_wheel(path: Path) -> Inspection:
     tags = tuple(sorted({tag.platform for tag in name_tags}))
     contents = _contents(path)
     bundled = dict(_libraries(contents))
-    inspections = [
-        _inspect(executable, name, bundled)
-        for name, data in contents.items()
-        if (executable := _parsed(data))
-    ]
+    parsed = {name: _parsed(data) for name, data in contents.items()}
+    programs = {name: program for name, program in parsed.items() if program}
+    inspections = [_inspect(program, name, bundled) for name, program in programs.items()]
     executables = tuple(part for inner in inspections for part in inner.executables)
-    promises = [oldest_systems(executable.platform_tags) for executable in executables]
-    verdict, reasons = judge(oldest_systems(tags), _common(promises))
+    content = _common([oldest_systems(part.platform_tags) for part in executables])
+    promise = oldest_systems(tags)
+    if all(program.static for program in programs.values()):
+        # A static program needs no libc: the oldest policy is the limit of the policies, not of it.
+        promise = {key: max(promise[key], content.get(key, (0, 0))) for key in promise}
+    verdict, reasons = judge(promise, content)
     damaged = [
         f"`{name}` is damaged: it starts nowhere"
         for name, data in contents.items()

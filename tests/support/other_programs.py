@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +14,12 @@ from pathlib import Path, PurePosixPath
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.inspection import WheelFacts
+from packaging.utils import parse_wheel_filename
 
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, clean_environment
 from scripts.wheels.inspection import inspect_file
+from tests.support.download import download
 from tests.support.surroundings import run
 
 PAGE = ROOT / "docs/programs.md"
@@ -64,33 +68,35 @@ TOOLS = (
 )
 
 
-def _linux(cpu: str) -> tuple[str, ...]:
-    numbered = (f"manylinux_2_{minor}_{cpu}" for minor in range(5, 40))
-    return (*numbered, f"manylinux1_{cpu}", f"manylinux2010_{cpu}", f"manylinux2014_{cpu}")
+# pip says which wheels it skips: for a platform that no machine has, those are all of them.
+LIST = ("-vv", "--no-deps", "--only-binary=:all:", "--platform", "no_machine")
+SKIPPED = re.compile(r"none of the wheel's tags .*/([^/\s#]+\.whl)")
 
 
-# The tags that an installer takes, per machine.
-MACHINES = (
-    _linux("x86_64"),
-    _linux("aarch64"),
-    ("musllinux_1_1_x86_64", "musllinux_1_2_x86_64"),
-    ("macosx_15_0_arm64",),
-    ("macosx_15_0_x86_64",),
-    ("win_amd64",),
-    ("win_arm64",),
-)
+def download_all(tool: Tool, folder: Path) -> list[Path]:
+    """Download all wheels that a project published of one version."""
+    wheels = {folder / name: _first_platform(name) for name in _published_names(tool)}
+    requirement = f"{tool.name}=={tool.version}"
+    places = {path: (requirement, platform) for path, platform in wheels.items()}
+    download(places, clean_environment())
+    paths = [path / path.name for path in sorted(wheels)]
+    assert paths, "the index has no wheel of it"
+    assert all(path.is_file() for path in paths)
+    return paths
 
 
-def download(tool: Tool, folder: Path) -> list[Path]:
-    """Download a project's wheels for all machines; for some, it may have none."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    for tags in MACHINES:
-        options = [option for tag in tags for option in ("--platform", tag)]
-        command = [*pip, "--dest", str(folder), "--only-binary", ":all:", *options]
-        capture([*command, f"{tool.name}=={tool.version}"], env=clean_environment())
-    wheels = sorted(folder.glob("*.whl"))
-    assert wheels, "the index has no wheel of it"
-    return wheels
+def _published_names(tool: Tool) -> set[str]:
+    """Return the file names of all wheels that the index has of a version."""
+    requirement = f"{tool.name}=={tool.version}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", *LIST, "--dest", folder]
+        log = capture([*command, requirement], env=clean_environment()).stdout
+    names = SKIPPED.findall(log)
+    return {name for name in names if str(parse_wheel_filename(name)[1]) == tool.version}
+
+
+def _first_platform(wheel: str) -> str:
+    return min(tag.platform for tag in parse_wheel_filename(wheel)[3])
 
 
 def make_project(tool: Tool, folder: Path) -> dict[Content, Path]:
@@ -99,7 +105,7 @@ def make_project(tool: Tool, folder: Path) -> dict[Content, Path]:
     Their names and folders are forgotten: the backend has the bytes alone.
     """
     wheels = {}
-    for number, wheel in enumerate(download(tool, folder / "published")):
+    for number, wheel in enumerate(download_all(tool, folder / "published")):
         place = folder / "built" / str(number)
         place.mkdir(parents=True)
         for name, data in _programs(wheel, tool):
