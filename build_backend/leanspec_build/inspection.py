@@ -20,6 +20,7 @@ from .formats.facts import Executable, FileFormat
 from .tags.derive import platform_tags
 from .tags.model import Promise, Tags, oldest_systems
 from .tags.platforms import platform_key
+from .wheel_record import must_match_record
 
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
@@ -134,7 +135,10 @@ def _facts_lines(facts: dict[str, Any], indent: str) -> Iterator[str]:
         if key in ("file", "executables") or value in (None, (), {}):
             continue
         for line in value if key == "reasons" else [value]:
-            yield f"{indent}  {key.replace('_', ' '):14} {_words(line)}"
+            text = _words(line)
+            if key == "verdict":
+                text = f"its tags are {text}"
+            yield f"{indent}  {key.replace('_', ' '):14} {text}"
     for executable in facts.get("executables", []):
         yield from _facts_lines(executable, f"{indent}  ")
 
@@ -231,12 +235,17 @@ def _inspect_wheel(path: Path) -> Inspection:
 
 
 def _contents(path: Path) -> dict[str, bytes]:
-    """Return the files of a wheel; raises NotAWheelError if it is damaged."""
+    """Return the files of a wheel; raises NotAWheelError if it is damaged, or not what its RECORD says."""
+    contents: dict[str, bytes] = {}
     try:
-        members = read_members(path, lambda _: True, FETCH, BOUNDS)
-        return {member.name: data for member, data in members}
+        for member, data in read_members(path, lambda _: True, FETCH, BOUNDS):
+            if member.name in contents:
+                raise BuildError(f"`{path}` has two files `{member.name}`", hint=FETCH)
+            contents[member.name] = data
     except BuildError as error:
         raise NotAWheelError(error.message, hint=error.hint) from None
+    must_match_record(str(path), contents)
+    return contents
 
 
 def _parsed(data: bytes, *, library: bool = False) -> Executable | None:

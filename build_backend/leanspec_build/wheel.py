@@ -5,11 +5,8 @@ Standard: the binary distribution format (PEP 427 and its page in the packaging 
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import csv
 import importlib.metadata
-import io
 import os
 import re
 import stat
@@ -28,8 +25,9 @@ from .formats.view import Bytes, in_little_memory
 from .project.manifest import Project
 from .project.metadata import metadata_file
 from .project.names import same_name
-from .source import Source, sha256_of
+from .source import Source
 from .tags.model import EVERY_MACHINE, Tags
+from .wheel_record import RecordLine, record_file, record_line
 
 # The oldest and the newest time that a zip archive can state, in seconds since the epoch.
 ZIP_EPOCH = 315532800
@@ -202,12 +200,8 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
     ):
         lines = [_add(archive, entry, content.level) for entry in entries]
         lines.append((record, "", ""))
-        _add(archive, WheelEntry(record, _record(lines)), content.level)
+        _add(archive, WheelEntry(record, record_file(lines)), content.level)
     return name
-
-
-# A line of RECORD: name, digest and size of a file.
-RecordLine = tuple[str, str, str]
 
 
 def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
@@ -221,8 +215,7 @@ def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
     with in_little_memory(data), archive.open(info, "w") as target:
         target._compressor = _Deflate(level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
         target.write(data)
-    sha256 = base64.urlsafe_b64encode(bytes.fromhex(sha256_of(data)))
-    return entry.name, f"sha256={sha256.rstrip(b'=').decode()}", str(len(data))
+    return record_line(entry.name, data)
 
 
 def _must_differ(entries: list[WheelEntry], commands: list[str]) -> None:
@@ -279,12 +272,6 @@ def _wheel_file(content: Content) -> bytes:
         *(f"Tag: {PYTHON_TAG}-{tag}" for tag in sorted(content.tags.platforms)),
     ]
     return ("\n".join(lines) + "\n").encode()
-
-
-def _record(lines: list[RecordLine]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
 
 
 def source_date_epoch() -> int:

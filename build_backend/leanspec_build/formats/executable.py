@@ -21,6 +21,11 @@ from .facts import Executable
 from .view import Bytes, ends_in_zeros, load_bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
+# What helps about a file that cannot be read, and has no other hint.
+HINTS = {
+    BuildError: "build or fetch it again",
+    NotAProgramError: "name a compiled program, or a wheel",
+}
 
 
 def read_executable(path: Path) -> Executable:
@@ -51,11 +56,12 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
     With `library`, an ELF shared library is read instead. Raises BuildError for anything but a
     complete file of the wanted kind, and says what the bytes are instead.
     """
-    _must_look_like_one(data, name)
     try:
+        _must_look_like_one(data)
         return _parsed(data, library=library)
     except BuildError as error:
-        raise type(error)(f"{name} {error.message}", hint=error.hint) from None
+        hint = error.hint or HINTS.get(type(error))
+        raise type(error)(f"{name} {error.message}", hint=hint) from None
 
 
 def _parsed(data: Bytes, *, library: bool) -> Executable:
@@ -66,7 +72,7 @@ def _parsed(data: Bytes, *, library: bool) -> Executable:
     else:
         executable = mach_o.parse_program(data)
     if ends_in_zeros(data):
-        raise BuildError("is damaged: its end is zeros", hint="build or fetch it again")
+        raise BuildError("is damaged: its end is zeros")
     return executable
 
 
@@ -90,7 +96,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
             size = os.fstat(file.fileno()).st_size
             if size > LARGEST_FILE:
                 raise BuildError(
-                    f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read"
+                    f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read",
+                    hint="take its debug information out: `strip PROGRAM`",
                 )
             yield file, size
     except (OSError, EOFError) as error:
@@ -117,24 +124,24 @@ def must_be_file(path: Path) -> None:
         raise BuildError(f"`{path}` is not a regular file")
 
 
-def _must_look_like_one(data: Bytes, name: str) -> None:
+def _must_look_like_one(data: Bytes) -> None:
     """Raise BuildError for what was to be a program and is none, NotAProgramError for a file of another kind."""
     start = bytes(data[:80])
     if not start:
-        raise BuildError(f"{name} is empty, not an executable")
+        raise BuildError("is empty, not an executable")
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         raise BuildError(
-            f"{name} is a Git LFS pointer, not an executable",
+            "is a Git LFS pointer, not an executable",
             hint="`git lfs pull` fetches the file itself",
         )
     if start.startswith(b"#!"):
         line = start.splitlines()[0].decode("utf-8", "replace")
-        raise NotAProgramError(f"{name} is a script (`{line}`), not an executable")
+        raise NotAProgramError(f"is a script (`{line}`), not an executable")
     if mach_o.is_java(data):
-        raise NotAProgramError(f"{name} is a Java class file, not an executable")
+        raise NotAProgramError("is a Java class file, not an executable")
     magics = (ELF_MAGIC, pe.MAGIC, *mach_o.FAT_ENTRIES, *mach_o.MAGICS)
     if not start.startswith(magics):
         shown = f"it starts with the bytes `{start[:4].hex(' ')}`"
         raise NotAProgramError(
-            f"{name} is neither ELF, Mach-O nor PE ({shown}), not an executable"
+            f"is neither ELF, Mach-O nor PE ({shown}), not an executable"
         )

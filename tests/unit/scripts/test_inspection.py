@@ -15,6 +15,7 @@ from leanspec_build.inspection import Verdict, WheelFacts
 from leanspec_launcher.commands import CommandError
 from scripts.wheels.inspection import MAKE, MAKE_AGAIN, inspect_file
 from tests.support import headers
+from tests.support.wheel_files import rewrite
 
 Scripts = Callable[..., CompletedProcess[str]]
 KEYS = {
@@ -30,6 +31,7 @@ KEYS = {
     "publishable",
     "reasons",
 }
+ANOTHER = "name a compiled program, or a wheel"
 GLIBC = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})
 STATIC = headers.elf(kind=2, loader=None, needed=[])
 MUSL = headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"])
@@ -42,6 +44,9 @@ def wheel(folder: Path, tags: str, *programs: bytes) -> Path:
         archive.writestr("tool/__init__.py", "")
         for number, data in enumerate(programs):
             archive.writestr(f"tool-1.0.data/scripts/tool{number}", data)
+        for name in ("METADATA", "WHEEL", "RECORD"):
+            archive.writestr(f"tool-1.0.dist-info/{name}", "")
+    rewrite(path, {})
     return path
 
 
@@ -123,7 +128,7 @@ def test_inspect_prints_the_reason_for_a_tag(scripts: Scripts, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "data", "words", "hint"),
     [
-        ("script", b"#!/bin/sh\n", "is a script", ""),
+        ("script", b"#!/bin/sh\n", "is a script", ANOTHER),
         ("tool-1.0-py3-none-any.whl", b"no zip", "is not a whole archive", MAKE_AGAIN),
         ("nonsense.whl", b"", "is not the name of a wheel", MAKE_AGAIN),
         ("*.whl", None, "does not exist", MAKE),
