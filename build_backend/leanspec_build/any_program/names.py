@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from leanspec_build.formats.facts import Executable
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 
-# What builds append to a program's name, as in `tool-v1.2.3-x86_64-unknown-linux-musl.exe`.
-# It says that the file is the program, and never which machine it is for.
-MACHINE_WORDS = {
-    *("32bit", "386", "64bit", "aarch64", "aix", "amd64", "android", "apple", "arm"),
-    *("arm64", "armel", "armhf", "armv5", "armv6", "armv6l", "armv7", "armv7l"),
-    *("armv8", "darwin", "freebsd", "glibc", "gnu", "gnueabi", "gnueabihf"),
-    *("hardfloat", "i386", "i586", "i686", "illumos", "intel", "linux", "linux32"),
-    *("linux64", "loong64", "loongarch64", "mac", "macos", "macosx", "mips", "mips64"),
-    *("mips64le", "mipsle", "msvc", "musl", "musleabi", "musleabihf", "netbsd"),
-    *("openbsd", "osx", "pc", "powerpc64", "powerpc64le", "ppc64", "ppc64le"),
-    *("riscv64", "riscv64gc", "s390x", "silicon", "softfloat", "solaris", "static"),
-    *("universal", "universal2", "unknown", "win", "win32", "win64", "windows", "x64"),
-    *("x86"),
+ARM = ("arm", "armeb", "armel", "armv5", "armv6l", "armv7l", "armv8")
+X86 = ("i686", "x86_64")
+# What builds append to a program's name, as in `tool-v1.2.3-x86_64-unknown-linux-musl.exe`. It says
+# that the file is the program, and never decides which machine it is for: that is in the bytes.
+# Each word has the systems, CPUs or C libraries that it may stand for.
+SYSTEMS = {
+    **dict.fromkeys(("linux", "linux32", "linux64"), ("linux", "android")),
+    **dict.fromkeys(("apple", "darwin", "mac", "macos", "macosx", "osx"), ("darwin",)),
+    **dict.fromkeys(("msvc", "win", "win32", "win64", "windows"), ("windows",)),
+    **{name: (name,) for name in ("aix", "android", "freebsd", "netbsd", "openbsd")},
+    **dict.fromkeys(("illumos", "solaris"), ("solaris", "illumos")),
 }
+CPUS = {
+    **dict.fromkeys(("386", "i386", "i586", "i686"), ("i686",)),
+    **dict.fromkeys(("amd64", "x64"), ("x86_64",)),
+    **dict.fromkeys(("intel", "x86"), X86),
+    **dict.fromkeys(("aarch64", "arm64", "silicon"), ("aarch64",)),
+    **dict.fromkeys(("arm", "armv8"), (*ARM, "aarch64")),
+    **dict.fromkeys(("armel", "armhf", "armv5", "armv6", "armv6l"), ARM),
+    **dict.fromkeys(("armv7", "armv7l"), ARM),
+    **dict.fromkeys(("powerpc64", "ppc64"), ("ppc64", "ppc64le")),
+    **dict.fromkeys(("powerpc64le", "ppc64le"), ("ppc64le",)),
+    **dict.fromkeys(("riscv64", "riscv64gc"), ("riscv64",)),
+    **dict.fromkeys(("loong64", "loongarch64"), ("loongarch64",)),
+    "s390x": ("s390x",),
+}
+# A static program needs none.
+LIBCS = {
+    **dict.fromkeys(("glibc", "gnu", "gnueabi", "gnueabihf"), ("glibc", None)),
+    **dict.fromkeys(("musl", "musleabi", "musleabihf"), ("musl", None)),
+}
+OTHER_WORDS = {
+    *("32bit", "64bit", "hardfloat", "mips", "mips64", "mips64le", "mipsle", "pc"),
+    *("softfloat", "static", "universal", "universal2", "unknown"),
+}
+MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS}
 VERSION = re.compile(r"v?\d+|(rc|alpha|beta|nightly|dev)\d*")
 
 
@@ -34,17 +57,34 @@ def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:
+    """Return the word of a file name that says another machine than its bytes; None if no word does."""
+    _, rest = program_of(file, names) or ("", "")
+    words = _words(rest.removesuffix(WINDOWS_SUFFIX))
+    statements: list[tuple[Mapping[str, tuple[str | None, ...]], set[str | None]]] = [
+        (SYSTEMS, {executable.system}),
+        (CPUS, {*executable.cpus}),
+        (LIBCS, {executable.libc}),
+    ]
+    for meanings, actual in statements:
+        # A universal file may be called by both of its CPUs.
+        known = [word for word in words if word in meanings]
+        if known and all(actual.isdisjoint(meanings[word]) for word in known):
+            return known[0]
+    return None
+
+
 def _is_machine(text: str) -> bool:
     """Tell whether a rest of a name is empty, or says a machine and perhaps a version."""
     if not text:
         return True
     if text[0] not in "-_.@":
         return False
-    words = [
-        word
-        for word in re.split(r"[-_.@+]", text.casefold().replace("x86_64", "x64"))
-        if word
-    ]
-    return any(word in MACHINE_WORDS for word in words) and all(
-        word in MACHINE_WORDS or VERSION.fullmatch(word) for word in words
-    )
+    words = _words(text)
+    others = [word for word in words if word not in MACHINE_WORDS]
+    return len(others) < len(words) and all(map(VERSION.fullmatch, others))
+
+
+def _words(text: str) -> list[str]:
+    plain = text.casefold().replace("x86_64", "x64")
+    return [word for word in re.split(r"[-_.@+]", plain) if word]

@@ -36,13 +36,14 @@ def joined_parts(search: Search) -> Iterator[Folder]:
         for name in search.names:
             part, *others = candidates[name].values()
             if others:
+                listed = " and ".join(sorted(platforms))
                 raise BuildError(
-                    f"`{part.place}` and `{others[0].place}` both have `{name}` for {' and '.join(sorted(platforms))}",
+                    f"`{part.precise_place}` and `{others[0].precise_place}` both have `{name}` for {listed}",
                     hint="leave one of them out by `exclude` under `[tool.leanspec-build]`",
                 )
             programs[name] = part
         remaining = [part for part in remaining if part not in programs.values()]
-        places = dict.fromkeys(part.place for part in programs.values())
+        places = dict.fromkeys(part.precise_place for part in programs.values())
         yield tuple(places), {name: part.read for name, part in programs.items()}
     search.passed_by += _messages(search, remaining)
 

@@ -37,6 +37,13 @@ class Part:
     """The rest of its file name, as `.exe`."""
     read: Reader
 
+    @property
+    def precise_place(self) -> str:
+        """Its folder, or the file itself if there may be others of its name for other machines."""
+        if self.ending in ("", WINDOWS_SUFFIX):
+            return self.place
+        return str(Path(self.place, self.name + self.ending))
+
 
 @dataclass
 class Search:
@@ -178,6 +185,7 @@ def _complete(search: Search, place: str, files: Mapping[str, Reader]) -> Iterat
             by_ending.setdefault(ending, {})[name] = Part(place, name, ending, read)
     for parts in by_ending.values():
         if len(parts) == len(search.names):
-            yield (place,), {name: part.read for name, part in parts.items()}
+            places = dict.fromkeys(parts[name].precise_place for name in search.names)
+            yield tuple(places), {name: part.read for name, part in parts.items()}
         else:
             search.parts += parts.values()

@@ -16,15 +16,16 @@ from pathlib import Path
 
 from packaging.tags import sys_tags
 
+from leanspec_build.archives import ARCHIVES, SINGLES
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
 from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
 from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
-from leanspec_build.tags.platforms import host_platform_key
+from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import program_of
+from .names import program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts
@@ -250,6 +251,7 @@ def _read_set(
     binaries = {name: files[name]() for name in project.programs}
     for binary in binaries.values():
         must_keep_floor(project, binary)
+        _note_wrong_name(project, binary)
     tags = of_all([binary.tags for binary in binaries.values()])
     programs = ProgramSet(places, binaries, tags)
     if not tags.platforms:
@@ -258,6 +260,25 @@ def _read_set(
             hint="build them for one, or name another place: `--from PLACE`",
         )
     return programs
+
+
+def _note_wrong_name(project: Project, binary: Binary) -> None:
+    """Remark on a program whose file, folder or archive is called by another machine than its own."""
+    path, root = binary.path.resolve(), project.root.resolve()
+    # Above the project, a folder may have any name.
+    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
+    for part in names:
+        word = wrong_word(_stem(part), project.programs, binary.executable)
+        if word is not None:
+            platforms = " and ".join(platform_keys(binary.executable))
+            note(f"note: `{binary.path}` is called `{word}`, and is for {platforms}")
+            return
+
+
+def _stem(file: str) -> str:
+    """Return a file name without what an archive's name ends with."""
+    endings = (*ARCHIVES, *SINGLES)
+    return file.removesuffix(next(filter(file.endswith, endings), ""))
 
 
 def _excluded(project: Project) -> set[str]:

@@ -1,0 +1,86 @@
+"""File names of programs that say a machine: which one `all` names, and when their bytes say another one."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+from leanspec_build.any_program.names import wrong_word
+from leanspec_build.formats.executable import parse_executable
+
+from tests.support import headers
+from tests.support.tool import Tool
+
+LINUX = headers.elf()
+STATIC = headers.elf(kind=2, loader=None, needed=[])
+MUSL = headers.elf(loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"])
+ARM_MAC = headers.mach_o()
+BOTH_MACS = headers.universal(headers.mach_o("x86_64"), headers.mach_o())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "word"),
+    [
+        ("tool-linux-arm64", LINUX, "arm64"),
+        ("tool-windows-amd64.exe", LINUX, "windows"),
+        ("tool-x86_64-apple-darwin", LINUX, "apple"),
+        ("tool-x86_64-unknown-linux-musl", LINUX, "musl"),
+        ("tool-x86_64-unknown-linux-gnu", MUSL, "gnu"),
+        ("tool-linux-i386", LINUX, "i386"),
+        ("tool_darwin_amd64", ARM_MAC, "amd64"),
+        ("tool-win64.exe", headers.pe("aarch64"), None),
+        ("tool-v1.2.3-linux-x86_64", LINUX, None),
+        ("tool-x86_64-unknown-linux-musl", STATIC, None),
+        ("tool-x86_64-unknown-linux-gnu", STATIC, None),
+        ("tool-macos-x64-arm64", BOTH_MACS, None),
+        ("tool-macos-universal", BOTH_MACS, None),
+        ("tool-macos-arm", ARM_MAC, None),
+        ("tool-win32-x64.exe", headers.pe(), None),
+        ("tool-linux-x86", LINUX, None),
+        ("tool", LINUX, None),
+        ("another-windows", LINUX, None),
+    ],
+)
+def test_a_word_in_a_name_is_wrong_if_no_code_is_for_it(
+    name: str, data: bytes, word: str | None
+) -> None:
+    assert wrong_word(name, ["tool"], parse_executable(data, "it")) == word
+
+
+def test_all_names_the_file_whose_name_says_the_machine(tool: Tool) -> None:
+    tool.put("", **{"tool-linux": LINUX, "tool-macos": ARM_MAC, "tool": headers.pe()})
+    places = {wheel["from"] for wheel in tool.all().values()}
+    assert places == {"dist", "dist/tool-linux", "dist/tool-macos"}
+
+
+def test_all_names_each_file_of_several_programs(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool", "more"]')
+    tool.put("", **{"more-linux": LINUX, "tool-linux": LINUX})
+    (wheel,) = tool.all().values()
+    assert wheel["from"] == "dist/tool-linux and dist/more-linux"
+
+
+def test_all_notes_a_file_that_is_called_by_another_machine(tool: Tool) -> None:
+    tool.put("", **{"tool-linux-arm64": LINUX})
+    words = "note: `dist/tool-linux-arm64` is called `arm64`, and is for linux-x64\n"
+    assert words in tool.build("all", "--dry-run").stderr
+
+
+def test_all_notes_an_archive_that_is_called_by_another_machine(tool: Tool) -> None:
+    tool.dist.mkdir()
+    with tarfile.open(tool.dist / "tool_windows_amd64.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("tool")
+        member.size = len(LINUX)
+        archive.addfile(member, io.BytesIO(LINUX))
+    path = "dist/tool_windows_amd64.tar.gz/tool"
+    words = f"note: `{path}` is called `windows`, and is for linux-x64\n"
+    assert words in tool.build("all", "--dry-run").stderr
+
+
+def test_all_notes_nothing_of_a_folder_above_the_project(tool: Tool) -> None:
+    root = tool.root.rename(tool.root.with_name("tool-windows"))
+    moved = Tool(root)
+    moved.put("", tool=LINUX)
+    stderr = moved.build("all", "--dry-run", "--from", moved.dist).stderr
+    assert "is called" not in stderr
