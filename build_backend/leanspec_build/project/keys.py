@@ -102,9 +102,11 @@ def read_keys(table: object, path: Path) -> dict[str, Any]:
     _must_be_a_package(table, path)
     for pattern in [*table.get("data", []), *filter(None, [table.get("record")])]:
         _must_stay_inside(pattern, "data", path)
-    for folder, patterns in table.get("data-files", {}).items():
+    data_files = table.get("data-files", {})
+    for folder, patterns in data_files.items():
         for place in (folder, *patterns):
             _must_stay_inside(place, "data-files", path)
+    _must_be_different(data_files, path)
     _must_be_floors(table.get("floors", {}), path)
     must_be_a_repair(table.get("repair"), f"`{path}`")
     for name in table.get("platforms", []):
@@ -207,6 +209,18 @@ def _must_stay_inside(pattern: str, key: str, path: Path) -> None:
             f"`{path}` names `{pattern}` under `{key}`, which leads out of its folder",
             hint=f"for example `{KEYS[key].example}`",
         )
+
+
+def _must_be_different(folders: Iterable[str], path: Path) -> None:
+    """Raise BuildError if a folder is named twice, which TOML sees only where the text is the same."""
+    texts: dict[PurePosixPath, str] = {}
+    for text in folders:
+        other = texts.setdefault(PurePosixPath(text), text)
+        if other != text:
+            raise BuildError(
+                f"`{path}` names one folder twice under `data-files`: `{other}` and `{text}`",
+                hint="write the files of both into one list",
+            )
 
 
 def _must_be_floors(table: Mapping[str, str], path: Path) -> None:

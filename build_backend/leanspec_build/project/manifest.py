@@ -182,7 +182,7 @@ def load_project(root: Path, version: str = "") -> Project:
         exclude=tuple(keys.get("exclude", ())),
         platforms=tuple(keys.get("platforms", ())),
         data_files={
-            folder.strip("/"): tuple(globs) for folder, globs in data_files.items()
+            str(PurePosixPath(folder)): tuple(globs) for folder, globs in data_files.items()
         },
         has_stub=keys.get("stub", False),
         is_universal2=keys.get("universal2", False),

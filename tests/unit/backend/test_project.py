@@ -199,6 +199,11 @@ def test_a_value_of_another_kind_is_refused_with_a_line_that_mends_it(
             "glibc 2.28",
         ),
         ('from = "d"\ndata-files."/etc" = ["a"]', "`/etc` under `data-files`", "share/man"),
+        (
+            'from = "d"\ndata-files.bin = ["a"]\ndata-files."./bin/" = ["b"]',
+            "names one folder twice under `data-files`: `bin` and `./bin/`",
+            "write the files of both into one list",
+        ),
         ('from = "d"\ndata-files.share = ["/a"]', "`/a` under `data-files`", "share/man"),
         ('from = "d"\ndata-files.share = ["a/../b"]', "`a/../b` under", "share/man"),
     ],
