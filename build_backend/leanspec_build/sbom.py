@@ -129,7 +129,7 @@ def _sources(binary: Binary) -> Iterator[Component]:
 def _embedded(package: EmbeddedPackage) -> Component:
     purl = None
     if package.is_public:
-        namespace, _, name = package.name.rpartition("/")
+        namespace, _, name = package.path.rpartition("/")
         purl = PackageURL(package.kind, namespace or None, name, package.version)
     reference = f"{package.kind}:{package.name}@{package.version}"
     return _library(reference, package.name, package.version, purl)

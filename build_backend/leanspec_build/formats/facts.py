@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# The name under which databases of vulnerabilities have Go's standard library.
+STANDARD_LIBRARY = "stdlib"
+
 
 class FileFormat(enum.StrEnum):
     """Format of an executable."""
@@ -98,3 +101,8 @@ class EmbeddedPackage:
     version: str
     is_public: bool
     """Whether it is what the registry of its kind has under this name and version."""
+
+    @property
+    def path(self) -> str:
+        """The path in its package URL: Go itself calls its standard library `std`."""
+        return "std" if self.name == STANDARD_LIBRARY else self.name

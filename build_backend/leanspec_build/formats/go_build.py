@@ -41,24 +41,29 @@ def elf_data(file: ElfFile) -> Iterator[Range]:
 
 
 def information(data: Bytes, ranges: Iterable[Range]) -> list[list[str]]:
-    """Return the fields of each line of Go's list, which begins in one of some parts of a file; none without a list."""
+    """Return the fields of each line of Go's list, which begins in one of some parts of a file; none without a list.
+
+    The first line is the version of Go, as in `go version -m`.
+    """
     for start, end in ranges:
         place = _header(data, start, end)
-        if place is not None:
-            text = _text(data, place, end)
-            lines = text.decode("utf-8", "replace").splitlines()
-            return [line.split("\t") for line in lines if "\t" in line]
+        if place is None:
+            continue
+        if not data[place + 15] & IS_INLINE:
+            return []
+        version, place = _text(data, place + HEADER_SIZE, end)
+        marked, _ = _text(data, place, end)
+        text = marked[SENTINEL_SIZE:-SENTINEL_SIZE].decode("utf-8", "replace")
+        lines = [line.split("\t") for line in text.splitlines() if "\t" in line]
+        return [["go", version.decode("utf-8", "replace")], *lines]
     return []
 
 
-def _text(data: Bytes, place: int, end: int) -> bytes:
-    if not data[place + 15] & IS_INLINE:
-        return b""
-    # The first text is the version of Go.
-    size, place = unsigned_number(data, place + HEADER_SIZE, end)
-    size, place = unsigned_number(data, place + size, end)
-    size = min(size, LARGEST_TEXT, end - place)
-    return data[place + SENTINEL_SIZE : place + max(size - SENTINEL_SIZE, 0)]
+def _text(data: Bytes, place: int, end: int) -> tuple[bytes, int]:
+    """Return a text behind its size, and where it ends."""
+    size, start = unsigned_number(data, place, end)
+    stop = min(start + min(size, LARGEST_TEXT), end)
+    return data[start:stop], stop
 
 
 def _header(data: Bytes, start: int, end: int) -> int | None:

@@ -1,18 +1,21 @@
-"""The modules that a Go program was built from, which Go lists in each program."""
+"""Modules that a Go program was built from, which Go lists in each program, and its standard library."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from leanspec_build.errors import BuildError
 
 from . import mach_o, pe
 from .elf_file import ElfFile
-from .facts import EmbeddedPackage, Executable, FileFormat
+from .facts import STANDARD_LIBRARY, EmbeddedPackage, Executable, FileFormat
 from .go_build import Range, elf_data, information
 from .view import Bytes
 
 SECTION = b"__go_buildinfo"
+# A released version of Go, as in `go1.27.3 X:nocoverageredesign`.
+RELEASE = re.compile(r"go(\d+\.\d+(\.\d+)?((rc|beta)\d+)?)(?![-\w.])")
 
 
 def embedded_modules(data: Bytes, executable: Executable) -> list[EmbeddedPackage]:
@@ -26,12 +29,21 @@ def embedded_modules(data: Bytes, executable: Executable) -> list[EmbeddedPackag
         version = versions[0] if versions else ""
         if not path or path.endswith("/"):
             continue
-        if kind == "dep":
+        if kind == "go":
+            modules.append(_standard_library(path))
+        elif kind == "dep":
             modules.append(_module(path, version))
         elif kind == "=>" and modules:
             modules[-1] = _replaced(modules[-1], path, version)
     by_reference = {(module.name, module.version): module for module in modules}
     return list(by_reference.values())
+
+
+def _standard_library(version: str) -> EmbeddedPackage:
+    """Return the library that came with a version of Go; one built from its repository has no public version."""
+    match = RELEASE.match(version)
+    number = match[1] if match else version
+    return EmbeddedPackage("golang", STANDARD_LIBRARY, number, is_public=bool(match))
 
 
 def _module(path: str, version: str) -> EmbeddedPackage:

@@ -33,13 +33,20 @@ def build_information(
     *settings: str,
     flags: int = IS_INLINE,
     modules: Sequence[str] = ("dep\tGOARM=7\tv1.0.0",),
+    version: str = "go1.27.3",
 ) -> bytes:
     """Return what Go's linker writes: a header, its version, modules and settings."""
     lines = ["path\texample.com/tool", "mod\texample.com/tool\t(devel)\t", *modules]
     lines += [f"build\t{setting}" for setting in settings]
     text = SENTINEL + "".join(f"{line}\n" for line in lines).encode() + SENTINEL
     header = b"\xff Go buildinf:" + bytes([8, flags])
-    return header.ljust(32, b"\0") + b"\x08go1.27.3" + length(len(text)) + text
+    return (
+        header.ljust(32, b"\0")
+        + length(len(version))
+        + version.encode()
+        + length(len(text))
+        + text
+    )
 
 
 def program(machine: int, data: bytes, *, flags: int = WRITABLE) -> bytes:
@@ -156,7 +163,9 @@ MODULES = (
     "dep\t\tv1",
     "dep\texample.org/\tv1",
 )
+STANDARD_LIBRARY = EmbeddedPackage("golang", "stdlib", "1.27.3", is_public=True)
 EXPECTED = [
+    STANDARD_LIBRARY,
     EmbeddedPackage("golang", "golang.org/x/text", "v0.14.0", is_public=True),
     EmbeddedPackage("golang", "example.org/fork", "v1.1.0", is_public=True),
     EmbeddedPackage("golang", "example.org/local", "v2.0.0", is_public=False),
@@ -183,6 +192,25 @@ def test_modules_of_go_are_read_with_their_replacements(system: str) -> None:
     assert embedded_modules(data, parse_executable(data, "it")) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    ("version", "number", "is_public"),
+    [
+        ("go1.21", "1.21", True),
+        ("go1.22rc1", "1.22rc1", True),
+        ("go1.22.1 X:boringcrypto", "1.22.1", True),
+        ("go1.21.5 (Red Hat 1.21.5-1.el9)", "1.21.5", True),
+        ("devel go1.24-abcdef0 Tue", "devel go1.24-abcdef0 Tue", False),
+        ("go1.24-abcdef0", "go1.24-abcdef0", False),
+    ],
+)
+def test_the_standard_library_of_go_has_the_version_of_a_release(
+    version: str, number: str, *, is_public: bool
+) -> None:
+    data = program(X86_64, build_information(modules=(), version=version))
+    (library,) = embedded_modules(data, parse_executable(data, "it"))
+    assert library == EmbeddedPackage("golang", "stdlib", number, is_public=is_public)
+
+
 @pytest.mark.parametrize("data", [headers.elf(), headers.pe(data=b"x"), headers.mach_o()])
 def test_a_program_of_another_language_lists_no_modules(data: bytes) -> None:
     assert embedded_modules(data, parse_executable(data, "it")) == []
@@ -201,6 +229,7 @@ def test_modules_of_go_are_in_the_bill_of_materials(tool: Tool) -> None:
         components = json.loads(archive.read(bill))["components"]
     assert {entry["name"]: entry.get("purl") for entry in components} == {
         "tool": None,
+        "stdlib": "pkg:golang/std@1.27.3",
         "golang.org/x/text": "pkg:golang/golang.org/x/text@v0.14.0",
         "example.org/fork": "pkg:golang/example.org/fork@v1.1.0",
         "example.org/local": None,
