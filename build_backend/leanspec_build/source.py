@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import BuildError
-from .formats.view import Bytes, in_little_memory
+from .formats.view import Bytes, pieces
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,7 @@ def kept(name: str, data: Bytes) -> Source:
 
 def sha256_of(data: Bytes) -> str:
     """Return the digest of bytes."""
-    with in_little_memory(data):
-        return hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256()
+    for piece in pieces(data):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -21,7 +21,7 @@ import deflate
 
 from .errors import BuildError
 from .formats.executable import load_file
-from .formats.view import Bytes, in_little_memory
+from .formats.view import Bytes, in_little_memory, pieces
 from .project.manifest import Project
 from .project.metadata import metadata_file
 from .project.names import same_name
@@ -212,9 +212,10 @@ def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
     # pip drops the run bit of an entry that is not called a regular file.
     info.external_attr = (stat.S_IFREG | entry.mode) << 16
     data = entry.load()
-    with in_little_memory(data), archive.open(info, "w") as target:
-        target._compressor = _Deflate(level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
-        target.write(data)
+    with archive.open(info, "w") as target:
+        target._compressor = _Deflate(data, level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
+        for piece in pieces(data):
+            target.write(piece)
     return record_line(entry.name, data)
 
 
@@ -251,17 +252,17 @@ class _Deflate:
     compressed form of a whole file.
     """
 
-    def __init__(self, level: int) -> None:
-        self._level = level
-        self._data: Bytes = b""
-
-    def compress(self, data: Bytes) -> bytes:
-        # What is written at once is all of the file, and is not copied.
+    def __init__(self, data: Bytes, level: int) -> None:
         self._data = data
+        self._level = level
+
+    def compress(self, _: bytes) -> bytes:
+        # zipfile needs the pieces for its own check sum.
         return b""
 
     def flush(self) -> bytearray:
-        return deflate.deflate_compress(self._data, self._level)
+        with in_little_memory(self._data):
+            return deflate.deflate_compress(self._data, self._level)
 
 
 def _wheel_file(content: Content) -> bytes:

@@ -55,30 +55,42 @@ def mapped(file: IO[bytes]) -> mmap.mmap:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+def pieces(data: Bytes) -> Iterator[bytes]:
+    """Yield bytes in order, and give back what was read of a large file."""
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]
+        give_back(data)
+
+
+def give_back(data: Bytes) -> None:
+    """Give the memory of a large file back to the system, which reads the file again if needed."""
+    if sys.platform != "win32" and isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
 @contextlib.contextmanager
 def in_little_memory(data: Bytes) -> Iterator[None]:
-    """Give back what was read of a large file while others read on.
+    """Give back what was read of a large file, again and again, while it is read on.
 
-    Hashing and compressing want all of it at once, go through it once, and let other threads run.
-    What is given back is read again from the disk's cache where it is needed after all.
+    Compressing wants all of it at once, goes through it once, and lets other threads run.
     """
-    if sys.platform == "win32" or not isinstance(data, mmap.mmap):
+    if not isinstance(data, mmap.mmap):
         yield
         return
     is_over = threading.Event()
 
-    def give_back() -> None:
+    def give_back_often() -> None:
         while not is_over.wait(GIVE_BACK_SECONDS):
-            data.madvise(mmap.MADV_DONTNEED)
+            give_back(data)
 
-    thread = threading.Thread(target=give_back)
+    thread = threading.Thread(target=give_back_often)
     thread.start()
     try:
         yield
     finally:
         is_over.set()
         thread.join()
-        data.madvise(mmap.MADV_DONTNEED)
+        give_back(data)
 
 
 class View:
