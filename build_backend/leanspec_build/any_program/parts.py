@@ -21,7 +21,7 @@ Candidates = dict[str, dict[str, Part]]
 def joined_parts(search: Search) -> Iterator[Folder]:
     """Yield the programs for each machine that has all of them, and no folder with all of them.
 
-    Raises BuildError if a machine has two of a name.
+    The parts of the search are those that remain. Raises BuildError if a machine has two of a name.
     """
     # Of whole folders alone, without those that are joined meanwhile.
     in_folders = set(search.machines)
@@ -45,7 +45,7 @@ def joined_parts(search: Search) -> Iterator[Folder]:
         remaining = [part for part in remaining if part not in programs.values()]
         places = dict.fromkeys(part.precise_place for part in programs.values())
         yield tuple(places), {name: part.read for name, part in programs.items()}
-    search.passed_by += _messages(search, remaining)
+    search.parts = remaining
 
 
 def _by_machine(search: Search, remaining: list[Part]) -> dict[Machine, Candidates]:
@@ -56,7 +56,7 @@ def _by_machine(search: Search, remaining: list[Part]) -> dict[Machine, Candidat
             binary = part.read()
         except BuildError as error:
             search.passed_by.append(error.message)
-            search.has_others |= isinstance(error, NoTagError)
+            search.has_programs |= isinstance(error, NoTagError)
             remaining.remove(part)
             continue
         machine = tuple(platform_keys(binary.executable)), binary.executable.libc
@@ -78,10 +78,10 @@ def _platforms(machine: Machine) -> set[str]:
     return {platform + suffix for platform in platforms}
 
 
-def _messages(search: Search, parts: Iterable[Part]) -> Iterator[str]:
+def part_messages(search: Search) -> Iterator[str]:
     """Yield what each folder has, and what it lacks."""
     by_folder: dict[tuple[str, str], list[str]] = {}
-    for part in parts:
+    for part in search.parts:
         by_folder.setdefault((part.place, part.ending), []).append(part.name)
     for (place, ending), present in by_folder.items():
         missing = [name for name in search.names if name not in present]

@@ -59,8 +59,8 @@ class Search:
     parts: list[Part] = field(default_factory=list)
     machines: set[str] = field(default_factory=set)
     """The platforms that whole folders are for."""
-    has_others: bool = False
-    """Whether there are programs for machines that no tag names."""
+    has_programs: bool = False
+    """Whether there are all programs for a machine, which may be one that no tag names."""
     passed_by: list[str] = field(default_factory=list)
     """What has no programs although it could, for people."""
 

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import glob
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packaging.tags import sys_tags
@@ -28,9 +28,9 @@ from leanspec_build.tags.platforms import host_platform_key, platform_keys
 from .names import program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
-from .parts import joined_parts
+from .parts import joined_parts, part_messages
 from .program_set import ProgramSet
-from .search import Search, complete_folders, executables, identity
+from .search import Folder, Search, complete_folders, executables, identity
 from .universal import join_loaded
 
 MACOS = ("darwin-x64", "darwin-arm64")
@@ -65,9 +65,15 @@ def find_sets(
     for pattern in patterns:
         search = Search(project.programs, excluded, identity(out) if out else "")
         searches[pattern] = search
-        sets += _sets_in(project, search, root, pattern)
-    if not sets:
-        raise _nothing_found(root, searches)
+        whole = complete_folders(search, _paths(root, pattern))
+        folders = itertools.chain(whole, joined_parts(search))
+        sets += _read_sets(project, search, folders, root, pattern)
+    sets += _sets_of_several(project, searches, root)
+    empty = {
+        pattern: search for pattern, search in searches.items() if not search.has_programs
+    }
+    if empty or not sets:
+        raise _nothing_found(root, empty or searches)
     for search in searches.values():
         for message in search.passed_by:
             note(f"note: {message}: passed by")
@@ -76,13 +82,12 @@ def find_sets(
     return _joined(in_order) if project.is_universal2 else in_order
 
 
-def _sets_in(
-    project: Project, search: Search, root: Path, pattern: str
+def _read_sets(
+    project: Project, search: Search, folders: Iterable[Folder], root: Path, pattern: str
 ) -> list[ProgramSet]:
-    """Return the sets of one place; raises BuildError if there is nothing for any machine."""
+    """Return the sets of folders, without those that no wheel can carry."""
     sets = []
-    whole = complete_folders(search, _paths(root, pattern))
-    for places, files in itertools.chain(whole, joined_parts(search)):
+    for places, files in folders:
         try:
             programs = _read_set(project, places, files)
         except NotAProgramError as error:
@@ -91,14 +96,33 @@ def _sets_in(
             continue
         except NoTagError as error:
             search.passed_by.append(error.message)
-            search.has_others = True
+            search.has_programs = True
             continue
+        search.has_programs = True
         search.machines |= programs.platforms
         if "debug" not in pattern.casefold() and is_debug(programs, root):
             programs = _remarked(programs, DEBUG_REMARK)
         sets.append(programs)
-    if not sets and not search.has_others:
-        raise _nothing_found(root, {pattern: search})
+    return sets
+
+
+def _sets_of_several(
+    project: Project, searches: Mapping[str, Search], root: Path
+) -> list[ProgramSet]:
+    """Return the sets of programs that lie in several places, and note each part that belongs to none."""
+    together = Search(project.programs, set())
+    for search in searches.values():
+        together.parts += search.parts
+        together.machines |= search.machines
+    sets = []
+    if len(searches) > 1:
+        patterns = " ".join(searches)
+        sets = _read_sets(project, together, joined_parts(together), root, patterns)
+    for search in searches.values():
+        remaining = [part for part in search.parts if part in together.parts]
+        search.has_programs |= len(remaining) < len(search.parts)
+        search.parts = remaining
+        search.passed_by += part_messages(search)
     return sets
 
 

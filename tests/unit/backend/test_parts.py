@@ -113,3 +113,41 @@ def test_a_hint_names_all_folders_of_joined_programs(pair: Tool) -> None:
     errors = pair.build("all", code=1).stderr
     assert "have different programs for the same machines (linux-x64)" in errors
     assert 'as `exclude = ["dist/debug/a", "dist/debug/b"]` does' in errors
+
+
+def test_all_joins_programs_of_two_places(pair: Tool) -> None:
+    pair.edit('"dist"', '["dist/one", "dist/two"]')
+    pair.put("one", tool=OLD, tool_exe=headers.pe())
+    pair.put("two", server=STATIC, server_exe=headers.pe())
+    tags = [wheel["platform_tags"] for wheel in pair.all().values()]
+    assert tags == [["manylinux_2_17_x86_64", "manylinux2014_x86_64"], ["win_amd64"]]
+    assert places(pair) == {"one and two"}
+
+
+def test_all_names_both_places_of_programs_for_different_machines(pair: Tool) -> None:
+    pair.edit('"dist"', '["dist/one", "dist/two"]')
+    pair.put("one", tool=OLD)
+    pair.put("two", server_exe=headers.pe())
+    errors = pair.build("all", code=1).stderr
+    one, two = Path("dist/one"), Path("dist/two")
+    assert errors.startswith("error: no folder or archive in `dist/one`, `dist/two` has")
+    assert f"\n  `{one}` has `tool`, but not `server`\n" in errors
+    assert f"\n  `{two}` has `server.exe`, but not `tool.exe`\n" in errors
+
+
+def test_all_names_a_place_beside_one_with_all_programs(pair: Tool) -> None:
+    pair.edit('"dist"', '["dist/one", "dist/two"]')
+    pair.put("one", tool=OLD)
+    pair.put("two", tool=OLD, server=OLD)
+    errors = pair.build("all", code=1).stderr
+    assert errors.startswith("error: no folder or archive in `dist/one` has `tool`")
+
+
+def test_all_refuses_two_places_with_one_program_for_a_machine(pair: Tool) -> None:
+    pair.edit('"dist"', '["dist/one", "dist/two", "dist/three"]')
+    pair.put("one", tool=OLD)
+    pair.put("two", tool=NEW)
+    pair.put("three", server=OLD)
+    errors = pair.build("all", code=1).stderr
+    one, two = Path("dist/one"), Path("dist/two")
+    assert f"`{one}` and `{two}` both have `tool` for linux-x64\n" in errors
