@@ -234,6 +234,40 @@ def test_only_what_auditwheel_knows_is_grafted(sample: Sample) -> None:
     assert "error: auditwheel could not repair the wheel: " in message
 
 
+# In place of auditwheel: writes the wheel with another program.
+REPLACING = """
+import sys, zipfile
+from pathlib import Path
+out, wheel = Path(sys.argv[sys.argv.index("--wheel-dir") + 1]), Path(sys.argv[-1])
+out.mkdir()
+with zipfile.ZipFile(wheel) as raw, zipfile.ZipFile(out / wheel.name, "w") as repaired:
+    for name in raw.namelist():
+        data = b"no program" if "/bin/" in name else raw.read(name)
+        repaired.writestr(name, data)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise SystemExit(1)", "auditwheel could not repair the wheel: it gave no reason"),
+        (REPLACING, "program`, as auditwheel changed it, is neither ELF, Mach-O nor PE"),
+    ],
+)
+def test_an_auditwheel_that_goes_wrong_is_one_message(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    package = sample.root / "fake/auditwheel"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(code, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    path = sample.root / "program"
+    path.write_bytes(FOREIGN)
+    settings = {"repair": "auditwheel", "binary": str(path)}
+    assert words in refusal(leanspec_build.build_wheel, sample.root, **settings)
+
+
 def test_a_local_wheel_says_how_it_could_be_published(sample: Sample) -> None:
     path = sample.root / "program"
     path.write_bytes(FOREIGN)
