@@ -152,7 +152,7 @@ def _programs(wheel: Path, tool: Tool) -> Iterator[tuple[str, bytes]]:
 def build_all(project: Path, out: Path) -> list[Path]:
     """Build all wheels of a project."""
     arguments = ("all", "--project", project, "--out", out)
-    command = [sys.executable, "-m", "leanspec_build", *arguments]
+    command = [sys.executable, "-m", "leanspec_build", *map(str, arguments)]
     run(command, clean_environment(), timeout=BUILD_SECONDS)
     return sorted(out.glob("*.whl"))
 
