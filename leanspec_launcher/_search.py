@@ -320,7 +320,8 @@ def is_cached(path: str, digests: "tuple[str, ...]") -> bool:
     state = state_of(path)
     for digest in digests:
         if state and os.path.lexists(os.path.join(folder, f"{state}.{digest}")):
-            return all(_is_stamped(folder, *library) for library in libraries(path, digest))
+            files = libraries(path, digest)
+            return not files or all(_is_stamped(folder, *file) for file in files)
     return False
 
 
