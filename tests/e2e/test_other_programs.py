@@ -6,8 +6,8 @@ and run. Some twenty minutes.
 
 from __future__ import annotations
 
+import os
 import re
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,9 +68,9 @@ def test_programs_of_other_projects_are_packed_and_run(
 ) -> None:
     project, out = tmp_path / "project", tmp_path / "out"
     published = make_project(tool, project)
-    started = time.monotonic()
+    started = cpu_seconds()
     wheels = build_all(project, out)
-    seconds = time.monotonic() - started
+    seconds = cpu_seconds() - started
     again = build_all(project, tmp_path / "again")
     assert [path.read_bytes() for path in wheels] == [path.read_bytes() for path in again]
     must_be_true(wheels)
@@ -101,6 +101,12 @@ def test_programs_of_other_projects_are_packed_and_run(
     lines = PAGE.read_text("utf-8").splitlines()
     notes = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
     assert [parts(note) for note in notes] == [parts(text) for text in corrections]
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of the programs that ended, which no other load changes much."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def must_be_true(wheels: list[Path]) -> None:

@@ -151,9 +151,8 @@ def _programs(wheel: Path, tool: Tool) -> Iterator[tuple[str, bytes]]:
 
 def build_all(project: Path, out: Path) -> list[Path]:
     """Build all wheels of a project."""
-    arguments = ("all", "--project", project, "--out", out)
-    command = [sys.executable, "-m", "leanspec_build", *map(str, arguments)]
-    run(command, clean_environment(), timeout=BUILD_SECONDS)
+    command = [sys.executable, "-m", "leanspec_build", "all", "--project", str(project)]
+    run([*command, "--out", str(out)], clean_environment(), timeout=BUILD_SECONDS)
     return sorted(out.glob("*.whl"))
 
 
