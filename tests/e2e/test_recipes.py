@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.tools.processes import clean_environment, own_program
+from scripts.tools.installers import uv_install
+from scripts.tools.processes import clean_environment
 from scripts.tools.tree_copy import copy_tree, git
 from tests.support.installers import Fresh, Installation, Lend, Pip, Pipx
 from tests.support.surroundings import run
@@ -78,9 +79,11 @@ def test_a_workflow_reads_every_spec(fresh: Fresh, project: Path, recipes: Path)
     assert "specs/001-first/README.md" in shell(steps[-1], env, project, code=1)
 
 
-@pytest.fixture
-def pre_commit() -> str:
-    return own_program("pre-commit")
+@pytest.fixture(scope="module")
+def pre_commit(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Install pre-commit."""
+    environment = tmp_path_factory.mktemp("pre-commit") / "environment"
+    return str(uv_install(environment, "pre-commit==4.7.0") / "pre-commit")
 
 
 def check(

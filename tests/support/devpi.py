@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,12 +13,15 @@ from typing import Any
 
 import requests
 
+from scripts.tools.installers import uv_install
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import clean_environment, own_program
 from tests.support.surroundings import run
 
 USER = "rehearsal"
 SECONDS = 60
+# Its framework imports `pkg_resources`, which newer versions of setuptools lack.
+PACKAGES = ("devpi-server==6.20.3", "setuptools==81.0.0")
 # The key of the tokens is derived at every start, for ten seconds. It protects nothing here.
 QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--argon2-parallelism=1")
 
@@ -60,16 +62,14 @@ class Devpi:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Devpi]:
     """Run a server with a user, and a token in the place of its password."""
+    programs = uv_install(folder / "environment", *PACKAGES)
     place, log = folder / "devpi", folder / "devpi.log"
     env = clean_environment(PYTHONWARNINGS="ignore")
-    common = ("--serverdir", place)
-    run(
-        [sys.executable, own_program("devpi-init"), "--no-root-pypi", *common],
-        env,
-    )
+    common = ["--serverdir", str(place)]
+    run([programs / "devpi-init", "--no-root-pypi", *common], env)
     port = free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--threads", "10", *QUICK]
-    command = [sys.executable, own_program("devpi-server"), *map(str, common), *options]
+    command = [str(programs / "devpi-server"), *common, *options]
     server = Devpi(f"http://127.0.0.1:{port}")
     with (
         log.open("wb") as output,

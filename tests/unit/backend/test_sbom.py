@@ -22,7 +22,10 @@ def must_be_valid(text: str) -> None:
     # Takes 3 s to import, which no other test shall wait for.
     from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+    from jsonschema import Draft7Validator  # noqa: PLC0415
 
+    # Without their packages, these formats would pass unseen.
+    assert {"date-time", "iri-reference"} <= Draft7Validator.FORMAT_CHECKER.checkers.keys()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
