@@ -17,10 +17,10 @@ import pytest
 from leanspec_launcher._tables import PROGRAMS, current
 from scripts.environment import ROOT
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from scripts.tools.tree_copy import git
 from tests.support.installers import install_with_pip
 from tests.support.releases import copy_as_released
 from tests.support.surroundings import run
+from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,6 @@ from zipfile import ZipFile
 
 import pytest
 
-from scripts.tools.tree_copy import copy_tree
 from tests.support.installers import (
     INSTALLERS,
     Fresh,
@@ -29,6 +28,7 @@ from tests.support.installers import (
 )
 from tests.support.preconditions import require
 from tests.support.surroundings import packages, run
+from tests.support.tree_copy import copy_tree
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import REQUIRED
 

@@ -36,7 +36,6 @@ from scripts.model.programs import load_programs
 from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import clean_environment, own_program
-from scripts.tools.tree_copy import git
 from tests.support import devpi, openssl, registry
 from tests.support.artifacts import BUILDS as FOREIGN
 from tests.support.artifacts import cargo_source, put_collected
@@ -58,6 +57,7 @@ from tests.support.registry import Registry, package
 from tests.support.releases import STAND_IN, write_tagged_tree
 from tests.support.stage import INSTALLERS, Stage, must_install_upgrade_and_uninstall
 from tests.support.surroundings import clean, once, run
+from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, required
 from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step

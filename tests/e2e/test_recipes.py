@@ -11,9 +11,9 @@ import yaml
 
 from scripts.tools.installers import uv_install
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support.installers import Fresh, Installation, Lend, Pip, Pipx
 from tests.support.surroundings import run
+from tests.support.tree_copy import copy_tree, git
 
 GOOD = "---\nstatus: planned\ncreated: 2026-01-01\npriority: medium\n---\n\n# First\n"
 BAD = GOOD.replace("planned", "nonsense")

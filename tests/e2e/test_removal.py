@@ -10,10 +10,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from scripts.tools.tree_copy import git
 from tests.support.installers import WITH_PAGES, Installation, install_with_pip
 from tests.support.releases import copy_as_released
 from tests.support.surroundings import once, run
+from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 
 pytestmark = pytest.mark.slow

@@ -26,11 +26,11 @@ from scripts.locked import EXACTLY
 from scripts.model.programs import load_programs
 from scripts.model.versions import binary_version
 from scripts.tools.processes import clean_environment, own_program
-from scripts.tools.tree_copy import copy_tree
 from scripts.wheels.build import build_wheels
 from tests.support import wine
 from tests.support.pages import put_pages
 from tests.support.surroundings import once, run
+from tests.support.tree_copy import copy_tree
 from tests.support.versions import OURS
 from tests.support.wine import Windows
 

@@ -11,10 +11,10 @@ import pytest
 
 from scripts.environment import ROOT
 from scripts.model.programs import PROJECTS
-from scripts.tools.tree_copy import copy_tree
 from tests.support import devpi
 from tests.support.devpi import USER, Devpi
 from tests.support.stage import Stage
+from tests.support.tree_copy import copy_tree
 from tests.support.wheel_files import required
 
 

@@ -17,9 +17,9 @@ from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.pages import read_pages
 from scripts.model.plan import Plan, read_plan
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support.pages import put_pages
 from tests.support.preconditions import require
+from tests.support.tree_copy import copy_tree, git
 from tests.support.versions import REAL, RELEASED
 from tests.support.workspace import write_workspace
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from minisign import KeyPair
 
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support import openssl
 from tests.support.devpi import USER, Devpi
 from tests.support.github import GitHub
@@ -20,6 +19,7 @@ from tests.support.installers import tools
 from tests.support.keys import without_password
 from tests.support.releases import STAND_IN
 from tests.support.surroundings import BASE_PYTHON, PATH, clean, run
+from tests.support.tree_copy import copy_tree, git
 from tests.support.versions import RELEASED
 from tests.support.workspace import add_openssl, write_workspace
 

@@ -19,10 +19,10 @@ from scripts.model.metadata import read_metadata
 from scripts.model.plan import read_plan
 from scripts.model.snapshot import fingerprint
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from scripts.tools.tree_copy import git
 from tests.support.devpi import USER, Devpi
 from tests.support.installers import Installation, Pip, Pipx, UvTool, Uvx, from_files
 from tests.support.surroundings import run
+from tests.support.tree_copy import git
 
 INSTALLERS = (Pip, Pipx, UvTool, Uvx)
 

@@ -6,16 +6,12 @@ import shutil
 from pathlib import Path
 
 from scripts.environment import ROOT
+from scripts.tools.processes import capture, find_program, must_succeed
 
-from .processes import capture, find_program, must_succeed
-
-WHO = (
-    "-c",
-    "user.name=copy",
-    "-c",
-    "user.email=copy@localhost",
-    "-c",
-    "commit.gpgsign=false",
+AUTHOR = (
+    *("-c", "user.name=copy"),
+    *("-c", "user.email=copy@localhost"),
+    *("-c", "commit.gpgsign=false"),
 )
 
 
@@ -25,19 +21,19 @@ def copy_tree(target: Path, source: Path = ROOT) -> None:
     Files that git does not track yet are part of the tree. Raises CommandError without git.
     """
     listing = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = must_succeed(capture([_git(), "-C", str(source), *listing]), "`git ls-files`")
-    for name in filter(None, done.stdout.split("\0")):
-        if (source / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source / name, target / name)
+    run = must_succeed(capture([_git(), "-C", str(source), *listing]), "`git ls-files`")
+    for name in filter(None, run.stdout.split("\0")):
+        file, copy = source / name, target / name
+        if file.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
     git(target, "init", "--quiet", "--initial-branch=main")
 
 
 def git(tree: Path, *arguments: str) -> None:
     """Run git in a copy; raises CommandError if it fails."""
-    must_succeed(
-        capture([_git(), "-C", str(tree), *WHO, *arguments]), f"`git {arguments[0]}`"
-    )
+    command = [_git(), "-C", str(tree), *AUTHOR, *arguments]
+    must_succeed(capture(command), f"`git {arguments[0]}`")
 
 
 def _git() -> str:

@@ -20,9 +20,9 @@ import pytest
 
 from scripts.dev.suite import FAST
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support.preconditions import missing, needs
 from tests.support.surroundings import BASE_PYTHON, run
+from tests.support.tree_copy import copy_tree, git
 
 if sys.platform == "win32":
     missing("POSIX", "shells, users and signals")

@@ -15,9 +15,9 @@ import pytest
 from leanspec_launcher._tables import current
 from scripts.collect import cargo
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import git
 from tests.support import headers
 from tests.support.preconditions import needs
+from tests.support.tree_copy import git
 from tests.support.workspace import write_workspace
 
 Scripts = Callable[..., CompletedProcess[str]]

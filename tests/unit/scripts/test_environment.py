@@ -19,9 +19,9 @@ from scripts import environment, locked
 from scripts.cli import root
 from scripts.environment import ROOT, Group, needed_group
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support.preconditions import needs
 from tests.support.surroundings import BASE_PYTHON, programs, run
+from tests.support.tree_copy import copy_tree, git
 
 
 @pytest.mark.parametrize(

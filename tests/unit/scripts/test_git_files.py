@@ -17,9 +17,9 @@ from leanspec_launcher.commands import CommandError
 from scripts.gates import commit
 from scripts.model.plan import Plan
 from scripts.tools.git_files import copy_tracked, has_commit, write_commit
-from scripts.tools.tree_copy import git
 from scripts.wheels import build, rebuild
 from tests.support.preconditions import needs
+from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 
 pytestmark = needs("git")

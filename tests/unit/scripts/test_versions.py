@@ -27,9 +27,9 @@ from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
 from scripts.publish.cli import bump
 from scripts.tools.processes import OWN_COMMAND, clean_environment
-from scripts.tools.tree_copy import copy_tree, git
 from tests.support.preconditions import needs
 from tests.support.surroundings import run
+from tests.support.tree_copy import copy_tree, git
 from tests.support.versions import RELEASED
 from tests.support.workspace import write_workspace
 
