@@ -10,9 +10,7 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import re
-import shlex
 import shutil
 import sys
 import zipfile
@@ -21,12 +19,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from minisign import KeyPair
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
-from scripts.environment import ROOT
-from scripts.gates.commit import commit_of
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient
 from scripts.model.distributions import DISTRIBUTIONS
@@ -35,32 +30,28 @@ from scripts.model.openssl import read_openssl
 from scripts.model.programs import load_programs
 from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
-from scripts.tools.processes import clean_environment, own_program
+from scripts.tools.processes import own_program
 from tests.support import devpi, openssl, registry
-from tests.support.artifacts import BUILDS as FOREIGN
-from tests.support.artifacts import cargo_source, put_collected
-from tests.support.attestation import write_attestation
 from tests.support.desktop import (
     PNPM,
     pack_pnpm,
     write_application,
     write_pnpm_workspace,
 )
-from tests.support.devpi import USER, Devpi
+from tests.support.devpi import Devpi
 from tests.support.download import download
 from tests.support.elf import C_LIBRARY, needed, newest_glibc
-from tests.support.github import REPOSITORY, GitHub, names, serving
-from tests.support.keys import without_password
-from tests.support.pages import publish_pages
+from tests.support.github import GitHub, names
 from tests.support.preconditions import needs, require
+from tests.support.publish_workflow import PLATFORM, WORKFLOW, PublishWorkflow, is_foreign
 from tests.support.registry import Registry, package
-from tests.support.releases import STAND_IN, write_tagged_tree
+from tests.support.releases import STAND_IN
 from tests.support.stage import INSTALLERS, Stage, must_install_upgrade_and_uninstall
 from tests.support.surroundings import clean, once, run
 from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, required
-from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step
+from tests.support.workflow import SKIPPED, Player, Result, Step
 from tests.support.workspace import add_openssl, write_workspace
 
 pytestmark = [
@@ -69,16 +60,7 @@ pytestmark = [
     needs("cargo"),
     needs("npm"),
 ]
-WORKFLOW = ROOT / ".github/workflows/publish.yml"
-PLATFORM = "linux-x64"
 TAG = "manylinux2014_x86_64.manylinux_2_17_x86_64"
-# A step says `python -m scripts`; here that runs in this environment, on the tree that the step is
-# in.
-PYTHON = """#!/bin/sh
-test "$1 $2" = "-m scripts" || { echo "not a step of ours: $*" >&2; exit 2; }
-shift 2
-PYTHONPATH="$PWD" exec PYTHON -c 'from scripts.cli import run; run()' "$@"
-"""
 TAGS = {
     "linux-x64": "manylinux_2_17_x86_64",
     "linux-arm64": "manylinux_2_28_aarch64",
@@ -102,16 +84,9 @@ BUILDS = {
     "collect desktop": (f"desktop-{PLATFORM}", "artifacts"),
     "wheels": ("dist", "dist"),
 }
-SKIPPED_COMMANDS = (" test", " attest", " --prepare")
-# A Go that builds a publisher which notes what it is asked, and keeps what it is told.
-GO = """#!/bin/sh
-mkdir -p "$GOBIN"
-printf '#!/bin/sh\\necho "$*" >> "%s/registry.log"\\ncp server.json "%s"\\n' "$HOME" "$HOME" > "$GOBIN/publisher"
-"""
 BUNDLES = "--bundles final-artifacts"
 CHECK = 'check --github-output --sources "$SOURCES"'
 PUBLISH = 'publish --index "$INDEX" --checked "$CHECKED"'
-PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
 Play = Callable[..., Player]
 
 
@@ -184,124 +159,18 @@ def play(
 ) -> Iterator[Play]:
     """Return how the workflow is played, on the tag of this version, with given inputs."""
     require("gh")
-    base = tmp_path_factory.mktemp("workflow")
-    key = KeyPair.generate()
-    tree = base / "repository"
-    integrity = publish_pages(npm, released_tree)
-    write_tagged_tree(tree, released_tree, key.public_key, pages=integrity, everywhere=True)
-    programs = base / "bin"
-    programs.mkdir()
-    (programs / "python").write_text(
-        PYTHON.replace("PYTHON -c", f"{shlex.quote(sys.executable)} -c")
-    )
-    (programs / "go").write_text(GO)
-    for program in programs.iterdir():
-        program.chmod(0o755)
     server.upload(server.make_index("base"), *required(wheelhouse))
-
-    def checkout(place: Path, repository: str | None, ref: str | None) -> str:
-        origin = sources[repository] if repository else tree
-        git(base, "clone", "--quiet", str(origin), str(place))
-        if ref:
-            git(place, "checkout", "--quiet", ref)
-        return commit_of(place).name
-
-    def checkout_untagged(place: Path, repository: str | None, ref: str | None) -> str:
-        commit = checkout(place, repository, ref)
-        if repository is None:
-            git(place, "tag", "--delete", f"v{RELEASED}")
-        return commit
-
-    def call(
-        name: str,
-        answer: Callable[[Step, Path], Result | None] = lambda _step, _workspace: None,
-        *,
-        is_tagged: bool = True,
-        **inputs: bool,
-    ) -> Player:
-        github = servers.enter_context(serving(GitHub(tags={f"v{RELEASED}"})))
-        url = server.make_index(name, f"{USER}/base")
-        folder = base / name
-        home = folder / "home"
-        home.mkdir(parents=True)
-        account = f"repository = {url}\nusername = {USER}\npassword = {server.token}\n"
-        (home / ".pypirc").write_text(
-            "[distutils]\nindex-servers =\n  pypi\n  testpypi\n"
-            f"[pypi]\n{account}[testpypi]\n{account}"
-        )
-        settings = github.environment() | npm.settings()
-        settings |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "CI": "true"}
-        # What zig compiles of the C library outlives the run: it takes six seconds.
-        settings["ZIG_GLOBAL_CACHE_DIR"] = str(Path(sys.prefix, "zig-cache"))
-        if with_openssl:
-            openssl.keep_libraries(home)
-            settings["LEANSPEC_OPENSSL_SOURCE"] = str(openssl.source())
-        for tool in ("cargo", "rustup"):
-            variable = f"{tool.upper()}_HOME"
-            settings[variable] = os.environ.get(variable, str(Path.home() / f".{tool}"))
-        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        env = clean_environment(**settings, HOME=str(home), PATH=path)
-        secrets = {
-            "LEANSPEC_SIGNING_KEY": without_password(key.secret_key),
-            "LEANSPEC_SIGNING_PASSWORD": PASSWORD,
-        }
-        run = {"run_number": "7", "token": github.token, "repository": REPOSITORY}
-
-        def answer_or_stand_in(step: Step, workspace: Path) -> Result | None:
-            return answer(step, workspace) or stand_in(step, workspace)
-
-        player = Player(
-            WORKFLOW,
-            folder,
-            {"inputs": inputs, "github": run, "secrets": secrets},
-            env,
-            checkout if is_tagged else checkout_untagged,
-            # The suite is what runs this; a workflow's identity, by which it attests and the
-            # registry knows it, only GitHub gives; this machine installs nothing.
-            skip=lambda command: command.endswith(SKIPPED_COMMANDS),
-            before=attest_instead,
-            answer=answer_or_stand_in,
-        )
-        player.contexts["url"], player.contexts["server"] = url, github
-        player.play()
-        results = {job["result"] for job in player.results.values()}
-        assert results <= {SUCCESS, SKIPPED}, player.failures()
-        return player
-
     with contextlib.ExitStack() as servers:
-        yield call
-
-
-def is_foreign(step: Step) -> bool:
-    """Tell whether a step builds for a platform that this machine neither builds for nor runs."""
-    target = step.variables.get("TARGET")
-    return target is not None and not target.startswith(PLATFORMS[PLATFORM].target)
-
-
-def stand_in(step: Step, workspace: Path) -> Result | None:
-    """Leave what a foreign runner would have built: programs of its format, as if they had been run there."""
-    if not is_foreign(step):
-        return None
-    target = step.variables["TARGET"]
-    platform = next(
-        key for key, each in PLATFORMS.items() if target.startswith(each.target)
-    )
-    record: dict[str, object] = {
-        "commit": commit_of(workspace / "leanspec").name,
-        "reported": RELEASED,
-    }
-    for program in PROGRAMS:
-        data = FOREIGN[platform] + program.encode()
-        record["source"] = cargo_source(program, target)
-        put_collected(workspace / "platform_wheels", program, platform, data, record)
-    return Result(step, 0, "", "", {})
-
-
-def attest_instead(command: str, workspace: Path) -> None:
-    """Write attestations by a key that nobody vouches for, where `publish` will look for them."""
-    if " publish " in command and not command.endswith("--dry-run"):
-        for file in read_files(workspace / "dist")[0]:
-            write_attestation(file)
+        workflow = PublishWorkflow(
+            base=tmp_path_factory.mktemp("workflow"),
+            server=server,
+            npm=npm,
+            sources=sources,
+            with_openssl=with_openssl,
+            servers=servers,
+        )
+        workflow.prepare(released_tree)
+        yield workflow.play
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +217,7 @@ def served(player: Player) -> list[str]:
     return sorted(name for project in DISTRIBUTIONS for name in client.files(project))
 
 
-def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str) -> None:
+def test_workflow_releases_a_tag_everywhere(release: Player, version: str) -> None:
     assert skipped(release) == []
     steps = [(result.step.job, typed(result.step)) for result in release.steps]
     assert sorted(steps) == sorted(
@@ -397,27 +266,28 @@ def test_a_release_goes_from_its_tag_to_everything(release: Player, version: str
     assert {desktop, f"leanspec-{version}.intoto.jsonl"} <= set(assets)
     assert wheels.items() <= assets.items()
     assert reported(release, "mcp") == version, "it was run where it was built"
-    asked = (release.folder / "home/registry.log").read_text().splitlines()
-    assert asked == ["login github-oidc", "publish"]
+    requests = (release.folder / "home/registry.log").read_text().splitlines()
+    assert requests == ["login github-oidc", "publish"]
     entry = json.loads((release.folder / "home/server.json").read_text())
     package, *bundles = entry["packages"]
     assert (package["identifier"], package["version"]) == ("leanspec-mcp", version)
-    assert {
-        each["identifier"].rpartition("/")[2]: each["fileSha256"] for each in bundles
-    } == {
+    listed = {
+        bundle["identifier"].rpartition("/")[2]: bundle["fileSha256"] for bundle in bundles
+    }
+    assert listed == {
         name: hashlib.sha256(data).hexdigest()
         for name, data in assets.items()
         if name.endswith(".mcpb")
     }
 
 
-def test_everything_is_drafted_before_the_first_upload(release: Player) -> None:
+def test_workflow_drafts_the_release_before_the_first_upload(release: Player) -> None:
     jobs = [result.step.job for result in release.steps]
     order = ["check", "sign", "publish", "verify", "release", "registry"]
     places = [(jobs.index(job), len(jobs) - jobs[::-1].index(job)) for job in order]
     assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(places))
-    asked = release.contexts["server"].asked
-    changes = [line for line in asked if line.startswith(("POST /repos", "PATCH"))]
+    requests = release.contexts["server"].asked
+    changes = [line for line in requests if line.startswith(("POST /repos", "PATCH"))]
     assert changes[-1].startswith("PATCH"), "the draft is published as it is"
     assert sum(line.startswith("PATCH") for line in changes) == 1
 
@@ -449,7 +319,7 @@ def test_release_is_installed_for_every_platform(release: Player, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_release_has_the_pinned_openssl_in_it(release: Player) -> None:
+def test_released_binary_has_the_pinned_openssl(release: Player) -> None:
     openssl.must_be_obtainable()
     (wheel,) = (release.folder / "artifacts/dist").glob(f"leanspec_cli_bin-*{TAG}.whl")
     pin = read_openssl()
@@ -461,14 +331,12 @@ def test_a_release_has_the_pinned_openssl_in_it(release: Player) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if "/sboms/" in name]
         assert f"pkg:generic/openssl@{pin.version}" in archive.read(name).decode()
-    checked = [
-        result.stdout for result in release.steps if typed(result.step)[:6] == "check "
-    ]
-    assert re.search(r"(?m)^✓ OpenSSL +all \d facts are right$", checked[0])
+    checks = [result for result in release.steps if typed(result.step).startswith("check ")]
+    assert re.search(r"(?m)^✓ OpenSSL +all \d facts are right$", checks[0].stdout)
 
 
 @pytest.mark.slow
-def test_a_published_release_is_installed_fixed_and_removed(
+def test_published_release_is_installed_fixed_and_removed(
     release: Player, server: Devpi, npm: Registry, version: str, tmp_path: Path
 ) -> None:
     """As in tests/release, with small programs on the play's own index."""
@@ -491,7 +359,7 @@ def test_a_published_release_is_installed_fixed_and_removed(
     fix.verify(url)
 
 
-def test_a_dry_run_comes_before_the_tag_and_uploads_nothing(
+def test_workflow_dry_run_needs_no_tag_and_uploads_nothing(
     release: Player, play: Play
 ) -> None:
     player = play("dry-run", reused(release), is_tagged=False, dry_run=True, dev=False)
@@ -514,7 +382,7 @@ def test_a_dry_run_comes_before_the_tag_and_uploads_nothing(
     assert not any("write" in job["permissions"].values() for job in jobs)
 
 
-def test_a_dev_version_goes_to_the_test_index(play: Play) -> None:
+def test_workflow_releases_a_dev_version_to_the_test_index(play: Play) -> None:
     player = play("dev", dry_run=False, dev=True)
     assert skipped(player) == ["test", "desktop", "sign", "release", "registry"]
     outputs = player.results["plan"]["outputs"]

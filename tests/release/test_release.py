@@ -33,8 +33,8 @@ def test_pre_release_passes(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_publish_dry_run_uploads_nothing(stage: Stage, url: str) -> None:
-    done = stage.run(*stage.publish(url, "--dry-run"))
-    assert done.stderr.count("to be uploaded") == len(stage.files)
+    process = stage.run(*stage.publish(url, "--dry-run"))
+    assert process.stderr.count("to be uploaded") == len(stage.files)
     assert stage.served(url) == {}
 
 

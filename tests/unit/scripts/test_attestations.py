@@ -44,11 +44,13 @@ def file(tmp_path: Path) -> File:
 
 
 def good(file: File, *, required: bool = True) -> bool:
-    return all(each.passed for each in attested([file], required=required))
+    return all(finding.passed for finding in attested([file], required=required))
 
 
-def test_an_attestation_is_of_the_bytes_beside_it(file: File) -> None:
-    assert [(each.passed, each.found) for each in attested([file], required=True)] == [
+def test_attestation_of_other_bytes_is_refused(file: File) -> None:
+    assert [
+        (finding.passed, finding.found) for finding in attested([file], required=True)
+    ] == [
         (False, "none"),
         (False, "none"),
     ]
@@ -76,19 +78,19 @@ def test_attest_needs_the_identity_of_a_workflow(
 
 
 def change(name: str, value: object) -> Callable[[dict[str, Any]], None]:
-    def changed(said: dict[str, Any]) -> None:
+    def changed(content: dict[str, Any]) -> None:
         part, _, key = name.rpartition(".")
-        (said[part] if part else said)[key] = value
+        (content[part] if part else content)[key] = value
 
     return changed
 
 
-def resign(said: dict[str, Any]) -> None:
+def resign(content: dict[str, Any]) -> None:
     """Flip one bit of what is signed: the statement is of the same file."""
-    statement = base64.b64decode(said["envelope"]["statement"]).replace(
+    statement = base64.b64decode(content["envelope"]["statement"]).replace(
         b"Statement/v1", b"Statement/v9"
     )
-    said["envelope"]["statement"] = base64.b64encode(statement).decode()
+    content["envelope"]["statement"] = base64.b64encode(statement).decode()
 
 
 @pytest.mark.parametrize(
@@ -110,16 +112,18 @@ def resign(said: dict[str, Any]) -> None:
         (change("version", 2), "not of version 1"),
     ],
 )
-def test_a_changed_attestation_is_none(
+def test_changed_attestation_is_refused(
     file: File, change: Callable[[dict[str, Any]], None], words: str
 ) -> None:
     path = write_attestation(file)
-    said = json.loads(path.read_text())
-    change(said)
-    path.write_text(json.dumps(said))
-    found = [each.found for each in attested([file], required=False) if not each.passed]
-    assert len(found) == 1
-    assert words in found[0]
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    errors = [
+        finding.found for finding in attested([file], required=False) if not finding.passed
+    ]
+    assert len(errors) == 1
+    assert words in errors[0]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +137,13 @@ def test_a_changed_attestation_is_none(
         '{"envelope": {"statement": ""}}',
     ],
 )
-def test_what_is_no_attestation_is_an_error(file: File, text: str) -> None:
+def test_file_that_is_not_an_attestation_is_refused(file: File, text: str) -> None:
     file.path.with_name(f"{NAME}.publish.attestation").write_text(text)
     assert not good(file)
     assert not good(file, required=False)
 
 
-def test_the_plan_says_which_index_demands_them(
+def test_plan_names_the_indices_that_require_attestations(
     released_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By whichever name it is given: its address is no way round."""
@@ -154,15 +158,17 @@ def test_the_plan_says_which_index_demands_them(
     assert not is_attested(plan, Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/"))
 
 
-def test_it_goes_with_its_file_and_is_none_without(file: File) -> None:
+def test_attestation_without_its_file_is_a_stray(file: File) -> None:
     write_attestation(file)
     (file.path.parent / "other-1.0-py3-none-any.whl.publish.attestation").write_text("{}")
     files, strange = read_files(file.path.parent)
-    assert [each.path.name for each in files] == [NAME]
+    assert [file.path.name for file in files] == [NAME]
     assert strange == ["other-1.0-py3-none-any.whl.publish.attestation"]
 
 
-def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_sends_both_attestations_with_their_file(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_attestation(file)
     added: list[list[str]] = []
 
@@ -187,14 +193,6 @@ def test_it_is_uploaded_with_its_file(file: File, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(upload, "Repository", Repository)
     upload._send(Index("https://x/simple/", "https://x/"), file, ("user", "secret"))  # noqa: SLF001
     assert added == [[str(path), str(file.path) + SLSA]]
-
-
-def test_nobody_attests_outside_a_workflow(
-    file: File, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv(attestations.IDENTITY_VARIABLE, raising=False)
-    with pytest.raises(CommandError, match="no identity to attest with"):
-        attestations.attest(file.path.parent)
 
 
 RUN = {
@@ -257,7 +255,7 @@ def test_attest_describes_the_run_as_githubs_own_action_does(file: File) -> None
 
 
 @pytest.mark.usefixtures("workflow")
-def test_attest_of_a_run_that_is_not_described_is_an_error(
+def test_attest_needs_the_facts_of_the_run(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_SHA")
@@ -265,19 +263,19 @@ def test_attest_of_a_run_that_is_not_described_is_an_error(
         attestations.attest(file.path.parent)
 
 
-def test_the_statements_are_those_that_the_index_knows(file: File) -> None:
+def test_attest_makes_statements_that_the_library_of_the_index_reads(file: File) -> None:
     """The library of the index itself reads them."""
     from pypi_attestations import AttestationType  # noqa: PLC0415 - takes a second
     from sigstore.dsse import Statement  # noqa: PLC0415
 
-    known = [each.value for each in AttestationType]
-    assert len(known) == len(ATTESTATIONS), "one file for each"
+    kinds = [kind.value for kind in AttestationType]
+    assert len(kinds) == len(ATTESTATIONS), "one file for each"
     for ending in ATTESTATIONS:
-        (predicate,) = [each for each in known if each.endswith(ENDS[ending])]
+        (predicate,) = [kind for kind in kinds if kind.endswith(ENDS[ending])]
         Statement(statement(file, predicate, None))
 
 
-def test_a_signature_that_is_not_given_is_one_error(
+def test_attest_reports_an_error_of_sigstore_in_one_line(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sigstore.errors import Error  # noqa: PLC0415 - takes a second
@@ -294,9 +292,7 @@ def test_a_signature_that_is_not_given_is_one_error(
         attestations.attest(file.path.parent)
 
 
-def test_without_files_there_is_nothing_to_attest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attest_needs_built_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(attestations.IDENTITY_VARIABLE, "https://example.org/")
     with pytest.raises(CommandError, match="there are no built files"):
         attestations.attest(tmp_path)

@@ -129,7 +129,7 @@ def no_binary(release: Release) -> None:
         (no_binary, "lacks a program for"),
     ],
 )
-def test_check_refuses_what_the_github_release_would_fail_with(
+def test_check_refuses_a_release_that_cannot_be_assembled(
     release: Release, spoil: Callable[[Release], None], words: str
 ) -> None:
     spoil(release)
@@ -145,7 +145,7 @@ def test_check_shows_a_desktop_bundle_that_is_missing(release: Release) -> None:
     assert "desktop bundle for linux-x64" in gaps
 
 
-def test_check_takes_a_key(release: Release) -> None:
+def test_check_accepts_a_plan_with_a_key(release: Release) -> None:
     state_key(release, KeyPair.generate().public_key.to_base64().decode())
     findings = release.findings()
     assert all(finding.passed and not finding.is_gap for finding in findings)

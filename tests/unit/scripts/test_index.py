@@ -56,7 +56,7 @@ def test_a_busy_index_is_given_up_in_the_end(quick_index: SmallIndex) -> None:
         IndexClient(quick_index.place).files("x")
 
 
-def test_a_refusal_is_no_success_and_is_not_asked_again(quick_index: SmallIndex) -> None:
+def test_a_refusal_is_an_error_at_once(quick_index: SmallIndex) -> None:
     quick_index.busy = [403, 403]
     with pytest.raises(CommandError, match="answers 403"):
         IndexClient(quick_index.place).files("x")
@@ -64,7 +64,7 @@ def test_a_refusal_is_no_success_and_is_not_asked_again(quick_index: SmallIndex)
 
 
 @pytest.mark.usefixtures("quick_index")
-def test_no_index_at_all() -> None:
+def test_an_index_that_does_not_answer_is_given_up() -> None:
     with pytest.raises(IndexUnreachableError) as error:
         client("http://127.0.0.1:9/").files("x")
     # The number and the words of the error are those of the system.
@@ -81,30 +81,30 @@ def test_html_without_hashes_is_compared_by_its_bytes(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
     with index_of([ours], tmp_path) as settings:
-        asked = client(settings["PIP_INDEX_URL"])
-        served = asked.files("leanspec-cli-bin")
-        assert [(each.name, each.sha256) for each in served.values()] == [(NAME, None)]
-        assert asked.versions("leanspec-cli-bin") == [Version("1.2.3")]
-        assert asked.files("leanspec-mcp-bin") == {}
-        publish.wait_until_served(asked, [ours], 5)
+        reader = client(settings["PIP_INDEX_URL"])
+        served = reader.files("leanspec-cli-bin")
+        assert [(file.name, file.sha256) for file in served.values()] == [(NAME, None)]
+        assert reader.versions("leanspec-cli-bin") == [Version("1.2.3")]
+        assert reader.files("leanspec-mcp-bin") == {}
+        publish.wait_until_served(reader, [ours], 5)
         with pytest.raises(BurntError, match="with the sha256"):
-            publish.wait_until_served(asked, [other], 5)
+            publish.wait_until_served(reader, [other], 5)
 
 
-def test_a_refusal_counts_only_where_the_bytes_are_ours(
+def test_other_bytes_under_a_name_are_an_error_without_hashes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An index without hashes that refuses a name: it may have other bytes under it."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours, other = stub(tmp_path / "ours", b"1"), stub(tmp_path / "other", b"2")
     with index_of([ours], tmp_path) as settings:
-        asked = client(settings["PIP_INDEX_URL"])
-        assert is_there(asked, ours)
+        reader = client(settings["PIP_INDEX_URL"])
+        assert is_there(reader, ours)
         with pytest.raises(BurntError, match="with other bytes"):
-            is_there(asked, other)
+            is_there(reader, other)
 
 
-def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
+def test_upload_reports_the_first_refusal_and_begins_no_other_file(
     tmp_path: Path, quick_index: SmallIndex
 ) -> None:
     """A release has more files than are uploaded at once."""
@@ -117,7 +117,9 @@ def test_the_first_refusal_is_told_and_the_rest_is_not_begun(
     assert len(quick_index.answers) > len(files) / 2
 
 
-def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_file_ends_after_the_given_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     ours = stub(tmp_path / "ours", b"1")
     missing = File(ours.path, FileKind.STUB, "leanspec-mcp-bin", "1.2.3", None)
@@ -132,17 +134,19 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / ".pypirc"
-    own = "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
-    file.write_text(f"[distutils]\nindex-servers = own\n{own}")
+    section = (
+        "[own]\nrepository = https://example.org/own/\nusername = me\npassword = hush\n"
+    )
+    file.write_text(f"[distutils]\nindex-servers = own\n{section}")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    found = read_index("own")
-    assert (found.simple, found.upload, found.credentials) == (
+    index = read_index("own")
+    assert (index.simple, index.upload, index.credentials) == (
         "https://example.org/own/+simple/",
         "https://example.org/own/",
         ("me", "hush"),
     )
-    assert "hush" not in f"{found} {found!r}"
+    assert "hush" not in f"{index} {index!r}"
     with pytest.raises(CommandError, match="no index called"):
         read_index("testpypi")
     file.unlink()
@@ -150,7 +154,9 @@ def test_a_name_of_pypirc_is_read_with_its_credentials(
     assert read_index("https://example.org/legacy/").simple == "https://example.org/simple/"
 
 
-def test_a_download_is_whole_or_not_there(quick_index: SmallIndex, tmp_path: Path) -> None:
+def test_download_is_complete_or_leaves_the_target_alone(
+    quick_index: SmallIndex, tmp_path: Path
+) -> None:
     target = tmp_path / "file"
     quick_index.files["good"], quick_index.cut = FILE, "good"
     served = Served("file", None, f"{quick_index.url}files/good")
@@ -172,7 +178,7 @@ def test_a_download_is_whole_or_not_there(quick_index: SmallIndex, tmp_path: Pat
     ]
 
 
-def test_a_file_that_is_not_there_is_no_file(
+def test_download_does_not_take_an_error_page_for_the_file(
     quick_index: SmallIndex, tmp_path: Path
 ) -> None:
     """The page that says so is not taken for it."""
@@ -194,7 +200,7 @@ def test_a_file_that_is_not_there_is_no_file(
         (b'{"meta":{},"files":[{}]}', "something else than a project's page"),
     ],
 )
-def test_a_page_that_is_none_is_named(
+def test_a_page_of_another_kind_is_an_error(
     quick_index: SmallIndex, page: bytes, words: str
 ) -> None:
     quick_index.page = JSON, page
@@ -249,14 +255,16 @@ def test_an_upload_is_encrypted_or_stays_on_this_machine(
 def test_a_user_without_a_password_is_no_credential(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = "[own]\nrepository = https://example.org/own/\nusername = me\n"
-    (tmp_path / ".pypirc").write_text(f"[distutils]\nindex-servers = own\n{own}")
+    section = "[own]\nrepository = https://example.org/own/\nusername = me\n"
+    (tmp_path / ".pypirc").write_text(f"[distutils]\nindex-servers = own\n{section}")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert read_index("own").credentials is None
 
 
-def test_a_hash_that_the_index_states_is_taken(quick_index: SmallIndex) -> None:
+def test_a_hash_that_the_index_states_is_not_computed_again(
+    quick_index: SmallIndex,
+) -> None:
     """Then nothing is downloaded to compute it."""
     file = (
         b'{"filename":"x-1.tar.gz","url":"http://127.0.0.1:9/x","hashes":{"sha256":"ab"}}'

@@ -76,7 +76,7 @@ def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
         ),
     ],
 )
-def test_what_the_index_has_is_looked_at_first(
+def test_index_state_refuses_newer_closed_and_yanked_projects(
     quick_index: SmallIndex,
     tmp_path: Path,
     version: str,
@@ -85,15 +85,16 @@ def test_what_the_index_has_is_looked_at_first(
 ) -> None:
     quick_index.page = JSON, page_of(**page)
     file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
-    found = [
-        each
-        for each in index_state(IndexClient(quick_index.place), Version(version), [file])
-        if not each.passed
+    failed = [
+        finding
+        for finding in index_state(IndexClient(quick_index.place), Version(version), [file])
+        if not finding.passed
     ]
-    said = " ".join(
-        f"{each.subject}: expected {each.expected}, found {each.found}" for each in found
+    text = " ".join(
+        f"{finding.subject}: expected {finding.expected}, found {finding.found}"
+        for finding in failed
     )
-    assert words in said if words else not said
+    assert words in text if words else not text
 
 
 LOGIN = (
@@ -122,7 +123,7 @@ LOGIN = (
         ("image/png", b"x", "does not speak the simple API"),
     ],
 )
-def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
+def test_index_state_does_not_take_a_login_page_for_an_empty_project(
     quick_index: SmallIndex, tmp_path: Path, kind: str, body: bytes, words: str
 ) -> None:
     """Where every name looks free, a gate that asks for higher versions would pass."""
@@ -134,7 +135,7 @@ def test_what_is_no_page_of_an_index_is_not_taken_for_an_empty_one(
     assert time.monotonic() - started < 5, "asking again changes nothing"
 
 
-def test_a_page_in_html_says_which_version_it_is_of_or_lists_files(
+def test_a_page_in_html_states_its_api_version_or_lists_files(
     quick_index: SmallIndex,
 ) -> None:
     client = IndexClient(quick_index.place)

@@ -98,7 +98,7 @@ def test_a_release_is_installed_with_nothing_that_a_stranger_put_on_its_index(
     assert not mark.exists()
 
 
-def test_a_release_that_requires_what_nobody_pins_is_not_installed(tmp_path: Path) -> None:
+def test_a_release_with_an_unpinned_requirement_is_not_installed(tmp_path: Path) -> None:
     file = stub(tmp_path / "dist", b"")
     for line, words in {
         "leanspec-mcp-bin==1.2.3": "the release has no `leanspec-mcp-bin==1.2.3`",

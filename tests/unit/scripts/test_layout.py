@@ -65,7 +65,7 @@ def test_wheel_brings_nothing_beside_its_package(dist: Path, name: str) -> None:
     assert wrong(dist) == [f"{STUB}: {name}"]
 
 
-def test_layout_refuses_a_file_outside_record(dist: Path) -> None:
+def test_record_lists_every_file_of_the_wheel(dist: Path) -> None:
     with zipfile.ZipFile(dist / STUB, "a") as archive:
         archive.writestr("leanspec_cli_bin/new.py", b"import os\n")
     assert wrong(dist) == [f"{STUB}: leanspec_cli_bin/new.py"]
@@ -132,6 +132,6 @@ def test_check_looks_at_the_environment_that_it_installed(
         monkeypatch.setattr(installation, name, install)
     plan = Plan(Version(RELEASED), {}, {})
     findings = installation.installed_from(plan, [], {}, tmp_path)
-    wrong = [(each.gate, each.subject) for each in findings if not each.passed]
+    wrong = [(finding.gate, finding.subject) for finding in findings if not finding.passed]
     gates = ("install by pip", "install by uv", "install of leanspec-mcp")
     assert wrong == [(gate, "start.pth") for gate in gates]

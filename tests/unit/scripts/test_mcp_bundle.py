@@ -31,7 +31,7 @@ def wheel(folder: Path, platform: str, entries: dict[str, bytes]) -> File:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with the bundles of five platforms, whose server is never started."""
     monkeypatch.setattr(mcp_bundle, "_tools", lambda _: ["list_specs"])
     library = f"{LIBRARIES}libssl.so.3"
@@ -49,15 +49,15 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return out
 
 
-def test_macos_gets_one_program_for_both_cpus(made: Path) -> None:
-    with zipfile.ZipFile(next(made.glob("*-darwin.mcpb"))) as bundle:
+def test_macos_gets_one_program_for_both_cpus(bundles: Path) -> None:
+    with zipfile.ZipFile(next(bundles.glob("*-darwin.mcpb"))) as bundle:
         manifest = json.loads(bundle.read("manifest.json"))
         assert bundle.read(ENTRY_POINT) == join([ARM, INTEL])
     assert manifest["compatibility"] == {"platforms": ["darwin"]}
 
 
-def test_libraries_come_along_and_nothing_else(made: Path) -> None:
-    with zipfile.ZipFile(next(made.glob("*-linux-x64.mcpb"))) as bundle:
+def test_libraries_come_along_and_nothing_else(bundles: Path) -> None:
+    with zipfile.ZipFile(next(bundles.glob("*-linux-x64.mcpb"))) as bundle:
         names = {ENTRY_POINT, f"{LIBRARIES}libssl.so.3", "LICENSE", "manifest.json"}
         names.add("OpenSSL-LICENSE.txt")
         assert set(bundle.namelist()) == names
@@ -65,12 +65,12 @@ def test_libraries_come_along_and_nothing_else(made: Path) -> None:
             assert bundle.getinfo(name).external_attr >> 16 == 0o100755
 
 
-def test_the_same_wheels_make_the_same_bytes(made: Path, tmp_path: Path) -> None:
+def test_the_same_wheels_make_the_same_bytes(bundles: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()
     one = wheel(again, "linux-arm64", {ENTRY_POINT: b"arm64"})
     ((path, _),) = write_bundles([one], again, read_plan())
-    assert path.read_bytes() == (made / path.name).read_bytes()
+    assert path.read_bytes() == (bundles / path.name).read_bytes()
 
 
 def test_a_universal_program_has_both_as_they_are(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_a_universal_program_has_both_as_they_are(tmp_path: Path) -> None:
     assert set(facts.cpus) == {"aarch64", "x86_64"}
     slices = MachO(str(path)).headers
     # A page of Intel has 4 KiB, one of Apple silicon 16 KiB.
-    assert [each.offset for each in slices] == [1 << 12, 1 << 14]
-    for each, program in zip(slices, (INTEL, ARM), strict=True):
-        assert joined[each.offset : each.offset + each.size] == program
+    assert [part.offset for part in slices] == [1 << 12, 1 << 14]
+    for part, program in zip(slices, (INTEL, ARM), strict=True):
+        assert joined[part.offset : part.offset + part.size] == program
 
 
 def test_one_macos_program_is_named_after_its_cpu(
@@ -99,7 +99,7 @@ def test_one_macos_program_is_named_after_its_cpu(
     assert "tools" not in manifest
 
 
-def test_a_wheel_without_a_server_is_said(tmp_path: Path) -> None:
+def test_a_wheel_without_a_server_is_refused(tmp_path: Path) -> None:
     one = wheel(tmp_path, "linux-x64", {"other": b""})
     with pytest.raises(CommandError, match=f"linux-x64.whl` has no `{ENTRY_POINT}`"):
         list(write_bundles([one], tmp_path, read_plan()))

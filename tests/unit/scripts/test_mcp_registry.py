@@ -58,28 +58,28 @@ def plan() -> Plan:
 
 
 def wrong(tree: Path, plan: Plan) -> list[str]:
-    return [each.subject for each in mcp_registry(plan, tree) if not each.passed]
+    return [finding.subject for finding in mcp_registry(plan, tree) if not finding.passed]
 
 
 def package(key: str, value: object) -> Change:
-    return lambda stated: stated["packages"][0].update({key: value})
+    return lambda server: server["packages"][0].update({key: value})
 
 
-def test_ours_is_taken(tree: Path, plan: Plan) -> None:
+def test_server_json_of_this_tree_is_accepted(tree: Path, plan: Plan) -> None:
     assert wrong(tree, plan) == []
 
 
 CHANGES: list[tuple[Change, str]] = [
-    (lambda stated: stated.update(description="x" * 101), "description"),
-    (lambda stated: stated.update(description=""), "description"),
-    (lambda stated: stated.update(title="x" * 101), "title"),
-    (lambda stated: stated.update(name="io.github.someone/leanspec"), "name"),
-    (lambda stated: stated.update(name="io.github.codervisor/lean spec"), "name"),
-    (lambda stated: stated.update(version="0.0.1"), "version"),
-    (lambda stated: stated.update(packages=[]), "packages"),
-    (lambda stated: stated.update(packages=["leanspec-mcp"]), "packages"),
-    (lambda stated: stated.pop("repository"), "name"),
-    (lambda stated: stated.update({"$schema": "x"}), "$schema"),
+    (lambda server: server.update(description="x" * 101), "description"),
+    (lambda server: server.update(description=""), "description"),
+    (lambda server: server.update(title="x" * 101), "title"),
+    (lambda server: server.update(name="io.github.someone/leanspec"), "name"),
+    (lambda server: server.update(name="io.github.codervisor/lean spec"), "name"),
+    (lambda server: server.update(version="0.0.1"), "version"),
+    (lambda server: server.update(packages=[]), "packages"),
+    (lambda server: server.update(packages=["leanspec-mcp"]), "packages"),
+    (lambda server: server.pop("repository"), "name"),
+    (lambda server: server.update({"$schema": "x"}), "$schema"),
     (package("registryType", "pip"), "packages: registryType"),
     (package("identifier", "lean-spec"), "packages: identifier"),
     (package("version", "^0.3.0"), "packages: version"),
@@ -90,22 +90,24 @@ CHANGES: list[tuple[Change, str]] = [
 
 
 @pytest.mark.parametrize(("change", "subject"), CHANGES)
-def test_what_is_wrong_is_named(
+def test_server_json_with_a_wrong_field_is_refused(
     tree: Path, plan: Plan, change: Change, subject: str
 ) -> None:
-    stated = json.loads((tree / FILE).read_text())
-    change(stated)
-    (tree / FILE).write_text(json.dumps(stated))
+    server = json.loads((tree / FILE).read_text())
+    change(server)
+    (tree / FILE).write_text(json.dumps(server))
     assert subject in wrong(tree, plan)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null"])
-def test_what_is_no_object_is_named(tree: Path, plan: Plan, text: str) -> None:
+def test_server_json_that_is_not_an_object_is_refused(
+    tree: Path, plan: Plan, text: str
+) -> None:
     (tree / FILE).write_text(text)
     assert wrong(tree, plan) == [FILE]
 
 
-def test_the_package_says_which_server_it_is_of(tree: Path, plan: Plan) -> None:
+def test_readme_of_the_package_must_name_the_server(tree: Path, plan: Plan) -> None:
     path = tree / README
     path.write_text(path.read_text().replace("mcp-name: ", "mcp-name: x"))
     assert wrong(tree, plan) == ["README.md of leanspec-mcp"]
@@ -120,11 +122,15 @@ def test_mcp_registry_looks_for_the_servers_name_in_the_built_wheel(
     file = next(file for file in read_files(wheel.parent)[0] if file.path == wheel)
     name = f"{wheel.name.removesuffix('-py3-none-any.whl')}.dist-info/METADATA"
     files = [replace(file, path=path)]
-    assert [each for each in mcp_registry(plan, tree, files) if not each.passed] == []
+    assert [
+        finding for finding in mcp_registry(plan, tree, files) if not finding.passed
+    ] == []
     metadata = content(path, name)
     for other in (b"", b"mcp-name: io.github.codervisor/leanspec-other"):
         rewrite(path, {name: re.sub(rb"mcp-name: [^ ]+", other, metadata)})
-        (wrong,) = [each for each in mcp_registry(plan, tree, files) if not each.passed]
+        (wrong,) = [
+            finding for finding in mcp_registry(plan, tree, files) if not finding.passed
+        ]
         assert wrong.subject == wheel.name
         assert (
             wrong.expected
@@ -193,8 +199,8 @@ def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path
     go.unlink()
     publisher.chmod(0o644)
     publish_server(tree)
-    told = publisher.with_name("publisher.log").read_text()
-    assert re.findall(r"(.*) in ", told) == ["login github-oidc", "publish"]
+    log = publisher.with_name("publisher.log").read_text()
+    assert re.findall(r"(.*) in ", log) == ["login github-oidc", "publish"]
     publisher.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(CommandError, match="the registry's publisher"):
         publish_server(tree)
@@ -221,10 +227,10 @@ def test_the_entry_lists_the_package_and_each_bundle_with_its_digest(
     tree: Path, assembled: Path
 ) -> None:
     shutil.copy(ROOT / "pyproject.toml", tree)
-    stated = json.loads((tree / FILE).read_text())
-    version, url = stated["version"], stated["repository"]["url"]
+    server = json.loads((tree / FILE).read_text())
+    version, url = server["version"], server["repository"]["url"]
     package, *bundles = entry(tree, assembled)["packages"]
-    assert package == stated["packages"][0]
+    assert package == server["packages"][0]
     assert bundles == [
         {
             "registryType": "mcpb",
@@ -235,7 +241,7 @@ def test_the_entry_lists_the_package_and_each_bundle_with_its_digest(
         for path in sorted(assembled.glob("*.mcpb"))
     ]
     assert len(bundles) == 2
-    assert entry(tree, None) == stated, "without a release, what the tree has"
+    assert entry(tree, None) == server, "without a release, what the tree has"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +252,7 @@ def test_the_entry_lists_the_package_and_each_bundle_with_its_digest(
         lambda folder: (folder / "leanspec-mcp-1-other.mcpb").write_text("x"),
     ],
 )
-def test_a_bundle_that_is_not_of_the_release_is_no_entry(
+def test_publish_server_refuses_a_bundle_of_another_release(
     tree: Path, assembled: Path, change: Callable[[Path], object]
 ) -> None:
     shutil.copy(ROOT / "pyproject.toml", tree)
@@ -293,7 +299,7 @@ def test_the_publisher_reads_the_entry_with_the_bundles(
 
 
 @pytest.mark.posix
-def test_publish_server_build_needs_go_and_a_description_that_is_right(
+def test_publish_server_build_needs_go_and_a_correct_server_json(
     tree: Path, go: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go.unlink()
@@ -301,8 +307,8 @@ def test_publish_server_build_needs_go_and_a_description_that_is_right(
     with pytest.raises(CommandError, match="`go` is not installed"):
         build_publisher(tree)
     shown_entry(tree, None)
-    stated = json.loads((tree / FILE).read_text())
-    (tree / FILE).write_text(json.dumps(stated | {"version": "0.0.1"}))
+    server = json.loads((tree / FILE).read_text())
+    (tree / FILE).write_text(json.dumps(server | {"version": "0.0.1"}))
     for command in (build_publisher, shown_entry):
         with pytest.raises(CommandError, match=r"version: expected .*, found 0\.0\.1"):
             command(tree, None)

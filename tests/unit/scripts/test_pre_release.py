@@ -107,7 +107,7 @@ def test_pre_release_passes_every_step_of_a_good_release(release: Path) -> None:
     )
 
 
-def test_pre_release_goes_on_after_what_is_wrong(
+def test_pre_release_goes_on_after_a_failed_step(
     release: Path, findings: list[Finding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings.append(problem("gate", "subject", "good", "bad"))

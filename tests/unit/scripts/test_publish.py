@@ -52,9 +52,9 @@ def dist(stand_in: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def plan(released_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    found = plan_of_this_machine(released_tree)
-    monkeypatch.setattr(module, "read_plan", lambda: found)
-    return found
+    release_plan = plan_of_this_machine(released_tree)
+    monkeypatch.setattr(module, "read_plan", lambda: release_plan)
+    return release_plan
 
 
 def release(
@@ -78,7 +78,7 @@ def test_each_wave_waits_until_the_one_before_is_served(
     """A stub that is seen before its platform wheel would be taken in its place."""
     index.hidden_looks = 3
     findings = release(index, dist)
-    assert all(each.passed for each in findings)
+    assert all(finding.passed for finding in findings)
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
     assert {name: index.files[name] for name in kinds} == {
         name: (dist / name).read_bytes() for name in kinds
@@ -107,14 +107,14 @@ def test_a_dry_run_uploads_nothing(
         lambda *_: pytest.fail("it was published"),
     )
     findings = release(index, dist, proof=proof, dry_run=True)
-    assert {each.gate for each in findings} == {"gate", "index"}, (
+    assert {finding.gate for finding in findings} == {"gate", "index"}, (
         "all that was looked at is shown"
     )
     assert index.files == {}
-    said = capsys.readouterr().err
-    assert said.count("to be uploaded") == len(read_files(dist)[0])
-    assert "missing         darwin-arm64: " in said
-    assert "a dry run: nothing was uploaded" in said
+    output = capsys.readouterr().err
+    assert output.count("to be uploaded") == len(read_files(dist)[0])
+    assert "missing         darwin-arm64: " in output
+    assert "a dry run: nothing was uploaded" in output
 
 
 def test_a_dry_run_needs_no_credentials(
@@ -125,7 +125,7 @@ def test_a_dry_run_needs_no_credentials(
     release(index, dist, dry_run=True)
 
 
-def test_without_credentials_nothing_is_uploaded(
+def test_publish_needs_credentials(
     index: SmallIndex, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TWINE_PASSWORD")
@@ -135,7 +135,7 @@ def test_without_credentials_nothing_is_uploaded(
     assert index.uploaded == []
 
 
-def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> None:
+def test_publish_uploads_nothing_if_a_gate_fails(index: SmallIndex, dist: Path) -> None:
     proof = ReleaseChecks(
         lambda _: [problem("gate", "it", "good", "bad")],
         lambda *_: pytest.fail("it was published"),
@@ -145,7 +145,7 @@ def test_a_gate_that_fails_uploads_nothing(index: SmallIndex, dist: Path) -> Non
     assert index.events == []
 
 
-def test_what_is_there_is_not_uploaded_again(index: SmallIndex, dist: Path) -> None:
+def test_publish_skips_files_that_the_index_has(index: SmallIndex, dist: Path) -> None:
     some = sorted(path for path in dist.iterdir())[:3]
     index.files = {path.name: path.read_bytes() for path in some}
     release(index, dist, resume=True)
@@ -157,7 +157,7 @@ def test_what_is_there_is_not_uploaded_again(index: SmallIndex, dist: Path) -> N
     assert index.uploaded == []
 
 
-def test_there_is_nothing_to_resume(index: SmallIndex, dist: Path) -> None:
+def test_publish_resume_needs_a_file_on_the_index(index: SmallIndex, dist: Path) -> None:
     with pytest.raises(CommandError, match="there is nothing to resume"):
         release(index, dist, resume=True)
 
@@ -233,7 +233,9 @@ def test_publish_fails_if_the_index_serves_other_bytes_than_it_states(
     assert wrong == dict.fromkeys(index.forged, served.GATE)
 
 
-def test_other_bytes_under_a_name_stop_everything(index: SmallIndex, dist: Path) -> None:
+def test_publish_refuses_an_index_with_other_bytes_under_a_name(
+    index: SmallIndex, dist: Path
+) -> None:
     name = next(dist.glob("leanspec_cli_bin-*linux*")).name
     index.files[name] = b"other"
     with pytest.raises(BurntError, match="with other bytes") as error:
@@ -258,7 +260,7 @@ def test_publish_shows_the_gaps_of_the_source_in_use(
     assert shown == list(plan.missing)
 
 
-def test_a_fix_with_other_binaries_than_its_base_stops_everything(
+def test_publish_refuses_a_fix_with_other_binaries_than_its_base(
     index: SmallIndex,
     dist: Path,
     plan: Plan,
@@ -281,7 +283,7 @@ def test_a_fix_with_other_binaries_than_its_base_stops_everything(
     assert index.uploaded == []
 
 
-def test_a_file_of_this_version_that_is_not_ours_stops_everything(
+def test_publish_refuses_an_index_with_a_stray_wheel_of_this_version(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     index.files[f"leanspec_cli_bin-{plan.version}-py3-none-win_amd64.whl"] = b"x"
@@ -294,7 +296,7 @@ def test_a_file_of_this_version_that_is_not_ours_stops_everything(
     "name",
     ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"],
 )
-def test_a_higher_version_on_the_index_stops_everything(
+def test_publish_refuses_an_index_with_a_higher_version(
     index: SmallIndex, dist: Path, name: str
 ) -> None:
     index.files[name] = b"x"
@@ -303,7 +305,7 @@ def test_a_higher_version_on_the_index_stops_everything(
     assert index.uploaded == []
 
 
-def test_a_source_distribution_that_is_not_ours_stops_everything(
+def test_publish_refuses_an_index_with_a_stray_sdist_of_this_version(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     (dist / f"lean_spec-{plan.version}.tar.gz").rename(dist.parent / "ours.tar.gz")
@@ -313,14 +315,14 @@ def test_a_source_distribution_that_is_not_ours_stops_everything(
     assert index.uploaded == []
 
 
-def test_files_of_other_versions_are_no_concern(index: SmallIndex, dist: Path) -> None:
+def test_publish_ignores_files_of_other_versions(index: SmallIndex, dist: Path) -> None:
     for name in ("lean_spec-0.0.1.tar.gz", "lean_spec-0.0.1-py3-none-any.whl"):
         index.files[name] = b"x"
     release(index, dist)
     assert len(index.uploaded) == len(read_files(dist)[0])
 
 
-def test_it_looks_ever_less_often(
+def test_waiting_asks_the_index_less_and_less_often(
     index: SmallIndex,
     dist: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -340,24 +342,24 @@ def test_it_looks_ever_less_often(
     )
 
 
-def test_who_publishes_is_locked_in_a_folder_of_this_user(
-    index: SmallIndex, dist: Path
-) -> None:
+def test_publish_lock_is_in_a_folder_of_this_user(index: SmallIndex, dist: Path) -> None:
     release(index, dist, dry_run=True)
     (folder,) = Path.home().glob(".cache/*")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_lie_about_what_was_uploaded_ends_it(index: SmallIndex, dist: Path) -> None:
+def test_waiting_ends_if_the_index_lists_other_bytes(index: SmallIndex, dist: Path) -> None:
     name = next(dist.glob("leanspec_cli_bin-*linux*")).name
     index.lies[name] = "0" * 64
     with pytest.raises(BurntError, match=f"lists `{name}` with the sha256"):
         release(index, dist)
-    assert not [each for each in index.uploaded if each.startswith("lean_spec-")]
+    assert not [name for name in index.uploaded if name.startswith("lean_spec-")]
 
 
-def test_what_is_never_served_ends_the_wait(index: SmallIndex, dist: Path) -> None:
+def test_waiting_ends_for_a_file_that_is_never_served(
+    index: SmallIndex, dist: Path
+) -> None:
     index.hidden_looks = 10**6
     before = time.monotonic()
     with pytest.raises(CommandError, match=r"after 1 s .* still does not serve"):
@@ -392,7 +394,7 @@ def test_one_process_publishes_to_an_index_at_a_time(index: SmallIndex, dist: Pa
     release(index, dist)
 
 
-def test_an_index_of_the_plan_takes_nothing_unattested(
+def test_publish_needs_attestations_for_an_index_of_the_plan(
     index: SmallIndex, dist: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -435,20 +437,20 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
         write_attestation(file)
     release(index, dist)
     client = IndexClient(index.place)
-    stated = served_predicates(client, plan.version)
+    predicates = served_predicates(client, plan.version)
     names = {file.distribution for file in files.values()}
-    assert wrong_facts(provenance(client, plan.version, names, stated)) == []
+    assert wrong_facts(provenance(client, plan.version, names, predicates)) == []
     del index.provenance[wheel.name]
-    wrong, _ = wrong_facts(provenance(client, plan.version, names, stated))
+    wrong, _ = wrong_facts(provenance(client, plan.version, names, predicates))
     assert wrong.startswith(
         f"provenance on the index: {wheel.name}: expected attested as 0.2.9 is"
     )
     index.provenance[former] = b"{}"
     with pytest.raises(CommandError, match=r"the provenance of `.*` cannot be read"):
-        [*provenance(client, plan.version, names, stated)]
+        [*provenance(client, plan.version, names, predicates)]
 
 
-def test_garbage_for_an_attestation_goes_nowhere(index: SmallIndex, dist: Path) -> None:
+def test_publish_refuses_a_damaged_attestation(index: SmallIndex, dist: Path) -> None:
     wheel = next(dist.glob("lean_spec-*.whl"))
     wheel.with_name(f"{wheel.name}.publish.attestation").write_text("{}")
     with pytest.raises(GatesError, match="attestation"):
@@ -456,9 +458,7 @@ def test_garbage_for_an_attestation_goes_nowhere(index: SmallIndex, dist: Path) 
     assert index.events == []
 
 
-def test_a_download_that_is_cut_leaves_nothing(
-    index: SmallIndex, dist: Path, tmp_path: Path
-) -> None:
+def test_cut_download_leaves_nothing(index: SmallIndex, dist: Path, tmp_path: Path) -> None:
     release(index, dist)
     index.cut = next(dist.glob("lean_spec-*.whl")).name
     client = IndexClient(index.place)
@@ -469,26 +469,26 @@ def test_a_download_that_is_cut_leaves_nothing(
     assert list((tmp_path / "fetched").iterdir()) == []
 
 
-def test_what_is_served_is_compared_with_what_was_built(
+def test_compare_served_compares_with_the_built_files(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
     release(index, dist)
     assert all(
-        each.passed for each in served.compare_served(plan.version, index.place, dist)
+        finding.passed for finding in served.compare_served(plan.version, index.place, dist)
     )
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
     wrong = [
-        each.subject
-        for each in served.compare_served(plan.version, index.place, dist)
-        if not each.passed
+        finding.subject
+        for finding in served.compare_served(plan.version, index.place, dist)
+        if not finding.passed
     ]
     assert wrong == [name]
     del index.files[name]
     assert [
-        each.found
-        for each in served.compare_served(plan.version, index.place, dist)
-        if not each.passed
+        finding.found
+        for finding in served.compare_served(plan.version, index.place, dist)
+        if not finding.passed
     ] == ["not listed"]
     missing = served.compare_served(Version("9.9.9"), index.place, dist.parent / "home")
     assert missing[-1].found == "none"

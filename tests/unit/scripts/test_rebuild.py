@@ -101,7 +101,7 @@ def test_release_that_is_no_fix_is_not_compared(
 
 
 @pytest.mark.parametrize("reason", ["", REASON])
-def test_fix_of_what_no_index_has_is_not_a_rebuild(
+def test_fix_without_a_release_before_it_is_not_a_rebuild(
     quick_index: SmallIndex, tmp_path: Path, reason: str
 ) -> None:
     candidate = write_main(tmp_path, "0.3.0rc1", OLD)

@@ -41,22 +41,22 @@ def rehearse(folder: Path, *options: str, code: int) -> CompletedProcess[str]:
 
 
 def test_rehearse_prints_a_row_per_step_and_fails_with_one(tmp_path: Path) -> None:
-    done = rehearse(tmp_path, code=1)
-    rows = [re.split("  +", line)[:2] for line in done.stdout.splitlines()]
+    process = rehearse(tmp_path, code=1)
+    rows = [re.split("  +", line)[:2] for line in process.stdout.splitlines()]
     assert rows == [
         ["publish uploads every file", "passed"],
         ["publish uploads nothing twice", "failed"],
     ]
-    assert "test_publish_uploads_nothing_twice FAILED" in done.stderr
+    assert "test_publish_uploads_nothing_twice FAILED" in process.stderr
 
 
 def test_rehearse_runs_the_steps_with_these_words(tmp_path: Path) -> None:
-    done = rehearse(tmp_path, "--only", "every file", "--json", code=0)
-    (row,) = json.loads(done.stdout)["steps"]
+    process = rehearse(tmp_path, "--only", "every file", "--json", code=0)
+    (row,) = json.loads(process.stdout)["steps"]
     assert (row["step"], row["outcome"]) == ("publish uploads every file", "passed")
 
 
 def test_rehearse_names_the_steps_if_none_has_these_words(tmp_path: Path) -> None:
-    done = rehearse(tmp_path, "--only", "no such step", code=2)
+    process = rehearse(tmp_path, "--only", "no such step", code=2)
     names = "`publish uploads every file`, `publish uploads nothing twice`"
-    assert f"`no such step` is in no step; the steps are {names}\n" in done.stderr
+    assert f"`no such step` is in no step; the steps are {names}\n" in process.stderr

@@ -54,12 +54,12 @@ def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
     return make
 
 
-def test_a_signature_is_accepted_and_says_what_it_claims(
+def test_a_signature_is_accepted_and_states_its_claim(
     signed: Callable[..., tuple[Path, str, str]],
 ) -> None:
     path, signature, public = signed()
-    said = verify(path, signature, read_public(public), CLAIM)
-    assert (said["file"], said["version"], said["platform"]) == (
+    claims = verify(path, signature, read_public(public), CLAIM)
+    assert (claims["file"], claims["version"], claims["platform"]) == (
         "release.json",
         "1.2.3",
         "any",
@@ -129,7 +129,7 @@ def test_a_changed_file_another_key_and_other_claims_are_refused(
 @pytest.mark.parametrize(
     "text", ["", "x", "untrusted comment: x\nRWQ=\n", "untrusted comment: x\n????\n"]
 )
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_text_that_is_not_a_key_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="minisign public key"):
         read_public(text)
     with pytest.raises(CommandError, match="minisign secret key"):
@@ -176,11 +176,11 @@ def test_a_wrong_password_opens_no_key() -> None:
 def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     """What `minisign -W` makes is opened here, and what the tests write so is opened by minisign."""
     require("minisign program")
-    done = run_minisign(
+    process = run_minisign(
         "-G", "-W", "-p", tmp_path / "their.pub", "-s", tmp_path / "their.key"
     )
-    if done.returncode != 0:
-        missing("minisign -W", done.stderr)
+    if process.returncode != 0:
+        missing("minisign -W", process.stderr)
     their = read_secret((tmp_path / "their.key").read_text(), "any")
     assert their.get_public_key() == read_public((tmp_path / "their.pub").read_text())
     (tmp_path / "ours.key").write_text(without_password(their))
@@ -194,8 +194,8 @@ def test_a_key_without_a_password_is_minisigns(tmp_path: Path) -> None:
     process = run_minisign("-S", "-W", "-s", tmp_path / "ours.key", *comment, "-m", file)
     assert process.returncode == 0, process.stderr
     signature = (tmp_path / "release.json.minisig").read_text()
-    stated = verify(file, signature, their.get_public_key(), CLAIM)
-    assert stated["platform"] == "any"
+    claims = verify(file, signature, their.get_public_key(), CLAIM)
+    assert claims["platform"] == "any"
 
 
 def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
@@ -203,10 +203,10 @@ def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
     path.write_bytes(b"{}")
     key = KeyPair.generate()
     claim = Claim(path.name, "1.2.3", "any")
-    said = verify(
+    claims = verify(
         path, sign(path, key.secret_key, claim).read_text(), key.public_key, claim
     )
-    assert said["file"] == "a:b:c.json"
+    assert claims["file"] == "a:b:c.json"
 
 
 def test_a_key_with_foreign_characters_is_damaged() -> None:

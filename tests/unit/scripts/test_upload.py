@@ -35,7 +35,7 @@ def send(index: SmallIndex, file: File) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_a_file_that_was_taken_is_sent_once(
+def test_an_accepted_file_is_sent_once(
     quick_index: SmallIndex, file: File, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick_index.answers, quick_index.takes_what_it_refuses = [(status, "")], True
@@ -62,7 +62,9 @@ def test_an_index_that_stays_busy_is_given_up(quick_index: SmallIndex, file: Fil
     assert quick_index.uploaded == []
 
 
-def test_it_waits_as_long_as_it_is_asked_to(quick_index: SmallIndex, file: File) -> None:
+def test_upload_waits_as_long_as_retry_after_says(
+    quick_index: SmallIndex, file: File
+) -> None:
     quick_index.answers, quick_index.headers = [(429, "")], {"Retry-After": "1"}
     before = time.monotonic()
     send(quick_index, file)
@@ -70,7 +72,9 @@ def test_it_waits_as_long_as_it_is_asked_to(quick_index: SmallIndex, file: File)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_rejected_token_ends_it(quick_index: SmallIndex, file: File, status: int) -> None:
+def test_a_rejected_token_ends_the_upload(
+    quick_index: SmallIndex, file: File, status: int
+) -> None:
     quick_index.answers = [(status, "not you")]
     with pytest.raises(CredentialsError, match=f"rejected `{NAME}`: {status} .*not you"):
         send(quick_index, file)
@@ -78,7 +82,9 @@ def test_a_rejected_token_ends_it(quick_index: SmallIndex, file: File, status: i
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413])
-def test_a_refusal_ends_it(quick_index: SmallIndex, file: File, status: int) -> None:
+def test_a_refusal_ends_the_upload(
+    quick_index: SmallIndex, file: File, status: int
+) -> None:
     quick_index.answers = [(status, "too large")]
     with pytest.raises(
         CommandError, match=f"rejected `{NAME}`: {status} .*too large"
@@ -125,7 +131,9 @@ def test_an_index_that_cannot_be_read_is_not_taken_to_have_the_file(
     assert quick_index.uploaded == [NAME]
 
 
-def test_what_is_cut_is_sent_again(quick_index: SmallIndex, file: File) -> None:
+def test_a_file_whose_upload_was_cut_is_sent_again(
+    quick_index: SmallIndex, file: File
+) -> None:
     quick_index.answers = [(CUT, "")] * 2
     send(quick_index, file)
     assert quick_index.uploaded == [NAME]
@@ -173,7 +181,7 @@ def test_an_upload_without_an_answer_has_an_end(
 
 
 @pytest.mark.parametrize("status", [400, 403])
-def test_the_reason_of_a_refusal_is_told(
+def test_the_reason_of_a_refusal_is_shown(
     quick_index: SmallIndex, file: File, status: int
 ) -> None:
     """Over HTTP/2, the status line has none: it is in the body alone."""
@@ -241,7 +249,7 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
         (TwineException("no terminal"), "there are no credentials"),
     ],
 )
-def test_why_there_is_no_token_is_told(
+def test_the_reason_of_a_missing_token_is_shown(
     monkeypatch: pytest.MonkeyPatch, problem: Exception, words: str
 ) -> None:
     """What the index answers to a workflow's identity cannot be asked for here."""

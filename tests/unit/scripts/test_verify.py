@@ -59,7 +59,7 @@ def npm(
     return folder
 
 
-def test_verify_release_compares_with_npm_what_was_grafted(plan: Plan, npm: Path) -> None:
+def test_verify_release_compares_grafted_binaries_with_npm(plan: Plan, npm: Path) -> None:
     findings = verify_release(plan.version, INDEX, against_npm=True)
     assert [finding for finding in findings if not finding.passed] == []
     subjects = [finding.subject for finding in findings if finding.gate == "against npm"]
@@ -124,7 +124,7 @@ def test_verify_release_ends_with_what_is_missing(late: SmallIndex, version: str
     assert wrong.subject.startswith("leanspec-ui ")
 
 
-def test_verify_release_installs_nothing_but_what_it_compared(
+def test_verify_release_installs_only_compared_files(
     late: SmallIndex, stand_in: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late.hidden_looks = 0
@@ -144,7 +144,7 @@ def test_verify_release_installs_nothing_but_what_it_compared(
     assert set(installed) == late.files.keys() - {forged}
 
 
-def test_verify_release_of_a_version_that_is_not_there_is_one_line(
+def test_verify_release_of_an_unknown_version_is_one_line(
     late: SmallIndex,
 ) -> None:
     late.hidden_looks = 0
