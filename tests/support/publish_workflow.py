@@ -17,7 +17,7 @@ from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.files import read_files
 from scripts.tools.processes import clean_environment
-from scripts.tools.tree_copy import git
+from tests.support.tree_copy import git
 from tests.support import openssl
 from tests.support.artifacts import BUILDS, cargo_source, put_collected
 from tests.support.attestation import write_attestation

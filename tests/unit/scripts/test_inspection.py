@@ -129,6 +129,7 @@ def test_inspect_prints_the_reason_for_a_tag(scripts: Scripts, tmp_path: Path) -
     ("name", "data", "words", "hint"),
     [
         ("script", b"#!/bin/sh\n", "is a script", ANOTHER),
+        ("README.md", b"# LeanSpec\n", "is neither ELF", ANOTHER),
         ("tool-1.0-py3-none-any.whl", b"no zip", "is not a whole archive", MAKE_AGAIN),
         ("nonsense.whl", b"", "is not the name of a wheel", MAKE_AGAIN),
         ("*.whl", None, "does not exist", MAKE),
