@@ -49,11 +49,10 @@ from .typescript import typescript_gate
 Further = Callable[[Plan, list[File]], Iterator[Finding]]
 
 
-def check(  # noqa: PLR0913 - an argument is an option of the command
+def check(
     dist: Path,
-    root: Path = ROOT,
-    cargo: Path | None = None,
     *,
+    cargo: Path | None = None,
     collected: Path = PROJECTS,
     sources: str | None = None,
     plan: Plan | None = None,
@@ -65,18 +64,18 @@ def check(  # noqa: PLR0913 - an argument is an option of the command
     they are of. `plan` replaces that of the tree. `github` assembles the release on GitHub. Raises
     CommandError if there are no files.
     """
-    plan = plan or read_plan(root)
+    plan = plan or read_plan()
     files, strange = read_files(dist)
     plan = binaries.plan_of(plan, files)
     # In this order: the cheapest first.
     gates: dict[str, Gate] = {
-        TREE: lambda: tree.repository(plan, root, cargo),
-        MCP_REGISTRY: lambda: mcp_registry(plan, root, files),
+        TREE: lambda: tree.repository(plan, ROOT, cargo),
+        MCP_REGISTRY: lambda: mcp_registry(plan, ROOT, files),
         SET: lambda: expected_set(plan, files, strange),
         BINARIES: lambda: binaries.binaries(plan, files, sources),
-        OPENSSL: lambda: openssl_gate(read_openssl(root), files),
+        OPENSSL: lambda: openssl_gate(read_openssl(), files),
         PAGES: lambda: pages_gate(files),
-        TYPESCRIPT: lambda: typescript_gate(typescript_release(root)),
+        TYPESCRIPT: lambda: typescript_gate(typescript_release()),
         LAYOUT: lambda: layout(files),
         INDEX_RULES: lambda: index_rules(files),
         SAME_BYTES: lambda: same_bytes(files, collected, is_draft=plan.is_draft),

@@ -8,7 +8,6 @@ import http.server
 import os
 import shutil
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 from scripts.model.files import File
@@ -27,11 +26,7 @@ def index_of(files: list[File], folder: Path) -> Iterator[dict[str, str]]:
         project = root / file.distribution
         project.mkdir(exist_ok=True)
         shutil.copy(file.path, project)
-    for project in root.iterdir():
-        names = [escape(path.name) for path in sorted(project.iterdir())]
-        links = "".join(f'<a href="{name}">{name}</a>\n' for name in names)
-        page = f"<!DOCTYPE html><html><body>\n{links}</body></html>\n"
-        (project / "index.html").write_text(page, "utf-8")
+    # What Python's server lists of a folder are links, and so a page of a simple index.
     handler = functools.partial(_Files, directory=str(root))
     with serving(handler) as url:
         yield installer_settings(url, folder)

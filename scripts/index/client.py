@@ -8,7 +8,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,16 @@ BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30, 60)
 BUSY = (429, 500, 502, 503, 504)
 ATTEMPTS = 6
 LONGEST_WAIT = 120
+
+
+def looks(seconds: float) -> Iterator[float]:
+    """Yield the pause after each look at an index, ever longer; 0 with the last look."""
+    started = time.monotonic()
+    for longest in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
+        left = seconds - (time.monotonic() - started)
+        pause = max(0.0, min(longest, left))
+        yield pause
+        time.sleep(pause)
 
 
 class IndexUnreachableError(CommandError):

@@ -150,14 +150,13 @@ def _print_places(places: list[VersionPlace], version: Version, *, unchanged: bo
 
 
 @click.command(hidden=True)
-@click.option("--dev", is_flag=True, help="Only the platform of a development build.")
 @click.option(
     "--github-output",
     is_flag=True,
     help="Append the version and the matrices to the file `GITHUB_OUTPUT` instead.",
 )
 @click.option("--tagged", is_flag=True, help="Only check the release's tag.")
-def matrix(*, dev: bool, github_output: bool, tagged: bool) -> int:
+def matrix(*, github_output: bool, tagged: bool) -> int:
     """Print the CI build matrix as JSON.
 
     It is derived from the table of platforms and the release plan.
@@ -175,7 +174,7 @@ def matrix(*, dev: bool, github_output: bool, tagged: bool) -> int:
         for name, value in values.items():
             click.echo(f"{name}={value}")
     else:
-        click.echo(json.dumps(build_matrix(dev=dev)))
+        click.echo(json.dumps(build_matrix()))
     return 0
 
 

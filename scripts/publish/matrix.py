@@ -11,7 +11,7 @@ from pathlib import Path
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.model.plan import DEV, read_plan
+from scripts.model.plan import read_plan
 from scripts.model.versions import binary_version
 from scripts.tools.console import say
 
@@ -47,10 +47,9 @@ OUTPUT_VARIABLE = "GITHUB_OUTPUT"
 Matrix = dict[str, list[dict[str, str]]]
 
 
-def build_matrix(*, dev: bool = False) -> Matrix:
+def build_matrix() -> Matrix:
     """Return GitHub's `matrix`: for each platform of the release its key, runner, target and artifact."""
-    platforms = (DEV,) if dev else read_plan().platforms
-    return _matrix(platforms, "binaries")
+    return _matrix(read_plan().platforms, "binaries")
 
 
 def outputs() -> dict[str, str]:
@@ -61,12 +60,13 @@ def outputs() -> dict[str, str]:
     for line in endings(set(RUNNERS.values()), dt.datetime.now(tz=dt.UTC).date()):
         say(f"warning: {line}: choose another one in {Path(__file__).name}")
     plan = read_plan()
+    toolchain = tomllib.loads(RUST.read_text("utf-8"))["toolchain"]
     dev, binaries = plan.version.is_devrelease, binary_version(plan.version)
     return {
         "version": str(plan.version),
         "dev-version": str(plan.version) if dev else "",
         "is-signed": json.dumps(bool(plan.public_key)),
-        "rust": read_rust(),
+        "rust": toolchain["channel"],
         "index": "testpypi" if dev else "pypi",
         # The ref of LeanSpec's sources: a packaging-only fix has those of its base. In full,
         # because git would take a branch of the tag's name before the tag.
@@ -75,12 +75,6 @@ def outputs() -> dict[str, str]:
         "desktop": json.dumps(_matrix(plan.desktop, "desktop")),
         "has-desktop": json.dumps(bool(plan.desktop)),
     }
-
-
-def read_rust() -> str:
-    """Return the Rust that a release is built with."""
-    table = tomllib.loads(RUST.read_text("utf-8"))
-    return str(table["toolchain"]["channel"])
 
 
 def endings(runners: set[str], today: dt.date) -> list[str]:

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from scripts.gates.index_state import index_state
 from scripts.gates.provenance import provenance
 from scripts.gates.rebuild import rebuild
 from scripts.index.attestations import attested, is_attested, predicates_of
-from scripts.index.client import BACK_OFF, Index, IndexClient, IndexUnreachableError
+from scripts.index.client import Index, IndexClient, IndexUnreachableError, looks
 from scripts.index.upload import (
     AGAIN,
     BURNT,
@@ -36,7 +35,6 @@ from scripts.model.files import File, FileKind, read_files
 from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
-from scripts.options import LONGEST_WAIT
 from scripts.tools.console import say, size, step
 from scripts.tools.table import aligned
 
@@ -220,34 +218,28 @@ def _show(plan: Plan, index: Index, files: list[File], served: set[str]) -> None
         say(f"  missing         {key}: {reason}")
 
 
-def wait_until_served(
-    client: IndexClient, files: Sequence[File], longest: int = LONGEST_WAIT
-) -> None:
+def wait_until_served(client: IndexClient, files: Sequence[File], longest: int) -> None:
     """Wait until the index serves every file with exactly these bytes, asking less and less often.
 
     Raises BurntError for other bytes, CommandError after `longest` seconds.
     """
     pending = {file.path.name: file for file in files}
-    started, looks = time.monotonic(), 0
     with step(f"waiting until the index serves {len(pending)} files"):
-        while pending:
+        for number, pause in enumerate(looks(longest)):
             for distribution in sorted({file.distribution for file in pending.values()}):
                 for name in _served(client, distribution, pending):
                     del pending[name]
-            left = longest - (time.monotonic() - started)
             if not pending:
                 return
-            if left <= 0:
+            if not pause:
                 names = ", ".join(f"`{name}`" for name in pending)
                 raise CommandError(
                     f"after {longest} s `{client.index}` still does not serve {names}",
                     hint=AGAIN,
                 )
-            pause = min(BACK_OFF[min(looks, len(BACK_OFF) - 1)], left)
-            looks += 1
-            if looks > 1:
+            # After an upload, every index needs a second look.
+            if number:
                 say(f"  {len(pending)} not served yet, looking again in {pause:g} s")
-            time.sleep(pause)
 
 
 def _served(client: IndexClient, distribution: str, pending: dict[str, File]) -> list[str]:

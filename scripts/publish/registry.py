@@ -107,13 +107,10 @@ def _bundles(assembled: Path | None) -> dict[str, str]:
     if assembled is None:
         return {}
     lines = (assembled / SUMS).read_text("utf-8").splitlines()
-    sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
-    bundles = {
-        path.name: digest(str(path))
-        for path in sorted(assembled.iterdir())
-        if path.suffix == BUNDLE_SUFFIX
-    }
-    listed = {name: sums[name] for name in sorted(sums) if name.endswith(BUNDLE_SUFFIX)}
+    pairs = sorted(line.split("  ", 1)[::-1] for line in lines)
+    listed = {name: sha256 for name, sha256 in pairs if name.endswith(BUNDLE_SUFFIX)}
+    paths = sorted(assembled.glob(f"*{BUNDLE_SUFFIX}"))
+    bundles = {path.name: digest(str(path)) for path in paths}
     if bundles != listed:
         raise CommandError(
             f"the MCP bundles in `{assembled}` are not those of its `{SUMS}`",

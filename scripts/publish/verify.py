@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +24,7 @@ from scripts.gates.gaps import gap
 from scripts.gates.installation import installed_from
 from scripts.gates.provenance import provenance, served_predicates
 from scripts.index.built import installer_settings
-from scripts.index.client import BACK_OFF, Index, IndexClient, version_of
+from scripts.index.client import Index, IndexClient, looks, version_of
 from scripts.index.served import fetch
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, read_files, read_name
@@ -98,18 +96,15 @@ def _wait_until_listed(
     once if nobody can expect it there.
     """
     title = f"waiting {longest} s at most until {client.index} lists {version}"
-    started = time.monotonic()
-    pauses = itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1]))
     plans = [replace(plan, sources=(source,)) for source in SOURCES]
     with step(title):
-        for pause in pauses:
+        for pause in looks(longest):
             files = _listed(client, version)
             # The wheels say which source their binaries are from, and none is fetched yet.
             lacking = min((expected(source) - files for source in plans), key=len)
-            left = longest - (time.monotonic() - started)
-            if not lacking or (files and left <= 0):
+            if not lacking or (files and not pause):
                 return
-            if not files and (left <= 0 or not is_expected):
+            if not files and not (pause and is_expected):
                 newest = max(client.versions(MAIN), default=None)
                 hint = f"it has no version of `{MAIN}` at all: compare its address"
                 if newest:
@@ -118,7 +113,6 @@ def _wait_until_listed(
                 raise CommandError(problem, hint=hint)
             state = f"{len(lacking)} not listed" if files else "nothing is listed"
             say(f"  {state} yet, looking again in {pause:g} s")
-            time.sleep(min(pause, left))
 
 
 def _listed(client: IndexClient, version: Version) -> set[Member]:

@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
 from scripts.gates.provenance import provenance, served_predicates
+from scripts.index import client as index_client
 from scripts.index import served, upload
 from scripts.index.client import IndexClient, IndexUnreachableError
 from scripts.index.upload import BurntError, CredentialsError
@@ -39,8 +40,7 @@ WAVE = {
 
 
 @pytest.fixture
-def index(quick_index: SmallIndex, monkeypatch: pytest.MonkeyPatch) -> SmallIndex:
-    monkeypatch.setattr(module, "BACK_OFF", (0.01,) * 8)
+def index(quick_index: SmallIndex) -> SmallIndex:
     return quick_index
 
 
@@ -329,7 +329,7 @@ def test_waiting_asks_the_index_less_and_less_often(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(module, "BACK_OFF", (0.01, 0.02, 0.03))
+    monkeypatch.setattr(index_client, "BACK_OFF", (0.01, 0.02, 0.03))
     monkeypatch.setattr(time, "sleep", pauses.append)
     files = [file for file in read_files(dist)[0] if file.kind == FileKind.MAIN]
     client = IndexClient(index.place)

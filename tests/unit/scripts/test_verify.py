@@ -101,7 +101,6 @@ def late(
     """Return an index that has a release, and lists each file at the fourth look."""
     plan = plan_of_this_machine(released_tree)
     monkeypatch.setattr(verify, "read_plan", lambda: plan)
-    monkeypatch.setattr(verify, "BACK_OFF", (0.01,))
     monkeypatch.setattr(verify, "installed_from", lambda *_, **__: iter(()))
     files = sorted((stand_in / "dist").iterdir())
     quick_index.files = {path.name: path.read_bytes() for path in files}
