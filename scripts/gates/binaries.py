@@ -33,7 +33,7 @@ from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
 from .gaps import gap
-from .record import COLLECT, record_differences
+from .record import COLLECT, record_problems
 
 # The phrase in the web server's description as long as its wheel has no pages.
 API_ONLY = "API only"
@@ -168,16 +168,10 @@ def _origin_problems(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
         expected = "a source with its integrity or commit"
         yield problem("provenance", name, expected, source, hint=COLLECT)
     else:
-        for field in record_differences(record, binary.program, str(binary.file.platform)):
-            # A draft may have a binary that was built before it was collected.
-            if not (plan.is_draft and field.name == "built"):
-                yield problem(
-                    "provenance",
-                    f"{name}: {field.name}",
-                    field.expected,
-                    field.actual,
-                    hint=field.hint,
-                )
+        platform, is_draft = str(binary.file.platform), plan.is_draft
+        yield from record_problems(
+            record, binary.program, platform, name, is_draft=is_draft
+        )
     # A dev version is written into the sources where it is built, and a draft before its commit.
     may_differ = plan.is_draft or plan.version.is_devrelease
     if _is_dirty(record) and not may_differ:

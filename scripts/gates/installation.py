@@ -175,13 +175,13 @@ def _health(server: Path, project: Path, env: dict[str, str]) -> str:
     options = ("-P", str(project))
     try:
         with web_server(server, *options, folder=project, env=env) as port:
-            answer = ask(port, "/health")
+            status, _, body = ask(port, "/health")
     except CommandError as error:
         return error.message
-    if answer.status != http.client.OK:
-        return f"HTTP {answer.status}"
+    if status != http.client.OK:
+        return f"HTTP {status}"
     try:
-        health = json.loads(answer.body)
+        health = json.loads(body)
     except ValueError:
         return "no JSON"
     return str(health.get("version", health))

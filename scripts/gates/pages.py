@@ -105,5 +105,5 @@ def _missing(wheel: File, paths: set[str]) -> list[str]:
 
 def _has(port: int, path: str) -> bool:
     """Tell whether the server has a path: it answers an unknown one with the pages' HTML."""
-    answer = ask(port, path)
-    return answer.status != http.client.NOT_FOUND or "html" not in answer.content_type
+    status, content_type, _ = ask(port, path)
+    return status != http.client.NOT_FOUND or "html" not in content_type

@@ -14,6 +14,7 @@ from typing import Any
 from leanspec_launcher._tables import PLATFORMS, Program
 from scripts.collect.cargo import DIRTY, PROFILE, is_target_of
 from scripts.collect.staging import source_kind
+from scripts.model.finding import Finding, problem
 from scripts.model.programs import load_programs
 
 COLLECT = "collect the binaries again: `python3 -m scripts collect --help`"
@@ -40,23 +41,12 @@ class Field:
     is_optional: bool = False
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A field that is not as it should be."""
-
-    name: str
-    expected: str
-    actual: object
-
-    @property
-    def hint(self) -> str:
-        """What to type."""
-        return HINTS.get(self.name, COLLECT)
+ANYTHING = Field("anything", lambda _: True, is_optional=True)
 
 
-def record_differences(
-    record: dict[str, Any], program: Program, platform: str
-) -> Iterator[Difference]:
+def record_problems(
+    record: dict[str, Any], program: Program, platform: str, subject: str, *, is_draft: bool
+) -> Iterator[Finding]:
     """Yield what is wrong with the record of a binary whose source is of a known kind."""
     (project,) = load_programs((program.name,))
     target, version = PLATFORMS[platform], str(record.get("version"))
@@ -83,7 +73,8 @@ def record_differences(
             "crate": _exactly(project.crate),
             "target": _or_none(of_platform),
             "profile": _exactly(PROFILE),
-            "built": _exactly(expected=True),
+            # A draft may have a binary that was built before it was collected.
+            "built": ANYTHING if is_draft else _exactly(expected=True),
             "integrity": _or_none(_text(SHA256, "a SHA-256 integrity")),
             "packages": Field("a list of packages", _are_packages),
             "openssl": _optional(Field("an OpenSSL", _is_openssl)),
@@ -91,18 +82,22 @@ def record_differences(
     }
     kind = source_kind(record)
     source = {"kind": _exactly(kind), "version": _exactly(version)} | kinds[kind]
-    yield from _differences(record, common)
-    yield from _differences(record["source"], source)
+    for table, fields in ((record, common), (record["source"], source)):
+        for name, expected, actual in _differences(table, fields):
+            hint = HINTS.get(name, COLLECT)
+            yield problem("provenance", f"{subject}: {name}", expected, actual, hint=hint)
 
 
-def _differences(table: dict[str, Any], fields: dict[str, Field]) -> Iterator[Difference]:
+def _differences(
+    table: dict[str, Any], fields: dict[str, Field]
+) -> Iterator[tuple[str, str, object]]:
     for name, field in fields.items():
         if name not in table and not field.is_optional:
-            yield Difference(name, field.expected, "not stated")
+            yield name, field.expected, "not stated"
         elif name in table and not field.accepts(table[name]):
-            yield Difference(name, field.expected, table[name])
+            yield name, field.expected, table[name]
     for name in table.keys() - fields:
-        yield Difference(name, "no such field", table[name])
+        yield name, "no such field", table[name]
 
 
 def _exactly(expected: object) -> Field:

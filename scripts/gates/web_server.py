@@ -7,22 +7,12 @@ import http.client
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.tools.loopback import free_port
 
 HEALTH_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class WebAnswer:
-    """An answer of the web server."""
-
-    status: int
-    content_type: str
-    body: bytes
 
 
 @contextlib.contextmanager
@@ -66,11 +56,11 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     raise CommandError(f"the web server ended with {process.returncode}", hint=hint)
 
 
-def ask(port: int, path: str) -> WebAnswer:
-    """Request a path of a server on loopback, past any proxy."""
+def ask(port: int, path: str) -> tuple[int, str, bytes]:
+    """Request a path of a server on loopback, past any proxy; return status, content type and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", path)
         answer = connection.getresponse()
         content_type = answer.getheader("Content-Type") or ""
-        return WebAnswer(answer.status, content_type, answer.read())
+        return answer.status, content_type, answer.read()
