@@ -9,7 +9,6 @@ from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.plan import Plan
 from scripts.tools.console import step
-from scripts.tools.work_folder import work_folder
 
 from .assemble import must_be_artifacts
 from .desktop import DESKTOP, copy_bundles, read_bundles
@@ -30,10 +29,7 @@ def assemble_addition(
     another version.
     """
     must_be_artifacts(artifacts)
-    listing.must_be_ours(out)
-    with work_folder(out) as folder:
-        new = folder / "new"
-        new.mkdir()
+    with listing.new_folder(out) as new:
         with step("desktop bundles"):
             bundles = read_bundles(artifacts, plan, only_planned=False)
             if not bundles:
@@ -44,5 +40,4 @@ def assemble_addition(
             assets = list(copy_bundles(bundles, new, plan))
         facts = {"addition": listing.addition}
         listing.write(new, assets, plan, commit_of(root).name, facts)
-        listing.take_the_place(new, out)
     return sorted(path for path in out.iterdir() if path.is_file())

@@ -27,7 +27,6 @@ from scripts.model.plan import Plan
 from scripts.model.programs import PROJECTS, binary_path, load_programs
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, step
-from scripts.tools.work_folder import work_folder
 from scripts.wheels.inspection import inspect_file
 from scripts.wheels.pins import pinned_tools
 
@@ -87,10 +86,7 @@ def assemble(artifacts: Path, out: Path, plan: Plan, root: Path = ROOT) -> list[
 def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> list[str]:
     """Make the folder of a release in `out`; return the platforms whose desktop bundle is missing."""
     listing = Listing()
-    listing.must_be_ours(out)
-    with work_folder(out) as folder:
-        new = folder / "new"
-        new.mkdir()
+    with listing.new_folder(out) as new:
         with step("standalone archives"):
             platforms = [PLATFORMS[key] for key in plan.platforms]
             assets = [
@@ -112,7 +108,6 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
             "tools": _tools(parts.wheels),
         }
         listing.write(new, assets, plan, commit_of(root).name, facts)
-        listing.take_the_place(new, out)
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         say(f"warning: the desktop bundles for {names} are missing: the release has none")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +19,9 @@ from scripts.model.files import FileKind
 from scripts.model.plan import MINISIGN, UNSIGNED, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
+from scripts.tools.work_folder import work_folder
 
-from .provenance import provenance_name
+from .provenance import SUFFIX as PROVENANCE
 from .signing import SUFFIX, Claim, read_public, sign, verify
 
 NOTES = "RELEASE_NOTES.md"
@@ -83,7 +85,8 @@ class Listing:
 
     def provenance(self, version: object) -> str:
         """Return the name of the attestation of these files."""
-        return provenance_name(f"{version}-{self.addition}" if self.addition else version)
+        addition = f"-{self.addition}" if self.addition else ""
+        return f"leanspec-{version}{addition}{PROVENANCE}"
 
     def write(
         self,
@@ -121,8 +124,12 @@ class Listing:
             signature = sign(folder / name, key, claim, commit.time).read_text("utf-8")
             verify(folder / name, signature, read_public(plan.public_key), claim)
 
-    def must_be_ours(self, out: Path) -> None:
-        """Raise CommandError if a folder contains anything that no earlier run made: it would be deleted."""
+    @contextlib.contextmanager
+    def new_folder(self, out: Path) -> Iterator[Path]:
+        """Give an empty folder, whose files take the place of an earlier run's in `out`.
+
+        Raises CommandError if `out` contains anything else: it would be deleted.
+        """
         names = {path.name for path in out.iterdir()} if out.exists() else set()
         present = {name for name in names if not name.startswith(IN_PROGRESS)}
         strange = present - self._listed_before(out / self.manifest)
@@ -131,6 +138,11 @@ class Listing:
                 f"`{out}` holds `{min(strange)}`, which this command did not make",
                 hint="name an empty one",
             )
+        with work_folder(out) as folder:
+            new = folder / "new"
+            new.mkdir()
+            yield new
+            self._take_the_place(new, out)
 
     def _listed_before(self, manifest: Path) -> set[str]:
         """Return the names of the files that an earlier run wrote."""
@@ -142,7 +154,7 @@ class Listing:
             return set()
         return names | {self.manifest, self.sums, NOTES, *self.signatures}
 
-    def take_the_place(self, new: Path, out: Path) -> None:
+    def _take_the_place(self, new: Path, out: Path) -> None:
         """Move the finished files into `out`, and delete what an earlier run left there."""
         names = {path.name for path in new.iterdir()}
         for path in sorted(new.iterdir(), key=lambda path: path.name == self.manifest):

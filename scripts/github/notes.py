@@ -59,7 +59,8 @@ def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
             f"the entry of {plan.version} in `{changelog.name}` is empty",
             hint="write what is new",
         )
-    notes = [entry, *_binaries(plan), *_gaps(plan, bundles), *_verifying(plan), ""]
+    verifying = [] if plan.public_key else ["", "### Verifying", "", NOT_SIGNED]
+    notes = [entry, *_binaries(plan), *_gaps(plan, bundles), *verifying, ""]
     return "\n".join(notes)
 
 
@@ -71,13 +72,6 @@ def _binaries(plan: Plan) -> list[str]:
         if name in plan.exceptions
     ]
     return ["", "### Binaries", "", *lines] if lines else []
-
-
-def _verifying(plan: Plan) -> list[str]:
-    """Return how to verify the files of a release that nothing signs."""
-    if plan.public_key:
-        return []
-    return ["", "### Verifying", "", NOT_SIGNED]
 
 
 def _gaps(plan: Plan, bundles: list[str]) -> list[str]:

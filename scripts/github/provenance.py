@@ -13,11 +13,6 @@ SUFFIX = ".intoto.jsonl"
 HINT = "give the file that `actions/attest` wrote: its output `bundle-path`"
 
 
-def provenance_name(version: object) -> str:
-    """Return what the asset of a release is called."""
-    return f"leanspec-{version}{SUFFIX}"
-
-
 def write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
     """Write a bundle as a release asset. Raises CommandError unless it attests every file in `sums`, by its sha256.
 

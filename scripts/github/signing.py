@@ -6,7 +6,6 @@ ours is the claim: the file, the version and the platform that a trusted comment
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,14 +70,13 @@ def read_public(text: str) -> minisign.PublicKey:
         ) from None
 
 
-def sign(path: Path, key: minisign.SecretKey, claim: Claim, at: int | None = None) -> Path:
+def sign(path: Path, key: minisign.SecretKey, claim: Claim, at: int) -> Path:
     """Write the signature of a file next to it, and return where.
 
-    With a stated time (seconds since 1970), the signature is the same each time.
+    With the same time (seconds since 1970), the signature is the same.
     """
-    when = int(time.time()) if at is None else at
     with path.open("rb") as file:
-        signature = key.sign(file, trusted_comment=claim.text(when))
+        signature = key.sign(file, trusted_comment=claim.text(at))
     target = path.with_name(path.name + SUFFIX)
     with replacing(target) as new:
         new.write_text(bytes(signature).decode() + "\n", "utf-8")

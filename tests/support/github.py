@@ -265,7 +265,7 @@ def write_assets(folder: Path, version: str, key: SecretKey) -> Path:
     for name, text in texts.items():
         (folder / name).write_text(text)
     for name in ("SHA256SUMS", "release.json"):
-        sign(folder / name, key, Claim(name, version, "any"))
+        sign(folder / name, key, Claim(name, version, "any"), 0)
     return folder
 
 

@@ -48,7 +48,7 @@ def signed(tmp_path: Path) -> Callable[..., tuple[Path, str, str]]:
         path = tmp_path / "release.json"
         path.write_bytes(data)
         key = KeyPair.generate()
-        signature = sign(path, key.secret_key, claim).read_text()
+        signature = sign(path, key.secret_key, claim, 0).read_text()
         return path, signature, bytes(key.public_key).decode()
 
     return make
@@ -156,7 +156,7 @@ def test_minisign_makes_a_key_and_checks_what_we_sign_with_it(tmp_path: Path) ->
     assert opened.get_public_key() == read_public(public.read_text())
     file = tmp_path / "release.json"
     file.write_bytes(b"{}")
-    sign(file, opened, CLAIM)
+    sign(file, opened, CLAIM, 0)
     process = run_minisign("-V", "-p", public, "-m", file)
     assert process.returncode == 0, process.stderr
     assert "version:1.2.3" in process.stdout
@@ -204,7 +204,7 @@ def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
     key = KeyPair.generate()
     claim = Claim(path.name, "1.2.3", "any")
     claims = verify(
-        path, sign(path, key.secret_key, claim).read_text(), key.public_key, claim
+        path, sign(path, key.secret_key, claim, 0).read_text(), key.public_key, claim
     )
     assert claims["file"] == "a:b:c.json"
 
