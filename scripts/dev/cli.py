@@ -174,11 +174,10 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     """
     extend()
     from .bench.measuring import measure
-    from .bench.report import as_columns, as_json, as_markdown, write_docs
+    from .bench.report import as_json, as_text, write_docs
 
     report = measure(rounds)
-    text = as_columns(report) if sys.stdout.isatty() else as_markdown(report)
-    click.echo(text, nl=False)
+    click.echo(as_text(report, in_columns=sys.stdout.isatty()), nl=False)
     if file:
         file.write_text(as_json(report), "utf-8")
     if docs:

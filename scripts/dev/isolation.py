@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import io
 import os
 import re
 import subprocess
@@ -52,6 +53,12 @@ PIP_KEYS = (
     *("cert", "client-cert", "proxy", "timeout"),
 )
 PIP_FILES = (".pip/pip.conf", ".config/pip/pip.conf", "AppData/Roaming/pip/pip.ini")
+UV_KEYS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "native-tls": "UV_NATIVE_TLS",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "find-links": "UV_FIND_LINKS",
+}
 UV_FILES = (".config/uv/uv.toml", "AppData/Roaming/uv/uv.toml")
 # A measured process starts its children measured, too.
 MEASURED = "COVERAGE_PROCESS"
@@ -146,15 +153,12 @@ def _pip_settings(files: list[Path]) -> str:
     parser = configparser.RawConfigParser()
     with contextlib.suppress(configparser.Error, UnicodeDecodeError):
         parser.read(files, "utf-8")
-    lines = []
-    for section in parser.sections():
-        lines.append(f"[{section}]\n")
-        for key, value in parser.items(section):
-            if key in PIP_KEYS:
-                # The lines of a long value are indented.
-                text = value.replace("\n", "\n    ")
-                lines.append(f"{key} = {text}\n")
-    return "".join(lines)
+    for section in parser.values():
+        for key in section.keys() - {*PIP_KEYS}:
+            del section[key]
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()
 
 
 def _uv_settings(text: str) -> dict[str, str]:
@@ -164,18 +168,14 @@ def _uv_settings(text: str) -> dict[str, str]:
     except tomllib.TOMLDecodeError:
         return {}
     result = {}
-    for key, variable in (
-        ("index-url", "UV_DEFAULT_INDEX"),
-        ("native-tls", "UV_NATIVE_TLS"),
-    ):
-        if key in settings:
-            result[variable] = str(settings[key]).lower()
-    for key, variable, separator in (
-        ("extra-index-url", "UV_EXTRA_INDEX_URL", " "),
-        ("find-links", "UV_FIND_LINKS", ","),
-    ):
-        if key in settings:
-            result[variable] = separator.join(settings[key])
+    for key, variable in UV_KEYS.items():
+        value = settings.get(key)
+        if isinstance(value, list):
+            # uv splits the value of the one at commas, and of the other at spaces.
+            separator = "," if key == "find-links" else " "
+            result[variable] = separator.join(value)
+        elif value is not None:
+            result[variable] = value if isinstance(value, str) else str(value).lower()
     for index in settings.get("index", ()):
         if index.get("default"):
             result["UV_DEFAULT_INDEX"] = index["url"]

@@ -40,7 +40,9 @@ def _types(system: str) -> tuple[str, ...]:
     return ("mypy", *options, "--platform", system)
 
 
-CHECKS = (
+# Titles and commands.
+Steps = tuple[tuple[str, tuple[str, ...]], ...]
+CHECKS: Steps = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
     ("layers", ("lint-imports", "--no-cache", "--no-logo")),
@@ -53,15 +55,8 @@ def run_tests(arguments: tuple[str, ...]) -> None:
 
     Raises CommandError if any of them failed.
     """
-    failed = (
-        []
-        if arguments
-        else [name for name, command in CHECKS if not run_step(name, command)]
-    )
-    if not run_step("tests", ("pytest", *(arguments or PLAIN))):
-        failed.append("tests")
-    if failed:
-        raise CommandError(f"{', '.join(failed)} failed: see above")
+    checks = () if arguments else CHECKS
+    _must_pass((*checks, ("tests", ("pytest", *(arguments or PLAIN)))))
 
 
 def run_fast_tests(*, measured: bool) -> None:
@@ -70,11 +65,10 @@ def run_fast_tests(*, measured: bool) -> None:
     Raises CommandError if any of them failed, or if they reach less than `fail_under` in
     pyproject.toml.
     """
-    failed = [name for name, command in CHECKS if not run_step(name, command)]
     marks = MEASURED if measured else FAST
     # Half of their time is waiting.
     pytest = ("pytest", "--numprocesses", str(2 * CORES), "-m", marks, "tests/unit")
-    steps: tuple[tuple[str, tuple[str, ...]], ...] = (("tests", pytest),)
+    steps: Steps = (("tests", pytest),)
     if measured:
         # Programs that tests start are measured too, each into a file of its own.
         steps = (
@@ -83,7 +77,11 @@ def run_fast_tests(*, measured: bool) -> None:
             ("their figures", ("coverage", "combine", "--quiet")),
             ("coverage", ("coverage", "report", "--skip-covered", "--skip-empty")),
         )
-    failed += [name for name, command in steps if not run_step(name, command)]
+    _must_pass((*CHECKS, *steps))
+
+
+def _must_pass(steps: Steps) -> None:
+    failed = [name for name, command in steps if not run_step(name, command)]
     if failed:
         raise CommandError(f"{', '.join(failed)} failed: see above")
 

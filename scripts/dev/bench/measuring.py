@@ -25,7 +25,15 @@ from scripts.tools.console import console, step
 from scripts.tools.processes import capture, clean_environment, must_succeed
 from scripts.wheels.build import build_wheels
 
-from .sessions import ServerProcess, Session, Through, hold, mcp_server, session_commands
+from .sessions import (
+    ServerProcess,
+    Session,
+    Through,
+    hold,
+    mcp_server,
+    processes_of,
+    session_commands,
+)
 from .starts import (
     Command,
     StartKind,
@@ -39,6 +47,8 @@ from .starts import (
 if sys.platform == "win32":
     raise ImportError  # the package has refused before: this tells type checkers
 
+# Every run has these; the others depend on the machine.
+COMPARED = (StartKind.DIRECT, StartKind.OURS, StartKind.BARE, StartKind.LINKED)
 # The least that a launcher in Python can cost: it knows its binary, and checks nothing.
 FLOOR_SCRIPT = """#!{python}
 import os
@@ -80,32 +90,27 @@ class BenchReport:
     rows: list[Measurements]
     sessions: list[Session] = field(default_factory=list)
 
-    def row(self, way: StartKind) -> Measurements | None:
-        """Return the row of a way; None if that was not possible here."""
-        return next((row for row in self.rows if row.way == way), None)
-
     @property
     def ratios(self) -> dict[str, float]:
         """Return the ratios that are aimed at, by what they mean."""
-        direct, ours = self.row(StartKind.DIRECT), self.row(StartKind.OURS)
-        bare, linked = self.row(StartKind.BARE), self.row(StartKind.LINKED)
-        node = self.row(StartKind.NODE)
-        if direct is None or ours is None or bare is None or linked is None:
+        times = {row.way: row.start_median for row in self.rows}
+        if not times.keys() >= {*COMPARED}:
             return {}
-        added = ours.start_median - direct.start_median
+        direct, ours, bare, linked = (times[way] for way in COMPARED)
         ratios = {
-            "(launcher - binary) / `python -c pass`": added / bare.start_median,
-            "linked / binary": linked.start_median / direct.start_median,
+            "(launcher - binary) / `python -c pass`": (ours - direct) / bare,
+            "linked / binary": linked / direct,
         }
-        if help_screen := self.row(StartKind.HELP):
+        if StartKind.HELP in times:
             name = "`leanspec-launcher --help` / `python -c pass`"
-            ratios[name] = help_screen.start_median / bare.start_median
-        if node:
-            ratios["launcher / npm wrapper"] = ours.start_median / node.start_median
-            if ours.handshake_median and node.handshake_median:
-                ratios["MCP `initialize`, launcher / npm wrapper"] = (
-                    ours.handshake_median / node.handshake_median
-                )
+            ratios[name] = times[StartKind.HELP] / bare
+        if StartKind.NODE in times:
+            ratios["launcher / npm wrapper"] = ours / times[StartKind.NODE]
+        answers = {row.way: row.handshake_median for row in self.rows}
+        through_us, through_npm = answers[StartKind.OURS], answers.get(StartKind.NODE)
+        if through_us and through_npm:
+            name = "MCP `initialize`, launcher / npm wrapper"
+            ratios[name] = through_us / through_npm
         probed = {session.through: session.probed for session in self.sessions}
         if linked_times := probed.get(Through.LINKED):
             ratios["MCP `tools/list` after a probe, linked / the server itself"] = (
@@ -281,30 +286,23 @@ def _handshake(command: Command, env: Mapping[str, str]) -> float:
     return took / 1e6
 
 
-def _beside(command: Command, env: Mapping[str, str]) -> float:
-    """Return kB of the processes of the server's session that are not the server."""
+def _beside(command: Command, env: Mapping[str, str]) -> float | None:
+    """Return kB of the processes of the server's session that are not the server; None without /proc."""
     with mcp_server(command, env) as server:
         _initialize(server)
-        processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        leader, name = server.process.pid, PROGRAMS["mcp"].command
-        of_session = [entry for entry in processes if _session(entry) == leader]
-        others = [entry for entry in of_session if _program(entry) != name]
+        numbers = processes_of(server.process.pid)
+        entries = [Path("/proc", str(number)) for number in numbers]
+        server_name = PROGRAMS["mcp"].command
+        others = [entry for entry in entries if _program(entry) != server_name]
         memory = sum(_memory(entry) for entry in others)
         server.end()
-    return memory
+    return memory if entries else None
 
 
 def _memory(entry: Path) -> int:
     """Return a process's proportional set size, in kB."""
     lines = (entry / "smaps_rollup").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
-
-
-def _session(entry: Path) -> int:
-    try:
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[3])
-    except OSError:
-        return -1
 
 
 def _program(entry: Path) -> str:

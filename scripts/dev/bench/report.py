@@ -62,30 +62,28 @@ Table = list[list[str]]
 
 def ordered(report: BenchReport) -> list[Measurements]:
     """Return the rows in the order of the table."""
-    return [row for way in NAMES if (row := report.row(way))]
+    rows = {row.way: row for row in report.rows}
+    return [rows[way] for way in NAMES if way in rows]
 
 
-def as_markdown(report: BenchReport) -> str:
-    """Return the tables in Markdown, with the machine."""
+def as_text(report: BenchReport, *, in_columns: bool) -> str:
+    """Return the tables and the machine: in aligned columns for a terminal, else in Markdown."""
     lines = []
     for table in _tables(report):
-        header, *rows = [f"| {' | '.join(cells)} |" for cells in table]
-        lines += [header, "|---" + "|---:" * (len(table[0]) - 1) + "|", *rows, ""]
-    return "\n".join([*lines, _footer(report), ""])
-
-
-def as_columns(report: BenchReport) -> str:
-    """Return the tables in aligned columns, for a terminal, with the machine."""
-    lines = []
-    for table in _tables(report):
-        lines += [line.replace("**", "") for line in aligned(table)]
+        lines += _columns(table) if in_columns else _markdown(table)
         lines.append("")
-    return "\n".join([*lines, _footer(report), ""])
-
-
-def _footer(report: BenchReport) -> str:
     machine = "; ".join(report.machine.values())
-    return f"{report.rounds} rounds, medians (and the middle 80 %). {machine}."
+    lines.append(f"{report.rounds} rounds, medians (and the middle 80 %). {machine}.\n")
+    return "\n".join(lines)
+
+
+def _columns(table: Table) -> list[str]:
+    return [line.replace("**", "") for line in aligned(table)]
+
+
+def _markdown(table: Table) -> list[str]:
+    header, *rows = [f"| {' | '.join(cells)} |" for cells in table]
+    return [header, "|---" + "|---:" * (len(table[0]) - 1) + "|", *rows]
 
 
 def _tables(report: BenchReport) -> list[Table]:
@@ -108,9 +106,7 @@ def _tables(report: BenchReport) -> list[Table]:
 
 def _times(row: Measurements) -> str:
     """Return the median of the starts, and the range of the middle 80 %."""
-    tenths = row.start
-    if len(row.start) > 1:
-        tenths = statistics.quantiles(row.start, n=10)
+    tenths = statistics.quantiles(row.start, n=10)
     return f"{row.start_median:.1f} ({tenths[0]:.1f} to {tenths[-1]:.1f})"
 
 
@@ -181,4 +177,6 @@ def write_docs(report: BenchReport) -> None:
             f"`{PAGE.relative_to(ROOT)}` has no place for the table: `{BEGIN.strip()}` to `{END.strip()}`"
         )
     PLOT.write_text(plot(report), "utf-8")
-    PAGE.write_text(f"{before}{BEGIN}\n{as_markdown(report)}\n{END}{after}", "utf-8")
+    PAGE.write_text(
+        f"{before}{BEGIN}\n{as_text(report, in_columns=False)}\n{END}{after}", "utf-8"
+    )

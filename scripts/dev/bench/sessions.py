@@ -188,7 +188,7 @@ def hold(
         session.tools.append((listed - started) / 1e6)
         session.end.append((ended - listed) / 1e6)
     session.stray += sum(len(line) for line in lines if not _is_message(line))
-    session.left += len([*_of_session(server.process.pid)])
+    session.left += len([*processes_of(server.process.pid)])
     if TOOLS not in b"".join(lines):
         raise CommandError(f"`{' '.join(command)}` listed no tools: it cannot be measured")
 
@@ -200,7 +200,7 @@ def _is_message(line: bytes) -> bool:
         return False
 
 
-def _of_session(leader: int) -> Iterator[int]:
+def processes_of(leader: int) -> Iterator[int]:
     """Yield the processes of the session that a process led."""
     for entry in Path("/proc").iterdir() if Path("/proc/self").exists() else ():
         try:

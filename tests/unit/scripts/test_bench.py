@@ -26,8 +26,7 @@ from scripts.dev.bench.report import (
     NAMES,
     PAGE,
     PLOT,
-    as_columns,
-    as_markdown,
+    as_text,
     plot,
 )
 from scripts.dev.bench.sessions import Through
@@ -107,16 +106,17 @@ def test_the_page_holds_a_table_and_the_plot_of_the_same_rows() -> None:
 
 def test_the_ratios_are_those_of_the_medians() -> None:
     rows = [
-        Measurements(StartKind.DIRECT, [2.0]),
-        Measurements(StartKind.OURS, [12.0], [14.0]),
-        Measurements(StartKind.BARE, [10.0]),
-        Measurements(StartKind.LINKED, [2.0]),
-        Measurements(StartKind.NODE, [40.0], [28.0]),
+        Measurements(StartKind.DIRECT, [2.0] * 2),
+        Measurements(StartKind.OURS, [12.0] * 2, [14.0]),
+        Measurements(StartKind.BARE, [10.0] * 2),
+        Measurements(StartKind.LINKED, [2.0] * 2),
+        Measurements(StartKind.NODE, [40.0] * 2, [28.0]),
     ]
     report = BenchReport({"cpu": "x"}, 1, rows)
     assert [*report.ratios.values()] == [1.0, 1.0, 0.3, 0.5]
-    assert "| launcher / npm wrapper | 0.30 | 0.30 |" in as_markdown(report)
-    columns = as_columns(report)
+    markdown = as_text(report, in_columns=False)
+    assert "| launcher / npm wrapper | 0.30 | 0.30 |" in markdown
+    columns = as_text(report, in_columns=True)
     assert re.search(r"^launcher / npm wrapper +0\.30 +0\.30$", columns, re.MULTILINE)
     assert "|" not in columns
     assert "*" not in columns
@@ -125,7 +125,7 @@ def test_the_ratios_are_those_of_the_medians() -> None:
 
 def test_the_plot_has_room_for_each_name_and_shows_no_markup() -> None:
     """Of a wide font, a character takes 7.8 of 13 pixels."""
-    picture = plot(BenchReport({}, 1, [Measurements(way, [2.0]) for way in NAMES]))
+    picture = plot(BenchReport({}, 1, [Measurements(way, [2.0] * 2) for way in NAMES]))
     names = re.findall(r'text-anchor="end">([^<]+)<', picture)
     assert len(names) == len(NAMES)
     assert max(map(len, names)) * 7.8 < LEFT - 8
