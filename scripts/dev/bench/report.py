@@ -78,7 +78,7 @@ def as_text(report: BenchReport, *, in_columns: bool) -> str:
 
 
 def _columns(table: Table) -> list[str]:
-    return [line.replace("**", "") for line in aligned(table)]
+    return aligned([[cell.replace("**", "") for cell in cells] for cells in table])
 
 
 def _markdown(table: Table) -> list[str]:

@@ -118,6 +118,8 @@ def test_the_ratios_are_those_of_the_medians() -> None:
     assert "| launcher / npm wrapper | 0.30 | 0.30 |" in markdown
     columns = as_text(report, in_columns=True)
     assert re.search(r"^launcher / npm wrapper +0\.30 +0\.30$", columns, re.MULTILINE)
+    starts = [line for line in columns.splitlines() if " to " in line]
+    assert len({line.index(re.findall(r"\d+\.\d \(", line)[0]) for line in starts}) == 1
     assert "|" not in columns
     assert "*" not in columns
     assert plot(report).count("<rect") == 5 + len(LEGEND)
