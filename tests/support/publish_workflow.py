@@ -17,7 +17,6 @@ from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.files import read_files
 from scripts.tools.processes import clean_environment
-from tests.support.tree_copy import git
 from tests.support import openssl
 from tests.support.artifacts import BUILDS, cargo_source, put_collected
 from tests.support.attestation import write_attestation
@@ -27,6 +26,7 @@ from tests.support.keys import without_password
 from tests.support.pages import publish_pages
 from tests.support.registry import Registry
 from tests.support.releases import write_tagged_tree
+from tests.support.tree_copy import git
 from tests.support.versions import RELEASED
 from tests.support.workflow import SKIPPED, SUCCESS, Player, Result, Step
 
