@@ -27,26 +27,26 @@ SECTIONS = {
 
 
 class Sections(CommandGroup):
-    """Show the commands by what they are for, in the order in which they are used."""
+    """Commands in sections by their purpose, in the order in which they are used."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section per purpose."""
-        named = [name for names in SECTIONS.values() for name in names]
+        placed = {name for names in SECTIONS.values() for name in names}
         visible = [
             name for name in self.list_commands(ctx) if not self.commands[name].hidden
         ]
-        rest = tuple(name for name in visible if name not in named)
-        for title, names in (SECTIONS | {"Other": rest}).items():
-            width = formatter.width - 6 - max(map(len, self.commands))
-            rows = [(name, self.commands[name].get_short_help_str(width)) for name in names]
+        others = tuple(name for name in visible if name not in placed)
+        # All sections have the first column of the longest name.
+        column = max(map(len, self.commands))
+        width = formatter.width - 6 - column
+        for title, names in (SECTIONS | {"Other": others}).items():
+            rows = [
+                (name.ljust(column), self.commands[name].get_short_help_str(width))
+                for name in names
+            ]
             if rows:
                 with formatter.section(title):
-                    formatter.write_dl(
-                        [
-                            (f"{name:{max(map(len, self.commands))}}", text)
-                            for name, text in rows
-                        ]
-                    )
+                    formatter.write_dl(rows)
 
 
 @click.group(

@@ -162,6 +162,7 @@ def _serves(group: Group) -> bool:
 
 def _contains(facts: dict[str, str], group: Group) -> bool:
     """Tell whether the environment is finished and contains a group, as it is locked now."""
+    # `dev` contains every other group.
     if facts.get("state") != FINISHED or facts["group"] not in (
         group.value,
         Group.DEV.value,

@@ -115,6 +115,7 @@ class Environment:
 
 def entry(lock: Path, name: str) -> str:
     """Return what a lock file says of one package, hashes included; empty if it lists none."""
+    # The lines of hashes are indented, and so are the comments below them, which end the entry.
     pattern = rf"^{re.escape(name)}==.*\n(?:    --hash.*\n)*"
     match = re.search(pattern, lock.read_text("utf-8"), re.MULTILINE)
     return match[0] if match else ""

@@ -137,6 +137,19 @@ class ExistingPath(click.Path):
         super().fail(message[:1].lower() + message[1:], param, ctx)
 
 
+def folder_option(
+    name: str, default: str, text: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option for a folder that need not exist; its default is in the project."""
+    return click.option(
+        name,
+        type=click.Path(file_okay=False, path_type=Path),
+        default=ROOT / default,
+        show_default=default,
+        help=text,
+    )
+
+
 NUMBER = Number()
 VERSION = ReleaseVersion()
 EXISTING_FOLDER = ExistingPath(exists=True, file_okay=False, path_type=Path)
@@ -179,17 +192,6 @@ OPENSSL_OPTION = click.option(
     metavar="FILE",
     help="Source archive of the pinned OpenSSL. Default: download it.",
 )
-DIST_OPTION = click.option(
-    "--dist",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT / "dist",
-    show_default="dist",
-    help="The folder of built files.",
-)
-OUT_OPTION = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT / "dist",
-    show_default="dist",
-    help="Folder to write.",
-)
+DIST_OPTION = folder_option("--dist", "dist", "The folder of built files.")
+OUT_OPTION = folder_option("--out", "dist", "Folder to write.")
+INTO_OPTION = folder_option("--into", "platform_wheels", "Binaries directory to write.")

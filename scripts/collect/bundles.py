@@ -69,13 +69,13 @@ def read_bundle(path: Path, platform: Platform) -> Bundle:
             f"`{path}` does not have the name of a {expected.title} by Tauri",
             hint="only the bundle for this platform belongs there",
         )
-    system = platform.key.partition("-")[0]
     label = platform.key
+    system, _, cpu = label.partition("-")
     platforms: tuple[str, ...] = (label,)
     if system == "darwin" and name["cpu"] == UNIVERSAL:
         label = f"{system}-{UNIVERSAL}"
         platforms = tuple(key for key in PLATFORMS if key.startswith(f"{system}-"))
-    elif name["cpu"] not in (platform.key.partition("-")[2], *platform.machines):
+    elif name["cpu"] not in (cpu, *platform.machines):
         raise CommandError(
             f"`{path}` is for the CPU `{name['cpu']}`, expected `{platform.key}`",
             hint="see what its job built",
@@ -84,7 +84,13 @@ def read_bundle(path: Path, platform: Platform) -> Bundle:
         raise CommandError(
             f"`{path}` is not a complete {expected.title}", hint="build it again"
         )
-    return Bundle(path, expected, name["version"], label, platforms)
+    return Bundle(
+        path=path,
+        format=expected,
+        version=name["version"],
+        label=label,
+        platforms=platforms,
+    )
 
 
 def _has_magic(path: Path, expected: BundleFormat) -> bool:

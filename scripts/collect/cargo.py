@@ -39,12 +39,17 @@ READ_BY_CARGO = (".rs", "Cargo.toml", ".cargo/config.toml", ".cargo/config")
 BUILDERS = ("build", "zigbuild")
 
 
+Packages = list[dict[str, str | None]]
+
+
 @dataclass(frozen=True)
 class Crate:
     """The crate of a program in a workspace."""
 
     project: ProgramProject
     version: str
+    packages: Packages
+    """What it is built from, by `Cargo.lock`; nothing if there is no lock."""
 
     @property
     def binary_name(self) -> str:
@@ -100,13 +105,10 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
     builds = _builds(targets, builder)
     workspace = _read_workspace(cargo, folder, projects, all_required=all_required)
-    packages = {
-        crate: _locked_packages(workspace.root, crate.project.crate)
-        for crate in workspace.crates
-    }
     say(f"using {cargo}")
     for target, platform in builds:
-        linked = read_openssl() if build and _is_linked(target, packages) else None
+        is_linked = build and _is_linked(target, workspace.crates)
+        linked = read_openssl() if is_linked else None
         outputs: dict[str, Path] = {}
         if build:
             environment = _environment(target, linked, openssl)
@@ -116,17 +118,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
             file = file or _built_file(workspace, crate, platform, target, profile)
             reported = reported_here(crate.project.program, platform, file)
             _must_be_of(crate, file, reported)
-            source: dict[str, Any] = {
-                "kind": "cargo",
-                "crate": crate.project.crate,
-                "version": crate.version,
-                "target": str(target) if target else None,
-                "profile": profile,
-                # Without a build, the program may be older than its sources.
-                "built": build,
-                "integrity": workspace.lock,
-                "packages": packages[crate],
-            }
+            source = _source(workspace, crate, target, profile, build=build)
             # A lock lists what other systems and features need, too.
             if linked and MARKER in file.read_bytes():
                 source["openssl"] = linked.record
@@ -139,6 +131,28 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
                 commit=workspace.commit,
                 reported=reported,
             )
+
+
+def _source(
+    workspace: Workspace,
+    crate: Crate,
+    target: CargoTarget | None,
+    profile: str,
+    *,
+    build: bool,
+) -> dict[str, Any]:
+    """Return where a binary comes from, for its `binary.json`."""
+    return {
+        "kind": "cargo",
+        "crate": crate.project.crate,
+        "version": crate.version,
+        "target": str(target) if target else None,
+        "profile": profile,
+        # Without a build, the program may be older than its sources.
+        "built": build,
+        "integrity": workspace.lock,
+        "packages": crate.packages,
+    }
 
 
 def _builds(
@@ -189,7 +203,7 @@ def read_target(text: str, builder: str | None = None) -> CargoTarget:
     return CargoTarget(triple, glibc or None, builder)
 
 
-def _locked_packages(root: Path, crate: str) -> list[dict[str, str | None]]:
+def _locked_packages(root: Path, crate: str) -> Packages:
     """Return what `Cargo.lock` says that a crate is built from, itself included; nothing if there is no lock."""
     path = root / "Cargo.lock"
     if not path.is_file():
@@ -263,7 +277,7 @@ def _read_workspace(
     return Workspace(
         root=root,
         target_directory=output,
-        crates=_crates(members, projects, folder, all_required=all_required),
+        crates=_crates(root, members, projects, folder, all_required=all_required),
         lock=integrity("sha256", lock.read_bytes()) if lock.is_file() else None,
         commit=_commit(root, output),
     )
@@ -280,6 +294,7 @@ def cargo_metadata(cargo: str, folder: Path) -> dict[str, Any]:
 
 
 def _crates(
+    root: Path,
     members: dict[str, Any],
     projects: list[ProgramProject],
     folder: Path,
@@ -307,7 +322,8 @@ def _crates(
                 f"the crate `{project.crate}` has no binary `{project.program.command}`",
                 hint=f"its binaries are {_quoted(binaries)}",
             )
-        crates.append(Crate(project, package["version"]))
+        packages = _locked_packages(root, project.crate)
+        crates.append(Crate(project, package["version"], packages))
     if not crates:
         names = _quoted(project.crate for project in projects)
         raise CommandError(
@@ -349,13 +365,11 @@ def _additions(root: Path, output: Path) -> list[str]:
     ]
 
 
-def _is_linked(
-    target: CargoTarget | None, packages: dict[Crate, list[dict[str, str | None]]]
-) -> bool:
+def _is_linked(target: CargoTarget | None, crates: list[Crate]) -> bool:
     """Tell whether OpenSSL is to be linked into a program: zig finds no library of the system."""
     if target is None or target.builder != "zigbuild" or "linux" not in target.triple:
         return False
-    return any(map(has_crate, packages.values()))
+    return any(has_crate(crate.packages) for crate in crates)
 
 
 def _environment(

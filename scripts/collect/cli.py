@@ -9,28 +9,21 @@ import click
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.command_line import CommandGroup
-from scripts.environment import ROOT
-from scripts.model.programs import PROJECTS, choose_platforms, load_programs
+from scripts.model.programs import choose_platforms, load_programs
 from scripts.options import (
     BUILDERS,
+    INTO_OPTION,
     OPENSSL_OPTION,
     PLATFORM_OPTION,
     PROGRAM_OPTION,
     VERSION,
+    folder_option,
 )
 from scripts.tools.console import say, size
 from scripts.tools.table import aligned
 
 if TYPE_CHECKING:
     from packaging.version import Version
-
-INTO_OPTION = click.option(
-    "--into",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PROJECTS,
-    show_default="platform_wheels",
-    help="Binaries directory to write.",
-)
 
 KEEP_OPTION = click.option(
     "--keep",
@@ -250,13 +243,7 @@ def artifacts(
 @click.option(
     "--build", is_flag=True, help="Build it first, with the pnpm it is locked for."
 )
-@click.option(
-    "--into",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT / "artifacts/desktop",
-    show_default="artifacts/desktop",
-    help="The folder to put it in.",
-)
+@folder_option("--into", "artifacts/desktop", "The folder to put it in.")
 def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:
     """Collect the desktop bundle of a Tauri application in DIR.
 

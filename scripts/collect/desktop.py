@@ -171,7 +171,8 @@ def pinned_pnpm(application: Path) -> str:
 def _run(command: list[str], folder: Path) -> None:
     say(" ".join(command))
     if show(command, cwd=folder).returncode != 0:
-        words = " ".join([Path(command[0]).name, *command[1:]])
+        program, *arguments = command
+        words = " ".join([Path(program).name, *arguments])
         raise CommandError(
             f"`{words}` failed (see its output above)", hint="fix that and try again"
         )

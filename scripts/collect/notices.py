@@ -69,8 +69,8 @@ def notices(modules: Path, spared: str) -> str:
             hint="see what `npm config list` says about where and what it installs",
         )
     parts = [HEAD]
-    # In the order of the packages' names, whose sets have no packages in common.
-    for names, text in sorted((sorted(names), text) for text, names in users.items()):
+    pairs = [(sorted(names), text) for text, names in users.items()]
+    for names, text in sorted(pairs):
         parts += [RULE, *names, "", text, ""]
     return "\n".join(parts)
 
@@ -81,6 +81,6 @@ def _licence_text(folder: Path, manifest: dict[str, object]) -> str:
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().startswith(PREFIXES):
             text = path.read_text("utf-8", "replace").strip()
-            lines += [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+            lines += [line.rstrip() for line in text.split("\n")]
     licence = manifest.get("license", "not stated")
     return "\n".join(lines) or f"Licence: {licence} (no text in the package)"

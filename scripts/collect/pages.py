@@ -52,7 +52,8 @@ def collect_pages(pages: Pages, base: Path) -> None:
         record.write_text(text, "utf-8")
         _swap(new, record, base, folder)
     target = pages_folder(base)
-    total = sum((target / name).stat().st_size for name in files_of(str(target)))
+    files = [target / name for name in files_of(str(target))]
+    total = sum(file.stat().st_size for file in files)
     say(f"  {pages.package} {pages.version}, {size(total)}")
 
 

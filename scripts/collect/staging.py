@@ -119,6 +119,7 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
     With `keep`, what `base` holds for other programs and platforms stays. Raises CommandError, and
     leaves `base` as it was, if two binaries have the same bytes or different versions.
     """
+    # Inside `base`, and so in its file system: a rename into place copies nothing.
     with work_folder(base) as folder:
         staging = Staging(folder)
         yield staging
@@ -191,6 +192,7 @@ def _take_over(base: Path, staging: Staging) -> list[Collected]:
 
 
 def _must_be_one_release(collected: list[Collected]) -> None:
+    # Two programs never have the same bytes: somebody copied one of them to a wrong place.
     by_sha256: dict[str, Collected] = {}
     for one in collected:
         other = by_sha256.setdefault(one.sha256, one)

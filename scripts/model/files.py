@@ -118,6 +118,7 @@ def _platform(tags: set[str]) -> str | None:
     keys = set()
     for key, platform in PLATFORMS.items():
         beginnings, endings = SYSTEM_TAGS[platform.system], platform.machines
+        # The version between the two, as in `macosx_11_0_arm64`, may be any.
         if any(tag.startswith(beginnings) and tag.endswith(endings) for tag in tags):
             keys.add(key)
     return keys.pop() if len(keys) == 1 else None

@@ -60,6 +60,7 @@ def confirm_unless(
     gate: str, subject: str, problems: Iterator[Finding], actual: str
 ) -> Iterator[Finding]:
     """Yield the problems of a subject; if there are none, one finding that confirms it."""
+    # A generator has no length: whether there are problems is known when the first one is taken.
     first = next(problems, None)
     if first is None:
         yield confirm(gate, subject, actual)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,12 @@ class Plan:
     def missing(self) -> dict[str, str]:
         """The reason for each platform that all sources in use lack."""
         tables = [self.reasons.get(source, {}) for source in self.sources]
-        keys = [key for key in PLATFORMS if all(key in table for table in tables)]
-        return {
-            key: "; ".join(dict.fromkeys(table[key] for table in tables)) for key in keys
-        }
+        missing = {}
+        for key in PLATFORMS:
+            reasons = [table[key] for table in tables if key in table]
+            if len(reasons) == len(tables):
+                missing[key] = "; ".join(dict.fromkeys(reasons))
+        return missing
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -145,8 +148,10 @@ def _must_be_exceptions_of(version: Version, exceptions: dict[str, str]) -> None
 
 def _read_desktop(desktop: dict[str, Any]) -> dict[str, Any]:
     """Return what the plan states of desktop bundles."""
-    bundles, reason = tuple(desktop["platforms"]), str(desktop.get("absent", ""))
-    if bool(bundles) == bool(reason) or not set(bundles) <= set(PLATFORMS):
+    bundles = tuple(desktop["platforms"])
+    reason = str(desktop.get("absent", ""))
+    is_known = set(bundles) <= set(PLATFORMS)
+    if bool(bundles) == bool(reason) or not is_known:
         raise CommandError(
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
             hint=f"platforms are {_quoted(PLATFORMS)}",
@@ -180,8 +185,10 @@ def _quoted(names: Iterable[str]) -> str:
 
 def _read_key(table: dict[str, Any]) -> str:
     """Return the key that signs a release; empty if the plan says that nothing does."""
-    key, signing = str(table.get("public-key", "")), table.get("signing", MINISIGN)
-    if signing not in (MINISIGN, UNSIGNED) or bool(key) == (signing == UNSIGNED):
+    key = str(table.get("public-key", ""))
+    signing = table.get("signing", MINISIGN)
+    is_known = signing in (MINISIGN, UNSIGNED)
+    if not is_known or bool(key) == (signing == UNSIGNED):
         problem = f"`signing` is `{signing}`, and `public-key` is `{key}`"
         raise CommandError(
             f"{TABLE}]: {problem}: a release is signed with a key, or says that it is not",
@@ -192,7 +199,8 @@ def _read_key(table: dict[str, Any]) -> str:
 
 def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Return the reasons for each source's missing platforms."""
-    chosen, reasons = tuple(table["platforms"]), dict(table.get("missing", {}))
+    chosen = tuple(table["platforms"])
+    reasons = dict(table.get("missing", {}))
     for source, platforms in reasons.items():
         if source not in SOURCES or not isinstance(platforms, dict):
             tables = " or ".join(f"`missing.{name}`" for name in SOURCES)
@@ -209,8 +217,8 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
                 f"{TABLE}]: `{key}` must be either in `platforms` or in `missing` of every source",
                 hint=f'add it to `platforms`, or `{key} = "why"` to the table `missing.SOURCE` of each source',
             )
-    named = {*chosen, *(key for platforms in reasons.values() for key in platforms)}
-    unknown = sorted(named - set(PLATFORMS))
+    names = {*chosen, *chain.from_iterable(reasons.values())}
+    unknown = sorted(names - set(PLATFORMS))
     if unknown:
         raise CommandError(
             f"{TABLE}]: no platform is called `{unknown[0]}`",

@@ -37,7 +37,8 @@ def _systems(root: Path) -> Iterator[str]:
     for key, platform in PLATFORMS.items():
         if key in table["platforms"] and key not in missing:
             system, _, cpu = platform.label.partition(" on ")
-            systems.setdefault((system, floors.get(key, "")), []).append(cpu)
+            floor = floors.get(key, "")
+            systems.setdefault((system, floor), []).append(cpu)
     for (system, floor), cpus in systems.items():
         oldest = floor.removeprefix("macos ")
         promise = f" ({oldest} or newer)" if oldest else ""

@@ -35,5 +35,6 @@ def snapshot(dist: Path) -> Iterator[Path]:
 
 def fingerprint(files: list[File]) -> str:
     """Return one SHA-256 for all files of a release: of their checksums and names, as `sha256sum` writes them."""
-    lines = [f"{file.sha256()}  {file.path.name}\n" for file in files]
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    lines = sorted(f"{file.sha256()}  {file.path.name}\n" for file in files)
+    text = "".join(lines)
+    return hashlib.sha256(text.encode()).hexdigest()

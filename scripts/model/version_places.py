@@ -186,6 +186,7 @@ def _follow_programs(requirements: Any, version: Version) -> Iterator[VersionPla
         if program.distribution in names:
             number = names.index(program.distribution)
             yield VersionPlace(file, label, str(requirements[number]), "none")
+            # From both lists, so that the numbers of the next ones stay the same.
             del requirements[number], names[number]
     for program in PROGRAMS.values():
         if not program.extra and program.distribution not in names:
@@ -221,6 +222,7 @@ def _follow_repository(file: str, table: Any, home: Repository) -> VersionPlace:
     urls = table.setdefault("urls", {})
     place = VersionPlace(file, "urls", home.url, home.url)
     for key, url in home.project_urls.items():
+        # A value that is set again loses its comment: only a wrong one is.
         if urls.get(key) != url:
             place = VersionPlace(file, "urls", str(urls.get(key, "none")), url)
             urls[key] = url
@@ -278,10 +280,10 @@ def _mentions(file: str, home: Repository, sources: Repository, root: Path) -> E
 def _recipe(path: Path, version: Version, root: Path) -> Edit:
     """Set the exact version that a recipe installs."""
     before, file = _text(path), str(path.relative_to(root))
-    places = [
-        VersionPlace(file, "version", pin, str(version)) for pin in RECIPE.findall(before)
-    ]
-    after = RECIPE.sub(lambda match: match[0].replace(match[1], str(version)), before)
+    text = str(version)
+    pins = RECIPE.findall(before)
+    places = [VersionPlace(file, "version", pin, text) for pin in pins]
+    after = RECIPE.sub(lambda match: match[0].replace(match[1], text), before)
     return _edit(path, after, places)
 
 

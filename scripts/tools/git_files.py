@@ -7,6 +7,7 @@ so that no attribute, filter, line ending, replacement or file of the working tr
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def hidden_files(root: Path, *paths: str) -> list[str]:
     """Return the tracked files whose changes git does not show: `skip-worktree`, `assume-unchanged`."""
     lines = _lines(root, "ls-files", "-v", "-z", "--", *paths)
     # `S` is for `skip-worktree`, and a small letter for `assume-unchanged`.
-    return [line[2:] for line in lines if line[0] == "S" or line[0].islower()]
+    return [line[2:] for line in lines if re.match("[Sa-z]", line)]
 
 
 def untracked_files(root: Path, *paths: str, with_ignored: bool = True) -> list[str]:

@@ -100,6 +100,7 @@ def _run(
     text: str | None = None,
     seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
+    # In a process group of its own, so that what it starts can be ended with it.
     process = subprocess.Popen(
         command, encoding="utf-8", errors="replace", process_group=0, **options
     )

@@ -217,6 +217,7 @@ def _call_backend(
     ) -> None:
         environment = clean_environment(**(extra_environ or {}))
         environment.setdefault("SOURCE_DATE_EPOCH", EPOCH)
+        # Our own backend is that of the copied sources; others are installed in this environment.
         environment["PYTHONPATH"] = str(copy / "build_backend")
         runs.append(capture(list(cmd), cwd=Path(cwd or copy), env=environment))
         runs[-1].check_returncode()
@@ -362,6 +363,7 @@ def _gaps(pins: ReleasePins, plan: Plan) -> Iterator[str]:
 def _publish(files: list[Path], out: Path, others: Iterable[str]) -> list[Path]:
     """Move the files into place, and out of it what they replace: files of these distributions, or of `others`."""
     replaced = {*map(_distribution, files), *others}
+    # Listed first: a file of the same name is replaced by its move, and must not be removed after it.
     old = {*out.glob("*.whl"), *out.glob("*.tar.gz")}
     moved = [path.replace(out / path.name) for path in files]
     for path in old.difference(moved):

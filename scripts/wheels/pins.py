@@ -177,11 +177,16 @@ def _literal(value: object, indent: str = "") -> str:
         entries = [
             f"{_literal(key)}: {_literal(value[key], inner)}" for key in sorted(value)
         ]
-        return "\n".join(["{", *(f"{inner}{entry}," for entry in entries), indent + "}"])
+        return _block("{", entries, "}", indent)
     if isinstance(value, tuple) and value:
         entries = [_literal(entry, inner) for entry in value]
-        return "\n".join(["(", *(f"{inner}{entry}," for entry in entries), indent + ")"])
+        return _block("(", entries, ")", indent)
     if value == ():
         return "()"
     # JSON's strings and numbers are Python's, too.
     return json.dumps(value)
+
+
+def _block(start: str, entries: list[str], end: str, indent: str) -> str:
+    lines = [f"{indent}    {entry}," for entry in entries]
+    return "\n".join([start, *lines, indent + end])

@@ -58,9 +58,9 @@ def test_a_missing_platform_fails_unless_allowed(
     collect: Scripts, artifacts: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(artifacts / "binaries-linux-arm64")
-    done = collect(code=1)
-    assert "there is no `binaries-linux-arm64/`" in done.stderr
-    assert "--allow-missing linux-arm64" in done.stderr
+    result = collect(code=1)
+    assert "there is no `binaries-linux-arm64/`" in result.stderr
+    assert "--allow-missing linux-arm64" in result.stderr
     assert not list((tmp_path / "into").glob("*/binaries"))
     collect("--allow-missing", "linux-arm64")
     assert not list((tmp_path / "into").glob("*/binaries/linux-arm64"))
@@ -73,8 +73,8 @@ def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
     for platform in PLATFORMS:
         if platform not in REAL:
             shutil.rmtree(artifacts / f"binaries-{platform}")
-    done = collect("--planned", code=1)
-    assert "there is no `binaries-darwin-x64/`" in done.stderr
+    result = collect("--planned", code=1)
+    assert "there is no `binaries-darwin-x64/`" in result.stderr
     for program in PROGRAMS:
         put(artifacts, program, *REAL, said={"source": {"kind": "npm"}})
     collect("--planned")
@@ -131,17 +131,17 @@ def test_collect_artifacts_refuses_a_bad_artifact(
     words: str,
 ) -> None:
     spoil(artifacts)
-    done = collect(code=1)
-    assert done.stderr.count("error: ") == 1
-    assert words in done.stderr
+    result = collect(code=1)
+    assert result.stderr.count("error: ") == 1
+    assert words in result.stderr
     assert not list((tmp_path / "into").glob("*/binaries"))
 
 
 def test_collect_artifacts_names_a_missing_folder(scripts: Scripts, tmp_path: Path) -> None:
-    done = scripts(
+    result = scripts(
         "collect", "artifacts", tmp_path / "nothing", "--into", tmp_path / "into", code=1
     )
-    assert "is not a folder of artifacts" in done.stderr
+    assert "is not a folder of artifacts" in result.stderr
 
 
 def test_collect_artifacts_reads_merged_artifacts(

@@ -41,11 +41,11 @@ def collect(scripts: Scripts, workspace: Path, tmp_path: Path) -> Scripts:
     return collect
 
 
-def refused(done: CompletedProcess[str], into: Path) -> str:
+def refused(result: CompletedProcess[str], into: Path) -> str:
     """Return the message of a failed run that left nothing behind."""
-    assert done.stderr.count("error: ") >= 1
+    assert result.stderr.count("error: ") >= 1
     assert [path for path in into.rglob("*") if path.is_file()] == []
-    return done.stderr
+    return result.stderr
 
 
 def test_collect_cargo_builds_and_records_each_program(
@@ -64,8 +64,8 @@ def test_collect_cargo_builds_and_records_each_program(
         text=True,
         check=True,
     )
-    done = collect("--build")
-    assert "Compiling leanspec-cli" in done.stderr, "cargo's own output is shown"
+    result = collect("--build")
+    assert "Compiling leanspec-cli" in result.stderr, "cargo's own output is shown"
     host = current()
     assert host is not None
     folder = tmp_path
@@ -73,10 +73,10 @@ def test_collect_cargo_builds_and_records_each_program(
         folder = tmp_path / "into" / program / "binaries" / host.key
         record = json.loads((folder / "binary.json").read_text("utf-8"))
         binary = next(path for path in folder.iterdir() if path.name != "binary.json")
-        said = subprocess.run(
+        printed = subprocess.run(
             [binary, "a"], capture_output=True, text=True, check=True
         ).stdout
-        assert said == f'{binary.name} {version} ["a"]\n'
+        assert printed == f'{binary.name} {version} ["a"]\n'
         assert record["commit"] == head.stdout.strip()
         assert record["source"]["kind"] == "cargo"
         assert record["source"]["target"] is None
@@ -162,8 +162,8 @@ def test_build_takes_the_binaries_that_cargo_names(
     main.write_text(main.read_text().replace("{:?}", "new {:?}"))
     collect("--build", "--program", "cli")
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
-    said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-    assert said == f"leanspec {version} new []\n"
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert printed == f"leanspec {version} new []\n"
 
 
 def test_a_variable_that_moves_the_output_is_followed(
@@ -183,14 +183,14 @@ def test_a_binary_of_another_version_or_crate_is_refused(
 ) -> None:
     collect("--build", "--program", "cli")
     main = workspace / "leanspec-cli/src/main.rs"
-    for said in ("leanspec 0.0.9", "other crate"):
-        main.write_text(f'fn main() {{ println!("{said}"); }}\n')
+    for message in ("leanspec 0.0.9", "other crate"):
+        main.write_text(f'fn main() {{ println!("{message}"); }}\n')
         subprocess.run(
             ["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True
         )
         shutil.rmtree(tmp_path / "into")
         words = refused(collect("--program", "cli", code=1), tmp_path / "into")
-        assert f"says that it is version `{said.split()[1]}`" in words
+        assert f"says that it is version `{message.split()[1]}`" in words
         assert "hint: rebuild it: add `--build`" in words
 
 
@@ -299,15 +299,15 @@ def test_a_missing_crate_is_passed_over_unless_asked_for(
 ) -> None:
     root = write_workspace(tmp_path / "small", version, ("cli",))
     into = tmp_path / "into"
-    done = scripts("collect", "cargo", root, "--build", "--into", into)
-    assert "no crate `leanspec-mcp`: `mcp` is passed over" in done.stderr
+    result = scripts("collect", "cargo", root, "--build", "--into", into)
+    assert "no crate `leanspec-mcp`: `mcp` is passed over" in result.stderr
     assert not (into / "mcp").exists()
     shutil.rmtree(into)
-    done = scripts("collect", "cargo", root, "--program", "mcp", "--into", into, code=1)
-    assert "has no crate `leanspec-mcp`" in refused(done, into)
+    result = scripts("collect", "cargo", root, "--program", "mcp", "--into", into, code=1)
+    assert "has no crate `leanspec-mcp`" in refused(result, into)
     none = write_workspace(tmp_path / "none", version, ())
-    done = scripts("collect", "cargo", none, "--into", into, code=1)
-    assert "has none of the crates" in refused(done, into)
+    result = scripts("collect", "cargo", none, "--into", into, code=1)
+    assert "has none of the crates" in refused(result, into)
 
 
 def test_a_crate_without_the_binary_is_named(
@@ -331,8 +331,8 @@ def test_no_workspace_and_no_cargo_are_named(
     assert "is not a cargo workspace" in refused(
         scripts("collect", "cargo", tmp_path, "--into", into, code=1), into
     )
-    done = collect(code=1, env=clean_environment(PATH=os.devnull))
-    assert "error: `cargo` is not installed" in refused(done, into)
+    result = collect(code=1, env=clean_environment(PATH=os.devnull))
+    assert "error: `cargo` is not installed" in refused(result, into)
 
 
 @pytest.mark.parametrize(

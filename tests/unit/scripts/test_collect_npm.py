@@ -285,10 +285,10 @@ def test_collect_npm_exits_with_2_for_wrong_usage(
 
 def test_npm_pack_runs_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Today npm runs none for a package of a registry; it is told all the same."""
-    told: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def capture(command: list[str]) -> CompletedProcess[str]:
-        told.append(command)
+        commands.append(command)
         return CompletedProcess(command, 0, "{}", "")
 
     monkeypatch.setattr(npm, "capture", capture)
@@ -296,8 +296,8 @@ def test_npm_pack_runs_no_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     package = npm.Package(project, platform, "x", "1.2.3", "sha512-x", None)
     with pytest.raises(CommandError, match="npm left 0 files"):
         npm._fetch("npm", tmp_path, package)  # noqa: SLF001 - the one place that fetches
-    assert told[0][:3] == ["npm", "pack", "x@1.2.3"]
-    assert "--ignore-scripts" in told[0]
+    assert commands[0][:3] == ["npm", "pack", "x@1.2.3"]
+    assert "--ignore-scripts" in commands[0]
 
 
 @pytest.mark.posix

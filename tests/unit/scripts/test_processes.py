@@ -64,10 +64,10 @@ def test_children_of_a_command_end_with_it(number: signal.Signals, tmp_path: Pat
         started = wait_for(pids)
         before = time.monotonic()
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=20)
     assert time.monotonic() - before < 5
     assert process.returncode == 130
-    assert "Traceback" not in said
+    assert "Traceback" not in errors
     assert not [pid for pid in started if is_alive(pid)]
     assert not into.exists() or not list(into.iterdir())
 
@@ -84,8 +84,8 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
 
 def test_a_program_is_captured_or_shown(capfd: pytest.CaptureFixture[str]) -> None:
     code = "import sys; sys.stdout.write(sys.stdin.read() + 'out'); sys.stderr.write('err'); sys.exit(3)"
-    done = capture([sys.executable, "-c", code], text="in ")
-    assert (done.stdout, done.stderr, done.returncode) == ("in out", "err", 3)
+    run = capture([sys.executable, "-c", code], text="in ")
+    assert (run.stdout, run.stderr, run.returncode) == ("in out", "err", 3)
     assert show([sys.executable, "-c", code], cwd=ROOT).returncode == 3
     assert capfd.readouterr() == ("out", "err")
     assert show([sys.executable, "-c", code], cwd=ROOT, read=True).stdout == "out"

@@ -57,9 +57,9 @@ def test_a_stopped_gate_has_a_reason_in_words(tmp_path: Path) -> None:
 
 
 def test_no_message_of_the_commands_names_an_exception_of_python() -> None:
-    found = {
+    modules = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "scripts").rglob("*.py")
         if NAMES.search(path.read_text("utf-8"))
     }
-    assert found <= {"scripts/github/provenance.py"}
+    assert modules <= {"scripts/github/provenance.py"}

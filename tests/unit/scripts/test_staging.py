@@ -164,9 +164,9 @@ def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
     base.mkdir()
     collect(base, "1.2.3")
     record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
-    stated = json.loads(record.read_text("utf-8"))
+    facts = json.loads(record.read_text("utf-8"))
     for change in ({"program": "cli"}, {"platform": "linux-arm64"}):
-        record.write_text(json.dumps(stated | change), "utf-8")
+        record.write_text(json.dumps(facts | change), "utf-8")
         with pytest.raises(
             CommandError, match=r"describes `.*`, expected `mcp` for `linux-x64`"
         ):

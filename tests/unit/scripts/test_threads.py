@@ -61,6 +61,6 @@ def test_a_signal_during_a_wait_is_handled(handled: threading.Event) -> None:
 
     assert map_in_threads(work, [None]) == [True]
     handled.clear()
-    seen: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    threading.Thread(target=lambda: seen.put(work(None))).start()
-    assert take(seen)
+    results: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    threading.Thread(target=lambda: results.put(work(None))).start()
+    assert take(results)

@@ -256,10 +256,10 @@ def test_a_bump_that_fails_halfway_is_undone(
         count += 1
         if count == 3 and not is_replaced:
             raise error
-        done = real(self, target)
+        renamed = real(self, target)
         if count == 3:
             raise error
-        return done
+        return renamed
 
     monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises(type(error)):
@@ -278,14 +278,14 @@ def test_bump_sets_a_cargo_workspace_and_its_lock(tree: Path, tmp_path: Path) ->
         capture_output=True,
     )
     version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree, workspace))
-    done = subprocess.run(
+    metadata = subprocess.run(
         ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
         cwd=workspace,
         check=True,
         capture_output=True,
         text=True,
     )
-    assert {each["version"] for each in json.loads(done.stdout)["packages"]} == {
+    assert {each["version"] for each in json.loads(metadata.stdout)["packages"]} == {
         "0.1.1-dev.2"
     }
 
@@ -315,9 +315,9 @@ def test_bump_sets_the_dependencies_of_a_target(tree: Path, tmp_path: Path) -> N
         for path in sorted(workspace.glob("leanspec-*/Cargo.toml"))
         if path != manifest
     )
-    own = f"{{ path = '../{other}', version = '0.1.0' }}"
+    dependency = f"{{ path = '../{other}', version = '0.1.0' }}"
     manifest.write_text(
-        f"{manifest.read_text()}\n[target.'cfg(unix)'.dependencies]\n{other} = {own}\n"
+        f"{manifest.read_text()}\n[target.'cfg(unix)'.dependencies]\n{other} = {dependency}\n"
     )
     version_places.apply(version_places.planned(Version("0.1.1"), tree, workspace))
     assert (
@@ -371,8 +371,8 @@ def test_a_killed_bump_is_completed_or_taken_back(
     paths = [*tree.rglob("*.toml"), tree / "CHANGELOG.md"]
     before = {path: path.read_text() for path in paths}
     command = [sys.executable, "-c", KILLED, str(tree), str(files)]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-    assert done.returncode == -9, "SIGKILL"
+    process = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
+    assert process.returncode == -9, "SIGKILL"
     assert str(version_places.home_version(tree)) == BEFORE, (
         "its home is the last to change"
     )
@@ -383,12 +383,12 @@ def test_a_killed_bump_is_completed_or_taken_back(
     changelog = before.pop(tree / "CHANGELOG.md")
     for path, text in before.items():
         assert path.read_text() == text.replace(BEFORE, after), path
-    found = (tree / "CHANGELOG.md").read_text()
+    changelog_text = (tree / "CHANGELOG.md").read_text()
     if after == BEFORE:
-        assert found == changelog
+        assert changelog_text == changelog
     else:
-        assert version_places.released(found)[0] == after
-        assert found.count(f"## [{after}]") == 1
+        assert version_places.released(changelog_text)[0] == after
+        assert changelog_text.count(f"## [{after}]") == 1
 
 
 def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
@@ -399,8 +399,8 @@ def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
     def bump(*arguments: str, code: int = 0) -> str:
         command = [*OWN_COMMAND, "bump", *arguments]
         env = clean_environment(PYTHONPATH=str(tree))
-        done = run(command, env, cwd=tree, code=code)
-        return done.stdout + done.stderr
+        result = run(command, env, cwd=tree, code=code)
+        return result.stdout + result.stderr
 
     bump()
     git(tree, "add", "--all")

@@ -200,9 +200,9 @@ def test_wheels_names_every_missing_binary(
     assert "it has no pages of the web UI" in result.stderr
 
 
-def spoil_record(binaries: Path, **said: str) -> None:
+def spoil_record(binaries: Path, **facts: str) -> None:
     path = binaries / "cli/binaries/linux-x64/binary.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | said), "utf-8")
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | facts), "utf-8")
 
 
 def swap(binaries: Path) -> None:
