@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher.protocol import INITIALIZED, handshake
-from scripts.tools.installers import uv_install
 from tests.support.installers import Installation
+from tests.support.programs import install_programs
 from tests.support.surroundings import run
 
 CLIENT = """
@@ -36,7 +36,7 @@ print(json.dumps(anyio.run(talk)))
 def test_the_official_client_lists_the_tools_and_calls_one(
     installed: Installation, tmp_path: Path, version: str
 ) -> None:
-    python = uv_install(tmp_path / "environment", "mcp==2.3.0") / "python"
+    python = install_programs(tmp_path) / "python"
     project = tmp_path / "project"
     project.mkdir()
     for arguments in (["init", "-y"], ["create", "first-spec"]):

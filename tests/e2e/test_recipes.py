@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.tools.installers import uv_install
 from scripts.tools.processes import clean_environment
 from tests.support.installers import Fresh, Installation, Lend, Pip, Pipx
+from tests.support.programs import install_programs
 from tests.support.surroundings import run
 from tests.support.tree_copy import copy_tree, git
 
@@ -82,8 +82,7 @@ def test_a_workflow_reads_every_spec(fresh: Fresh, project: Path, recipes: Path)
 @pytest.fixture(scope="module")
 def pre_commit(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Install pre-commit."""
-    environment = tmp_path_factory.mktemp("pre-commit") / "environment"
-    return str(uv_install(environment, "pre-commit==4.7.0") / "pre-commit")
+    return str(install_programs(tmp_path_factory.mktemp("programs")) / "pre-commit")
 
 
 def check(

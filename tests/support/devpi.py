@@ -13,15 +13,13 @@ from typing import Any
 
 import requests
 
-from scripts.tools.installers import uv_install
 from scripts.tools.loopback import free_port
 from scripts.tools.processes import clean_environment, own_program
+from tests.support.programs import install_programs
 from tests.support.surroundings import run
 
 USER = "rehearsal"
 SECONDS = 60
-# Its framework imports `pkg_resources`, which newer versions of setuptools lack.
-PACKAGES = ("devpi-server==6.20.3", "setuptools==81.0.0")
 # The key of the tokens is derived at every start, for ten seconds. It protects nothing here.
 QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--argon2-parallelism=1")
 
@@ -62,7 +60,7 @@ class Devpi:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Devpi]:
     """Run a server with a user, and a token in the place of its password."""
-    programs = uv_install(folder / "environment", *PACKAGES)
+    programs = install_programs(folder)
     place, log = folder / "devpi", folder / "devpi.log"
     env = clean_environment(PYTHONWARNINGS="ignore")
     common = ["--serverdir", str(place)]
