@@ -141,6 +141,6 @@ def stderr_of_a_start(web: Web, *arguments: str, **env: str) -> str:
         return process.communicate(timeout=20)[1]
 
 
-def is_taken(port: int) -> bool:
+def has_listener(port: int) -> bool:
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -53,7 +53,7 @@ def started(
         site.call(program),
         *arguments,
     ]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         env=site.env | env,
         cwd=site.root,
@@ -62,14 +62,14 @@ def started(
         check=False,
         timeout=60,
     )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+    assert "Traceback" not in result.stderr
+    return result.returncode, result.stderr
 
 
 @pytest.mark.parametrize(
     ("program", "version"), [(OLD, "1.2.3"), (NEW, "2.0.0"), (BARE, "2.1.0")]
 )
-def test_the_version_is_the_one_that_the_server_tells_a_client(
+def test_mcp_version_is_that_of_the_handshake(
     site: Site, program: bytes, version: str
 ) -> None:
     site.pin("mcp", program)
@@ -77,12 +77,12 @@ def test_the_version_is_the_one_that_the_server_tells_a_client(
     assert site.start("mcp", "--version").stdout == f"leanspec-mcp {version}\n"
 
 
-def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
+def test_mcp_version_restores_a_lost_run_bit(site: Site) -> None:
     """And the server is not started instead, which would wait for its input forever."""
     site.pin("mcp", OLD)
     site.wheel("mcp", OLD, mode=0o644)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--version"]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         env=site.env,
         stdin=subprocess.PIPE,
@@ -91,7 +91,7 @@ def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
         check=True,
         timeout=30,
     )
-    assert done.stdout == "leanspec-mcp 1.2.3\n"
+    assert result.stdout == "leanspec-mcp 1.2.3\n"
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
@@ -102,28 +102,28 @@ def test_an_answer_is_given_after_the_run_bit_came_back(site: Site) -> None:
         (">/dev/full", 1, "cannot write to standard output: No space left on device"),
     ],
 )
-def test_an_answer_that_cannot_be_written_is_explained(
+def test_mcp_version_to_a_full_output_is_an_error(
     site: Site, argument: str, redirection: str, code: int, words: str
 ) -> None:
     require("/dev/full")
     site.pin("mcp", OLD)
     site.wheel("mcp", OLD)
-    found, said = started(site, redirection, argument)
-    assert (found, said.startswith(f"error: {words}\nhint: ")) == (code, True)
-    assert said.count("\n") == 2
+    exit_code, result = started(site, redirection, argument)
+    assert (exit_code, result.startswith(f"error: {words}\nhint: ")) == (code, True)
+    assert result.count("\n") == 2
 
 
-def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
+def test_mcp_version_to_a_closed_pipe_ends_by_sigpipe(site: Site) -> None:
     site.pin("mcp", OLD)
     site.wheel("mcp", OLD)
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--help"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=site.env, stdout=writing, stderr=subprocess.PIPE, check=False
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+    assert (result.returncode, result.stderr) == (-signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
@@ -137,7 +137,7 @@ def test_an_answer_that_nobody_reads_ends_as_a_program_does(site: Site) -> None:
         ("http", {}, 127),
     ],
 )
-def test_the_exit_code_is_the_same_if_nobody_reads_why(
+def test_exit_code_is_the_same_with_closed_standard_error(
     site: Site, redirection: str, program: str, env: dict[str, str], code: int
 ) -> None:
     site.pin("cli", GOOD)
@@ -155,13 +155,15 @@ def test_an_explanation_to_a_broken_pipe_ends_with_its_exit_code(
     os.close(reading)
     command = [sys.executable, "-S", "-c", site.call("cli")]
     env = site.env | {"LEANSPEC_CLI_BINARY": path}
-    done = subprocess.run(command, env=env, stderr=writing, check=False)
+    result = subprocess.run(command, env=env, stderr=writing, check=False)
     os.close(writing)
-    assert done.returncode == (127 if path == "/nowhere" else 126)
+    assert result.returncode == (127 if path == "/nowhere" else 126)
 
 
 @pytest.mark.parametrize("redirection", ["", "2>&-", "2>/dev/full"])
-def test_a_program_that_is_none_is_a_usage_error(site: Site, redirection: str) -> None:
+def test_python_dash_m_with_an_unknown_program_is_a_usage_error(
+    site: Site, redirection: str
+) -> None:
     command = [
         "sh",
         "-c",
@@ -180,22 +182,27 @@ def test_a_program_that_is_none_is_a_usage_error(site: Site, redirection: str) -
     )
 
 
-def test_python_dash_m_explains_itself(site: Site) -> None:
-    done = run(
+def test_python_dash_m_prints_its_help(site: Site) -> None:
+    result = run(
         [sys.executable, "-m", "leanspec_launcher", "--help"], site.env, cwd=site.root
     )
-    assert done.stdout.startswith(
+    assert result.stdout.startswith(
         "Usage: python -m leanspec_launcher cli|mcp|http [ARGS]\n"
     )
-    done = run([sys.executable, "-m", "leanspec_launcher"], site.env, cwd=site.root, code=2)
-    assert done.stderr.startswith(
+    result = run(
+        [sys.executable, "-m", "leanspec_launcher"], site.env, cwd=site.root, code=2
+    )
+    assert result.stderr.startswith(
         "error: no program is given\nhint: python -m leanspec_launcher "
     )
 
 
-def test_the_management_command_alone_is_a_usage_error(site: Site) -> None:
-    done = site.manage(code=2)
-    assert (done.stdout, done.stderr.startswith("Usage: leanspec-launcher ")) == ("", True)
+def test_leanspec_launcher_without_a_command_is_a_usage_error(site: Site) -> None:
+    result = site.manage(code=2)
+    assert (result.stdout, result.stderr.startswith("Usage: leanspec-launcher ")) == (
+        "",
+        True,
+    )
 
 
 ON_A_TERMINAL = """
@@ -224,12 +231,12 @@ print(output.count(b"\\x1b["))
     ],
 )
 @pytest.mark.parametrize("arguments", [["which"], ["no-such-command"]])
-def test_colours_are_for_terminals_that_want_them(
+def test_colours_follow_the_terminal_and_no_color(
     site: Site, env: dict[str, str], colours: str, arguments: list[str]
 ) -> None:
     launcher = [sys.executable, "-c", site.call("main", ".manage"), *arguments]
-    done = run([sys.executable, "-c", ON_A_TERMINAL, *launcher], site.env | env)
-    assert (int(done.stdout) > 0) is (colours == "some")
+    result = run([sys.executable, "-c", ON_A_TERMINAL, *launcher], site.env | env)
+    assert (int(result.stdout) > 0) is (colours == "some")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +251,7 @@ def test_colours_are_for_terminals_that_want_them(
         ({"explain/explain.py": None}, "No module named"),
     ],
 )
-def test_a_damaged_launcher_says_so_without_a_traceback(
+def test_damaged_launcher_is_an_error_without_a_traceback(
     site: Site, damage: dict[str, bytes | None], words: str
 ) -> None:
     site.pin("cli", GOOD)
@@ -255,27 +262,27 @@ def test_a_damaged_launcher_says_so_without_a_traceback(
             file.unlink()
         else:
             write_module(file, data)
-    done = site.start("cli", code=126)
-    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
-    assert words in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("hint: ")
+    result = site.start("cli", code=126)
+    assert (result.stdout, "Traceback" in result.stderr) == ("", False)
+    assert words in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("hint: ")
     for command in ("doctor", "verify", "which"):
         site.manage(command)
 
 
-def test_a_damaged_launcher_ends_with_its_code_if_nobody_reads_why(site: Site) -> None:
+def test_damaged_launcher_ends_with_126_with_closed_standard_error(site: Site) -> None:
     write_module(site.root / "leanspec_launcher/_tables.py", b"")
     for redirection in ("2>&-", "2>/dev/full"):
         assert started(site, redirection, program="cli")[0] == 126
 
 
-def test_without_click_the_management_command_says_what_is_missing(site: Site) -> None:
-    done = run(
+def test_leanspec_launcher_without_click_is_an_error(site: Site) -> None:
+    result = run(
         [sys.executable, "-S", "-c", site.call("main", ".manage"), "doctor"],
         site.env,
         code=1,
     )
-    assert done.stderr == (
+    assert result.stderr == (
         "error: cannot run `leanspec-launcher`: No module named 'click'\n"
         "hint: reinstall lean-spec with its dependencies\n"
     )
@@ -332,12 +339,14 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
     *_, doctor, link = site.manage_each(
         *([command] for command in commands), ["doctor", "--json"], ["link"]
     )
-    found = json.loads(doctor.stdout)["findings"]
+    findings = json.loads(doctor.stdout)["findings"]
     assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {
-        finding["section"] for finding in found
+        finding["section"] for finding in findings
     }
     if "missing" in damage or "empty" in damage:
-        wrong = [finding for finding in found if finding["status"] in ("error", "warning")]
+        wrong = [
+            finding for finding in findings if finding["status"] in ("error", "warning")
+        ]
         assert any(
             "RECORD" in each["value"]
             or "METADATA" in each["value"]
@@ -349,15 +358,15 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
             assert "does not list lean-spec's console scripts" in link.stderr
 
 
-def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -> None:
+def test_doctor_reports_other_scripts_beside_an_unreadable_one(site: Site) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-mcp,,\n")
     (site.root / "bin").mkdir()
     (site.root / "bin/lean-spec").mkdir()
     os.mkfifo(site.root / "bin/leanspec-mcp")
-    found = json.loads(site.manage("doctor", "--json").stdout)["findings"]
-    assert [each["name"] for each in found if each["section"] == "commands"] == [
+    findings = json.loads(site.manage("doctor", "--json").stdout)["findings"]
+    assert [each["name"] for each in findings if each["section"] == "commands"] == [
         "lean-spec",
         "leanspec-mcp",
     ]
@@ -369,19 +378,19 @@ def test_one_script_that_cannot_be_examined_hides_no_other_finding(site: Site) -
     assert (site.root / "bin/lean-spec").is_dir()
 
 
-def test_the_two_versions_of_an_interrupted_upgrade_are_reported(site: Site) -> None:
+def test_doctor_reports_two_versions_after_an_interrupted_upgrade(site: Site) -> None:
     site.pin("cli", GOOD)
     record(site)
     (site.root / "lean_spec-9.9.8.dist-info").mkdir()
-    said = site.manage("doctor").stdout
+    output = site.manage("doctor").stdout
     assert (
         "several versions are recorded: lean_spec-9.9.8.dist-info, lean_spec-9.9.9.dist-info"
-        in said
+        in output
     )
-    assert HOST.key in said
+    assert HOST.key in output
 
 
-def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None:
+def test_doctor_reports_scripts_that_import_re(site: Site) -> None:
     """As pip before 25.2 writes them."""
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
@@ -394,9 +403,9 @@ def test_scripts_that_import_re_are_reported_with_the_remedy(site: Site) -> None
         text.format("leanspec_launcher.manage", "main")
     )
     (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
-    said = site.manage("doctor").stdout
+    output = site.manage("doctor").stdout
     assert (
         f"each start of `{site.root}/bin/lean-spec` takes some 7 ms longer than it has to: pip before"
-        in said
+        in output
     )
-    assert "hint: `leanspec-launcher link` starts it without Python" in said
+    assert "hint: `leanspec-launcher link` starts it without Python" in output

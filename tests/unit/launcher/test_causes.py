@@ -80,7 +80,7 @@ def test_an_index_that_does_not_answer_is_one_message(
         index._run(command)  # noqa: SLF001
 
 
-def test_damaged_code_of_ours_is_one_message(site: Site) -> None:
+def test_damaged_module_is_one_message(site: Site) -> None:
     write_module(site.root / "leanspec_launcher/_tables.py", "1 / 0\n")
     result = site.start("cli", code=126)
     words = "lean-spec is damaged: ZeroDivisionError: division by zero"

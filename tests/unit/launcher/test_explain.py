@@ -44,9 +44,9 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
     """Return the lines with which a pinned program is refused, which is one message."""
     site.pin("cli", data)
     site.wheel("cli", data)
-    done = site.start("cli", code=126, env=env)
-    assert done.stdout == ""
-    lines = done.stderr.splitlines()
+    result = site.start("cli", code=126, env=env)
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
     assert [line.startswith("error: ") for line in lines] == [True] + [False] * (
         len(lines) - 1
     )
@@ -56,7 +56,7 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
     return lines
 
 
-def test_a_program_that_loads_is_started(site: Site) -> None:
+def test_loadable_program_is_started(site: Site) -> None:
     data = compiled()
     site.pin("cli", data)
     site.wheel("cli", data)
@@ -108,7 +108,7 @@ def test_a_missing_loader_is_named(site: Site) -> None:
     assert lines[0].endswith("its loader `/lib/ld-nowhere.so.1` is not on this system")
 
 
-def test_the_loader_is_asked_again_until_it_has_no_objection(
+def test_loader_is_asked_again_until_the_library_is_there(
     site: Site, tmp_path: Path
 ) -> None:
     """No stamp spares a program that could not be loaded."""
@@ -161,12 +161,12 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
         (urlsafe_digest(b"other"), "it is      as leanspec-cli-bin 9.9.8 brought it"),
     ):
         (info / "RECORD").write_text(f"leanspec_cli_bin/bin/leanspec,sha256={recorded},5\n")
-        said = site.start("cli", code=126).stderr
-        assert f"  {words}\n" in said
-        assert "chmod" not in said, "the run bit is the least of it"
+        message = site.start("cli", code=126).stderr
+        assert f"  {words}\n" in message
+        assert "chmod" not in message, "the run bit is the least of it"
         assert (
             "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n"
-            in said
+            in message
         )
 
 
@@ -174,16 +174,17 @@ def urlsafe_digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def test_a_file_that_is_still_being_written_is_waited_for(site: Site) -> None:
+def test_start_waits_for_a_file_that_is_being_written(site: Site) -> None:
     site.pin("cli", GOOD)
     data = Path(shutil.which("true") or "/bin/true").read_bytes()
     site.pin("cli", data)
     path = site.wheel("cli", data)
     with path.open("r+b"):
-        said = site.start("cli", code=126)
-    assert ": another process is still writing it\n" in said.stderr
+        result = site.start("cli", code=126)
+    assert ": another process is still writing it\n" in result.stderr
     assert (
-        said.stderr.splitlines()[-1] == "hint: try again when the installer is done with it"
+        result.stderr.splitlines()[-1]
+        == "hint: try again when the installer is done with it"
     )
     file = path.open("r+b")
     timer = threading.Timer(0.7, file.close)
@@ -205,21 +206,19 @@ def noexec(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.system
 @pytest.mark.parametrize("mode", [0o755, 0o644])
-def test_a_file_system_that_lets_nothing_run_is_named(
-    site: Site, noexec: Path, mode: int
-) -> None:
+def test_noexec_file_system_is_named(site: Site, noexec: Path, mode: int) -> None:
     shutil.copytree(site.root, noexec / "site")
     moved = Site(noexec / "site", site.env)
     moved.pin("cli", GOOD)
     moved.wheel("cli", GOOD, mode)
-    said = moved.start("cli", code=126).stderr
-    assert "its file system is mounted `noexec`\n" in said
-    assert "hint: install lean-spec on a file system that lets programs run" in said
+    message = moved.start("cli", code=126).stderr
+    assert "its file system is mounted `noexec`\n" in message
+    assert "hint: install lean-spec on a file system that lets programs run" in message
 
 
 @pytest.mark.system
 @needs("root", "setpriv", "a Python for every user")
-def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
+def test_unreadable_file_is_named_with_a_chmod(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, 0o700)
     system = Path("/usr/bin/python3")
@@ -238,13 +237,13 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         "-S",
         "-B",
     ]
-    done = run(
+    result = run(
         [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
     )
-    assert done.stderr.startswith(
+    assert result.stderr.startswith(
         f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n"
     )
-    assert f"hint: let its owner run `chmod a+rx '{path}'`" in done.stderr
+    assert f"hint: let its owner run `chmod a+rx '{path}'`" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -259,7 +258,7 @@ def test_a_file_that_only_its_owner_reads_is_named(site: Site) -> None:
         ),
     ],
 )
-def test_the_remedy_is_that_of_the_installer_in_use(
+def test_hint_is_that_of_the_installer_in_use(
     site: Site, tmp_path: Path, installer: str, hint: str
 ) -> None:
     site.pin("cli", GOOD)
@@ -273,21 +272,21 @@ def test_the_remedy_is_that_of_the_installer_in_use(
     tools.mkdir()
     (tools / "uv").touch(0o755)
     path = {"PATH": f"{tools}:{site.env['PATH']}"}
-    said = site.start("cli", code=127, env=path, alone=True).stderr
-    assert hint in said.splitlines()[-1]
+    message = site.start("cli", code=127, env=path, alone=True).stderr
+    assert hint in message.splitlines()[-1]
 
 
-def test_a_diagnosis_that_fails_is_one_message_too(site: Site) -> None:
+def test_failing_explanation_is_one_message(site: Site) -> None:
     broken = site.root / "leanspec_launcher/explain/verdicts.py"
     code = broken.read_text().replace("    decided = False\n", "    decided = 1 / 0\n")
     write_module(broken, code)
-    said = site.start("cli", code=126).stderr
-    assert said.startswith("error: `leanspec` did not start: FileNotFoundError: ")
+    message = site.start("cli", code=126).stderr
+    assert message.startswith("error: `leanspec` did not start: FileNotFoundError: ")
     assert (
         "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n"
-        in said
+        in message
     )
-    assert said.splitlines()[-1] == "hint: reinstall lean-spec"
+    assert message.splitlines()[-1] == "hint: reinstall lean-spec"
 
 
 def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> None:
@@ -298,12 +297,14 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
         for path in site.root.rglob("*"):
             file.write(path, path.relative_to(site.root))
     zipped = Site(archive, site.env)
-    said = run([sys.executable, "-S", "-c", zipped.call("cli")], site.env, code=127).stderr
+    message = run(
+        [sys.executable, "-S", "-c", zipped.call("cli")], site.env, code=127
+    ).stderr
     inside = f"`{archive}/leanspec_cli_bin/bin/leanspec`: not there: lean-spec is inside an archive"
-    assert inside in said
+    assert inside in message
     assert (
         "hint: install lean-spec into a folder instead: `pip install --target FOLDER lean-spec==9.9.9`"
-        in said
+        in message
     )
 
 
@@ -320,22 +321,20 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
         ("/etc/passwd/x", 126, "Not a directory"),
     ],
 )
-def test_every_kind_of_variable_is_taken_or_explained(
+def test_variable_is_used_or_explained(
     site: Site, value: str, code: int, words: str
 ) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
-    done = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": value})
-    assert words in done.stderr
-    assert done.stdout == ("started\n" if code == 0 else "")
+    result = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": value})
+    assert words in result.stderr
+    assert result.stdout == ("started\n" if code == 0 else "")
 
 
 @pytest.mark.parametrize(
     "value", ["/nowhere", "/etc/passwd", os.fsdecode(b"/nowhere/\xff")]
 )
-def test_a_binaries_directory_without_binaries_is_passed_over(
-    site: Site, value: str
-) -> None:
+def test_binaries_directory_without_binaries_is_skipped(site: Site, value: str) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     assert site.start("cli", env={"LEANSPEC_BINARIES_DIR": value}).stdout == "started\n"
@@ -353,7 +352,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
     [(20, 5), pytest.param(1000, 1, marks=pytest.mark.slow)],
     ids=["some", "many"],
 )
-def test_no_changed_byte_and_no_truncation_is_ever_run(
+def test_changed_or_truncated_binary_is_never_run(
     site: Site,
     binaries: Path,
     program: str,
@@ -391,22 +390,22 @@ def test_no_changed_byte_and_no_truncation_is_ever_run(
         with pytest.raises(Refusal, match="its SHA-256 is not the expected one"):
             verify(start, place)
         if number % every == 0:
-            done = site.start(program, "--version", code=126)
-            assert done.stdout == ""
-            assert done.stderr.startswith(
+            result = site.start(program, "--version", code=126)
+            assert result.stdout == ""
+            assert result.stderr.startswith(
                 f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
             )
-            assert done.stderr.count("error: ") == 1
+            assert result.stderr.count("error: ") == 1
 
 
-def test_a_fault_of_the_launcher_itself_is_said(site: Site) -> None:
+def test_exception_of_the_launcher_is_one_message(site: Site) -> None:
     before = (
         "from leanspec_launcher._search import Start; Start.first_place = lambda _: 1 / 0"
     )
     call = site.call("cli", before=before)
-    done = run([sys.executable, "-S", "-c", call], site.env, code=126)
+    result = run([sys.executable, "-S", "-c", call], site.env, code=126)
     first = "error: the launcher itself failed: ZeroDivisionError: division by zero\n"
-    assert done.stderr.startswith(first)
+    assert result.stderr.startswith(first)
 
 
 def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path) -> None:
@@ -420,16 +419,16 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     decoy.chmod(0o755)
     env = {"PATH": f".::{npx.parent}:/usr/bin:/bin"}
     prefix = site.root / "leanspec_launcher/instead"
-    wanted = (
+    expected = (
         f"[--prefix={prefix}][--yes][--package=lean-spec@0.2.9][--][lean-spec][list][a b]"
     )
-    done = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
-    assert done.stdout == wanted
-    assert done.stderr.splitlines() == [
+    result = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
+    assert result.stdout == expected
+    assert result.stderr.splitlines() == [
         f"note: `--use-typescript` runs lean-spec@0.2.9, the last TypeScript release, by `{npx}`, until 0.4"
     ]
-    done = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
-    assert done.stdout == wanted
+    result = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
+    assert result.stdout == expected
     without = site.start(
         "cli", "list", env={"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}, code=127
     )
@@ -439,9 +438,7 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
 
 
-def test_typescript_that_npm_does_not_have_is_said_in_one_line(
-    site: Site, tmp_path: Path
-) -> None:
+def test_typescript_release_that_npm_lacks_is_an_error(site: Site, tmp_path: Path) -> None:
     """By the real npm; and it is started if the registry has it."""
     require("npm")
     site.write_pins()
@@ -465,11 +462,11 @@ def test_typescript_that_npm_does_not_have_is_said_in_one_line(
 
 
 def test_typescript_is_not_pinned_by_a_checkout(site: Site) -> None:
-    done = site.start("cli", "--use-typescript", code=127)
-    assert "asks for a TypeScript release, and a source checkout pins none" in done.stderr
+    result = site.start("cli", "--use-typescript", code=127)
+    assert "asks for a TypeScript release, and a source checkout pins none" in result.stderr
 
 
-def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site) -> None:
+def test_typescript_option_is_for_the_cli_alone(site: Site) -> None:
     binary = script('printf "[%s]" "$@"')
     for program in ("mcp", "cli"):
         site.pin(program, binary)
@@ -484,7 +481,7 @@ def test_typescript_is_for_the_command_line_alone_and_only_when_asked(site: Site
     )
 
 
-def test_the_typescript_years_end_with_0_3() -> None:
+def test_typescript_module_goes_with_0_4() -> None:
     """When this fails, `instead/typescript.py`, its variable and its option go."""
     assert OURS.startswith("0.3.")
     assert (ROOT / "leanspec_launcher/instead/typescript.py").exists()

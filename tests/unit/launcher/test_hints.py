@@ -371,7 +371,7 @@ def rows(table: dict[str, dict[str, dict[str, str]]]) -> dict[tuple[str, str, st
     }
 
 
-def test_hints_are_those_that_are_recorded(tmp_path: Path) -> None:
+def test_hints_are_those_of_hints_json(tmp_path: Path) -> None:
     actual = {name: hints(name, tmp_path / name.replace(" ", "-")) for name in ENVIRONMENTS}
     new = tmp_path / HINTS.name
     new.write_text(json.dumps(actual, indent=1, ensure_ascii=False) + "\n", "utf-8")

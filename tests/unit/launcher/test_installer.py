@@ -72,7 +72,7 @@ METADATA = {"main_package": {"suffix": ""}}
         (("x", "pip", f".shiv/app.pyz_{DIGEST}/site-packages"), table.SHIV, ""),
     ],
 )
-def test_the_installer_is_known(
+def test_installer_is_detected(
     place: Place, layout: tuple[str, ...], expected: Installer, extra: str
 ) -> None:
     place(*layout)
@@ -97,7 +97,7 @@ def test_the_installer_is_known(
         ),
     ],
 )
-def test_an_environment_of_pipx_is_kept_or_cleared(
+def test_pipx_environment_is_that_of_install_or_run(
     place: Place, prefix: str, expected: Installer, extra: str
 ) -> None:
     name = f"{prefix.replace('/', '__').replace('.', '_dot_').replace('-', '_dash_')}__pipx_metadata_dot_json"
@@ -107,7 +107,7 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
 
 
 @pytest.mark.parametrize(
-    ("receipt", "wanted"),
+    ("receipt", "expected"),
     [
         ('requirements = [{ name = "lean-spec" }]', "'lean-spec[ui]'"),
         (
@@ -134,28 +134,30 @@ def test_an_environment_of_pipx_is_kept_or_cleared(
     ],
 )
 def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
-    place: Place, receipt: str, wanted: str
+    place: Place, receipt: str, expected: str
 ) -> None:
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert in_use() is table.UV_TOOL
     assert shown(reinstall.commands(PROGRAMS["http"])) == typed(
-        f"uv tool install --reinstall {wanted}"
+        f"uv tool install --reinstall {expected}"
     )
 
 
-def test_a_project_of_uv_keeps_what_is_added(place: Place, tmp_path: Path) -> None:
+def test_extra_of_a_uv_project_is_added_by_uv_add(place: Place, tmp_path: Path) -> None:
     """Until its next `uv sync`, an environment has what `uv pip install` brings; then it is gone."""
     place("project/.venv", "uv", project__uv_dot_lock="")
     assert in_use() is table.UV_PROJECT
-    found = reinstall.commands(PROGRAMS["http"])
-    assert found == [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
+    commands = reinstall.commands(PROGRAMS["http"])
+    assert commands == [
+        ["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]
+    ]
 
 
 @pytest.mark.parametrize(
     "other", ['git = "https://example.org/x"', "marker = 'os_name == \"x\"'"]
 )
-def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks(
+def test_uv_tool_with_parts_of_no_command_line_gets_a_hint(
     place: Place, other: str
 ) -> None:
     receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
@@ -168,7 +170,7 @@ def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks
 
 
 @pytest.mark.parametrize(
-    ("recorded", "wanted"),
+    ("recorded", "expected"),
     [
         (
             '{"url": "file:///w/x.whl", "archive_info": {}}',
@@ -183,17 +185,17 @@ def test_a_tool_of_uv_whose_parts_no_command_line_can_name_is_told_what_it_lacks
         ("[]", "leanspec-cli-bin==1.2.3"),
     ],
 )
-def test_what_was_named_is_taken_from_there_again(
-    place: Place, tmp_path: Path, recorded: str, wanted: str
+def test_reinstall_uses_the_recorded_url(
+    place: Place, tmp_path: Path, recorded: str, expected: str
 ) -> None:
     place("venv", "pip")
     info = tmp_path / "venv/lib/site-packages/leanspec_cli_bin-1.2.3.dist-info"
     info.mkdir()
     (info / "direct_url.json").write_text(recorded)
-    assert reinstall.commands(PROGRAMS["cli"])[0][-1] == wanted
+    assert reinstall.commands(PROGRAMS["cli"])[0][-1] == expected
 
 
-def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
+def test_required_hashes_leave_no_command_without_them(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place("venv", "pip")
@@ -204,7 +206,7 @@ def test_an_installer_that_demands_hashes_is_given_no_command_that_it_refuses(
     assert reinstall.commands(PROGRAMS["cli"]) != []
 
 
-def test_where_no_shell_finds_uv_pip_installs(
+def test_reinstall_uses_pip_without_uv_on_path(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hatch brings an uv of its own along, which is on no path."""
@@ -217,7 +219,7 @@ def test_where_no_shell_finds_uv_pip_installs(
 @pytest.mark.parametrize(
     ("is_checkout", "expected"), [(True, table.CHECKOUT), (False, table.SOURCES)]
 )
-def test_only_a_checkout_can_collect(
+def test_collect_is_a_hint_in_a_checkout_alone(
     place: Place, monkeypatch: pytest.MonkeyPatch, *, is_checkout: bool, expected: Installer
 ) -> None:
     place("venv", "uv")
@@ -243,7 +245,7 @@ def test_only_the_installer_that_a_command_calls_demands_hashes(
     assert (reinstall.commands(PROGRAMS["cli"]) == []) is (variable == "PIP_REQUIRE_HASHES")
 
 
-def test_pipx_without_pip_obeys_what_uv_demands(
+def test_pipx_without_pip_follows_the_hashes_of_uv(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place("pipx/venvs/x", "uv", pipx__venvs__x__pipx_metadata_dot_json="{}")
@@ -255,7 +257,7 @@ def test_pipx_without_pip_obeys_what_uv_demands(
 
 
 @pytest.mark.parametrize("recorded", ["pdm", "poetry"])
-def test_sources_in_a_project_are_the_projects_to_change(
+def test_sources_in_a_project_get_a_hint_for_the_project(
     place: Place, monkeypatch: pytest.MonkeyPatch, recorded: str
 ) -> None:
     place("venv", recorded)

@@ -27,34 +27,34 @@ GOOD = script('printf "[%s]" started "$@"; exit 7')
 
 
 @pytest.mark.posix
-def test_the_wheel_beside_the_launcher_is_started_with_its_arguments_and_code(
+def test_start_passes_arguments_and_exit_code(
     site: Site,
 ) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
-    done = site.start("cli", "a b", "", "--", "ü", code=7)
-    assert done.stdout == "[started][a b][][--][ü]"
-    assert done.stderr == ""
+    result = site.start("cli", "a b", "", "--", "ü", code=7)
+    assert result.stdout == "[started][a b][][--][ü]"
+    assert result.stderr == ""
 
 
 @pytest.mark.posix
-def test_the_launcher_becomes_the_program(site: Site) -> None:
+def test_start_keeps_the_process_number(site: Site) -> None:
     program = script("echo $$")
     site.pin("cli", program)
     site.wheel("cli", program)
     call = site.call("cli", before="import os; print(os.getpid(), file=sys.stderr)")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", call],
         env=site.env,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == done.stderr
+    assert result.stdout == result.stderr
 
 
 @pytest.mark.posix
-def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
+def test_start_searches_variable_then_local_then_wheel(site: Site, tmp_path: Path) -> None:
     wheel, local, chosen = script("echo wheel"), script("echo local"), script("echo chosen")
     site.pin("cli", wheel)
     site.wheel("cli", wheel)
@@ -78,7 +78,7 @@ def test_the_order_of_the_places(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.posix
-def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
+def test_start_finds_the_pinned_binary_in_the_store(site: Site) -> None:
     site.pin("cli", GOOD)
     store = (
         Path(site.env["HOME"])
@@ -93,7 +93,7 @@ def test_the_store_comes_last_and_holds_what_is_pinned(site: Site) -> None:
 
 
 @pytest.mark.posix
-def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> None:
+def test_start_finds_a_wheel_on_sys_path(site: Site, tmp_path: Path) -> None:
     site.pin("cli", GOOD)
     beside = site.wheel("cli", GOOD)
     elsewhere = tmp_path / "elsewhere/leanspec_cli_bin/bin"
@@ -105,7 +105,7 @@ def test_a_wheel_elsewhere_on_the_path_is_found(site: Site, tmp_path: Path) -> N
     )
 
 
-def test_nothing_near_the_working_directory_or_on_path_is_run(
+def test_start_runs_no_file_of_the_working_directory_or_path(
     site: Site, tmp_path: Path
 ) -> None:
     decoy = script("echo decoy")
@@ -125,21 +125,21 @@ def test_nothing_near_the_working_directory_or_on_path_is_run(
     site.local("cli", decoy, project / "platform_wheels")
     (project / "inner").mkdir()
     for cwd in (project, project / "inner"):
-        done = site.start(
+        result = site.start(
             "cli", cwd=cwd, code=127, env={"PATH": f"{project / 'bin'}:/usr/bin:/bin"}
         )
-        assert done.stdout == ""
+        assert result.stdout == ""
 
 
 @pytest.mark.posix
-def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
+def test_missing_binary_is_an_error_with_each_place_and_a_hint(site: Site) -> None:
     site.pin("http", GOOD)
     tools = site.root / "tools"
     tools.mkdir()
     (tools / "pip").touch(0o755)
-    done = site.start("http", code=127, alone=True, env={"PATH": str(tools)})
-    assert done.stdout == ""
-    lines = done.stderr.splitlines()
+    result = site.start("http", code=127, alone=True, env={"PATH": str(tools)})
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
     assert (
         lines[0]
         == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
@@ -163,23 +163,25 @@ def test_none_at_all_names_every_place_and_the_remedy(site: Site) -> None:
 def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD + b"\n")
-    done = site.start("cli", code=126)
-    assert done.stdout == ""
-    assert done.stderr.startswith(
+    result = site.start("cli", code=126)
+    assert result.stdout == ""
+    assert result.stderr.startswith(
         f"error: refusing to run `{path}`: its SHA-256 is not the expected one\n"
     )
-    assert site.pins["cli"][HOST.key].executable in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("hint: ")
+    assert site.pins["cli"][HOST.key].executable in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("hint: ")
 
 
-def test_no_later_place_makes_up_for_a_bad_one(site: Site, tmp_path: Path) -> None:
+def test_bad_local_binary_is_refused_despite_a_good_wheel(
+    site: Site, tmp_path: Path
+) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     site.local("cli", GOOD, tmp_path / "local", sha256="0" * 64)
-    done = site.start(
+    result = site.start(
         "cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
     )
-    assert "an earlier place decided" in done.stderr
+    assert "an earlier place decided" in result.stderr
 
 
 def test_without_pins_a_wheel_is_refused(site: Site) -> None:
@@ -218,17 +220,17 @@ def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) 
         (lambda path: path.symlink_to(path), 126, "Too many levels of symbolic links"),
     ],
 )
-def test_a_bad_variable_is_an_error_without_fall_through(
+def test_bad_variable_is_an_error_despite_a_good_wheel(
     site: Site, tmp_path: Path, make: Callable[[Path], object], code: int, words: str
 ) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     path = tmp_path / "chosen"
     make(path)
-    done = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": str(path)})
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert "hint: `unset LEANSPEC_CLI_BINARY`" in done.stderr
+    result = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": str(path)})
+    assert result.stdout == ""
+    assert words in result.stderr
+    assert "hint: `unset LEANSPEC_CLI_BINARY`" in result.stderr
 
 
 def test_a_relative_variable_is_refused(site: Site) -> None:
@@ -255,18 +257,18 @@ def test_a_relative_variable_is_refused(site: Site) -> None:
         (b"#!/no/such/loader\n", "the loader that it names is not on this system"),
     ],
 )
-def test_what_the_system_cannot_start_is_explained(
+def test_binary_that_the_system_cannot_start_is_explained(
     site: Site, data: bytes, words: str
 ) -> None:
     site.pin("cli", data)
     path = site.wheel("cli", data)
-    done = site.start("cli", code=126)
-    assert f"error: cannot start `{path}`: {words}" in done.stderr
-    assert "hint: " in done.stderr
+    result = site.start("cli", code=126)
+    assert f"error: cannot start `{path}`: {words}" in result.stderr
+    assert "hint: " in result.stderr
 
 
 @pytest.mark.posix
-def test_a_lost_run_bit_comes_back(site: Site) -> None:
+def test_lost_run_bit_is_restored(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD, mode=0o644)
     assert site.start("cli", code=7).stdout == "[started]"
@@ -274,7 +276,7 @@ def test_a_lost_run_bit_comes_back(site: Site) -> None:
 
 
 @pytest.mark.posix
-def test_a_lost_run_bit_does_not_come_back_to_a_changed_file(site: Site) -> None:
+def test_changed_file_gets_no_run_bit(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD + b"#", mode=0o644)
     site.start("cli", code=126)
@@ -288,7 +290,7 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     path = site.wheel("cli", GOOD, mode=0o644)
     mount = f"mount --bind '{site.root}' '{site.root}' && mount -o remount,ro,bind '{site.root}' && exec \"$@\""
     call = site.call("cli")
-    done = subprocess.run(
+    result = subprocess.run(
         ["unshare", "--mount", "sh", "-ec", mount, "sh", sys.executable, "-c", call],
         env=site.env,
         capture_output=True,
@@ -296,12 +298,12 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
         check=False,
         cwd="/",
     )
-    assert done.returncode == 126
+    assert result.returncode == 126
     assert (
         f"error: cannot start `{path}`: it has no permission to run (no run bit)"
-        in done.stderr
+        in result.stderr
     )
-    assert f"hint: let its owner run `chmod +x '{path}'`" in done.stderr
+    assert f"hint: let its owner run `chmod +x '{path}'`" in result.stderr
 
 
 @pytest.mark.posix
@@ -309,17 +311,17 @@ def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)
     call = site.call("cli", before="sys.argv[1:] = ['x' * 100_000] * 100")
-    done = run([sys.executable, "-c", call], site.env, code=126)
-    assert "are larger than the system allows" in done.stderr
+    result = run([sys.executable, "-c", call], site.env, code=126)
+    assert "are larger than the system allows" in result.stderr
 
 
 @pytest.mark.posix
-def test_debug_says_where_it_looked(site: Site) -> None:
+def test_debug_variable_prints_each_place(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD)
-    done = site.start("cli", code=7, env={"LEANSPEC_DEBUG": "1"})
-    assert done.stdout == "[started]"
-    assert done.stderr == f"debug: wheel `{path}`: there\n"
+    result = site.start("cli", code=7, env={"LEANSPEC_DEBUG": "1"})
+    assert result.stdout == "[started]"
+    assert result.stderr == f"debug: wheel `{path}`: there\n"
 
 
 @pytest.mark.posix
@@ -336,7 +338,7 @@ def test_python_dash_m_starts_a_program(site: Site) -> None:
 
 
 @pytest.mark.posix
-def test_a_removed_program_says_so_whatever_is_there(site: Site) -> None:
+def test_removed_program_is_an_error_despite_its_binary(site: Site) -> None:
     """Also as the Windows configuration of a client starts it. For all of it: tests/e2e/test_removal.py."""
     site.pin("mcp", GOOD)
     site.wheel("mcp", GOOD)
@@ -383,14 +385,14 @@ def test_the_mcp_server_is_refused_in_the_root_and_the_home_folder(
         del env["HOME"]
     is_refused = folder == "/" or home == "its own"
     start = [sys.executable, "-S", "-c", mcp.call("mcp")]
-    done = run(start, env, cwd=tmp_path / folder, code=126 if is_refused else 3)
+    result = run(start, env, cwd=tmp_path / folder, code=126 if is_refused else 3)
     here = Path(tmp_path / folder).resolve()
     assert (
-        done.stderr.startswith(f"error: refusing to start `leanspec-mcp` in `{here}`: ")
+        result.stderr.startswith(f"error: refusing to start `leanspec-mcp` in `{here}`: ")
         is is_refused
     )
-    assert done.stderr.count("\nhint: ") == is_refused
-    assert done.stdout == ""
+    assert result.stderr.count("\nhint: ") == is_refused
+    assert result.stdout == ""
 
 
 @pytest.mark.posix
@@ -445,7 +447,7 @@ def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, program: str
 
 
 @pytest.mark.posix
-def test_only_alone_are_these_arguments_answered(site: Site) -> None:
+def test_mcp_version_with_another_argument_reaches_the_binary(site: Site) -> None:
     binary = script('printf "[%s]" "$@"')
     for program in ("mcp", "cli"):
         site.pin(program, binary)
@@ -455,20 +457,20 @@ def test_only_alone_are_these_arguments_answered(site: Site) -> None:
 
 
 @pytest.mark.posix
-def test_a_server_that_does_not_answer_is_an_error(site: Site) -> None:
+def test_mcp_version_of_a_silent_server_is_an_error(site: Site) -> None:
     program = script("exit 0")
     site.pin("mcp", program)
     path = site.wheel("mcp", program)
-    done = site.start("mcp", "--version", code=126)
-    assert done.stdout == ""
+    result = site.start("mcp", "--version", code=126)
+    assert result.stdout == ""
     assert (
         f"cannot start `{path}`: the server answered neither `server/discover` nor `initialize`"
-        in done.stderr
+        in result.stderr
     )
 
 
 @pytest.mark.posix
-def test_ignored_signals_are_not_handed_on(site: Site) -> None:
+def test_start_ignores_no_signal_in_the_program(site: Site) -> None:
     program = script("grep -E '^Sig(Ign|Blk)' /proc/self/status")
     site.pin("cli", program)
     path = site.wheel("cli", program)
@@ -489,40 +491,40 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     site.pin("cli", GOOD)
     path = site.wheel("cli", GOOD)
     call = site.call("main", ".manage")
-    which = [sys.executable, "-c", call, "which", "cli", "--json"]
-    found = json.loads(run(which, site.env).stdout)["programs"][0]
-    assert (found["program"], found["platform"], found["binary"]) == (
+    command = [sys.executable, "-c", call, "which", "cli", "--json"]
+    report = json.loads(run(command, site.env).stdout)["programs"][0]
+    assert (report["program"], report["platform"], report["binary"]) == (
         "cli",
         HOST.key,
         str(path),
     )
-    assert [place["verdict"] for place in found["places"]][:3] == [
+    assert [place["verdict"] for place in report["places"]][:3] == [
         "absent",
         "absent",
         "taken",
     ]
     site.wheel("cli", GOOD + b"#")
-    found = json.loads(run(which, site.env, code=1).stdout)["programs"][0]
-    bad = next(place for place in found["places"] if place["verdict"] == "refused")
-    assert found["binary"] is None
+    report = json.loads(run(command, site.env, code=1).stdout)["programs"][0]
+    bad = next(place for place in report["places"] if place["verdict"] == "refused")
+    assert report["binary"] is None
     assert bad["expected"] == [site.pins["cli"][HOST.key].executable]
     assert bad["kind"] == "changed"
 
 
 @pytest.mark.posix
-def test_where_the_installer_took_the_stub_it_says_why(site: Site) -> None:
+def test_installed_stub_is_explained_by_the_nearest_build(site: Site) -> None:
     site.pin("cli", GOOD)
     stub = site.root / "leanspec_cli_bin/stub.json"
     stub.parent.mkdir()
     builds = {HOST.key: ["manylinux_2_99_x86_64"], "darwin-arm64": ["macosx_11_0_arm64"]}
     stub.write_text(json.dumps({"version": "9.9.9", "builds": builds}), "utf-8")
-    said = site.start("cli", code=127).stderr
+    message = site.start("cli", code=127).stderr
     libc = " ".join(platform.libc_ver())
-    assert f"  this is     Linux, CPU {platform.machine().lower()}, {libc}\n" in said
-    assert f"  there is    {HOST.label}: manylinux_2_99_x86_64\n" in said
-    assert f"  nearest     the one for {HOST.label} needs glibc 2.99 or newer\n" in said
-    assert "hint: use a newer system" in said
-    assert "force-reinstall" not in said, "that would bring the stub again"
+    assert f"  this is     Linux, CPU {platform.machine().lower()}, {libc}\n" in message
+    assert f"  there is    {HOST.label}: manylinux_2_99_x86_64\n" in message
+    assert f"  nearest     the one for {HOST.label} needs glibc 2.99 or newer\n" in message
+    assert "hint: use a newer system" in message
+    assert "force-reinstall" not in message, "that would bring the stub again"
 
 
 @pytest.mark.parametrize(
@@ -549,7 +551,7 @@ def test_the_nearest_build_is_named(
 
 @pytest.mark.posix
 @pytest.mark.parametrize("start", ["exec ", ""], ids=["exec", "child"])
-def test_a_script_that_starts_its_own_command_ends(
+def test_script_that_starts_its_own_command_is_refused(
     site: Site, tmp_path: Path, start: str
 ) -> None:
     path = tmp_path / "mine"
@@ -566,7 +568,7 @@ def test_a_script_that_starts_its_own_command_ends(
 
 @pytest.mark.posix
 @pytest.mark.parametrize("count", ["", "x", "²", "9" * 99])
-def test_a_script_is_started_whatever_was_counted(
+def test_script_starts_despite_an_invalid_count(
     site: Site, tmp_path: Path, count: str
 ) -> None:
     path = tmp_path / "mine"

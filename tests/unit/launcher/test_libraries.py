@@ -28,7 +28,7 @@ def grafted(site: Site) -> Path:
     return folder
 
 
-def known(site: Site) -> None:
+def cache_files(site: Site) -> None:
     """Let a start leave a stamp for each of the files."""
     for path in site.root.glob("leanspec_cli_bin*/**/*"):
         settle(path)
@@ -64,21 +64,21 @@ def a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [one_byte, cut_short, gone, another_file, a_folder])
-@pytest.mark.parametrize("was_known", [False, True])
-def test_a_changed_library_stops_the_start(
-    site: Site, grafted: Path, spoil: Callable[[Path], None], *, was_known: bool
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_changed_library_is_refused(
+    site: Site, grafted: Path, spoil: Callable[[Path], None], *, is_cached: bool
 ) -> None:
-    if was_known:
-        known(site)
+    if is_cached:
+        cache_files(site)
     library = grafted / "libcrypto-2.so.3"
     spoil(library)
-    done = site.start("cli", code=126)
-    assert f"the library `{library}`, which it brings along, " in done.stderr
-    assert "hint: " in done.stderr
-    verify, which, doctor, repair = site.manage_each(
+    result = site.start("cli", code=126)
+    assert f"the library `{library}`, which it brings along, " in result.stderr
+    assert "hint: " in result.stderr
+    verify, search, doctor, repair = site.manage_each(
         ("verify", "cli"), ("which", "cli"), ("doctor",), ("repair", "cli", "--dry-run")
     )
-    assert (verify.returncode, which.returncode) == (1, 1)
+    assert (verify.returncode, search.returncode) == (1, 1)
     assert f"the library `{library}`" in doctor.stdout
     assert "leanspec_cli_bin" not in repair.stdout
     if library.is_dir():
@@ -89,24 +89,22 @@ def test_a_changed_library_stops_the_start(
     assert site.manage("verify", "cli").returncode == 0
 
 
-def test_each_file_has_a_stamp_and_all_are_needed(site: Site, grafted: Path) -> None:
-    known(site)
+def test_binary_and_each_library_have_a_stamp(site: Site, grafted: Path) -> None:
+    cache_files(site)
     folder = Path(site.env["HOME"], ".cache/lean-spec/verified")
     for stamp in list(folder.iterdir()):
         stamp.unlink()
         assert site.start("cli").stdout == "started\n"
-        assert len(stamps(site)) == 3, "proved again, and remembered"
+        assert len(stamps(site)) == 3, "verified again, and cached"
     assert grafted.is_dir()
 
 
-def test_nothing_is_verified_where_the_user_says_so(site: Site, grafted: Path) -> None:
+def test_verify_off_verifies_no_library(site: Site, grafted: Path) -> None:
     one_byte(grafted / "libssl-1.so.3")
     assert site.start("cli", env={"LEANSPEC_VERIFY": "off"}).stdout == "started\n"
     assert site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"}).stdout == ""
 
 
-def test_a_library_that_nobody_pinned_is_no_business_of_ours(
-    site: Site, grafted: Path
-) -> None:
+def test_library_without_a_pin_is_not_verified(site: Site, grafted: Path) -> None:
     (grafted / "libother.so").write_bytes(b"x")
     assert site.start("cli").stdout == "started\n"

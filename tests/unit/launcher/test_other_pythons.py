@@ -17,41 +17,41 @@ pytestmark = pytest.mark.posix
 LACKING = "import os; [delattr(os, name) for name in ('POSIX_SPAWN_DUP2', 'ST_NOEXEC') if hasattr(os, name)]"
 
 
-def test_it_starts_where_python_lacks_calls(site: Site) -> None:
+def test_start_works_without_calls_that_python_lacks(site: Site) -> None:
     program = compiled()
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=site.env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 7, done.stderr
-    done = subprocess.run(
+    assert result.returncode == 7, result.stderr
+    result = subprocess.run(
         [sys.executable, "-c", site.call("main", ".manage", LACKING), "verify", "cli"],
         env=site.env,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
-def test_what_the_loader_lacks_is_said_there_too(site: Site) -> None:
+def test_missing_library_is_named_without_posix_spawn(site: Site) -> None:
     """Through a fork, in the place of `posix_spawn`."""
     program = needing("libgone.so")
     site.pin("cli", program)
     site.wheel("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=site.env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 126
-    assert "it needs `libgone.so`, which this system lacks" in done.stderr
+    assert result.returncode == 126
+    assert "it needs `libgone.so`, which this system lacks" in result.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.system
-def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
+def test_start_works_in_pypy(dist: Path, tmp_path: Path) -> None:
     require("pypy3")
     subprocess.run(["pypy3", "-m", "venv", tmp_path / "venv"], check=True)
     programs = tmp_path / "venv/bin"
@@ -66,14 +66,14 @@ def test_pypy_starts_it(dist: Path, tmp_path: Path) -> None:
         ["leanspec-mcp", "--version"],
         ["leanspec-launcher", "verify"],
     ):
-        done = subprocess.run(
+        result = subprocess.run(
             [programs / command[0], *command[1:]],
             env=env,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert result.returncode == 0, result.stderr
 
 
 FIND = "from leanspec_launcher.find import find_leanspec_bin as find; print(find({!r}))"
@@ -90,7 +90,7 @@ def find(site: Site, program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_program_finds_the_verified_binary(site: Site) -> None:
+def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
     data = script()
     site.pin("cli", data)
     path = site.wheel("cli", data)
@@ -112,18 +112,20 @@ def test_a_program_finds_the_verified_binary(site: Site) -> None:
         ("musllinux_1_1", "needs musl 1.1 or newer"),
     ],
 )
-def test_a_stub_in_the_place_of_a_build_that_fits(site: Site, tag: str, words: str) -> None:
+def test_installed_stub_despite_a_fitting_build_gets_a_hint(
+    site: Site, tag: str, words: str
+) -> None:
     """An old pip does not know the tag, or a mirror has no such wheel: then no newer system helps."""
     site.pin("cli", script())
     stub = site.root / "leanspec_cli_bin/stub.json"
     stub.parent.mkdir()
     cpu = "x86_64" if HOST.key.endswith("x64") else "aarch64"
     stub.write_text(f'{{"builds": {{"{HOST.key}": ["{tag}_{cpu}"]}}}}')
-    done = site.start("cli", code=127)
+    result = site.start("cli", code=127)
     if sys.platform != "linux":
         return
-    assert words in done.stderr
-    hint = done.stderr.splitlines()[-1]
+    assert words in result.stderr
+    hint = result.stderr.splitlines()[-1]
     assert ("if that changes nothing, your index lacks the build" in hint) is (
         "fits" in words
     )

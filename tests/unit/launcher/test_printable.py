@@ -82,9 +82,9 @@ def test_no_command_prints_a_control_character_of_a_stranger(
     (root / "home/.cursor").mkdir(parents=True)
     (root / "home/.cursor/mcp.json").write_text('{"mcpServers": {"\\u001b[2K": {}}}\n')
     env = {"LEANSPEC_MCP_BINARY": str(root / "nothing")}
-    done = [*hostile.manage_each(*COMMANDS, env=env), hostile.start("cli", code=126)]
-    done.append(hostile.start("mcp", "--version", code=None, env=env))
-    for result in done:
+    completed = [*hostile.manage_each(*COMMANDS, env=env), hostile.start("cli", code=126)]
+    completed.append(hostile.start("mcp", "--version", code=None, env=env))
+    for result in completed:
         output = result.stdout + result.stderr
         assert not any(map(is_hostile, output)), (result.args, output)
         assert "\n✓ verified" not in output

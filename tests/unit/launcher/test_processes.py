@@ -42,8 +42,8 @@ def test_output_of_has_streams_and_exit_code() -> None:
     program = "import sys; print(sys.stdin.read()); sys.stderr.write('no'); sys.exit(3)"
     result = output_of([PYTHON, "-c", program], seconds=60, stdin="text")
     assert (result.returncode, result.stdout, result.stderr) == (3, "text\n", "no")
-    where = output_of([PYTHON, "-c", "import os; print(os.getcwd())"], seconds=60)
-    assert Path(where.stdout.strip()) == Path(neutral_folder())
+    folder = output_of([PYTHON, "-c", "import os; print(os.getcwd())"], seconds=60)
+    assert Path(folder.stdout.strip()) == Path(neutral_folder())
 
 
 @pytest.mark.posix

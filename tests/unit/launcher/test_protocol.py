@@ -213,10 +213,10 @@ def test_ask_notes_other_words_and_a_server_that_stays(
 
 
 def test_a_client_refuses_a_server_of_another_era_alone() -> None:
-    known = dict(protocol.BEGINS_WITH)
-    assert [*refusing_clients(known, LEGACY[-1:])] == [], "all of them fall back today"
-    before = {name for name, versions in known.items() if MODERN not in versions}
+    clients = dict(protocol.BEGINS_WITH)
+    assert [*refusing_clients(clients, LEGACY[-1:])] == [], "all of them fall back today"
+    before = {name for name, versions in clients.items() if MODERN not in versions}
     assert before
-    assert {*refusing_clients(known, [MODERN])} == before
-    assert [*refusing_clients(known, [MODERN, LEGACY[0]])] == []
+    assert {*refusing_clients(clients, [MODERN])} == before
+    assert [*refusing_clients(clients, [MODERN, LEGACY[0]])] == []
     assert [*refusing_clients(["nobody's", "codex", "codex"], [MODERN])] == ["codex"]

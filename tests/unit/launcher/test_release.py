@@ -28,6 +28,6 @@ def test_versions_are_ordered_as_installers_do() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "latest", "1.0-1", "v1", "1.0+local", "1!2", "1.0 "])
-def test_what_is_no_version_of_a_release(text: str) -> None:
+def test_is_version_refuses_other_texts(text: str) -> None:
     assert not is_version(text)
     assert not is_newer(text, "0.3.0")

@@ -82,13 +82,13 @@ def lists(command: click.Command) -> list[str]:
     return re.findall(r"`(\w+)`", option.help or "")
 
 
-def test_json_is_one_object_with_the_promised_lists(site: Site) -> None:
+def test_json_is_one_object_with_the_documented_lists(site: Site) -> None:
     promised = {name: lists(command) for name, command in commands()}
     assert promised.keys() == RUNS.keys() | WITH_AN_INDEX.keys()
     assert all(promised.values())
     lines = [[name, *more, "--json"] for name, more in RUNS.items()]
-    for line, done in zip(lines, installed(site).manage_each(*lines), strict=True):
-        report = json.loads(done.stdout)
+    for line, result in zip(lines, installed(site).manage_each(*lines), strict=True):
+        report = json.loads(result.stdout)
         assert isinstance(report, dict), line
         for name in promised[line[0]]:
             assert isinstance(report[name], list), line
@@ -98,48 +98,48 @@ def test_json_is_one_object_with_the_promised_lists(site: Site) -> None:
         assert re.search(pattern, (folder / file).read_text("utf-8")), command
 
 
-def test_a_program_is_known_by_its_commands(site: Site) -> None:
+def test_program_names_are_those_of_its_commands(site: Site) -> None:
     names = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http", "leanspec-ui")
     lines = [["which", name, "--json"] for name in names]
     programs = [
-        json.loads(done.stdout)["programs"][0]["program"]
-        for done in installed(site).manage_each(*lines)
+        json.loads(result.stdout)["programs"][0]["program"]
+        for result in installed(site).manage_each(*lines)
     ]
     assert programs == ["cli", "cli", "mcp", "http", "http"]
-    (done,) = site.manage_each(["verify", "nonsense"])
-    assert done.returncode == 2
-    assert "invalid value for `PROGRAM`: `nonsense` is not one of `cli`, " in done.stderr
+    (result,) = site.manage_each(["verify", "nonsense"])
+    assert result.returncode == 2
+    assert "invalid value for `PROGRAM`: `nonsense` is not one of `cli`, " in result.stderr
 
 
-def test_which_and_verify_end_with_what_to_type(site: Site) -> None:
+def test_which_and_verify_end_with_a_hint(site: Site) -> None:
     installed(site).wheel("cli", b"changed")
     for command in ("which", "verify"):
-        done = site.manage(command, "cli", code=1)
-        assert done.stderr.splitlines()[-1].startswith("hint: ")
-        assert "leanspec-cli-bin==9.9.9" in done.stderr
+        result = site.manage(command, "cli", code=1)
+        assert result.stderr.splitlines()[-1].startswith("hint: ")
+        assert "leanspec-cli-bin==9.9.9" in result.stderr
     good = site.manage("verify", "mcp", code=1)
     assert "leanspec-mcp-bin==9.9.9" in good.stderr
 
 
 def test_which_refuses_the_script_that_a_start_refuses(site: Site) -> None:
-    own = installed(site).root / "bin/leanspec"
-    own.write_text("#!/bin/sh\nimport sys\nfrom leanspec_launcher import cli\n")
-    own.chmod(0o755)
-    env = {"LEANSPEC_CLI_BINARY": str(own)}
-    done = site.manage("which", "cli", code=1, env=env)
-    assert f"✗ environment variable  `{own}`: it is this very command" in done.stdout
-    own.write_text("#!/bin/sh\necho another\n")
+    script = installed(site).root / "bin/leanspec"
+    script.write_text("#!/bin/sh\nimport sys\nfrom leanspec_launcher import cli\n")
+    script.chmod(0o755)
+    env = {"LEANSPEC_CLI_BINARY": str(script)}
+    result = site.manage("which", "cli", code=1, env=env)
+    assert f"✗ environment variable  `{script}`: it is this very command" in result.stdout
+    script.write_text("#!/bin/sh\necho another\n")
     assert "✓ environment variable" in site.manage("which", "cli", code=0, env=env).stdout
 
 
-def test_which_shows_no_path_in_the_store_for_what_is_not_there(site: Site) -> None:
+def test_which_shows_the_store_alone_for_an_absent_binary(site: Site) -> None:
     output = installed(site).manage("which", "mcp", code=1).stdout
     store = Path(site.env["HOME"], ".local/share/lean-spec/binaries")
     assert f"  · download store        `{store}`: not there\n" in output
     assert not re.search(r"[0-9a-f]{64}", output)
 
 
-def test_doctor_says_at_its_end_whether_everything_works(site: Site) -> None:
+def test_doctor_ends_with_its_problems(site: Site) -> None:
     report = json.loads(installed(site).manage("doctor", "--json").stdout)
     absent = {each["section"] for each in report["findings"] if each["status"] == "absent"}
     assert {"leanspec-http", "web UI", "MCP clients"} <= absent
@@ -149,7 +149,7 @@ def test_doctor_says_at_its_end_whether_everything_works(site: Site) -> None:
     assert re.search(r"^  - binary +not installed: ", output, re.MULTILINE)
 
 
-def test_the_web_server_is_needed_by_the_pages(site: Site) -> None:
+def test_doctor_reports_pages_without_a_web_server(site: Site) -> None:
     folder = installed(site).root / "leanspec_ui-9.9.9.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Name: leanspec-ui\nVersion: 9.9.9\n")

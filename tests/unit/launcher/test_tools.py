@@ -59,11 +59,11 @@ def test_a_change_of_tools_is_named_in_words(
     assert change(outlines(BEFORE), outlines(after)) == words
 
 
-def test_the_digest_is_of_what_is_stated_in_any_order() -> None:
-    stated = digest(outlines(BEFORE))
+def test_digest_ignores_the_order_of_tools() -> None:
+    expected = digest(outlines(BEFORE))
     other = [dict(reversed(each.items())) | {"title": "T"} for each in reversed(BEFORE)]
-    assert digest(outlines(other)) == stated
-    assert digest(outlines(BEFORE[:1])) != stated
+    assert digest(outlines(other)) == expected
+    assert digest(outlines(BEFORE[:1])) != expected
 
 
 def test_a_tool_needs_no_schema() -> None:
@@ -132,7 +132,7 @@ def findings(site: Site, **env: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.posix
-def test_doctor_says_as_released_or_what_changed(site: Site) -> None:
+def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
     program = server("2024-11-05", BEFORE)
     site.tools = {"markdown": outlines(BEFORE)}
     site.pin("mcp", program)
@@ -140,10 +140,10 @@ def test_doctor_says_as_released_or_what_changed(site: Site) -> None:
     report = findings(site)
     assert report["protocol"] == ("ok", "MCP 2024-11-05")
     assert report["tools"] == ("ok", "2 tools, as released")
-    own = site.root / "own"
-    own.write_bytes(server("2024-11-05", BEFORE[:1]))
-    own.chmod(0o755)
-    report = findings(site, LEANSPEC_MCP_BINARY=str(own))
+    binary = site.root / "own"
+    binary.write_bytes(server("2024-11-05", BEFORE[:1]))
+    binary.chmod(0o755)
+    report = findings(site, LEANSPEC_MCP_BINARY=str(binary))
     assert report["tools"] == ("warning", "1 tools, not as released: tool `list` is gone")
     # The same program: the project's own schema made the difference.
     site.tools = {"markdown": outlines(BEFORE[:1])}

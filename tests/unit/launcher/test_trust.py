@@ -37,15 +37,15 @@ def lacking(site: Site) -> None:
 
 @needs("Linux")
 @pytest.mark.parametrize("first", ["which", "verify", "doctor", "LEANSPEC_VERIFY=always"])
-def test_what_the_loader_lacks_is_said_at_every_start(site: Site, first: str) -> None:
+def test_missing_library_is_named_at_every_start(site: Site, first: str) -> None:
     lacking(site)
     if first == "LEANSPEC_VERIFY=always":
         site.start("cli", code=126, env={"LEANSPEC_VERIFY": "always"})
     else:
         site.manage(first)
     for _ in range(3):
-        said = site.start("cli", code=126).stderr
-        assert "it needs `libneeded.so.3`, which this system lacks" in said
+        message = site.start("cli", code=126).stderr
+        assert "it needs `libneeded.so.3`, which this system lacks" in message
     assert stamps(site) == []
 
 
@@ -106,7 +106,9 @@ def installed(site: Site) -> Path:
 
 
 @pytest.mark.parametrize("linked", ["lean-spec", "lean-spec/verified"])
-def test_a_planted_link_leads_nowhere(site: Site, tmp_path: Path, linked: str) -> None:
+def test_planted_link_in_the_cache_is_not_followed(
+    site: Site, tmp_path: Path, linked: str
+) -> None:
     """Nothing is made, found or removed behind it."""
     installed(site)
     elsewhere = tmp_path / "elsewhere"
@@ -137,8 +139,8 @@ def test_a_link_of_the_users_own_cache_folder_is_followed(
 def test_only_a_start_leaves_a_stamp(site: Site) -> None:
     """Whoever looks changes nothing."""
     installed(site)
-    for done in site.manage_each(*MANAGEMENT):
-        assert str(site.root) in done.stdout
+    for result in site.manage_each(*MANAGEMENT):
+        assert str(site.root) in result.stdout
     assert stamps(site) == []
     site.start("cli")
     assert len(stamps(site)) == 1
@@ -164,7 +166,7 @@ def forge(site: Site, path: Path) -> None:
     (folder / f"{_search.state_of(str(path))}.{digest}").touch()
 
 
-def test_a_forged_stamp_would_otherwise_count(site: Site) -> None:
+def test_forged_stamp_in_a_private_folder_counts(site: Site) -> None:
     """What the tests above defend against is real."""
     path = installed(site)
     site.start("cli")
@@ -199,14 +201,14 @@ def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) 
     (folder / "leanspec-http").chmod(0o755)
     assert site.start("http").stdout == "started\n"
     os.chown(folder if part == "the last" else home / part, OTHER, OTHER)
-    done = site.start("http", code=127)
-    assert done.stdout == ""
-    assert "not used: its folder is not this user's alone" in done.stderr
+    result = site.start("http", code=127)
+    assert result.stdout == ""
+    assert "not used: its folder is not this user's alone" in result.stderr
 
 
 @needs_root
 @pytest.mark.parametrize("existing", ["", ".cache"])
-def test_root_leaves_nothing_in_a_users_home(site: Site, existing: str) -> None:
+def test_root_writes_nothing_into_a_users_home(site: Site, existing: str) -> None:
     installed(site)
     home = Path(site.env["HOME"])
     (home / existing).mkdir(parents=True, exist_ok=True)
@@ -249,9 +251,9 @@ def test_the_working_directory_is_not_searched(
     if way == "-m":
         command = [sys.executable, "-m", "leanspec_launcher", "cli"]
         env["PYTHONPATH"] = str(site.root)
-    done = run(command, env, code=127, cwd=project)
-    assert (done.stdout, "decoy" in done.stderr) == ("", False)
-    assert str(project) not in done.stderr
+    result = run(command, env, code=127, cwd=project)
+    assert (result.stdout, "decoy" in result.stderr) == ("", False)
+    assert str(project) not in result.stderr
 
 
 def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
@@ -262,7 +264,7 @@ def test_a_release_does_not_take_a_folder_for_a_checkout(site: Site) -> None:
 
 
 @needs("Linux", "setarch")
-def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
+def test_unknown_machine_starts_the_binary_of_the_variable(
     site: Site, tmp_path: Path
 ) -> None:
     chosen = tmp_path / "chosen"
@@ -273,17 +275,17 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
     old = ["setarch", "i686", sys.executable]
     env = site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}
     assert run([*old, "-c", site.call("cli")], env).stdout == "started\n"
-    said = run([*old, "-c", site.call("cli")], site.env, code=127).stderr
-    assert said.startswith("error: `leanspec` has no build for this machine\n")
-    assert f"  there is    {HOST.label}\n" in said
-    assert "macOS" not in said, "this release has no build for it"
+    message = run([*old, "-c", site.call("cli")], site.env, code=127).stderr
+    assert message.startswith("error: `leanspec` has no build for this machine\n")
+    assert f"  there is    {HOST.label}\n" in message
+    assert "macOS" not in message, "this release has no build for it"
     launcher = [*old, "-c", site.call("main", ".manage")]
     report = json.loads(run([*launcher, "which", "cli", "--json"], env).stdout)
     (search,) = report["programs"]
     assert (search["platform"], search["binary"]) == (None, str(chosen))
     assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
-    said = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
-    assert said.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
+    message = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
+    assert message.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
     assert (
         "Traceback" not in run([*launcher, "mcp-config", "claude"], env, code=None).stderr
     )
@@ -291,7 +293,7 @@ def test_a_machine_that_the_table_does_not_know_starts_what_the_user_names(
 
 @needs_root
 @needs("setpriv", "a Python for every user")
-def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) -> None:
+def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
     system = Path("/usr/bin/python3")
     path = installed(site)
     for folder in (site.root, *site.root.parents):
@@ -309,13 +311,15 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
         "-S",
         "-B",
     ]
-    said = run(
+    message = run(
         [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
     ).stderr
-    assert said.startswith(
+    assert message.startswith(
         f"error: refusing to run `{path}`: it cannot be looked at (Permission denied)\n"
     )
-    assert said.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
+    assert (
+        message.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
+    )
     show = (
         "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
         "from leanspec_launcher._search import Start;"
@@ -329,7 +333,7 @@ def test_a_place_that_cannot_be_looked_at_is_refused_by_all_alike(site: Site) ->
     )
 
 
-def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
+def test_pinned_build_of_another_cpu_is_started(site: Site) -> None:
     """A universal Python under Rosetta has the wheel that its installer chose without Rosetta."""
     other = {"linux-x64": "linux-arm64", "linux-arm64": "linux-x64"}.get(
         HOST.key, "darwin-x64"
@@ -355,7 +359,7 @@ def test_the_build_of_another_cpu_of_this_system_is_started(site: Site) -> None:
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "device"]
 )
 @pytest.mark.parametrize("origin", ["wheel", "local", "variable"])
-def test_what_is_no_file_is_neither_opened_nor_waited_for(
+def test_fifo_and_device_are_refused_unopened(
     site: Site, make: Callable[[Path], object], origin: str
 ) -> None:
     site.pin("cli", GOOD)
@@ -367,20 +371,20 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(
         env = {"LEANSPEC_CLI_BINARY": str(path)}
     path.unlink()
     make(path)
-    said = site.start("cli", code=126, env=env).stderr
-    assert "it is not a regular file" in said
+    message = site.start("cli", code=126, env=env).stderr
+    assert "it is not a regular file" in message
     site.manage_each(*MANAGEMENT, env=env)
 
 
 def test_a_file_far_larger_than_any_program_is_not_read(site: Site) -> None:
     path = installed(site)
     os.truncate(path, 1 << 40)
-    said = site.start("cli", code=126).stderr
-    assert f"it has {1 << 40} bytes, more than any program of LeanSpec" in said
+    message = site.start("cli", code=126).stderr
+    assert f"it has {1 << 40} bytes, more than any program of LeanSpec" in message
 
 
 @pytest.mark.parametrize("way", ["itself", "another command of ours", "a link to it"])
-def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> None:
+def test_variable_with_our_own_script_is_refused(site: Site, way: str) -> None:
     """Without this, each round would start the next one forever."""
     installed(site)
     commands = [site.root / name for name in ("leanspec", "lean-spec", "link")]
@@ -389,9 +393,9 @@ def test_a_variable_that_leads_back_to_us_is_refused(site: Site, way: str) -> No
         command.chmod(0o755)
     commands[2].symlink_to(commands[0])
     chosen = commands[["itself", "another command of ours", "a link to it"].index(way)]
-    done = run([commands[0]], site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}, code=126)
+    result = run([commands[0]], site.env | {"LEANSPEC_CLI_BINARY": str(chosen)}, code=126)
     assert (
         f"refusing to run `{chosen}`: it is this very command, which would start itself for ever"
-        in done.stderr
+        in result.stderr
     )
-    assert done.stderr.splitlines()[-1].startswith("hint: `unset LEANSPEC_CLI_BINARY`")
+    assert result.stderr.splitlines()[-1].startswith("hint: `unset LEANSPEC_CLI_BINARY`")

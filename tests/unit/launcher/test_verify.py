@@ -146,7 +146,7 @@ def test_other_pins_do_not_accept_an_old_stamp(
 @pytest.mark.parametrize(
     ("mode", "count"), [("once", 1), ("", 1), ("always", 2), ("off", 0), ("ALWAYS?", 2)]
 )
-def test_the_user_may_choose(
+def test_verify_variable_decides_how_often_a_file_is_hashed(
     binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, mode: str, count: int
 ) -> None:
     monkeypatch.setenv("LEANSPEC_VERIFY", mode)
@@ -158,7 +158,7 @@ def test_the_user_may_choose(
 @pytest.mark.parametrize(
     ("mode", "count"), [("once", 1), ("always", 0), ("off", 0), ("ALWAYS?", 0)]
 )
-def test_only_who_verifies_once_leaves_a_stamp(
+def test_stamp_is_left_only_with_verify_once(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, count: int
 ) -> None:
     monkeypatch.setenv("LEANSPEC_VERIFY", mode)
@@ -169,7 +169,7 @@ def test_only_who_verifies_once_leaves_a_stamp(
     assert len([*tmp_path.glob("lean-spec/verified/*")]) == count
 
 
-def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
+def test_file_that_changes_during_verification_gets_no_stamp(
     binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def changing(path: str) -> None:
@@ -186,7 +186,7 @@ def test_a_file_that_changes_while_it_is_proved_gets_no_stamp(
     "field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"]
 )
 @needs("POSIX")
-def test_a_state_is_that_of_one_file(
+def test_state_differs_with_each_field_of_stat(
     binary: Path, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     """Two files that differ in nothing else have two states."""
@@ -202,7 +202,7 @@ def test_a_state_is_that_of_one_file(
 
 @pytest.mark.posix
 @pytest.mark.parametrize("cache", ["", "relative", "/proc/nowhere"])
-def test_without_a_place_for_stamps_every_start_verifies(
+def test_start_without_a_cache_folder_hashes_each_time(
     binary: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch, cache: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", cache)
@@ -213,7 +213,7 @@ def test_without_a_place_for_stamps_every_start_verifies(
 
 
 @pytest.mark.posix
-def test_stamps_are_thrown_away_when_there_are_many(binary: Path, tmp_path: Path) -> None:
+def test_old_stamps_are_removed_when_there_are_many(binary: Path, tmp_path: Path) -> None:
     folder = private(tmp_path / "cache/lean-spec/verified")
     for number in range(proof.MOST_STAMPS):
         (folder / f"1.{number:x}.3.4.5.{'0' * 64}").touch()
@@ -253,24 +253,24 @@ def kind_of(place: Place) -> Kind | None:
     return None
 
 
-def test_what_is_named_badly_is_refused_before_it_is_read(
+def test_relative_path_and_own_script_are_refused_unread(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert kind_of(Place(VARIABLE, "leanspec")) is Kind.RELATIVE
     assert kind_of(Place(WHEEL, "leanspec")) is Kind.RELATIVE
-    own = tmp_path / "own"
-    own.touch()
-    monkeypatch.setattr(sys, "argv", [str(own)])
-    assert kind_of(Place(VARIABLE, str(own))) is Kind.OWN_COMMAND
+    script = tmp_path / "own"
+    script.touch()
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert kind_of(Place(VARIABLE, str(script))) is Kind.OWN_COMMAND
     assert kind_of(Place(VARIABLE, str(binary))) is None, "the user answers for it"
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "gone")])
     assert kind_of(Place(VARIABLE, str(tmp_path / "gone"))) is Kind.OWN_COMMAND
-    assert kind_of(Place(VARIABLE, str(own))) is None
+    assert kind_of(Place(VARIABLE, str(script))) is None
     assert hashed == []
 
 
-def test_without_a_digest_nothing_is_run(
+def test_file_without_a_pin_or_record_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
 ) -> None:
     path = tmp_path / "leanspec"
@@ -282,7 +282,7 @@ def test_without_a_digest_nothing_is_run(
 
 
 @pytest.mark.posix
-def test_what_is_no_file_is_not_read(
+def test_irregular_and_oversized_files_are_refused(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sys.platform != "win32":

@@ -22,7 +22,7 @@ from tests.support.web import (
     Web,
     base,
     first_line,
-    is_taken,
+    has_listener,
     open_url,
     wait_for,
     wait_until_gone,
@@ -66,14 +66,14 @@ def test_server_gets_every_setting_as_an_option(web: Web) -> None:
     arguments = json.loads(log.split("seen ")[1].partition("] [")[0] + "]")
     assert arguments == [
         *("--host", "127.0.0.1", "--port", str(instance["port"])),
-        *("--ui-dist", str(web.pages), "--cors-origins", own_origin(arguments)),
+        *("--ui-dist", str(web.pages), "--cors-origins", origin_of(arguments)),
         *("--no-config", "--no-open"),
         *("--log-level", "warn", "--project", str(web.project), "--verbose"),
     ]
     assert log.rstrip().endswith("[]"), "no variable of ours is left"
 
 
-def own_origin(arguments: list[str]) -> str:
+def origin_of(arguments: list[str]) -> str:
     """Return the origin that the server got, which nobody can have or guess."""
     origin = arguments[arguments.index("--cors-origins") + 1]
     assert re.fullmatch(r"http://[0-9a-f]{32}\.invalid", origin)
@@ -204,7 +204,7 @@ def test_file_of_a_killed_server_leads_to_no_stranger(web: Web) -> None:
     server = web.site.root / "leanspec_http_bin/bin/leanspec-http"
     command = [str(server), *(word for option in options.items() for word in option)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as stranger:
-        while not is_taken(instance["port"]):
+        while not has_listener(instance["port"]):
             time.sleep(0.05)
         with web.running() as (_, again):
             assert again["process"] not in (instance["process"], stranger.pid)
