@@ -1,7 +1,7 @@
 """Large programs that a test alone starts (devpi, the MCP client, pre-commit): no environment of ours has them.
 
 `uv pip compile --universal --python-version 3.11 --no-build --generate-hashes` writes their lock file, from
-devpi-server, mcp, pre-commit, and a setuptools below 82: it still has the `pkg_resources` that devpi's framework imports.
+devpi-server, mcp, pre-commit, and a setuptools below 82, which has the `pkg_resources` that devpi imports.
 """
 
 from __future__ import annotations
