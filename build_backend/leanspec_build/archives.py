@@ -297,14 +297,14 @@ class _Stream(io.BufferedIOBase):
             pass
 
     def read(self, size: int | None = -1, /) -> bytes:
-        wanted = PIECE if size is None or size < 0 else size
+        length = PIECE if size is None or size < 0 else size
         if self._is_header:
-            self._headers -= wanted
+            self._headers -= length
             if self._headers < 0:
                 raise BuildError(
                     f"`{self._path}` has a header of more than {LARGEST_HEADER} bytes"
                 )
-        data = self._file.read(wanted)
+        data = self._file.read(length)
         self._position += len(data)
         if self._is_header:
             self._block = data

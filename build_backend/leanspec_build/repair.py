@@ -20,7 +20,7 @@ from .errors import BuildError
 from .formats.executable import parse_executable
 from .formats.facts import FileFormat
 from .project.manifest import Project
-from .source import kept
+from .source import memory_source
 from .wheel import Content, write_wheel
 
 TOOLS = "`pip install 'leanspec-build[repair]'`"
@@ -59,7 +59,7 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
     record = _record(binary, data, libraries) if binary.record is not None else None
     grafted = replace(
         binary,
-        source=kept(f"`{binary.path}`, as auditwheel changed it,", data),
+        source=memory_source(f"`{binary.path}`, as auditwheel changed it,", data),
         executable=executable,
         record=record,
         libraries=libraries,

@@ -40,7 +40,7 @@ def source_of(name: str, data: Bytes, read: Callable[[], Bytes]) -> Source:
     return Source(name, sha256_of(data), len(data), read)
 
 
-def kept(name: str, data: Bytes) -> Source:
+def memory_source(name: str, data: Bytes) -> Source:
     """Return the source of bytes that are nowhere else."""
     return source_of(name, data, lambda: data)
 

@@ -259,7 +259,7 @@ def test_table_beside_other_tools_is_true(
         print(f"{time.monotonic() - started:.1f} s")  # noqa: T201 - the last column
         builds.append(sorted(out.glob("*.whl")))
     wheels = builds[0]
-    first, second = ([wheel.read_bytes() for wheel in each] for each in builds)
+    first, second = ([wheel.read_bytes() for wheel in wheels] for wheels in builds)
     true = sum(wheel_facts(wheel).verdict is Verdict.TRUE for wheel in wheels)
     sizes = [len(data) for data in first]
     print(f"{sizes} bytes")  # noqa: T201 - the last column but one

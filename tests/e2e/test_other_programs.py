@@ -146,8 +146,8 @@ def first_line(
     """Install the programs of a tool; return the first line of the first one's answer."""
     installation = kind(home, from_files(home, *wheels))
     installation.install(f"{tool.name}-again")
-    done = installation.start(tool.programs[0], tool.question)
-    return (done.stdout + done.stderr).strip().splitlines()[0]
+    result = installation.start(tool.programs[0], tool.question)
+    return (result.stdout + result.stderr).strip().splitlines()[0]
 
 
 def must_be_accepted(wheel: Path, checkers: Path, folder: Path) -> None:

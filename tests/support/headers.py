@@ -202,10 +202,10 @@ def universal(*slices: bytes) -> bytes:
     """Return a universal Mach-O file of these slices."""
     offset = 8 + 20 * len(slices)
     table = b""
-    for each in slices:
-        cpu = struct.unpack_from("<I", each, 4)[0]
-        table += struct.pack(">5I", cpu, 0, offset, len(each), 0)
-        offset += len(each)
+    for data in slices:
+        cpu = struct.unpack_from("<I", data, 4)[0]
+        table += struct.pack(">5I", cpu, 0, offset, len(data), 0)
+        offset += len(data)
     return struct.pack(">II", 0xCAFEBABE, len(slices)) + table + b"".join(slices)
 
 

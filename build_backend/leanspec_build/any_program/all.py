@@ -66,7 +66,7 @@ def make_all(options: argparse.Namespace) -> int:
         names = iter([wheel_name(project, content) for _, content in wheels])
         _report(wheels, names, options)
     else:
-        with contextlib.closing(_made(project, wheels, options.out)) as names:
+        with contextlib.closing(_finished_wheels(project, wheels, options.out)) as names:
             _report(wheels, names, options)
     if not options.local:
         _must_be_publishable(chosen)
@@ -85,7 +85,7 @@ def _must_be_valid(options: argparse.Namespace) -> None:
         raise UsageError("`--from` names no place", hint="for example `--from dist`")
 
 
-def _made(project: Project, wheels: Wheels, out: Path) -> Generator[str]:
+def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[str]:
     """Yield the name of each wheel, in order, once it is in its folder.
 
     All are written elsewhere first: after an error or Ctrl-C, nothing is there that was not yielded.
@@ -101,7 +101,9 @@ def _made(project: Project, wheels: Wheels, out: Path) -> Generator[str]:
         # Compressing lets other threads run.
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            for number, future in enumerate([pool.submit(make, each) for each in contents]):
+            for number, future in enumerate(
+                [pool.submit(make, content) for content in contents]
+            ):
                 name = _waited(future, f"compressing wheel {number + 1} of {len(contents)}")
                 _move(folder / name, out / name)
                 yield name

@@ -68,9 +68,9 @@ def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str |
     ]
     for meanings, actual in statements:
         # A universal file may be called by both of its CPUs.
-        known = [word for word in words if word in meanings]
-        if known and all(actual.isdisjoint(meanings[word]) for word in known):
-            return known[0]
+        relevant = [word for word in words if word in meanings]
+        if relevant and all(actual.isdisjoint(meanings[word]) for word in relevant):
+            return relevant[0]
     return None
 
 

@@ -14,12 +14,12 @@ FAILURE = 1
 
 def main() -> int:
     """Say which machines the programs are for, on standard error; return 1."""
-    said = json.loads(Path(__file__).with_name("machines.json").read_text("utf-8"))
-    name, version = said["name"], said["version"]
+    facts = json.loads(Path(__file__).with_name("machines.json").read_text("utf-8"))
+    name, version = facts["name"], facts["version"]
     command = Path(sys.argv[0]).name
     lines = [
         f"error: {name} {version} has no `{command}` for this machine: {_machine()}",
-        *(f"  it has one for {machine}" for machine in said["machines"]),
+        *(f"  it has one for {machine}" for machine in facts["machines"]),
         f"hint: on one of those, `python -m pip install --upgrade pip`, then install {name} again",
     ]
     sys.stderr.write("\n".join(lines) + "\n")

@@ -65,10 +65,10 @@ def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
 def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
     """Return a hint that names one of two places: a debug build, or what no index takes, rather than the other."""
 
-    def is_wanted(programs: ProgramSet) -> bool:
+    def is_preferred(programs: ProgramSet) -> bool:
         return programs.tags.publishable and not is_debug(programs, root)
 
-    places = min((other, programs), key=is_wanted).places
+    places = min((other, programs), key=is_preferred).places
     names = ", ".join(f'"{_nameable(Path(place), root)}"' for place in places)
     return (
         f"leave one of them out, as `exclude = [{names}]` does, or name one: `--from PLACE`"

@@ -34,13 +34,13 @@ def choose_platforms(
     if requested:
         return [programs for programs in sets if programs.platforms & set(requested)]
     if project.platforms:
-        _must_be_stated(sets, project.platforms)
+        _must_be_expected(sets, project.platforms)
     return sets
 
 
-def _must_be_stated(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
+def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
     """Raise BuildError for programs that are for none of the platforms."""
-    more = [programs for programs in sets if not _is_stated(programs, platforms)]
+    more = [programs for programs in sets if not _is_expected(programs, platforms)]
     if not more:
         return
     lines = [
@@ -55,7 +55,7 @@ def _must_be_stated(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
     )
 
 
-def _is_stated(programs: ProgramSet, platforms: Sequence[str]) -> bool:
+def _is_expected(programs: ProgramSet, platforms: Sequence[str]) -> bool:
     names = programs.platforms
     # Whoever states no musl is content with a static program, which runs there, too.
     plain = {name.removesuffix(MUSL) for name in names if programs.is_static}

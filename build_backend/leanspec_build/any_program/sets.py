@@ -73,7 +73,7 @@ def find_sets(
         pattern: search for pattern, search in searches.items() if not search.has_programs
     }
     if empty or not sets:
-        raise _nothing_found(root, empty or searches)
+        raise _no_programs_error(root, empty or searches)
     for search in searches.values():
         for message in search.passed_by:
             note(f"note: {message}: passed by")
@@ -150,7 +150,7 @@ def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
     return dataclasses.replace(programs, tags=new)
 
 
-def _nothing_found(root: Path, searches: Mapping[str, Search]) -> BuildError:
+def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError:
     """Return an error that says what the places have instead, and what to do about that."""
     programs = next(iter(searches.values())).names
     left_out = [path for search in searches.values() for path in search.left_out]

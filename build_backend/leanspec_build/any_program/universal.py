@@ -33,19 +33,19 @@ def join(programs: Iterable[Bytes]) -> bytes:
 
 def join_loaded(programs: Iterable[Callable[[], Bytes]]) -> Bytes:
     """Return a universal file of programs, one of which is loaded at a time."""
-    slices = sorted(map(_slice, programs), key=lambda each: each[:3])
+    slices = sorted(map(_slice, programs), key=lambda part: part[:3])
     table, starts = b"", []
     end = 8 + ENTRY.size * len(slices)
-    for each in slices:
-        start = end + -end % (1 << each.power)
-        table += ENTRY.pack(each.cpu, each.subtype, start, each.size, each.power)
+    for part in slices:
+        start = end + -end % (1 << part.power)
+        table += ENTRY.pack(part.cpu, part.subtype, start, part.size, part.power)
         starts.append(start)
-        end = start + each.size
+        end = start + part.size
     with tempfile.TemporaryFile() as file:
         file.write(struct.pack(">4sI", FAT_MAGIC, len(slices)) + table)
-        for start, each in zip(starts, slices, strict=True):
+        for start, part in zip(starts, slices, strict=True):
             file.seek(start)
-            file.write(each.load())
+            file.write(part.load())
         return mapped(file)
 
 

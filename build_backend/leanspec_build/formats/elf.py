@@ -94,7 +94,7 @@ LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
 
 # Raises BuildError unless a file is of the wanted kind, by its type and its loader.
-Wanted = Callable[[ElfFile, str, "str | None"], None]
+KindCheck = Callable[[ElfFile, str, "str | None"], None]
 
 
 def parse_program(data: Bytes) -> Executable:
@@ -107,12 +107,12 @@ def parse_library(data: Bytes) -> Executable:
     return _read(ElfFile(data), _must_be_library)
 
 
-def _read(file: ElfFile, must_be_wanted: Wanted) -> Executable:
+def _read(file: ElfFile, must_be_kind: KindCheck) -> Executable:
     """Return what the file says of itself."""
     must_have_code(file)
     must_be_whole(file)
     loader = _loader(file)
-    must_be_wanted(file, KINDS.get(file.header.kind, str(file.header.kind)), loader)
+    must_be_kind(file, KINDS.get(file.header.kind, str(file.header.kind)), loader)
     needed = tuple(file.name(value) for tag, value in file.entries if tag == DT_NEEDED)
     versions = version_needs(file)
     notes = list(file.notes())

@@ -122,12 +122,14 @@ def _places(data: Bytes) -> list[tuple[int, int]]:
     return places
 
 
-def _must_be_for(data: Bytes, offset: int, stated: str) -> None:
+def _must_be_for(data: Bytes, offset: int, expected: str) -> None:
     """Raise BuildError if a slice is not for the CPU that the table states: the system goes by the table."""
     order, _ = MAGICS.get(data[offset : offset + 4], ("<", 64))
     actual = _cpu(*View(data, order, offset).unpack("2I", 4, "the Mach-O header"))
-    if actual != stated:
-        raise BuildError(f"is damaged: its table calls a slice {stated}, which is {actual}")
+    if actual != expected:
+        raise BuildError(
+            f"is damaged: its table calls a slice {expected}, which is {actual}"
+        )
 
 
 def _slice(data: Bytes, offset: int, size: int) -> Slice:

@@ -168,7 +168,7 @@ def _problems(
         if not shape.is_valid(value):
             yield f"`{name}` is not {shape.form}"
         elif shape.fields:
-            for each in value if isinstance(value, list) else [value]:
-                yield from _problems(each, shape.fields, f"{name}.")
+            for item in value if isinstance(value, list) else [value]:
+                yield from _problems(item, shape.fields, f"{name}.")
     if fields is SOURCE and content.get("kind") == "npm":
         yield from _problems(content, NPM_SOURCE, prefix)

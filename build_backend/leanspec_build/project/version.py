@@ -36,7 +36,7 @@ def find_version(root: Path, path: Path) -> str:
 
 def _of_cargo(cargo: Path) -> str:
     """Return the version of a package, or of the workspace that it is in."""
-    version = _stated(_read(cargo), "package") or _of_workspace(cargo)
+    version = _version_in(_read(cargo), "package") or _of_workspace(cargo)
     if version is None:
         raise BuildError(
             f"`{cargo}` states no version",
@@ -65,13 +65,13 @@ def _of_workspace(cargo: Path) -> str | None:
     for folder in cargo.resolve().parents:
         manifest = folder / "Cargo.toml"
         if manifest.is_file():
-            shared = _stated(_read(manifest), "workspace", "package")
+            shared = _version_in(_read(manifest), "workspace", "package")
             if shared is not None:
                 return shared
     return None
 
 
-def _stated(table: object, *keys: str) -> str | None:
+def _version_in(table: object, *keys: str) -> str | None:
     """Return the version that a table inside of another one states as a text."""
     for key in (*keys, "version"):
         table = table.get(key) if isinstance(table, dict) else None

@@ -163,8 +163,8 @@ def _foreign(
     libraries = _libraries_of_all(program, cpu)
     for library in executable.needed:
         # The loader itself counts as part of libc, as in auditwheel.
-        is_known = library in libraries or LOADER_LIBRARY.fullmatch(library)
-        if not is_known and library not in bundled:
+        is_allowed = library in libraries or LOADER_LIBRARY.fullmatch(library)
+        if not is_allowed and library not in bundled:
             yield f"`{library}` {IN_NO_POLICY.format(program)}"
 
 

@@ -23,10 +23,10 @@ def sample(tmp_path: Path) -> Sample:
         tmp_path / "sample",
         ignore=shutil.ignore_patterns("binaries", "bin", "__pycache__"),
     )
-    made = Sample(tmp_path / "sample")
-    made.edit(f'version = "{OURS}"', STATED)
-    made.collect(headers.elf())
-    return made
+    project = Sample(tmp_path / "sample")
+    project.edit(f'version = "{OURS}"', STATED)
+    project.collect(headers.elf())
+    return project
 
 
 @pytest.fixture

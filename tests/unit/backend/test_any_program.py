@@ -72,8 +72,8 @@ def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
     tarred(tool.dist / "tool_1.2.3_linux_arm64.tar.gz", tool=ARM, README=b"")
     tarred(tool.dist / "tool-aarch64-apple-darwin.tar.xz", tool=OTHERS["macos"])
     zipped(tool.dist / "tool_musl.zip", tool=STATIC)
-    made = tool.all()
-    assert sorted(made) == [
+    wheels = tool.all()
+    assert sorted(wheels) == [
         "a_tool-1.2.3-py3-none-macosx_11_0_arm64.whl",
         "a_tool-1.2.3-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.musllinux_1_1_x86_64.whl",
         "a_tool-1.2.3-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl",
@@ -84,7 +84,7 @@ def test_each_kind_of_machine_gets_a_wheel_by_the_bytes(tool: Tool) -> None:
         entry = wheel.getinfo("a_tool-1.2.3.data/scripts/tool.exe")
         assert wheel.read(entry) == OTHERS["windows"]
         assert entry.external_attr >> 16 & 0o777 == 0o755
-    assert all(each["publishable"] for each in made.values())
+    assert all(entry["publishable"] for entry in wheels.values())
     before = {path.name: path.read_bytes() for path in (tool.root / "out").iterdir()}
     tool.all()
     assert {
@@ -147,9 +147,9 @@ def test_a_file_that_is_named_may_have_any_name(tool: Tool) -> None:
     result = tool.build(
         "all", "--from", tool.dist / "other-linux", "--json", "--out", "out"
     )
-    (made,) = json.loads(result.stdout)
-    assert made["platform_tags"] == ["manylinux_2_34_x86_64"]
-    with zipfile.ZipFile(tool.root / made["wheel"]) as wheel:
+    (report,) = json.loads(result.stdout)
+    assert report["platform_tags"] == ["manylinux_2_34_x86_64"]
+    with zipfile.ZipFile(tool.root / report["wheel"]) as wheel:
         assert "a_tool-1.2.3.data/scripts/tool" in wheel.namelist()
 
 
@@ -163,7 +163,9 @@ def test_several_programs_get_the_strictest_tag(tool: Tool) -> None:
         folder = "a_tool-1.2.3.data/scripts/"
         assert {folder + "tool", folder + "helper"} <= set(archive.namelist())
         bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
-        components = {each["name"] for each in json.loads(archive.read(bill))["components"]}
+        components = {
+            entry["name"] for entry in json.loads(archive.read(bill))["components"]
+        }
     assert components == {"tool", "helper"}
 
 
@@ -183,12 +185,12 @@ def test_man_pages_and_completions_come_along(tool: Tool) -> None:
     (wheel,) = tool.all()
     with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
         folder = "a_tool-1.2.3.data/data/share/"
-        found = {
+        files = {
             name.removeprefix(folder): archive.read(name).decode()
             for name in archive.namelist()
             if name.startswith(folder)
         }
-    assert found == {
+    assert files == {
         "man/man1/tool.1": "man/tool.1",
         "man/man1/tool-run.1": "man/tool-run.1",
         "zsh/site-functions/_tool": "completions/_tool",
@@ -232,8 +234,9 @@ def test_data_files_stay_inside(tool: Tool, wrong: str, words: str) -> None:
 def test_the_tags_of_programs_together(
     parts: list[tuple[str, ...]], tags: tuple[str, ...]
 ) -> None:
-    for each in (parts, parts[::-1]):
-        assert set(of_all([Tags(own, ()) for own in each]).platforms) == set(tags)
+    for platforms in (parts, parts[::-1]):
+        common = of_all([Tags(names, ()) for names in platforms])
+        assert set(common.platforms) == set(tags)
 
 
 def two_builds(tool: Tool) -> None:
@@ -405,7 +408,7 @@ def test_the_crates_of_an_audited_program_are_in_the_bill(
     with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
         bill = next(name for name in archive.namelist() if name.endswith(".cdx.json"))
         components = json.loads(archive.read(bill))["components"]
-    assert {each["name"]: each.get("purl") for each in components} == {
+    assert {entry["name"]: entry.get("purl") for entry in components} == {
         "tool": None,
         "serde": "pkg:cargo/serde@1.0.0",
         "fork": None,
@@ -430,8 +433,8 @@ def test_a_list_in_a_macos_program_thin_and_universal() -> None:
     thin = audited_mach_o("x86_64")
     both = join([audited_mach_o("aarch64"), thin])
     for data in (thin, both):
-        found = embedded_crates(data, parse_executable(data, "tool"))
-        assert [each.name for each in found] == ["serde", "fork"]
+        crates = embedded_crates(data, parse_executable(data, "tool"))
+        assert [entry.name for entry in crates] == ["serde", "fork"]
 
 
 @needs("llvm-lipo-14")
@@ -470,8 +473,8 @@ def test_the_programs_of_both_macs_may_share_a_wheel(
 
 def test_a_list_in_a_windows_program_and_a_damaged_one() -> None:
     data = audited(LISTED)
-    found = embedded_crates(data, parse_executable(data, "tool"))
-    assert [each.name for each in found] == ["serde", "fork"]
+    crates = embedded_crates(data, parse_executable(data, "tool"))
+    assert [entry.name for entry in crates] == ["serde", "fork"]
     without = (headers.pe(), headers.elf(), headers.mach_o())
     for damaged in (audited([]), audited({"packages": [{}]}), *without):
         assert embedded_crates(damaged, parse_executable(damaged, "tool")) == []

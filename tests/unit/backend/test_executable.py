@@ -43,17 +43,17 @@ def test_an_elf_program_says_what_it_needs() -> None:
         },
         run_path="$ORIGIN/lib:/opt",
     )
-    found = parse_executable(data, "it")
-    assert (found.format, found.system, found.cpus, found.bits) == (
+    facts = parse_executable(data, "it")
+    assert (facts.format, facts.system, facts.cpus, facts.bits) == (
         "elf",
         "linux",
         ("x86_64",),
         64,
     )
-    assert found.needed == ("libssl.so.3", "libc.so.6")
-    assert found.symbol_versions["libc.so.6"] == ("GLIBC_2.2.5", "GLIBC_2.34")
-    assert (found.libc, found.loader) == ("glibc", headers.GLIBC_LOADER)
-    assert found.run_path == ("$ORIGIN/lib", "/opt")
+    assert facts.needed == ("libssl.so.3", "libc.so.6")
+    assert facts.symbol_versions["libc.so.6"] == ("GLIBC_2.2.5", "GLIBC_2.34")
+    assert (facts.libc, facts.loader) == ("glibc", headers.GLIBC_LOADER)
+    assert facts.run_path == ("$ORIGIN/lib", "/opt")
 
 
 def test_musl_static_and_big_endian_are_told_apart() -> None:
@@ -70,24 +70,24 @@ def test_musl_static_and_big_endian_are_told_apart() -> None:
 
 @pytest.mark.parametrize("old", [False, True])
 def test_a_mach_o_program_states_its_oldest_macos(*, old: bool) -> None:
-    found = parse_executable(headers.mach_o("x86_64", minimum=(10, 12), old=old), "it")
-    assert (found.format, found.system, found.cpus) == ("mach-o", "darwin", ("x86_64",))
-    assert found.macos_minimum == {"x86_64": (10, 12)}
-    assert found.needed == ("/usr/lib/libSystem.B.dylib",)
+    facts = parse_executable(headers.mach_o("x86_64", minimum=(10, 12), old=old), "it")
+    assert (facts.format, facts.system, facts.cpus) == ("mach-o", "darwin", ("x86_64",))
+    assert facts.macos_minimum == {"x86_64": (10, 12)}
+    assert facts.needed == ("/usr/lib/libSystem.B.dylib",)
 
 
 def test_a_universal_file_has_a_cpu_a_slice() -> None:
     data = headers.universal(
         headers.mach_o("x86_64", minimum=(10, 12)), headers.mach_o("aarch64")
     )
-    found = parse_executable(data, "it")
-    assert found.cpus == ("x86_64", "aarch64")
-    assert found.macos_minimum == {"x86_64": (10, 12), "aarch64": (11, 0)}
+    facts = parse_executable(data, "it")
+    assert facts.cpus == ("x86_64", "aarch64")
+    assert facts.macos_minimum == {"x86_64": (10, 12), "aarch64": (11, 0)}
 
 
 def test_a_pe_program_has_a_cpu() -> None:
-    found = parse_executable(headers.pe("aarch64"), "it")
-    assert (found.format, found.system, found.cpus, found.bits) == (
+    facts = parse_executable(headers.pe("aarch64"), "it")
+    assert (facts.format, facts.system, facts.cpus, facts.bits) == (
         "pe",
         "windows",
         ("aarch64",),
@@ -165,19 +165,19 @@ def test_a_file_of_more_than_is_read_is_refused(
 
 def test_readelf_agrees_on_the_real_binaries(binaries: Path) -> None:
     for path in sorted(binaries.glob("*/binaries/linux-x64/leanspec*")):
-        found = read_executable(path)
-        said = subprocess.run(
+        facts = read_executable(path)
+        output = subprocess.run(
             ["readelf", "-dV", "-W", path], capture_output=True, text=True, check=True
         ).stdout
         libraries = [
             line.split("[")[1].rstrip("]")
-            for line in said.splitlines()
+            for line in output.splitlines()
             if "(NEEDED)" in line
         ]
-        assert list(found.needed) == libraries
-        for names in found.symbol_versions.values():
-            assert all(f"Name: {name} " in said for name in names)
-        assert sum(len(names) for names in found.symbol_versions.values()) == said.count(
+        assert list(facts.needed) == libraries
+        for names in facts.symbol_versions.values():
+            assert all(f"Name: {name} " in output for name in names)
+        assert sum(len(names) for names in facts.symbol_versions.values()) == output.count(
             "  Flags: none  Version:"
         )
 
@@ -203,34 +203,34 @@ def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
         if read.header.e_type not in ("ET_EXEC", "ET_DYN"):
             continue
         try:
-            found = parse_executable(data, "it")
+            facts = parse_executable(data, "it")
         except BuildError as error:
             if "debug information" in error.message:
                 continue
-            found = parse_executable(data, "it", library=True)
+            facts = parse_executable(data, "it", library=True)
         dynamic = next(
-            (each for each in read.iter_segments() if isinstance(each, DynamicSegment)),
+            (entry for entry in read.iter_segments() if isinstance(entry, DynamicSegment)),
             None,
         )
         tags: list[Any] = list(dynamic.iter_tags()) if dynamic else []
-        assert list(found.needed) == [
+        assert list(facts.needed) == [
             tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"
         ], path
         section = read.get_section_by_name(".gnu.version_r")
         if section and section.header.sh_type == "SHT_NOBITS":
             continue  # the symbols of a program, split off for a debugger
         needs = section.iter_versions() if section else ()
-        assert found.symbol_versions == {
-            need.name: tuple(each.name for each in names) for need, names in needs
+        assert facts.symbol_versions == {
+            need.name: tuple(entry.name for entry in names) for need, names in needs
         }, path
         symbols = read.get_section_by_name(".dynsym")
-        wanted = {
+        names = {
             symbol.name
             for symbol in (symbols.iter_symbols() if symbols else ())
             if symbol.entry.st_shndx == "SHN_UNDEF"
             and symbol.entry.st_info.bind != "STB_WEAK"
         }
-        assert found.imports == {name for name in wanted if 0 < len(name) < 256}, path
+        assert facts.imports == {name for name in names if 0 < len(name) < 256}, path
 
 
 @pytest.mark.parametrize("length", [4, 64, 1000, 100_000, -1])
@@ -490,8 +490,8 @@ V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
 def test_arm_is_told_apart_by_its_build_attributes(
     table: bytes, cpu: str, *, hard: bool, loader: bool
 ) -> None:
-    found = parse_executable(arm(table, hard=hard, loader=loader), "it")
-    assert found.cpus == (cpu,)
+    facts = parse_executable(arm(table, hard=hard, loader=loader), "it")
+    assert facts.cpus == (cpu,)
 
 
 def test_a_32_bit_program_of_windows_has_its_directories_elsewhere() -> None:
@@ -501,8 +501,8 @@ def test_a_32_bit_program_of_windows_has_its_directories_elsewhere() -> None:
     struct.pack_into("<H", data, OPTIONAL, 0x10B)
     struct.pack_into("<I", data, OPTIONAL + 92, 16)
     struct.pack_into("<II", data, OPTIONAL + 96 + 8, FIRST_SECTION + 32, 40)
-    found = parse_executable(bytes(data), "it")
-    assert (found.bits, found.cpus, found.needed) == (32, ("i686",), ("a.dll",))
+    facts = parse_executable(bytes(data), "it")
+    assert (facts.bits, facts.cpus, facts.needed) == (32, ("i686",), ("a.dll",))
 
 
 def test_a_packer_starts_in_room_that_the_file_does_not_have() -> None:
@@ -567,8 +567,8 @@ def test_a_macos_program_that_changed_after_it_was_signed_is_seen() -> None:
     ):  # the name of the first segment: nothing else reads it
         changed = bytearray(data)
         changed[place] ^= 1
-        found = parse_executable(bytes(changed), "x").signatures
-        assert found == {"aarch64": Signature.BROKEN}
+        facts = parse_executable(bytes(changed), "x").signatures
+        assert facts == {"aarch64": Signature.BROKEN}
     without_hashes = data[:code] + data[code:].replace(
         b"\xfa\xde\x0c\x02", b"\xfa\xde\x0c\x01"
     )
@@ -629,8 +629,8 @@ def authenticode(data: bytes, algorithm: str) -> bytes:
     digest = hashlib.new(
         algorithm, data[:152] + data[156:place] + data[place + 8 :]
     ).digest()
-    stated = ALGORITHMS[algorithm] + bytes([5, 0, 4, len(digest)]) + digest
-    message = (b"message" + stated).ljust(96)
+    signed_digest = ALGORITHMS[algorithm] + bytes([5, 0, 4, len(digest)]) + digest
+    message = (b"message" + signed_digest).ljust(96)
     signed = bytearray(data)
     struct.pack_into("<I", signed, 152, 0x1234)  # the checksum may change afterwards
     struct.pack_into("<II", signed, place, len(data), len(message))

@@ -134,8 +134,8 @@ def many_sections() -> bytes:
 def slices_of_many_commands() -> bytes:
     """Return slices for twenty CPUs over one header that is as large as is read."""
     one = bytearray(headers.mach_o())
-    own = bytes(one[32:])
-    commands = (65536 - len(own)) // 8
+    rest = bytes(one[32:])
+    commands = (65536 - len(rest)) // 8
     one[16:24] = struct.pack("<II", commands + 1, 8 * commands + 24)
     body = bytes(one[:32]) + struct.pack("<II", 0x26, 8) * commands
     body += struct.pack("<IIQQ", 0x80000028, 24, 0, 0)
@@ -362,7 +362,7 @@ def test_a_large_signed_file_is_looked_at_once(tmp_path: Path, system: str) -> N
 def must_answer(
     path: Path, words: str, most: int = MOST_MEMORY, limit: int = SECONDS
 ) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", READ, path, str(limit)],
         capture_output=True,
         text=True,
@@ -370,10 +370,12 @@ def must_answer(
         timeout=120,
         env=clean(path.parent / "home"),
     )
-    assert done.returncode == 0, done.stderr or "it ran out of time"
-    said, figures = done.stdout.splitlines()
-    assert words in said
-    assert not [word for word in ("Error", "decoding", "struct", "mapping") if word in said]
+    assert result.returncode == 0, result.stderr or "it ran out of time"
+    answer, figures = result.stdout.splitlines()
+    assert words in answer
+    assert not [
+        word for word in ("Error", "decoding", "struct", "mapping") if word in answer
+    ]
     seconds, memory = figures.split()
-    print(f"{float(seconds):.2f} s, {int(memory) // 1000} MB: {said}")  # noqa: T201 - figures for whoever runs it
+    print(f"{float(seconds):.2f} s, {int(memory) // 1000} MB: {answer}")  # noqa: T201 - figures for whoever runs it
     assert int(memory) < most

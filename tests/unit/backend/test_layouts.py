@@ -190,7 +190,7 @@ def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
     (tool.root / "helper.1").write_text("a man page")
     (wheel,) = tool.all()
     with zipfile.ZipFile(tool.root / "out" / wheel) as archive:
-        modes = {each.filename: each.external_attr >> 16 for each in archive.infolist()}
+        modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
     assert modes["a_tool-1.2.3.data/scripts/helper"] & 0o777 == 0o755
     assert modes["a_tool-1.2.3.data/scripts/helper.1"] & 0o777 == 0o644
 
@@ -229,15 +229,15 @@ def stubbed(tool: Tool) -> Tool:
 def test_a_machine_without_a_program_gets_a_stub_that_says_so(
     stubbed: Tool, tmp_path: Path
 ) -> None:
-    made = stubbed.all()
+    wheels = stubbed.all()
     stub = "a_tool-1.2.3-py3-none-any.whl"
-    assert len(made) == 3
-    assert made[stub]["publishable"] is True
+    assert len(wheels) == 3
+    assert wheels[stub]["publishable"] is True
     prefix = make_venv(tmp_path / "venv")
     install(prefix, "--find-links", stubbed.root / "out", "a-tool")
-    said = run([programs(prefix) / "tool"], clean_environment(), code=1)
-    assert said.stdout == ""
-    first, *machines, hint = said.stderr.splitlines()
+    result = run([programs(prefix) / "tool"], clean_environment(), code=1)
+    assert result.stdout == ""
+    first, *machines, hint = result.stderr.splitlines()
     assert first.startswith("error: a-tool 1.2.3 has no `tool` for this machine: Linux on ")
     assert machines == [
         "  it has one for Windows on x86_64",
@@ -275,8 +275,8 @@ def test_a_hook_makes_no_stub_of_programs(
 
 
 def test_a_dry_run_writes_nothing(stubbed: Tool) -> None:
-    done = stubbed.build("all", "--out", "out", "--json", "--dry-run")
-    assert len(json.loads(done.stdout)) == 3
+    result = stubbed.build("all", "--out", "out", "--json", "--dry-run")
+    assert len(json.loads(result.stdout)) == 3
     assert not (stubbed.root / "out").exists()
 
 

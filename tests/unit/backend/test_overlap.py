@@ -186,8 +186,8 @@ def test_programs_are_found_in_several_places(tool: Tool) -> None:
     assert len(json.loads(result.stdout)) == 2
     place = Path("dist/three")
     assert f"note: `{place}` has no `tool`: passed by" in result.stderr
-    given = ("--from", tool.dist / "one", "--from", tool.dist / "two")
-    assert len(json.loads(tool.build("all", "--dry-run", "--json", *given).stdout)) == 2
+    places = ("--from", tool.dist / "one", "--from", tool.dist / "two")
+    assert len(json.loads(tool.build("all", "--dry-run", "--json", *places).stdout)) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n"])

@@ -290,7 +290,7 @@ def test_wrong_settings_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("data", "found"),
+    ("data", "platforms"),
     [
         (headers.elf("aarch64", loader="/lib/ld-linux-aarch64.so.1"), "linux-arm64"),
         (headers.mach_o("x86_64"), "darwin-x64"),
@@ -302,12 +302,12 @@ def test_wrong_settings_are_refused(
     ],
 )
 def test_a_binary_for_another_platform_is_refused(
-    sample: Sample, data: bytes, found: str
+    sample: Sample, data: bytes, platforms: str
 ) -> None:
     sample.collect(data)
     with pytest.raises(BuildError) as error:
         choose_binary(load_project(sample.root), {"platform": "linux-x64"})
-    assert f"is an executable for {found}, not for `linux-x64`" in error.value.message
+    assert f"is an executable for {platforms}, not for `linux-x64`" in error.value.message
 
 
 @pytest.mark.parametrize(

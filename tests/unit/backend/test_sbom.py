@@ -32,18 +32,21 @@ def must_be_valid(text: str) -> None:
 def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
     for wheel in dist.glob("leanspec_*linux*.whl"):
         with ZipFile(wheel) as archive:
-            name = next(each for each in archive.namelist() if "/sboms/" in each)
+            name = next(entry for entry in archive.namelist() if "/sboms/" in entry)
             text = archive.read(name).decode()
             record = json.loads(
                 archive.read(
                     next(
-                        each for each in archive.namelist() if each.endswith("binary.json")
+                        entry
+                        for entry in archive.namelist()
+                        if entry.endswith("binary.json")
                     )
                 )
             )
         must_be_valid(text)
         components = {
-            each.get("purl", each["name"]): each for each in json.loads(text)["components"]
+            entry.get("purl", entry["name"]): entry
+            for entry in json.loads(text)["components"]
         }
         source = components[f"pkg:npm/%40leanspec/{record['program']}-linux-x64@{RELEASED}"]
         integrity = base64.b64decode(
@@ -86,12 +89,12 @@ def test_crates_come_from_the_lock(sample: Sample) -> None:
     text = bill_of_materials(project, programs, 315532800).decode()
     must_be_valid(text)
     tools = json.loads(text)["metadata"]["tools"]["components"]
-    assert {each["name"]: each["version"] for each in tools} == {
+    assert {entry["name"]: entry["version"] for entry in tools} == {
         name: importlib.metadata.version(name) for name in MADE_WITH
     }
     assert bill_of_materials(project, programs, 315532800).decode() == text
     components = {
-        each.get("purl", each["name"]): each for each in json.loads(text)["components"]
+        entry.get("purl", entry["name"]): entry for entry in json.loads(text)["components"]
     }
     assert components["pkg:cargo/serde@1.0.0"]["hashes"] == [
         {"alg": "SHA-256", "content": "a" * 64}

@@ -176,13 +176,13 @@ def test_another_system_has_no_tag() -> None:
 def test_auditwheel_agrees_on_the_real_wheels(dist: Path) -> None:
     for wheel in dist.glob("leanspec_*linux*.whl"):
         command = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
-        said = " ".join(
+        output = " ".join(
             subprocess.run(
                 command, capture_output=True, text=True, check=True
             ).stdout.split()
         )
         ours = wheel.stem.split("-")[-1]
-        assert f'the following platform tag: "{ours}"' in said
+        assert f'the following platform tag: "{ours}"' in output
 
 
 def test_a_universal_file_gets_the_set_that_pip_needs() -> None:
@@ -302,8 +302,8 @@ def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str)
 )
 def test_a_promised_floor_is_kept(data: bytes, floor: str, words: str | None) -> None:
     executable = parse_executable(data, "it")
-    said = exceeds(executable, executable.cpus[0], read_floor(floor), {})
-    assert said is None if words is None else words in str(said)
+    problem = exceeds(executable, executable.cpus[0], read_floor(floor), {})
+    assert problem is None if words is None else words in str(problem)
 
 
 @pytest.mark.parametrize("floor", ["2.28", "glibc 2", "musl 1.2"])
@@ -461,12 +461,12 @@ def test_a_universal_tag_is_true_of_both(
         )
     )
     assert [tag for tag in tags if "universal" in tag] == ([universal] if universal else [])
-    taken = set(tags) & set(mac_platforms((11, 0), "arm64"))
-    assert bool(taken) is (arm <= (11, 0))
+    common = set(tags) & set(mac_platforms((11, 0), "arm64"))
+    assert bool(common) is (arm <= (11, 0))
 
 
 @pytest.mark.parametrize(
-    ("tag", "taken"),
+    ("tag", "is_accepted"),
     [
         ("linux_x86_64", False),
         ("linux_armv7l", True),
@@ -479,8 +479,8 @@ def test_a_universal_tag_is_true_of_both(
         ("win_arm64", True),
     ],
 )
-def test_what_the_public_index_takes(tag: str, *, taken: bool) -> None:
-    assert Tags((tag,), ()).publishable is taken
+def test_the_public_index_takes_a_tag(tag: str, *, is_accepted: bool) -> None:
+    assert Tags((tag,), ()).publishable is is_accepted
 
 
 TEMPORARY = "/tmp"  # noqa: S108 - in a run path

@@ -85,7 +85,7 @@ def test_a_record_of_data_that_is_not_valid_is_refused(tmp_path: Path) -> None:
 def toml_text(value: object) -> str:
     """Return a value as TOML has it inside of a line."""
     if isinstance(value, dict):
-        pairs = [f"{json.dumps(key)} = {toml_text(each)}" for key, each in value.items()]
+        pairs = [f"{json.dumps(key)} = {toml_text(item)}" for key, item in value.items()]
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml_text, value))}]"
@@ -120,11 +120,11 @@ def test_each_value_of_an_own_key_is_valid_or_refused(tmp_path: Path, key: str) 
             "project": {"name": "example", "version": "1.0.0"},
             "tool": {"leanspec-build": {"from": "dist", "package": "example"}},
         }
-        own = tables["tool"]["leanspec-build"]
+        keys = tables["tool"]["leanspec-build"]
         if key in tables:
             tables[key] = value
         elif key in KEYS:
-            tables["tool"]["leanspec-build"] = own | {key: value}
+            tables["tool"]["leanspec-build"] = keys | {key: value}
         else:
             tables["tool"]["leanspec-build"] = value
         lines = [f"{name} = {toml_text(table)}\n" for name, table in tables.items()]

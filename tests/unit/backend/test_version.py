@@ -75,8 +75,8 @@ def test_a_cargo_file_without_a_version_is_refused(dynamic: Tool, cargo: str) ->
 
 
 def git(folder: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    command = ["git", "-C", str(folder), *who, *arguments]
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", "-C", str(folder), *author, *arguments]
     subprocess.run(command, check=True, capture_output=True)
 
 

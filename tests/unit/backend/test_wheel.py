@@ -91,12 +91,12 @@ def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
             assert entry.create_system == 3, "the modes are those of Unix"
             assert entry.date_time == (1980, 1, 1, 0, 0, 0)
         assert archive.read("leanspec_cli_bin/bin/leanspec") == headers.elf()
-        said = archive.read(f"{info}/WHEEL").decode().splitlines()
+        lines = archive.read(f"{info}/WHEEL").decode().splitlines()
         metadata = archive.read(f"{info}/METADATA").decode()
         record = archive.read(f"{info}/RECORD").decode().splitlines()
         contents = {name: archive.read(name) for name in entries}
-    assert "Root-Is-Purelib: false" in said
-    assert [line for line in said if line.startswith("Tag:")] == [
+    assert "Root-Is-Purelib: false" in lines
+    assert [line for line in lines if line.startswith("Tag:")] == [
         "Tag: py3-none-manylinux1_x86_64",
         "Tag: py3-none-manylinux_2_5_x86_64",
     ]
@@ -265,7 +265,7 @@ def test_a_package_of_data_is_for_every_machine(sample: Sample, tmp_path: Path) 
     } < names
     assert commands == "[console_scripts]\nshow = leanspec_cli_bin:main\n"
     assert "pkg:npm/%40scope/pages@1.2.3" in [
-        each.get("purl") for each in bill["components"]
+        entry.get("purl") for entry in bill["components"]
     ]
     assert build(sample, tmp_path / "again", {}).read_bytes() == wheel.read_bytes()
 
@@ -283,18 +283,18 @@ def test_prepared_editable_metadata_is_that_of_the_editable_wheel(
 ) -> None:
     result = hook(sample, "prepare_metadata_for_build_editable", tmp_path / "prepared")
     prepared = tmp_path / "prepared" / result.stdout.strip()
-    made = hook(sample, "build_editable", tmp_path / "out").stdout.strip()
-    with zipfile.ZipFile(tmp_path / "out" / made) as archive:
+    name = hook(sample, "build_editable", tmp_path / "out").stdout.strip()
+    with zipfile.ZipFile(tmp_path / "out" / name) as archive:
         names = [
             name for name in archive.namelist() if name.startswith(f"{prepared.name}/")
         ]
         wheel = {name: archive.read(name) for name in names if not name.endswith("/RECORD")}
-    found = {
+    entries = {
         path.relative_to(prepared.parent).as_posix(): path.read_bytes()
         for path in prepared.rglob("*")
         if path.is_file()
     }
-    assert found == wheel
+    assert entries == wheel
 
 
 @pytest.mark.system
